@@ -1,0 +1,98 @@
+# A thin layer over CMake and the test runners. Each target sets up what it needs by itself (scripts/setup.sh).
+#
+#   make              build/libwfext.so, the loadable module, and build/libwfext.a
+#   make demo         a durable import that is killed and started again until done
+#   make test         unit tests and SQL tests on the release build
+#   make test-asan    the same with address and undefined-behaviour sanitizers
+#   make test-deep    the long forms: fuzzing, soaking
+#   make test-compat  on SQLite 3.31.1, the oldest supported
+#   make bench        measurements; BENCH="..." passes arguments
+#   make reference    writes docs/reference.md from the registry
+#   make install      PREFIX=/usr/local, DESTDIR=
+#   make format       clang-format on all C++; make tidy: clang-tidy
+#   make clean
+#
+# PYTEST="-k claim" passes arguments to pytest, PYTHON=... chooses the Python, JOBS=... how many compile at once.
+JOBS ?= $(shell nproc 2>/dev/null || echo 2)
+PREFIX ?= /usr/local
+BETTER_SQLITE3 ?= 6.0.1
+
+setup = @bash scripts/setup.sh
+# Warnings stop CI, not a newcomer with another compiler.
+werror = -DWFEXT_WERROR=$(if $(CI),ON,OFF)
+configure = @cmake --preset $(1) $(werror) $(2) > build/configure.log 2>&1 || { cat build/configure.log; exit 1; }
+compile = @cmake --build $(1) -j $(JOBS)
+
+.PHONY: all build tested demo test test-asan test-asan-unit asan test-deep test-compat bench reference install format tidy clean
+.DEFAULT_GOAL := all
+
+all: build
+
+build:
+	$(setup) build
+	@mkdir -p build
+	$(call configure,release)
+	$(call compile,build) --target wfext wfext_static
+
+demo: build
+	$(setup) demo
+	@bash examples/demo/run.sh
+
+tested:
+	$(setup) build test
+	@mkdir -p build
+	$(call configure,release,-DWFEXT_BUILD_TESTS=ON)
+	$(call compile,build)
+
+test: tested
+	@bash scripts/test.sh build $(PYTEST)
+
+test-deep: tested
+	@WFEXT_DEEP=1 bash scripts/test.sh build $(PYTEST)
+
+asan:
+	$(setup) build test
+	@mkdir -p build
+	$(call configure,asan)
+	$(call compile,build/asan)
+
+test-asan-unit: asan
+	@ctest --test-dir build/asan --output-on-failure --no-tests=error -j $(JOBS)
+
+test-asan: asan
+	@bash scripts/test.sh build/asan $(PYTEST)
+
+test-compat:
+	$(setup) build test compat
+	@mkdir -p build
+	$(call configure,release,-B build/compat -DWFEXT_BUILD_TESTS=ON -DWFEXT_SQLITE_DIR="$$(bash scripts/old-sqlite.sh $(BETTER_SQLITE3))")
+	$(call compile,build/compat)
+	@bash scripts/test.sh build/compat $(PYTEST)
+
+bench:
+	$(setup) build
+	@mkdir -p build
+	$(call configure,release,-DWFEXT_BUILD_BENCH=ON)
+	$(call compile,build) --target wfext wfext_bench
+	@build/wfext_bench $(BENCH)
+
+reference: tested
+	@build/wfext_reference > build/reference.md
+	@mkdir -p docs && mv build/reference.md docs/reference.md
+
+install: build
+	$(call configure,release,-DCMAKE_INSTALL_PREFIX=$(PREFIX))
+	@cmake --install build
+
+sources = $(shell find ext tests bench tools -name '*.cpp' -o -name '*.cc' -o -name '*.h')
+
+format:
+	$(setup) format
+	@clang-format -i $(sources)
+
+tidy: build
+	$(setup) format
+	@clang-tidy --quiet -p build $(shell find ext -name '*.cpp')
+
+clean:
+	rm -rf build

@@ -1,0 +1,149 @@
+# Embeds the statements of sql/*.sql into C++.
+#
+#   cmake -DSQL_DIR=<folder> -DOUT_DIR=<folder> -P EmbedSql.cmake
+#
+# writes OUT_DIR/sql_statements.h (an enum with one entry per statement) and OUT_DIR/sql_statements.cpp (the table of
+# their texts). Each file is written only when its content changes, so editing one statement does not recompile everything.
+#
+# In a .sql file a statement begins behind a line `-- name: snake_case_name` and runs to the next such line or to the end of
+# the file. Files count in alphabetical order, statements in the order in which they stand. From the text are dropped: lines
+# that hold only a comment, blank lines, blanks at the end of a line, and a `;` at the very end. In a statement whose name begins with
+# `schema_` or `script_` that `;` stays: it may hold several statements.
+#
+# Only string commands are used, never list commands: `;`, `[` and `]` in SQL would break those.
+cmake_minimum_required(VERSION 3.22)
+
+set(kDelimiter "~sql~")
+set(kPieceBytes 15000)   # compilers differ in how long one literal may be; 16,380 bytes is the lowest limit
+
+# Appends `text` to the variable `out` as one or more adjacent raw string literals.
+function(append_literal out text)
+  string(FIND "${text}" ")${kDelimiter}\"" clash)
+  if(NOT clash EQUAL -1)
+    message(FATAL_ERROR "${file}: statement ${name} contains )${kDelimiter}\"")
+  endif()
+  set(result "${${out}}")
+  string(LENGTH "${text}" left)
+  while(left GREATER ${kPieceBytes})
+    string(SUBSTRING "${text}" 0 ${kPieceBytes} piece)
+    string(FIND "${piece}" "\n" cut REVERSE)            # at a line end, so that no character is cut in two
+    if(cut LESS 1)
+      message(FATAL_ERROR "${file}: statement ${name} has a line longer than ${kPieceBytes} bytes")
+    endif()
+    string(SUBSTRING "${text}" 0 ${cut} piece)
+    string(SUBSTRING "${text}" ${cut} -1 text)
+    string(APPEND result "R\"${kDelimiter}(${piece})${kDelimiter}\"\n   ")
+    string(LENGTH "${text}" left)
+  endwhile()
+  string(APPEND result "R\"${kDelimiter}(${text})${kDelimiter}\"")
+  set(${out} "${result}" PARENT_SCOPE)
+endfunction()
+
+# Drops whole-line comments, blank lines and blanks at line ends.
+function(tidy out text)
+  string(REGEX REPLACE "\n[ \t]*--[^\n]*" "" text "\n${text}\n")
+  string(REGEX REPLACE "[ \t]+\n" "\n" text "${text}")
+  string(REGEX REPLACE "\n\n+" "\n" text "${text}")
+  string(STRIP "${text}" text)
+  set(${out} "${text}" PARENT_SCOPE)
+endfunction()
+
+set(kMark "\n-- name:")
+string(LENGTH "${kMark}" mark_length)
+set(names "")
+set(table "")
+set(count 0)
+
+file(GLOB files "${SQL_DIR}/*.sql")
+foreach(file IN LISTS files)
+  file(READ "${file}" rest)
+  string(REPLACE "\r\n" "\n" rest "${rest}")
+  set(rest "\n${rest}\n")
+
+  string(FIND "${rest}" "${kMark}" position)
+  string(SUBSTRING "${rest}" 0 ${position} head)
+  tidy(head "${head}")
+  if(NOT head STREQUAL "")
+    message(FATAL_ERROR "${file}: text before the first line `-- name: some_name`:\n${head}")
+  endif()
+
+  while(NOT position EQUAL -1)
+    math(EXPR position "${position} + ${mark_length}")
+    string(SUBSTRING "${rest}" ${position} -1 rest)
+    string(FIND "${rest}" "\n" line_end)
+    string(SUBSTRING "${rest}" 0 ${line_end} name)
+    string(STRIP "${name}" name)
+    string(SUBSTRING "${rest}" ${line_end} -1 rest)     # begins with the line feed, as the next mark does
+    if(NOT name MATCHES "^[a-z][a-z0-9_]*$")
+      message(FATAL_ERROR "${file}: `-- name: ${name}`: a statement's name is snake_case")
+    endif()
+    if(DEFINED seen_${name})
+      message(FATAL_ERROR "${file}: statement ${name} is already in ${seen_${name}}")
+    endif()
+    set(seen_${name} "${file}")
+
+    string(FIND "${rest}" "${kMark}" position)
+    string(SUBSTRING "${rest}" 0 ${position} text)      # -1 takes all of it
+    tidy(text "${text}")
+    if(NOT name MATCHES "^(schema|script)_")
+      string(REGEX REPLACE "[; \t\n]+$" "" text "${text}")
+    endif()
+    if(text STREQUAL "")
+      message(FATAL_ERROR "${file}: statement ${name} is empty")
+    endif()
+
+    string(LENGTH "${text}" length)
+    string(APPEND names "  ${name},\n")
+    string(APPEND table "  {\"${name}\",\n   ")
+    append_literal(table "${text}")
+    string(APPEND table ",\n   ${length}},\n")
+    math(EXPR count "${count} + 1")
+  endwhile()
+endforeach()
+
+set(header "// Generated from sql/*.sql at build time; edit those.
+#pragma once
+
+namespace wf {
+
+// One entry per named statement, in the order of the files and of the statements in them.
+enum class Sql : unsigned short {
+${names}  count_
+};
+
+struct SqlText {
+  const char* name;
+  const char* text;      // ends in NUL
+  unsigned length;       // bytes, without the NUL
+};
+
+// kSql[static_cast<unsigned>(Sql::some_name)]; the last entry, for count_, is empty.
+extern const SqlText kSql[];
+
+}  // namespace wf
+")
+set(source "// Generated from sql/*.sql at build time; edit those.
+#include \"sql_statements.h\"
+
+namespace wf {
+
+const SqlText kSql[] = {
+${table}  {nullptr, nullptr, 0},
+};
+
+}  // namespace wf
+")
+
+# Writes `content` unless the file holds it already. (file(CONFIGURE) and configure_file would read @...@ in it.)
+function(write_if_different path content)
+  set(old "")
+  if(EXISTS "${path}")
+    file(READ "${path}" old)
+  endif()
+  if(NOT "x${old}" STREQUAL "x${content}")
+    file(WRITE "${path}" "${content}")
+  endif()
+endfunction()
+write_if_different("${OUT_DIR}/sql_statements.h" "${header}")
+write_if_different("${OUT_DIR}/sql_statements.cpp" "${source}")
+message(STATUS "Embedded ${count} SQL statements")

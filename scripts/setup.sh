@@ -1,0 +1,91 @@
+#!/usr/bin/env bash
+# Makes sure that what a task needs is there.
+#
+#   scripts/setup.sh <purpose> ...        purposes: build test demo compat format
+#
+# Looks first and stays silent when nothing is missing: no root, no network, no package manager needed. Otherwise, on Debian
+# and Ubuntu, it installs the missing packages (as root, or by sudo); elsewhere it prints what to install and fails.
+set -euo pipefail
+here=$(cd "$(dirname "$0")" && pwd)
+
+missing=()    # Debian packages
+why=()        # what each is wanted for
+
+need() {      # need <package> <what> <command that succeeds if it is there>
+  local package=$1 what=$2
+  shift 2
+  "$@" >/dev/null 2>&1 </dev/null && return
+  missing+=("$package")
+  why+=("$package: $what")
+}
+have() { command -v "$1"; }
+header() { echo "#include <$1>" | "${CXX:-c++}" -std=c++20 -E -x c++ - ; }
+python_with() { bash "$here/python.sh" "$@"; }
+
+look() {
+  missing=() why=()
+  local purpose
+  for purpose in "$@"; do
+    case $purpose in
+      build)
+        need g++ "a C++20 compiler" header span
+        need cmake "the build" have cmake
+        need ninja-build "the build" have ninja
+        need libsqlite3-dev "sqlite3ext.h" header sqlite3ext.h
+        ;;
+      test)
+        need libgtest-dev "GoogleTest" header gtest/gtest.h
+        need pkg-config "tests of what is installed" have pkg-config
+        need sqlite3 "the SQLite shell" have sqlite3
+        need python3 "a Python that can load extensions" python_with
+        need python3-pytest "pytest, in that Python" python_with pytest
+        need python3-hypothesis "hypothesis, in that Python" python_with pytest hypothesis
+        ;;
+      demo)
+        need sqlite3 "the SQLite shell" have sqlite3
+        need iso-codes "the data that the demo imports" test -e /usr/share/iso-codes/json/iso_3166-1.json
+        ;;
+      compat)
+        need npm "fetching the source of an old SQLite" have npm
+        ;;
+      format)
+        need clang-format "formatting" have clang-format
+        need clang-tidy "static checks" have clang-tidy
+        ;;
+      *)
+        echo "setup: unknown purpose '$purpose'" >&2
+        exit 2
+        ;;
+    esac
+  done
+}
+
+look "$@"
+[ ${#missing[@]} -eq 0 ] && exit 0
+
+command=(apt-get install -y --no-install-recommends "${missing[@]}")
+give_up() {
+  {
+    echo "setup: $1"
+    printf '  %s\n' "${why[@]}"
+    echo "On Debian or Ubuntu:  ${root:+$root }${command[*]}"
+    echo "Elsewhere install what these packages hold, then run make again."
+  } >&2
+  exit 1
+}
+
+root=
+if [ "$(id -u)" != 0 ]; then
+  root=sudo
+  have sudo >/dev/null || give_up "these are missing, and installing them takes root:"
+  [ -t 0 ] || sudo -n true 2>/dev/null || give_up "these are missing, and sudo asks for a password:"
+fi
+have apt-get >/dev/null || give_up "these are missing:"
+
+echo "setup: installing ${missing[*]}"
+apt() { $root env DEBIAN_FRONTEND=noninteractive DEBCONF_NOWARNINGS=yes apt-get -o Acquire::Retries=3 -o DPkg::Lock::Timeout=300 -qq "$@" </dev/null; }
+apt update || echo "setup: apt-get update failed; trying with the lists that are there" >&2
+apt install -y --no-install-recommends "${missing[@]}" >/dev/null || give_up "installing failed:"
+
+look "$@"
+[ ${#missing[@]} -eq 0 ] || give_up "still missing after installing:"
