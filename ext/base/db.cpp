@@ -1,0 +1,236 @@
+#include "base/db.h"
+
+#include <new>
+
+#include "base/close_hook.h"
+
+namespace wf {
+
+namespace {
+constexpr int64_t kSchemaVersion = 1;
+
+string_view text_of(Sql sql) {
+  const SqlText& text = kSql[static_cast<size_t>(sql)];
+  return {text.text, text.length};
+}
+}  // namespace
+
+Db* Db::create(sqlite3* handle) {
+  void* memory = sqlite3_malloc64(sizeof(Db));
+  return memory != nullptr ? new (memory) Db(handle) : nullptr;
+}
+
+void Db::release(void* pointer) {
+  Db* db = static_cast<Db*>(pointer);
+  if (--db->references_ != 0) return;
+  db->finalize_all();
+  db->~Db();
+  sqlite3_free(db);
+}
+
+Status Db::prepare(string_view text, sqlite3_stmt** out) {
+  if (!hooked_) {
+    // Must come before the first cached statement: see close_hook.h.
+    WF_TRY(connect_close_hook(handle_));
+    hooked_ = true;
+  }
+  const int rc = sqlite3_prepare_v3(handle_, text.data(), static_cast<int>(text.size()), SQLITE_PREPARE_PERSISTENT, out, nullptr);
+  return rc == SQLITE_OK ? Status() : Status::sqlite(rc, handle_);
+}
+
+Status Db::statement(Sql sql, sqlite3_stmt** out, bool* own) {
+  sqlite3_stmt*& cached = cache_[static_cast<size_t>(sql)];
+  *own = cached != nullptr && sqlite3_stmt_busy(cached);
+  if (cached != nullptr && !*own) {
+    *out = cached;
+    return {};
+  }
+  WF_TRY(prepare(text_of(sql), out));
+  if (!*own) cached = *out;
+  return {};
+}
+
+Status Db::statement(string_view text, sqlite3_stmt** out, bool* own) {
+  *own = false;
+  Cached* oldest = nullptr;
+  for (Cached& slot : texts_) {
+    if (slot.statement != nullptr && sqlite3_stmt_busy(slot.statement)) {
+      if (slot.text == text) *own = true;
+      continue;
+    }
+    if (slot.statement != nullptr && slot.text == text) {
+      slot.used = ++uses_;
+      *out = slot.statement;
+      return {};
+    }
+    if (oldest == nullptr || slot.used < oldest->used) oldest = &slot;
+  }
+  WF_TRY(prepare(text, out));
+  char* copy = oldest != nullptr && !*own ? sqlite3_mprintf("%.*s", WF_SV(text)) : nullptr;
+  if (copy == nullptr) {
+    *own = true;
+    return {};
+  }
+  sqlite3_finalize(oldest->statement);
+  sqlite3_free(oldest->text);
+  *oldest = {copy, *out, ++uses_};
+  return {};
+}
+
+Status Db::script(Sql sql) {
+  const int rc = sqlite3_exec(handle_, text_of(sql).data(), nullptr, nullptr, nullptr);
+  return rc == SQLITE_OK ? Status() : Status::sqlite(rc, handle_);
+}
+
+Status Db::schema_exists(bool* exists) {
+  {
+    Query q(*this, Sql::schema_exists);
+    WF_TRY(q.next(exists));
+  }
+  if (!*exists || format_checked_) return {};
+  Query q(*this, Sql::schema_version);
+  bool row;
+  WF_TRY(q.next(&row));
+  const int64_t version = row ? q.integer(0) : 0;
+  if (version > kSchemaVersion) {
+    return Status::error(Code::schema, "the file has schema version %lld, this extension knows up to %lld: load a newer one",
+                         static_cast<long long>(version), static_cast<long long>(kSchemaVersion));
+  }
+  format_checked_ = true;
+  return {};
+}
+
+Millis Db::clock() const {
+  if (clock_fixed_) return clock_;
+  // Julian day in milliseconds, from the VFS: test harnesses replace it there.
+  sqlite3_vfs* vfs = nullptr;
+  sqlite3_file_control(handle_, "main", SQLITE_FCNTL_VFS_POINTER, &vfs);
+  if (vfs == nullptr) vfs = sqlite3_vfs_find(nullptr);
+  constexpr Millis kUnixEpoch = 210866760000000;
+  sqlite3_int64 now = 0;
+  if (vfs->iVersion >= 2 && vfs->xCurrentTimeInt64 != nullptr) {
+    vfs->xCurrentTimeInt64(vfs, &now);
+  } else {
+    double days = 0;
+    vfs->xCurrentTime(vfs, &days);
+    now = static_cast<sqlite3_int64>(days * 86400000.0);
+  }
+  return now - kUnixEpoch;
+}
+
+bool Db::is_listed(sqlite3_stmt* statement) const {
+  for (sqlite3_stmt* s = nullptr; (s = sqlite3_next_stmt(handle_, s)) != nullptr;) {
+    if (s == statement) return true;
+  }
+  return false;
+}
+
+void Db::finalize_all() {
+  for (sqlite3_stmt*& statement : cache_) {
+    if (statement != nullptr && is_listed(statement)) sqlite3_finalize(statement);
+    statement = nullptr;
+  }
+  for (Cached& slot : texts_) {
+    if (slot.statement != nullptr && is_listed(slot.statement)) sqlite3_finalize(slot.statement);
+    sqlite3_free(slot.text);
+    slot = {};
+  }
+  hooked_ = false;
+}
+
+Query::~Query() {
+  if (statement_ == nullptr) return;
+  if (own_) {
+    sqlite3_finalize(statement_);
+    return;
+  }
+  sqlite3_reset(statement_);
+  sqlite3_clear_bindings(statement_);
+}
+
+Query& Query::bound(int rc) {
+  if (rc != SQLITE_OK && status_.ok()) status_ = Status::sqlite(rc, db_.handle());
+  return *this;
+}
+
+Query& Query::bind(const char* name, int64_t number) {
+  if (statement_ == nullptr) return *this;
+  const int at = index(name);
+  return at == 0 ? *this : bound(sqlite3_bind_int64(statement_, at, number));
+}
+
+Query& Query::bind(const char* name, string_view text) {
+  if (statement_ == nullptr) return *this;
+  const int at = index(name);
+  return at == 0 ? *this : bind_at(at, Value::text(text));
+}
+
+Query& Query::bind(const char* name, const Value& value) {
+  if (statement_ == nullptr) return *this;
+  const int at = index(name);
+  return at == 0 ? *this : bind_at(at, value);
+}
+
+Query& Query::bind_copy(const char* name, const Value& value) {
+  if (value.type != Value::Type::text && value.type != Value::Type::blob) return bind(name, value);
+  if (statement_ == nullptr) return *this;
+  const int at = index(name);
+  if (at == 0) return *this;
+  const char* bytes = value.bytes.empty() ? "" : value.bytes.data();
+  return bound(value.type == Value::Type::text
+                   ? sqlite3_bind_text64(statement_, at, bytes, value.bytes.size(), SQLITE_TRANSIENT, SQLITE_UTF8)
+                   : sqlite3_bind_blob64(statement_, at, bytes, value.bytes.size(), SQLITE_TRANSIENT));
+}
+
+Query& Query::bind_null(const char* name) { return bind(name, Value{}); }
+
+Query& Query::bind_at(int at, const Value& value) {
+  if (statement_ == nullptr) return *this;
+  switch (value.type) {
+    case Value::Type::null: return bound(sqlite3_bind_null(statement_, at));
+    case Value::Type::integer: return bound(sqlite3_bind_int64(statement_, at, value.integer));
+    case Value::Type::real: return bound(sqlite3_bind_double(statement_, at, value.real));
+    // Empty bytes need a pointer, or they would be NULL.
+    case Value::Type::text:
+      return bound(sqlite3_bind_text64(statement_, at, value.bytes.empty() ? "" : value.bytes.data(), value.bytes.size(), SQLITE_STATIC, SQLITE_UTF8));
+    case Value::Type::blob:
+      return bound(sqlite3_bind_blob64(statement_, at, value.bytes.empty() ? "" : value.bytes.data(), value.bytes.size(), SQLITE_STATIC));
+  }
+  return *this;
+}
+
+Status Query::next(bool* row) {
+  *row = false;
+  if (!status_.ok()) return take_status();
+  started_ = true;
+  const int rc = sqlite3_step(statement_);
+  if (rc == SQLITE_ROW) {
+    *row = true;
+    return {};
+  }
+  if (rc == SQLITE_DONE) {
+    sqlite3_reset(statement_);
+    return {};
+  }
+  Status failed = Status::sqlite(sqlite3_extended_errcode(db_.handle()), db_.handle());
+  sqlite3_reset(statement_);
+  return failed.ok() ? Status::sqlite(rc) : static_cast<Status&&>(failed);
+}
+
+Status Query::run() {
+  bool row;
+  return next(&row);
+}
+
+void Query::reset() {
+  if (statement_ != nullptr) sqlite3_reset(statement_);
+}
+
+string_view Query::text(int column) const {
+  const auto* text = reinterpret_cast<const char*>(sqlite3_column_text(statement_, column));
+  return {text != nullptr ? text : "", static_cast<size_t>(sqlite3_column_bytes(statement_, column))};
+}
+
+Value Query::value(int column) const { return Value::from(sqlite3_column_value(statement_, column)); }
+
+}  // namespace wf

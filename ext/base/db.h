@@ -1,0 +1,147 @@
+// Db: what the extension knows of one connection. Query: one use of a named statement.
+//
+//   Query q(db, Sql::workflow_of_id);
+//   q.bind(":id", id);
+//   bool found;
+//   WF_TRY(q.next(&found));
+//   if (found) seq = q.integer(0);
+//
+// Statements are prepared at their first use, once per connection, and finalized when the connection closes (see
+// close_hook.h). A statement is reset when its Query goes. Nothing read from a table is kept here between calls. All of it
+// runs under the connection's own mutex, so it is as thread-safe as the connection.
+#pragma once
+
+#include "base/status.h"
+#include "base/time.h"
+#include "base/value.h"
+#include "sql_statements.h"
+
+namespace wf {
+
+class Db {
+ public:
+  explicit Db(sqlite3* handle) : handle_(handle) {}
+  Db(const Db&) = delete;
+  Db& operator=(const Db&) = delete;
+
+  sqlite3* handle() const { return handle_; }
+  bool autocommit() const { return sqlite3_get_autocommit(handle_) != 0; }
+
+  // The statement `sql`, ready to be bound. `*own`: it is a fresh one (the cached one is in use further up), to be finalized
+  // by the caller.
+  Status statement(Sql sql, sqlite3_stmt** out, bool* own);
+  // A read statement of a virtual table, by its text; the same rules.
+  Status statement(string_view text, sqlite3_stmt** out, bool* own);
+  // Runs the statements of the script `sql`, one after the other.
+  Status script(Sql sql);
+
+  // Whether main has our tables, and checks that this version knows their format (WF_SCHEMA).
+  Status schema_exists(bool* exists);
+
+  // The wall clock of the connection's VFS, or the time wf_clock has fixed.
+  Millis clock() const;
+  void fix_clock(Millis time) { clock_fixed_ = true, clock_ = time; }
+  void release_clock() { clock_fixed_ = false; }
+  // The one source of random bytes.
+  static void randomness(void* out, int size) { sqlite3_randomness(size, out); }
+
+  // Finalizes every cached statement that the connection still lists: hosts that sweep sqlite3_next_stmt have finalized
+  // some of them already.
+  void finalize_all();
+
+  // Counts how deep calls are nested in each other (through triggers on our tables): beyond any use the stack would run out.
+  class Depth {
+   public:
+    explicit Depth(Db& db) : db_(db) { ++db_.depth_; }
+    Depth(const Depth&) = delete;
+    Depth& operator=(const Depth&) = delete;
+    ~Depth() { --db_.depth_; }
+    bool ok() const { return db_.depth_ <= 32; }
+
+   private:
+    Db& db_;
+  };
+
+  // Shared by every function and module registered on the connection, and freed with the last of them.
+  static Db* create(sqlite3* handle);
+  void retain() { ++references_; }
+  static void release(void* db);
+
+ private:
+  struct Cached {
+    char* text = nullptr;
+    sqlite3_stmt* statement = nullptr;
+    uint64_t used = 0;
+  };
+  static constexpr size_t kTexts = 16;
+
+  Status prepare(string_view text, sqlite3_stmt** out);
+  bool is_listed(sqlite3_stmt* statement) const;
+
+  sqlite3* handle_;
+  int references_ = 1;
+  int depth_ = 0;
+  bool hooked_ = false;         // the close hook is connected
+  bool format_checked_ = false;
+  bool clock_fixed_ = false;
+  Millis clock_ = 0;
+  uint64_t uses_ = 0;
+  sqlite3_stmt* cache_[static_cast<size_t>(Sql::count_)] = {};
+  Cached texts_[kTexts];
+};
+
+class Query {
+ public:
+  // A failure to prepare is reported by the first next() or run().
+  Query(Db& db, Sql sql) : db_(db) { status_ = db.statement(sql, &statement_, &own_); }
+  Query(Db& db, string_view text) : db_(db) { status_ = db.statement(text, &statement_, &own_); }
+  Query(const Query&) = delete;
+  Query& operator=(const Query&) = delete;
+  ~Query();
+
+  // Whether the statement exists; tells a missing table from a failing statement.
+  bool prepared() const { return statement_ != nullptr; }
+
+  // Parameters by name, with the colon; one that the statement does not have is ignored. Views must outlive the Query.
+  Query& bind(const char* name, int64_t number);
+  Query& bind(const char* name, string_view text);
+  Query& bind(const char* name, const Value& value);
+  Query& bind_null(const char* name);
+  // Keeps a copy, where the value does not outlive the Query.
+  Query& bind_copy(const char* name, const Value& value);
+  // NULL where the optional is empty.
+  Query& bind_name(const char* name, string_view text) { return text.empty() ? bind_null(name) : bind(name, text); }
+  // NULL where there is no time.
+  Query& bind_time(const char* name, Millis time) { return time == kNoTime ? bind_null(name) : bind(name, time); }
+  Query& bind_at(int index, const Value& value);
+
+  // Steps to the next row.
+  Status next(bool* row);
+  // Runs a writing statement to its end.
+  Status run();
+  // Rows that the last run() inserted, changed or deleted.
+  int changes() const { return sqlite3_changes(db_.handle()); }
+  // Makes it ready to run again; keeps the bindings.
+  void reset();
+
+  int64_t integer(int column) const { return sqlite3_column_int64(statement_, column); }
+  bool is_null(int column) const { return sqlite3_column_type(statement_, column) == SQLITE_NULL; }
+  int64_t integer_or(int column, int64_t otherwise) const { return is_null(column) ? otherwise : integer(column); }
+  string_view text(int column) const;   // valid until the next step or reset; "" for NULL
+  Value value(int column) const;        // likewise
+  sqlite3_value* raw(int column) const { return sqlite3_column_value(statement_, column); }
+  int columns() const { return sqlite3_column_count(statement_); }
+  Status take_status() { return static_cast<Status&&>(status_); }
+
+ private:
+  Query& bound(int rc);
+  int index(const char* name) const { return sqlite3_bind_parameter_index(statement_, name); }
+
+  Db& db_;
+  sqlite3_stmt* statement_ = nullptr;
+  bool own_ = false;
+  bool started_ = false;
+  Status status_;
+};
+
+}  // namespace wf

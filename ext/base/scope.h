@@ -1,0 +1,46 @@
+// WriteScope: makes the writes of one call all or nothing.
+//
+//   WriteScope scope(db);
+//   WF_TRY(scope.begin(Inline::allowed, "wf_start"));
+//   ... queries; a return before commit() undoes them ...
+//   return scope.commit();
+//
+// It is a savepoint in every case, so that it joins the caller's transaction or makes one of its own, and it takes the write
+// lock of main before anything is read, so that the busy handler is waited for and no read lock has to be upgraded. Scopes nest.
+//
+// Inside a statement that writes (INSERT ... VALUES(wf_start()), a trigger) SQLite opens no savepoint. A scope that allows it then runs
+// "inline": each statement is atomic, the outer statement undoes what it can, and the caller orders its writes such that
+// the last one decides and the earlier ones do no harm. One that does not allow it is WF_CONTEXT.
+#pragma once
+
+#include "base/db.h"
+
+namespace wf {
+
+enum class Inline : bool { refused, allowed };
+
+class WriteScope {
+ public:
+  explicit WriteScope(Db& db);
+  WriteScope(const WriteScope&) = delete;
+  WriteScope& operator=(const WriteScope&) = delete;
+  ~WriteScope();
+
+  // Opens the scope on behalf of the SQL function `function`; creates the tables if the file has none.
+  // WF_CONTEXT, WF_SCHEMA, or SQLite's BUSY, READONLY ...
+  Status begin(Inline inline_mode, const char* function);
+  Status commit();
+  bool is_inline() const { return inline_; }
+
+ private:
+  Status lock(const char* function);
+  Status create_tables();
+  void roll_back();
+
+  Db& db_;
+  bool open_ = false;
+  bool inline_ = false;
+  bool owns_ = false;
+};
+
+}  // namespace wf

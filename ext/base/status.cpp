@@ -1,0 +1,48 @@
+#include "base/status.h"
+
+#include <cstdarg>
+#include <cstring>
+
+namespace wf {
+
+const char* code_name(Code code) {
+  static const char* const kNames[] = {
+      "WF_SCHEMA", "WF_CONTEXT", "WF_INVALID", "WF_NOT_FOUND", "WF_CANCELLED", "WF_STATE",
+      "WF_LEASE_LOST", "WF_LEASED", "WF_PAUSED", "WF_SUSPENDED", "WF_NONDETERMINISM", "WF_CONFLICT",
+  };
+  return kNames[static_cast<int>(code)];
+}
+
+Status Status::error(Code code, const char* format, ...) {
+  Status status;
+  status.rc_ = code == Code::conflict ? SQLITE_CONSTRAINT_FUNCTION : SQLITE_ERROR;
+  va_list arguments;
+  va_start(arguments, format);
+  char* detail = sqlite3_vmprintf(format, arguments);
+  va_end(arguments);
+  if (detail != nullptr) status.message_ = sqlite3_mprintf("%s: %z", code_name(code), detail);
+  if (status.message_ == nullptr) status.rc_ = SQLITE_NOMEM;
+  return status;
+}
+
+Status Status::sqlite(int rc, sqlite3* db) {
+  Status status;
+  status.rc_ = rc;
+  if ((rc & 0xff) != SQLITE_NOMEM) status.message_ = sqlite3_mprintf("%s", sqlite3_errmsg(db));
+  return status;
+}
+
+Status Status::sqlite(int rc) {
+  Status status;
+  status.rc_ = rc;
+  return status;
+}
+
+bool Status::is(Code code) const {
+  if (message_ == nullptr) return false;
+  const char* name = code_name(code);
+  const size_t length = std::strlen(name);
+  return std::strncmp(message_, name, length) == 0 && message_[length] == ':';
+}
+
+}  // namespace wf

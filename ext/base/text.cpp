@@ -1,0 +1,97 @@
+#include "base/text.h"
+
+#include <charconv>
+
+namespace wf {
+
+bool Text::reserve(size_t more) {
+  if (failed_) return false;
+  if (more <= capacity_ - size_) return true;
+  size_t capacity = capacity_ < 64 ? 64 : capacity_ * 2;
+  if (capacity < size_ + more) capacity = size_ + more;
+  char* data = static_cast<char*>(sqlite3_realloc64(data_, capacity));
+  if (data == nullptr) {
+    failed_ = true;
+    return false;
+  }
+  data_ = data;
+  capacity_ = capacity;
+  return true;
+}
+
+Text& Text::add(string_view bytes) {
+  if (!bytes.empty() && reserve(bytes.size())) {
+    std::memcpy(data_ + size_, bytes.data(), bytes.size());
+    size_ += bytes.size();
+  }
+  return *this;
+}
+
+Text& Text::add_integer(int64_t number) {
+  char digits[24];
+  const auto result = std::to_chars(digits, digits + sizeof digits, number);
+  return add({digits, static_cast<size_t>(result.ptr - digits)});
+}
+
+Text& Text::add_real(double number) {
+  char digits[64];
+  sqlite3_snprintf(sizeof digits, digits, "%!.17g", number);
+  string_view text(digits);
+  if (text == "Inf") text = "9e999";
+  if (text == "-Inf") text = "-9e999";
+  return add(text);
+}
+
+Text& Text::add_hex(const void* bytes, size_t size) {
+  static const char kDigits[] = "0123456789abcdef";
+  if (!reserve(size * 2)) return *this;
+  for (size_t i = 0; i < size; ++i) {
+    const unsigned byte = static_cast<const unsigned char*>(bytes)[i];
+    data_[size_++] = kDigits[byte >> 4];
+    data_[size_++] = kDigits[byte & 15];
+  }
+  return *this;
+}
+
+char* Text::release() {
+  if (failed_) return nullptr;
+  char* data = data_;
+  data_ = nullptr;
+  size_ = capacity_ = 0;
+  return data;
+}
+
+size_t utf8_length(string_view text) {
+  if (text.empty()) return 0;
+  const auto byte = [&](size_t i) { return static_cast<unsigned char>(text[i]); };
+  const unsigned first = byte(0);
+  if (first < 0x80) return 1;
+  const size_t length = first >= 0xf0 ? 4 : first >= 0xe0 ? 3 : 2;
+  if (first < 0xc2 || first > 0xf4 || text.size() < length) return 0;
+  for (size_t i = 1; i < length; ++i) {
+    if ((byte(i) & 0xc0) != 0x80) return 0;
+  }
+  const unsigned second = byte(1);
+  if (first == 0xe0 && second < 0xa0) return 0;  // overlong
+  if (first == 0xed && second > 0x9f) return 0;  // surrogates
+  if (first == 0xf0 && second < 0x90) return 0;  // overlong
+  if (first == 0xf4 && second > 0x8f) return 0;  // beyond U+10FFFF
+  return length;
+}
+
+bool is_utf8(string_view text) {
+  for (size_t i = 0; i < text.size();) {
+    const size_t length = utf8_length(part(text, i));
+    if (length == 0) return false;
+    i += length;
+  }
+  return true;
+}
+
+string_view excerpt(string_view text, size_t max) {
+  if (text.size() <= max) return text;
+  while (max > 0 && (text[max] & 0xc0) == 0x80) --max;
+  return part(text, 0, max);
+}
+
+}  // namespace wf

@@ -1,0 +1,79 @@
+// Text: a growing buffer of bytes in SQLite's memory. Name: a short text held in place.
+//
+// A failed allocation makes a Text "failed": later appends do nothing, and ok() says so once at the end.
+#pragma once
+
+#include <cstdint>
+#include <cstring>
+#include <string_view>
+
+#include "base/api.h"
+
+namespace wf {
+
+using std::string_view;
+
+class Text {
+ public:
+  Text() = default;
+  Text(const Text&) = delete;
+  Text& operator=(const Text&) = delete;
+  ~Text() { sqlite3_free(data_); }
+
+  Text& add(string_view bytes);
+  Text& add(char byte) { return add(string_view(&byte, 1)); }
+  Text& add_integer(int64_t number);
+  // Shortest of the forms that read back as the same double is not needed here: 17 significant digits always do.
+  Text& add_real(double number);
+  Text& add_hex(const void* bytes, size_t size);
+  void clear() { size_ = 0; }
+  void truncate(size_t size) { size_ = size < size_ ? size : size_; }
+
+  bool ok() const { return !failed_; }
+  size_t size() const { return size_; }
+  char* data() { return data_; }
+  string_view view() const { return {data_ != nullptr ? data_ : "", size_}; }
+  // Gives the buffer away, to be freed with sqlite3_free; nullptr if empty or failed.
+  char* release();
+
+ private:
+  bool reserve(size_t more);
+  char* data_ = nullptr;
+  size_t size_ = 0;
+  size_t capacity_ = 0;
+  bool failed_ = false;
+};
+
+// A name as the contract allows it: up to 255 bytes. Longer text does not fit and is cut (callers have checked).
+class Name {
+ public:
+  Name() = default;
+  explicit Name(string_view text) { *this = text; }
+  Name& operator=(string_view text) {
+    size_ = static_cast<uint8_t>(text.size() < sizeof bytes_ ? text.size() : sizeof bytes_);
+    if (size_ != 0) std::memcpy(bytes_, text.data(), size_);
+    return *this;
+  }
+  string_view view() const { return {bytes_, size_}; }
+  bool empty() const { return size_ == 0; }
+
+ private:
+  uint8_t size_ = 0;
+  char bytes_[255] = {};
+};
+
+// The part of `text` from `from` on, at most `count` bytes; empty if `from` is beyond the end.
+inline string_view part(string_view text, size_t from, size_t count = SIZE_MAX) {
+  if (from >= text.size()) return {};
+  const size_t rest = text.size() - from;
+  return {text.data() + from, count < rest ? count : rest};
+}
+inline bool has_prefix(string_view text, string_view prefix) { return part(text, 0, prefix.size()) == prefix; }
+
+// The number of bytes of the UTF-8 character at the start of `text`, 0 if there is no valid one.
+size_t utf8_length(string_view text);
+bool is_utf8(string_view text);
+// The start of valid UTF-8 `text`, at most `max` bytes, for messages: no character is cut in two.
+string_view excerpt(string_view text, size_t max = 60);
+
+}  // namespace wf

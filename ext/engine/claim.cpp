@@ -1,0 +1,399 @@
+#include "engine/claim.h"
+
+#include "base/hash.h"
+#include "base/json.h"
+#include "base/scope.h"
+#include "engine/finish.h"
+#include "engine/lane.h"
+#include "engine/lease.h"
+
+namespace wf {
+namespace {
+
+struct Candidate {
+  int64_t seq = 0;
+  int64_t priority = INT64_MIN;
+  Millis due = 0;
+
+  bool found() const { return seq != 0; }
+  // Whether it comes before `other` in the order of claims.
+  bool before(const Candidate& other) const {
+    if (!other.found()) return true;
+    if (priority != other.priority) return priority > other.priority;
+    return due != other.due ? due < other.due : seq < other.seq;
+  }
+};
+
+// Lanes met that promised something due and had nothing: their next_due is put right afterwards. It is a write, and a claim that finds
+// nothing should not write; so that is done along with one that does, or once there are too many of them.
+class StaleLanes {
+ public:
+  void add(int64_t lane) {
+    if (count_ < std::size(lanes_)) lanes_[count_++] = lane;
+  }
+  Status settle(Db& db) {
+    for (size_t i = 0; i < count_; ++i) WF_TRY(lane_settle(db, lanes_[i]));
+    count_ = 0;
+    return {};
+  }
+  bool full() const { return count_ == std::size(lanes_); }
+
+ private:
+  int64_t lanes_[32];
+  size_t count_ = 0;
+};
+
+// Whether the JSON array `filter` of strings holds `name`; an empty filter holds every one.
+bool passes(string_view filter, string_view name) {
+  if (filter.empty()) return true;
+  Text text;
+  for (json::Elements e(filter); e.next();) {
+    text.clear();
+    json::unquote(e.value(), text);
+    if (text.view() == name) return true;
+  }
+  return false;
+}
+
+// Takes the first of the lane's due rows into `best` if it comes before it.
+Status look_into_lane(Db& db, int64_t lane, int64_t priority, Millis now, Candidate* best, bool* empty) {
+  Query heads(db, Sql::lane_heads);
+  heads.bind(":lane", lane).bind(":now", now);
+  *empty = true;
+  for (;;) {
+    bool row;
+    WF_TRY(heads.next(&row));
+    if (!row) return {};
+    *empty = false;
+    const Candidate head{heads.integer(1), priority, heads.integer(0)};
+    if (head.before(*best)) *best = head;
+  }
+}
+
+// The best due workflow of one queue, if it comes before `best`.
+Status look_into_queue(Db& db, string_view queue, const Claim& args, Millis now, Candidate* best, StaleLanes* stale) {
+  for (int64_t below = INT64_MAX;;) {
+    {
+      Query q(db, Sql::lane_priority);
+      q.bind(":queue", queue).bind(":below", below);
+      bool row;
+      WF_TRY(q.next(&row));
+      if (!row) return {};
+      below = q.integer(0);
+    }
+    if (best->found() && best->priority > below) return {};
+    Query lanes(db, Sql::lane_due);
+    lanes.bind(":queue", queue).bind(":priority", below).bind(":now", now);
+    for (;;) {
+      bool row;
+      WF_TRY(lanes.next(&row));
+      if (!row) break;
+      if (best->found() && best->priority == below && lanes.integer(1) > best->due) break;
+      // A workflow without version takes every worker's.
+      if (!passes(args.names, lanes.text(2)) || (!lanes.text(3).empty() && !passes(args.versions, lanes.text(3)))) continue;
+      bool empty;
+      WF_TRY(look_into_lane(db, lanes.integer(0), below, now, best, &empty));
+      if (empty) stale->add(lanes.integer(0));
+      if (stale->full()) return {};
+    }
+    if (best->found()) return {};
+  }
+}
+
+// The best due workflow of all queues asked for. Stops where `stale` is full: then it has to be settled, and the look begun anew.
+Status look(Db& db, const Claim& args, Millis now, Candidate* best, StaleLanes* stale) {
+  *best = {};
+  if (args.queues.empty()) return look_into_queue(db, args.queue, args, now, best, stale);
+  Text queue;
+  for (json::Elements e(args.queues); e.next();) {
+    queue.clear();
+    json::unquote(e.value(), queue);
+    if (!queue.ok()) return Status::no_memory();
+    WF_TRY(look_into_queue(db, queue.view(), args, now, best, stale));
+    if (stale->full()) return {};
+  }
+  return {};
+}
+
+// The second half of a new token: random, or where machines repeat each other's calls a function of what they share.
+Status new_nonce(Db& db, const Workflow& w, int64_t* nonce) {
+  bool is_explicit;
+  WF_TRY(clock_is_explicit(db, &is_explicit));
+  uint64_t bits;
+  if (is_explicit) {
+    SettingValue epoch;
+    WF_TRY(read_setting(db, Setting::epoch, &epoch));
+    Text seed;
+    seed.add_integer(epoch.value.integer).add(' ').add_integer(w.seq).add(' ').add_integer(w.attempt + w.resumed);
+    if (!seed.ok()) return Status::no_memory();
+    bits = hash64(seed.view());
+  } else {
+    Db::randomness(&bits, sizeof bits);
+  }
+  *nonce = static_cast<int64_t>(bits >> 1);
+  if (*nonce == 0) *nonce = 1;
+  return {};
+}
+
+Status lease_of(Db& db, const Claim& args, string_view queue, Millis* out) {
+  *out = args.lease;
+  if (args.lease != kNoTime) return {};
+  Query q(db, Sql::claim_lease);
+  q.bind(":queue", queue);
+  bool row;
+  WF_TRY(q.next(&row));
+  *out = q.integer_or(0, kDefaultLease);
+  return {};
+}
+
+// Leases the workflow; it is due, and whoever held it has lost it.
+Status take(Db& db, const Claim& args, const Workflow& w, int64_t lost, Millis now) {
+  Millis lease;
+  WF_TRY(lease_of(db, args, w.queue.view(), &lease));
+  int64_t nonce = 0;
+  WF_TRY(new_nonce(db, w, &nonce));
+  const bool again = w.again != 0 || w.nonce != 0;
+  {
+    Query q(db, Sql::claim_take);
+    q.bind(":seq", w.seq).bind(":now", now).bind(":due", later(now, lease)).bind(":lease", lease).bind(":nonce", nonce);
+    q.bind(":place", static_cast<int64_t>(w.flags & kManual ? Place::not_offered : Place::leased));
+    q.bind_name(":worker", args.worker).bind_name(":key", args.key).bind(":again", int64_t{again}).bind(":lost", lost);
+    WF_TRY(q.run());
+  }
+  return lane_moved(db, w);
+}
+
+// Takes a workflow that is due. Not taken: it was due to end instead (its time was up, or too many leases were lost), and has.
+Status take_or_end(Db& db, const Claim& args, const Workflow& w, Millis now, bool* taken) {
+  *taken = false;
+  if (w.deadline_at != kNoTime && w.deadline_at <= now) return time_out(db, w, now);
+  int64_t lost = w.lost;
+  if (w.nonce != 0) {
+    WF_TRY(count_lost(db, w, &lost));
+    Policy policy;
+    WF_TRY(policy_of(db, w, &policy));
+    if (lost >= policy.max_attempts) return poison(db, w, lost, now);
+    WF_TRY(note_lost_lease(db, w, now));
+  }
+  *taken = true;
+  return take(db, args, w, lost, now);
+}
+
+void add_name_or_null(const char* key, string_view text, Text& out) {
+  out.add(",\"").add(key).add("\":");
+  text.empty() ? (void)out.add("null") : json::quote(text, out);
+}
+
+void add_time_or_null(const char* key, const Query& q, int column, Text& out) {
+  out.add(",\"").add(key).add("\":");
+  if (q.is_null(column)) {
+    out.add("null");
+  } else {
+    out.add('"').add(TimeText(q.integer(column), TimeForm::json).view()).add('"');
+  }
+}
+
+Status show_steps(Db& db, int64_t seq, Text& out) {
+  out.add(",\"steps\":{");
+  Query q(db, Sql::claim_steps);
+  q.bind(":seq", seq);
+  for (bool first = true;; first = false) {
+    bool row;
+    WF_TRY(q.next(&row));
+    if (!row) break;
+    if (!first) out.add(',');
+    json::quote(q.text(0), out);
+    out.add(':');
+    add_json(q.value(1), out);
+  }
+  out.add('}');
+  return {};
+}
+
+// Appends the JSON object of a claim.
+Status show(Db& db, const Claim& args, int64_t seq, Text& out) {
+  Query q(db, Sql::claim_show);
+  q.bind(":seq", seq);
+  bool row;
+  WF_TRY(q.next(&row));
+  out.add("{\"token\":\"");
+  add_token(seq, q.integer(15), out);
+  out.add("\",\"id\":");
+  json::quote(q.text(0), out);
+  add_name_or_null("name", q.text(1), out);
+  out.add(",\"input\":");
+  add_json(q.value(2), out);
+  out.add(",\"attempt\":").add_integer(q.integer(3)).add(",\"resumed\":").add_integer(q.integer(4));
+  add_name_or_null("ending", q.text(5), out);
+  add_name_or_null("queue", q.text(6), out);
+  out.add(",\"priority\":").add_integer(q.integer(7));
+  add_name_or_null("worker", q.text(8), out);
+  add_time_or_null("lease_expires_at", q, 9, out);
+  add_time_or_null("deadline_at", q, 10, out);
+  add_name_or_null("version", q.text(11), out);
+  out.add(",\"headers\":").add(q.is_null(12) ? "null" : q.text(12));
+  add_name_or_null("parent", q.text(13), out);
+  add_time_or_null("scheduled_at", q, 14, out);
+  if (args.steps) WF_TRY(show_steps(db, seq, out));
+  out.add('}');
+  return out.ok() ? Status() : Status::no_memory();
+}
+
+// The claim that is current under `key`, renewed; `*found`.
+Status repeat(Db& db, const Claim& args, Millis now, bool* found, Text& out) {
+  int64_t seq = 0;
+  {
+    Query q(db, Sql::claim_of_key);
+    q.bind(":key", args.key);
+    WF_TRY(q.next(found));
+    if (!*found) return {};
+    seq = q.integer(0);
+  }
+  Workflow w;
+  WF_TRY(find_seq(db, seq, found, &w));
+  if (!args.id.empty() && w.id.view() != args.id) {
+    return Status::error(Code::conflict, "the key '%.*s' holds a claim of workflow '%.*s', not '%.*s'", WF_SV(args.key),
+                         WF_SV(w.id.view()), WF_SV(args.id));
+  }
+  Millis lease;
+  WF_TRY(lease_of(db, args, w.queue.view(), &lease));
+  if (later(now, lease) > w.due_at) {
+    Query q(db, Sql::lease_extend);
+    q.bind(":seq", seq).bind(":due", later(now, lease)).bind(":now", now);
+    WF_TRY(q.run());
+  }
+  return show(db, args, seq, out);
+}
+
+// Claims the workflow `args.id`; nothing if it is not due or still waits.
+Status claim_one(Db& db, const Claim& args, Millis now, Text& out, int64_t* count) {
+  Handle handle;
+  handle.id = args.id;
+  Workflow w;
+  WF_TRY(load(db, handle, &w));
+  const bool over = is_terminal(w.state);
+  if (!over && w.state != State::paused && !w.lease_is_live(now) && (w.due_at == kNoTime || w.due_at > now)) return {};
+  if (over || w.state != State::waiting) WF_TRY(may_act(db, handle, w, now, Act::write));
+  bool taken;
+  WF_TRY(take_or_end(db, args, w, now, &taken));
+  if (!taken) {
+    WF_TRY(load(db, handle, &w));
+    return is_terminal(w.state) ? may_act(db, handle, w, now, Act::write) : claim_one(db, args, now, out, count);
+  }
+  *count = 1;
+  return show(db, args, w.seq, out);
+}
+
+Status claim_next(Db& db, const Claim& args, Millis now, StaleLanes* stale, Text& out, bool* found) {
+  for (;;) {
+    Candidate best;
+    WF_TRY(look(db, args, now, &best, stale));
+    if (stale->full()) {
+      WF_TRY(stale->settle(db));
+      continue;
+    }
+    *found = best.found();
+    if (!*found) return {};
+    Workflow w;
+    bool exists;
+    WF_TRY(find_seq(db, best.seq, &exists, &w));
+    WF_TRY(take_or_end(db, args, w, now, found));
+    if (*found) return show(db, args, best.seq, out);
+  }
+}
+
+Status fire_one(Db& db, int64_t seq, Millis now) {
+  WriteScope item(db);
+  WF_TRY(item.begin(Inline::refused, "wf_claim"));
+  Workflow w;
+  bool found;
+  WF_TRY(find_seq(db, seq, &found, &w));
+  if (found) WF_TRY(time_out(db, w, now));
+  return item.commit();
+}
+
+// Notes that a deadline could not be fired, and tries again a minute later, so that it stands in nobody's way.
+Status put_off(Db& db, int64_t seq, const Status& failed, Millis now) {
+  WriteScope item(db);
+  WF_TRY(item.begin(Inline::refused, "wf_claim"));
+  Text error;
+  error.add("{\"code\":\"maintenance\",\"message\":");
+  json::quote(failed.message() != nullptr ? failed.message() : "", error);
+  error.add('}');
+  {
+    Query q(db, Sql::failure_add);
+    q.bind(":seq", seq).bind(":attempt", int64_t{0}).bind(":error", error.view()).bind(":now", now);
+    WF_TRY(q.run());
+  }
+  Query q(db, Sql::claim_put_off);
+  q.bind(":seq", seq).bind(":until", later(now, 60000));
+  WF_TRY(q.run());
+  return item.commit();
+}
+
+}  // namespace
+
+Status fire_deadlines(Db& db, Millis now, int64_t* count) {
+  *count = 0;
+  int64_t due[32];
+  size_t size = 0;
+  {
+    Query q(db, Sql::claim_deadlines);
+    q.bind(":now", now);
+    for (bool row = true; size < std::size(due);) {
+      WF_TRY(q.next(&row));
+      if (!row) break;
+      due[size++] = q.integer(0);
+    }
+  }
+  for (size_t i = 0; i < size; ++i) {
+    Status fired = fire_one(db, due[i], now);
+    if (fired.ok()) {
+      ++*count;
+      continue;
+    }
+    if (db.autocommit()) return fired;  // SQLite has rolled back everything: nothing can be done here any more
+    Status noted = put_off(db, due[i], fired, now);
+    if (!noted.ok()) return fired;
+  }
+  return {};
+}
+
+Status claim(Db& db, const Claim& args, const Now& now, Text& out, int64_t* count) {
+  *count = 0;
+  WriteScope scope(db);
+  WF_TRY(scope.begin(Inline::refused, "wf_claim"));
+  Millis time;
+  WF_TRY(call_time(db, now, &time));
+  int64_t fired;
+  WF_TRY(fire_deadlines(db, time, &fired));
+
+  if (!args.key.empty()) {
+    bool found;
+    WF_TRY(repeat(db, args, time, &found, out));
+    if (found) {
+      *count = 1;
+      return scope.commit();
+    }
+  }
+  if (!args.id.empty()) {
+    WF_TRY(claim_one(db, args, time, out, count));
+    return scope.commit();
+  }
+  StaleLanes stale;
+  while (*count < args.limit) {
+    const size_t before = out.size();
+    if (*count != 0) out.add(',');
+    bool found;
+    WF_TRY(claim_next(db, args, time, &stale, out, &found));
+    if (!found) {
+      out.truncate(before);
+      break;
+    }
+    ++*count;
+  }
+  if (*count != 0) WF_TRY(stale.settle(db));
+  return scope.commit();
+}
+
+}  // namespace wf

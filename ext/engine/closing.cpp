@@ -1,0 +1,143 @@
+#include "engine/closing.h"
+
+#include "base/scope.h"
+#include "engine/finish.h"
+#include "engine/lane.h"
+#include "engine/lease.h"
+
+namespace wf {
+namespace {
+
+// Whether the handle repeats its last closing call `call`; `*result` is what that returned. By bare id it is a repetition only as long as
+// the workflow is where that call left it.
+bool is_repetition(const Handle& handle, const Workflow& w, string_view call, Millis now, State* result) {
+  const string_view before = closed_result(w, call);
+  if (before.empty() || !closed_by(handle, w) || (handle.is_token && handle.nonce == w.nonce)) return false;
+  *result = state_of(before);
+  if (handle.is_token) return true;
+  return w.state == *result && (is_terminal(w.state) || w.due_at > now);
+}
+
+struct Line {
+  string_view call;
+  Millis due;
+  Value again;  // NULL: as it is
+  int64_t failures;
+};
+
+Status back_in_line(Db& db, const Handle& handle, const Workflow& w, const Line& line, Millis now) {
+  const bool manual = w.flags & kManual;
+  if (!manual) WF_TRY(lane_expect(db, w.lane, line.due));
+  {
+    Text closed;
+    closed.add(line.call).add(":pending");
+    Query q(db, Sql::closing_back_in_line);
+    q.bind(":seq", w.seq).bind(":due", line.due).bind(":now", now).bind(":failures", line.failures);
+    q.bind(":place", static_cast<int64_t>(manual ? Place::not_offered : Place::in_line)).bind(":again", line.again);
+    q.bind(":closed_nonce", handle.is_token ? handle.nonce : 0).bind(":closed", closed.view());
+    if (!closed.ok()) return Status::no_memory();
+    WF_TRY(q.run());
+  }
+  return lane_moved(db, w);
+}
+
+// Counts the failure against the budget it belongs to: `*failures` of `*allowed`, and writes the step's.
+Status count_failure(Db& db, const Workflow& w, const Failure& failure, const Policy& policy, Millis now, int64_t* failures, int64_t* allowed) {
+  *allowed = policy.max_attempts;
+  *failures = w.failures + 1;
+  if (failure.step.empty()) return {};
+  if (failure.max_attempts != 0) *allowed = failure.max_attempts;
+  *failures = 1;
+  {
+    Query q(db, Sql::closing_step_state);
+    q.bind(":seq", w.seq).bind(":step", failure.step);
+    bool row;
+    WF_TRY(q.next(&row));
+    if (row) {
+      if (q.text(0) != "step") {
+        return Status::error(Code::nondeterminism, "step '%.*s' of workflow '%.*s' is a step of kind '%.*s', not 'step'",
+                             WF_SV(failure.step), WF_SV(w.id.view()), WF_SV(q.text(0)));
+      }
+      if (q.text(1) == "done") {
+        return Status::error(Code::state, "step '%.*s' of workflow '%.*s' is recorded already, it cannot fail", WF_SV(failure.step), WF_SV(w.id.view()));
+      }
+      *failures = q.integer(2) + 1;
+    }
+  }
+  Query q(db, Sql::closing_step_failed);
+  q.bind(":seq", w.seq).bind(":step", failure.step).bind(":attempts", *failures).bind(":now", now).bind(":error", failure.error);
+  return q.run();
+}
+
+Status note_failure(Db& db, const Workflow& w, const Failure& failure, Millis now) {
+  Query q(db, Sql::failure_add);
+  q.bind(":seq", w.seq).bind(":attempt", w.attempt).bind_name(":step", failure.step).bind_name(":worker", w.worker.view());
+  q.bind(":error", failure.error).bind(":now", now);
+  return q.run();
+}
+
+}  // namespace
+
+Status complete(Db& db, const Handle& handle, const Value& output, const Now& now, State* result) {
+  WriteScope scope(db);
+  WF_TRY(scope.begin(Inline::allowed, "wf_complete"));
+  Millis time;
+  WF_TRY(call_time(db, now, &time));
+  Workflow w;
+  WF_TRY(load(db, handle, &w));
+  if (is_repetition(handle, w, "complete", time, result)) return scope.commit();
+  if (w.state == State::completed && (!handle.is_token || closed_by(handle, w))) {
+    *result = State::completed;
+    return scope.commit();
+  }
+  WF_TRY(may_act(db, handle, w, time, Act::complete));
+  WF_TRY(finish(db, w, {State::completed, output, {}}, closing_of(handle, "complete"), time, result));
+  return scope.commit();
+}
+
+Status fail(Db& db, const Handle& handle, const Failure& failure, const Now& now, State* result) {
+  WriteScope scope(db);
+  WF_TRY(scope.begin(Inline::allowed, "wf_fail"));
+  Millis time;
+  WF_TRY(call_time(db, now, &time));
+  Workflow w;
+  WF_TRY(load(db, handle, &w));
+  if (is_repetition(handle, w, "fail", time, result)) return scope.commit();
+  WF_TRY(may_act(db, handle, w, time, Act::write));
+  Policy policy;
+  WF_TRY(policy_of(db, w, &policy));
+
+  int64_t failures, allowed;
+  WF_TRY(count_failure(db, w, failure, policy, time, &failures, &allowed));
+  WF_TRY(note_failure(db, w, failure, time));
+  if (!failure.retry || failures >= allowed) {
+    WF_TRY(finish(db, w, {State::failed, {}, failure.error}, closing_of(handle, "fail"), time, result));
+    return scope.commit();
+  }
+  Millis due = later(time, policy.backoff.after(failures, w.id.view()));
+  if (failure.delay != kNoTime) due = later(time, failure.delay);
+  if (failure.at != kNoTime) due = failure.at;
+  *result = State::pending;
+  WF_TRY(back_in_line(db, handle, w, {"fail", due, Value::of(int64_t{1}), failure.step.empty() ? failures : w.failures}, time));
+  return scope.commit();
+}
+
+Status release(Db& db, const Handle& handle, Millis delay, Millis at, const Now& now) {
+  WriteScope scope(db);
+  WF_TRY(scope.begin(Inline::allowed, "wf_release"));
+  Millis time;
+  WF_TRY(call_time(db, now, &time));
+  Workflow w;
+  WF_TRY(load(db, handle, &w));
+  State result;
+  if (is_repetition(handle, w, "release", time, &result)) return scope.commit();
+  WF_TRY(may_act(db, handle, w, time, Act::write));
+  if (!handle.is_token) WF_TRY(end_lost_claim(db, w, time));
+  Millis due = time;
+  if (delay != kNoTime) due = later(time, delay);
+  if (at != kNoTime) due = at;
+  WF_TRY(back_in_line(db, handle, w, {"release", due, handle.is_token ? Value::of(int64_t{0}) : Value{}, w.failures}, time));
+  return scope.commit();
+}
+
+}  // namespace wf

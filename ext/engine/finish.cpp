@@ -1,0 +1,81 @@
+#include "engine/finish.h"
+
+#include "engine/lane.h"
+#include "engine/lease.h"
+#include "engine/start.h"
+
+namespace wf {
+namespace {
+
+// "<call>:<state>", as column closed remembers it.
+void bind_closing(Query& q, const Closing& closing, State became, Text& text) {
+  if (closing.nonce < 0) return;
+  text.add(closing.call).add(':').add(state_name(became));
+  q.bind(":closed_nonce", closing.nonce).bind(":closed", text.view());
+}
+
+Status start_cleanup(Db& db, const Workflow& w, const Outcome& outcome, const Closing& closing, Millis now) {
+  const bool manual = w.flags & kManual;
+  if (is_large(outcome.error)) WF_TRY(put_large(db, w.seq, Large::error, outcome.error));
+  if (!manual) WF_TRY(lane_expect(db, w.lane, now));
+  Query q(db, Sql::finish_cleanup);
+  Text closed;
+  bind_closing(q, closing, State::pending, closed);
+  q.bind(":seq", w.seq).bind(":now", now).bind(":ending", state_name(outcome.state));
+  q.bind(":place", static_cast<int64_t>(manual ? Place::not_offered : Place::in_line));
+  if (!is_large(outcome.error)) q.bind(":error", outcome.error);
+  return closed.ok() ? q.run() : Status::no_memory();
+}
+
+Status end(Db& db, const Workflow& w, const Outcome& outcome, State state, const Closing& closing, Millis now) {
+  // In the second phase the error that began it stands.
+  const Value error = w.ending.empty() ? outcome.error : Value{};
+  if (is_large(outcome.output)) WF_TRY(put_large(db, w.seq, Large::output, outcome.output));
+  if (is_large(error)) WF_TRY(put_large(db, w.seq, Large::error, error));
+  Query q(db, Sql::finish_end);
+  Text closed;
+  bind_closing(q, closing, state, closed);
+  q.bind(":seq", w.seq).bind(":now", now).bind(":status", state_name(state));
+  if (!is_large(outcome.output)) q.bind(":output", outcome.output);
+  if (!is_large(error)) q.bind(":error", error);
+  return closed.ok() ? q.run() : Status::no_memory();
+}
+
+}  // namespace
+
+Status finish(Db& db, const Workflow& w, const Outcome& outcome, const Closing& closing, Millis now, State* became) {
+  if (outcome.state != State::completed && (w.flags & kCleanup) && w.ending.empty()) {
+    *became = State::pending;
+    WF_TRY(start_cleanup(db, w, outcome, closing, now));
+  } else {
+    *became = w.ending.empty() ? outcome.state : state_of(w.ending.view());
+    WF_TRY(end(db, w, outcome, *became, closing, now));
+  }
+  return lane_moved(db, w);
+}
+
+string_view closed_result(const Workflow& w, string_view call) {
+  const string_view closed = w.closed.view();
+  if (!has_prefix(closed, call) || closed.size() <= call.size() || closed[call.size()] != ':') return {};
+  return part(closed, call.size() + 1);
+}
+
+Status time_out(Db& db, const Workflow& w, Millis now) {
+  Text error;
+  error.add("{\"code\":\"timeout\",\"message\":\"the workflow ran out of time\",\"deadline_at\":\"");
+  error.add(TimeText(w.deadline_at, TimeForm::json).view()).add("\"}");
+  if (!error.ok()) return Status::no_memory();
+  State became;
+  return finish(db, w, {State::failed, {}, Value::text(error.view())}, {}, now, &became);
+}
+
+Status poison(Db& db, const Workflow& w, int64_t lost, Millis now) {
+  WF_TRY(note_lost_lease(db, w, now));
+  Text error;
+  error.add("{\"code\":\"poison\",\"message\":\"its leases ran out again and again\",\"lost_leases\":").add_integer(lost).add('}');
+  if (!error.ok()) return Status::no_memory();
+  State became;
+  return finish(db, w, {State::failed, {}, Value::text(error.view())}, {}, now, &became);
+}
+
+}  // namespace wf

@@ -1,0 +1,34 @@
+// The end of a workflow, at once or in two phases, and its failures on the way there.
+#pragma once
+
+#include "engine/settings.h"
+
+namespace wf {
+
+// Who closed it, remembered so that a repetition of the call is answered the same.
+struct Closing {
+  int64_t nonce = -1;      // of the token; 0: by bare id; -1: by no call of a handle
+  string_view call;        // "complete", "fail" ...
+};
+inline Closing closing_of(const Handle& handle, string_view call) { return {handle.is_token ? handle.nonce : 0, call}; }
+
+struct Outcome {
+  State state = State::completed;
+  Value output;   // of completed
+  Value error;    // of failed: JSON text
+};
+
+// Ends the workflow with this outcome. With `cleanup`, and not in its second phase yet, a failure, timeout or cancel makes it
+// pending instead, with `ending` set and new budgets. In the second phase any outcome ends it with the status of `ending` and
+// the first error. `*became` is its state now. The workflow's own row is written last.
+Status finish(Db& db, const Workflow& workflow, const Outcome& outcome, const Closing& closing, Millis now, State* became);
+
+// What a closing call returns, by what the workflow became: "fail:pending" and so on.
+string_view closed_result(const Workflow& workflow, string_view call);
+
+// Fires the timeout of a workflow whose deadline has passed.
+Status time_out(Db& db, const Workflow& workflow, Millis now);
+// Fails a workflow that has lost `lost` leases in a row.
+Status poison(Db& db, const Workflow& workflow, int64_t lost, Millis now);
+
+}  // namespace wf

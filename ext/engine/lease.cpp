@@ -1,0 +1,82 @@
+#include "engine/lease.h"
+
+#include "base/json.h"
+#include "base/scope.h"
+#include "engine/lane.h"
+
+namespace wf {
+namespace {
+
+Status extend(Db& db, int64_t seq, Millis due, Millis now) {
+  Query q(db, Sql::lease_extend);
+  q.bind(":seq", seq).bind(":due", due).bind(":now", now);
+  return q.run();
+}
+
+}  // namespace
+
+Status renew_lease(Db& db, const Handle& token, Millis now) {
+  Millis due, lease;
+  {
+    Query q(db, Sql::lease_state);
+    q.bind(":seq", token.seq).bind(":nonce", token.nonce);
+    bool row;
+    WF_TRY(q.next(&row));
+    if (!row) return {};
+    due = q.integer(0);
+    lease = q.integer(1);
+  }
+  return due - now < lease / 2 ? extend(db, token.seq, later(now, lease), now) : Status();
+}
+
+Status heartbeat(Db& db, const Handle& token, Millis duration, const Now& now, Millis* expires) {
+  WriteScope scope(db);
+  WF_TRY(scope.begin(Inline::allowed, "wf_heartbeat"));
+  Millis time;
+  WF_TRY(call_time(db, now, &time));
+  Workflow w;
+  WF_TRY(load(db, token, &w));
+  WF_TRY(may_act(db, token, w, time, Act::write));
+  const Millis due = later(time, duration == kNoTime ? w.lease : duration);
+  *expires = due > w.due_at ? due : w.due_at;
+  if (due > w.due_at) WF_TRY(extend(db, w.seq, due, time));
+  return scope.commit();
+}
+
+Status note_lost_lease(Db& db, const Workflow& w, Millis now) {
+  Text error;
+  error.add("{\"code\":\"lease_lost\",\"message\":\"the lease ran out\",\"expired_at\":\"").add(TimeText(w.due_at, TimeForm::json).view()).add("\"}");
+  if (!error.ok()) return Status::no_memory();
+  Query q(db, Sql::failure_add);
+  q.bind(":seq", w.seq).bind(":attempt", w.attempt).bind_name(":worker", w.worker.view()).bind(":error", error.view()).bind(":now", now);
+  return q.run();
+}
+
+Status end_lost_claim(Db& db, Workflow& w, Millis now) {
+  if (w.nonce == 0 || w.state != State::running) return {};
+  WF_TRY(note_lost_lease(db, w, now));
+  WF_TRY(lane_expect(db, w.lane, w.due_at));
+  {
+    Query q(db, Sql::lease_end_lost);
+    q.bind(":seq", w.seq).bind(":now", now);
+    q.bind(":place", static_cast<int64_t>(w.flags & kManual ? Place::not_offered : Place::in_line));
+    WF_TRY(q.run());
+  }
+  WF_TRY(lane_moved(db, w));
+  w.state = w.under_pause = State::pending;
+  w.nonce = 0;
+  return {};
+}
+
+Status count_lost(Db& db, const Workflow& w, int64_t* lost) {
+  *lost = w.lost + 1;
+  if (w.lost == 0) return {};
+  Query q(db, Sql::lease_progress);
+  q.bind(":seq", w.seq).bind(":mark", w.mark);
+  bool progress;
+  WF_TRY(q.next(&progress));
+  if (progress) *lost = 1;
+  return {};
+}
+
+}  // namespace wf

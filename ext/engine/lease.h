@@ -1,0 +1,24 @@
+// Leases: kept alive, lost, ended.
+#pragma once
+
+#include "engine/settings.h"
+
+namespace wf {
+
+// Renews the lease to its full length from `now` if less than half is left.
+Status renew_lease(Db& db, const Handle& token, Millis now);
+
+// wf_heartbeat: the lease of this claim ends at `now` + `duration` (kNoTime: its own length) at the earliest; it is never shortened.
+Status heartbeat(Db& db, const Handle& token, Millis duration, const Now& now, Millis* expires);
+
+// If a claim of the workflow has run out, ends it on behalf of a write by bare id: the lost lease is noted, the workflow is
+// pending. Changes `workflow` accordingly.
+Status end_lost_claim(Db& db, Workflow& workflow, Millis now);
+
+// Notes the lost lease among the failures.
+Status note_lost_lease(Db& db, const Workflow& workflow, Millis now);
+
+// The number of leases lost in a row, the present one included: a step or wait recorded since the one before breaks the row.
+Status count_lost(Db& db, const Workflow& workflow, int64_t* lost);
+
+}  // namespace wf

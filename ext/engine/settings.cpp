@@ -1,0 +1,153 @@
+#include "engine/settings.h"
+
+#include "base/hash.h"
+#include "base/json.h"
+#include "base/scope.h"
+
+namespace wf {
+
+const SettingName kSettings[6] = {{"lease", true}, {"max_attempts", true}, {"backoff", true},
+                                  {"clock", true}, {"schema_version", false}, {"epoch", false}};
+
+namespace {
+string_view key_of(Setting setting) { return kSettings[static_cast<int>(setting)].name; }
+}  // namespace
+
+Status clock_is_explicit(Db& db, bool* out) {
+  Query q(db, Sql::setting_get);
+  q.bind(":key", key_of(Setting::clock));
+  bool row;
+  WF_TRY(q.next(&row));
+  *out = row && q.text(0) == "explicit";
+  return {};
+}
+
+Status call_time(Db& db, const Now& now, Millis* out) {
+  if (now.given) {
+    *out = now.time;
+    return {};
+  }
+  bool is_explicit;
+  WF_TRY(clock_is_explicit(db, &is_explicit));
+  if (is_explicit) return Status::error(Code::invalid, "the option \"now\" is required: wf_config('clock') is 'explicit' in this file");
+  *out = db.clock();
+  return {};
+}
+
+Millis Backoff::after(int64_t failures, string_view workflow_id) const {
+  double wait = static_cast<double>(initial);
+  const auto limit = static_cast<double>(max);
+  for (int64_t i = 1; i < failures && wait < limit && wait > 0 && factor != 1; ++i) wait *= factor;
+  if (wait > limit) wait = limit;
+  if (jitter > 0) {
+    const uint64_t hash = hash64(workflow_id, static_cast<uint64_t>(failures));
+    wait *= 1 - jitter * (static_cast<double>(hash >> 11) / 9007199254740992.0);  // 2^53
+  }
+  return static_cast<Millis>(wait + 0.5);
+}
+
+Status policy_of(Db& db, const Workflow& workflow, Policy* out) {
+  Query q(db, Sql::workflow_policy);
+  q.bind(":seq", workflow.seq).bind(":queue", workflow.queue.view());
+  bool row;
+  WF_TRY(q.next(&row));
+  *out = {};
+  if (!row) return {};
+  out->max_attempts = q.integer_or(0, kDefaultMaxAttempts);
+  if (!q.is_null(1)) out->backoff = stored_backoff(q.text(1));
+  return {};
+}
+
+void add_backoff(const Backoff& backoff, Text& out) {
+  out.add("{\"initial\":").add_integer(backoff.initial).add(",\"factor\":").add_real(backoff.factor);
+  out.add(",\"max\":").add_integer(backoff.max).add(",\"jitter\":").add_real(backoff.jitter).add('}');
+}
+
+Backoff stored_backoff(string_view text) {
+  Backoff backoff;
+  if (!json::valid(text) || json::kind(text) != json::Kind::object) return backoff;
+  for (json::Members m(text); m.next();) {
+    if (json::kind(m.value()) != json::Kind::number) continue;
+    if (m.key_is("initial")) json::to_integer(m.value(), &backoff.initial);
+    if (m.key_is("max")) json::to_integer(m.value(), &backoff.max);
+    if (m.key_is("factor")) backoff.factor = json::to_real(m.value());
+    if (m.key_is("jitter")) backoff.jitter = json::to_real(m.value());
+  }
+  return backoff;
+}
+
+namespace {
+
+// Milliseconds as the seconds that users see.
+Value seconds(Millis millis) {
+  return millis % 1000 == 0 ? Value::of(millis / 1000) : Value::of(static_cast<double>(millis) / 1000);
+}
+
+void show_backoff(const Backoff& backoff, Text& out) {
+  out.add("{\"initial\":");
+  add_json(seconds(backoff.initial), out);
+  out.add(",\"factor\":").add_real(backoff.factor).add(",\"max\":");
+  add_json(seconds(backoff.max), out);
+  out.add(",\"jitter\":").add_real(backoff.jitter).add('}');
+}
+
+}  // namespace
+
+Status read_setting(Db& db, Setting setting, SettingValue* out) {
+  bool exists, row = false;
+  WF_TRY(db.schema_exists(&exists));
+  Value stored;
+  if (exists) {
+    Query q(db, Sql::setting_get);
+    q.bind(":key", key_of(setting));
+    WF_TRY(q.next(&row));
+    if (row) stored = q.value(0);
+    if (stored.type == Value::Type::text) {
+      out->text.add(stored.bytes);
+      stored = Value::text(out->text.view());
+    }
+  }
+  switch (setting) {
+    case Setting::lease: out->value = seconds(row ? stored.integer : kDefaultLease); break;
+    case Setting::max_attempts: out->value = Value::of(row ? stored.integer : kDefaultMaxAttempts); break;
+    case Setting::backoff: {
+      const Backoff backoff = row ? stored_backoff(stored.bytes) : Backoff{};
+      out->text.clear();
+      show_backoff(backoff, out->text);
+      out->value = Value::text(out->text.view());
+      break;
+    }
+    case Setting::clock: out->value = row ? stored : Value::text("system"); break;
+    case Setting::schema_version:
+    case Setting::epoch: out->value = stored; break;
+  }
+  return out->text.ok() ? Status() : Status::no_memory();
+}
+
+Status write_setting(Db& db, Setting setting, const Value& value) {
+  WriteScope scope(db);
+  WF_TRY(scope.begin(Inline::allowed, "wf_config"));
+  {
+    Query q(db, value.is_null() ? Sql::setting_drop : Sql::setting_put);
+    q.bind(":key", key_of(setting)).bind(":value", value);
+    WF_TRY(q.run());
+  }
+  return scope.commit();
+}
+
+Status next_epoch(Db& db, Millis now, int64_t* out) {
+  int64_t old;
+  {
+    Query q(db, Sql::setting_get);
+    q.bind(":key", key_of(Setting::epoch));
+    bool row;
+    WF_TRY(q.next(&row));
+    old = row ? q.integer(0) : 0;
+  }
+  *out = old + 1 > now ? old + 1 : now;
+  Query q(db, Sql::setting_put);
+  q.bind(":key", key_of(Setting::epoch)).bind(":value", *out);
+  return q.run();
+}
+
+}  // namespace wf

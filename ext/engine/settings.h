@@ -1,0 +1,66 @@
+// What holds for the whole file: its defaults, its clock, its epoch. And the retry policy that follows from them.
+#pragma once
+
+#include "engine/workflow.h"
+
+namespace wf {
+
+constexpr Millis kDefaultLease = 30000;
+constexpr int64_t kDefaultMaxAttempts = 10;
+constexpr int64_t kMaxAttemptsLimit = 1000000;
+
+// The option "now" of a call.
+struct Now {
+  bool given = false;
+  Millis time = 0;
+};
+
+// The time that holds for a call: its "now", else the connection's clock. WF_INVALID if the file wants every call to say it.
+Status call_time(Db& db, const Now& now, Millis* out);
+// Whether wf_config('clock') is 'explicit': nothing may be read from the clock or drawn at random, so that every machine
+// that repeats the call does the same.
+Status clock_is_explicit(Db& db, bool* out);
+
+// Wait before the next try: min(max, initial * factor^(n-1)) after failure n, minus a part of up to `jitter` of it.
+struct Backoff {
+  Millis initial = 1000;
+  double factor = 2;
+  Millis max = 300000;
+  double jitter = 0;
+
+  Millis after(int64_t failures, string_view workflow_id) const;
+};
+
+struct Policy {
+  int64_t max_attempts = kDefaultMaxAttempts;
+  Backoff backoff;
+};
+// The workflow's own policy, else its queue's, else the file's, else the defaults.
+Status policy_of(Db& db, const Workflow& workflow, Policy* out);
+
+// Backoff to and from its stored form, JSON with durations in milliseconds.
+void add_backoff(const Backoff& backoff, Text& out);
+Backoff stored_backoff(string_view json);
+
+// The settings of wf_config.
+enum class Setting : char { lease, max_attempts, backoff, clock, schema_version, epoch };
+struct SettingName {
+  string_view name;
+  bool writable;
+};
+// In the order of Setting.
+extern const SettingName kSettings[6];
+
+// The value in force, as users see it: durations in seconds, the backoff as JSON.
+struct SettingValue {
+  Value value;
+  Text text;  // holds it where it is text
+};
+Status read_setting(Db& db, Setting setting, SettingValue* out);
+// Stores `value` in its stored form; NULL goes back to the default.
+Status write_setting(Db& db, Setting setting, const Value& value);
+
+// Opens a new epoch: larger than any before, also than one given to another copy of the file since.
+Status next_epoch(Db& db, Millis now, int64_t* out);
+
+}  // namespace wf

@@ -1,0 +1,127 @@
+#include "engine/start.h"
+
+#include "base/hash.h"
+#include "base/json.h"
+#include "base/scope.h"
+#include "engine/lane.h"
+
+namespace wf {
+namespace {
+
+Status conflict(string_view id, const char* other) {
+  return Status::error(Code::conflict, "workflow '%.*s' exists with another %s", WF_SV(id), other);
+}
+
+// Whether a workflow of this id exists already; WF_CONFLICT if it is another one.
+Status check_same_id(Db& db, const Start& args, bool* exists) {
+  Query q(db, Sql::start_same_id);
+  q.bind(":id", args.id);
+  WF_TRY(q.next(exists));
+  if (!*exists) return {};
+  if (q.text(0) != args.name) {
+    return Status::error(Code::conflict, "workflow '%.*s' exists with the name '%.*s', not '%.*s'", WF_SV(args.id), WF_SV(q.text(0)), WF_SV(args.name));
+  }
+  bool same;
+  WF_TRY(same_value(q.value(1), args.input, &same));
+  return same ? Status() : conflict(args.id, "input");
+}
+
+Status find_dedup(Db& db, string_view dedup, bool* exists, Name* id) {
+  Query q(db, Sql::start_same_dedup);
+  q.bind(":dedup", dedup);
+  WF_TRY(q.next(exists));
+  if (*exists) *id = q.text(0);
+  return {};
+}
+
+Status insert(Db& db, const Start& args, string_view id, string_view dedup, Millis now) {
+  const Millis due = args.at != kNoTime ? args.at : later(now, args.delay);
+  const LaneKey key{args.queue, args.partition, args.name, args.version, args.priority, 0};
+  int64_t lane;
+  WF_TRY(lane_for(db, key, args.manual ? kNoTime : due, &lane));
+  Text backoff;
+  if (args.has_backoff) add_backoff(args.backoff, backoff);
+  if (!backoff.ok()) return Status::no_memory();
+
+  Query q(db, Sql::start_insert);
+  q.bind(":id", id).bind(":lane", lane).bind(":due", due).bind(":now", now);
+  q.bind(":place", static_cast<int64_t>(args.manual ? Place::not_offered : Place::in_line));
+  if (args.timeout != kNoTime) q.bind(":timeout", args.timeout).bind(":deadline", later(due, args.timeout));
+  q.bind(":flags", int64_t{(args.manual ? kManual : 0) | (args.cleanup ? kCleanup : 0)});
+  if (args.max_attempts != 0) q.bind(":max_attempts", args.max_attempts);
+  q.bind_name(":backoff", backoff.view()).bind_name(":dedup", dedup).bind_name(":headers", args.headers);
+  if (!is_large(args.input)) {
+    q.bind(":input", args.input);
+  } else {
+    // The row of the workflow decides, so it comes last: a value without a workflow does no harm.
+    int64_t seq;
+    {
+      Query next(db, Sql::start_next_seq);
+      bool row;
+      WF_TRY(next.next(&row));
+      seq = next.integer(0);
+    }
+    WF_TRY(put_large(db, seq, Large::input, args.input));
+    q.bind(":seq", seq);
+  }
+  return q.run();
+}
+
+}  // namespace
+
+Status same_value(const Value& a, const Value& b, bool* same) {
+  if ((a.type == Value::Type::blob) != (b.type == Value::Type::blob)) {
+    *same = false;
+    return {};
+  }
+  if (a.type == Value::Type::blob || (a.type == Value::Type::text && b.type == Value::Type::text && a.bytes == b.bytes)) {
+    *same = a.bytes == b.bytes;
+    return {};
+  }
+  Text json_a, json_b;
+  add_json(a, json_a);
+  add_json(b, json_b);
+  if (!json_a.ok() || !json_b.ok()) return Status::no_memory();
+  bool failed = false;
+  *same = json::valid(json_a.view()) && json::valid(json_b.view()) && json::same(json_a.view(), json_b.view(), &failed);
+  return failed ? Status::no_memory() : Status();
+}
+
+Status put_large(Db& db, int64_t seq, Large what, const Value& value) {
+  Query q(db, Sql::large_put);
+  q.bind(":seq", seq).bind(":what", static_cast<int64_t>(what)).bind(":value", value);
+  return q.run();
+}
+
+Status start(Db& db, const Start& args, const Now& now, Name* id) {
+  WriteScope scope(db);
+  WF_TRY(scope.begin(Inline::allowed, "wf_start"));
+  Millis time;
+  WF_TRY(call_time(db, now, &time));
+
+  bool exists = false;
+  if (!args.id.empty()) {
+    *id = args.id;
+    WF_TRY(check_same_id(db, args, &exists));
+  }
+  Text dedup;
+  if (!exists && !args.dedup.empty()) {
+    dedup.add(args.queue).add('\x1f').add(args.dedup);
+    if (!dedup.ok()) return Status::no_memory();
+    WF_TRY(find_dedup(db, dedup.view(), &exists, id));
+  }
+  if (exists) return scope.commit();
+
+  if (args.id.empty()) {
+    bool is_explicit;
+    WF_TRY(clock_is_explicit(db, &is_explicit));
+    if (is_explicit) return Status::error(Code::invalid, "the option \"id\" is required: wf_config('clock') is 'explicit' in this file");
+    unsigned char random[10];
+    Db::randomness(random, sizeof random);
+    *id = uuid7(time, random).view();
+  }
+  WF_TRY(insert(db, args, id->view(), dedup.view(), time));
+  return scope.commit();
+}
+
+}  // namespace wf

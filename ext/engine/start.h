@@ -1,0 +1,41 @@
+// Starting a workflow.
+#pragma once
+
+#include "engine/settings.h"
+
+namespace wf {
+
+constexpr int64_t kPriorityMin = -100, kPriorityMax = 100;
+
+struct Start {
+  string_view name;
+  Value input;
+  string_view id;                    // empty: a new UUIDv7
+  string_view queue = "default";
+  int64_t priority = 0;
+  Millis delay = 0;                  // before the start; ignored if `at` is given
+  Millis at = kNoTime;
+  Millis timeout = kNoTime;          // from the first due moment
+  int64_t max_attempts = 0;          // 0: of the queue, else of the file
+  bool has_backoff = false;
+  Backoff backoff;
+  string_view version, partition, dedup;
+  string_view headers;               // a JSON object, or empty
+  bool manual = false;
+  bool cleanup = false;
+};
+
+// Starts it, once: an id that exists with the same name and input is a success that changes nothing, with another name or input
+// WF_CONFLICT; a non-terminal workflow of the same queue and dedup key is taken instead of a new one. `*id` is the workflow's id.
+Status start(Db& db, const Start& args, const Now& now, Name* id);
+
+// Whether two inputs are the same value: JSON compared as values, a number like its JSON, a BLOB by its bytes.
+Status same_value(const Value& a, const Value& b, bool* same);
+
+// Values over this many bytes live in _wf_large.
+constexpr size_t kInlineBytes = 1024;
+inline bool is_large(const Value& value) { return value.bytes.size() > kInlineBytes; }
+enum class Large : char { input = 0, output = 1, error = 2 };
+Status put_large(Db& db, int64_t seq, Large what, const Value& value);
+
+}  // namespace wf

@@ -1,0 +1,111 @@
+#include "engine/step.h"
+
+#include "base/hash.h"
+#include "base/scope.h"
+#include "engine/lease.h"
+
+namespace wf {
+namespace {
+
+constexpr string_view kKind = "step";
+
+void bind_handle(Query& q, const Handle& handle) {
+  if (handle.is_token) {
+    q.bind(":seq", handle.seq).bind(":nonce", handle.nonce);
+  } else {
+    q.bind(":id", handle.id);
+  }
+}
+
+bool is_done(const Query& output) { return output.integer(1) != 0; }
+bool is_ours(const Query& output) { return output.text(2) == kKind; }
+
+Status other_kind(const Workflow& w, string_view step, const Query& output) {
+  return Status::error(Code::nondeterminism, "step '%.*s' of workflow '%.*s' is a step of kind '%.*s', not '%.*s'", WF_SV(step),
+                       WF_SV(w.id.view()), WF_SV(output.text(2)), WF_SV(kKind));
+}
+
+Status insert(Db& db, const Handle& handle, string_view step, const Value& value, Millis time, bool said, bool* inserted) {
+  Query q(db, Sql::step_record);
+  bind_handle(q, handle);
+  q.bind(":step", step).bind(":now", time).bind(":output", value).bind(":said", int64_t{said});
+  WF_TRY(q.run());
+  *inserted = q.changes() != 0;
+  return {};
+}
+
+// A recorded output is given again to whoever may have recorded it, also when nothing new may be recorded any more.
+bool may_repeat(const Handle& handle, const Workflow& w) {
+  const bool over = w.state == State::completed || w.state == State::failed;
+  return (over || w.state == State::waiting) && (!handle.is_token || closed_by(handle, w));
+}
+
+}  // namespace
+
+Status read_step(Db& db, const Handle& handle, string_view step, const Now& now, bool* recorded, Query& output) {
+  bind_handle(output, handle);
+  output.bind(":step", step);
+  bool row = false;
+  if (Status s = output.next(&row); !s.ok()) {
+    bool exists;
+    WF_TRY(db.schema_exists(&exists));
+    if (exists) return s;
+    return Status::error(Code::not_found, "no workflow '%.*s': this file has none yet", WF_SV(handle.id));
+  }
+  *recorded = row && is_done(output) && is_ours(output);
+  if (*recorded) return {};
+  Millis time;
+  WF_TRY(call_time(db, now, &time));
+  Workflow w;
+  WF_TRY(load(db, handle, &w));
+  WF_TRY(may_act(db, handle, w, time, Act::write));
+  return row && !is_ours(output) ? other_kind(w, step, output) : Status();
+}
+
+Status record_step(Db& db, const Handle& handle, string_view step, const Value& value, bool once, const Now& now, bool* first, Query& output) {
+  *first = false;
+  Millis time = now.given ? now.time : db.clock();
+  if (Status s = insert(db, handle, step, value, time, now.given, first); !s.ok()) {
+    if ((s.rc() & 0xff) != SQLITE_ERROR) return s;  // else there may be no table yet
+  }
+  if (*first) return handle.is_token ? renew_lease(db, handle, time) : Status();
+
+  // Not that plain: find out why, or do it with all that belongs to it.
+  WriteScope scope(db);
+  WF_TRY(scope.begin(Inline::allowed, "wf_step"));
+  WF_TRY(call_time(db, now, &time));
+  Workflow w;
+  WF_TRY(load(db, handle, &w));
+  bind_handle(output, handle);
+  output.bind(":step", step);
+  bool row;
+  WF_TRY(output.next(&row));
+  const bool done = row && is_done(output) && is_ours(output);
+  if (!done || !may_repeat(handle, w)) WF_TRY(may_act(db, handle, w, time, Act::record));
+  if (row && !is_ours(output)) return other_kind(w, step, output);
+  if (done) {
+    if (once) {
+      return Status::error(Code::conflict, "step '%.*s' of workflow '%.*s' is recorded already", WF_SV(step), WF_SV(w.id.view()));
+    }
+    return scope.commit();
+  }
+  if (!handle.is_token) WF_TRY(end_lost_claim(db, w, time));
+  WF_TRY(insert(db, handle, step, value, time, true, first));
+  if (!*first) return Status::error(Code::state, "step '%.*s' of workflow '%.*s' could not be recorded", WF_SV(step), WF_SV(w.id.view()));
+  return scope.commit();
+}
+
+Status step_key(Db& db, const Handle& handle, string_view step, Name* key) {
+  bool exists;
+  WF_TRY(db.schema_exists(&exists));
+  if (!exists) return Status::error(Code::not_found, "no workflow '%.*s': this file has none yet", WF_SV(handle.id));
+  Workflow w;
+  WF_TRY(load(db, handle, &w));
+  Text name;
+  name.add(w.id.view()).add('\n').add(step).add('\n').add_integer(w.redo);
+  if (!name.ok()) return Status::no_memory();
+  *key = uuid5(name.view()).view();
+  return {};
+}
+
+}  // namespace wf

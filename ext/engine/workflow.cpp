@@ -1,0 +1,174 @@
+#include "engine/workflow.h"
+
+#include <charconv>
+
+namespace wf {
+namespace {
+
+constexpr string_view kStateNames[] = {"pending", "running", "waiting", "paused", "completed", "failed", "cancelled"};
+constexpr string_view kTokenPrefix = "run_";
+
+// "until" and "due" times in messages.
+struct At : TimeText {
+  explicit At(Millis time) : TimeText(time, TimeForm::sql) {}
+};
+
+Status terminal_error(const Workflow& w) {
+  if (w.state == State::cancelled) return Status::error(Code::cancelled, "workflow '%.*s' was cancelled", WF_SV(w.id.view()));
+  return Status::error(Code::state, "workflow '%.*s' is %s", WF_SV(w.id.view()), state_name(w.state));
+}
+
+Status suspended_error(Db& db, const Workflow& w) {
+  Query q(db, Sql::workflow_open_wait);
+  q.bind(":seq", w.seq);
+  bool row;
+  WF_TRY(q.next(&row));
+  if (!row) return Status::error(Code::suspended, "workflow '%.*s' waits", WF_SV(w.id.view()));
+  return Status::error(Code::suspended, "workflow '%.*s' waits in step '%.*s' (%.*s)", WF_SV(w.id.view()), WF_SV(q.text(1)), WF_SV(q.text(0)));
+}
+
+Status paused_error(const Workflow& w) { return Status::error(Code::paused, "workflow '%.*s' is paused", WF_SV(w.id.view())); }
+
+}  // namespace
+
+const char* state_name(State state) { return kStateNames[static_cast<int>(state)].data(); }
+
+State state_of(string_view name) {
+  for (int i = 0; i < static_cast<int>(std::size(kStateNames)); ++i) {
+    if (kStateNames[i] == name) return static_cast<State>(i);
+  }
+  return State::failed;  // damaged by hand: terminal, so nothing acts on it
+}
+
+Status parse_handle(string_view text, Handle* out) {
+  if (!has_prefix(text, kTokenPrefix)) {
+    WF_TRY(check_id("id", text));
+    *out = {};
+    out->id = text;
+    return {};
+  }
+  WF_TRY(check_name("token", text));
+  out->is_token = true;
+  const char* end = text.data() + text.size();
+  const auto seq = std::from_chars(text.data() + kTokenPrefix.size(), end, out->seq, 36);
+  if (seq.ec == std::errc() && seq.ptr != end && *seq.ptr == '_' && out->seq > 0) {
+    const auto nonce = std::from_chars(seq.ptr + 1, end, out->nonce, 36);
+    if (nonce.ec == std::errc() && nonce.ptr == end && out->nonce > 0) return {};
+  }
+  return Status::error(Code::invalid, "'%.*s' is not a token of wf_claim", WF_SV(excerpt(text)));
+}
+
+void add_token(int64_t seq, int64_t nonce, Text& out) {
+  char digits[32];
+  auto end = std::to_chars(digits, digits + sizeof digits, seq, 36);
+  out.add(kTokenPrefix).add({digits, static_cast<size_t>(end.ptr - digits)});
+  end = std::to_chars(digits, digits + sizeof digits, nonce, 36);
+  out.add('_').add({digits, static_cast<size_t>(end.ptr - digits)});
+}
+
+namespace {
+
+Status find_by(Db& db, const Value& seq, string_view id, bool* found, Workflow* out) {
+  Query q(db, Sql::workflow_load);
+  q.bind(":seq", seq).bind_name(":id", id);
+  WF_TRY(q.next(found));
+  if (!*found) return {};
+  Workflow& w = *out;
+  w.seq = q.integer(0);
+  w.id = q.text(1);
+  w.lane = q.integer(2);
+  w.queue = q.text(3);
+  w.partitioned = q.integer(4) != 0;
+  w.state = state_of(q.text(5));
+  w.under_pause = w.state == State::paused ? state_of(q.text(6)) : w.state;
+  w.due_at = q.integer_or(7, kNoTime);
+  w.nonce = q.integer_or(8, 0);
+  w.attempt = q.integer(9);
+  w.resumed = q.integer(10);
+  w.again = q.integer(11);
+  w.failures = q.integer(12);
+  w.lost = q.integer(13);
+  w.mark = q.integer(14);
+  w.lease = q.integer_or(15, 0);
+  w.deadline_at = q.integer_or(16, kNoTime);
+  w.closed_nonce = q.integer_or(17, -1);
+  w.closed = q.text(18);
+  w.worker = q.text(19);
+  w.claim_key = q.text(20);
+  w.ending = q.text(21);
+  w.flags = q.integer(22);
+  w.redo = q.integer(23);
+  w.parent = q.integer_or(24, 0);
+  return {};
+}
+
+}  // namespace
+
+Status find(Db& db, const Handle& handle, bool* found, Workflow* out) {
+  return find_by(db, handle.is_token ? Value::of(handle.seq) : Value{}, handle.id, found, out);
+}
+
+Status find_seq(Db& db, int64_t seq, bool* found, Workflow* out) { return find_by(db, Value::of(seq), {}, found, out); }
+
+Status load(Db& db, const Handle& handle, Workflow* out) {
+  bool found;
+  WF_TRY(find(db, handle, &found, out));
+  if (found) return {};
+  if (handle.is_token) return Status::error(Code::not_found, "the workflow of this token does not exist");
+  return Status::error(Code::not_found, "no workflow '%.*s'", WF_SV(handle.id));
+}
+
+Status may_act(Db& db, const Handle& handle, const Workflow& w, Millis now, Act act) {
+  const bool current = handle.is_token && w.nonce != 0 && handle.nonce == w.nonce;
+  if (is_terminal(w.state)) {
+    // The claim that was live when the workflow was cancelled keeps its nonce: what it did is still recorded.
+    if (w.state == State::cancelled && current && act == Act::record) return {};
+    return terminal_error(w);
+  }
+  if (handle.is_token) {
+    if (!current) {
+      if (w.under_pause == State::waiting && closed_by(handle, w)) {
+        return w.state == State::paused ? paused_error(w) : suspended_error(db, w);
+      }
+      return Status::error(Code::lease_lost, "this claim of workflow '%.*s' is no longer the current one", WF_SV(w.id.view()));
+    }
+    if (w.state == State::paused && act == Act::write) return paused_error(w);
+    return {};
+  }
+  if (w.under_pause == State::pending && w.due_at > now) {
+    return Status::error(Code::state, "workflow '%.*s' is pending, due_at %.*s", WF_SV(w.id.view()), WF_SV(At(w.due_at).view()));
+  }
+  if (w.lease_is_live(now)) {
+    return Status::error(Code::leased, "workflow '%.*s' is leased to %s%.*s until %.*s", WF_SV(w.id.view()),
+                         w.worker.empty() ? "a worker without name" : "worker ", WF_SV(w.worker.view()), WF_SV(At(w.due_at).view()));
+  }
+  if (w.state == State::paused) return paused_error(w);
+  if (w.state == State::waiting) return suspended_error(db, w);
+  return {};
+}
+
+Status check_name(string_view what, string_view name) {
+  if (name.empty()) return Status::error(Code::invalid, "%.*s is empty", WF_SV(what));
+  if (!is_utf8(name)) return Status::error(Code::invalid, "%.*s is not valid UTF-8", WF_SV(what));
+  for (const char c : name) {
+    const auto byte = static_cast<unsigned char>(c);
+    if (byte < 0x20 || byte == 0x7f) {
+      return Status::error(Code::invalid, "%.*s holds the control character U+%04X", WF_SV(what), static_cast<unsigned>(byte));
+    }
+  }
+  if (name.size() > 255) {
+    return Status::error(Code::invalid, "%.*s has %d bytes, 255 are allowed: '%.*s...'", WF_SV(what),
+                         static_cast<int>(name.size()), WF_SV(excerpt(name)));
+  }
+  return {};
+}
+
+Status check_id(string_view what, string_view id) {
+  WF_TRY(check_name(what, id));
+  if (has_prefix(id, kTokenPrefix) || id[0] == '[') {
+    return Status::error(Code::invalid, "%.*s '%.*s' must not start with 'run_' or '['", WF_SV(what), WF_SV(id));
+  }
+  return {};
+}
+
+}  // namespace wf

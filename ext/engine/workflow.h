@@ -1,0 +1,84 @@
+// A workflow as the rules see it, the handle by which a caller names it, and the one place that decides who may do what to it.
+#pragma once
+
+#include "base/db.h"
+
+namespace wf {
+
+enum class State : char { pending, running, waiting, paused, completed, failed, cancelled };
+
+// "pending" and so on, as stored and shown.
+const char* state_name(State state);
+State state_of(string_view name);
+inline bool is_terminal(State state) { return state >= State::completed; }
+
+// Columns place of _wf_workflow: where the claim looks for it.
+enum class Place : char { in_line = 0, leased = 1, not_offered = 2 };
+
+enum Flag : int { kManual = 1, kCleanup = 2, kDetached = 4 };
+
+// How a caller names a workflow: by its id, or by the token of a claim.
+struct Handle {
+  bool is_token = false;
+  string_view id;     // of a bare id
+  int64_t seq = 0;    // of a token
+  int64_t nonce = 0;  // of a token, never 0
+};
+
+// WF_INVALID if `text` starts like a token and is none. Ids have been checked before.
+Status parse_handle(string_view text, Handle* out);
+void add_token(int64_t seq, int64_t nonce, Text& out);
+
+struct Workflow {
+  int64_t seq = 0;
+  Name id;
+  int64_t lane = 0;
+  Name queue;
+  bool partitioned = false;
+  State state = State::pending;
+  State under_pause = State::pending;  // the state that comes back at resume; equals `state` if not paused
+  Millis due_at = kNoTime;
+  int64_t nonce = 0;                   // 0: no current claim
+  int64_t attempt = 0, resumed = 0, again = 0, failures = 0, lost = 0, mark = 0;
+  int64_t lease = 0;
+  Millis deadline_at = kNoTime;
+  int64_t closed_nonce = -1;           // of the last closing call; 0: by bare id; -1: there was none
+  Name closed;                         // what it returned
+  Name worker;
+  Name claim_key;
+  Name ending;                         // the coming status, in the second phase
+  int64_t flags = 0;
+  int64_t redo = 0;
+  int64_t parent = 0;
+
+  bool lease_is_live(Millis now) const { return nonce != 0 && under_pause == State::running && due_at > now; }
+};
+
+// The workflow that `handle` names; WF_NOT_FOUND.
+Status load(Db& db, const Handle& handle, Workflow* out);
+// The same without an error: `*found`.
+Status find(Db& db, const Handle& handle, bool* found, Workflow* out);
+Status find_seq(Db& db, int64_t seq, bool* found, Workflow* out);
+
+// What a caller wants to do.
+enum class Act : char {
+  record,    // an output that has happened (wf_step with three arguments)
+  complete,  // wf_complete
+  write,     // anything else: the guard, fail, release, heartbeat, new waits
+};
+
+// Whether the handle may act on the workflow now: the rules of tokens, bare ids, pauses and waits (design, sections 2 and 3), first
+// applicable error first.
+Status may_act(Db& db, const Handle& handle, const Workflow& workflow, Millis now, Act act);
+
+// Whether the handle made the last closing call, so that a repetition of it is answered as before.
+inline bool closed_by(const Handle& handle, const Workflow& workflow) {
+  return workflow.closed_nonce == (handle.is_token ? handle.nonce : 0);
+}
+
+// Checks of names: non-empty UTF-8 of at most 255 bytes without control characters; `what` is the argument's name in the message.
+Status check_name(string_view what, string_view name);
+// An id is a name that starts neither with "run_" nor with "[".
+Status check_id(string_view what, string_view id);
+
+}  // namespace wf

@@ -1,0 +1,88 @@
+#include "functions/call.h"
+
+#include "base/json.h"
+
+namespace wf {
+
+Status Call::read_options() {
+  const int last = function.max_args - 1;
+  if (function.options.empty() || !given(last)) return {};
+  const Value value = raw(last);
+  if (value.type != Value::Type::text) {
+    return Status::error(Code::invalid, "options of %s() must be a JSON object as text, got %s", function.name, value.type_name());
+  }
+  return options.parse(function.options, value.bytes);
+}
+
+Status Call::name(int i, const char* what, string_view* out) const {
+  const Value value = raw(i);
+  if (value.type != Value::Type::text) {
+    Text shown;
+    if (value.type == Value::Type::integer || value.type == Value::Type::real) {
+      shown.add(' ');
+      add_json(value, shown);
+    }
+    return Status::error(Code::invalid, "%s of %s() must be text, got %s%.*s", what, function.name, value.type_name(), WF_SV(shown.view()));
+  }
+  *out = value.bytes;
+  return check_name(what, value.bytes);
+}
+
+Status Call::optional_name(int i, const char* what, string_view* out) const {
+  *out = {};
+  return given(i) ? name(i, what, out) : Status();
+}
+
+Status Call::handle(int i, Handle* out) const {
+  string_view text;
+  WF_TRY(name(i, "handle", &text));
+  return parse_handle(text, out);
+}
+
+Status Call::input(int i, const char* what, Value* out) const {
+  *out = raw(i);
+  if (out->type != Value::Type::text || json::valid(out->bytes)) return {};
+  if (!is_utf8(out->bytes)) return Status::error(Code::invalid, "%s of %s() is not valid UTF-8", what, function.name);
+  if (std::memchr(out->bytes.data(), 0, out->bytes.size()) != nullptr) {
+    return Status::error(Code::invalid, "%s of %s() holds a NUL character", what, function.name);
+  }
+  return Status::error(Code::invalid, "%s of %s() is not valid JSON: '%.*s' (for a text value use json_quote(...))", what, function.name,
+                       WF_SV(excerpt(out->bytes)));
+}
+
+Status Call::report(int i, Text& buffer, Value* out) const {
+  *out = raw(i);
+  if (out->type != Value::Type::text || json::valid(out->bytes)) return {};
+  json::quote(out->bytes, buffer);
+  *out = Value::text(buffer.view());
+  return buffer.ok() ? Status() : Status::no_memory();
+}
+
+void Call::result_json(string_view text) {
+  result(text);
+  sqlite3_result_subtype(context_, 'J');
+}
+
+Status Call::result_json(Text& text) {
+  const size_t size = text.size();
+  if (!text.ok()) return Status::no_memory();
+  if (size == 0) {
+    result_json(string_view());
+    return {};
+  }
+  sqlite3_result_text64(context_, text.release(), size, sqlite3_free, SQLITE_UTF8);
+  sqlite3_result_subtype(context_, 'J');
+  return {};
+}
+
+void Call::result_stored(const Value& value) {
+  switch (value.type) {
+    case Value::Type::null: result_json("null"); break;
+    case Value::Type::integer: sqlite3_result_int64(context_, value.integer); break;
+    case Value::Type::real: sqlite3_result_double(context_, value.real); break;
+    case Value::Type::text: result_json(value.bytes); break;
+    case Value::Type::blob: sqlite3_result_blob64(context_, value.bytes.empty() ? "" : value.bytes.data(), value.bytes.size(), SQLITE_TRANSIENT); break;
+  }
+}
+
+}  // namespace wf

@@ -1,0 +1,90 @@
+// Call: one call of a SQL function. Arguments are read and checked here, and the result leaves here; the rules are in the engine.
+//
+// Every reader returns WF_INVALID with the argument's name and what was given. Views stay valid during the call.
+#pragma once
+
+#include "base/db.h"
+#include "engine/settings.h"
+#include "functions/registry.h"
+
+namespace wf {
+
+// The options of a call, as its function's registry entry describes them.
+class Options {
+ public:
+  // Parses the JSON object `text`. WF_INVALID for an unknown key, a wrong type, a number out of range, a key given twice.
+  Status parse(std::span<const Option> described, string_view text);
+
+  // Whether the option was given, and not as null.
+  bool has(string_view name) const { return find(name) != nullptr; }
+  string_view text(string_view name, string_view otherwise = {}) const;   // of name, id, names (a JSON array), object
+  int64_t integer(string_view name, int64_t otherwise) const;             // of integer, duration, time
+  bool boolean(string_view name, bool otherwise = false) const { return integer(name, otherwise) != 0; }
+  Backoff backoff(string_view name) const;
+  Now now() const { return {has("now"), integer("now", 0)}; }
+  // WF_INVALID if both are given.
+  Status exclusive(const char* one, const char* other) const;
+
+ private:
+  static constexpr size_t kMost = 24;
+  struct Given {
+    bool given = false;
+    int64_t integer = 0;
+    Backoff backoff;
+    Text text;
+  };
+
+  const Given* find(string_view name) const;
+  Status read(const Option& option, string_view json, Given* out);
+
+  std::span<const Option> described_;
+  Given given_[kMost];
+};
+
+// A duration or time, as users write it in SQL or in JSON.
+Status read_duration(const char* what, const Value& value, Millis min, Millis* out);
+Status read_time(const char* what, const Value& value, Millis* out);
+// The JSON object of a backoff.
+Status read_backoff(const char* what, string_view json, Backoff* out);
+
+class Call {
+ public:
+  Call(sqlite3_context* context, int argc, sqlite3_value** argv, Db& connection, const Function& called)
+      : db(connection), function(called), context_(context), argc_(argc), argv_(argv) {}
+
+  // Reads the options, which are the last possible argument; to be called first.
+  Status read_options();
+
+  int count() const { return argc_; }
+  bool given(int i) const { return i < argc_ && sqlite3_value_type(argv_[i]) != SQLITE_NULL; }
+  Value raw(int i) const { return i < argc_ ? Value::from(argv_[i]) : Value{}; }
+
+  Status name(int i, const char* what, string_view* out) const;
+  // Empty if it is missing or NULL.
+  Status optional_name(int i, const char* what, string_view* out) const;
+  Status handle(int i, Handle* out) const;
+  // An input or payload: JSON, a number, a BLOB or NULL.
+  Status input(int i, const char* what, Value* out) const;
+  // An output or error, which is never refused: text that is not JSON becomes a JSON string, held by `buffer`.
+  Status report(int i, Text& buffer, Value* out) const;
+
+  void result_null() { sqlite3_result_null(context_); }
+  void result(int64_t number) { sqlite3_result_int64(context_, number); }
+  void result(string_view text) { sqlite3_result_text64(context_, text.empty() ? "" : text.data(), text.size(), SQLITE_TRANSIENT, SQLITE_UTF8); }
+  void result(Millis time, TimeForm form) { result(TimeText(time, form).view()); }
+  void result_json(string_view text);
+  Status result_json(Text& text);      // takes its bytes over
+  // A stored value, as it was stored: JSON text with the JSON subtype; NULL as JSON null.
+  void result_stored(const Value& value);
+
+  Db& db;
+  const Function& function;
+  Options options;
+
+ private:
+  sqlite3_context* context_;
+  int argc_;
+  sqlite3_value** argv_;
+};
+
+}  // namespace wf

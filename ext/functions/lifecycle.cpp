@@ -1,0 +1,264 @@
+// The functions of a workflow's life: start, claim, step, complete, fail, heartbeat, release, and what came of it.
+
+#include "base/json.h"
+#include "base/scope.h"
+#include "engine/claim.h"
+#include "engine/closing.h"
+#include "engine/lease.h"
+#include "engine/start.h"
+#include "engine/step.h"
+#include "functions/call.h"
+
+namespace wf {
+namespace {
+
+void result_state(Call& call, State state) { call.result(string_view(state_name(state))); }
+
+// A queue argument: a name, or a JSON array of names.
+Status queue_argument(Call& call, int i, Claim* out) {
+  string_view queue;
+  if (!call.given(i)) return {};
+  const Value value = call.raw(i);
+  if (value.type != Value::Type::text || !has_prefix(value.bytes, "[")) {
+    WF_TRY(call.name(i, "queue", &queue));
+    out->queue = queue;
+    return {};
+  }
+  if (!json::valid(value.bytes)) return Status::error(Code::invalid, "queue of wf_claim() must be a name or a JSON array of names");
+  int count = 0;
+  Text name;
+  for (json::Elements e(value.bytes); e.next(); ++count) {
+    if (json::kind(e.value()) != json::Kind::string) {
+      return Status::error(Code::invalid, "queue of wf_claim() must be a JSON array of names, got %.*s in it", WF_SV(excerpt(e.value())));
+    }
+    name.clear();
+    json::unquote(e.value(), name);
+    WF_TRY(check_name("queue", name.view()));
+  }
+  if (count == 0) return Status::error(Code::invalid, "queue of wf_claim() is an empty array");
+  out->queues = value.bytes;
+  return {};
+}
+
+// The row of a workflow's status, output and error; `*found`.
+Status outcome(Call& call, Query& q, bool* found) {
+  Handle handle;
+  WF_TRY(call.handle(0, &handle));
+  *found = false;
+  bool exists;
+  WF_TRY(call.db.schema_exists(&exists));
+  if (!exists) return {};
+  handle.is_token ? q.bind(":seq", handle.seq) : q.bind(":id", handle.id);
+  return q.next(found);
+}
+
+}  // namespace
+
+Status wf_start(Call& call) {
+  Start args;
+  WF_TRY(call.name(0, "name", &args.name));
+  WF_TRY(call.input(1, "input", &args.input));
+  const Options& o = call.options;
+  WF_TRY(o.exclusive("delay", "at"));
+  args.id = o.text("id");
+  args.queue = o.text("queue", args.queue);
+  args.priority = o.integer("priority", 0);
+  args.delay = o.integer("delay", 0);
+  args.at = o.integer("at", kNoTime);
+  args.timeout = o.integer("timeout", kNoTime);
+  args.max_attempts = o.integer("max_attempts", 0);
+  args.has_backoff = o.has("backoff");
+  args.backoff = o.backoff("backoff");
+  args.version = o.text("version");
+  args.partition = o.text("partition");
+  args.dedup = o.text("dedup");
+  args.headers = o.text("headers");
+  args.manual = o.boolean("manual");
+  args.cleanup = o.boolean("cleanup");
+  Name id;
+  WF_TRY(start(call.db, args, o.now(), &id));
+  call.result(id.view());
+  return {};
+}
+
+Status wf_claim(Call& call) {
+  Claim args;
+  WF_TRY(queue_argument(call, 0, &args));
+  WF_TRY(call.optional_name(1, "worker", &args.worker));
+  const Options& o = call.options;
+  WF_TRY(o.exclusive("key", "limit"));
+  args.lease = o.integer("lease", kNoTime);
+  args.limit = o.integer("limit", 1);
+  args.names = o.text("names");
+  args.versions = o.text("versions");
+  args.id = o.text("id");
+  args.key = o.text("key");
+  args.steps = o.boolean("steps");
+  Text claims;
+  if (o.has("limit")) claims.add('[');
+  int64_t count;
+  WF_TRY(claim(call.db, args, o.now(), claims, &count));
+  if (count == 0) {
+    call.result_null();
+    return {};
+  }
+  if (o.has("limit")) claims.add(']');
+  return call.result_json(claims);
+}
+
+Status wf_step(Call& call) {
+  Handle handle;
+  string_view step;
+  WF_TRY(call.handle(0, &handle));
+  WF_TRY(call.name(1, "step", &step));
+  Query output(call.db, Sql::step_read);
+  if (call.count() == 2) {
+    bool recorded;
+    WF_TRY(read_step(call.db, handle, step, call.options.now(), &recorded, output));
+    recorded ? call.result_stored(output.value(0)) : call.result_null();
+    return {};
+  }
+  Text buffer;
+  Value value;
+  WF_TRY(call.report(2, buffer, &value));
+  bool first;
+  WF_TRY(record_step(call.db, handle, step, value, call.options.boolean("once"), call.options.now(), &first, output));
+  call.result_stored(first ? value : output.value(0));
+  return {};
+}
+
+Status wf_complete(Call& call) {
+  Handle handle;
+  WF_TRY(call.handle(0, &handle));
+  Text buffer;
+  Value output;
+  WF_TRY(call.report(1, buffer, &output));
+  State state;
+  WF_TRY(complete(call.db, handle, output, call.options.now(), &state));
+  result_state(call, state);
+  return {};
+}
+
+Status wf_fail(Call& call) {
+  Handle handle;
+  WF_TRY(call.handle(0, &handle));
+  Text buffer;
+  Failure failure;
+  WF_TRY(call.report(1, buffer, &failure.error));
+  if (failure.error.is_null()) failure.error = Value::text("null");
+  const Options& o = call.options;
+  WF_TRY(o.exclusive("delay", "at"));
+  failure.retry = o.boolean("retry", true);
+  failure.delay = o.integer("delay", kNoTime);
+  failure.at = o.integer("at", kNoTime);
+  failure.step = o.text("step");
+  failure.max_attempts = o.integer("max_attempts", 0);
+  if (failure.max_attempts != 0 && failure.step.empty()) {
+    return Status::error(Code::invalid, "the option \"max_attempts\" of wf_fail() belongs to a \"step\"");
+  }
+  State state;
+  WF_TRY(fail(call.db, handle, failure, o.now(), &state));
+  result_state(call, state);
+  return {};
+}
+
+namespace {
+
+// Whether the error only says that this claim is over.
+bool claim_is_over(const Status& status) {
+  for (const Code code : {Code::not_found, Code::cancelled, Code::state, Code::lease_lost, Code::paused, Code::suspended}) {
+    if (status.is(code)) return true;
+  }
+  return false;
+}
+
+// A JSON array of tokens: a JSON array of their new expiries, null for a claim that is over.
+Status heartbeat_all(Call& call, string_view tokens, Millis duration) {
+  const auto wrong = [] { return Status::error(Code::invalid, "handle of wf_heartbeat() must be a token or a JSON array of tokens"); };
+  if (!json::valid(tokens)) return wrong();
+  Text out, token;
+  WriteScope scope(call.db);
+  WF_TRY(scope.begin(Inline::allowed, "wf_heartbeat"));
+  out.add('[');
+  bool first = true;
+  for (json::Elements e(tokens); e.next(); first = false) {
+    if (json::kind(e.value()) != json::Kind::string) return wrong();
+    token.clear();
+    json::unquote(e.value(), token);
+    Handle handle;
+    WF_TRY(parse_handle(token.view(), &handle));
+    if (!handle.is_token) return wrong();
+    Millis expires;
+    Status status = heartbeat(call.db, handle, duration, call.options.now(), &expires);
+    if (!status.ok() && !claim_is_over(status)) return status;
+    if (!first) out.add(',');
+    if (status.ok()) out.add('"').add(TimeText(expires, TimeForm::json).view()).add('"');
+    else out.add("null");
+  }
+  out.add(']');
+  WF_TRY(scope.commit());
+  return call.result_json(out);
+}
+
+}  // namespace
+
+Status wf_heartbeat(Call& call) {
+  Millis duration = kNoTime;
+  if (call.given(1)) WF_TRY(read_duration("duration", call.raw(1), 1, &duration));
+  const Value tokens = call.raw(0);
+  if (tokens.type == Value::Type::text && has_prefix(tokens.bytes, "[")) return heartbeat_all(call, tokens.bytes, duration);
+  Handle handle;
+  WF_TRY(call.handle(0, &handle));
+  if (!handle.is_token) return Status::error(Code::invalid, "wf_heartbeat() needs the token of a claim, '%.*s' is an id", WF_SV(handle.id));
+  Millis expires;
+  WF_TRY(heartbeat(call.db, handle, duration, call.options.now(), &expires));
+  call.result(expires, TimeForm::sql);
+  return {};
+}
+
+Status wf_release(Call& call) {
+  Handle handle;
+  WF_TRY(call.handle(0, &handle));
+  WF_TRY(call.options.exclusive("delay", "at"));
+  WF_TRY(release(call.db, handle, call.options.integer("delay", kNoTime), call.options.integer("at", kNoTime), call.options.now()));
+  call.result(int64_t{1});
+  return {};
+}
+
+Status wf_status(Call& call) {
+  Query q(call.db, Sql::workflow_outcome);
+  bool found;
+  WF_TRY(outcome(call, q, &found));
+  found ? call.result(q.text(0)) : call.result_null();
+  return {};
+}
+
+Status wf_result(Call& call) {
+  Query q(call.db, Sql::workflow_outcome);
+  bool found;
+  WF_TRY(outcome(call, q, &found));
+  found && state_of(q.text(0)) == State::completed ? call.result_stored(q.value(1)) : call.result_null();
+  return {};
+}
+
+Status wf_error(Call& call) {
+  Query q(call.db, Sql::workflow_outcome);
+  bool found;
+  WF_TRY(outcome(call, q, &found));
+  const State state = found ? state_of(q.text(0)) : State::pending;
+  state == State::failed || state == State::cancelled ? call.result_stored(q.value(2)) : call.result_null();
+  return {};
+}
+
+Status wf_key(Call& call) {
+  Handle handle;
+  string_view step;
+  WF_TRY(call.handle(0, &handle));
+  WF_TRY(call.name(1, "step", &step));
+  Name key;
+  WF_TRY(step_key(call.db, handle, step, &key));
+  call.result(key.view());
+  return {};
+}
+
+}  // namespace wf

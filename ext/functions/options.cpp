@@ -1,0 +1,197 @@
+#include "base/json.h"
+#include "functions/call.h"
+
+namespace wf {
+namespace {
+
+constexpr const char* kDurationForm = "a duration: seconds as a number, or text like '250ms', '30s', '1h30m'";
+constexpr const char* kTimeForm = "a time: ISO-8601 text like '2026-11-23 10:00:00' or unix seconds as a number";
+
+// What was given, for messages.
+struct Shown : Text {
+  explicit Shown(const Value& value) {
+    if (value.type == Value::Type::text) add('\'').add(is_utf8(value.bytes) ? excerpt(value.bytes) : "(not UTF-8)").add('\'');
+    else if (value.type == Value::Type::blob) add("a BLOB");
+    else add_json(value, *this);
+  }
+};
+
+Status wrong(const char* what, const char* wanted, const Value& got) {
+  return Status::error(Code::invalid, "%s must be %s, got %.*s", what, wanted, WF_SV(Shown(got).view()));
+}
+
+// The JSON value as SQLite would see it: strings unquoted (held by `buffer`), numbers as numbers, the rest as text.
+Value plain(string_view json, Text& buffer) {
+  switch (json::kind(json)) {
+    case json::Kind::string:
+      json::unquote(json, buffer);
+      return Value::text(buffer.view());
+    case json::Kind::number: {
+      int64_t integer;
+      return json::to_integer(json, &integer) ? Value::of(integer) : Value::of(json::to_real(json));
+    }
+    default: return Value::text(json);
+  }
+}
+
+Status read_real(const char* what, string_view json, double min, double max, double* out) {
+  if (json::kind(json) == json::Kind::number) {
+    *out = json::to_real(json);
+    if (*out >= min && *out <= max) return {};
+  }
+  return Status::error(Code::invalid, "%s must be a number from %g to %g, got %.*s", what, min, max, WF_SV(excerpt(json)));
+}
+
+Status read_json_duration(const char* what, string_view json, Millis min, Millis* out) {
+  Text buffer;
+  const Value value = plain(json, buffer);
+  // Exact where a double would round: 0.001 is a millisecond.
+  if (json::kind(json) == json::Kind::number && json::to_thousandths(json, out) && *out >= min && *out <= kDurationMax) return {};
+  return read_duration(what, value, min, out);
+}
+
+}  // namespace
+
+Status read_duration(const char* what, const Value& value, Millis min, Millis* out) {
+  bool ok = false;
+  switch (value.type) {
+    case Value::Type::integer: ok = seconds_to_millis(static_cast<double>(value.integer), out); break;
+    case Value::Type::real: ok = seconds_to_millis(value.real, out); break;
+    case Value::Type::text: ok = parse_duration(value.bytes, out); break;
+    default: break;
+  }
+  if (!ok) return wrong(what, kDurationForm, value);
+  if (*out < min) return wrong(what, min > 0 ? "greater than 0" : "0 or more", value);
+  return {};
+}
+
+Status read_time(const char* what, const Value& value, Millis* out) {
+  bool ok = false;
+  switch (value.type) {
+    case Value::Type::integer: ok = seconds_to_millis(static_cast<double>(value.integer), out); break;
+    case Value::Type::real: ok = seconds_to_millis(value.real, out); break;
+    case Value::Type::text: ok = parse_time(value.bytes, out); break;
+    default: break;
+  }
+  return ok && *out <= kTimeMax ? Status() : wrong(what, kTimeForm, value);
+}
+
+Status read_backoff(const char* what, string_view text, Backoff* out) {
+  if (json::kind(text) != json::Kind::object) return wrong(what, "an object with initial, factor, max, jitter", Value::text(text));
+  *out = {};
+  for (json::Members m(text); m.next();) {
+    if (m.key_is("initial")) WF_TRY(read_json_duration("backoff.initial", m.value(), 0, &out->initial));
+    else if (m.key_is("max")) WF_TRY(read_json_duration("backoff.max", m.value(), 0, &out->max));
+    else if (m.key_is("factor")) WF_TRY(read_real("backoff.factor", m.value(), 1, 1000, &out->factor));
+    else if (m.key_is("jitter")) WF_TRY(read_real("backoff.jitter", m.value(), 0, 1, &out->jitter));
+    else return Status::error(Code::invalid, "%s has no key %.*s; allowed are initial, factor, max, jitter", what, WF_SV(excerpt(m.key())));
+  }
+  return {};
+}
+
+Status Options::parse(std::span<const Option> described, string_view text) {
+  described_ = described;
+  if (!json::valid(text) || json::kind(text) != json::Kind::object) return wrong("options", "a JSON object", Value::text(text));
+  for (json::Members m(text); m.next();) {
+    size_t i = 0;
+    while (i < described.size() && !m.key_is(described[i].name)) ++i;
+    if (i == described.size()) {
+      Text allowed;
+      for (const Option& option : described) allowed.add(allowed.size() != 0 ? ", " : "").add(option.name);
+      return Status::error(Code::invalid, "there is no option %.*s; allowed are %.*s", WF_SV(excerpt(m.key())), WF_SV(allowed.view()));
+    }
+    if (given_[i].given) return Status::error(Code::invalid, "the option \"%s\" is given twice", described[i].name);
+    if (json::kind(m.value()) == json::Kind::null) continue;
+    given_[i].given = true;
+    WF_TRY(read(described[i], m.value(), &given_[i]));
+    if (!given_[i].text.ok()) return Status::no_memory();
+  }
+  return {};
+}
+
+Status Options::read(const Option& option, string_view json, Given* out) {
+  char what[64];
+  sqlite3_snprintf(sizeof what, what, "the option \"%s\"", option.name);
+  Text buffer;
+  const json::Kind kind = json::kind(json);
+  const auto refuse = [&] {
+    Text type;
+    add_type(option, type);
+    return Status::error(Code::invalid, "%s must be %.*s, got %.*s", what, WF_SV(type.view()), WF_SV(excerpt(json)));
+  };
+  switch (option.type) {
+    case OptionType::name:
+    case OptionType::id:
+      if (kind != json::Kind::string) return refuse();
+      json::unquote(json, out->text);
+      return option.type == OptionType::id ? check_id(what, out->text.view()) : check_name(what, out->text.view());
+    case OptionType::names:
+      if (kind == json::Kind::string) {
+        json::unquote(json, buffer);
+        WF_TRY(check_name(what, buffer.view()));
+        out->text.add('[').add(json).add(']');
+        return {};
+      }
+      if (kind != json::Kind::array) return refuse();
+      for (json::Elements e(json); e.next();) {
+        if (json::kind(e.value()) != json::Kind::string) return refuse();
+        buffer.clear();
+        json::unquote(e.value(), buffer);
+        WF_TRY(check_name(what, buffer.view()));
+      }
+      out->text.add(json);
+      return {};
+    case OptionType::integer:
+      if (kind != json::Kind::number || !json::to_integer(json, &out->integer) || out->integer < option.min || out->integer > option.max) {
+        return refuse();
+      }
+      return {};
+    case OptionType::boolean:
+      if (kind == json::Kind::boolean) out->integer = json[0] == 't';
+      else if (kind != json::Kind::number || !json::to_integer(json, &out->integer) || (out->integer != 0 && out->integer != 1)) return refuse();
+      return {};
+    case OptionType::duration:
+      if (kind != json::Kind::number && kind != json::Kind::string) return refuse();
+      WF_TRY(read_json_duration(what, json, option.min, &out->integer));
+      return out->integer > option.max ? refuse() : Status();
+    case OptionType::time:
+      if (kind == json::Kind::number && json::to_thousandths(json, &out->integer) && out->integer >= kTimeMin && out->integer <= kTimeMax) return {};
+      if (kind != json::Kind::string) return refuse();
+      return read_time(what, plain(json, buffer), &out->integer);
+    case OptionType::object:
+      if (kind != json::Kind::object) return refuse();
+      out->text.add(json);
+      return {};
+    case OptionType::backoff: return read_backoff(what, json, &out->backoff);
+  }
+  return {};
+}
+
+const Options::Given* Options::find(string_view name) const {
+  for (size_t i = 0; i < described_.size(); ++i) {
+    if (name == described_[i].name) return given_[i].given ? &given_[i] : nullptr;
+  }
+  return nullptr;
+}
+
+string_view Options::text(string_view name, string_view otherwise) const {
+  const Given* given = find(name);
+  return given != nullptr ? given->text.view() : otherwise;
+}
+
+int64_t Options::integer(string_view name, int64_t otherwise) const {
+  const Given* given = find(name);
+  return given != nullptr ? given->integer : otherwise;
+}
+
+Backoff Options::backoff(string_view name) const {
+  const Given* given = find(name);
+  return given != nullptr ? given->backoff : Backoff{};
+}
+
+Status Options::exclusive(const char* one, const char* other) const {
+  if (!has(one) || !has(other)) return {};
+  return Status::error(Code::invalid, "the options \"%s\" and \"%s\" exclude each other", one, other);
+}
+
+}  // namespace wf

@@ -1,0 +1,231 @@
+#include "functions/registry.h"
+
+#include "base/json.h"
+#include "engine/start.h"
+#include "functions/call.h"
+
+namespace wf {
+namespace {
+
+constexpr int64_t kTenYears = int64_t{10} * 365 * 86400 * 1000;
+
+constexpr Option kNowOption = {"now", OptionType::time, "the clock of this call, instead of the connection's"};
+
+constexpr Option kStartOptions[] = {
+    {"id", OptionType::id, "the workflow's id; default a new UUIDv7"},
+    {"queue", OptionType::name, "default 'default'"},
+    {"priority", OptionType::integer, "higher first; default 0", kPriorityMin, kPriorityMax},
+    {"delay", OptionType::duration, "start after this long", 0, kDurationMax},
+    {"at", OptionType::time, "start at this time"},
+    {"timeout", OptionType::duration, "fail it if it has not ended this long after its first due moment", 0, kDurationMax},
+    {"max_attempts", OptionType::integer, "failures of the workflow, and leases lost in a row, until it fails; default 10", 1, kMaxAttemptsLimit},
+    {"backoff", OptionType::backoff, "wait between failures; default 1s, doubled each time, at most 5m, no jitter"},
+    {"version", OptionType::name, "version of the code that may run it; see the option versions of wf_claim"},
+    {"partition", OptionType::name, "what the limits of a queue may count by"},
+    {"dedup", OptionType::name, "at most one non-terminal workflow per queue and key: the id of the existing one is returned"},
+    {"headers", OptionType::object, "anything for the worker beside the input"},
+    {"manual", OptionType::boolean, "only claimable by its id"},
+    {"cleanup", OptionType::boolean, "a failure, timeout or cancel lets the worker clean up first (ending in two phases)"},
+    kNowOption,
+};
+
+constexpr Option kClaimOptions[] = {
+    {"lease", OptionType::duration, "length of the lease; default 30s", 1, kTenYears},
+    {"limit", OptionType::integer, "claim up to this many: the result is an array, NULL if empty", 1, 1000},
+    {"names", OptionType::names, "only workflows of these names"},
+    {"versions", OptionType::names, "only workflows of these versions, and those without one"},
+    {"id", OptionType::id, "only this workflow"},
+    {"key", OptionType::name, "while the claim under this key is current, it is returned again, its lease renewed"},
+    {"steps", OptionType::boolean, "with the recorded outputs, as key steps"},
+    kNowOption,
+};
+
+constexpr Option kStepOptions[] = {
+    {"once", OptionType::boolean, "WF_CONFLICT if the step is recorded already: for application rows in the same transaction"},
+    kNowOption,
+};
+
+constexpr Option kFailOptions[] = {
+    {"retry", OptionType::boolean, "false: final, whatever is left of the budget"},
+    {"delay", OptionType::duration, "try again after this long, instead of the backoff", 0, kDurationMax},
+    {"at", OptionType::time, "try again at this time, instead of the backoff"},
+    {"step", OptionType::name, "the step that failed: its own failures are counted"},
+    {"max_attempts", OptionType::integer, "of that step, instead of the workflow's", 1, kMaxAttemptsLimit},
+    kNowOption,
+};
+
+constexpr Option kReleaseOptions[] = {
+    {"delay", OptionType::duration, "claimable again after this long", 0, kDurationMax},
+    {"at", OptionType::time, "claimable again at this time"},
+    kNowOption,
+};
+
+constexpr Option kRecoverOptions[] = {
+    {"pause", OptionType::boolean, "everything stays paused until it has been looked at"},
+    {"worker", OptionType::name, "only the leases of this worker, and no new epoch"},
+    kNowOption,
+};
+
+constexpr Option kNowOnly[] = {kNowOption};
+
+constexpr Function kFunctions[] = {
+    {"wf_start", "name [, input]", 1, 3,
+     "Starts a workflow and returns its id; the same id, name and input again changes nothing.", kWrites,
+     "with id or dedup", kStartOptions, wf_start},
+    {"wf_claim", "[queue [, worker]]", 0, 3,
+     "Leases the next runnable workflow of the queue (a name, or a JSON array of names) and returns it as a JSON object; NULL: nothing is runnable.",
+     kWrites | kNotInWritingStatement, "with key", kClaimOptions, wf_claim},
+    {"wf_step", "handle, step [, output]", 2, 4,
+     "With two arguments the recorded output, or NULL: not done yet. With an output: records it, once, and returns the one that stands.", kWrites,
+     "yes", kStepOptions, wf_step},
+    {"wf_complete", "handle [, output]", 1, 3, "Completes the workflow and returns its status; the first output stands.", kWrites, "yes",
+     kNowOnly, wf_complete},
+    {"wf_fail", "handle, error", 2, 3,
+     "Reports a failure; returns 'pending' (it will be tried again, or cleaned up) or 'failed'.", kWrites, "yes", kFailOptions, wf_fail},
+    {"wf_heartbeat", "handle [, duration]", 1, 3,
+     "Extends the lease to at least this long from now and returns its end; a JSON array of tokens is one call, null in its result is a claim that is over.",
+     kWrites, "yes", kNowOnly, wf_heartbeat},
+    {"wf_release", "handle", 1, 2, "Gives the claim back without using an attempt; returns 1.", kWrites, "yes", kReleaseOptions, wf_release},
+    {"wf_status", "id", 1, 1, "The workflow's status, NULL if there is none.", 0, "yes", {}, wf_status},
+    {"wf_result", "id", 1, 1, "The output of a completed workflow, else NULL.", 0, "yes", {}, wf_result},
+    {"wf_error", "id", 1, 1, "The error of a failed workflow, the reason of a cancelled one, else NULL.", 0, "yes", {}, wf_error},
+    {"wf_key", "handle, step", 2, 2, "An idempotency key for outside systems, the same for every attempt of the step.", 0, "yes", {}, wf_key},
+    {"wf_pending", "[queue]", 0, 1, "How many workflows are not terminal.", 0, "yes", {}, wf_pending},
+    {"wf_ready", "[queue]", 0, 1, "How many workflows a worker could claim now.", 0, "yes", {}, wf_ready},
+    {"wf_recover", "", 0, 1,
+     "After a crash or a restore: voids all leases, so that no token given out before is accepted, and returns {epoch, leases_voided, in_doubt}.",
+     kWrites | kNotInWritingStatement, "yes", kRecoverOptions, wf_recover},
+    {"wf_init", "", 0, 0, "Creates the tables if the file has none and returns their version; any first write does it too.",
+     kWrites | kNotInWritingStatement, "yes", {}, wf_init},
+    {"wf_config", "key [, value]", 1, 2,
+     "A setting of the file, set to value if there is one (NULL: its default): lease, max_attempts, backoff, clock; read-only schema_version, epoch.",
+     kWrites, "yes", {}, wf_config},
+    {"wf_clock", "[time]", 0, 1, "This connection's clock; with a time it stands still there until the next call, NULL: real again.",
+     kDirectOnly, "yes", {}, wf_clock},
+    {"wf_version", "", 0, 0, "The version of the extension.", kInnocuous, "yes", {}, wf_version},
+};
+
+// One function on one connection.
+struct Binding {
+  const Function* function;
+  Db* db;
+};
+
+void invoke(sqlite3_context* context, int argc, sqlite3_value** argv) {
+  const auto* binding = static_cast<const Binding*>(sqlite3_user_data(context));
+  Db& db = *binding->db;
+  const sqlite3_int64 last_rowid = sqlite3_last_insert_rowid(db.handle());
+  Status status;
+  if (Db::Depth depth(db); depth.ok()) {
+    Call call(context, argc, argv, db, *binding->function);
+    status = call.read_options();
+    if (status.ok()) status = binding->function->run(call);
+  } else {
+    status = Status::error(Code::context, "%s() is called by triggers that it fires itself, too deep", binding->function->name);
+  }
+  if (binding->function->flags & kWrites) sqlite3_set_last_insert_rowid(db.handle(), last_rowid);
+  if (status.ok()) return;
+  if ((status.rc() & 0xff) == SQLITE_NOMEM) {
+    sqlite3_result_error_nomem(context);
+    return;
+  }
+  if (status.message() != nullptr) sqlite3_result_error(context, status.message(), -1);
+  sqlite3_result_error_code(context, status.rc());
+}
+
+void release_binding(void* pointer) {
+  auto* binding = static_cast<Binding*>(pointer);
+  Db::release(binding->db);
+  sqlite3_free(binding);
+}
+
+void add_range(const Option& option, Text& out) {
+  if (option.type == OptionType::integer) out.add(" from ").add_integer(option.min).add(" to ").add_integer(option.max);
+  if (option.type == OptionType::duration && option.min > 0) out.add(" greater than 0");
+  if (option.type == OptionType::duration && option.max == kTenYears) out.add(" up to 3650d");
+}
+
+void add_member(const char* key, string_view text, Text& out) {
+  out.add(",\"").add(key).add("\":");
+  json::quote(text, out);
+}
+
+}  // namespace
+
+std::span<const Function> functions() { return kFunctions; }
+
+void add_signature(const Function& function, Text& out) {
+  const string_view arguments(function.arguments);
+  out.add(function.name).add('(').add(arguments);
+  if (!function.options.empty()) out.add(arguments.empty() ? "[options]" : " [, options]");
+  out.add(')');
+}
+
+void add_type(const Option& option, Text& out) {
+  static const char* const kTypes[] = {
+      "a name", "an id", "a name or a JSON array of names", "an integer", "true or false",
+      "a duration", "a time", "a JSON object", "an object with initial, factor, max, jitter",
+  };
+  out.add(kTypes[static_cast<int>(option.type)]);
+  add_range(option, out);
+}
+
+void add_functions_json(Text& out) {
+  out.add('[');
+  bool first = true;
+  for (const Function& function : kFunctions) {
+    Text signature;
+    add_signature(function, signature);
+    out.add(first ? "{\"name\":" : ",{\"name\":");
+    json::quote(function.name, out);
+    add_member("signature", signature.view(), out);
+    add_member("summary", function.summary, out);
+    out.add(",\"writes\":").add_integer((function.flags & kWrites) != 0);
+    out.add(",\"in_writing_statement\":").add_integer((function.flags & kNotInWritingStatement) == 0);
+    add_member("idempotent", function.repeats, out);
+    out.add('}');
+    first = false;
+  }
+  out.add(']');
+}
+
+void add_reference(Text& out) {
+  out.add("# Reference\n\nEvery SQL function. This page is generated from the registry (`make reference`); `SELECT * FROM wf_functions` shows the same.\n");
+  for (const Function& function : kFunctions) {
+    out.add("\n## ").add(function.name).add("\n\n`");
+    add_signature(function, out);
+    out.add("`\n\n").add(function.summary).add("\n\n");
+    out.add(function.flags & kWrites ? "Writes; " : "Reads; ");
+    out.add(function.flags & kNotInWritingStatement ? "not inside a statement that writes, nor in a trigger (`WF_CONTEXT`)" : "also inside statements that write");
+    if (function.flags & kDirectOnly) out.add("; not from triggers and views");
+    out.add(". Safe to repeat: ").add(function.repeats).add(".\n");
+    if (function.options.empty()) continue;
+    out.add("\n| option | takes | meaning |\n|---|---|---|\n");
+    for (const Option& option : function.options) {
+      out.add("| `").add(option.name).add("` | ");
+      add_type(option, out);
+      out.add(" | ").add(option.summary).add(" |\n");
+    }
+  }
+}
+
+int register_functions(sqlite3* handle, Db* db) {
+  // SQLITE_RESULT_SUBTYPE, which SQLite before 3.45 ignores and the headers before it lack.
+  constexpr int kResultSubtype = 0x1000000;
+  for (const Function& function : kFunctions) {
+    int flags = SQLITE_UTF8 | kResultSubtype;
+    if (function.flags & kDirectOnly) flags |= SQLITE_DIRECTONLY;
+    if (function.flags & kInnocuous) flags |= SQLITE_INNOCUOUS;
+    for (int arguments = function.min_args; arguments <= function.max_args; ++arguments) {
+      auto* binding = static_cast<Binding*>(sqlite3_malloc64(sizeof(Binding)));
+      if (binding == nullptr) return SQLITE_NOMEM;
+      db->retain();
+      *binding = {&function, db};
+      const int rc = sqlite3_create_function_v2(handle, function.name, arguments, flags, binding, invoke, nullptr, nullptr, release_binding);
+      if (rc != SQLITE_OK) return rc;  // SQLite has released the binding
+    }
+  }
+  return SQLITE_OK;
+}
+
+}  // namespace wf

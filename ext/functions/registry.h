@@ -1,0 +1,88 @@
+// The registry: one entry per SQL function. It registers them, checks their options, fills the table wf_functions and generates
+// docs/reference.md. To add a function, add its entry and write its implementation: CONTRIBUTING.md walks through it.
+#pragma once
+
+#include <span>
+
+#include "base/status.h"
+#include "base/text.h"
+
+namespace wf {
+
+class Call;
+
+enum class OptionType : char {
+  name,       // text as the contract allows names
+  id,         // a name that is no token and no array
+  names,      // a JSON array of names, or one name
+  integer,    // from min to max
+  boolean,
+  duration,   // from min to max milliseconds
+  time,
+  object,     // any JSON object, kept as it is
+  backoff,    // {"initial","factor","max","jitter"}
+};
+
+struct Option {
+  const char* name;
+  OptionType type;
+  const char* summary;
+  int64_t min = 0, max = 0;  // of integer and duration
+};
+
+enum FunctionFlag : unsigned {
+  kWrites = 1,
+  kNotInWritingStatement = 2,  // WF_CONTEXT there
+  kRepeats = 4,                // not idempotent as it stands: `repeats` says when it is
+  kDirectOnly = 8,             // not from triggers and views
+  kInnocuous = 16,             // also from triggers and views of an untrusted schema
+};
+
+struct Function {
+  const char* name;
+  const char* arguments;   // as shown: "name [, input]", without options
+  int min_args, max_args;  // options included
+  const char* summary;     // one sentence: what it does and returns
+  unsigned flags;
+  const char* repeats;     // whether a repeated call is safe: "yes", or under what condition
+  std::span<const Option> options;
+  Status (*run)(Call& call);
+};
+
+// All functions, in the order in which they are explained.
+std::span<const Function> functions();
+
+// "wf_start(name [, input] [, options])"
+void add_signature(const Function& function, Text& out);
+// What an option takes, in words: "a duration from 1ms to ...".
+void add_type(const Option& option, Text& out);
+// The registry as a JSON array, for wf_functions.
+void add_functions_json(Text& out);
+// The registry as Markdown: docs/reference.md.
+void add_reference(Text& out);
+
+// Registers every function on the connection.
+class Db;
+int register_functions(sqlite3* handle, Db* db);
+
+// Implementations, in lifecycle.cpp and service.cpp.
+Status wf_start(Call&);
+Status wf_claim(Call&);
+Status wf_step(Call&);
+Status wf_complete(Call&);
+Status wf_fail(Call&);
+Status wf_heartbeat(Call&);
+Status wf_release(Call&);
+Status wf_status(Call&);
+Status wf_result(Call&);
+Status wf_error(Call&);
+Status wf_key(Call&);
+Status wf_init(Call&);
+Status wf_version(Call&);
+Status wf_config(Call&);
+Status wf_clock(Call&);
+Status wf_pending(Call&);
+Status wf_ready(Call&);
+Status wf_recover(Call&);
+
+}  // namespace wf

@@ -1,0 +1,137 @@
+// The functions about the file as a whole.
+
+#include "base/json.h"
+#include "base/scope.h"
+#include "engine/recover.h"
+#include "functions/call.h"
+#include "version.h"
+
+namespace wf {
+
+Status wf_init(Call& call) {
+  WriteScope scope(call.db);
+  WF_TRY(scope.begin(Inline::refused, "wf_init"));
+  SettingValue version;
+  WF_TRY(read_setting(call.db, Setting::schema_version, &version));
+  WF_TRY(scope.commit());
+  call.result(version.value.integer);
+  return {};
+}
+
+Status wf_version(Call& call) {
+  call.result(string_view(kVersion));
+  return {};
+}
+
+namespace {
+
+// Checks a new value of a setting and puts it into its stored form, held by `buffer` where it is text.
+Status stored_setting(Setting setting, const Value& value, Text& buffer, Value* out) {
+  switch (setting) {
+    case Setting::lease: {
+      Millis lease;
+      WF_TRY(read_duration("lease", value, 1, &lease));
+      *out = Value::of(lease);
+      return {};
+    }
+    case Setting::max_attempts: {
+      int64_t number = value.integer;
+      if (value.type == Value::Type::real && value.real >= 1 && value.real <= 1e6) number = static_cast<int64_t>(value.real);
+      const bool whole = value.type == Value::Type::integer || (value.type == Value::Type::real && static_cast<double>(number) == value.real);
+      if (!whole || number < 1 || number > kMaxAttemptsLimit) {
+        return Status::error(Code::invalid, "max_attempts must be an integer from 1 to %lld", static_cast<long long>(kMaxAttemptsLimit));
+      }
+      *out = Value::of(number);
+      return {};
+    }
+    case Setting::backoff: {
+      if (value.type != Value::Type::text || !json::valid(value.bytes)) {
+        return Status::error(Code::invalid, "backoff must be a JSON object with initial, factor, max, jitter");
+      }
+      Backoff backoff;
+      WF_TRY(read_backoff("backoff", value.bytes, &backoff));
+      add_backoff(backoff, buffer);
+      *out = Value::text(buffer.view());
+      return buffer.ok() ? Status() : Status::no_memory();
+    }
+    case Setting::clock:
+      if (value.type != Value::Type::text || (value.bytes != "system" && value.bytes != "explicit")) {
+        return Status::error(Code::invalid, "clock must be 'system' or 'explicit'");
+      }
+      *out = value;
+      return {};
+    default: return Status::error(Code::invalid, "this setting is read-only");
+  }
+}
+
+}  // namespace
+
+Status wf_config(Call& call) {
+  string_view key;
+  WF_TRY(call.name(0, "key", &key));
+  size_t i = 0;
+  while (i < std::size(kSettings) && kSettings[i].name != key) ++i;
+  if (i == std::size(kSettings)) {
+    Text allowed;
+    for (const SettingName& setting : kSettings) allowed.add(allowed.size() != 0 ? ", " : "").add(setting.name);
+    return Status::error(Code::invalid, "there is no setting '%.*s'; there are %.*s", WF_SV(key), WF_SV(allowed.view()));
+  }
+  const auto setting = static_cast<Setting>(i);
+  if (call.count() > 1) {
+    if (!kSettings[i].writable) return Status::error(Code::invalid, "the setting '%.*s' is read-only", WF_SV(key));
+    Text buffer;
+    Value stored;
+    if (call.given(1)) WF_TRY(stored_setting(setting, call.raw(1), buffer, &stored));
+    WF_TRY(write_setting(call.db, setting, stored));
+  }
+  SettingValue value;
+  WF_TRY(read_setting(call.db, setting, &value));
+  if (value.value.is_null()) call.result_null();
+  else if (setting == Setting::clock) call.result(value.value.bytes);
+  else call.result_stored(value.value);
+  return {};
+}
+
+Status wf_clock(Call& call) {
+  if (call.given(0)) {
+    Millis time;
+    WF_TRY(read_time("time", call.raw(0), &time));
+    call.db.fix_clock(time);
+  } else if (call.count() == 1) {
+    call.db.release_clock();
+  }
+  call.result(call.db.clock(), TimeForm::sql);
+  return {};
+}
+
+Status wf_pending(Call& call) {
+  string_view queue;
+  WF_TRY(call.optional_name(0, "queue", &queue));
+  int64_t count;
+  WF_TRY(count_pending(call.db, queue, &count));
+  call.result(count);
+  return {};
+}
+
+Status wf_ready(Call& call) {
+  string_view queue;
+  WF_TRY(call.optional_name(0, "queue", &queue));
+  int64_t count;
+  WF_TRY(count_ready(call.db, queue, call.db.clock(), &count));
+  call.result(count);
+  return {};
+}
+
+Status wf_recover(Call& call) {
+  Recover args;
+  args.pause = call.options.boolean("pause");
+  args.worker = call.options.text("worker");
+  Recovered recovered;
+  WF_TRY(recover(call.db, args, call.options.now(), &recovered));
+  Text out;
+  out.add("{\"epoch\":").add_integer(recovered.epoch).add(",\"leases_voided\":").add_integer(recovered.leases_voided);
+  out.add(",\"in_doubt\":").add_integer(recovered.in_doubt).add('}');
+  return call.result_json(out);
+}
+
+}  // namespace wf

@@ -1,0 +1,439 @@
+// One implementation for every virtual table: it turns what SQLite asks for into one query over the base tables.
+//
+// best_index() writes that query: the columns in use, the conditions and the order that SQLite offers, LIMIT and OFFSET where
+// everything else is dealt with, around the table's named query. filter() binds the values and steps it. The plan that travels between
+// them (idxStr) is one letter per value, a line end, and the query.
+//
+//   v  the value as it is              E G g L l  a time: = >= > <= <, bound as milliseconds
+//   i  all values of an IN at once, as a JSON array
+//
+// Times are compared as the text that they are shown as. Times in that form have the order of their milliseconds, so every
+// comparison with a text is a comparison with the first millisecond whose text is not before, or is after, that text.
+
+#include <new>
+
+#include "base/json.h"
+#include "functions/registry.h"
+#include "tables/tables.h"
+
+namespace wf {
+namespace {
+
+struct Registration {
+  const Table* table;
+  Db* db;
+};
+
+struct TableObject : sqlite3_vtab {
+  const Table* table;
+  Db* db;
+};
+
+struct Cursor : sqlite3_vtab_cursor {
+  Query* query;   // nullptr: no rows
+  bool at_row;
+  alignas(Query) unsigned char space[sizeof(Query)];
+
+  void close() {
+    if (query != nullptr) query->~Query();
+    query = nullptr;
+    at_row = false;
+  }
+};
+
+const Column& column_of(const Table& table, int i) { return table.columns[static_cast<size_t>(i)]; }
+
+int fail(sqlite3_vtab* table, const Status& status) {
+  sqlite3_free(table->zErrMsg);
+  table->zErrMsg = status.message() != nullptr ? sqlite3_mprintf("%s", status.message()) : nullptr;
+  return status.rc();
+}
+
+// ---- Planning --------------------------------------------------------------------------------------------------------
+
+const char* operator_text(unsigned char op) {
+  switch (op) {
+    case SQLITE_INDEX_CONSTRAINT_EQ: return "=";
+    case SQLITE_INDEX_CONSTRAINT_GT: return ">";
+    case SQLITE_INDEX_CONSTRAINT_GE: return ">=";
+    case SQLITE_INDEX_CONSTRAINT_LT: return "<";
+    case SQLITE_INDEX_CONSTRAINT_LE: return "<=";
+    default: return nullptr;
+  }
+}
+
+char time_letter(unsigned char op) {
+  switch (op) {
+    case SQLITE_INDEX_CONSTRAINT_EQ: return 'E';
+    case SQLITE_INDEX_CONSTRAINT_GT: return 'g';
+    case SQLITE_INDEX_CONSTRAINT_GE: return 'G';
+    case SQLITE_INDEX_CONSTRAINT_LT: return 'l';
+    default: return 'L';
+  }
+}
+
+class Planner {
+ public:
+  Planner(const Table& table, sqlite3_index_info& info) : table_(table), info_(info) {}
+
+  int plan() {
+    for (int i = 0; i < info_.nConstraint; ++i) take_condition(i);
+    const bool ordered = take_order();
+    if (complete_ && ordered) take_limits();
+    estimate();
+    return write();
+  }
+
+ private:
+  string_view column_name(int column) const { return column < 0 ? "_n" : column_of(table_, column).name; }
+  ColumnType type(int column) const { return column < 0 ? ColumnType::integer : column_of(table_, column).type; }
+
+  // Adds the condition `i` to the query, if it is one that the query can decide.
+  void take_condition(int i) {
+    const auto& constraint = info_.aConstraint[i];
+    if (is_limit(constraint.op)) return;
+    const char* op = operator_text(constraint.op);
+    const char* collation = op != nullptr ? sqlite3_vtab_collation(&info_, i) : nullptr;
+    if (!constraint.usable || op == nullptr || collation == nullptr || sqlite3_stricmp(collation, "BINARY") != 0) {
+      complete_ = false;
+      return;
+    }
+    const bool is_time = type(constraint.iColumn) == ColumnType::time;
+    where_.add(where_.size() != 0 ? " AND " : " WHERE ").add(column_name(constraint.iColumn));
+    bool exact = !is_time;  // the query compares a time with texts only: SQLite looks again
+    if (is_time) {
+      letters_.add(time_letter(constraint.op));
+      if (constraint.op == SQLITE_INDEX_CONSTRAINT_EQ) {
+        where_.add(" BETWEEN ");
+        parameter();
+        where_.add(" AND ");
+      } else {
+        where_.add(time_letter(constraint.op) == 'G' || time_letter(constraint.op) == 'g' ? " >= " : " <= ");
+      }
+      parameter();
+    } else if (takes_in(i)) {
+      letters_.add('i');
+      where_.add(" IN (SELECT value FROM json_each(");
+      parameter();
+      where_.add("))");
+    } else {
+      letters_.add('v');
+      where_.add(' ').add(op).add(' ');
+      parameter();
+    }
+    use(i, exact);
+    if (constraint.op == SQLITE_INDEX_CONSTRAINT_EQ) {
+      ++equal_;
+      if (constraint.iColumn < 0 || column_name(constraint.iColumn) == "id") unique_ = true;
+    } else {
+      ++range_;
+    }
+  }
+
+  // Whether condition `i` is an IN whose values we take all at once. Only worth it, and only needed, where the order of the rows is
+  // asked for; JSON can carry texts and numbers, so only columns that hold no others.
+  bool takes_in(int i) {
+    if (library_version() < 3038000 || info_.aConstraint[i].op != SQLITE_INDEX_CONSTRAINT_EQ) return false;
+    const ColumnType column = type(info_.aConstraint[i].iColumn);
+    if ((column != ColumnType::text && column != ColumnType::integer) || !sqlite3_vtab_in(&info_, i, -1)) return false;
+    return sqlite3_vtab_in(&info_, i, 1) != 0;
+  }
+
+  void use(int i, bool exact) {
+    info_.aConstraintUsage[i].argvIndex = ++arguments_;
+    info_.aConstraintUsage[i].omit = exact;
+    if (!exact) complete_ = false;
+  }
+
+  void parameter() { where_.add(":p").add_integer(++parameters_); }
+
+  bool take_order() {
+    if (info_.nOrderBy == 0) {
+      if (table_.in_order) order_.add(" ORDER BY _n");
+      return true;
+    }
+    for (int i = 0; i < info_.nOrderBy; ++i) {
+      order_.add(i == 0 ? " ORDER BY " : ", ").add(column_name(info_.aOrderBy[i].iColumn));
+      if (info_.aOrderBy[i].desc) order_.add(" DESC");
+    }
+    info_.orderByConsumed = 1;
+    return true;
+  }
+
+  static bool is_limit(unsigned char op) { return op == SQLITE_INDEX_CONSTRAINT_LIMIT || op == SQLITE_INDEX_CONSTRAINT_OFFSET; }
+
+  void take_limits() {
+    int limit = -1, offset = -1;
+    for (int i = 0; i < info_.nConstraint; ++i) {
+      if (!is_limit(info_.aConstraint[i].op)) continue;
+      if (!info_.aConstraint[i].usable) return;
+      (info_.aConstraint[i].op == SQLITE_INDEX_CONSTRAINT_LIMIT ? limit : offset) = i;
+    }
+    for (const int i : {limit, offset}) {
+      if (i < 0) continue;
+      order_.add(i == limit ? " LIMIT :p" : limit < 0 ? " LIMIT -1 OFFSET :p" : " OFFSET :p").add_integer(++parameters_);
+      letters_.add('v');
+      use(i, true);
+    }
+  }
+
+  void estimate() {
+    info_.estimatedRows = unique_ ? 1 : equal_ != 0 ? 100 : range_ != 0 ? 10000 : 1000000;
+    info_.estimatedCost = static_cast<double>(info_.estimatedRows) * 2 + 10;
+    if (unique_) info_.idxFlags |= SQLITE_INDEX_SCAN_UNIQUE;
+  }
+
+  int write() {
+    Text columns;
+    columns.add("_n");
+    for (size_t i = 0; i < table_.columns.size(); ++i) {
+      const bool used = info_.colUsed >> (i < 63 ? i : 63) & 1;
+      columns.add(", ").add(used ? table_.columns[i].name : "NULL");
+    }
+    columns.add('\0');
+    const string_view query = kSql[static_cast<size_t>(table_.query)].text;
+    char* select = sqlite3_mprintf(kSql[static_cast<size_t>(Sql::table_select)].text, columns.data(), query.data());
+    if (select == nullptr || !columns.ok() || !letters_.ok() || !where_.ok() || !order_.ok()) {
+      sqlite3_free(select);
+      return SQLITE_NOMEM;
+    }
+    info_.idxStr = sqlite3_mprintf("%.*s\n%z%.*s%.*s", WF_SV(letters_.view()), select, WF_SV(where_.view()), WF_SV(order_.view()));
+    info_.needToFreeIdxStr = 1;
+    return info_.idxStr != nullptr ? SQLITE_OK : SQLITE_NOMEM;
+  }
+
+  const Table& table_;
+  sqlite3_index_info& info_;
+  Text letters_, where_, order_;
+  int arguments_ = 0, parameters_ = 0, equal_ = 0, range_ = 0;
+  bool complete_ = true;  // every condition is decided by the query
+  bool unique_ = false;
+};
+
+int best_index(sqlite3_vtab* base, sqlite3_index_info* info) {
+  return Planner(*static_cast<TableObject*>(base)->table, *info).plan();
+}
+
+// ---- Running ---------------------------------------------------------------------------------------------------------
+
+// The first millisecond whose text is not before `text`, or with `after` the first one whose text is after it.
+Millis first_not_before(string_view text, bool after) {
+  Millis low = kTimeMin, high = kTimeMax + 1;
+  while (low < high) {
+    const Millis middle = low + (high - low) / 2;
+    const int order = TimeText(middle, TimeForm::sql).view().compare(text);
+    if (order < 0 || (after && order == 0)) low = middle + 1;
+    else high = middle;
+  }
+  return low;
+}
+
+// All values of an IN as a JSON array; a BLOB or NULL equals no text and no number.
+Status in_values(sqlite3_value* list, Text& out) {
+  out.add('[');
+  bool first = true;
+  sqlite3_value* item = nullptr;
+  for (int rc = sqlite3_vtab_in_first(list, &item); rc == SQLITE_OK && item != nullptr; rc = sqlite3_vtab_in_next(list, &item)) {
+    const Value value = Value::from(item);
+    if (value.is_null() || value.type == Value::Type::blob) continue;
+    if (!first) out.add(',');
+    value.type == Value::Type::text ? json::quote(value.bytes, out) : add_json(value, out);
+    first = false;
+  }
+  out.add(']');
+  return out.ok() ? Status() : Status::no_memory();
+}
+
+// Binds the values SQLite gives for the plan's letters.
+class Binder {
+ public:
+  explicit Binder(Query& query) : query_(query) {}
+
+  Status bind(char letter, sqlite3_value* value) {
+    if (letter == 'v') {
+      next(Value::from(value));
+      return {};
+    }
+    if (letter == 'i') {
+      Text list;
+      WF_TRY(in_values(value, list));
+      next(Value::text(list.view()));
+      return {};
+    }
+    if (sqlite3_value_type(value) == SQLITE_BLOB || sqlite3_value_type(value) == SQLITE_NULL) {
+      // Nothing is known: SQLite looks at every row itself.
+      if (letter == 'E') next(Value::of(kTimeMin));
+      next(Value::of(letter == 'G' || letter == 'g' ? kTimeMin : kTimeMax));
+      return {};
+    }
+    const string_view text(reinterpret_cast<const char*>(sqlite3_value_text(value)), static_cast<size_t>(sqlite3_value_bytes(value)));
+    switch (letter) {
+      case 'G': next(Value::of(first_not_before(text, false))); break;
+      case 'g': next(Value::of(first_not_before(text, true))); break;
+      case 'L': next(Value::of(first_not_before(text, true) - 1)); break;
+      case 'l': next(Value::of(first_not_before(text, false) - 1)); break;
+      default:
+        next(Value::of(first_not_before(text, false)));
+        next(Value::of(first_not_before(text, true) - 1));
+    }
+    return {};
+  }
+
+ private:
+  void next(const Value& value) {
+    char name[16];
+    sqlite3_snprintf(sizeof name, name, ":p%d", ++parameter_);
+    query_.bind_copy(name, value);
+  }
+
+  Query& query_;
+  int parameter_ = 0;
+};
+
+// Parameters that a named query may have beside the plan's.
+Status bind_facts(const TableObject& table, Query& query) {
+  query.bind(":now", table.db->clock());
+  Text json;
+  if (table.table->query == Sql::table_functions) {
+    add_functions_json(json);
+    query.bind_copy(":functions", Value::text(json.view()));
+  } else if (table.table->query == Sql::table_doctor) {
+    WF_TRY(add_host_json(*table.db, json));
+    query.bind_copy(":host", Value::text(json.view()));
+  }
+  return json.ok() ? Status() : Status::no_memory();
+}
+
+Status start_query(const TableObject& table, Cursor& cursor, const char* plan, int argc, sqlite3_value** argv) {
+  const char* select = std::strchr(plan, '\n') + 1;
+  cursor.query = new (cursor.space) Query(*table.db, string_view(select));
+  if (!cursor.query->prepared()) {
+    Status failed = cursor.query->take_status();
+    cursor.close();
+    bool exists;
+    WF_TRY(table.db->schema_exists(&exists));
+    return exists ? static_cast<Status&&>(failed) : Status();  // a file that has no tables yet has no rows
+  }
+  WF_TRY(bind_facts(table, *cursor.query));
+  Binder binder(*cursor.query);
+  for (int i = 0; i < argc; ++i) WF_TRY(binder.bind(plan[i], argv[i]));
+  return cursor.query->next(&cursor.at_row);
+}
+
+int filter(sqlite3_vtab_cursor* base, int, const char* plan, int argc, sqlite3_value** argv) {
+  auto* cursor = static_cast<Cursor*>(base);
+  auto* table = static_cast<TableObject*>(base->pVtab);
+  cursor->close();
+  const Status status = start_query(*table, *cursor, plan, argc, argv);
+  if (status.ok()) return SQLITE_OK;
+  cursor->close();
+  return fail(table, status);
+}
+
+int next(sqlite3_vtab_cursor* base) {
+  auto* cursor = static_cast<Cursor*>(base);
+  const Status status = cursor->query->next(&cursor->at_row);
+  return status.ok() ? SQLITE_OK : fail(base->pVtab, status);
+}
+
+int eof(sqlite3_vtab_cursor* base) { return !static_cast<Cursor*>(base)->at_row; }
+
+int column(sqlite3_vtab_cursor* base, sqlite3_context* context, int i) {
+  const Query& query = *static_cast<Cursor*>(base)->query;
+  const bool is_time = column_of(*static_cast<TableObject*>(base->pVtab)->table, i).type == ColumnType::time;
+  if (!is_time || query.is_null(i + 1)) {
+    sqlite3_result_value(context, query.raw(i + 1));
+  } else {
+    const TimeText time(query.integer(i + 1), TimeForm::sql);
+    sqlite3_result_text(context, time.view().data(), static_cast<int>(time.view().size()), SQLITE_TRANSIENT);
+  }
+  return SQLITE_OK;
+}
+
+int rowid(sqlite3_vtab_cursor* base, sqlite3_int64* out) {
+  *out = static_cast<Cursor*>(base)->query->integer(0);
+  return SQLITE_OK;
+}
+
+// ---- Objects ---------------------------------------------------------------------------------------------------------
+
+int connect(sqlite3* handle, void* pointer, int, const char* const*, sqlite3_vtab** out, char**) {
+  const auto* registration = static_cast<const Registration*>(pointer);
+  Text declaration;
+  declaration.add("CREATE TABLE x");
+  char separator = '(';
+  for (const Column& column : registration->table->columns) {
+    declaration.add(separator).add(' ').add(column.name);
+    // What the query computes has no affinity there, so it must have none here: comparisons then mean the same.
+    declaration.add(column.type == ColumnType::any ? "" : column.type == ColumnType::integer ? " INTEGER" : " TEXT");
+    separator = ',';
+  }
+  declaration.add(")").add('\0');
+  if (!declaration.ok()) return SQLITE_NOMEM;
+  const int rc = sqlite3_declare_vtab(handle, declaration.data());
+  if (rc != SQLITE_OK) return rc;
+  auto* table = static_cast<TableObject*>(sqlite3_malloc64(sizeof(TableObject)));
+  if (table == nullptr) return SQLITE_NOMEM;
+  *table = {};
+  table->table = registration->table;
+  table->db = registration->db;
+  *out = table;
+  return SQLITE_OK;
+}
+
+int disconnect(sqlite3_vtab* table) {
+  sqlite3_free(table);
+  return SQLITE_OK;
+}
+
+int open(sqlite3_vtab*, sqlite3_vtab_cursor** out) {
+  auto* cursor = static_cast<Cursor*>(sqlite3_malloc64(sizeof(Cursor)));
+  if (cursor == nullptr) return SQLITE_NOMEM;
+  std::memset(static_cast<void*>(cursor), 0, sizeof(Cursor));
+  *out = cursor;
+  return SQLITE_OK;
+}
+
+int close(sqlite3_vtab_cursor* cursor) {
+  static_cast<Cursor*>(cursor)->close();
+  sqlite3_free(cursor);
+  return SQLITE_OK;
+}
+
+constexpr sqlite3_module module() {
+  sqlite3_module m = {};
+  m.xConnect = connect;  // no xCreate: eponymous only
+  m.xBestIndex = best_index;
+  m.xDisconnect = disconnect;
+  m.xOpen = open;
+  m.xClose = close;
+  m.xFilter = filter;
+  m.xNext = next;
+  m.xEof = eof;
+  m.xColumn = column;
+  m.xRowid = rowid;
+  return m;
+}
+const sqlite3_module kModule = module();
+
+void release_registration(void* pointer) {
+  auto* registration = static_cast<Registration*>(pointer);
+  Db::release(registration->db);
+  sqlite3_free(registration);
+}
+
+}  // namespace
+
+int register_tables(sqlite3* handle, Db* db) {
+  for (const Table& table : tables()) {
+    auto* registration = static_cast<Registration*>(sqlite3_malloc64(sizeof(Registration)));
+    if (registration == nullptr) return SQLITE_NOMEM;
+    db->retain();
+    *registration = {&table, db};
+    const int rc = sqlite3_create_module_v2(handle, table.name, &kModule, registration, release_registration);
+    if (rc != SQLITE_OK) return rc;  // SQLite has released the registration
+  }
+  return SQLITE_OK;
+}
+
+}  // namespace wf

@@ -1,0 +1,88 @@
+#include "tables/tables.h"
+
+#ifdef __linux__
+#include <sys/vfs.h>
+#endif
+
+#include "base/json.h"
+#include "engine/settings.h"
+#include "version.h"
+
+namespace wf {
+namespace {
+
+using enum ColumnType;
+
+constexpr Column kWorkflows[] = {
+    {"id", text}, {"name", text}, {"status", text}, {"queue", text}, {"priority", integer}, {"version", any}, {"partition", any},
+    {"dedup", any}, {"attempt", integer}, {"max_attempts", any}, {"worker", text}, {"input", any}, {"output", any}, {"error", any},
+    {"headers", any}, {"parent_id", any}, {"ending", text}, {"due_at", time}, {"deadline_at", time}, {"created_at", time},
+    {"started_at", time}, {"completed_at", time}, {"updated_at", time},
+};
+
+constexpr Column kPending[] = {
+    {"id", text}, {"name", text}, {"status", text}, {"queue", text}, {"priority", integer}, {"ready", any}, {"due_at", time},
+    {"reason", any}, {"attempt", integer}, {"worker", text}, {"deadline_at", time}, {"created_at", time},
+};
+
+constexpr Column kSteps[] = {
+    {"workflow_id", text}, {"seq", integer}, {"name", text}, {"kind", text}, {"status", text}, {"output", any}, {"error", text},
+    {"attempts", integer}, {"begun_at", time}, {"recorded_at", time},
+};
+
+constexpr Column kFailures[] = {
+    {"workflow_id", text}, {"attempt", integer}, {"step", text}, {"worker", text}, {"error", text}, {"at", time},
+};
+
+constexpr Column kDoctor[] = {{"name", any}, {"value", any}, {"ok", any}, {"advice", any}};
+
+constexpr Column kFunctions[] = {
+    {"name", any}, {"signature", any}, {"summary", any}, {"writes", any}, {"in_writing_statement", any}, {"idempotent", any},
+};
+
+constexpr Table kTables[] = {
+    {"wf_workflows", Sql::table_workflows, kWorkflows}, {"wf_pending", Sql::table_pending, kPending},
+    {"wf_steps", Sql::table_steps, kSteps, true},       {"wf_failures", Sql::table_failures, kFailures, true},
+    {"wf_doctor", Sql::table_doctor, kDoctor},          {"wf_functions", Sql::table_functions, kFunctions},
+};
+
+// The name of a file system on which SQLite's locks cannot be relied on; empty: it is none that we know.
+string_view network_file_system([[maybe_unused]] const char* path) {
+#ifdef __linux__
+  static const struct {
+    long magic;
+    string_view name;
+  } kKnown[] = {
+      {0x6969, "nfs"}, {0x517b, "smb"}, {0xff534d42, "cifs"}, {0xfe534d42, "smb2"}, {0x01021997, "9p"},
+      {0x65735546, "fuse"}, {0x00c36400, "ceph"}, {0x6a656a63, "virtiofs"},
+  };
+  struct statfs stat;
+  if (path != nullptr && *path != '\0' && statfs(path, &stat) == 0) {
+    for (const auto& known : kKnown) {
+      if (static_cast<unsigned long>(stat.f_type) == static_cast<unsigned long>(known.magic)) return known.name;
+    }
+  }
+#endif
+  return {};
+}
+
+}  // namespace
+
+std::span<const Table> tables() { return kTables; }
+
+Status add_host_json(Db& db, Text& out) {
+  const char* path = sqlite3_db_filename(db.handle(), "main");
+  out.add("{\"version\":\"").add(kVersion).add("\",\"sqlite\":\"").add(sqlite3_libversion()).add("\",\"file\":");
+  json::quote(path != nullptr ? path : "", out);
+  out.add(",\"network\":");
+  json::quote(network_file_system(path), out);
+  SettingValue schema;
+  WF_TRY(read_setting(db, Setting::schema_version, &schema));
+  out.add(",\"schema\":");
+  add_json(schema.value, out);
+  out.add(",\"threadsafe\":").add_integer(sqlite3_threadsafe());
+  out.add(",\"clock\":\"").add(TimeText(db.clock(), TimeForm::sql).view()).add("\"}");
+  return {};
+}
+
+}  // namespace wf

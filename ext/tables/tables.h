@@ -1,0 +1,37 @@
+// The read-only virtual tables. Each is a named query of sql/tables.sql and a list of its columns; table.cpp serves them all.
+#pragma once
+
+#include <span>
+
+#include "base/db.h"
+
+namespace wf {
+
+enum class ColumnType : char {
+  text,       // straight from a TEXT column of a base table
+  integer,    // straight from an INTEGER column
+  time,       // milliseconds in the query, shown as 2026-11-23 10:00:00.000
+  any,        // what the query computes, or a stored value
+};
+
+struct Column {
+  const char* name;
+  ColumnType type;
+};
+
+struct Table {
+  const char* name;
+  Sql query;                        // its first column is the row's number, then come `columns` in order
+  std::span<const Column> columns;
+  bool in_order = false;            // rows come by their number where no other order is asked for
+};
+
+std::span<const Table> tables();
+
+// Registers every table on the connection.
+int register_tables(sqlite3* handle, Db* db);
+
+// Facts that no query can see, as a JSON object for wf_doctor.
+Status add_host_json(Db& db, Text& out);
+
+}  // namespace wf

@@ -1,0 +1,68 @@
+// wfext: durable workflows as a SQLite extension. Where everything is:
+//
+//   functions/registry.cpp    every SQL function: arguments, options, flags
+//   functions/lifecycle.cpp   wf_start wf_claim wf_step wf_complete wf_fail wf_heartbeat wf_release wf_status wf_result wf_error wf_key
+//   functions/service.cpp     wf_init wf_version wf_config wf_clock wf_pending wf_ready wf_recover
+//   tables/tables.cpp         every virtual table: wf_workflows wf_pending wf_steps wf_failures wf_doctor wf_functions
+//   engine/                   the rules
+//   base/                     wrappers over the SQLite C API; JSON, times, hashes
+//   ../sql/                   every SQL statement, by name
+//
+// The entry point writes nothing, opens no transaction, and may be called again on the same connection.
+#define WF_DEFINES_SQLITE_API
+#include "base/api.h"
+
+#include "wfext.h"
+
+#include "base/close_hook.h"
+#include "base/db.h"
+#include "functions/registry.h"
+#include "tables/tables.h"
+
+namespace {
+
+// A connection that has the extension already keeps it: registering anew fails while a statement runs.
+bool is_loaded(sqlite3* handle) {
+  const wf::SqlText& text = wf::kSql[static_cast<size_t>(wf::Sql::loaded)];
+  sqlite3_stmt* statement = nullptr;
+  const bool loaded = sqlite3_prepare_v2(handle, text.text, static_cast<int>(text.length), &statement, nullptr) == SQLITE_OK;
+  sqlite3_finalize(statement);
+  return loaded;
+}
+
+int load(sqlite3* handle, char** message) {
+  if (wf::library_version() < wf::kOldestSqlite) {
+    *message = sqlite3_mprintf("WF_SCHEMA: SQLite 3.31 or later is needed, this is %s", sqlite3_libversion());
+    return SQLITE_ERROR;
+  }
+  if (is_loaded(handle)) return SQLITE_OK;
+  wf::Db* db = wf::Db::create(handle);
+  if (db == nullptr) return SQLITE_NOMEM;
+  db->retain();  // for the hook's module, which releases it also if registering fails
+  int rc = wf::register_close_hook(handle, db);
+  if (rc == SQLITE_OK) rc = wf::register_functions(handle, db);
+  if (rc == SQLITE_OK) rc = wf::register_tables(handle, db);
+  if (rc != SQLITE_OK) *message = sqlite3_mprintf("wfext could not be registered: %s", sqlite3_errmsg(handle));
+  wf::Db::release(db);
+  return rc;
+}
+
+}  // namespace
+
+int sqlite3_wfext_init(sqlite3* handle, char** message, [[maybe_unused]] const sqlite3_api_routines* api) {
+#ifndef SQLITE_CORE
+  SQLITE_EXTENSION_INIT2(api);
+#endif
+  char* error = nullptr;
+  const int rc = load(handle, &error);
+  if (message != nullptr) *message = error;
+  else sqlite3_free(error);
+  return rc;
+}
+
+#ifndef SQLITE_CORE
+// Found whatever the file is called.
+int sqlite3_extension_init(sqlite3* handle, char** message, const sqlite3_api_routines* api) {
+  return sqlite3_wfext_init(handle, message, api);
+}
+#endif

@@ -1,0 +1,36 @@
+-- Transactions, the schema's presence, and the close hook.
+
+-- name: savepoint
+SAVEPOINT _wf
+
+-- name: savepoint_release
+RELEASE _wf
+
+-- name: savepoint_undo
+ROLLBACK TO _wf
+
+-- name: roll_back
+ROLLBACK
+
+-- Takes main's write lock and changes nothing.
+-- name: lock
+UPDATE main._wf_meta SET value = value WHERE 0
+
+-- name: close_hook
+SELECT 1 FROM _wf_close_hook
+
+-- name: schema_exists
+SELECT 1 FROM main.sqlite_master WHERE type = 'table' AND name = '_wf_meta'
+
+-- name: schema_version
+SELECT value FROM main._wf_meta WHERE key = 'schema_version'
+
+-- name: create_meta
+CREATE TABLE IF NOT EXISTS main._wf_meta(
+  key TEXT NOT NULL PRIMARY KEY,       -- schema_version, epoch, and the keys of wf_config
+  value
+) WITHOUT ROWID
+
+-- Compiles if the extension is on this connection.
+-- name: loaded
+SELECT wf_version()

@@ -1,0 +1,31 @@
+-- Claiming.
+
+-- name: claim_deadlines
+SELECT seq FROM main._wf_workflow WHERE deadline_at <= :now AND finished_at IS NULL ORDER BY deadline_at
+
+-- name: claim_put_off
+UPDATE main._wf_workflow SET deadline_at = :until WHERE seq = :seq
+
+-- name: claim_of_key
+SELECT seq FROM main._wf_workflow WHERE claim_key = :key AND nonce IS NOT NULL AND status = 'running'
+
+-- name: claim_lease
+SELECT coalesce((SELECT lease FROM main._wf_queue WHERE queue = :queue), (SELECT value FROM main._wf_meta WHERE key = 'lease'))
+
+-- name: claim_take
+UPDATE main._wf_workflow
+SET status = 'running', place = :place, due_at = :due, nonce = :nonce, worker = :worker, lease = :lease, claim_key = :key,
+    attempt = attempt + :again, resumed = resumed + 1 - :again, again = 0, lost = :lost,
+    mark = CASE WHEN :lost > 0 THEN (SELECT coalesce(max(n), 0) FROM main._wf_step) ELSE mark END,
+    started_at = coalesce(started_at, :now), updated_at = :now
+WHERE seq = :seq
+
+-- name: claim_show
+SELECT w.id, l.name, coalesce(w.input, (SELECT value FROM main._wf_large WHERE wf = w.seq AND what = 0)), w.attempt, w.resumed,
+       w.ending, l.queue, l.priority, w.worker, w.due_at, w.deadline_at, l.version, w.headers,
+       (SELECT p.id FROM main._wf_workflow AS p WHERE p.seq = w.parent), w.scheduled_at, w.nonce
+FROM main._wf_workflow AS w JOIN main._wf_lane AS l ON l.lane = w.lane
+WHERE w.seq = :seq
+
+-- name: claim_steps
+SELECT name, output FROM main._wf_step WHERE wf = :seq AND status = 'done' ORDER BY n

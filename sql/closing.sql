@@ -1,0 +1,15 @@
+-- Giving a claim back.
+
+-- name: closing_back_in_line
+UPDATE main._wf_workflow
+SET status = 'pending', place = :place, due_at = :due, nonce = NULL, claim_key = NULL, limited = NULL,
+    closed_nonce = :closed_nonce, closed = :closed, again = coalesce(:again, again), failures = :failures, updated_at = :now
+WHERE seq = :seq
+
+-- name: closing_step_state
+SELECT kind, status, attempts FROM main._wf_step WHERE wf = :seq AND name = :step
+
+-- name: closing_step_failed
+INSERT INTO main._wf_step(wf, name, kind, status, attempts, at, error) VALUES(:seq, :step, 'step', 'failed', :attempts, :now, :error)
+ON CONFLICT(wf, name) DO UPDATE
+SET status = 'failed', attempts = excluded.attempts, at = excluded.at, error = excluded.error, nonce = NULL, begun_at = NULL

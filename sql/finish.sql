@@ -1,0 +1,16 @@
+-- Ending a workflow.
+
+-- name: finish_end
+UPDATE main._wf_workflow
+SET status = :status, place = NULL, due_at = NULL, nonce = NULL, claim_key = NULL, limited = NULL, paused_from = NULL,
+    closed_nonce = :closed_nonce, closed = :closed, finished_at = :now, updated_at = :now,
+    output = :output, error = coalesce(:error, error)
+WHERE seq = :seq
+
+-- The second phase: its worker cleans up.
+-- name: finish_cleanup
+UPDATE main._wf_workflow
+SET status = 'pending', place = :place, due_at = :now, nonce = NULL, claim_key = NULL, limited = NULL, paused_from = NULL,
+    ending = :ending, again = 1, failures = 0, lost = 0, deadline_at = NULL,
+    closed_nonce = :closed_nonce, closed = :closed, updated_at = :now, error = :error
+WHERE seq = :seq

@@ -1,0 +1,38 @@
+-- Lanes; see ext/engine/lane.h for the rule of next_due.
+
+-- name: lane_find
+SELECT lane, next_due FROM main._wf_lane
+WHERE queue = :queue AND kind = :kind AND partition = :partition AND name = :name AND version = :version AND priority = :priority
+
+-- name: lane_add
+INSERT INTO main._wf_lane(queue, kind, partition, name, version, priority, next_due)
+VALUES(:queue, :kind, :partition, :name, :version, :priority, :due)
+
+-- name: lane_expect
+UPDATE main._wf_lane SET next_due = :due WHERE lane = :lane AND (next_due IS NULL OR next_due > :due)
+
+-- name: lane_settle
+UPDATE main._wf_lane SET next_due = (
+  SELECT min(due) FROM (
+    SELECT min(due_at) AS due FROM main._wf_workflow WHERE lane = :lane AND place = 0
+    UNION ALL
+    SELECT min(due_at) FROM main._wf_workflow WHERE lane = :lane AND place = 1))
+WHERE lane = :lane
+
+-- The highest priority below :below that has open lanes.
+-- name: lane_priority
+SELECT priority FROM main._wf_lane
+WHERE queue = :queue AND kind = 0 AND next_due IS NOT NULL AND priority < :below
+ORDER BY priority DESC LIMIT 1
+
+-- The lanes of one priority that may hold something due, earliest first.
+-- name: lane_due
+SELECT lane, next_due, name, version FROM main._wf_lane
+WHERE queue = :queue AND kind = 0 AND priority = :priority AND next_due <= :now
+ORDER BY next_due
+
+-- The first due row in line and the first lost lease of a lane.
+-- name: lane_heads
+SELECT * FROM (SELECT due_at, seq FROM main._wf_workflow WHERE lane = :lane AND place = 0 AND due_at <= :now ORDER BY due_at, seq LIMIT 1)
+UNION ALL
+SELECT * FROM (SELECT due_at, seq FROM main._wf_workflow WHERE lane = :lane AND place = 1 AND due_at <= :now ORDER BY due_at, seq LIMIT 1)

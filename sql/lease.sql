@@ -1,0 +1,15 @@
+-- Leases.
+
+-- name: lease_state
+SELECT due_at, lease FROM main._wf_workflow WHERE seq = :seq AND nonce = :nonce AND status = 'running'
+
+-- name: lease_extend
+UPDATE main._wf_workflow SET due_at = :due, updated_at = :now WHERE seq = :seq
+
+-- name: lease_end_lost
+UPDATE main._wf_workflow
+SET status = 'pending', place = :place, nonce = NULL, claim_key = NULL, limited = NULL, again = 1, lost = lost + 1, updated_at = :now
+WHERE seq = :seq
+
+-- name: lease_progress
+SELECT 1 FROM main._wf_step WHERE wf = :seq AND n > :mark AND status IN ('done', 'waiting') LIMIT 1

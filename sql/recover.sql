@@ -1,0 +1,35 @@
+-- Recovery, and the counts of what is left to do.
+
+-- name: recover_lanes
+UPDATE main._wf_lane SET next_due = :now
+WHERE lane IN (SELECT lane FROM main._wf_workflow
+               WHERE place IS NOT NULL AND nonce IS NOT NULL AND (:worker IS NULL OR worker = :worker))
+  AND (next_due IS NULL OR next_due > :now)
+
+-- name: recover_void
+UPDATE main._wf_workflow
+SET status = CASE status WHEN 'running' THEN 'pending' ELSE status END,
+    paused_from = CASE paused_from WHEN 'running' THEN 'pending' ELSE paused_from END,
+    place = CASE place WHEN 1 THEN 0 ELSE place END,
+    due_at = :now, nonce = NULL, claim_key = NULL, limited = NULL, again = 0, updated_at = :now
+WHERE place IS NOT NULL AND nonce IS NOT NULL AND (:worker IS NULL OR worker = :worker)
+
+-- The claims that were live when their workflow was cancelled.
+-- name: recover_void_ended
+UPDATE main._wf_workflow SET nonce = NULL
+WHERE place IS NULL AND nonce IS NOT NULL AND (:worker IS NULL OR worker = :worker)
+
+-- name: recover_pause
+UPDATE main._wf_workflow
+SET paused_from = status, status = 'paused', place = 2, paused_left = deadline_at - :now, deadline_at = NULL, updated_at = :now
+WHERE place IS NOT NULL AND status <> 'paused'
+
+-- name: recover_in_doubt
+SELECT count(*) FROM main._wf_step WHERE status = 'begun'
+
+-- name: count_pending
+SELECT count(*) FROM main._wf_workflow WHERE place IS NOT NULL AND (:queue IS NULL OR lane IN (SELECT lane FROM main._wf_lane WHERE queue = :queue))
+
+-- name: count_ready
+SELECT count(*) FROM main._wf_lane AS l JOIN main._wf_workflow AS w ON w.lane = l.lane AND w.place IN (0, 1) AND w.due_at <= :now
+WHERE l.kind = 0 AND l.next_due <= :now AND (:queue IS NULL OR l.queue = :queue)

@@ -1,0 +1,191 @@
+-- The file format, version 1. docs/file-format.md explains every column.
+-- Times are integer milliseconds since 1970-01-01 UTC, durations integer milliseconds.
+-- Everything here stays readable by SQLite 3.31 without the extension.
+
+-- name: schema_1
+-- (_wf_meta is made before, by create_meta in base.sql.)
+
+-- A lane is everything that decides the order and the admission of a claim, once per distinct combination.
+CREATE TABLE IF NOT EXISTS main._wf_lane(
+  lane INTEGER PRIMARY KEY,
+  queue TEXT NOT NULL,
+  kind INTEGER NOT NULL,               -- 0 claimed by workers, 1 SQL-scripted (advanced by wf_run)
+  partition TEXT NOT NULL,             -- '' = none
+  name TEXT NOT NULL,
+  version TEXT NOT NULL,               -- '' = none
+  priority INTEGER NOT NULL,
+  next_due INTEGER,                    -- nothing in the lane is due before it; exact if partitioned; NULL: nothing to claim
+  UNIQUE(queue, kind, partition, name, version, priority)
+);
+CREATE INDEX IF NOT EXISTS main._wf_lane_open ON _wf_lane(queue, kind, priority DESC, next_due) WHERE next_due IS NOT NULL;
+
+CREATE TABLE IF NOT EXISTS main._wf_workflow(
+  seq INTEGER PRIMARY KEY,             -- start order; first half of the run token
+  id TEXT NOT NULL UNIQUE,
+  lane INTEGER NOT NULL,
+  status TEXT NOT NULL,                -- pending running waiting paused completed failed cancelled
+  place INTEGER,                       -- 0 in line, 1 leased, 2 not offered (parked, paused, manual), NULL terminal
+  due_at INTEGER,                      -- start, retry, wake-up or lease expiry; never the deadline
+  nonce INTEGER,                       -- second half of the current run token
+  attempt INTEGER NOT NULL DEFAULT 0,  -- claims that started a new attempt
+  resumed INTEGER NOT NULL DEFAULT 0,  -- claims that continued one
+  again INTEGER NOT NULL DEFAULT 1,    -- 1: the next claim starts a new attempt
+  failures INTEGER NOT NULL DEFAULT 0, -- of the workflow itself, against max_attempts
+  lost INTEGER NOT NULL DEFAULT 0,     -- leases lost in a row
+  mark INTEGER NOT NULL DEFAULT 0,     -- last step row when a lease was lost: a later one breaks the row
+  redo INTEGER NOT NULL DEFAULT 0,     -- part of wf_key, raised by wf_retry with from
+  worker TEXT,
+  lease INTEGER,                       -- length of the current lease
+  claim_key TEXT,                      -- key of the current claim
+  limited TEXT,                        -- queue, while a slot of a limited queue is held
+  closed_nonce INTEGER,                -- token of the last closing call; 0: by bare id
+  closed TEXT,                         -- what that call returned
+  created_at INTEGER NOT NULL,
+  started_at INTEGER,                  -- first claim
+  finished_at INTEGER,
+  updated_at INTEGER NOT NULL,
+  deadline_at INTEGER,
+  timeout INTEGER,
+  paused_from TEXT,                    -- status under the pause
+  paused_left INTEGER,                 -- time to the deadline when it was paused
+  ending TEXT,                         -- coming status in the second phase
+  flags INTEGER NOT NULL DEFAULT 0,    -- 1 manual, 2 cleanup, 4 detached
+  max_attempts INTEGER,                -- NULL: of the queue, else the default
+  backoff TEXT,                        -- JSON, NULL: of the queue, else the default
+  parent INTEGER,
+  scheduled_at INTEGER,                -- nominal time, if a schedule started it
+  dedup TEXT,                          -- queue || x'1f' || key
+  headers TEXT,
+  input, output, error                 -- up to 1 KiB each, larger ones in _wf_large; NULL: JSON null
+);
+-- Every live workflow, once: what the claim walks.
+CREATE INDEX IF NOT EXISTS main._wf_due ON _wf_workflow(lane, place, due_at) WHERE place IS NOT NULL;
+CREATE INDEX IF NOT EXISTS main._wf_claim_key ON _wf_workflow(claim_key) WHERE claim_key IS NOT NULL;
+CREATE INDEX IF NOT EXISTS main._wf_limited ON _wf_workflow(limited, worker, due_at) WHERE limited IS NOT NULL;
+CREATE INDEX IF NOT EXISTS main._wf_deadline ON _wf_workflow(deadline_at) WHERE deadline_at IS NOT NULL AND finished_at IS NULL;
+CREATE UNIQUE INDEX IF NOT EXISTS main._wf_dedup ON _wf_workflow(dedup) WHERE dedup IS NOT NULL AND finished_at IS NULL;
+CREATE INDEX IF NOT EXISTS main._wf_child ON _wf_workflow(parent) WHERE parent IS NOT NULL;
+
+-- Values over 1 KiB, so that a claim does not drag them along. A rowid table on purpose: its index stays small.
+CREATE TABLE IF NOT EXISTS main._wf_large(
+  wf INTEGER NOT NULL,
+  what INTEGER NOT NULL,               -- 0 input, 1 output, 2 error
+  value,
+  PRIMARY KEY(wf, what)
+);
+
+CREATE TABLE IF NOT EXISTS main._wf_step(
+  n INTEGER PRIMARY KEY,               -- recording order
+  wf INTEGER NOT NULL,
+  name TEXT NOT NULL,
+  kind TEXT NOT NULL,                  -- step sleep await event spawn join begin
+  status TEXT NOT NULL,                -- done failed waiting begun
+  attempts INTEGER NOT NULL,           -- failures, and 1 more once it is done
+  begun_at INTEGER,
+  at INTEGER NOT NULL,                 -- recorded (or failed, or began to wait) at
+  due_at INTEGER,                      -- of a wait
+  remaining INTEGER,                   -- unfinished workflows of a join
+  nonce INTEGER,                       -- the claim that began it; 0: by bare id
+  what TEXT,                           -- what a wait waits for
+  output,
+  error TEXT,
+  UNIQUE(wf, name)
+);
+CREATE INDEX IF NOT EXISTS main._wf_open ON _wf_step(status, wf) WHERE status IN ('waiting', 'begun');
+
+CREATE TABLE IF NOT EXISTS main._wf_failure(
+  n INTEGER PRIMARY KEY,
+  wf INTEGER NOT NULL,
+  attempt INTEGER NOT NULL,
+  step TEXT,
+  worker TEXT,
+  error TEXT NOT NULL,                 -- JSON
+  at INTEGER NOT NULL
+);
+CREATE INDEX IF NOT EXISTS main._wf_failure_of ON _wf_failure(wf, n);
+
+CREATE TABLE IF NOT EXISTS main._wf_queue(
+  queue TEXT NOT NULL PRIMARY KEY,
+  concurrency INTEGER,
+  worker_concurrency INTEGER,
+  partition_concurrency INTEGER,
+  hold TEXT,                           -- lease (NULL) or started
+  rate_limit INTEGER, rate_per INTEGER,
+  paused INTEGER NOT NULL DEFAULT 0,
+  lease INTEGER, max_attempts INTEGER, backoff TEXT
+) WITHOUT ROWID;
+
+-- Messages to one workflow, each taken by one await.
+CREATE TABLE IF NOT EXISTS main._wf_signal(
+  n INTEGER PRIMARY KEY,
+  wf INTEGER NOT NULL,
+  name TEXT NOT NULL,
+  key TEXT,
+  at INTEGER NOT NULL,
+  taken INTEGER,                       -- n of the await that took it; NULL: in line
+  payload
+);
+CREATE INDEX IF NOT EXISTS main._wf_signal_queue ON _wf_signal(wf, name, n) WHERE taken IS NULL;
+CREATE UNIQUE INDEX IF NOT EXISTS main._wf_signal_key ON _wf_signal(wf, name, key) WHERE key IS NOT NULL;
+
+-- Named facts for everyone, and who waits for one ('e' || event) or for a workflow to end ('w' || id).
+CREATE TABLE IF NOT EXISTS main._wf_event(
+  name TEXT NOT NULL PRIMARY KEY,
+  at INTEGER NOT NULL,
+  payload
+);
+CREATE TABLE IF NOT EXISTS main._wf_waiter(
+  topic TEXT NOT NULL,
+  wf INTEGER NOT NULL,
+  PRIMARY KEY(topic, wf)
+) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS main._wf_waiter_of ON _wf_waiter(wf);
+
+CREATE TABLE IF NOT EXISTS main._wf_value(
+  wf INTEGER NOT NULL,
+  key TEXT NOT NULL,
+  at INTEGER NOT NULL,
+  value,
+  PRIMARY KEY(wf, key)
+);
+CREATE TABLE IF NOT EXISTS main._wf_stream(
+  wf INTEGER NOT NULL,
+  stream TEXT NOT NULL,
+  offset INTEGER NOT NULL,
+  at INTEGER NOT NULL,
+  value,
+  PRIMARY KEY(wf, stream, offset)
+);
+
+-- First claims of a queue with a rate limit, inside its window.
+CREATE TABLE IF NOT EXISTS main._wf_rate(
+  queue TEXT NOT NULL,
+  at INTEGER NOT NULL,
+  n INTEGER NOT NULL,
+  PRIMARY KEY(queue, at)
+) WITHOUT ROWID;
+
+CREATE TABLE IF NOT EXISTS main._wf_schedule(
+  name TEXT NOT NULL PRIMARY KEY,
+  cron TEXT NOT NULL,
+  workflow TEXT NOT NULL,
+  settings TEXT NOT NULL,              -- JSON: timezone catch_up grace overlap start
+  paused INTEGER NOT NULL DEFAULT 0,
+  next_at INTEGER,
+  last_at INTEGER,
+  skipped INTEGER NOT NULL DEFAULT 0,
+  created_at INTEGER NOT NULL,
+  input
+);
+CREATE INDEX IF NOT EXISTS main._wf_schedule_next ON _wf_schedule(next_at) WHERE next_at IS NOT NULL AND paused = 0;
+
+CREATE TABLE IF NOT EXISTS main._wf_definition(
+  name TEXT NOT NULL,
+  version INTEGER NOT NULL,
+  current INTEGER NOT NULL,
+  definition TEXT NOT NULL,
+  created_at INTEGER NOT NULL,
+  PRIMARY KEY(name, version)
+);
+
+INSERT OR IGNORE INTO main._wf_meta(key, value) VALUES('schema_version', 1), ('epoch', 1);

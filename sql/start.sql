@@ -1,0 +1,18 @@
+-- Starting a workflow.
+
+-- name: start_same_id
+SELECT l.name, coalesce(w.input, (SELECT value FROM main._wf_large WHERE wf = w.seq AND what = 0))
+FROM main._wf_workflow AS w JOIN main._wf_lane AS l ON l.lane = w.lane
+WHERE w.id = :id
+
+-- name: start_same_dedup
+SELECT id FROM main._wf_workflow WHERE dedup = :dedup AND finished_at IS NULL
+
+-- name: start_next_seq
+SELECT coalesce(max(seq), 0) + 1 FROM main._wf_workflow
+
+-- name: start_insert
+INSERT INTO main._wf_workflow(seq, id, lane, status, place, due_at, created_at, updated_at, deadline_at, timeout, flags,
+                              max_attempts, backoff, dedup, headers, input)
+VALUES(:seq, :id, :lane, 'pending', :place, :due, :now, :now, :deadline, :timeout, :flags,
+       :max_attempts, :backoff, :dedup, :headers, :input)

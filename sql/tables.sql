@@ -1,0 +1,101 @@
+-- The queries behind the virtual tables: the row's number first, then the columns of ext/tables/tables.cpp, times in milliseconds.
+-- A query's conditions and order are added around it by table_select; SQLite flattens that into one query over the base tables.
+-- Parameters: :now, :functions and :host.
+
+-- name: table_select
+SELECT %s FROM (%s) AS t
+
+-- name: table_workflows
+SELECT w.seq AS _n, w.id AS id, l.name AS name, w.status AS status, l.queue AS queue, l.priority AS priority,
+       nullif(l.version, '') AS version, nullif(l.partition, '') AS partition, substr(w.dedup, length(l.queue) + 2) AS dedup,
+       w.attempt AS attempt,
+       coalesce(w.max_attempts, (SELECT q.max_attempts FROM main._wf_queue AS q WHERE q.queue = l.queue),
+                (SELECT value FROM main._wf_meta WHERE key = 'max_attempts'), 10) AS max_attempts,
+       w.worker AS worker,
+       coalesce(w.input, (SELECT value FROM main._wf_large WHERE wf = w.seq AND what = 0), 'null') AS input,
+       CASE WHEN w.status = 'completed' THEN coalesce(w.output, (SELECT value FROM main._wf_large WHERE wf = w.seq AND what = 1), 'null') END AS output,
+       coalesce(w.error, (SELECT value FROM main._wf_large WHERE wf = w.seq AND what = 2)) AS error,
+       w.headers AS headers, (SELECT p.id FROM main._wf_workflow AS p WHERE p.seq = w.parent) AS parent_id, w.ending AS ending,
+       w.due_at AS due_at, w.deadline_at AS deadline_at, w.created_at AS created_at, w.started_at AS started_at,
+       CASE WHEN w.status = 'completed' THEN w.finished_at END AS completed_at, w.updated_at AS updated_at
+FROM main._wf_workflow AS w JOIN main._wf_lane AS l ON l.lane = w.lane
+
+-- name: table_pending
+SELECT w.seq AS _n, w.id AS id, l.name AS name, w.status AS status, l.queue AS queue, l.priority AS priority,
+       w.place IN (0, 1) AND w.due_at <= :now AND l.kind = 0 AS ready, w.due_at AS due_at,
+       CASE
+         WHEN w.status = 'paused' THEN 'paused'
+         WHEN w.status = 'running' AND w.due_at > :now THEN 'running on ' || coalesce(w.worker, 'a worker')
+         WHEN w.status = 'running' THEN 'lease of ' || coalesce(w.worker, 'a worker') || ' expired'
+         WHEN w.status = 'waiting' AND w.place = 0 AND w.due_at <= :now THEN 'ready'
+         WHEN w.status = 'waiting' THEN coalesce((SELECT CASE s.kind WHEN 'sleep' THEN 'sleeping' ELSE 'waiting for ' || s.what END
+                                                  FROM main._wf_step AS s WHERE s.status = 'waiting' AND s.wf = w.seq), 'waiting')
+         WHEN w.ending IS NOT NULL AND w.due_at <= :now THEN 'cleanup before ' || w.ending
+         WHEN w.closed LIKE 'fail:%' AND w.due_at > :now THEN 'retry ' || (w.failures + 1) || ' of '
+           || coalesce(w.max_attempts, (SELECT q.max_attempts FROM main._wf_queue AS q WHERE q.queue = l.queue),
+                       (SELECT value FROM main._wf_meta WHERE key = 'max_attempts'), 10)
+         WHEN w.due_at > :now THEN 'scheduled'
+         WHEN w.flags & 1 THEN 'ready, by id only'
+         WHEN l.kind = 1 THEN 'ready for wf_run'
+         ELSE 'ready'
+       END AS reason,
+       w.attempt AS attempt, w.worker AS worker, w.deadline_at AS deadline_at, w.created_at AS created_at
+FROM main._wf_workflow AS w JOIN main._wf_lane AS l ON l.lane = w.lane
+WHERE w.place IS NOT NULL
+
+-- name: table_steps
+SELECT s.n AS _n, w.id AS workflow_id, s.n AS seq, s.name AS name, s.kind AS kind, s.status AS status,
+       CASE WHEN s.status = 'done' THEN coalesce(s.output, 'null') END AS output, s.error AS error, s.attempts AS attempts,
+       s.begun_at AS begun_at, CASE WHEN s.status = 'done' THEN s.at END AS recorded_at
+FROM main._wf_step AS s JOIN main._wf_workflow AS w ON w.seq = s.wf
+
+-- name: table_failures
+SELECT f.n AS _n, w.id AS workflow_id, f.attempt AS attempt, f.step AS step, f.worker AS worker, f.error AS error, f.at AS at
+FROM main._wf_failure AS f JOIN main._wf_workflow AS w ON w.seq = f.wf
+
+-- name: table_functions
+SELECT key AS _n, json_extract(value, '$.name') AS name, json_extract(value, '$.signature') AS signature,
+       json_extract(value, '$.summary') AS summary, json_extract(value, '$.writes') AS writes,
+       json_extract(value, '$.in_writing_statement') AS in_writing_statement, json_extract(value, '$.idempotent') AS idempotent
+FROM json_each(:functions)
+
+-- name: table_doctor
+SELECT 1 AS _n, 'wfext version' AS name, json_extract(:host, '$.version') AS value, 1 AS ok, NULL AS advice
+UNION ALL
+SELECT 2, 'sqlite version', json_extract(:host, '$.sqlite'), 1, NULL
+UNION ALL
+SELECT 3, 'file', nullif(json_extract(:host, '$.file'), ''), json_extract(:host, '$.file') <> '',
+       CASE WHEN json_extract(:host, '$.file') = '' THEN 'an in-memory or temporary database: nothing outlives the connection' END
+UNION ALL
+SELECT 4, 'schema version', json_extract(:host, '$.schema'), 1,
+       CASE WHEN json_extract(:host, '$.schema') IS NULL
+            THEN 'no tables yet: the first write makes them, or SELECT wf_init()' END
+UNION ALL
+SELECT 5, 'journal mode', journal_mode, journal_mode <> 'off' AND (journal_mode <> 'memory' OR json_extract(:host, '$.file') = ''),
+       CASE journal_mode WHEN 'wal' THEN NULL WHEN 'off' THEN 'a crash destroys the file: PRAGMA journal_mode = WAL'
+            WHEN 'memory' THEN CASE WHEN json_extract(:host, '$.file') <> '' THEN 'a crash may destroy the file: PRAGMA journal_mode = WAL' END
+            ELSE 'PRAGMA journal_mode = WAL makes commits cheaper and lets readers go on' END
+FROM pragma_journal_mode
+UNION ALL
+SELECT 6, 'synchronous', CASE synchronous WHEN 0 THEN 'OFF' WHEN 1 THEN 'NORMAL' WHEN 2 THEN 'FULL' ELSE 'EXTRA' END, synchronous >= 2,
+       CASE synchronous WHEN 0 THEN 'a power cut may destroy the file: PRAGMA synchronous = FULL'
+            WHEN 1 THEN 'a power cut loses acknowledged steps in WAL mode (killing the process does not): PRAGMA synchronous = FULL' END
+FROM pragma_synchronous
+UNION ALL
+SELECT 7, 'busy timeout', timeout, timeout > 0,
+       CASE WHEN timeout = 0 THEN 'two writers at once give "database is locked": PRAGMA busy_timeout = 5000' END
+FROM pragma_busy_timeout
+UNION ALL
+SELECT 8, 'trusted schema', trusted_schema, 1,
+       CASE WHEN trusted_schema = 0 THEN 'wf_ functions do not run in triggers and views; PRAGMA trusted_schema = ON allows it' END
+FROM pragma_trusted_schema
+UNION ALL
+SELECT 9, 'query only', query_only, query_only = 0, CASE WHEN query_only THEN 'no function can write: PRAGMA query_only = OFF' END
+FROM pragma_query_only
+UNION ALL
+SELECT 10, 'file system', coalesce(nullif(json_extract(:host, '$.network'), ''), 'local'), json_extract(:host, '$.network') = '',
+       CASE WHEN json_extract(:host, '$.network') <> '' THEN 'locks of network and shared file systems are not reliable: keep the file on a local disk' END
+UNION ALL
+SELECT 11, 'threads', CASE json_extract(:host, '$.threadsafe') WHEN 0 THEN 'single' WHEN 1 THEN 'serialized' ELSE 'multi' END, 1, NULL
+UNION ALL
+SELECT 12, 'clock', json_extract(:host, '$.clock'), 1, NULL
