@@ -21,13 +21,20 @@
 
 namespace {
 
+bool compiles(sqlite3* handle, wf::Sql sql) {
+  const wf::SqlText& text = wf::kSql[static_cast<size_t>(sql)];
+  sqlite3_stmt* statement = nullptr;
+  const bool ok = sqlite3_prepare_v2(handle, text.text, static_cast<int>(text.length), &statement, nullptr) == SQLITE_OK;
+  sqlite3_finalize(statement);
+  return ok;
+}
+
 // A connection that has the extension already keeps it: registering anew fails while a statement runs.
 bool is_loaded(sqlite3* handle) {
-  const wf::SqlText& text = wf::kSql[static_cast<size_t>(wf::Sql::loaded)];
-  sqlite3_stmt* statement = nullptr;
-  const bool loaded = sqlite3_prepare_v2(handle, text.text, static_cast<int>(text.length), &statement, nullptr) == SQLITE_OK;
-  sqlite3_finalize(statement);
-  return loaded;
+  if (compiles(handle, wf::Sql::loaded)) return true;
+  // Takes the error away that this has left: opening a connection fails over it, if an auto-extension calls us.
+  (void)compiles(handle, wf::Sql::savepoint);
+  return false;
 }
 
 int load(sqlite3* handle, char** message) {
@@ -40,8 +47,8 @@ int load(sqlite3* handle, char** message) {
   if (db == nullptr) return SQLITE_NOMEM;
   db->retain();  // for the hook's module, which releases it also if registering fails
   int rc = wf::register_close_hook(handle, db);
-  if (rc == SQLITE_OK) rc = wf::register_functions(handle, db);
   if (rc == SQLITE_OK) rc = wf::register_tables(handle, db);
+  if (rc == SQLITE_OK) rc = wf::register_functions(handle, db);  // wf_version last: is_loaded() looks for it
   if (rc != SQLITE_OK) *message = sqlite3_mprintf("wfext could not be registered: %s", sqlite3_errmsg(handle));
   wf::Db::release(db);
   return rc;

@@ -28,17 +28,16 @@ extern "C" {
 struct sqlite3;
 struct sqlite3_api_routines;
 
-/* Registers the functions (wf_...) and virtual tables (wf_...) on one connection. Returns SQLITE_OK, or an error code with,
-** if `error` is not NULL, a message in *error that the caller frees with sqlite3_free(); nothing is then left half registered
-** that could do harm, and the connection stays usable.
+/* Registers the functions and virtual tables (all named wf_...) on one connection. Returns SQLITE_OK, or an error code with, if
+** `error` is not NULL, a message in *error that the caller frees with sqlite3_free(); the connection stays usable either way.
 **
 ** It reads and writes no database file, so it succeeds on locked, read-only and not yet keyed files. A second call on the same
-** connection changes nothing. SQLite older than 3.31, or without JSON, is refused.
+** connection changes nothing. SQLite older than 3.31 is refused.
 **
 ** `api` is the table that SQLite hands to loaded modules; the static library takes no notice of it, NULL is fine.
 **
-** Threads: what is registered belongs to the connection and follows its threading mode. The library keeps no state of its own
-** that connections share. Everything is freed when the connection is closed, with sqlite3_close() as with sqlite3_close_v2(). */
+** Threads: what is registered belongs to the connection and follows its threading mode; connections share nothing. Everything
+** is freed when the connection is closed, with sqlite3_close() as with sqlite3_close_v2(). */
 WFEXT_EXPORT int sqlite3_wfext_init(struct sqlite3* db, char** error, const struct sqlite3_api_routines* api);
 
 #ifdef wfext_EXPORTS

@@ -9,12 +9,19 @@ RELEASE _wf
 -- name: savepoint_undo
 ROLLBACK TO _wf
 
+-- name: commit
+COMMIT
+
 -- name: roll_back
 ROLLBACK
 
 -- Takes main's write lock and changes nothing.
 -- name: lock
 UPDATE main._wf_meta SET value = value WHERE 0
+
+-- Its second row cannot be made without memory: see WriteScope::create_tables.
+-- name: memory_probe
+SELECT '' UNION ALL SELECT 'a' || count(*) FROM main.sqlite_master
 
 -- name: close_hook
 SELECT 1 FROM _wf_close_hook

@@ -2,8 +2,8 @@
 
 -- name: closing_back_in_line
 UPDATE main._wf_workflow
-SET status = 'pending', place = :place, due_at = :due, nonce = NULL, claim_key = NULL, limited = NULL,
-    closed_nonce = :closed_nonce, closed = :closed, again = coalesce(:again, again), failures = :failures, updated_at = :now
+SET status = 'pending', place = :place, due_at = :due, nonce = NULL, claim_key = NULL, limited = CASE WHEN flags & 8 THEN limited END,
+    closed_nonce = :closed_nonce, closed = :closed, again = :again, failures = :failures, updated_at = :now
 WHERE seq = :seq
 
 -- name: closing_step_state

@@ -2,7 +2,7 @@
 
 -- name: finish_end
 UPDATE main._wf_workflow
-SET status = :status, place = NULL, due_at = NULL, nonce = NULL, claim_key = NULL, limited = NULL, paused_from = NULL,
+SET status = :status, place = NULL, due_at = NULL, nonce = CASE WHEN :keep THEN nonce END, claim_key = NULL, limited = NULL, paused_from = NULL, paused_left = NULL,
     closed_nonce = :closed_nonce, closed = :closed, finished_at = :now, updated_at = :now,
     output = :output, error = coalesce(:error, error)
 WHERE seq = :seq
@@ -10,7 +10,8 @@ WHERE seq = :seq
 -- The second phase: its worker cleans up.
 -- name: finish_cleanup
 UPDATE main._wf_workflow
-SET status = 'pending', place = :place, due_at = :now, nonce = NULL, claim_key = NULL, limited = NULL, paused_from = NULL,
+SET status = 'pending', place = :place, due_at = :now, nonce = CASE WHEN :keep THEN nonce END, claim_key = NULL,
+    limited = CASE WHEN flags & 8 THEN limited END, paused_from = NULL, paused_left = NULL,
     ending = :ending, again = 1, failures = 0, lost = 0, deadline_at = NULL,
     closed_nonce = :closed_nonce, closed = :closed, updated_at = :now, error = :error
 WHERE seq = :seq

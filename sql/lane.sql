@@ -16,7 +16,9 @@ UPDATE main._wf_lane SET next_due = (
   SELECT min(due) FROM (
     SELECT min(due_at) AS due FROM main._wf_workflow WHERE lane = :lane AND place = 0
     UNION ALL
-    SELECT min(due_at) FROM main._wf_workflow WHERE lane = :lane AND place = 1))
+    SELECT min(due_at) FROM main._wf_workflow WHERE lane = :lane AND place = 1
+    UNION ALL
+    SELECT min(due_at) FROM main._wf_workflow WHERE lane = :lane AND place = 3))
 WHERE lane = :lane
 
 -- The highest priority below :below that has open lanes.
@@ -31,8 +33,10 @@ SELECT lane, next_due, name, version FROM main._wf_lane
 WHERE queue = :queue AND kind = 0 AND priority = :priority AND next_due <= :now
 ORDER BY next_due
 
--- The first due row in line and the first lost lease of a lane.
+-- The first due row of each place of a lane: in line, lost lease, to be resumed.
 -- name: lane_heads
 SELECT * FROM (SELECT due_at, seq FROM main._wf_workflow WHERE lane = :lane AND place = 0 AND due_at <= :now ORDER BY due_at, seq LIMIT 1)
 UNION ALL
 SELECT * FROM (SELECT due_at, seq FROM main._wf_workflow WHERE lane = :lane AND place = 1 AND due_at <= :now ORDER BY due_at, seq LIMIT 1)
+UNION ALL
+SELECT * FROM (SELECT due_at, seq FROM main._wf_workflow WHERE lane = :lane AND place = 3 AND due_at <= :now ORDER BY due_at, seq LIMIT 1)

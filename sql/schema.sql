@@ -24,7 +24,8 @@ CREATE TABLE IF NOT EXISTS main._wf_workflow(
   id TEXT NOT NULL UNIQUE,
   lane INTEGER NOT NULL,
   status TEXT NOT NULL,                -- pending running waiting paused completed failed cancelled
-  place INTEGER,                       -- 0 in line, 1 leased, 2 not offered (parked, paused, manual), NULL terminal
+  place INTEGER,                       -- 0 in line for an attempt, 1 leased, 2 not offered (parked, paused, manual),
+                                       -- 3 in line to be resumed (woken, released), NULL terminal
   due_at INTEGER,                      -- start, retry, wake-up or lease expiry; never the deadline
   nonce INTEGER,                       -- second half of the current run token
   attempt INTEGER NOT NULL DEFAULT 0,  -- claims that started a new attempt
@@ -37,7 +38,7 @@ CREATE TABLE IF NOT EXISTS main._wf_workflow(
   worker TEXT,
   lease INTEGER,                       -- length of the current lease
   claim_key TEXT,                      -- key of the current claim
-  limited TEXT,                        -- queue, while a slot of a limited queue is held
+  limited TEXT,                        -- queue || x'1f' || partition, while a slot of a limited queue is held
   closed_nonce INTEGER,                -- token of the last closing call; 0: by bare id
   closed TEXT,                         -- what that call returned
   created_at INTEGER NOT NULL,
@@ -49,7 +50,7 @@ CREATE TABLE IF NOT EXISTS main._wf_workflow(
   paused_from TEXT,                    -- status under the pause
   paused_left INTEGER,                 -- time to the deadline when it was paused
   ending TEXT,                         -- coming status in the second phase
-  flags INTEGER NOT NULL DEFAULT 0,    -- 1 manual, 2 cleanup, 4 detached
+  flags INTEGER NOT NULL DEFAULT 0,    -- 1 manual, 2 cleanup, 4 detached, 8 keeps its slot to the end
   max_attempts INTEGER,                -- NULL: of the queue, else the default
   backoff TEXT,                        -- JSON, NULL: of the queue, else the default
   parent INTEGER,
@@ -86,7 +87,8 @@ CREATE TABLE IF NOT EXISTS main._wf_step(
   due_at INTEGER,                      -- of a wait
   remaining INTEGER,                   -- unfinished workflows of a join
   nonce INTEGER,                       -- the claim that began it; 0: by bare id
-  what TEXT,                           -- what a wait waits for
+  topics TEXT,                         -- what a wait waits for: a JSON array of signals, events or workflow ids
+  how TEXT,                            -- options of a wait, JSON
   output,
   error TEXT,
   UNIQUE(wf, name)
@@ -128,7 +130,7 @@ CREATE TABLE IF NOT EXISTS main._wf_signal(
 CREATE INDEX IF NOT EXISTS main._wf_signal_queue ON _wf_signal(wf, name, n) WHERE taken IS NULL;
 CREATE UNIQUE INDEX IF NOT EXISTS main._wf_signal_key ON _wf_signal(wf, name, key) WHERE key IS NOT NULL;
 
--- Named facts for everyone, and who waits for one ('e' || event) or for a workflow to end ('w' || id).
+-- Named facts for everyone, and who waits for one ('e' || event) or for a workflow to end ('w' || seq).
 CREATE TABLE IF NOT EXISTS main._wf_event(
   name TEXT NOT NULL PRIMARY KEY,
   at INTEGER NOT NULL,
@@ -171,8 +173,8 @@ CREATE TABLE IF NOT EXISTS main._wf_schedule(
   workflow TEXT NOT NULL,
   settings TEXT NOT NULL,              -- JSON: timezone catch_up grace overlap start
   paused INTEGER NOT NULL DEFAULT 0,
-  next_at INTEGER,
-  last_at INTEGER,
+  next_at INTEGER,                     -- next nominal time, NULL: never
+  last_at INTEGER,                     -- last nominal time that was started
   skipped INTEGER NOT NULL DEFAULT 0,
   created_at INTEGER NOT NULL,
   input

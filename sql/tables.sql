@@ -17,19 +17,27 @@ SELECT w.seq AS _n, w.id AS id, l.name AS name, w.status AS status, l.queue AS q
        coalesce(w.error, (SELECT value FROM main._wf_large WHERE wf = w.seq AND what = 2)) AS error,
        w.headers AS headers, (SELECT p.id FROM main._wf_workflow AS p WHERE p.seq = w.parent) AS parent_id, w.ending AS ending,
        w.due_at AS due_at, w.deadline_at AS deadline_at, w.created_at AS created_at, w.started_at AS started_at,
-       CASE WHEN w.status = 'completed' THEN w.finished_at END AS completed_at, w.updated_at AS updated_at
+       w.finished_at AS completed_at, w.updated_at AS updated_at
 FROM main._wf_workflow AS w JOIN main._wf_lane AS l ON l.lane = w.lane
 
 -- name: table_pending
 SELECT w.seq AS _n, w.id AS id, l.name AS name, w.status AS status, l.queue AS queue, l.priority AS priority,
-       w.place IN (0, 1) AND w.due_at <= :now AND l.kind = 0 AS ready, w.due_at AS due_at,
+       w.place IN (0, 1, 3) AND w.due_at <= :now AND l.kind = 0 AND coalesce(w.deadline_at > :now, 1) AS ready, w.due_at AS due_at,
        CASE
          WHEN w.status = 'paused' THEN 'paused'
+         WHEN w.deadline_at <= :now THEN 'out of time'
          WHEN w.status = 'running' AND w.due_at > :now THEN 'running on ' || coalesce(w.worker, 'a worker')
          WHEN w.status = 'running' THEN 'lease of ' || coalesce(w.worker, 'a worker') || ' expired'
-         WHEN w.status = 'waiting' AND w.place = 0 AND w.due_at <= :now THEN 'ready'
-         WHEN w.status = 'waiting' THEN coalesce((SELECT CASE s.kind WHEN 'sleep' THEN 'sleeping' ELSE 'waiting for ' || s.what END
-                                                  FROM main._wf_step AS s WHERE s.status = 'waiting' AND s.wf = w.seq), 'waiting')
+         WHEN w.status = 'waiting' AND w.due_at <= :now THEN 'ready'
+         WHEN w.status = 'waiting' THEN coalesce((
+           SELECT CASE s.kind
+                    WHEN 'sleep' THEN 'sleeping'
+                    WHEN 'await' THEN 'waiting for signal ' || (SELECT group_concat(value, ', ') FROM json_each(s.topics))
+                    WHEN 'await_event' THEN 'waiting for event ' || (SELECT group_concat(value, ', ') FROM json_each(s.topics))
+                    WHEN 'join' THEN 'waiting for ' || s.remaining || CASE s.remaining WHEN 1 THEN ' workflow' ELSE ' workflows' END
+                    ELSE 'held: step ' || s.name || ' is in doubt'
+                  END
+           FROM main._wf_step AS s WHERE s.status = 'waiting' AND s.wf = w.seq), 'waiting')
          WHEN w.ending IS NOT NULL AND w.due_at <= :now THEN 'cleanup before ' || w.ending
          WHEN w.closed LIKE 'fail:%' AND w.due_at > :now THEN 'retry ' || (w.failures + 1) || ' of '
            || coalesce(w.max_attempts, (SELECT q.max_attempts FROM main._wf_queue AS q WHERE q.queue = l.queue),
@@ -67,9 +75,9 @@ UNION ALL
 SELECT 3, 'file', nullif(json_extract(:host, '$.file'), ''), json_extract(:host, '$.file') <> '',
        CASE WHEN json_extract(:host, '$.file') = '' THEN 'an in-memory or temporary database: nothing outlives the connection' END
 UNION ALL
-SELECT 4, 'schema version', json_extract(:host, '$.schema'), 1,
-       CASE WHEN json_extract(:host, '$.schema') IS NULL
-            THEN 'no tables yet: the first write makes them, or SELECT wf_init()' END
+SELECT 4, 'schema version', json_extract(:host, '$.schema'), coalesce(json_extract(:host, '$.schema'), 0) <= json_extract(:host, '$.format'),
+       CASE WHEN json_extract(:host, '$.schema') IS NULL THEN 'no tables yet: the first write makes them, or SELECT wf_init()'
+            WHEN json_extract(:host, '$.schema') > json_extract(:host, '$.format') THEN 'a newer extension has written this file: load that one' END
 UNION ALL
 SELECT 5, 'journal mode', journal_mode, journal_mode <> 'off' AND (journal_mode <> 'memory' OR json_extract(:host, '$.file') = ''),
        CASE journal_mode WHEN 'wal' THEN NULL WHEN 'off' THEN 'a crash destroys the file: PRAGMA journal_mode = WAL'

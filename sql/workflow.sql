@@ -4,13 +4,13 @@
 -- name: workflow_load
 SELECT w.seq, w.id, w.lane, l.queue, l.partition <> '', w.status, w.paused_from, w.due_at, w.nonce, w.attempt, w.resumed, w.again,
        w.failures, w.lost, w.mark, w.lease, w.deadline_at, w.closed_nonce, w.closed, w.worker, w.claim_key, w.ending,
-       w.flags, w.redo, w.parent
+       w.flags, w.redo, w.parent, w.limited IS NOT NULL
 FROM main._wf_workflow AS w JOIN main._wf_lane AS l ON l.lane = w.lane
 WHERE w.seq = coalesce(:seq, (SELECT seq FROM main._wf_workflow WHERE id = :id))
 
 -- The open wait of a workflow.
 -- name: workflow_open_wait
-SELECT kind, name, what FROM main._wf_step WHERE status = 'waiting' AND wf = :seq
+SELECT kind, name, topics, n, due_at, how FROM main._wf_step WHERE status = 'waiting' AND wf = :seq
 
 -- What wf_status, wf_result and wf_error show.
 -- name: workflow_outcome

@@ -7,8 +7,6 @@
 namespace wf {
 
 namespace {
-constexpr int64_t kSchemaVersion = 1;
-
 string_view text_of(Sql sql) {
   const SqlText& text = kSql[static_cast<size_t>(sql)];
   return {text.text, text.length};
@@ -38,43 +36,57 @@ Status Db::prepare(string_view text, sqlite3_stmt** out) {
   return rc == SQLITE_OK ? Status() : Status::sqlite(rc, handle_);
 }
 
-Status Db::statement(Sql sql, sqlite3_stmt** out, bool* own) {
-  sqlite3_stmt*& cached = cache_[static_cast<size_t>(sql)];
-  *own = cached != nullptr && sqlite3_stmt_busy(cached);
-  if (cached != nullptr && !*own) {
-    *out = cached;
-    return {};
-  }
-  WF_TRY(prepare(text_of(sql), out));
-  if (!*own) cached = *out;
+Status Db::borrow(Sql sql, sqlite3_stmt** out, Slot** slot) {
+  Slot& cached = cache_[static_cast<size_t>(sql)];
+  *slot = nullptr;
+  if (cached.in_use) return prepare(text_of(sql), out);
+  if (cached.statement == nullptr) WF_TRY(prepare(text_of(sql), &cached.statement));
+  cached.in_use = true;
+  *slot = &cached;
+  *out = cached.statement;
   return {};
 }
 
-Status Db::statement(string_view text, sqlite3_stmt** out, bool* own) {
-  *own = false;
+Status Db::borrow(string_view text, sqlite3_stmt** out, Slot** slot) {
+  *slot = nullptr;
   Cached* oldest = nullptr;
-  for (Cached& slot : texts_) {
-    if (slot.statement != nullptr && sqlite3_stmt_busy(slot.statement)) {
-      if (slot.text == text) *own = true;
+  for (Cached& cached : texts_) {
+    const bool same = cached.statement != nullptr && cached.text == text;
+    if (cached.in_use) {
+      if (same) return prepare(text, out);
       continue;
     }
-    if (slot.statement != nullptr && slot.text == text) {
-      slot.used = ++uses_;
-      *out = slot.statement;
+    if (same) {
+      cached.used = ++uses_;
+      cached.in_use = true;
+      *slot = &cached;
+      *out = cached.statement;
       return {};
     }
-    if (oldest == nullptr || slot.used < oldest->used) oldest = &slot;
+    if (oldest == nullptr || cached.used < oldest->used) oldest = &cached;
   }
   WF_TRY(prepare(text, out));
-  char* copy = oldest != nullptr && !*own ? sqlite3_mprintf("%.*s", WF_SV(text)) : nullptr;
-  if (copy == nullptr) {
-    *own = true;
-    return {};
-  }
+  char* copy = oldest != nullptr ? sqlite3_mprintf("%.*s", WF_SV(text)) : nullptr;
+  if (copy == nullptr) return {};
   sqlite3_finalize(oldest->statement);
   sqlite3_free(oldest->text);
-  *oldest = {copy, *out, ++uses_};
+  oldest->statement = *out;
+  oldest->in_use = true;
+  oldest->text = copy;
+  oldest->used = ++uses_;
+  *slot = oldest;
   return {};
+}
+
+void Db::give_back(sqlite3_stmt* statement, Slot* slot) {
+  if (statement == nullptr) return;
+  if (slot == nullptr || slot->statement != statement) {
+    sqlite3_finalize(statement);
+    return;
+  }
+  sqlite3_reset(statement);
+  sqlite3_clear_bindings(statement);
+  slot->in_use = false;
 }
 
 Status Db::script(Sql sql) {
@@ -83,14 +95,16 @@ Status Db::script(Sql sql) {
 }
 
 Status Db::schema_exists(bool* exists) {
-  {
-    Query q(*this, Sql::schema_exists);
-    WF_TRY(q.next(exists));
-  }
-  if (!*exists || format_checked_) return {};
   Query q(*this, Sql::schema_version);
   bool row;
-  WF_TRY(q.next(&row));
+  *exists = q.prepared();
+  if (Status read = q.next(&row); !read.ok()) {
+    if ((read.rc() & 0xff) != SQLITE_ERROR) return read;
+    Query tables(*this, Sql::schema_exists);
+    WF_TRY(tables.next(exists));
+    return *exists ? static_cast<Status&&>(read) : Status();
+  }
+  *exists = row;  // the row is written last
   const int64_t version = row ? q.integer(0) : 0;
   if (version > kSchemaVersion) {
     return Status::error(Code::schema, "the file has schema version %lld, this extension knows up to %lld: load a newer one",
@@ -125,27 +139,19 @@ bool Db::is_listed(sqlite3_stmt* statement) const {
   return false;
 }
 
-void Db::finalize_all() {
-  for (sqlite3_stmt*& statement : cache_) {
-    if (statement != nullptr && is_listed(statement)) sqlite3_finalize(statement);
-    statement = nullptr;
-  }
-  for (Cached& slot : texts_) {
-    if (slot.statement != nullptr && is_listed(slot.statement)) sqlite3_finalize(slot.statement);
-    sqlite3_free(slot.text);
-    slot = {};
-  }
-  hooked_ = false;
+void Db::drop(Slot& slot) {
+  if (slot.statement != nullptr && !slot.in_use && is_listed(slot.statement)) sqlite3_finalize(slot.statement);
+  slot = {};
 }
 
-Query::~Query() {
-  if (statement_ == nullptr) return;
-  if (own_) {
-    sqlite3_finalize(statement_);
-    return;
+void Db::finalize_all() {
+  for (Slot& slot : cache_) drop(slot);
+  for (Cached& cached : texts_) {
+    drop(cached);
+    sqlite3_free(cached.text);
+    cached.text = nullptr;
   }
-  sqlite3_reset(statement_);
-  sqlite3_clear_bindings(statement_);
+  hooked_ = false;
 }
 
 Query& Query::bound(int rc) {
@@ -202,7 +208,6 @@ Query& Query::bind_at(int at, const Value& value) {
 Status Query::next(bool* row) {
   *row = false;
   if (!status_.ok()) return take_status();
-  started_ = true;
   const int rc = sqlite3_step(statement_);
   if (rc == SQLITE_ROW) {
     *row = true;
@@ -218,8 +223,9 @@ Status Query::next(bool* row) {
 }
 
 Status Query::run() {
-  bool row;
-  return next(&row);
+  // PRAGMA count_changes makes a row of what was changed.
+  for (bool row = true; row;) WF_TRY(next(&row));
+  return {};
 }
 
 void Query::reset() {

@@ -18,6 +18,9 @@
 
 namespace wf {
 
+// The newest file format that this extension knows.
+constexpr int64_t kSchemaVersion = 1;
+
 class Db {
  public:
   explicit Db(sqlite3* handle) : handle_(handle) {}
@@ -27,16 +30,24 @@ class Db {
   sqlite3* handle() const { return handle_; }
   bool autocommit() const { return sqlite3_get_autocommit(handle_) != 0; }
 
-  // The statement `sql`, ready to be bound. `*own`: it is a fresh one (the cached one is in use further up), to be finalized
-  // by the caller.
-  Status statement(Sql sql, sqlite3_stmt** out, bool* own);
+  // A cached statement. Who uses it says so, and gives it back by give_back().
+  struct Slot {
+    sqlite3_stmt* statement = nullptr;
+    bool in_use = false;
+  };
+  // The statement `sql`, ready to be bound. `*slot` is nullptr if it is a fresh one, because the cached one is in use further up.
+  Status borrow(Sql sql, sqlite3_stmt** out, Slot** slot);
   // A read statement of a virtual table, by its text; the same rules.
-  Status statement(string_view text, sqlite3_stmt** out, bool* own);
+  Status borrow(string_view text, sqlite3_stmt** out, Slot** slot);
+  // Resets the statement, or finalizes it where the cache has it no more.
+  static void give_back(sqlite3_stmt* statement, Slot* slot);
   // Runs the statements of the script `sql`, one after the other.
   Status script(Sql sql);
 
-  // Whether main has our tables, and checks that this version knows their format (WF_SCHEMA).
+  // Whether main has our tables, all of them, and checks that this version knows their format (WF_SCHEMA).
   Status schema_exists(bool* exists);
+  // Whether that check has been made once.
+  bool format_checked() const { return format_checked_; }
 
   // The wall clock of the connection's VFS, or the time wf_clock has fixed.
   Millis clock() const;
@@ -46,7 +57,7 @@ class Db {
   static void randomness(void* out, int size) { sqlite3_randomness(size, out); }
 
   // Finalizes every cached statement that the connection still lists: hosts that sweep sqlite3_next_stmt have finalized
-  // some of them already.
+  // some of them already. One that is in use (a close that was refused because of it) is left to who uses it.
   void finalize_all();
 
   // Counts how deep calls are nested in each other (through triggers on our tables): beyond any use the stack would run out.
@@ -68,15 +79,15 @@ class Db {
   static void release(void* db);
 
  private:
-  struct Cached {
+  struct Cached : Slot {
     char* text = nullptr;
-    sqlite3_stmt* statement = nullptr;
     uint64_t used = 0;
   };
   static constexpr size_t kTexts = 16;
 
   Status prepare(string_view text, sqlite3_stmt** out);
   bool is_listed(sqlite3_stmt* statement) const;
+  void drop(Slot& slot);
 
   sqlite3* handle_;
   int references_ = 1;
@@ -86,18 +97,18 @@ class Db {
   bool clock_fixed_ = false;
   Millis clock_ = 0;
   uint64_t uses_ = 0;
-  sqlite3_stmt* cache_[static_cast<size_t>(Sql::count_)] = {};
+  Slot cache_[static_cast<size_t>(Sql::count_)];
   Cached texts_[kTexts];
 };
 
 class Query {
  public:
   // A failure to prepare is reported by the first next() or run().
-  Query(Db& db, Sql sql) : db_(db) { status_ = db.statement(sql, &statement_, &own_); }
-  Query(Db& db, string_view text) : db_(db) { status_ = db.statement(text, &statement_, &own_); }
+  Query(Db& db, Sql sql) : db_(db) { status_ = db.borrow(sql, &statement_, &slot_); }
+  Query(Db& db, string_view text) : db_(db) { status_ = db.borrow(text, &statement_, &slot_); }
   Query(const Query&) = delete;
   Query& operator=(const Query&) = delete;
-  ~Query();
+  ~Query() { Db::give_back(statement_, slot_); }
 
   // Whether the statement exists; tells a missing table from a failing statement.
   bool prepared() const { return statement_ != nullptr; }
@@ -139,8 +150,7 @@ class Query {
 
   Db& db_;
   sqlite3_stmt* statement_ = nullptr;
-  bool own_ = false;
-  bool started_ = false;
+  Db::Slot* slot_ = nullptr;
   Status status_;
 };
 

@@ -6,86 +6,107 @@ namespace {
 // Steps a statement that was prepared before, whatever state the connection is in.
 int step_plain(Db& db, Sql sql) {
   sqlite3_stmt* statement;
-  bool own;
-  if (!db.statement(sql, &statement, &own).ok()) return SQLITE_ERROR;
+  Db::Slot* slot;
+  if (!db.borrow(sql, &statement, &slot).ok()) return SQLITE_ERROR;
   const int rc = sqlite3_step(statement);
-  own ? sqlite3_finalize(statement) : sqlite3_reset(statement);
+  Db::give_back(statement, slot);
   return rc == SQLITE_DONE ? SQLITE_OK : rc;
 }
 
 Status prepare_only(Db& db, Sql sql) {
   sqlite3_stmt* statement;
-  bool own;
-  WF_TRY(db.statement(sql, &statement, &own));
-  if (own) sqlite3_finalize(statement);
+  Db::Slot* slot;
+  WF_TRY(db.borrow(sql, &statement, &slot));
+  Db::give_back(statement, slot);
   return {};
+}
+
+// A savepoint locks no file: it is busy for one reason only, a statement further up that writes.
+bool is_inside_writer(int rc) { return (rc & 0xff) == SQLITE_BUSY; }
+
+Status refused(const char* function) {
+  return Status::error(Code::context, "%s() cannot run inside a statement that writes: call it as SELECT %s(...)", function, function);
 }
 
 }  // namespace
 
+Status check_context(Db& db, const char* function) {
+  for (const Sql sql : {Sql::savepoint, Sql::savepoint_release}) WF_TRY(prepare_only(db, sql));
+  const int rc = step_plain(db, Sql::savepoint);
+  if (is_inside_writer(rc)) return refused(function);
+  if (rc == SQLITE_OK) (void)step_plain(db, Sql::savepoint_release);
+  return {};
+}
+
 WriteScope::WriteScope(Db& db) : db_(db) {}
 
 WriteScope::~WriteScope() {
-  if (open_) roll_back();
+  roll_back();
 }
 
 Status WriteScope::begin(Inline inline_mode, const char* function) {
   // Under an interrupt nothing can be prepared any more, so all that may be needed for the way back is prepared first.
-  for (const Sql sql : {Sql::savepoint, Sql::savepoint_release, Sql::savepoint_undo, Sql::roll_back}) WF_TRY(prepare_only(db_, sql));
+  for (const Sql sql : {Sql::savepoint, Sql::savepoint_release, Sql::savepoint_undo, Sql::commit, Sql::roll_back}) WF_TRY(prepare_only(db_, sql));
+  if (Status lock = prepare_only(db_, Sql::lock); !lock.ok() && (lock.rc() & 0xff) != SQLITE_ERROR) return lock;
   owns_ = db_.autocommit();
   const int rc = step_plain(db_, Sql::savepoint);
-  if ((rc & 0xff) == SQLITE_BUSY) {
-    // A savepoint locks no file: it is busy for one reason only, a statement further up that writes.
-    if (inline_mode == Inline::refused) {
-      return Status::error(Code::context, "%s() cannot run inside a statement that writes: call it as SELECT %s(...)", function, function);
-    }
+  if (is_inside_writer(rc)) {
+    if (inline_mode == Inline::refused) return refused(function);
     inline_ = true;
     return lock(function);
   }
-  if (rc != SQLITE_OK) return Status::sqlite(rc, db_.handle());
-  open_ = true;
-  return lock(function);
+  // An interrupt may be reported after the savepoint was opened.
+  open_ = rc == SQLITE_OK || !db_.autocommit();
+  return rc == SQLITE_OK ? lock(function) : Status::sqlite(rc, db_.handle());
 }
 
-// The write lock of main, by an UPDATE that changes nothing.
+// The write lock of main, by an UPDATE that changes nothing. Nothing is read before it: a lock that had to be upgraded would not wait.
 Status WriteScope::lock(const char* function) {
   Status locked;
   {
     Query q(db_, Sql::lock);
     locked = q.run();
   }
-  if (locked.ok() || (locked.rc() & 0xff) != SQLITE_ERROR) return locked;
-  bool exists;
+  if (!locked.ok() && (locked.rc() & 0xff) != SQLITE_ERROR) return locked;
+  bool exists = false;
+  if (locked.ok()) WF_TRY(db_.schema_exists(&exists));
+  if (exists) return {};
+  if (!inline_) return create_tables();
   WF_TRY(db_.schema_exists(&exists));
   if (exists) return locked;
-  if (inline_) {
-    return Status::error(Code::context, "%s() cannot create the tables inside a statement that writes: run SELECT wf_init() once", function);
-  }
-  return create_tables();
+  return Status::error(Code::context, "%s() cannot create the tables inside a statement that writes: run SELECT wf_init() once", function);
 }
 
 Status WriteScope::create_tables() {
-  // Compiled while the table is missing it is a write, good for roll_back() where Sql::lock does not exist yet.
-  Query hammer(db_, Sql::create_meta);
-  WF_TRY(hammer.run());
+  {
+    Query q(db_, Sql::create_meta);  // takes the write lock, where the table is missing
+    WF_TRY(q.run());
+  }
+  // Out of memory in the middle of this, SQLite can run nothing anew until the outermost statement has ended, not even a ROLLBACK. But a
+  // statement that is under way can fail for want of memory, and then SQLite rolls back itself.
+  Query probe(db_, Sql::memory_probe);
+  bool row;
+  WF_TRY(probe.next(&row));
   Status created = db_.script(Sql::schema_1);
   if (created.ok()) created = prepare_only(db_, Sql::lock);
-  if (!created.ok() && open_) {
-    roll_back();
-    if (owns_ && !db_.autocommit()) (void)hammer.run();
-  }
+  if (created.ok()) return db_.schema_exists(&row);  // a newer format, half made, is not for us
+  roll_back();
+  if (owns_ && !db_.autocommit()) (void)probe.next(&row);
   return created;
 }
 
 Status WriteScope::commit() {
   if (!open_) return {};
-  const int rc = step_plain(db_, Sql::savepoint_release);
-  if (rc != SQLITE_OK) return Status::sqlite(rc, db_.handle());  // the destructor rolls back
+  // A transaction of our own ends by COMMIT: a RELEASE that fails would leave it half open, and after a change of the schema with
+  // no statement left that could close it.
+  const int rc = step_plain(db_, owns_ ? Sql::commit : Sql::savepoint_release);
+  if (rc != SQLITE_OK) return Status::sqlite(sqlite3_extended_errcode(db_.handle()), db_.handle());  // the destructor rolls back
   open_ = false;
   return {};
 }
 
 void WriteScope::roll_back() {
+  if (!open_) return;
   open_ = false;
   if (db_.autocommit()) return;  // SQLite has rolled back already (disk full, I/O error, interrupt)
   int rc;
@@ -96,8 +117,14 @@ void WriteScope::roll_back() {
     if (rc == SQLITE_OK) rc = step_plain(db_, Sql::savepoint_release);
   }
   // An interrupt stays up as long as any statement runs and fails ROLLBACK too; but a writing statement that it hits makes SQLite roll
-  // the whole transaction back. Without this the transaction would leak.
+  // the whole transaction back. Without this the transaction would leak. The second one needs no statement, where creating the
+  // tables has outdated them all: SQLite opens a BLOB for writing by a program of its own.
   if (rc != SQLITE_OK && !db_.autocommit()) (void)step_plain(db_, Sql::lock);
+  if (rc != SQLITE_OK && !db_.autocommit()) {
+    sqlite3_blob* blob = nullptr;
+    (void)sqlite3_blob_open(db_.handle(), "main", "sqlite_master", "name", 1, 1, &blob);
+    sqlite3_blob_close(blob);
+  }
 }
 
 }  // namespace wf

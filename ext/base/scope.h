@@ -19,6 +19,9 @@ namespace wf {
 
 enum class Inline : bool { refused, allowed };
 
+// WF_CONTEXT if a statement that writes is under way, in which `function` could not be atomic.
+Status check_context(Db& db, const char* function);
+
 class WriteScope {
  public:
   explicit WriteScope(Db& db);

@@ -96,7 +96,7 @@ Status look_into_queue(Db& db, string_view queue, const Claim& args, Millis now,
       if (empty) stale->add(lanes.integer(0));
       if (stale->full()) return {};
     }
-    if (best->found()) return {};
+    if (best->found() && best->priority >= below) return {};
   }
 }
 
@@ -152,7 +152,7 @@ Status take(Db& db, const Claim& args, const Workflow& w, int64_t lost, Millis n
   WF_TRY(lease_of(db, args, w.queue.view(), &lease));
   int64_t nonce = 0;
   WF_TRY(new_nonce(db, w, &nonce));
-  const bool again = w.again != 0 || w.nonce != 0;
+  const bool again = w.again != 0 || w.is_claimed();
   {
     Query q(db, Sql::claim_take);
     q.bind(":seq", w.seq).bind(":now", now).bind(":due", later(now, lease)).bind(":lease", lease).bind(":nonce", nonce);
@@ -168,7 +168,7 @@ Status take_or_end(Db& db, const Claim& args, const Workflow& w, Millis now, boo
   *taken = false;
   if (w.deadline_at != kNoTime && w.deadline_at <= now) return time_out(db, w, now);
   int64_t lost = w.lost;
-  if (w.nonce != 0) {
+  if (w.is_claimed()) {
     WF_TRY(count_lost(db, w, &lost));
     Policy policy;
     WF_TRY(policy_of(db, w, &policy));
@@ -252,6 +252,11 @@ Status repeat(Db& db, const Claim& args, Millis now, bool* found, Text& out) {
   Workflow w;
   WF_TRY(find_seq(db, seq, found, &w));
   if (!args.id.empty() && w.id.view() != args.id) {
+    Handle other;
+    other.id = args.id;
+    Workflow wanted;
+    WF_TRY(load(db, other, &wanted));
+    if (is_terminal(wanted.state) || wanted.lease_is_live(now)) WF_TRY(may_act(db, other, wanted, now, Act::write));
     return Status::error(Code::conflict, "the key '%.*s' holds a claim of workflow '%.*s', not '%.*s'", WF_SV(args.key),
                          WF_SV(w.id.view()), WF_SV(args.id));
   }
@@ -352,7 +357,9 @@ Status fire_deadlines(Db& db, Millis now, int64_t* count) {
       ++*count;
       continue;
     }
-    if (db.autocommit()) return fired;  // SQLite has rolled back everything: nothing can be done here any more
+    // What is not the workflow's own fault (an interrupt, a failing disk) is the caller's to know.
+    const int rc = fired.rc() & 0xff;
+    if (db.autocommit() || (rc != SQLITE_ERROR && rc != SQLITE_CONSTRAINT && rc != SQLITE_TOOBIG)) return fired;
     Status noted = put_off(db, due[i], fired, now);
     if (!noted.ok()) return fired;
   }

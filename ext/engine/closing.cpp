@@ -21,19 +21,18 @@ bool is_repetition(const Handle& handle, const Workflow& w, string_view call, Mi
 struct Line {
   string_view call;
   Millis due;
-  Value again;  // NULL: as it is
+  bool again;  // the next claim starts a new attempt
   int64_t failures;
 };
 
 Status back_in_line(Db& db, const Handle& handle, const Workflow& w, const Line& line, Millis now) {
-  const bool manual = w.flags & kManual;
-  if (!manual) WF_TRY(lane_expect(db, w.lane, line.due));
+  WF_TRY(lane_expect(db, w.lane, line.due));
   {
     Text closed;
     closed.add(line.call).add(":pending");
     Query q(db, Sql::closing_back_in_line);
     q.bind(":seq", w.seq).bind(":due", line.due).bind(":now", now).bind(":failures", line.failures);
-    q.bind(":place", static_cast<int64_t>(manual ? Place::not_offered : Place::in_line)).bind(":again", line.again);
+    q.bind(":place", static_cast<int64_t>(w.line(line.again))).bind(":again", int64_t{line.again});
     q.bind(":closed_nonce", handle.is_token ? handle.nonce : 0).bind(":closed", closed.view());
     if (!closed.ok()) return Status::no_memory();
     WF_TRY(q.run());
@@ -69,9 +68,10 @@ Status count_failure(Db& db, const Workflow& w, const Failure& failure, const Po
   return q.run();
 }
 
-Status note_failure(Db& db, const Workflow& w, const Failure& failure, Millis now) {
+Status note_failure(Db& db, const Handle& handle, const Workflow& w, const Failure& failure, Millis now) {
   Query q(db, Sql::failure_add);
-  q.bind(":seq", w.seq).bind(":attempt", w.attempt).bind_name(":step", failure.step).bind_name(":worker", w.worker.view());
+  q.bind(":seq", w.seq).bind(":attempt", w.attempt).bind_name(":step", failure.step);
+  if (handle.is_token) q.bind_name(":worker", w.worker.view());
   q.bind(":error", failure.error).bind(":now", now);
   return q.run();
 }
@@ -91,6 +91,7 @@ Status complete(Db& db, const Handle& handle, const Value& output, const Now& no
     return scope.commit();
   }
   WF_TRY(may_act(db, handle, w, time, Act::complete));
+  if (!handle.is_token) WF_TRY(end_lost_claim(db, w, time));
   WF_TRY(finish(db, w, {State::completed, output, {}}, closing_of(handle, "complete"), time, result));
   return scope.commit();
 }
@@ -104,12 +105,13 @@ Status fail(Db& db, const Handle& handle, const Failure& failure, const Now& now
   WF_TRY(load(db, handle, &w));
   if (is_repetition(handle, w, "fail", time, result)) return scope.commit();
   WF_TRY(may_act(db, handle, w, time, Act::write));
+  if (!handle.is_token) WF_TRY(end_lost_claim(db, w, time));
   Policy policy;
   WF_TRY(policy_of(db, w, &policy));
 
   int64_t failures, allowed;
   WF_TRY(count_failure(db, w, failure, policy, time, &failures, &allowed));
-  WF_TRY(note_failure(db, w, failure, time));
+  WF_TRY(note_failure(db, handle, w, failure, time));
   if (!failure.retry || failures >= allowed) {
     WF_TRY(finish(db, w, {State::failed, {}, failure.error}, closing_of(handle, "fail"), time, result));
     return scope.commit();
@@ -118,7 +120,7 @@ Status fail(Db& db, const Handle& handle, const Failure& failure, const Now& now
   if (failure.delay != kNoTime) due = later(time, failure.delay);
   if (failure.at != kNoTime) due = failure.at;
   *result = State::pending;
-  WF_TRY(back_in_line(db, handle, w, {"fail", due, Value::of(int64_t{1}), failure.step.empty() ? failures : w.failures}, time));
+  WF_TRY(back_in_line(db, handle, w, {"fail", due, true, failure.step.empty() ? failures : w.failures}, time));
   return scope.commit();
 }
 
@@ -136,7 +138,7 @@ Status release(Db& db, const Handle& handle, Millis delay, Millis at, const Now&
   Millis due = time;
   if (delay != kNoTime) due = later(time, delay);
   if (at != kNoTime) due = at;
-  WF_TRY(back_in_line(db, handle, w, {"release", due, handle.is_token ? Value::of(int64_t{0}) : Value{}, w.failures}, time));
+  WF_TRY(back_in_line(db, handle, w, {"release", due, !handle.is_token && w.again != 0, w.failures}, time));
   return scope.commit();
 }
 

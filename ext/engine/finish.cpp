@@ -15,14 +15,13 @@ void bind_closing(Query& q, const Closing& closing, State became, Text& text) {
 }
 
 Status start_cleanup(Db& db, const Workflow& w, const Outcome& outcome, const Closing& closing, Millis now) {
-  const bool manual = w.flags & kManual;
   if (is_large(outcome.error)) WF_TRY(put_large(db, w.seq, Large::error, outcome.error));
-  if (!manual) WF_TRY(lane_expect(db, w.lane, now));
+  WF_TRY(lane_expect(db, w.lane, now));
   Query q(db, Sql::finish_cleanup);
   Text closed;
   bind_closing(q, closing, State::pending, closed);
   q.bind(":seq", w.seq).bind(":now", now).bind(":ending", state_name(outcome.state));
-  q.bind(":place", static_cast<int64_t>(manual ? Place::not_offered : Place::in_line));
+  q.bind(":place", static_cast<int64_t>(w.line(true)));
   if (!is_large(outcome.error)) q.bind(":error", outcome.error);
   return closed.ok() ? q.run() : Status::no_memory();
 }

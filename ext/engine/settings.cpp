@@ -6,7 +6,7 @@
 
 namespace wf {
 
-const SettingName kSettings[6] = {{"lease", true}, {"max_attempts", true}, {"backoff", true},
+constinit const SettingName kSettings[6] = {{"lease", true}, {"max_attempts", true}, {"backoff", true},
                                   {"clock", true}, {"schema_version", false}, {"epoch", false}};
 
 namespace {

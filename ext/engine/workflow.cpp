@@ -99,6 +99,7 @@ Status find_by(Db& db, const Value& seq, string_view id, bool* found, Workflow* 
   w.flags = q.integer(22);
   w.redo = q.integer(23);
   w.parent = q.integer_or(24, 0);
+  w.limited = q.integer(25) != 0;
   return {};
 }
 
@@ -131,6 +132,10 @@ Status may_act(Db& db, const Handle& handle, const Workflow& w, Millis now, Act 
         return w.state == State::paused ? paused_error(w) : suspended_error(db, w);
       }
       return Status::error(Code::lease_lost, "this claim of workflow '%.*s' is no longer the current one", WF_SV(w.id.view()));
+    }
+    // It was cancelled in the middle of something and is to be cleaned up: what it did is still recorded, until the next claim.
+    if (!w.is_claimed() && act != Act::record) {
+      return Status::error(Code::cancelled, "workflow '%.*s' was cancelled and is to be cleaned up", WF_SV(w.id.view()));
     }
     if (w.state == State::paused && act == Act::write) return paused_error(w);
     return {};

@@ -13,9 +13,9 @@ State state_of(string_view name);
 inline bool is_terminal(State state) { return state >= State::completed; }
 
 // Columns place of _wf_workflow: where the claim looks for it.
-enum class Place : char { in_line = 0, leased = 1, not_offered = 2 };
+enum class Place : char { in_line = 0, leased = 1, not_offered = 2, to_resume = 3 };
 
-enum Flag : int { kManual = 1, kCleanup = 2, kDetached = 4 };
+enum Flag : int { kManual = 1, kCleanup = 2, kDetached = 4, kKeepsSlot = 8 };
 
 // How a caller names a workflow: by its id, or by the token of a claim.
 struct Handle {
@@ -35,6 +35,7 @@ struct Workflow {
   int64_t lane = 0;
   Name queue;
   bool partitioned = false;
+  bool limited = false;                // holds a slot of a queue with limits
   State state = State::pending;
   State under_pause = State::pending;  // the state that comes back at resume; equals `state` if not paused
   Millis due_at = kNoTime;
@@ -51,7 +52,13 @@ struct Workflow {
   int64_t redo = 0;
   int64_t parent = 0;
 
-  bool lease_is_live(Millis now) const { return nonce != 0 && under_pause == State::running && due_at > now; }
+  // Claimed, and the claim is the current one, be its lease live or not.
+  bool is_claimed() const { return nonce != 0 && under_pause == State::running; }
+  bool lease_is_live(Millis now) const { return is_claimed() && due_at > now; }
+  // Where it stands when it is due at some time: `starts_attempt` or goes on with one.
+  Place line(bool starts_attempt) const {
+    return flags & kManual ? Place::not_offered : starts_attempt ? Place::in_line : Place::to_resume;
+  }
 };
 
 // The workflow that `handle` names; WF_NOT_FOUND.

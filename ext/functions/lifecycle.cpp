@@ -33,6 +33,7 @@ Status queue_argument(Call& call, int i, Claim* out) {
     }
     name.clear();
     json::unquote(e.value(), name);
+    if (!name.ok()) return Status::no_memory();
     WF_TRY(check_name("queue", name.view()));
   }
   if (count == 0) return Status::error(Code::invalid, "queue of wf_claim() is an empty array");
@@ -176,18 +177,27 @@ bool claim_is_over(const Status& status) {
 Status heartbeat_all(Call& call, string_view tokens, Millis duration) {
   const auto wrong = [] { return Status::error(Code::invalid, "handle of wf_heartbeat() must be a token or a JSON array of tokens"); };
   if (!json::valid(tokens)) return wrong();
-  Text out, token;
+  Text token;
+  for (json::Elements e(tokens); e.next();) {
+    if (json::kind(e.value()) != json::Kind::string) return wrong();
+    token.clear();
+    json::unquote(e.value(), token);
+    if (!token.ok()) return Status::no_memory();
+    Handle handle;
+    WF_TRY(parse_handle(token.view(), &handle));
+    if (!handle.is_token) return wrong();
+  }
+  Text out;
   WriteScope scope(call.db);
   WF_TRY(scope.begin(Inline::allowed, "wf_heartbeat"));
   out.add('[');
   bool first = true;
   for (json::Elements e(tokens); e.next(); first = false) {
-    if (json::kind(e.value()) != json::Kind::string) return wrong();
     token.clear();
     json::unquote(e.value(), token);
+    if (!token.ok()) return Status::no_memory();
     Handle handle;
     WF_TRY(parse_handle(token.view(), &handle));
-    if (!handle.is_token) return wrong();
     Millis expires;
     Status status = heartbeat(call.db, handle, duration, call.options.now(), &expires);
     if (!status.ok() && !claim_is_over(status)) return status;

@@ -45,6 +45,7 @@ Status read_real(const char* what, string_view json, double min, double max, dou
 Status read_json_duration(const char* what, string_view json, Millis min, Millis* out) {
   Text buffer;
   const Value value = plain(json, buffer);
+  if (!buffer.ok()) return Status::no_memory();
   // Exact where a double would round: 0.001 is a millisecond.
   if (json::kind(json) == json::Kind::number && json::to_thousandths(json, out) && *out >= min && *out <= kDurationMax) return {};
   return read_duration(what, value, min, out);
@@ -79,7 +80,14 @@ Status read_time(const char* what, const Value& value, Millis* out) {
 Status read_backoff(const char* what, string_view text, Backoff* out) {
   if (json::kind(text) != json::Kind::object) return wrong(what, "an object with initial, factor, max, jitter", Value::text(text));
   *out = {};
+  static constexpr string_view kKeys[] = {"initial", "max", "factor", "jitter"};
+  bool seen[std::size(kKeys)] = {};
   for (json::Members m(text); m.next();) {
+    for (size_t i = 0; i < std::size(kKeys); ++i) {
+      if (!m.key_is(kKeys[i])) continue;
+      if (seen[i]) return Status::error(Code::invalid, "%s has the key %.*s twice", what, WF_SV(excerpt(m.key())));
+      seen[i] = true;
+    }
     if (m.key_is("initial")) WF_TRY(read_json_duration("backoff.initial", m.value(), 0, &out->initial));
     else if (m.key_is("max")) WF_TRY(read_json_duration("backoff.max", m.value(), 0, &out->max));
     else if (m.key_is("factor")) WF_TRY(read_real("backoff.factor", m.value(), 1, 1000, &out->factor));
@@ -96,9 +104,10 @@ Status Options::parse(std::span<const Option> described, string_view text) {
     size_t i = 0;
     while (i < described.size() && !m.key_is(described[i].name)) ++i;
     if (i == described.size()) {
-      Text allowed;
+      Text key, allowed;
+      json::unquote(m.key(), key);
       for (const Option& option : described) allowed.add(allowed.size() != 0 ? ", " : "").add(option.name);
-      return Status::error(Code::invalid, "there is no option %.*s; allowed are %.*s", WF_SV(excerpt(m.key())), WF_SV(allowed.view()));
+      return Status::error(Code::invalid, "there is no option \"%.*s\"; allowed are %.*s", WF_SV(excerpt(key.view())), WF_SV(allowed.view()));
     }
     if (given_[i].given) return Status::error(Code::invalid, "the option \"%s\" is given twice", described[i].name);
     if (json::kind(m.value()) == json::Kind::null) continue;
@@ -124,10 +133,12 @@ Status Options::read(const Option& option, string_view json, Given* out) {
     case OptionType::id:
       if (kind != json::Kind::string) return refuse();
       json::unquote(json, out->text);
+      if (!out->text.ok()) return Status::no_memory();
       return option.type == OptionType::id ? check_id(what, out->text.view()) : check_name(what, out->text.view());
     case OptionType::names:
       if (kind == json::Kind::string) {
         json::unquote(json, buffer);
+        if (!buffer.ok()) return Status::no_memory();
         WF_TRY(check_name(what, buffer.view()));
         out->text.add('[').add(json).add(']');
         return {};
@@ -137,6 +148,7 @@ Status Options::read(const Option& option, string_view json, Given* out) {
         if (json::kind(e.value()) != json::Kind::string) return refuse();
         buffer.clear();
         json::unquote(e.value(), buffer);
+        if (!buffer.ok()) return Status::no_memory();
         WF_TRY(check_name(what, buffer.view()));
       }
       out->text.add(json);
@@ -157,7 +169,9 @@ Status Options::read(const Option& option, string_view json, Given* out) {
     case OptionType::time:
       if (kind == json::Kind::number && json::to_thousandths(json, &out->integer) && out->integer >= kTimeMin && out->integer <= kTimeMax) return {};
       if (kind != json::Kind::string) return refuse();
-      return read_time(what, plain(json, buffer), &out->integer);
+      buffer.clear();
+      if (const Value time = plain(json, buffer); buffer.ok()) return read_time(what, time, &out->integer);
+      return Status::no_memory();
     case OptionType::object:
       if (kind != json::Kind::object) return refuse();
       out->text.add(json);

@@ -1,6 +1,7 @@
 #include "functions/registry.h"
 
 #include "base/json.h"
+#include "base/scope.h"
 #include "engine/start.h"
 #include "functions/call.h"
 
@@ -101,8 +102,8 @@ constexpr Function kFunctions[] = {
      "A setting of the file, set to value if there is one (NULL: its default): lease, max_attempts, backoff, clock; read-only schema_version, epoch.",
      kWrites, "yes", {}, wf_config},
     {"wf_clock", "[time]", 0, 1, "This connection's clock; with a time it stands still there until the next call, NULL: real again.",
-     kDirectOnly, "yes", {}, wf_clock},
-    {"wf_version", "", 0, 0, "The version of the extension.", kInnocuous, "yes", {}, wf_version},
+     kDirectOnly | kFileless, "yes", {}, wf_clock},
+    {"wf_version", "", 0, 0, "The version of the extension.", kInnocuous | kFileless, "yes", {}, wf_version},
 };
 
 // One function on one connection.
@@ -117,9 +118,19 @@ void invoke(sqlite3_context* context, int argc, sqlite3_value** argv) {
   const sqlite3_int64 last_rowid = sqlite3_last_insert_rowid(db.handle());
   Status status;
   if (Db::Depth depth(db); depth.ok()) {
-    Call call(context, argc, argv, db, *binding->function);
-    status = call.read_options();
-    if (status.ok()) status = binding->function->run(call);
+    bool exists;
+    // Inside a transaction a writing function looks only once it has the write lock: see scope.h.
+    const bool may_look = !(binding->function->flags & kFileless) && (db.autocommit() || !(binding->function->flags & kWrites));
+    if (!db.format_checked() && may_look) status = db.schema_exists(&exists);
+    if (status.ok()) {
+      Call call(context, argc, argv, db, *binding->function);
+      status = call.read_options();
+      if (status.ok()) status = binding->function->run(call);
+      // A wrong context comes before a wrong argument.
+      if (status.is(Code::invalid) && binding->function->flags & kNotInWritingStatement) {
+        if (Status context_error = check_context(db, binding->function->name); !context_error.ok()) status = static_cast<Status&&>(context_error);
+      }
+    }
   } else {
     status = Status::error(Code::context, "%s() is called by triggers that it fires itself, too deep", binding->function->name);
   }

@@ -36,6 +36,7 @@ enum FunctionFlag : unsigned {
   kRepeats = 4,                // not idempotent as it stands: `repeats` says when it is
   kDirectOnly = 8,             // not from triggers and views
   kInnocuous = 16,             // also from triggers and views of an untrusted schema
+  kFileless = 32,              // works whatever the file holds
 };
 
 struct Function {

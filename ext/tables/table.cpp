@@ -307,17 +307,17 @@ Status bind_facts(const TableObject& table, Query& query) {
 Status start_query(const TableObject& table, Cursor& cursor, const char* plan, int argc, sqlite3_value** argv) {
   const char* select = std::strchr(plan, '\n') + 1;
   cursor.query = new (cursor.space) Query(*table.db, string_view(select));
-  if (!cursor.query->prepared()) {
-    Status failed = cursor.query->take_status();
-    cursor.close();
-    bool exists;
-    WF_TRY(table.db->schema_exists(&exists));
-    return exists ? static_cast<Status&&>(failed) : Status();  // a file that has no tables yet has no rows
+  if (cursor.query->prepared()) {
+    WF_TRY(bind_facts(table, *cursor.query));
+    Binder binder(*cursor.query);
+    for (int i = 0; i < argc; ++i) WF_TRY(binder.bind(plan[i], argv[i]));
   }
-  WF_TRY(bind_facts(table, *cursor.query));
-  Binder binder(*cursor.query);
-  for (int i = 0; i < argc; ++i) WF_TRY(binder.bind(plan[i], argv[i]));
-  return cursor.query->next(&cursor.at_row);
+  Status first = cursor.query->next(&cursor.at_row);
+  if (first.ok() || (first.rc() & 0xff) != SQLITE_ERROR) return first;
+  cursor.close();
+  bool exists;
+  WF_TRY(table.db->schema_exists(&exists));
+  return exists ? static_cast<Status&&>(first) : Status();  // a file that has no tables has no rows
 }
 
 int filter(sqlite3_vtab_cursor* base, int, const char* plan, int argc, sqlite3_value** argv) {

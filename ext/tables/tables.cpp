@@ -76,10 +76,12 @@ Status add_host_json(Db& db, Text& out) {
   json::quote(path != nullptr ? path : "", out);
   out.add(",\"network\":");
   json::quote(network_file_system(path), out);
-  SettingValue schema;
-  WF_TRY(read_setting(db, Setting::schema_version, &schema));
-  out.add(",\"schema\":");
-  add_json(schema.value, out);
+  out.add(",\"format\":").add_integer(kSchemaVersion).add(",\"schema\":");
+  // Read directly: the table is there to tell about a file that is too new.
+  Query version(db, Sql::schema_version);
+  bool row = false;
+  if (version.prepared()) WF_TRY(version.next(&row));
+  row ? (void)out.add_integer(version.integer(0)) : (void)out.add("null");
   out.add(",\"threadsafe\":").add_integer(sqlite3_threadsafe());
   out.add(",\"clock\":\"").add(TimeText(db.clock(), TimeForm::sql).view()).add("\"}");
   return {};
