@@ -1,0 +1,144 @@
+"""wf_heartbeat keeps a claim, wf_release gives it back."""
+
+import json
+
+import pytest
+from support import BASE, json_time, sql_time, wf_error
+
+# wf_heartbeat
+
+
+def test_a_heartbeat_returns_the_new_expiry(db):
+    db.at(0)
+    token = db.running()["token"]
+    db.at(10)
+    assert db.wf_heartbeat(token, 60) == sql_time(70)
+    assert db.workflow()["due_at"] == sql_time(70)
+
+
+def test_without_a_duration_a_heartbeat_renews_the_lease_at_its_own_length(db):
+    db.at(0)
+    token = db.running(lease=100)["token"]
+    db.at(10)
+    assert db.wf_heartbeat(token) == sql_time(110)
+
+
+def test_a_heartbeat_never_shortens(db):
+    db.at(0)
+    token = db.running(lease=100)["token"]
+    db.at(10)
+    assert db.wf_heartbeat(token, 5) == sql_time(100)
+    assert db.workflow()["due_at"] == sql_time(100)
+
+
+def test_a_heartbeat_keeps_others_out(db):
+    db.at(0)
+    token = db.running()["token"]
+    for beat in range(1, 20):
+        db.at(beat * 20)
+        db.wf_heartbeat(token)
+        assert db.claim() is None
+    assert db.wf_complete(token) == "completed"
+    assert db.workflow()["attempt"] == 1
+
+
+def test_a_heartbeat_revives_an_expired_claim_that_nobody_took(db):
+    db.at(0)
+    token = db.running()["token"]
+    db.at(500)
+    assert db.wf_heartbeat(token) == sql_time(530)
+    assert db.claim() is None
+
+
+@pytest.mark.parametrize("duration", [0, -1, "0s", 0.0])
+def test_the_duration_of_a_heartbeat_is_above_zero(db, duration):
+    token = db.running()["token"]
+    with wf_error("WF_INVALID"):
+        db.wf_heartbeat(token, duration)
+
+
+def test_a_heartbeat_needs_a_token(db):
+    db.running()
+    with wf_error("WF_INVALID", "token"):
+        db.wf_heartbeat("w1")
+
+
+def test_an_array_of_tokens_is_one_call_and_answers_in_order(db):
+    db.at(0)
+    tokens = [db.running("w%d" % number, lease=10)["token"] for number in range(5)]
+    db.wf_complete(tokens[1])
+    db.at(11)
+    db.claim(id="w3")
+    assert json.loads(db.wf_heartbeat(tokens, 60)) == [json_time(71), None, json_time(71), None, json_time(71)]
+    assert [db.workflow("w%d" % number)["due_at"] for number in (0, 2, 3, 4)] == [sql_time(71), sql_time(71), sql_time(41), sql_time(71)]
+
+
+def test_an_array_of_heartbeats_shortens_none(db):
+    db.at(0)
+    tokens = [db.running("w1", lease=10)["token"], db.running("w2", lease=100)["token"]]
+    assert json.loads(db.wf_heartbeat(tokens, 50)) == [json_time(50), json_time(100)]
+
+
+@pytest.mark.parametrize("handles", ['["w1"]', "[5]", "[null]", '["run_1_1", ""]', "[", "{}"])
+def test_an_array_of_anything_else_is_invalid(db, handles):
+    db.wf_start("job", id="w1")
+    with wf_error("WF_INVALID"):
+        db.wf_heartbeat(handles)
+
+
+@pytest.mark.parametrize("begin", [None, "BEGIN"])
+@pytest.mark.parametrize("call", ["SELECT wf_heartbeat(?, 500)", "INSERT INTO app VALUES(wf_heartbeat(?, 500))"])
+def test_an_array_with_something_else_in_it_renews_none(db, begin, call):
+    db.execute("CREATE TABLE app(v)")
+    db.at(0)
+    token = db.running()["token"]
+    if begin:
+        db.execute(begin)
+    with wf_error("WF_INVALID"):
+        db.rows(call, json.dumps([token, "w1"]))
+    assert db.workflow()["due_at"] == sql_time(30)
+
+
+# wf_release
+
+
+def test_a_release_gives_the_claim_back_and_consumes_no_attempt(db):
+    db.at(0)
+    token = db.running()["token"]
+    db.wf_step(token, "a", "1")
+    assert db.wf_release(token) == 1
+    workflow = db.workflow()
+    assert (workflow["status"], workflow["attempt"]) == ("pending", 1)
+    claim = db.claim(None, "worker-2", steps=True)
+    assert (claim["id"], claim["attempt"], claim["resumed"], claim["steps"]) == ("w1", 1, 1, {"a": 1})
+    assert claim["token"] != token
+    assert db.rows("SELECT * FROM wf_failures") == []
+
+
+@pytest.mark.parametrize("options", [{"delay": 60}, {"delay": "1m"}, {"at": BASE + 60}, {"at": json_time(60)}])
+def test_a_release_may_put_the_next_claim_off(db, options):
+    db.at(0)
+    token = db.running()["token"]
+    assert db.wf_release(token, **options) == 1
+    assert db.workflow()["due_at"] == sql_time(60)
+    db.at(59.999)
+    assert db.claim() is None
+    db.at(60)
+    assert db.claim()["resumed"] == 1
+
+
+def test_after_a_release_the_token_is_no_longer_current(db):
+    token = db.running()["token"]
+    db.wf_release(token)
+    for act in (lambda: db.wf_step(token, "a"), lambda: db.wf_step(token, "a", "1"), lambda: db.wf_heartbeat(token)):
+        with wf_error("WF_LEASE_LOST", "w1"):
+            act()
+
+
+def test_releases_never_exhaust_a_workflow(db):
+    db.wf_start("job", id="w1", max_attempts=1)
+    for resumed in range(50):
+        claim = db.claim()
+        assert (claim["attempt"], claim["resumed"]) == (1, resumed)
+        db.wf_release(claim["token"])
+    assert db.wf_complete("w1") == "completed"

@@ -1,0 +1,72 @@
+"""Children that run until they are killed, forked from this warm process so that a life costs a few milliseconds."""
+
+import os
+import random
+import signal
+import sqlite3
+import sys
+import time
+import traceback
+
+from support import open_database
+
+# The module stays mapped while this connection lives: children then load it without reading the file.
+_warm = []
+
+
+def warm_up():
+    if not _warm:
+        _warm.append(open_database(":memory:"))
+        _warm[0].wf_start("warm")
+        _warm[0].claim()
+
+
+class Journal:
+    """What a child was told: one line per acknowledgement, on disk before the child goes on."""
+
+    def __init__(self, path):
+        self.fd = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
+
+    def note(self, *words):
+        os.write(self.fd, ("\t".join(map(str, words)) + "\n").encode())
+        os.fsync(self.fd)
+
+
+def read_journal(path):
+    """All complete lines; a torn last line was never acknowledged to anyone."""
+    if not os.path.exists(path):
+        return []
+    with open(path, encoding="utf-8") as lines:
+        return [tuple(line[:-1].split("\t")) for line in lines if line.endswith("\n")]
+
+
+def run_and_kill(body, seconds):
+    """Runs body() in a child and kills it after so many seconds. True if it was killed, False if it had finished."""
+    pid = os.fork()
+    if pid == 0:
+        code = 1
+        try:
+            body()
+            code = 0
+        except BaseException:  # pylint: disable=broad-except
+            traceback.print_exc()
+            sys.stderr.flush()
+        finally:
+            os._exit(code)
+    time.sleep(seconds)
+    os.kill(pid, signal.SIGKILL)
+    _, status = os.waitpid(pid, 0)
+    if os.WIFSIGNALED(status):
+        assert os.WTERMSIG(status) == signal.SIGKILL, status
+        return True
+    assert os.WEXITSTATUS(status) == 0, "the child failed, see its traceback above"
+    return False
+
+
+def moment(rng: random.Random, longest):
+    """A random time to live; half of the lives end early, where opening and claiming happen."""
+    return rng.uniform(0.0005, longest / 4) if rng.random() < 0.5 else rng.uniform(0, longest)
+
+
+def raw(path):
+    return sqlite3.connect(str(path), isolation_level=None, timeout=5)

@@ -1,0 +1,286 @@
+#include "fault.h"
+
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <cstdlib>
+#include <fstream>
+#include <iterator>
+#include <regex>
+
+#include "wfext.h"
+
+namespace fault {
+namespace {
+
+constexpr char kStart[] = "SELECT wf_start('job', '{\"in\":1}', '{\"id\":\"w\"}')";
+constexpr char kClaim[] = "SELECT wf_claim('default', 'worker', '{\"id\":\"w\"}')";
+constexpr bool kToken = true;
+constexpr bool kInTransaction = true;
+constexpr bool kMaySkip = true;
+constexpr char kLarge[] = "'\"' || replace(hex(zeroblob(4000)), '0', 'x') || '\"'";
+
+std::string read_file(const std::string& path) {
+  std::ifstream in(path, std::ios::binary);
+  return {std::istreambuf_iterator<char>(in), {}};
+}
+
+void write_file(const std::string& path, const std::string& bytes) {
+  for (const char* suffix : {"-journal", "-wal", "-shm"}) unlink((path + suffix).c_str());
+  std::ofstream(path, std::ios::binary | std::ios::trunc) << bytes;
+}
+
+// Tokens hold a nonce.
+std::string without_nonces(const std::string& text) {
+  static const std::regex token("run_[0-9A-Za-z_]+");
+  return std::regex_replace(text, token, "run_#");
+}
+
+// Leaves all statements prepared and the file as it was.
+void warm_up(Connection& c) {
+  for (const char* sql : {"BEGIN", "SELECT wf_start('warm', 1, '{\"id\":\"warm\",\"queue\":\"warm\"}')"}) c.query(sql);
+  const std::string token = c.query("SELECT json_extract(wf_claim('warm', 'w'), '$.token')");
+  for (const char* sql :
+       {"SELECT wf_step(?1, 'a')", "SELECT wf_step(?1, 'a', 1)", "SELECT wf_heartbeat(?1, 60)", "SELECT wf_release(?1)"})
+    EXPECT_EQ(c.run(sql, token), SQLITE_OK) << sql << ": " << c.message();
+  const std::string again = c.query("SELECT json_extract(wf_claim('warm', 'w'), '$.token')");
+  EXPECT_EQ(c.run("SELECT wf_fail(?1, 'x', '{\"delay\":0}')", again), SQLITE_OK) << c.message();
+  const std::string last = c.query("SELECT json_extract(wf_claim('warm', 'w'), '$.token')");
+  EXPECT_EQ(c.run("SELECT wf_complete(?1)", last), SQLITE_OK) << c.message();
+  c.query("ROLLBACK");
+}
+
+}  // namespace
+
+const std::vector<Scenario>& scenarios() {
+  static const std::vector<const char*> claimed = {"SELECT wf_init()", kStart, kClaim};
+  static const std::string large_step = std::string("SELECT wf_step(?1, 'a', ") + kLarge + ")";
+  static const std::string large_end = std::string("SELECT wf_complete(?1, ") + kLarge + ")";
+  static const std::string large_start = std::string("SELECT wf_start('job', ") + kLarge + ", '{\"id\":\"s\"}')";
+  static const std::vector<Scenario> all = {
+      {"init", {}, "SELECT wf_init()"},
+      {"first_start", {}, "SELECT wf_start('job', '{\"a\":1}', '{\"id\":\"s\"}')"},
+      {"start", {"SELECT wf_init()"}, "SELECT wf_start('job', '{\"a\":1}', '{\"id\":\"s\",\"queue\":\"q\",\"timeout\":60}')"},
+      {"start_large", {"SELECT wf_init()"}, large_start.c_str()},
+      {"start_again", {kStart}, "SELECT wf_start('job', '{\"in\": 1.0}', '{\"id\":\"w\"}')"},
+      {"start_inline", {"SELECT wf_init()"}, "INSERT INTO app(k, v) VALUES (7, wf_start('job', 1, '{\"id\":\"s\"}')) ON CONFLICT DO NOTHING"},
+      {"start_in_transaction", {"SELECT wf_init()"}, "SELECT wf_start('job', 1, '{\"id\":\"s\"}')", false, kInTransaction},
+      {"claim", {kStart}, "SELECT wf_claim('default', 'worker', '{\"key\":\"k\",\"steps\":true}')"},
+      {"claim_in_transaction", {kStart}, "SELECT wf_claim('default', 'worker', '{\"key\":\"k\"}')", false, kInTransaction},
+      {"claim_lost_lease", {kStart, kClaim, "SELECT wf_clock('2027-01-15 09:00:00')"},
+       "SELECT wf_claim('default', 'other', '{\"key\":\"k\"}')"},
+      {"claim_poison", {"SELECT wf_start('job', 1, '{\"id\":\"w\",\"max_attempts\":1}')", kClaim, "SELECT wf_clock('2027-01-15 09:00:00')"},
+       "SELECT wf_claim('default', 'other', '{\"key\":\"k\"}')", false, false, kMaySkip},
+      {"claim_timeout", {"SELECT wf_start('job', 1, '{\"id\":\"w\",\"timeout\":5}')", "SELECT wf_clock('2027-01-15 09:00:00')"},
+       "SELECT wf_claim('default', 'other', '{\"key\":\"k\"}')", false, false, kMaySkip},
+      {"claim_many", {kStart, "SELECT wf_start('job', 2, '{\"id\":\"x\"}')"}, "SELECT wf_claim('default', 'worker', '{\"limit\":5}')"},
+      {"step", claimed, "SELECT wf_step(?1, 'a', '[1,2]')", kToken},
+      {"step_large", claimed, large_step.c_str(), kToken},
+      {"step_by_id", {kStart}, "SELECT wf_step('w', 'a', x'00ff')"},
+      {"step_inline", claimed, "INSERT INTO app(k, v) VALUES (7, wf_step(?1, 'a', 'text')) ON CONFLICT DO NOTHING", kToken},
+      {"step_in_transaction", claimed, "SELECT wf_step(?1, 'a', '[1,2]')", kToken, kInTransaction},
+      {"step_guard", claimed, "SELECT wf_step(?1, 'a')", kToken},
+      {"complete", claimed, "SELECT wf_complete(?1, '{\"out\":1}')", kToken},
+      {"complete_large", claimed, large_end.c_str(), kToken},
+      {"complete_in_transaction", claimed, "SELECT wf_complete(?1)", kToken, kInTransaction},
+      {"fail", claimed, "SELECT wf_fail(?1, 'oops')", kToken},
+      {"fail_for_good", claimed, "SELECT wf_fail(?1, 'oops', '{\"retry\":false}')", kToken},
+      {"fail_step", claimed, "SELECT wf_fail(?1, 'oops', '{\"step\":\"a\",\"max_attempts\":3}')", kToken},
+      {"fail_in_transaction", claimed, "SELECT wf_fail(?1, 'oops')", kToken, kInTransaction},
+      {"heartbeat", claimed, "SELECT wf_heartbeat(?1, 7200)", kToken},
+      {"release", claimed, "SELECT wf_release(?1, '{\"delay\":5}')", kToken},
+      {"recover", claimed, "SELECT wf_recover('{\"worker\":\"worker\"}')"},
+      {"config", {"SELECT wf_init()"}, "SELECT wf_config('lease', '45s')"},
+      {"status", claimed, "SELECT wf_status('w'), wf_result('w'), wf_error('w'), wf_pending(), wf_ready(), wf_key('w', 'a')"},
+      {"workflows", claimed, "SELECT * FROM wf_workflows WHERE status IN ('running', 'failed') ORDER BY created_at LIMIT 3"},
+      {"pending", claimed, "SELECT * FROM wf_pending"},
+      {"steps", {kStart, "SELECT wf_step('w', 'a', 1)", "SELECT wf_step('w', 'b', x'01')"}, "SELECT * FROM wf_steps WHERE workflow_id = 'w'"},
+      {"failures", {kStart, "SELECT wf_fail('w', 'no')"}, "SELECT * FROM wf_failures"},
+      {"functions", {}, "SELECT * FROM wf_functions"},
+      {"doctor", claimed, "SELECT name FROM wf_doctor"},
+  };
+  return all;
+}
+
+Connection::Connection(const std::string& path, const char* vfs, bool extension) {
+  EXPECT_EQ(sqlite3_open_v2(path.c_str(), &db_, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, vfs), SQLITE_OK);
+  if (!extension) return;
+  EXPECT_EQ(sqlite3_wfext_init(db_, nullptr, nullptr), SQLITE_OK);
+  query("SELECT wf_clock('2027-01-15 08:00:00')");
+}
+
+Connection::~Connection() {
+  if (db_ != nullptr) {
+    EXPECT_EQ(close(), SQLITE_OK);
+  }
+}
+
+int Connection::close() {
+  const int code = sqlite3_close(db_);
+  if (code == SQLITE_OK) db_ = nullptr;
+  return code;
+}
+
+int Connection::run(const char* sql, const std::string& bound, std::string* value) {
+  sqlite3_stmt* stmt = nullptr;
+  int code = sqlite3_prepare_v2(db_, sql, -1, &stmt, nullptr);
+  if (code == SQLITE_OK && sqlite3_bind_parameter_count(stmt) > 0)
+    code = sqlite3_bind_text(stmt, 1, bound.c_str(), -1, SQLITE_TRANSIENT);
+  std::string rows;
+  if (code == SQLITE_OK) {
+    while ((code = sqlite3_step(stmt)) == SQLITE_ROW) {
+      for (int i = 0; i < sqlite3_column_count(stmt); ++i) {
+        const char* cell = reinterpret_cast<const char*>(sqlite3_column_text(stmt, i));
+        rows += (cell == nullptr ? std::string("NULL") : std::string(cell)) + "|";
+      }
+      rows += "\n";
+    }
+    if (code == SQLITE_DONE) code = SQLITE_OK;
+  }
+  if (code != SQLITE_OK) {
+    const char* text = sqlite3_errmsg(db_);
+    message_ = text == nullptr ? "" : text;
+  }
+  sqlite3_finalize(stmt);
+  if (value != nullptr) *value = rows;
+  return code;
+}
+
+std::string Connection::query(const char* sql) {
+  std::string rows;
+  EXPECT_EQ(run(sql, "", &rows), SQLITE_OK) << sql << ": " << message_;
+  if (rows.size() >= 2) rows.resize(rows.size() - 2);   // one cell: without its separators
+  return rows;
+}
+
+std::string stored(Connection& c) {
+  std::string all;
+  for (const char* table : {"_wf_meta", "_wf_workflow", "_wf_step", "_wf_failure", "_wf_large"}) {
+    std::string columns;
+    c.run("SELECT 'quote(' || name || ')' FROM pragma_table_info(?1) WHERE name NOT IN ('nonce', 'closed_nonce')", table, &columns);
+    if (columns.empty()) continue;
+    std::string list = std::regex_replace(columns, std::regex("\\|\n"), ",");
+    list.pop_back();
+    all += std::string(table) + "\n" + c.query(("SELECT " + list + " FROM main." + table + " ORDER BY 1, 2").c_str()) + "\n";
+  }
+  return without_nonces(all);
+}
+
+namespace {
+
+// One prepared database, kept as bytes.
+struct Prepared {
+  std::string bytes, token, clock;
+};
+
+Prepared prepare(const Scenario& scenario, const std::string& path, const char* journal_mode) {
+  Prepared made;
+  write_file(path, "");
+  {
+    Connection c(path);
+    c.query("PRAGMA page_size = 1024");
+    c.query((std::string("PRAGMA journal_mode = ") + (std::string(journal_mode) == "wal" ? "wal" : "memory")).c_str());
+    c.query("PRAGMA synchronous = off");
+    c.query("CREATE TABLE app(k INTEGER PRIMARY KEY, v)");
+    for (const char* sql : scenario.prepare) {
+      std::string value;
+      EXPECT_EQ(c.run(sql, "", &value), SQLITE_OK) << sql << ": " << c.message();
+      std::smatch found;
+      if (std::regex_search(value, found, std::regex("run_[0-9A-Za-z_]+"))) made.token = found.str();
+      if (std::string(sql).find("wf_clock") != std::string::npos) made.clock = sql;
+    }
+  }
+  if (scenario.token) {
+    EXPECT_FALSE(made.token.empty()) << scenario.name;
+  }
+  made.bytes = read_file(path);
+  return made;
+}
+
+std::string with_application_rows(Connection& c) { return stored(c) + "app: " + c.query("SELECT count(*) FROM app"); }
+
+void begin(Connection& c, const Scenario& scenario, const Prepared& made, Start start, const char* journal_mode,
+           bool sync) {
+  c.query((std::string("PRAGMA journal_mode = ") + journal_mode).c_str());
+  c.query(sync ? "PRAGMA synchronous = full" : "PRAGMA synchronous = off");
+  if (!made.clock.empty()) c.query(made.clock.c_str());
+  if (start == Start::warm && !scenario.prepare.empty()) warm_up(c);
+  if (scenario.in_transaction) {
+    c.query("BEGIN");
+    c.query("INSERT INTO app VALUES (1, 'mine')");
+  }
+}
+
+}  // namespace
+
+int for_each_fault(const Scenario& scenario, Injector& injector, Start start, bool sticky, const char* journal_mode) {
+  const std::string path = ::testing::TempDir() + "fault_" + scenario.name + "_" + std::to_string(getpid()) + ".db";
+  const Prepared made = prepare(scenario, path, journal_mode);
+
+  // The two states that are allowed, and the undisturbed result.
+  std::string before, after, value;
+  write_file(path, made.bytes);
+  {
+    Connection c(path);
+    before = with_application_rows(c);
+    begin(c, scenario, made, start, journal_mode, false);
+    EXPECT_EQ(c.run(scenario.body, made.token, &value), SQLITE_OK) << c.message();
+    if (scenario.in_transaction) c.query("COMMIT");
+    after = with_application_rows(c);
+  }
+  value = without_nonces(value);
+  const int64_t memory = sqlite3_memory_used();
+
+  // Every one in the deep run; else the first thirty, and then fewer and fewer, other ones for each scenario.
+  const bool deep = std::getenv("WFEXT_DEEP") != nullptr;
+  int n = 0, tried = 0;
+  for (bool fired = true; fired && !::testing::Test::HasFailure(); ++tried) {
+    n += deep || n < 30 ? 1 : 1 + n / 6 + static_cast<int>(std::string(scenario.name).size()) % 3;
+    SCOPED_TRACE(std::string(scenario.name) + ", fault " + std::to_string(n) + (sticky ? ", sticky" : ", once") +
+                 (start == Start::warm ? ", warm" : ", cold"));
+    write_file(path, made.bytes);
+    std::string got, now;
+    int code = SQLITE_OK;
+    {
+      Connection c(path, injector.vfs());
+      begin(c, scenario, made, start, journal_mode, injector.vfs() != nullptr);
+      injector.arm(c.handle(), n, sticky);
+      code = c.run(scenario.body, made.token, &got);
+      fired = injector.disarm(c.handle());
+      if (code != SQLITE_OK) {
+        EXPECT_TRUE(injector.is_fault(sqlite3_extended_errcode(c.handle())) || injector.is_fault(code)) << code << ": " << c.message();
+      }
+      if (!scenario.in_transaction) {
+        EXPECT_NE(sqlite3_get_autocommit(c.handle()), 0) << "a transaction was left open";
+      }
+      if (sqlite3_get_autocommit(c.handle()) == 0) c.query("COMMIT");
+      now = with_application_rows(c);
+      EXPECT_EQ(c.close(), SQLITE_OK) << "a statement was left behind";
+    }
+    EXPECT_EQ(sqlite3_memory_used(), memory) << "a leak";
+    EXPECT_LT(n, 20000);
+    {
+      Connection plain(path, nullptr, false);
+      EXPECT_EQ(plain.query("PRAGMA integrity_check"), "ok");
+      EXPECT_EQ(with_application_rows(plain), now) << "the connection saw something that is not in the file";
+    }
+    // In a transaction the application's row may have been committed alone: the call failed, the transaction went on.
+    const std::string row_alone = scenario.in_transaction ? before.substr(0, before.size() - 1) + "1" : before;
+    if (code == SQLITE_OK) {
+      EXPECT_EQ(without_nonces(got), value);
+      EXPECT_TRUE(now == after || (scenario.may_skip && now == before)) << "reported success, but stored:\n" << now << "\nnot:\n" << after;
+    } else {
+      EXPECT_TRUE(now == before || now == after || now == row_alone) << "half done:\n" << now << "\nbefore:\n" << before << "\nafter:\n" << after;
+    }
+    Connection again(path);
+    if (!made.clock.empty()) again.query(made.clock.c_str());
+    EXPECT_EQ(again.run(scenario.body, made.token), SQLITE_OK) << "cannot be repeated: " << again.message();
+    if (!scenario.in_transaction) {
+      EXPECT_EQ(with_application_rows(again), after) << "the repetition made something else";
+    }
+  }
+  for (const char* suffix : {"", "-journal", "-wal", "-shm"}) unlink((path + suffix).c_str());
+  return tried - 1;
+}
+
+}  // namespace fault

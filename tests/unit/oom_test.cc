@@ -1,0 +1,134 @@
+// Every allocation fails once: nothing half done, nothing left open, nothing leaked.
+#include <gtest/gtest.h>
+#include <sqlite3.h>
+
+#include "fault.h"
+#include "wfext.h"
+
+namespace {
+
+// SQLite's allocator, with a fuse.
+struct Fuse {
+  sqlite3_mem_methods real;
+  int left = 0;            // allocations until it blows; 0: not armed
+  bool sticky = false, blown = false;
+
+  bool blows() {
+    if (left == 0) return blown && sticky;
+    if (--left > 0) return false;
+    return blown = true;
+  }
+} fuse;
+
+void* fused_malloc(int size) { return fuse.blows() ? nullptr : fuse.real.xMalloc(size); }
+void* fused_realloc(void* old, int size) { return fuse.blows() ? nullptr : fuse.real.xRealloc(old, size); }
+
+class OutOfMemory : public fault::Injector {
+ public:
+  void arm(sqlite3*, int n, bool sticky) override {
+    fuse.left = n;
+    fuse.sticky = sticky;
+    fuse.blown = false;
+  }
+  bool disarm(sqlite3*) override {
+    const bool blown = fuse.blown;
+    fuse.left = 0;
+    fuse.blown = fuse.sticky = false;
+    return blown;
+  }
+  bool is_fault(int code) const override { return code == SQLITE_NOMEM || code == SQLITE_IOERR_NOMEM; }
+};
+
+// SQLite with the fused allocator and no lookaside, for the time of a test.
+class Oom : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    ASSERT_EQ(sqlite3_shutdown(), SQLITE_OK);
+    ASSERT_EQ(sqlite3_config(SQLITE_CONFIG_GETMALLOC, &fuse.real), SQLITE_OK);
+    sqlite3_mem_methods fused = fuse.real;
+    fused.xMalloc = fused_malloc;
+    fused.xRealloc = fused_realloc;
+    ASSERT_EQ(sqlite3_config(SQLITE_CONFIG_MALLOC, &fused), SQLITE_OK);
+    ASSERT_EQ(sqlite3_config(SQLITE_CONFIG_LOOKASIDE, 0, 0), SQLITE_OK);
+    ASSERT_EQ(sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 1), SQLITE_OK);
+    ASSERT_EQ(sqlite3_initialize(), SQLITE_OK);
+  }
+  void TearDown() override {
+    ASSERT_EQ(sqlite3_shutdown(), SQLITE_OK);
+    ASSERT_EQ(sqlite3_config(SQLITE_CONFIG_MALLOC, &fuse.real), SQLITE_OK);
+    ASSERT_EQ(sqlite3_initialize(), SQLITE_OK);
+  }
+  OutOfMemory oom;
+};
+
+class OomIn : public Oom, public ::testing::WithParamInterface<fault::Scenario> {};
+
+TEST_P(OomIn, ColdConnection) {
+  const int once = fault::for_each_fault(GetParam(), oom, fault::Start::cold, false);
+  const int sticky = fault::for_each_fault(GetParam(), oom, fault::Start::cold, true);
+  EXPECT_GT(once, 5) << "hardly any allocation: the fuse is not in the line";
+  EXPECT_GT(sticky, 5);
+}
+
+TEST_P(OomIn, StatementsPrepared) {
+  fault::for_each_fault(GetParam(), oom, fault::Start::warm, false);
+  fault::for_each_fault(GetParam(), oom, fault::Start::warm, true);
+}
+
+INSTANTIATE_TEST_SUITE_P(Every, OomIn, ::testing::ValuesIn(fault::scenarios()),
+                         [](const auto& info) { return std::string(info.param.name); });
+
+TEST_F(Oom, Registering) {
+  for (const bool sticky : {false, true}) {
+    int n = 0;
+    for (bool fired = true; fired;) {
+      SCOPED_TRACE(++n);
+      ASSERT_LT(n, 5000);
+      const int64_t memory = sqlite3_memory_used();
+      sqlite3* db = nullptr;
+      ASSERT_EQ(sqlite3_open(":memory:", &db), SQLITE_OK);
+      char* message = nullptr;
+      oom.arm(db, n, sticky);
+      const int code = sqlite3_wfext_init(db, &message, nullptr);
+      fired = oom.disarm(db);
+      if (!fired) {
+        EXPECT_EQ(code, SQLITE_OK);
+      }
+      if (code != SQLITE_OK) {
+        EXPECT_EQ(code, SQLITE_NOMEM);
+      }
+      sqlite3_free(message);
+      // A connection that could not load it once can load it later.
+      ASSERT_EQ(sqlite3_wfext_init(db, nullptr, nullptr), SQLITE_OK);
+      ASSERT_EQ(sqlite3_exec(db, "SELECT wf_start('job'); SELECT wf_claim(); SELECT * FROM wf_workflows", nullptr, nullptr, nullptr), SQLITE_OK)
+          << sqlite3_errmsg(db);
+      EXPECT_EQ(sqlite3_close(db), SQLITE_OK);
+      EXPECT_EQ(sqlite3_memory_used(), memory);
+      if (HasFailure()) return;
+    }
+  }
+}
+
+// A connection that lived through a thousand refusals is as good as new, and has not grown.
+TEST_F(Oom, MemoryOfAConnectionDoesNotGrowWithFailures) {
+  fault::Connection c(":memory:");
+  c.query("SELECT wf_init()");
+  const auto round = [&](int n) {
+    oom.arm(c.handle(), n, true);
+    c.run("SELECT wf_start('job', 1, '{\"id\":\"w\"}')");
+    c.run("SELECT wf_step('w', 'a', 1)");
+    c.run("SELECT wf_complete('w')");
+    c.run("SELECT count(*) FROM wf_workflows");
+    oom.disarm(c.handle());
+    EXPECT_NE(sqlite3_get_autocommit(c.handle()), 0);
+  };
+  for (int n = 1; n < 400; ++n) round(n);
+  const int64_t memory = sqlite3_memory_used();
+  for (int i = 0; i < 3; ++i)
+    for (int n = 1; n < 400; ++n) round(n);
+  EXPECT_LE(sqlite3_memory_used(), memory + 16384);
+  c.query("SELECT wf_start('job', 1, '{\"id\":\"fresh\"}')");
+  EXPECT_EQ(c.query("SELECT wf_status('fresh')"), "pending");
+}
+
+}  // namespace
