@@ -1,0 +1,90 @@
+// wfext_bench: the figures that the project promises, as a table. bench/README.md says how to read it.
+#include <unistd.h>
+
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+
+#include "bench.h"
+
+#ifndef WFEXT_MODULE
+#define WFEXT_MODULE "build/libwfext.so"
+#endif
+
+namespace {
+
+struct Benchmark {
+  const char* name;
+  void (*measure)(bench::Run&);
+  const char* what;
+};
+
+constexpr Benchmark kBenchmarks[] = {
+    {"step", bench::measure_step, "wf_step against one raw INSERT"},
+    {"job", bench::measure_job, "start + claim + 3 steps + complete against six raw commits"},
+    {"claim", bench::measure_claim, "wf_claim with many workflows against few, in every mix"},
+    {"tables", bench::measure_tables, "the virtual tables against the same SQL on the base tables"},
+    {"memory", bench::measure_memory, "memory of a connection that used everything once"},
+    {"cold", bench::measure_cold, "a process that loads the module and closes, against an empty module"},
+    {"size", bench::measure_size, "the stripped module"},
+    {"processes", bench::measure_processes, "the longest call while 8 processes write"},
+};
+
+int usage(const char* program) {
+  fprintf(stderr,
+          "usage: %s [--quick] [--json] [--only NAME]... [--dir DIRECTORY] [MODULE]\n\n"
+          "  MODULE      the loadable module, default the one of this build\n"
+          "  --quick     small databases and few rounds: a smoke test, not a figure\n"
+          "  --json      one JSON array instead of the table\n"
+          "  --dir       where the databases go (about 1 GB), default $TMPDIR or /tmp\n"
+          "  --only      one of:\n",
+          program);
+  for (const Benchmark& b : kBenchmarks) fprintf(stderr, "    %-10s %s\n", b.name, b.what);
+  return 2;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  const char* tmp = getenv("TMPDIR");
+  std::string dir = tmp && *tmp ? tmp : "/tmp";
+  std::string module = WFEXT_MODULE;
+  bool quick = false, json = false;
+  bool chosen[std::size(kBenchmarks)] = {}, any = false;
+
+  for (int i = 1; i < argc; i++) {
+    if (strcmp(argv[i], "--quick") == 0) {
+      quick = true;
+    } else if (strcmp(argv[i], "--json") == 0) {
+      json = true;
+    } else if (strcmp(argv[i], "--dir") == 0 && i + 1 < argc) {
+      dir = argv[++i];
+    } else if (strcmp(argv[i], "--only") == 0 && i + 1 < argc) {
+      const char* name = argv[++i];
+      bool known = false;
+      for (size_t b = 0; b < std::size(kBenchmarks); b++) {
+        if (strcmp(kBenchmarks[b].name, name) == 0) chosen[b] = known = any = true;
+      }
+      if (!known) return usage(argv[0]);
+    } else if (argv[i][0] == '-') {
+      return usage(argv[0]);
+    } else {
+      module = argv[i];
+    }
+  }
+
+  // Absolute, because a name without a slash is looked up in the library path.
+  char* path = realpath(module.c_str(), nullptr);
+  if (!path) bench::die("no module at " + module + " (make builds it)");
+  bench::Scratch scratch(dir);
+  bench::Report report(json);
+  bench::Run run{path, quick, &scratch, &report};
+  free(path);
+
+  report.begin();
+  for (size_t b = 0; b < std::size(kBenchmarks); b++) {
+    if (!any || chosen[b]) kBenchmarks[b].measure(run);
+  }
+  report.end();
+  return 0;
+}
