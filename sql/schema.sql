@@ -85,7 +85,6 @@ CREATE TABLE IF NOT EXISTS main._wf_step(
   begun_at INTEGER,
   at INTEGER NOT NULL,                 -- recorded (or failed, or began to wait) at
   due_at INTEGER,                      -- of a wait
-  remaining INTEGER,                   -- unfinished workflows of a join
   nonce INTEGER,                       -- the claim that began it; 0: by bare id
   topics TEXT,                         -- what a wait waits for: a JSON array of signals, events or workflow ids
   how TEXT,                            -- options of a wait, JSON

@@ -34,7 +34,8 @@ SELECT w.seq AS _n, w.id AS id, l.name AS name, w.status AS status, l.queue AS q
                     WHEN 'sleep' THEN 'sleeping'
                     WHEN 'await' THEN 'waiting for signal ' || (SELECT group_concat(value, ', ') FROM json_each(s.topics))
                     WHEN 'await_event' THEN 'waiting for event ' || (SELECT group_concat(value, ', ') FROM json_each(s.topics))
-                    WHEN 'join' THEN 'waiting for ' || s.remaining || CASE s.remaining WHEN 1 THEN ' workflow' ELSE ' workflows' END
+                    WHEN 'join' THEN (SELECT 'waiting for ' || count(*) || CASE count(*) WHEN 1 THEN ' workflow' ELSE ' workflows' END
+                                      FROM main._wf_waiter WHERE wf = w.seq)
                     ELSE 'held: step ' || s.name || ' is in doubt'
                   END
            FROM main._wf_step AS s WHERE s.status = 'waiting' AND s.wf = w.seq), 'waiting')
@@ -60,6 +61,28 @@ FROM main._wf_step AS s JOIN main._wf_workflow AS w ON w.seq = s.wf
 -- name: table_failures
 SELECT f.n AS _n, w.id AS workflow_id, f.attempt AS attempt, f.step AS step, f.worker AS worker, f.error AS error, f.at AS at
 FROM main._wf_failure AS f JOIN main._wf_workflow AS w ON w.seq = f.wf
+
+-- name: table_signals
+SELECT s.n AS _n, w.id AS workflow_id, s.name AS name, s.key AS key, coalesce(s.payload, 'null') AS payload, s.at AS received_at,
+       (SELECT name FROM main._wf_step WHERE n = s.taken) AS taken_by
+FROM main._wf_signal AS s JOIN main._wf_workflow AS w ON w.seq = s.wf
+
+-- name: table_events
+SELECT rowid AS _n, name AS name, coalesce(payload, 'null') AS payload, at AS emitted_at FROM main._wf_event
+
+-- name: table_values
+SELECT v.rowid AS _n, w.id AS workflow_id, v.key AS key, coalesce(v.value, 'null') AS value, v.at AS updated_at
+FROM main._wf_value AS v JOIN main._wf_workflow AS w ON w.seq = v.wf
+
+-- name: table_streams
+SELECT s.rowid AS _n, w.id AS workflow_id, s.stream AS stream, s.offset AS offset, coalesce(s.value, 'null') AS value, s.at AS appended_at
+FROM main._wf_stream AS s JOIN main._wf_workflow AS w ON w.seq = s.wf
+
+-- name: table_in_doubt
+SELECT s.n AS _n, w.id AS workflow_id, s.name AS step, wf_key(w.id, s.name) AS key, s.status = 'waiting' AS held, s.begun_at AS begun_at, w.worker AS worker
+FROM main._wf_step AS s JOIN main._wf_workflow AS w ON w.seq = s.wf
+WHERE s.status IN ('begun', 'waiting') AND s.kind = 'step' AND w.place IS NOT NULL
+  AND (s.status = 'waiting' OR (s.nonce IS NOT NULL AND NOT (s.nonce IS w.nonce AND w.status = 'running' AND w.due_at > :now)))
 
 -- name: table_functions
 SELECT key AS _n, json_extract(value, '$.name') AS name, json_extract(value, '$.signature') AS signature,

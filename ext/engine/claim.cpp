@@ -6,6 +6,7 @@
 #include "engine/finish.h"
 #include "engine/lane.h"
 #include "engine/lease.h"
+#include "engine/wait.h"
 
 namespace wf {
 namespace {
@@ -163,10 +164,16 @@ Status take(Db& db, const Claim& args, const Workflow& w, int64_t lost, Millis n
   return lane_moved(db, w);
 }
 
-// Takes a workflow that is due. Not taken: it was due to end instead (its time was up, or too many leases were lost), and has.
+// Takes a workflow that is due. Not taken: it was due to end instead (its time was up, or too many leases were lost), and has; or it was
+// woken for nothing and waits on.
 Status take_or_end(Db& db, const Claim& args, const Workflow& w, Millis now, bool* taken) {
   *taken = false;
   if (w.deadline_at != kNoTime && w.deadline_at <= now) return time_out(db, w, now);
+  if (w.state == State::waiting) {
+    bool satisfied;
+    WF_TRY(decide_wait(db, w, now, &satisfied));
+    if (!satisfied) return {};
+  }
   int64_t lost = w.lost;
   if (w.is_claimed()) {
     WF_TRY(count_lost(db, w, &lost));
@@ -283,7 +290,8 @@ Status claim_one(Db& db, const Claim& args, Millis now, Text& out, int64_t* coun
   WF_TRY(take_or_end(db, args, w, now, &taken));
   if (!taken) {
     WF_TRY(load(db, handle, &w));
-    return is_terminal(w.state) ? may_act(db, handle, w, now, Act::write) : claim_one(db, args, now, out, count);
+    if (is_terminal(w.state)) return may_act(db, handle, w, now, Act::write);
+    return w.state == State::waiting ? Status() : claim_one(db, args, now, out, count);
   }
   *count = 1;
   return show(db, args, w.seq, out);

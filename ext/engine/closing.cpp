@@ -54,8 +54,7 @@ Status count_failure(Db& db, const Workflow& w, const Failure& failure, const Po
     WF_TRY(q.next(&row));
     if (row) {
       if (q.text(0) != "step") {
-        return Status::error(Code::nondeterminism, "step '%.*s' of workflow '%.*s' is a step of kind '%.*s', not 'step'",
-                             WF_SV(failure.step), WF_SV(w.id.view()), WF_SV(q.text(0)));
+        return wrong_kind(w, failure.step, q.text(0), "step");
       }
       if (q.text(1) == "done") {
         return Status::error(Code::state, "step '%.*s' of workflow '%.*s' is recorded already, it cannot fail", WF_SV(failure.step), WF_SV(w.id.view()));

@@ -47,7 +47,8 @@ Status insert(Db& db, const Start& args, string_view id, string_view dedup, Mill
   q.bind(":id", id).bind(":lane", lane).bind(":due", due).bind(":now", now);
   q.bind(":place", static_cast<int64_t>(args.manual ? Place::not_offered : Place::in_line));
   if (args.timeout != kNoTime) q.bind(":timeout", args.timeout).bind(":deadline", later(due, args.timeout));
-  q.bind(":flags", int64_t{(args.manual ? kManual : 0) | (args.cleanup ? kCleanup : 0)});
+  q.bind(":flags", int64_t{(args.manual ? kManual : 0) | (args.cleanup ? kCleanup : 0) | (args.detached ? kDetached : 0)});
+  if (args.parent != 0) q.bind(":parent", args.parent);
   if (args.max_attempts != 0) q.bind(":max_attempts", args.max_attempts);
   q.bind_name(":backoff", backoff.view()).bind_name(":dedup", dedup).bind_name(":headers", args.headers);
   if (!is_large(args.input)) {
@@ -55,12 +56,7 @@ Status insert(Db& db, const Start& args, string_view id, string_view dedup, Mill
   } else {
     // The row of the workflow decides, so it comes last: a value without a workflow does no harm.
     int64_t seq;
-    {
-      Query next(db, Sql::start_next_seq);
-      bool row;
-      WF_TRY(next.next(&row));
-      seq = next.integer(0);
-    }
+    WF_TRY(next_seq(db, &seq));
     WF_TRY(put_large(db, seq, Large::input, args.input));
     q.bind(":seq", seq);
   }
@@ -68,6 +64,26 @@ Status insert(Db& db, const Start& args, string_view id, string_view dedup, Mill
 }
 
 }  // namespace
+
+Status new_id(Db& db, string_view wanted, Millis now, Name* id) {
+  *id = wanted;
+  if (!wanted.empty()) return {};
+  bool is_explicit;
+  WF_TRY(clock_is_explicit(db, &is_explicit));
+  if (is_explicit) return Status::error(Code::invalid, "the option \"id\" is required: wf_config('clock') is 'explicit' in this file");
+  unsigned char random[10];
+  Db::randomness(random, sizeof random);
+  *id = uuid7(now, random).view();
+  return {};
+}
+
+Status next_seq(Db& db, int64_t* seq) {
+  Query q(db, Sql::start_next_seq);
+  bool row;
+  WF_TRY(q.next(&row));
+  *seq = q.integer(0);
+  return {};
+}
 
 Status same_value(const Value& a, const Value& b, bool* same) {
   if ((a.type == Value::Type::blob) != (b.type == Value::Type::blob)) {
@@ -112,14 +128,7 @@ Status start(Db& db, const Start& args, const Now& now, Name* id) {
   }
   if (exists) return scope.commit();
 
-  if (args.id.empty()) {
-    bool is_explicit;
-    WF_TRY(clock_is_explicit(db, &is_explicit));
-    if (is_explicit) return Status::error(Code::invalid, "the option \"id\" is required: wf_config('clock') is 'explicit' in this file");
-    unsigned char random[10];
-    Db::randomness(random, sizeof random);
-    *id = uuid7(time, random).view();
-  }
+  WF_TRY(new_id(db, args.id, time, id));
   WF_TRY(insert(db, args, id->view(), dedup.view(), time));
   return scope.commit();
 }

@@ -23,11 +23,18 @@ struct Start {
   string_view headers;               // a JSON object, or empty
   bool manual = false;
   bool cleanup = false;
+  int64_t parent = 0;                // of a child
+  bool detached = false;             // it does not end with its parent
 };
 
 // Starts it, once: an id that exists with the same name and input is a success that changes nothing, with another name or input
 // WF_CONFLICT; a non-terminal workflow of the same queue and dedup key is taken instead of a new one. `*id` is the workflow's id.
 Status start(Db& db, const Start& args, const Now& now, Name* id);
+
+// The id of a new workflow: the one asked for, or a new UUIDv7. WF_INVALID where every call has to say it.
+Status new_id(Db& db, string_view wanted, Millis now, Name* id);
+// The number that the next workflow gets.
+Status next_seq(Db& db, int64_t* seq);
 
 // Whether two inputs are the same value: JSON compared as values, a number like its JSON, a BLOB by its bytes.
 Status same_value(const Value& a, const Value& b, bool* same);

@@ -20,11 +20,6 @@ void bind_handle(Query& q, const Handle& handle) {
 bool is_done(const Query& output) { return output.integer(1) != 0; }
 bool is_ours(const Query& output) { return output.text(2) == kKind; }
 
-Status other_kind(const Workflow& w, string_view step, const Query& output) {
-  return Status::error(Code::nondeterminism, "step '%.*s' of workflow '%.*s' is a step of kind '%.*s', not '%.*s'", WF_SV(step),
-                       WF_SV(w.id.view()), WF_SV(output.text(2)), WF_SV(kKind));
-}
-
 Status insert(Db& db, const Handle& handle, string_view step, const Value& value, Millis time, bool said, bool* inserted) {
   Query q(db, Sql::step_record);
   bind_handle(q, handle);
@@ -59,7 +54,7 @@ Status read_step(Db& db, const Handle& handle, string_view step, const Now& now,
   Workflow w;
   WF_TRY(load(db, handle, &w));
   WF_TRY(may_act(db, handle, w, time, Act::write));
-  return row && !is_ours(output) ? other_kind(w, step, output) : Status();
+  return row && !is_ours(output) ? wrong_kind(w, step, output.text(2), kKind) : Status();
 }
 
 Status record_step(Db& db, const Handle& handle, string_view step, const Value& value, bool once, const Now& now, bool* first, Query& output) {
@@ -82,7 +77,7 @@ Status record_step(Db& db, const Handle& handle, string_view step, const Value& 
   WF_TRY(output.next(&row));
   const bool done = row && is_done(output) && is_ours(output);
   if (!done || !may_repeat(handle, w)) WF_TRY(may_act(db, handle, w, time, Act::record));
-  if (row && !is_ours(output)) return other_kind(w, step, output);
+  if (row && !is_ours(output)) return wrong_kind(w, step, output.text(2), kKind);
   if (done) {
     if (once) {
       return Status::error(Code::conflict, "step '%.*s' of workflow '%.*s' is recorded already", WF_SV(step), WF_SV(w.id.view()));

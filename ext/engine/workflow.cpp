@@ -152,6 +152,11 @@ Status may_act(Db& db, const Handle& handle, const Workflow& w, Millis now, Act 
   return {};
 }
 
+Status wrong_kind(const Workflow& w, string_view step, string_view is, string_view wanted) {
+  return Status::error(Code::nondeterminism, "step '%.*s' of workflow '%.*s' is a step of kind '%.*s', not '%.*s'", WF_SV(step),
+                       WF_SV(w.id.view()), WF_SV(is), WF_SV(wanted));
+}
+
 Status check_name(string_view what, string_view name) {
   if (name.empty()) return Status::error(Code::invalid, "%.*s is empty", WF_SV(what));
   if (!is_utf8(name)) return Status::error(Code::invalid, "%.*s is not valid UTF-8", WF_SV(what));

@@ -83,6 +83,9 @@ inline bool closed_by(const Handle& handle, const Workflow& workflow) {
   return workflow.closed_nonce == (handle.is_token ? handle.nonce : 0);
 }
 
+// WF_NONDETERMINISM: the step is of the kind `is`, not `wanted`.
+Status wrong_kind(const Workflow& workflow, string_view step, string_view is, string_view wanted);
+
 // Checks of names: non-empty UTF-8 of at most 255 bytes without control characters; `what` is the argument's name in the message.
 Status check_name(string_view what, string_view name);
 // An id is a name that starts neither with "run_" nor with "[".

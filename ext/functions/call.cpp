@@ -39,6 +39,39 @@ Status Call::handle(int i, Handle* out) const {
   return parse_handle(text, out);
 }
 
+Status Call::id(int i, string_view* out) const {
+  WF_TRY(name(i, "id", out));
+  return check_id("id", *out);
+}
+
+Status Call::names(int i, const char* what, Text& out) const {
+  const Value value = raw(i);
+  if (value.type != Value::Type::text || !has_prefix(value.bytes, "[")) {
+    string_view one;
+    WF_TRY(name(i, what, &one));
+    out.add('[');
+    json::quote(one, out);
+    out.add(']');
+    return out.ok() ? Status() : Status::no_memory();
+  }
+  if (!json::valid(value.bytes)) {
+    return Status::error(Code::invalid, "%s of %s() must be a name or a JSON array of names, got '%.*s'", what, function.name,
+                         WF_SV(excerpt(is_utf8(value.bytes) ? value.bytes : "(not UTF-8)")));
+  }
+  Text one;
+  for (json::Elements e(value.bytes); e.next();) {
+    if (json::kind(e.value()) != json::Kind::string) {
+      return Status::error(Code::invalid, "%s of %s() must be a JSON array of names, got %.*s in it", what, function.name, WF_SV(excerpt(e.value())));
+    }
+    one.clear();
+    json::unquote(e.value(), one);
+    if (!one.ok()) return Status::no_memory();
+    WF_TRY(check_name(what, one.view()));
+  }
+  out.add(value.bytes);
+  return out.ok() ? Status() : Status::no_memory();
+}
+
 Status Call::input(int i, const char* what, Value* out) const {
   *out = raw(i);
   if (out->type != Value::Type::text || json::valid(out->bytes)) return {};

@@ -5,6 +5,7 @@
 
 #include "base/db.h"
 #include "engine/settings.h"
+#include "engine/start.h"
 #include "functions/registry.h"
 
 namespace wf {
@@ -18,7 +19,8 @@ class Options {
   // Whether the option was given, and not as null.
   bool has(string_view name) const { return find(name) != nullptr; }
   string_view text(string_view name, string_view otherwise = {}) const;   // of name, id, names (a JSON array), object
-  int64_t integer(string_view name, int64_t otherwise) const;             // of integer, duration, time
+  Value value(string_view name) const;                                    // of value: JSON text
+  int64_t integer(string_view name, int64_t otherwise) const;             // of integer, duration, time, choice
   bool boolean(string_view name, bool otherwise = false) const { return integer(name, otherwise) != 0; }
   Backoff backoff(string_view name) const;
   Now now() const { return {has("now"), integer("now", 0)}; }
@@ -40,6 +42,9 @@ class Options {
   std::span<const Option> described_;
   Given given_[kMost];
 };
+
+// The options of wf_start, of which "delay" and "at" exclude each other.
+Status read_start_options(const Options& options, Start* out);
 
 // A duration or time, as users write it in SQL or in JSON.
 Status read_duration(const char* what, const Value& value, Millis min, Millis* out);
@@ -63,6 +68,10 @@ class Call {
   // Empty if it is missing or NULL.
   Status optional_name(int i, const char* what, string_view* out) const;
   Status handle(int i, Handle* out) const;
+  // An id, and no token.
+  Status id(int i, string_view* out) const;
+  // One name, or a JSON array of names: a JSON array in any case.
+  Status names(int i, const char* what, Text& out) const;
   // An input or payload: JSON, a number, a BLOB or NULL.
   Status input(int i, const char* what, Value* out) const;
   // An output or error, which is never refused: text that is not JSON becomes a JSON string, held by `buffer`.

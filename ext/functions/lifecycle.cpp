@@ -14,30 +14,14 @@ namespace {
 
 void result_state(Call& call, State state) { call.result(string_view(state_name(state))); }
 
-// A queue argument: a name, or a JSON array of names.
-Status queue_argument(Call& call, int i, Claim* out) {
-  string_view queue;
+// The queues to claim from, none of which is none.
+Status queue_argument(Call& call, int i, Text& names, Claim* out) {
   if (!call.given(i)) return {};
   const Value value = call.raw(i);
-  if (value.type != Value::Type::text || !has_prefix(value.bytes, "[")) {
-    WF_TRY(call.name(i, "queue", &queue));
-    out->queue = queue;
-    return {};
-  }
-  if (!json::valid(value.bytes)) return Status::error(Code::invalid, "queue of wf_claim() must be a name or a JSON array of names");
-  int count = 0;
-  Text name;
-  for (json::Elements e(value.bytes); e.next(); ++count) {
-    if (json::kind(e.value()) != json::Kind::string) {
-      return Status::error(Code::invalid, "queue of wf_claim() must be a JSON array of names, got %.*s in it", WF_SV(excerpt(e.value())));
-    }
-    name.clear();
-    json::unquote(e.value(), name);
-    if (!name.ok()) return Status::no_memory();
-    WF_TRY(check_name("queue", name.view()));
-  }
-  if (count == 0) return Status::error(Code::invalid, "queue of wf_claim() is an empty array");
-  out->queues = value.bytes;
+  if (value.type != Value::Type::text || !has_prefix(value.bytes, "[")) return call.name(i, "queue", &out->queue);
+  WF_TRY(call.names(i, "queue", names));
+  if (!json::Elements(names.view()).next()) return Status::error(Code::invalid, "queue of wf_claim() is an empty array");
+  out->queues = names.view();
   return {};
 }
 
@@ -55,36 +39,41 @@ Status outcome(Call& call, Query& q, bool* found) {
 
 }  // namespace
 
+Status read_start_options(const Options& o, Start* out) {
+  WF_TRY(o.exclusive("delay", "at"));
+  out->id = o.text("id");
+  out->queue = o.text("queue", out->queue);
+  out->priority = o.integer("priority", 0);
+  out->delay = o.integer("delay", 0);
+  out->at = o.integer("at", kNoTime);
+  out->timeout = o.integer("timeout", kNoTime);
+  out->max_attempts = o.integer("max_attempts", 0);
+  out->has_backoff = o.has("backoff");
+  out->backoff = o.backoff("backoff");
+  out->version = o.text("version");
+  out->partition = o.text("partition");
+  out->dedup = o.text("dedup");
+  out->headers = o.text("headers");
+  out->manual = o.boolean("manual");
+  out->cleanup = o.boolean("cleanup");
+  return {};
+}
+
 Status wf_start(Call& call) {
   Start args;
   WF_TRY(call.name(0, "name", &args.name));
   WF_TRY(call.input(1, "input", &args.input));
-  const Options& o = call.options;
-  WF_TRY(o.exclusive("delay", "at"));
-  args.id = o.text("id");
-  args.queue = o.text("queue", args.queue);
-  args.priority = o.integer("priority", 0);
-  args.delay = o.integer("delay", 0);
-  args.at = o.integer("at", kNoTime);
-  args.timeout = o.integer("timeout", kNoTime);
-  args.max_attempts = o.integer("max_attempts", 0);
-  args.has_backoff = o.has("backoff");
-  args.backoff = o.backoff("backoff");
-  args.version = o.text("version");
-  args.partition = o.text("partition");
-  args.dedup = o.text("dedup");
-  args.headers = o.text("headers");
-  args.manual = o.boolean("manual");
-  args.cleanup = o.boolean("cleanup");
+  WF_TRY(read_start_options(call.options, &args));
   Name id;
-  WF_TRY(start(call.db, args, o.now(), &id));
+  WF_TRY(start(call.db, args, call.options.now(), &id));
   call.result(id.view());
   return {};
 }
 
 Status wf_claim(Call& call) {
   Claim args;
-  WF_TRY(queue_argument(call, 0, &args));
+  Text queues;
+  WF_TRY(queue_argument(call, 0, queues, &args));
   WF_TRY(call.optional_name(1, "worker", &args.worker));
   const Options& o = call.options;
   WF_TRY(o.exclusive("key", "limit"));

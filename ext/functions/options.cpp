@@ -42,6 +42,16 @@ Status read_real(const char* what, string_view json, double min, double max, dou
   return Status::error(Code::invalid, "%s must be a number from %g to %g, got %.*s", what, min, max, WF_SV(excerpt(json)));
 }
 
+// The number of `word` among `words`, or -1.
+int64_t choice_index(string_view words, string_view word) {
+  for (int64_t i = 0; !words.empty(); ++i) {
+    const size_t end = words.find(' ');
+    if (part(words, 0, end) == word) return i;
+    words = end == string_view::npos ? string_view() : part(words, end + 1);
+  }
+  return -1;
+}
+
 Status read_json_duration(const char* what, string_view json, Millis min, Millis* out) {
   Text buffer;
   const Value value = plain(json, buffer);
@@ -176,6 +186,16 @@ Status Options::read(const Option& option, string_view json, Given* out) {
       if (kind != json::Kind::object) return refuse();
       out->text.add(json);
       return {};
+    case OptionType::value:
+      out->text.add(json);
+      return {};
+    case OptionType::choice: {
+      if (kind != json::Kind::string) return refuse();
+      json::unquote(json, out->text);
+      if (!out->text.ok()) return Status::no_memory();
+      out->integer = choice_index(option.words, out->text.view());
+      return out->integer >= 0 ? Status() : refuse();
+    }
     case OptionType::backoff: return read_backoff(what, json, &out->backoff);
   }
   return {};
@@ -191,6 +211,11 @@ const Options::Given* Options::find(string_view name) const {
 string_view Options::text(string_view name, string_view otherwise) const {
   const Given* given = find(name);
   return given != nullptr ? given->text.view() : otherwise;
+}
+
+Value Options::value(string_view name) const {
+  const Given* given = find(name);
+  return given != nullptr ? Value::text(given->text.view()) : Value{};
 }
 
 int64_t Options::integer(string_view name, int64_t otherwise) const {

@@ -12,22 +12,28 @@ constexpr int64_t kTenYears = int64_t{10} * 365 * 86400 * 1000;
 
 constexpr Option kNowOption = {"now", OptionType::time, "the clock of this call, instead of the connection's"};
 
-constexpr Option kStartOptions[] = {
-    {"id", OptionType::id, "the workflow's id; default a new UUIDv7"},
-    {"queue", OptionType::name, "default 'default'"},
-    {"priority", OptionType::integer, "higher first; default 0", kPriorityMin, kPriorityMax},
-    {"delay", OptionType::duration, "start after this long", 0, kDurationMax},
-    {"at", OptionType::time, "start at this time"},
-    {"timeout", OptionType::duration, "fail it if it has not ended this long after its first due moment", 0, kDurationMax},
-    {"max_attempts", OptionType::integer, "failures of the workflow, and leases lost in a row, until it fails; default 10", 1, kMaxAttemptsLimit},
-    {"backoff", OptionType::backoff, "wait between failures; default 1s, doubled each time, at most 5m, no jitter"},
-    {"version", OptionType::name, "version of the code that may run it; see the option versions of wf_claim"},
-    {"partition", OptionType::name, "what the limits of a queue may count by"},
-    {"dedup", OptionType::name, "at most one non-terminal workflow per queue and key: the id of the existing one is returned"},
-    {"headers", OptionType::object, "anything for the worker beside the input"},
-    {"manual", OptionType::boolean, "only claimable by its id"},
-    {"cleanup", OptionType::boolean, "a failure, timeout or cancel lets the worker clean up first (ending in two phases)"},
+#define WF_START_OPTIONS \
+    {"id", OptionType::id, "the workflow's id; default a new UUIDv7"}, \
+    {"queue", OptionType::name, "default 'default'"}, \
+    {"priority", OptionType::integer, "higher first; default 0", kPriorityMin, kPriorityMax}, \
+    {"delay", OptionType::duration, "start after this long", 0, kDurationMax}, \
+    {"at", OptionType::time, "start at this time"}, \
+    {"timeout", OptionType::duration, "fail it if it has not ended this long after its first due moment", 0, kDurationMax}, \
+    {"max_attempts", OptionType::integer, "failures of the workflow, and leases lost in a row, until it fails; default 10", 1, kMaxAttemptsLimit}, \
+    {"backoff", OptionType::backoff, "wait between failures; default 1s, doubled each time, at most 5m, no jitter"}, \
+    {"version", OptionType::name, "version of the code that may run it; see the option versions of wf_claim"}, \
+    {"partition", OptionType::name, "what the limits of a queue may count by"}, \
+    {"dedup", OptionType::name, "at most one non-terminal workflow per queue and key: the id of the existing one is returned"}, \
+    {"headers", OptionType::object, "anything for the worker beside the input"}, \
+    {"manual", OptionType::boolean, "only claimable by its id"}, \
+    {"cleanup", OptionType::boolean, "a failure, timeout or cancel lets the worker clean up first (ending in two phases)"}, \
     kNowOption,
+
+constexpr Option kStartOptions[] = {WF_START_OPTIONS};
+
+constexpr Option kSpawnOptions[] = {
+    WF_START_OPTIONS
+    {"detached", OptionType::boolean, "it goes on when its parent is cancelled or fails"},
 };
 
 constexpr Option kClaimOptions[] = {
@@ -43,6 +49,60 @@ constexpr Option kClaimOptions[] = {
 
 constexpr Option kStepOptions[] = {
     {"once", OptionType::boolean, "WF_CONFLICT if the step is recorded already: for application rows in the same transaction"},
+    kNowOption,
+};
+
+constexpr Option kSignalOptions[] = {
+    {"key", OptionType::name, "a signal of this name and key is sent once: 0 for a repeat"},
+    kNowOption,
+};
+
+constexpr Option kJoinOptions[] = {
+    {"mode", OptionType::choice, "any: the one that ends first; default all", 0, 0, "all any"},
+    {"timeout", OptionType::duration, "give up after this long: the result shows how far they are", 0, kDurationMax},
+    {"outputs", OptionType::boolean, "false: without outputs and errors"},
+    kNowOption,
+};
+
+constexpr Option kBeginOptions[] = {
+    {"in_doubt", OptionType::choice, "what to do if it was begun before and never finished: retry (default), hold until wf_resolve, fail", 0, 0, "retry hold fail"},
+    kNowOption,
+};
+
+constexpr Option kAppendOptions[] = {
+    {"offset", OptionType::integer, "append at this offset, once: repeating it changes nothing", 0, INT64_MAX},
+    kNowOption,
+};
+
+constexpr Option kCancelOptions[] = {
+    {"force", OptionType::boolean, "end it at once, also where its worker should clean up first"},
+    kNowOption,
+};
+
+constexpr Option kRetryOptions[] = {
+    {"from", OptionType::name, "do this step and all recorded after it again"},
+    {"children", OptionType::choice, "failed: the failed and cancelled children too", 0, 0, "failed"},
+    kNowOption,
+};
+
+constexpr Option kDeleteOptions[] = {
+    {"force", OptionType::boolean, "also if it has not ended"},
+    kNowOption,
+};
+
+constexpr Option kForkOptions[] = {
+    {"id", OptionType::id, "the new workflow's id; default a new UUIDv7"},
+    {"from", OptionType::name, "copy the steps before this one; default all that are done"},
+    {"input", OptionType::value, "the new workflow's input; default the same"},
+    kNowOption,
+};
+
+constexpr Option kPurgeOptions[] = {
+    {"older_than", OptionType::duration, "required: how long ago they have ended", 0, kDurationMax},
+    {"status", OptionType::names, "completed, failed, cancelled; default all three"},
+    {"name", OptionType::name, "only workflows of this name"},
+    {"events", OptionType::boolean, "events that are as old, too"},
+    {"limit", OptionType::integer, "at most so many in this call; default 1000", 1, 1000000},
     kNowOption,
 };
 
@@ -87,6 +147,44 @@ constexpr Function kFunctions[] = {
      "Extends the lease to at least this long from now and returns its end; a JSON array of tokens is one call, null in its result is a claim that is over.",
      kWrites, "yes", kNowOnly, wf_heartbeat},
     {"wf_release", "handle", 1, 2, "Gives the claim back without using an attempt; returns 1.", kWrites, "yes", kReleaseOptions, wf_release},
+    {"wf_sleep", "handle, step, duration_or_time", 3, 4,
+     "NULL until the time, which the first call fixes; then that time. The workflow is suspended meanwhile.", kWrites, "yes", kNowOnly, wf_sleep},
+    {"wf_signal", "id, signal [, payload]", 2, 4, "Sends a message to one workflow, which is kept until an await takes it; returns 1.", kWrites,
+     "with key", kSignalOptions, wf_signal},
+    {"wf_await", "handle, step, signal [, timeout]", 3, 5,
+     "Takes the earliest signal of the name (or of a JSON array of names): {signal, payload, received_at}, or after the timeout {signal: null, timeout: true}. NULL: suspended until then.",
+     kWrites, "yes", kNowOnly, wf_await},
+    {"wf_emit", "event [, payload]", 1, 3, "States a fact for everyone, once; returns the payload that stands, which is the first.", kWrites, "yes",
+     kNowOnly, wf_emit},
+    {"wf_await_event", "handle, step, event [, timeout]", 3, 5,
+     "Waits for an event (or for any of a JSON array): {event, payload, received_at}, or after the timeout {event: null, timeout: true}. NULL: suspended until then.",
+     kWrites, "yes", kNowOnly, wf_await_event},
+    {"wf_spawn", "handle, step, name [, input]", 3, 5, "Starts a child workflow, once, and returns its id, '<id>/<step>' by default.", kWrites, "yes",
+     kSpawnOptions, wf_spawn},
+    {"wf_join", "handle, step [, ids]", 2, 4,
+     "Waits until the workflows have ended (NULL: all children spawned so far): a JSON array of {id, status, output or error}. NULL: suspended until then.",
+     kWrites, "yes", kJoinOptions, wf_join},
+    {"wf_begin", "handle, step", 2, 3,
+     "Says that the step's outside effect is about to be tried: {go: true, key} do it now, {output} it is done already, NULL: stop.", kWrites, "yes",
+     kBeginOptions, wf_begin},
+    {"wf_resolve", "id, step, verdict [, value]", 3, 5,
+     "Settles a step in doubt: 'done' with its output, 'retry', or 'failed' with an error, which fails the workflow; returns 1.", kWrites, "no: it is settled then", kNowOnly,
+     wf_resolve},
+    {"wf_set", "handle, key, value", 3, 4, "Sets a named value that others can read; returns 1.", kWrites, "yes", kNowOnly, wf_set},
+    {"wf_get", "id, key", 2, 2, "A value set by wf_set, NULL if there is none.", 0, "yes", {}, wf_get},
+    {"wf_append", "handle, stream, value", 3, 4, "Appends an item to a stream of the workflow and returns its offset, from 0.", kWrites, "with offset",
+     kAppendOptions, wf_append},
+    {"wf_cancel", "ids [, reason]", 1, 3, "Cancels one workflow or a JSON array of them, with their children that are not detached; returns how many changed.",
+     kWrites, "yes", kCancelOptions, wf_cancel},
+    {"wf_pause", "ids", 1, 2, "Pauses workflows: nobody claims or advances them; returns how many changed.", kWrites, "yes", kNowOnly, wf_pause},
+    {"wf_resume", "ids", 1, 2, "Ends a pause; returns how many changed.", kWrites, "yes", kNowOnly, wf_resume},
+    {"wf_retry", "ids", 1, 2, "Makes failed and cancelled workflows pending again, their recorded steps kept; returns how many changed.", kWrites, "yes",
+     kRetryOptions, wf_retry},
+    {"wf_delete", "ids", 1, 2, "Deletes workflows that have ended and all that is stored of them; returns how many there were.", kWrites | kDirectOnly, "yes",
+     kDeleteOptions, wf_delete},
+    {"wf_fork", "id", 1, 2, "Starts a new workflow with a copy of the finished steps of this one, and returns its id.", kWrites, "with id: WF_CONFLICT then",
+     kForkOptions, wf_fork},
+    {"wf_purge", "", 0, 1, "Deletes workflows that ended long ago; returns how many.", kWrites | kDirectOnly | kNotInWritingStatement, "yes", kPurgeOptions, wf_purge},
     {"wf_status", "id", 1, 1, "The workflow's status, NULL if there is none.", 0, "yes", {}, wf_status},
     {"wf_result", "id", 1, 1, "The output of a completed workflow, else NULL.", 0, "yes", {}, wf_result},
     {"wf_error", "id", 1, 1, "The error of a failed workflow, the reason of a cancelled one, else NULL.", 0, "yes", {}, wf_error},
@@ -151,6 +249,7 @@ void release_binding(void* pointer) {
 }
 
 void add_range(const Option& option, Text& out) {
+  if (option.type == OptionType::choice) out.add(' ').add(option.words);
   if (option.type == OptionType::integer) out.add(" from ").add_integer(option.min).add(" to ").add_integer(option.max);
   if (option.type == OptionType::duration && option.min > 0) out.add(" greater than 0");
   if (option.type == OptionType::duration && option.max == kTenYears) out.add(" up to 3650d");
@@ -175,7 +274,7 @@ void add_signature(const Function& function, Text& out) {
 void add_type(const Option& option, Text& out) {
   static const char* const kTypes[] = {
       "a name", "an id", "a name or a JSON array of names", "an integer", "true or false",
-      "a duration", "a time", "a JSON object", "an object with initial, factor, max, jitter",
+      "a duration", "a time", "a JSON object", "a JSON value", "one of", "an object with initial, factor, max, jitter",
   };
   out.add(kTypes[static_cast<int>(option.type)]);
   add_range(option, out);

@@ -20,6 +20,8 @@ enum class OptionType : char {
   duration,   // from min to max milliseconds
   time,
   object,     // any JSON object, kept as it is
+  value,      // any JSON value
+  choice,     // one of the words of the option; its value is the number of the word
   backoff,    // {"initial","factor","max","jitter"}
 };
 
@@ -28,6 +30,7 @@ struct Option {
   OptionType type;
   const char* summary;
   int64_t min = 0, max = 0;  // of integer and duration
+  const char* words = nullptr;  // of a choice, separated by blanks
 };
 
 enum FunctionFlag : unsigned {
@@ -66,7 +69,7 @@ void add_reference(Text& out);
 class Db;
 int register_functions(sqlite3* handle, Db* db);
 
-// Implementations, in lifecycle.cpp and service.cpp.
+// Implementations, in the other files of this folder.
 Status wf_start(Call&);
 Status wf_claim(Call&);
 Status wf_step(Call&);
@@ -78,6 +81,25 @@ Status wf_status(Call&);
 Status wf_result(Call&);
 Status wf_error(Call&);
 Status wf_key(Call&);
+Status wf_sleep(Call&);
+Status wf_signal(Call&);
+Status wf_await(Call&);
+Status wf_emit(Call&);
+Status wf_await_event(Call&);
+Status wf_spawn(Call&);
+Status wf_join(Call&);
+Status wf_begin(Call&);
+Status wf_resolve(Call&);
+Status wf_set(Call&);
+Status wf_get(Call&);
+Status wf_append(Call&);
+Status wf_cancel(Call&);
+Status wf_pause(Call&);
+Status wf_resume(Call&);
+Status wf_retry(Call&);
+Status wf_delete(Call&);
+Status wf_fork(Call&);
+Status wf_purge(Call&);
 Status wf_init(Call&);
 Status wf_version(Call&);
 Status wf_config(Call&);

@@ -191,12 +191,10 @@ class Planner {
       columns.add(", ").add(used ? table_.columns[i].name : "NULL");
     }
     columns.add('\0');
+    if (!columns.ok() || !letters_.ok() || !where_.ok() || !order_.ok()) return SQLITE_NOMEM;
     const string_view query = kSql[static_cast<size_t>(table_.query)].text;
     char* select = sqlite3_mprintf(kSql[static_cast<size_t>(Sql::table_select)].text, columns.data(), query.data());
-    if (select == nullptr || !columns.ok() || !letters_.ok() || !where_.ok() || !order_.ok()) {
-      sqlite3_free(select);
-      return SQLITE_NOMEM;
-    }
+    if (select == nullptr) return SQLITE_NOMEM;
     info_.idxStr = sqlite3_mprintf("%.*s\n%z%.*s%.*s", WF_SV(letters_.view()), select, WF_SV(where_.view()), WF_SV(order_.view()));
     info_.needToFreeIdxStr = 1;
     return info_.idxStr != nullptr ? SQLITE_OK : SQLITE_NOMEM;

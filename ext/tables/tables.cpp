@@ -34,6 +34,20 @@ constexpr Column kFailures[] = {
     {"workflow_id", text}, {"attempt", integer}, {"step", text}, {"worker", text}, {"error", text}, {"at", time},
 };
 
+constexpr Column kSignals[] = {
+    {"workflow_id", text}, {"name", text}, {"key", text}, {"payload", any}, {"received_at", time}, {"taken_by", any},
+};
+
+constexpr Column kEvents[] = {{"name", text}, {"payload", any}, {"emitted_at", time}};
+
+constexpr Column kValues[] = {{"workflow_id", text}, {"key", text}, {"value", any}, {"updated_at", time}};
+
+constexpr Column kStreams[] = {{"workflow_id", text}, {"stream", text}, {"offset", integer}, {"value", any}, {"appended_at", time}};
+
+constexpr Column kInDoubt[] = {
+    {"workflow_id", text}, {"step", text}, {"key", any}, {"held", any}, {"begun_at", time}, {"worker", text},
+};
+
 constexpr Column kDoctor[] = {{"name", any}, {"value", any}, {"ok", any}, {"advice", any}};
 
 constexpr Column kFunctions[] = {
@@ -43,6 +57,9 @@ constexpr Column kFunctions[] = {
 constexpr Table kTables[] = {
     {"wf_workflows", Sql::table_workflows, kWorkflows}, {"wf_pending", Sql::table_pending, kPending},
     {"wf_steps", Sql::table_steps, kSteps, true},       {"wf_failures", Sql::table_failures, kFailures, true},
+    {"wf_signals", Sql::table_signals, kSignals, true}, {"wf_events", Sql::table_events, kEvents},
+    {"wf_values", Sql::table_values, kValues},          {"wf_streams", Sql::table_streams, kStreams},
+    {"wf_in_doubt", Sql::table_in_doubt, kInDoubt, true},
     {"wf_doctor", Sql::table_doctor, kDoctor},          {"wf_functions", Sql::table_functions, kFunctions},
 };
 

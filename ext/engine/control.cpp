@@ -1,0 +1,222 @@
+#include "engine/control.h"
+
+#include "base/scope.h"
+#include "engine/children.h"
+#include "engine/finish.h"
+#include "engine/lane.h"
+#include "engine/lease.h"
+#include "engine/wait.h"
+
+namespace wf {
+namespace {
+
+Status run_for(Db& db, Sql sql, const Workflow& w, Millis now) {
+  Query q(db, sql);
+  q.bind(":seq", w.seq).bind(":now", now);
+  return q.run();
+}
+
+// The place in the row of a step; WF_NOT_FOUND.
+Status step_n(Db& db, const Workflow& w, string_view step, int64_t* n) {
+  Query q(db, Sql::control_step_n);
+  q.bind(":seq", w.seq).bind(":step", step);
+  bool found;
+  WF_TRY(q.next(&found));
+  *n = found ? q.integer(0) : 0;
+  return found ? Status() : Status::error(Code::not_found, "workflow '%.*s' has no step '%.*s'", WF_SV(w.id.view()), WF_SV(step));
+}
+
+// Drops the steps from `n` on: what they took is there again, what they started ends.
+Status drop_steps(Db& db, const Workflow& w, int64_t n, Millis now) {
+  Numbers spawned;
+  {
+    Query q(db, Sql::control_spawned_from);
+    q.bind(":seq", w.seq).bind(":n", n);
+    for (;;) {
+      bool row;
+      WF_TRY(q.next(&row));
+      if (!row) break;
+      spawned.add(q.integer(0));
+    }
+    if (!spawned.ok()) return Status::no_memory();
+  }
+  for (size_t i = 0; i < spawned.size(); ++i) {
+    Workflow child;
+    bool found, changed;
+    WF_TRY(find_seq(db, spawned[i], &found, &child));
+    if (found) WF_TRY(cancel(db, child, {}, false, now, &changed));
+  }
+  for (const Sql sql : {Sql::control_untake, Sql::control_drop_steps}) {
+    Query q(db, sql);
+    q.bind(":seq", w.seq).bind(":n", n);
+    WF_TRY(q.run());
+  }
+  return run_for(db, Sql::control_redo, w, now);
+}
+
+Status check_dedup(Db& db, const Workflow& w) {
+  Query q(db, Sql::control_dedup_taken);
+  q.bind(":seq", w.seq);
+  bool taken;
+  WF_TRY(q.next(&taken));
+  if (!taken) return {};
+  return Status::error(Code::conflict, "workflow '%.*s' cannot be retried: its dedup key is held by workflow '%.*s'", WF_SV(w.id.view()),
+                       WF_SV(q.text(0)));
+}
+
+Status retry_one(Db& db, const Workflow& w, string_view from, Millis now) {
+  int64_t n = 0;
+  if (!from.empty()) WF_TRY(step_n(db, w, from, &n));
+  WF_TRY(check_dedup(db, w));
+  if (!from.empty()) WF_TRY(drop_steps(db, w, n, now));
+  WF_TRY(run_for(db, Sql::control_drop_outcome, w, now));
+  WF_TRY(run_for(db, Sql::control_forgive_steps, w, now));
+  WF_TRY(lane_expect(db, w.lane, now));
+  {
+    Query q(db, Sql::control_retry);
+    q.bind(":seq", w.seq).bind(":now", now).bind(":place", static_cast<int64_t>(w.line(true)));
+    WF_TRY(q.run());
+  }
+  return lane_moved(db, w);
+}
+
+bool may_retry(const Workflow& w) { return w.state == State::failed || w.state == State::cancelled; }
+
+}  // namespace
+
+Status cancel(Db& db, const Workflow& w, const Value& reason, bool force, Millis now, bool* changed) {
+  *changed = !is_terminal(w.state) && (w.ending.empty() || force);
+  if (!*changed) return {};
+  State became;
+  return finish(db, w, {State::cancelled, {}, reason}, {}, now, &became, force);
+}
+
+Status pause(Db& db, const Workflow& w, Millis now, bool* changed) {
+  *changed = !is_terminal(w.state) && w.state != State::paused;
+  if (!*changed) return {};
+  WF_TRY(run_for(db, Sql::control_pause, w, now));
+  return lane_moved(db, w);
+}
+
+Status resume(Db& db, const Workflow& w, Millis now, bool* changed) {
+  *changed = w.state == State::paused;
+  if (!*changed) return {};
+  Place place = w.line(w.again != 0);
+  if (w.due_at == kNoTime) place = Place::not_offered;
+  else if (w.is_claimed() && !(w.flags & kManual)) place = Place::leased;
+  if (w.due_at != kNoTime) WF_TRY(lane_expect(db, w.lane, w.due_at));
+  {
+    Query q(db, Sql::control_resume);
+    q.bind(":seq", w.seq).bind(":now", now).bind(":place", static_cast<int64_t>(place));
+    WF_TRY(q.run());
+  }
+  return lane_moved(db, w);
+}
+
+Status retry(Db& db, const Workflow& w, const Retry& args, Millis now, bool* changed) {
+  *changed = may_retry(w);
+  if (!*changed) return {};
+  if (args.children) {
+    Numbers children;
+    WF_TRY(list_children(db, Sql::children_failed, w.seq, &children));
+    for (size_t i = 0; i < children.size(); ++i) {
+      Workflow child;
+      bool found;
+      WF_TRY(find_seq(db, children[i], &found, &child));
+      if (found && may_retry(child)) WF_TRY(retry_one(db, child, {}, now));
+    }
+  }
+  return retry_one(db, w, args.from, now);
+}
+
+Status remove(Db& db, const Workflow& w, bool force, Millis now) {
+  if (!is_terminal(w.state) && !force) {
+    return Status::error(Code::state, "workflow '%.*s' is %s: cancel it first, or use the option \"force\"", WF_SV(w.id.view()), state_name(w.state));
+  }
+  WF_TRY(tell_joins(db, w.seq, now));
+  for (const Sql sql : {Sql::wait_forget_workflow, Sql::control_orphan, Sql::control_delete_steps, Sql::control_delete_failures,
+                        Sql::control_delete_large, Sql::control_delete_signals, Sql::control_delete_values, Sql::control_delete_streams,
+                        Sql::control_delete_workflow}) {
+    WF_TRY(run_for(db, sql, w, now));
+  }
+  return lane_moved(db, w);
+}
+
+Status fork(Db& db, string_view id, const Fork& args, const Now& now, Name* out) {
+  WriteScope scope(db);
+  WF_TRY(scope.begin(Inline::allowed, "wf_fork"));
+  Millis time;
+  WF_TRY(call_time(db, now, &time));
+  Handle handle;
+  handle.id = id;
+  Workflow w;
+  WF_TRY(load(db, handle, &w));
+  int64_t n = 0;
+  if (!args.from.empty()) WF_TRY(step_n(db, w, args.from, &n));
+  WF_TRY(new_id(db, args.id, time, out));
+  {
+    Handle other;
+    other.id = out->view();
+    Workflow existing;
+    bool exists;
+    WF_TRY(find(db, other, &exists, &existing));
+    if (exists) return Status::error(Code::conflict, "workflow '%.*s' exists already", WF_SV(out->view()));
+  }
+  int64_t seq;
+  WF_TRY(next_seq(db, &seq));
+  if (args.has_input && is_large(args.input)) {
+    WF_TRY(put_large(db, seq, Large::input, args.input));
+  } else if (!args.has_input) {
+    Query q(db, Sql::fork_large_input);
+    q.bind(":new", seq).bind(":seq", w.seq);
+    WF_TRY(q.run());
+  }
+  {
+    Query q(db, Sql::fork_steps);
+    q.bind(":new", seq).bind(":seq", w.seq);
+    if (!args.from.empty()) q.bind(":n", n);
+    WF_TRY(q.run());
+  }
+  if (!(w.flags & kManual)) WF_TRY(lane_expect(db, w.lane, time));
+  Query q(db, Sql::fork_workflow);
+  q.bind(":new", seq).bind(":seq", w.seq).bind(":id", out->view()).bind(":now", time).bind(":own_input", int64_t{args.has_input});
+  if (args.has_input && !is_large(args.input)) q.bind(":input", args.input);
+  WF_TRY(q.run());
+  return scope.commit();
+}
+
+Status purge(Db& db, const Purge& args, const Now& now, int64_t* count) {
+  WriteScope scope(db);
+  WF_TRY(scope.begin(Inline::refused, "wf_purge"));
+  Millis time;
+  WF_TRY(call_time(db, now, &time));
+  const Millis before = time - args.older_than;
+  Numbers seqs;
+  {
+    Query q(db, Sql::purge_workflows);
+    q.bind(":before", before).bind_name(":status", args.status).bind_name(":name", args.name).bind(":limit", args.limit);
+    for (;;) {
+      bool row;
+      WF_TRY(q.next(&row));
+      if (!row) break;
+      seqs.add(q.integer(0));
+    }
+    if (!seqs.ok()) return Status::no_memory();
+  }
+  for (size_t i = 0; i < seqs.size(); ++i) {
+    Workflow w;
+    bool found;
+    WF_TRY(find_seq(db, seqs[i], &found, &w));
+    if (found) WF_TRY(remove(db, w, false, time));
+  }
+  *count = static_cast<int64_t>(seqs.size());
+  if (args.events && *count < args.limit) {
+    Query q(db, Sql::purge_events);
+    q.bind(":before", before).bind(":limit", args.limit - *count);
+    WF_TRY(q.run());
+    *count += q.changes();
+  }
+  return scope.commit();
+}
+
+}  // namespace wf

@@ -1,0 +1,131 @@
+#include "engine/intent.h"
+
+#include "base/json.h"
+#include "base/scope.h"
+#include "engine/finish.h"
+#include "engine/lane.h"
+#include "engine/lease.h"
+#include "engine/step.h"
+#include "engine/wait.h"
+
+namespace wf {
+namespace {
+
+constexpr string_view kKind = "step";
+
+Status in_doubt_error(string_view step, Text& out) {
+  out.add("{\"code\":\"in_doubt\",\"message\":\"a step was begun and never finished\",\"step\":");
+  json::quote(step, out);
+  out.add('}');
+  return out.ok() ? Status() : Status::no_memory();
+}
+
+Status write_begun(Db& db, const Handle& handle, const Workflow& w, string_view step, Millis now) {
+  {
+    Query q(db, Sql::intent_begin);
+    q.bind(":seq", w.seq).bind(":step", step).bind(":now", now).bind(":nonce", handle.is_token ? handle.nonce : 0);
+    WF_TRY(q.run());
+  }
+  return handle.is_token ? renew_lease(db, handle, now) : Status();
+}
+
+Status set_status(Db& db, const Workflow& w, string_view step, const char* status, Millis now) {
+  Query q(db, Sql::intent_set);
+  q.bind(":seq", w.seq).bind(":step", step).bind(":status", status).bind(":now", now);
+  return q.run();
+}
+
+}  // namespace
+
+Status begin_step(Db& db, const Handle& handle, string_view step, InDoubt in_doubt, const Now& now, Begun* out) {
+  WriteScope scope(db);
+  WF_TRY(scope.begin(Inline::allowed, "wf_begin"));
+  Millis time;
+  WF_TRY(call_time(db, now, &time));
+  Workflow w;
+  WF_TRY(load(db, handle, &w));
+  bool found, begun = false, same_claim = false;
+  {
+    Query q(db, Sql::intent_row);
+    q.bind(":seq", w.seq).bind(":step", step);
+    WF_TRY(q.next(&found));
+    const bool ours = found && q.text(0) == kKind;
+    if (ours && q.text(1) == "done") {
+      out->done = true;
+      add_json(q.value(2), out->output);
+      return out->output.ok() ? scope.commit() : Status::no_memory();
+    }
+    // The call that was held repeats itself: NULL again.
+    if (ours && q.text(1) == "waiting" && w.state == State::waiting && (closed_by(handle, w) || !handle.is_token)) return scope.commit();
+    WF_TRY(may_act(db, handle, w, time, Act::write));
+    if (found && !ours) return wrong_kind(w, step, q.text(0), kKind);
+    begun = found && q.text(1) == "begun";
+    same_claim = begun && (q.is_null(3) || (handle.is_token && q.integer(3) == handle.nonce));
+  }
+  if (!handle.is_token) WF_TRY(end_lost_claim(db, w, time));
+  if (begun && !same_claim && in_doubt == InDoubt::hold) {
+    WF_TRY(set_status(db, w, step, "waiting", time));
+    WF_TRY(suspend(db, handle, w, kNoTime, time));
+    return scope.commit();
+  }
+  if (begun && !same_claim && in_doubt == InDoubt::fail) {
+    Text error;
+    WF_TRY(in_doubt_error(step, error));
+    State became;
+    WF_TRY(finish(db, w, {State::failed, {}, Value::text(error.view())}, closing_of(handle, "fail"), time, &became));
+    return scope.commit();
+  }
+  out->go = true;
+  WF_TRY(step_key(db, handle, step, &out->key));
+  WF_TRY(write_begun(db, handle, w, step, time));
+  return scope.commit();
+}
+
+Status resolve_step(Db& db, string_view id, string_view step, Verdict verdict, const Value& value, const Now& now) {
+  WriteScope scope(db);
+  WF_TRY(scope.begin(Inline::allowed, "wf_resolve"));
+  Millis time;
+  WF_TRY(call_time(db, now, &time));
+  Handle handle;
+  handle.id = id;
+  Workflow w;
+  WF_TRY(load(db, handle, &w));
+  if (is_terminal(w.state)) WF_TRY(may_act(db, handle, w, time, Act::write));
+  bool held;
+  {
+    Query q(db, Sql::intent_row);
+    q.bind(":seq", w.seq).bind(":step", step);
+    bool found;
+    WF_TRY(q.next(&found));
+    held = found && q.text(1) == "waiting";
+    if (!found || q.text(0) != kKind || q.text(1) == "failed") {
+      return Status::error(Code::not_found, "step '%.*s' of workflow '%.*s' was not begun", WF_SV(step), WF_SV(id));
+    }
+    if (q.text(1) == "done") return Status::error(Code::state, "step '%.*s' of workflow '%.*s' is recorded already", WF_SV(step), WF_SV(id));
+    if (!held && w.lease_is_live(time) && q.integer_or(3, -1) == w.nonce) return may_act(db, handle, w, time, Act::write);
+  }
+  if (verdict == Verdict::failed) {
+    Text error;
+    if (value.is_null()) WF_TRY(in_doubt_error(step, error));
+    const Value why = value.is_null() ? Value::text(error.view()) : value;
+    {
+      Query q(db, Sql::intent_failed);
+      q.bind(":seq", w.seq).bind(":step", step).bind(":now", time).bind(":error", why);
+      WF_TRY(q.run());
+    }
+    State became;
+    WF_TRY(finish(db, w, {State::failed, {}, why}, {}, time, &became));
+    return scope.commit();
+  }
+  if (verdict == Verdict::done) {
+    Query q(db, Sql::intent_done);
+    q.bind(":seq", w.seq).bind(":step", step).bind(":now", time).bind(":output", value);
+    WF_TRY(q.run());
+  } else {
+    WF_TRY(set_status(db, w, step, "begun", time));  // by no claim: the next wf_begin goes
+  }
+  if (held) WF_TRY(leave_wait(db, w, time));
+  return scope.commit();
+}
+
+}  // namespace wf

@@ -1,0 +1,56 @@
+// Waits: sleeps, signals, events, joins.
+//
+// A wait is opened by the function that waits, if it is not satisfied at once: its step gets the status 'waiting', the claim is over, and the
+// workflow is suspended until it is due: its wake-up time, or the moment when something that it waits for happens. It is decided, and its
+// outcome recorded for good, by whoever looks first afterwards: the next claim, or the same function by bare id. Both read what has
+// happened from the tables, so a wake-up too many does no harm, and none can be missed: everyone writes under the write lock.
+#pragma once
+
+#include "engine/settings.h"
+
+namespace wf {
+
+enum class WaitKind : char { sleep, signal, event, join };
+// "sleep", "await", "await_event", "join": column kind of _wf_step.
+string_view wait_kind_name(WaitKind kind);
+
+struct Wait {
+  WaitKind kind = WaitKind::sleep;
+  string_view step;
+  string_view topics;          // JSON array: signals, events or workflow ids; of a join empty: the children spawned so far
+  Millis timeout = kNoTime;    // from now; of a sleep its length
+  Millis until = kNoTime;      // of a sleep, instead
+  bool any = false;            // of a join: the earliest is enough
+  bool outputs = true;         // of a join: with outputs and errors
+};
+
+// Opens the wait, repeats it, or reads its outcome. `*ready`: `output` is the recorded outcome (JSON), `*due` the wake-up time of a sleep.
+// Not ready: the workflow is suspended. WF_NONDETERMINISM if the step is of another kind; all that may_act() raises.
+Status wait(Db& db, const Handle& handle, const Wait& args, const Now& now, bool* ready, Text& output, Millis* due);
+
+// wf_signal: a message to one workflow. `*sent` is false if its key was used before.
+Status send_signal(Db& db, string_view id, string_view signal, const Value& payload, string_view key, const Now& now, bool* sent);
+
+// wf_emit: the first payload of an event stands. `*first`: it is this one; else `*standing` is the other, its bytes held by `buffer`.
+Status emit_event(Db& db, string_view event, const Value& payload, const Now& now, bool* first, Text& buffer, Value* standing);
+
+// Looks whether the open wait of a waiting workflow is satisfied. If so, its outcome is recorded, and the caller moves the workflow on.
+// If not, the workflow is put back to where it waits.
+Status decide_wait(Db& db, const Workflow& workflow, Millis now, bool* satisfied);
+
+// Tells the joins that wait for the workflow `seq` that it ends or is deleted; to be called before its own row is written.
+Status tell_joins(Db& db, int64_t seq, Millis now);
+
+// The workflow waits no more: it is pending, due at once (paused: once it is resumed).
+Status leave_wait(Db& db, const Workflow& workflow, Millis now);
+
+// Forgets the open wait of a workflow that ends or goes into its second phase.
+Status drop_wait(Db& db, const Workflow& workflow);
+
+// Wakes one waiting workflow.
+Status wake(Db& db, int64_t seq, int64_t lane, Millis now);
+
+// What a handle may do that has to wait for something outside: suspends the workflow until `due` (kNoTime: until it is woken).
+Status suspend(Db& db, const Handle& handle, const Workflow& workflow, Millis due, Millis now);
+
+}  // namespace wf

@@ -1,0 +1,83 @@
+// Steps that are begun before an outside effect, and what a workflow shows to the outside.
+
+#include "base/json.h"
+#include "engine/intent.h"
+#include "engine/values.h"
+#include "functions/call.h"
+
+namespace wf {
+
+Status wf_begin(Call& call) {
+  Handle handle;
+  string_view step;
+  WF_TRY(call.handle(0, &handle));
+  WF_TRY(call.name(1, "step", &step));
+  Begun begun;
+  WF_TRY(begin_step(call.db, handle, step, static_cast<InDoubt>(call.options.integer("in_doubt", 0)), call.options.now(), &begun));
+  Text out;
+  if (begun.go) out.add("{\"go\":true,\"key\":\"").add(begun.key.view()).add("\"}");
+  else if (begun.done) out.add("{\"output\":").add(begun.output.view()).add('}');
+  if (begun.go || begun.done) return call.result_json(out);
+  call.result_null();
+  return {};
+}
+
+Status wf_resolve(Call& call) {
+  string_view id, step, verdict;
+  WF_TRY(call.id(0, &id));
+  WF_TRY(call.name(1, "step", &step));
+  WF_TRY(call.name(2, "verdict", &verdict));
+  constexpr string_view kVerdicts[] = {"done", "retry", "failed"};
+  size_t i = 0;
+  while (i < std::size(kVerdicts) && kVerdicts[i] != verdict) ++i;
+  if (i == std::size(kVerdicts)) {
+    return Status::error(Code::invalid, "verdict of wf_resolve() must be 'done', 'retry' or 'failed', got '%.*s'", WF_SV(excerpt(verdict)));
+  }
+  Text buffer;
+  Value value;
+  WF_TRY(call.report(3, buffer, &value));
+  WF_TRY(resolve_step(call.db, id, step, static_cast<Verdict>(i), value, call.options.now()));
+  call.result(int64_t{1});
+  return {};
+}
+
+Status wf_set(Call& call) {
+  Handle handle;
+  string_view key;
+  WF_TRY(call.handle(0, &handle));
+  WF_TRY(call.name(1, "key", &key));
+  Text buffer;
+  Value value;
+  WF_TRY(call.report(2, buffer, &value));
+  WF_TRY(set_value(call.db, handle, key, value, call.options.now()));
+  call.result(int64_t{1});
+  return {};
+}
+
+Status wf_get(Call& call) {
+  Handle handle;
+  string_view key;
+  WF_TRY(call.handle(0, &handle));
+  WF_TRY(call.name(1, "key", &key));
+  Query q(call.db, Sql::value_get);
+  bool found;
+  WF_TRY(get_value(call.db, handle, key, q, &found));
+  found ? call.result_stored(q.value(0)) : call.result_null();
+  return {};
+}
+
+Status wf_append(Call& call) {
+  Handle handle;
+  string_view stream;
+  WF_TRY(call.handle(0, &handle));
+  WF_TRY(call.name(1, "stream", &stream));
+  Text buffer;
+  Value value;
+  WF_TRY(call.report(2, buffer, &value));
+  int64_t offset;
+  WF_TRY(append(call.db, handle, stream, value, call.options.integer("offset", -1), call.options.now(), &offset));
+  call.result(offset);
+  return {};
+}
+
+}  // namespace wf

@@ -1,0 +1,111 @@
+// The functions that wait, that others wait for, and that start children.
+
+#include "base/json.h"
+#include "engine/children.h"
+#include "engine/wait.h"
+#include "functions/call.h"
+
+namespace wf {
+namespace {
+
+// Handle, step, and the result of a wait: NULL while it is open.
+Status run_wait(Call& call, Wait& args) {
+  Handle handle;
+  WF_TRY(call.handle(0, &handle));
+  WF_TRY(call.name(1, "step", &args.step));
+  bool ready;
+  Text output;
+  Millis due;
+  WF_TRY(wait(call.db, handle, args, call.options.now(), &ready, output, &due));
+  if (!ready) call.result_null();
+  else if (args.kind == WaitKind::sleep) call.result(due, TimeForm::sql);
+  else return call.result_json(output);
+  return {};
+}
+
+Status wait_for_names(Call& call, WaitKind kind, const char* what) {
+  Wait args;
+  args.kind = kind;
+  Text topics;
+  WF_TRY(call.names(2, what, topics));
+  args.topics = topics.view();
+  if (call.given(3)) WF_TRY(read_duration("timeout", call.raw(3), 0, &args.timeout));
+  return run_wait(call, args);
+}
+
+}  // namespace
+
+Status wf_sleep(Call& call) {
+  Wait args;
+  const Value length = call.raw(2);
+  // Text is a duration where it can be one, else a time; numbers are seconds.
+  if (length.type == Value::Type::text && !parse_duration(length.bytes, &args.timeout)) {
+    args.timeout = kNoTime;
+    if (!parse_time(length.bytes, &args.until)) {
+      return Status::error(Code::invalid, "duration of wf_sleep() must be a duration like '30s', a number of seconds, or a time, got '%.*s'",
+                           WF_SV(excerpt(is_utf8(length.bytes) ? length.bytes : "(not UTF-8)")));
+    }
+  } else if (length.type != Value::Type::text) {
+    WF_TRY(read_duration("duration", length, 0, &args.timeout));
+  }
+  return run_wait(call, args);
+}
+
+Status wf_signal(Call& call) {
+  string_view id, signal;
+  Value payload;
+  WF_TRY(call.id(0, &id));
+  WF_TRY(call.name(1, "signal", &signal));
+  WF_TRY(call.input(2, "payload", &payload));
+  bool sent;
+  WF_TRY(send_signal(call.db, id, signal, payload, call.options.text("key"), call.options.now(), &sent));
+  call.result(int64_t{sent});
+  return {};
+}
+
+Status wf_await(Call& call) { return wait_for_names(call, WaitKind::signal, "signal"); }
+
+Status wf_emit(Call& call) {
+  string_view event;
+  Value payload;
+  WF_TRY(call.name(0, "event", &event));
+  WF_TRY(call.input(1, "payload", &payload));
+  bool first;
+  Text json;
+  Value standing;
+  WF_TRY(emit_event(call.db, event, payload, call.options.now(), &first, json, &standing));
+  call.result_stored(first ? payload : standing);
+  return {};
+}
+
+Status wf_await_event(Call& call) { return wait_for_names(call, WaitKind::event, "event"); }
+
+Status wf_spawn(Call& call) {
+  Handle handle;
+  string_view step;
+  Start args;
+  WF_TRY(call.handle(0, &handle));
+  WF_TRY(call.name(1, "step", &step));
+  WF_TRY(call.name(2, "name", &args.name));
+  WF_TRY(call.input(3, "input", &args.input));
+  WF_TRY(read_start_options(call.options, &args));
+  args.detached = call.options.boolean("detached");
+  Name id;
+  WF_TRY(spawn(call.db, handle, step, args, call.options.now(), &id));
+  call.result(id.view());
+  return {};
+}
+
+Status wf_join(Call& call) {
+  Wait args;
+  args.kind = WaitKind::join;
+  Text ids;
+  if (call.given(2)) WF_TRY(call.names(2, "ids", ids));
+  args.topics = ids.view();
+  args.any = call.options.integer("mode", 0) == 1;
+  args.outputs = call.options.boolean("outputs", true);
+  args.timeout = call.options.integer("timeout", kNoTime);
+  return run_wait(call, args);
+}
+
+}  // namespace wf

@@ -1,0 +1,93 @@
+-- What operators do to workflows.
+
+-- name: control_pause
+UPDATE main._wf_workflow
+SET paused_from = status, status = 'paused', place = 2, paused_left = deadline_at - :now, deadline_at = NULL, updated_at = :now
+WHERE seq = :seq
+
+-- name: control_resume
+UPDATE main._wf_workflow
+SET status = paused_from, place = :place, paused_from = NULL, deadline_at = :now + paused_left, paused_left = NULL, updated_at = :now
+WHERE seq = :seq
+
+-- name: control_dedup_taken
+SELECT o.id FROM main._wf_workflow AS w JOIN main._wf_workflow AS o ON o.dedup = w.dedup AND o.finished_at IS NULL
+WHERE w.seq = :seq AND w.dedup IS NOT NULL AND o.seq <> w.seq
+
+-- name: control_step_n
+SELECT n FROM main._wf_step WHERE wf = :seq AND name = :step
+
+-- name: control_spawned_from
+SELECT w.seq FROM main._wf_step AS s JOIN main._wf_workflow AS w ON w.id = json_extract(s.output, '$')
+WHERE s.wf = :seq AND s.kind = 'spawn' AND s.n >= :n AND w.parent = :seq AND w.finished_at IS NULL
+
+-- name: control_untake
+UPDATE main._wf_signal SET taken = NULL WHERE wf = :seq AND taken >= :n
+
+-- name: control_drop_steps
+DELETE FROM main._wf_step WHERE wf = :seq AND n >= :n
+
+-- name: control_redo
+UPDATE main._wf_workflow SET redo = redo + 1 WHERE seq = :seq
+
+-- name: control_drop_outcome
+DELETE FROM main._wf_large WHERE wf = :seq AND what IN (1, 2)
+
+-- name: control_forgive_steps
+UPDATE main._wf_step SET attempts = 0 WHERE wf = :seq AND status = 'failed'
+
+-- name: control_retry
+UPDATE main._wf_workflow
+SET status = 'pending', place = :place, due_at = :now, nonce = NULL, claim_key = NULL, again = 1, failures = 0, lost = 0,
+    closed_nonce = NULL, closed = NULL, finished_at = NULL, ending = NULL, output = NULL, error = NULL, deadline_at = :now + timeout,
+    updated_at = :now
+WHERE seq = :seq
+
+-- name: control_orphan
+UPDATE main._wf_workflow SET parent = NULL WHERE parent = :seq
+
+-- name: control_delete_steps
+DELETE FROM main._wf_step WHERE wf = :seq
+
+-- name: control_delete_failures
+DELETE FROM main._wf_failure WHERE wf = :seq
+
+-- name: control_delete_large
+DELETE FROM main._wf_large WHERE wf = :seq
+
+-- name: control_delete_signals
+DELETE FROM main._wf_signal WHERE wf = :seq
+
+-- name: control_delete_values
+DELETE FROM main._wf_value WHERE wf = :seq
+
+-- name: control_delete_streams
+DELETE FROM main._wf_stream WHERE wf = :seq
+
+-- name: control_delete_workflow
+DELETE FROM main._wf_workflow WHERE seq = :seq
+
+-- name: fork_workflow
+INSERT INTO main._wf_workflow(seq, id, lane, status, place, due_at, created_at, updated_at, deadline_at, timeout, flags, max_attempts, backoff,
+                              headers, input)
+SELECT :new, :id, lane, 'pending', CASE WHEN flags & 1 THEN 2 ELSE 0 END, :now, :now, :now, :now + timeout, timeout, flags & 11, max_attempts, backoff,
+       headers, CASE WHEN :own_input THEN :input ELSE input END
+FROM main._wf_workflow WHERE seq = :seq
+
+-- name: fork_large_input
+INSERT INTO main._wf_large(wf, what, value) SELECT :new, 0, value FROM main._wf_large WHERE wf = :seq AND what = 0
+
+-- name: fork_steps
+INSERT INTO main._wf_step(wf, name, kind, status, attempts, begun_at, at, due_at, topics, how, output)
+SELECT :new, name, kind, status, attempts, begun_at, at, due_at, topics, how, output
+FROM main._wf_step WHERE wf = :seq AND status = 'done' AND (:n IS NULL OR n < :n) ORDER BY n
+
+-- name: purge_workflows
+SELECT w.seq FROM main._wf_workflow AS w JOIN main._wf_lane AS l ON l.lane = w.lane
+WHERE w.finished_at <= :before AND (:status IS NULL OR w.status IN (SELECT value FROM json_each(:status)))
+  AND (:name IS NULL OR l.name = :name)
+  AND NOT EXISTS (SELECT 1 FROM main._wf_workflow AS p WHERE p.seq = w.parent AND p.finished_at IS NULL)
+ORDER BY w.seq LIMIT :limit
+
+-- name: purge_events
+DELETE FROM main._wf_event WHERE name IN (SELECT name FROM main._wf_event WHERE at <= :before LIMIT :limit)

@@ -1,0 +1,20 @@
+-- Steps that are begun before an outside effect.
+
+-- name: intent_row
+SELECT kind, status, output, nonce FROM main._wf_step WHERE wf = :seq AND name = :step
+
+-- name: intent_begin
+INSERT INTO main._wf_step(wf, name, kind, status, attempts, begun_at, at, nonce) VALUES(:seq, :step, 'step', 'begun', 0, :now, :now, :nonce)
+ON CONFLICT(wf, name) DO UPDATE SET status = 'begun', begun_at = coalesce(begun_at, :now), at = :now, nonce = :nonce
+
+-- name: intent_set
+UPDATE main._wf_step SET status = :status, nonce = :nonce, at = :now WHERE wf = :seq AND name = :step
+
+-- name: intent_done
+UPDATE main._wf_step
+SET n = (SELECT max(n) + 1 FROM main._wf_step), status = 'done', attempts = attempts + 1, at = :now, output = :output, error = NULL
+WHERE wf = :seq AND name = :step
+
+-- name: intent_failed
+UPDATE main._wf_step SET status = 'failed', attempts = attempts + 1, at = :now, error = :error, nonce = NULL, begun_at = NULL
+WHERE wf = :seq AND name = :step
