@@ -9,14 +9,13 @@ UPDATE main._wf_workflow SET deadline_at = :until WHERE seq = :seq
 -- name: claim_of_key
 SELECT seq FROM main._wf_workflow WHERE claim_key = :key AND nonce IS NOT NULL AND status = 'running'
 
--- name: claim_lease
-SELECT coalesce((SELECT lease FROM main._wf_queue WHERE queue = :queue), (SELECT value FROM main._wf_meta WHERE key = 'lease'))
-
 -- name: claim_take
 UPDATE main._wf_workflow
 SET status = 'running', place = :place, due_at = :due, nonce = :nonce, worker = :worker, lease = :lease, claim_key = :key,
     attempt = attempt + :again, resumed = resumed + 1 - :again, again = 0, lost = :lost,
-    mark = CASE WHEN :lost > 0 THEN (SELECT coalesce(max(n), 0) FROM main._wf_step) ELSE mark END,
+    limited = CASE WHEN :limits THEN (SELECT l.queue || char(31) || l.partition FROM main._wf_lane AS l WHERE l.lane = _wf_workflow.lane) END,
+    flags = CASE WHEN :until_end THEN flags | 8 ELSE flags & ~8 END,
+    mark = CASE WHEN :lost_now THEN (SELECT coalesce(max(n), 0) FROM main._wf_step WHERE wf = :seq) ELSE mark END,
     started_at = coalesce(started_at, :now), updated_at = :now
 WHERE seq = :seq
 

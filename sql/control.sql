@@ -70,7 +70,7 @@ DELETE FROM main._wf_workflow WHERE seq = :seq
 -- name: fork_workflow
 INSERT INTO main._wf_workflow(seq, id, lane, status, place, due_at, created_at, updated_at, deadline_at, timeout, flags, max_attempts, backoff,
                               headers, input)
-SELECT :new, :id, lane, 'pending', CASE WHEN flags & 1 THEN 2 ELSE 0 END, :now, :now, :now, :now + timeout, timeout, flags & 11, max_attempts, backoff,
+SELECT :new, :id, lane, 'pending', CASE WHEN flags & 1 THEN 2 ELSE 0 END, :now, :now, :now, :now + timeout, timeout, flags & 3, max_attempts, backoff,
        headers, CASE WHEN :own_input THEN :input ELSE input END
 FROM main._wf_workflow WHERE seq = :seq
 

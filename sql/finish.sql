@@ -2,8 +2,8 @@
 
 -- name: finish_end
 UPDATE main._wf_workflow
-SET status = :status, place = NULL, due_at = NULL, nonce = CASE WHEN :keep THEN nonce END, claim_key = NULL, limited = NULL, paused_from = NULL, paused_left = NULL,
-    closed_nonce = :closed_nonce, closed = :closed, finished_at = :now, updated_at = :now,
+SET status = :status, place = NULL, due_at = NULL, nonce = CASE WHEN :keep THEN nonce END, claim_key = NULL, limited = NULL, flags = flags & ~8, paused_from = NULL, paused_left = NULL,
+    closed_nonce = coalesce(:closed_nonce, closed_nonce), closed = coalesce(:closed, closed), finished_at = :now, updated_at = :now,
     output = :output, error = coalesce(:error, error)
 WHERE seq = :seq
 
@@ -13,5 +13,5 @@ UPDATE main._wf_workflow
 SET status = 'pending', place = :place, due_at = :now, nonce = CASE WHEN :keep THEN nonce END, claim_key = NULL,
     limited = CASE WHEN flags & 8 THEN limited END, paused_from = NULL, paused_left = NULL,
     ending = :ending, again = 1, failures = 0, lost = 0, deadline_at = NULL,
-    closed_nonce = :closed_nonce, closed = :closed, updated_at = :now, error = :error
+    closed_nonce = coalesce(:closed_nonce, closed_nonce), closed = coalesce(:closed, closed), updated_at = :now, error = :error
 WHERE seq = :seq

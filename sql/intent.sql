@@ -7,8 +7,11 @@ SELECT kind, status, output, nonce FROM main._wf_step WHERE wf = :seq AND name =
 INSERT INTO main._wf_step(wf, name, kind, status, attempts, begun_at, at, nonce) VALUES(:seq, :step, 'step', 'begun', 0, :now, :now, :nonce)
 ON CONFLICT(wf, name) DO UPDATE SET status = 'begun', begun_at = coalesce(begun_at, :now), at = :now, nonce = :nonce
 
--- name: intent_set
-UPDATE main._wf_step SET status = :status, nonce = :nonce, at = :now WHERE wf = :seq AND name = :step
+-- name: intent_hold
+UPDATE main._wf_step SET status = 'waiting', at = :now WHERE wf = :seq AND name = :step
+
+-- name: intent_retry
+UPDATE main._wf_step SET status = 'begun', nonce = NULL, at = :now WHERE wf = :seq AND name = :step
 
 -- name: intent_done
 UPDATE main._wf_step

@@ -29,7 +29,7 @@ ORDER BY priority DESC LIMIT 1
 
 -- The lanes of one priority that may hold something due, earliest first.
 -- name: lane_due
-SELECT lane, next_due, name, version FROM main._wf_lane
+SELECT lane, next_due, name, version, partition FROM main._wf_lane
 WHERE queue = :queue AND kind = 0 AND priority = :priority AND next_due <= :now
 ORDER BY next_due
 

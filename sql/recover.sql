@@ -12,12 +12,12 @@ SET status = CASE status WHEN 'running' THEN 'pending' ELSE status END,
     paused_from = CASE paused_from WHEN 'running' THEN 'pending' ELSE paused_from END,
     place = CASE place WHEN 1 THEN 3 ELSE place END,
     due_at = :now, nonce = NULL, claim_key = NULL, limited = CASE WHEN flags & 8 THEN limited END, again = 0, updated_at = :now
-WHERE place IS NOT NULL AND nonce IS NOT NULL AND (:worker IS NULL OR worker = :worker)
+WHERE place IS NOT NULL AND 'running' IN (status, paused_from) AND nonce IS NOT NULL AND (:worker IS NULL OR worker = :worker)
 
--- The claims that were live when their workflow was cancelled.
+-- The rest: the claims that were live when their workflow was cancelled.
 -- name: recover_void_ended
 UPDATE main._wf_workflow SET nonce = NULL
-WHERE place IS NULL AND nonce IS NOT NULL AND (:worker IS NULL OR worker = :worker)
+WHERE nonce IS NOT NULL AND (:worker IS NULL OR worker = :worker)
 
 -- name: recover_pause
 UPDATE main._wf_workflow
@@ -26,7 +26,7 @@ WHERE place IS NOT NULL AND status <> 'paused'
 
 -- name: recover_in_doubt
 SELECT count(*) FROM main._wf_step AS s JOIN main._wf_workflow AS w ON w.seq = s.wf
-WHERE s.status = 'begun' AND s.nonce IS NOT NULL AND s.nonce IS NOT w.nonce AND w.place IS NOT NULL
+WHERE s.status IN ('begun', 'waiting') AND s.kind = 'step' AND s.nonce IS NOT NULL AND s.nonce IS NOT w.nonce AND w.place IS NOT NULL
 
 -- name: count_pending
 SELECT count(*) FROM main._wf_workflow WHERE place IS NOT NULL AND (:queue IS NULL OR lane IN (SELECT lane FROM main._wf_lane WHERE queue = :queue))
@@ -34,3 +34,16 @@ SELECT count(*) FROM main._wf_workflow WHERE place IS NOT NULL AND (:queue IS NU
 -- name: count_ready
 SELECT count(*) FROM main._wf_lane AS l JOIN main._wf_workflow AS w ON w.lane = l.lane AND w.place IN (0, 1, 3) AND w.due_at <= :now AND coalesce(w.deadline_at > :now, 1)
 WHERE l.kind = 0 AND l.next_due <= :now AND (:queue IS NULL OR l.queue = :queue)
+  AND (SELECT CASE
+                   WHEN q.paused THEN 'queue paused'
+                   WHEN NOT (w.flags & 8 AND w.limited IS NOT NULL) AND q.concurrency <= (
+                     SELECT count(*) FROM main._wf_workflow AS x
+                     WHERE x.limited >= l.queue || char(31) AND x.limited < l.queue || char(32)
+                       AND (x.flags & 8 OR (x.nonce IS NOT NULL AND x.due_at > :now))) THEN 'concurrency limit'
+                   WHEN NOT (w.flags & 8 AND w.limited IS NOT NULL) AND l.partition <> '' AND q.partition_concurrency <= (
+                     SELECT count(*) FROM main._wf_workflow AS x
+                     WHERE x.limited = l.queue || char(31) || l.partition
+                       AND (x.flags & 8 OR (x.nonce IS NOT NULL AND x.due_at > :now))) THEN 'partition limit'
+                   WHEN w.place <> 3 AND q.rate_limit <= (
+                     SELECT coalesce(sum(n), 0) FROM main._wf_rate AS r WHERE r.queue = l.queue AND r.at > :now - q.rate_per) THEN 'rate limit'
+                 END FROM main._wf_queue AS q WHERE q.queue = l.queue) IS NULL

@@ -33,7 +33,7 @@ CREATE TABLE IF NOT EXISTS main._wf_workflow(
   again INTEGER NOT NULL DEFAULT 1,    -- 1: the next claim starts a new attempt
   failures INTEGER NOT NULL DEFAULT 0, -- of the workflow itself, against max_attempts
   lost INTEGER NOT NULL DEFAULT 0,     -- leases lost in a row
-  mark INTEGER NOT NULL DEFAULT 0,     -- last step row when a lease was lost: a later one breaks the row
+  mark INTEGER NOT NULL DEFAULT 0,     -- its last step row when a lease was lost: a later one breaks the row
   redo INTEGER NOT NULL DEFAULT 0,     -- part of wf_key, raised by wf_retry with from
   worker TEXT,
   lease INTEGER,                       -- length of the current lease

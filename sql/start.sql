@@ -13,6 +13,6 @@ SELECT coalesce(max(seq), 0) + 1 FROM main._wf_workflow
 
 -- name: start_insert
 INSERT INTO main._wf_workflow(seq, id, lane, status, place, due_at, created_at, updated_at, deadline_at, timeout, flags,
-                              max_attempts, backoff, parent, dedup, headers, input)
+                              max_attempts, backoff, parent, scheduled_at, dedup, headers, input)
 VALUES(:seq, :id, :lane, 'pending', :place, :due, :now, :now, :deadline, :timeout, :flags,
-       :max_attempts, :backoff, :parent, :dedup, :headers, :input)
+       :max_attempts, :backoff, :parent, :scheduled, :dedup, :headers, :input)

@@ -22,12 +22,51 @@ FROM main._wf_workflow AS w JOIN main._wf_lane AS l ON l.lane = w.lane
 
 -- name: table_pending
 SELECT w.seq AS _n, w.id AS id, l.name AS name, w.status AS status, l.queue AS queue, l.priority AS priority,
-       w.place IN (0, 1, 3) AND w.due_at <= :now AND l.kind = 0 AND coalesce(w.deadline_at > :now, 1) AS ready, w.due_at AS due_at,
+       w.place IN (0, 1, 3) AND w.due_at <= :now AND l.kind = 0 AND coalesce(w.deadline_at > :now, 1)
+         AND (SELECT CASE
+                   WHEN q.paused THEN 'queue paused'
+                   WHEN NOT (w.flags & 8 AND w.limited IS NOT NULL) AND q.concurrency <= (
+                     SELECT count(*) FROM main._wf_workflow AS x
+                     WHERE x.limited >= l.queue || char(31) AND x.limited < l.queue || char(32)
+                       AND (x.flags & 8 OR (x.nonce IS NOT NULL AND x.due_at > :now))) THEN 'concurrency limit'
+                   WHEN NOT (w.flags & 8 AND w.limited IS NOT NULL) AND l.partition <> '' AND q.partition_concurrency <= (
+                     SELECT count(*) FROM main._wf_workflow AS x
+                     WHERE x.limited = l.queue || char(31) || l.partition
+                       AND (x.flags & 8 OR (x.nonce IS NOT NULL AND x.due_at > :now))) THEN 'partition limit'
+                   WHEN w.place <> 3 AND q.rate_limit <= (
+                     SELECT coalesce(sum(n), 0) FROM main._wf_rate AS r WHERE r.queue = l.queue AND r.at > :now - q.rate_per) THEN 'rate limit'
+                 END FROM main._wf_queue AS q WHERE q.queue = l.queue) IS NULL AS ready, w.due_at AS due_at,
        CASE
          WHEN w.status = 'paused' THEN 'paused'
          WHEN w.deadline_at <= :now THEN 'out of time'
          WHEN w.status = 'running' AND w.due_at > :now THEN 'running on ' || coalesce(w.worker, 'a worker')
          WHEN w.status = 'running' THEN 'lease of ' || coalesce(w.worker, 'a worker') || ' expired'
+         WHEN w.place IN (0, 1, 3) AND w.due_at <= :now AND l.kind = 0 AND (SELECT CASE
+                   WHEN q.paused THEN 'queue paused'
+                   WHEN NOT (w.flags & 8 AND w.limited IS NOT NULL) AND q.concurrency <= (
+                     SELECT count(*) FROM main._wf_workflow AS x
+                     WHERE x.limited >= l.queue || char(31) AND x.limited < l.queue || char(32)
+                       AND (x.flags & 8 OR (x.nonce IS NOT NULL AND x.due_at > :now))) THEN 'concurrency limit'
+                   WHEN NOT (w.flags & 8 AND w.limited IS NOT NULL) AND l.partition <> '' AND q.partition_concurrency <= (
+                     SELECT count(*) FROM main._wf_workflow AS x
+                     WHERE x.limited = l.queue || char(31) || l.partition
+                       AND (x.flags & 8 OR (x.nonce IS NOT NULL AND x.due_at > :now))) THEN 'partition limit'
+                   WHEN w.place <> 3 AND q.rate_limit <= (
+                     SELECT coalesce(sum(n), 0) FROM main._wf_rate AS r WHERE r.queue = l.queue AND r.at > :now - q.rate_per) THEN 'rate limit'
+                 END FROM main._wf_queue AS q WHERE q.queue = l.queue) IS NOT NULL THEN
+           (SELECT CASE
+                   WHEN q.paused THEN 'queue paused'
+                   WHEN NOT (w.flags & 8 AND w.limited IS NOT NULL) AND q.concurrency <= (
+                     SELECT count(*) FROM main._wf_workflow AS x
+                     WHERE x.limited >= l.queue || char(31) AND x.limited < l.queue || char(32)
+                       AND (x.flags & 8 OR (x.nonce IS NOT NULL AND x.due_at > :now))) THEN 'concurrency limit'
+                   WHEN NOT (w.flags & 8 AND w.limited IS NOT NULL) AND l.partition <> '' AND q.partition_concurrency <= (
+                     SELECT count(*) FROM main._wf_workflow AS x
+                     WHERE x.limited = l.queue || char(31) || l.partition
+                       AND (x.flags & 8 OR (x.nonce IS NOT NULL AND x.due_at > :now))) THEN 'partition limit'
+                   WHEN w.place <> 3 AND q.rate_limit <= (
+                     SELECT coalesce(sum(n), 0) FROM main._wf_rate AS r WHERE r.queue = l.queue AND r.at > :now - q.rate_per) THEN 'rate limit'
+                 END FROM main._wf_queue AS q WHERE q.queue = l.queue)
          WHEN w.status = 'waiting' AND w.due_at <= :now THEN 'ready'
          WHEN w.status = 'waiting' THEN coalesce((
            SELECT CASE s.kind
@@ -83,6 +122,28 @@ SELECT s.n AS _n, w.id AS workflow_id, s.name AS step, wf_key(w.id, s.name) AS k
 FROM main._wf_step AS s JOIN main._wf_workflow AS w ON w.seq = s.wf
 WHERE s.status IN ('begun', 'waiting') AND s.kind = 'step' AND w.place IS NOT NULL
   AND (s.status = 'waiting' OR (s.nonce IS NOT NULL AND NOT (s.nonce IS w.nonce AND w.status = 'running' AND w.due_at > :now)))
+
+-- name: table_queues
+SELECT row_number() OVER (ORDER BY n.queue) AS _n, n.queue AS queue, q.concurrency AS concurrency, q.worker_concurrency AS worker_concurrency,
+       q.partition_concurrency AS partition_concurrency, coalesce(q.hold, 'lease') AS hold, q.rate_limit AS rate_limit,
+       q.rate_per / 1000.0 AS rate_per, coalesce(q.paused, 0) AS paused, q.lease / 1000.0 AS lease, q.max_attempts AS max_attempts, q.backoff AS backoff,
+       (SELECT count(*) FROM main._wf_lane AS l CROSS JOIN main._wf_workflow AS w ON w.lane = l.lane AND w.place IN (0, 3) AND w.due_at <= :now
+        WHERE l.queue = n.queue) AS depth,
+       (SELECT count(*) FROM main._wf_lane AS l CROSS JOIN main._wf_workflow AS w ON w.lane = l.lane AND w.place IN (1, 2) AND w.nonce IS NOT NULL AND w.due_at > :now
+        WHERE l.queue = n.queue) AS running,
+       (SELECT min(w.due_at) FROM main._wf_lane AS l CROSS JOIN main._wf_workflow AS w ON w.lane = l.lane AND w.place IN (0, 3) AND w.due_at <= :now
+        WHERE l.queue = n.queue) AS oldest_due_at
+FROM (SELECT queue FROM main._wf_queue UNION SELECT queue FROM main._wf_lane) AS n LEFT JOIN main._wf_queue AS q ON q.queue = n.queue
+
+-- name: table_schedules
+SELECT s.rowid AS _n, s.name AS name, s.cron AS cron, json_extract(s.valid, '$.timezone') AS timezone, s.workflow AS workflow,
+       coalesce(s.input, 'null') AS input, json_extract(s.valid, '$.catch_up') AS catch_up, json_extract(s.valid, '$.grace') AS grace,
+       json_extract(s.valid, '$.overlap') AS overlap, s.paused AS paused, s.next_at AS next_at, s.last_at AS last_at,
+       s.name || '@' || strftime('%Y-%m-%dT%H:%M:%S', (s.last_at - (s.last_at % 1000 + 1000) % 1000) / 1000, 'unixepoch')
+              || CASE s.last_at % 1000 WHEN 0 THEN '' ELSE printf('.%03d', (s.last_at % 1000 + 1000) % 1000) END || 'Z' AS last_id,
+       s.skipped AS skipped, json_extract(s.valid, '$.start') AS start, s.created_at AS created_at,
+       json_extract(s.valid, '$.failed.error') AS error
+FROM (SELECT rowid, *, CASE WHEN json_valid(settings) THEN settings END AS valid FROM main._wf_schedule) AS s
 
 -- name: table_functions
 SELECT key AS _n, json_extract(value, '$.name') AS name, json_extract(value, '$.signature') AS signature,

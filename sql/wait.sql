@@ -119,7 +119,7 @@ SELECT 1 FROM main._wf_waiter WHERE wf = :seq LIMIT 1
 
 -- The one that ended first.
 -- name: join_first
-SELECT w.id FROM json_each(:topics) AS j CROSS JOIN main._wf_workflow AS w ON w.id = j.value
+SELECT j.key FROM json_each(:topics) AS j CROSS JOIN main._wf_workflow AS w ON w.id = j.value
 WHERE w.finished_at IS NOT NULL ORDER BY w.finished_at, j.key LIMIT 1
 
 -- name: join_show
@@ -127,7 +127,7 @@ SELECT j.value, w.status, w.finished_at IS NOT NULL,
        coalesce(w.output, (SELECT value FROM main._wf_large WHERE wf = w.seq AND what = 1)),
        coalesce(w.error, (SELECT value FROM main._wf_large WHERE wf = w.seq AND what = 2))
 FROM json_each(:topics) AS j LEFT JOIN main._wf_workflow AS w ON w.id = j.value
-WHERE :only IS NULL OR j.value = :only
+WHERE :only IS NULL OR j.key = :only
 ORDER BY j.key
 
 -- name: join_retire

@@ -6,6 +6,8 @@
 #include "engine/finish.h"
 #include "engine/lane.h"
 #include "engine/lease.h"
+#include "engine/queue.h"
+#include "engine/schedule.h"
 #include "engine/wait.h"
 
 namespace wf {
@@ -56,10 +58,8 @@ bool passes(string_view filter, string_view name) {
   return false;
 }
 
-// Takes the first of the lane's due rows into `best` if it comes before it.
-Status look_into_lane(Db& db, int64_t lane, int64_t priority, Millis now, Candidate* best, bool* empty) {
-  Query heads(db, Sql::lane_heads);
-  heads.bind(":lane", lane).bind(":now", now);
+// Takes the rows of `heads` (due time, number) into `best`.
+Status consider(Query& heads, int64_t priority, Candidate* best, bool* empty) {
   *empty = true;
   for (;;) {
     bool row;
@@ -71,8 +71,62 @@ Status look_into_lane(Db& db, int64_t lane, int64_t priority, Millis now, Candid
   }
 }
 
+// A lane as Sql::lane_due lists it.
+struct Lane {
+  int64_t number;
+  int64_t priority;
+  string_view queue, partition;
+};
+
+// Takes the first of the lane's due rows into `best` if it comes before it; `*empty`: there was none, although the lane promised one.
+Status look_into_lane(Db& db, const Lane& lane, const Admission& admitted, Millis now, Candidate* best, bool* empty) {
+  *empty = false;
+  bool full, none;
+  WF_TRY(partition_is_full(db, lane.queue, lane.partition, admitted.settings, now, &full));
+  if (full) {
+    {
+      Query held(db, Sql::queue_held_in_lane);
+      held.bind(":queue", lane.queue).bind(":partition", lane.partition).bind(":lane", lane.number).bind(":now", now);
+      held.bind(":resumed_only", int64_t{admitted.rate_is_used_up});
+      WF_TRY(consider(held, lane.priority, best, &none));
+    }
+    if (!none) return {};
+    Query block(db, Sql::queue_block_lane);
+    block.bind(":queue", lane.queue).bind(":partition", lane.partition).bind(":lane", lane.number).bind(":now", now);
+    return block.run();
+  }
+  Query heads(db, admitted.rate_is_used_up ? Sql::queue_resumable : Sql::lane_heads);
+  heads.bind(":lane", lane.number).bind(":now", now);
+  WF_TRY(consider(heads, lane.priority, best, &none));
+  *empty = none && !admitted.rate_is_used_up;
+  return {};
+}
+
+// A workflow without version takes every worker's.
+bool passes_filters(const Claim& args, string_view name, string_view version) {
+  return passes(args.names, name) && (version.empty() || passes(args.versions, version));
+}
+
+// The workflows that hold a slot of a full queue to their end.
+Status look_at_held(Db& db, string_view queue, const Claim& args, bool resumed_only, Millis now, Candidate* best) {
+  Query held(db, Sql::queue_held);
+  held.bind(":queue", queue).bind(":now", now);
+  for (;;) {
+    bool row;
+    WF_TRY(held.next(&row));
+    if (!row) return {};
+    const Candidate one{held.integer(1), held.integer(2), held.integer(0)};
+    if (resumed_only && held.integer(5) != static_cast<int64_t>(Place::to_resume)) continue;
+    if (passes_filters(args, held.text(3), held.text(4)) && one.before(*best)) *best = one;
+  }
+}
+
 // The best due workflow of one queue, if it comes before `best`.
 Status look_into_queue(Db& db, string_view queue, const Claim& args, Millis now, Candidate* best, StaleLanes* stale) {
+  Admission admitted;
+  WF_TRY(admission(db, queue, args.worker, now, &admitted));
+  if (admitted.closed) return {};
+  if (admitted.full) return admitted.settings.until_end ? look_at_held(db, queue, args, admitted.rate_is_used_up, now, best) : Status();
   for (int64_t below = INT64_MAX;;) {
     {
       Query q(db, Sql::lane_priority);
@@ -90,10 +144,9 @@ Status look_into_queue(Db& db, string_view queue, const Claim& args, Millis now,
       WF_TRY(lanes.next(&row));
       if (!row) break;
       if (best->found() && best->priority == below && lanes.integer(1) > best->due) break;
-      // A workflow without version takes every worker's.
-      if (!passes(args.names, lanes.text(2)) || (!lanes.text(3).empty() && !passes(args.versions, lanes.text(3)))) continue;
+      if (!passes_filters(args, lanes.text(2), lanes.text(3))) continue;
       bool empty;
-      WF_TRY(look_into_lane(db, lanes.integer(0), below, now, best, &empty));
+      WF_TRY(look_into_lane(db, {lanes.integer(0), below, queue, lanes.text(4)}, admitted, now, best, &empty));
       if (empty) stale->add(lanes.integer(0));
       if (stale->full()) return {};
     }
@@ -136,21 +189,23 @@ Status new_nonce(Db& db, const Workflow& w, int64_t* nonce) {
   return {};
 }
 
-Status lease_of(Db& db, const Claim& args, string_view queue, Millis* out) {
-  *out = args.lease;
-  if (args.lease != kNoTime) return {};
-  Query q(db, Sql::claim_lease);
-  q.bind(":queue", queue);
+Status lease_of(Db& db, const Claim& args, const QueueSettings& settings, Millis* out) {
+  *out = args.lease != kNoTime ? args.lease : settings.lease;
+  if (*out != kNoTime) return {};
+  Query q(db, Sql::setting_get);
+  q.bind(":key", "lease");
   bool row;
   WF_TRY(q.next(&row));
-  *out = q.integer_or(0, kDefaultLease);
+  *out = row ? q.integer(0) : kDefaultLease;
   return {};
 }
 
 // Leases the workflow; it is due, and whoever held it has lost it.
 Status take(Db& db, const Claim& args, const Workflow& w, int64_t lost, Millis now) {
+  QueueSettings settings;
+  WF_TRY(read_queue(db, w.queue.view(), &settings));
   Millis lease;
-  WF_TRY(lease_of(db, args, w.queue.view(), &lease));
+  WF_TRY(lease_of(db, args, settings, &lease));
   int64_t nonce = 0;
   WF_TRY(new_nonce(db, w, &nonce));
   const bool again = w.again != 0 || w.is_claimed();
@@ -158,9 +213,11 @@ Status take(Db& db, const Claim& args, const Workflow& w, int64_t lost, Millis n
     Query q(db, Sql::claim_take);
     q.bind(":seq", w.seq).bind(":now", now).bind(":due", later(now, lease)).bind(":lease", lease).bind(":nonce", nonce);
     q.bind(":place", static_cast<int64_t>(w.flags & kManual ? Place::not_offered : Place::leased));
-    q.bind_name(":worker", args.worker).bind_name(":key", args.key).bind(":again", int64_t{again}).bind(":lost", lost);
+    q.bind_name(":worker", args.worker).bind_name(":key", args.key).bind(":again", int64_t{again}).bind(":lost", lost).bind(":lost_now", int64_t{w.is_claimed()});
+    q.bind(":limits", int64_t{settings.has_limits()}).bind(":until_end", int64_t{settings.has_limits() && settings.until_end});
     WF_TRY(q.run());
   }
+  if (again) WF_TRY(count_rate(db, w.queue.view(), settings, now));
   return lane_moved(db, w);
 }
 
@@ -267,8 +324,10 @@ Status repeat(Db& db, const Claim& args, Millis now, bool* found, Text& out) {
     return Status::error(Code::conflict, "the key '%.*s' holds a claim of workflow '%.*s', not '%.*s'", WF_SV(args.key),
                          WF_SV(w.id.view()), WF_SV(args.id));
   }
+  QueueSettings settings;
+  WF_TRY(read_queue(db, w.queue.view(), &settings));
   Millis lease;
-  WF_TRY(lease_of(db, args, w.queue.view(), &lease));
+  WF_TRY(lease_of(db, args, settings, &lease));
   if (later(now, lease) > w.due_at) {
     Query q(db, Sql::lease_extend);
     q.bind(":seq", seq).bind(":due", later(now, lease)).bind(":now", now);
@@ -284,7 +343,8 @@ Status claim_one(Db& db, const Claim& args, Millis now, Text& out, int64_t* coun
   Workflow w;
   WF_TRY(load(db, handle, &w));
   const bool over = is_terminal(w.state);
-  if (!over && w.state != State::paused && !w.lease_is_live(now) && (w.due_at == kNoTime || w.due_at > now)) return {};
+  if (w.state == State::paused && !w.lease_is_live(now)) return paused_error(w);
+  if (!over && !w.lease_is_live(now) && (w.due_at == kNoTime || w.due_at > now)) return {};
   if (over || w.state != State::waiting) WF_TRY(may_act(db, handle, w, now, Act::write));
   bool taken;
   WF_TRY(take_or_end(db, args, w, now, &taken));
@@ -321,7 +381,8 @@ Status fire_one(Db& db, int64_t seq, Millis now) {
   Workflow w;
   bool found;
   WF_TRY(find_seq(db, seq, &found, &w));
-  if (found) WF_TRY(time_out(db, w, now));
+  // The one before may have ended it, or begun its second phase.
+  if (found && !is_terminal(w.state) && w.deadline_at != kNoTime && w.deadline_at <= now) WF_TRY(time_out(db, w, now));
   return item.commit();
 }
 
@@ -382,6 +443,7 @@ Status claim(Db& db, const Claim& args, const Now& now, Text& out, int64_t* coun
   WF_TRY(call_time(db, now, &time));
   int64_t fired;
   WF_TRY(fire_deadlines(db, time, &fired));
+  WF_TRY(fire_schedules(db, time, &fired));
 
   if (!args.key.empty()) {
     bool found;

@@ -147,13 +147,13 @@ Status fork(Db& db, string_view id, const Fork& args, const Now& now, Name* out)
   WF_TRY(scope.begin(Inline::allowed, "wf_fork"));
   Millis time;
   WF_TRY(call_time(db, now, &time));
+  WF_TRY(new_id(db, args.id, time, out));
   Handle handle;
   handle.id = id;
   Workflow w;
   WF_TRY(load(db, handle, &w));
   int64_t n = 0;
   if (!args.from.empty()) WF_TRY(step_n(db, w, args.from, &n));
-  WF_TRY(new_id(db, args.id, time, out));
   {
     Handle other;
     other.id = out->view();

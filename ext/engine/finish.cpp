@@ -17,8 +17,8 @@ void bind_closing(Query& q, const Closing& closing, State became, Text& text) {
   q.bind(":closed_nonce", closing.nonce).bind(":closed", text.view());
 }
 
-// The claim that is current when its workflow is cancelled stays known: what it did is still recorded.
-bool keeps_claim(const Workflow& w, const Outcome& outcome) { return outcome.state == State::cancelled && w.is_claimed(); }
+// The claim that is live when its workflow is cancelled stays known: what it did is still recorded.
+bool keeps_claim(const Workflow& w, const Outcome& outcome, Millis now) { return outcome.state == State::cancelled && w.lease_is_live(now); }
 
 Status start_cleanup(Db& db, const Workflow& w, const Outcome& outcome, const Closing& closing, Millis now) {
   WF_TRY(drop_wait(db, w));
@@ -27,7 +27,7 @@ Status start_cleanup(Db& db, const Workflow& w, const Outcome& outcome, const Cl
   Query q(db, Sql::finish_cleanup);
   Text closed;
   bind_closing(q, closing, State::pending, closed);
-  q.bind(":keep", int64_t{keeps_claim(w, outcome)});
+  q.bind(":keep", int64_t{keeps_claim(w, outcome, now)});
   q.bind(":seq", w.seq).bind(":now", now).bind(":ending", state_name(outcome.state));
   q.bind(":place", static_cast<int64_t>(w.line(true)));
   if (!is_large(outcome.error)) q.bind(":error", outcome.error);
@@ -44,7 +44,7 @@ Status end(Db& db, const Workflow& w, const Outcome& outcome, State state, const
   Query q(db, Sql::finish_end);
   Text closed;
   bind_closing(q, closing, state, closed);
-  q.bind(":keep", int64_t{keeps_claim(w, outcome)});
+  q.bind(":keep", int64_t{keeps_claim(w, outcome, now)});
   q.bind(":seq", w.seq).bind(":now", now).bind(":status", state_name(state));
   if (!is_large(outcome.output)) q.bind(":output", outcome.output);
   if (!is_large(error)) q.bind(":error", error);

@@ -29,9 +29,9 @@ Status write_begun(Db& db, const Handle& handle, const Workflow& w, string_view 
   return handle.is_token ? renew_lease(db, handle, now) : Status();
 }
 
-Status set_status(Db& db, const Workflow& w, string_view step, const char* status, Millis now) {
-  Query q(db, Sql::intent_set);
-  q.bind(":seq", w.seq).bind(":step", step).bind(":status", status).bind(":now", now);
+Status update(Db& db, Sql sql, const Workflow& w, string_view step, Millis now) {
+  Query q(db, sql);
+  q.bind(":seq", w.seq).bind(":step", step).bind(":now", now);
   return q.run();
 }
 
@@ -64,7 +64,7 @@ Status begin_step(Db& db, const Handle& handle, string_view step, InDoubt in_dou
   }
   if (!handle.is_token) WF_TRY(end_lost_claim(db, w, time));
   if (begun && !same_claim && in_doubt == InDoubt::hold) {
-    WF_TRY(set_status(db, w, step, "waiting", time));
+    WF_TRY(update(db, Sql::intent_hold, w, step, time));
     WF_TRY(suspend(db, handle, w, kNoTime, time));
     return scope.commit();
   }
@@ -90,7 +90,6 @@ Status resolve_step(Db& db, string_view id, string_view step, Verdict verdict, c
   handle.id = id;
   Workflow w;
   WF_TRY(load(db, handle, &w));
-  if (is_terminal(w.state)) WF_TRY(may_act(db, handle, w, time, Act::write));
   bool held;
   {
     Query q(db, Sql::intent_row);
@@ -101,6 +100,7 @@ Status resolve_step(Db& db, string_view id, string_view step, Verdict verdict, c
     if (!found || q.text(0) != kKind || q.text(1) == "failed") {
       return Status::error(Code::not_found, "step '%.*s' of workflow '%.*s' was not begun", WF_SV(step), WF_SV(id));
     }
+    if (is_terminal(w.state)) return may_act(db, handle, w, time, Act::write);
     if (q.text(1) == "done") return Status::error(Code::state, "step '%.*s' of workflow '%.*s' is recorded already", WF_SV(step), WF_SV(id));
     if (!held && w.lease_is_live(time) && q.integer_or(3, -1) == w.nonce) return may_act(db, handle, w, time, Act::write);
   }
@@ -122,7 +122,7 @@ Status resolve_step(Db& db, string_view id, string_view step, Verdict verdict, c
     q.bind(":seq", w.seq).bind(":step", step).bind(":now", time).bind(":output", value);
     WF_TRY(q.run());
   } else {
-    WF_TRY(set_status(db, w, step, "begun", time));  // by no claim: the next wf_begin goes
+    WF_TRY(update(db, Sql::intent_retry, w, step, time));  // by no claim: the next wf_begin goes
   }
   if (held) WF_TRY(leave_wait(db, w, time));
   return scope.commit();

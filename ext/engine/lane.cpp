@@ -38,6 +38,12 @@ Status lane_settle(Db& db, int64_t lane) {
   return q.run();
 }
 
-Status lane_moved(Db& db, const Workflow& workflow) { return workflow.partitioned ? lane_settle(db, workflow.lane) : Status(); }
+Status lane_moved(Db& db, const Workflow& w) {
+  if (!w.partitioned) return {};
+  if (!w.limited) return lane_settle(db, w.lane);
+  Query q(db, Sql::queue_settle_partition);
+  q.bind(":queue", w.queue.view()).bind(":lane", w.lane);
+  return q.run();
+}
 
 }  // namespace wf

@@ -76,9 +76,6 @@ Backoff stored_backoff(string_view text) {
   return backoff;
 }
 
-namespace {
-
-// Milliseconds as the seconds that users see.
 Value seconds(Millis millis) {
   return millis % 1000 == 0 ? Value::of(millis / 1000) : Value::of(static_cast<double>(millis) / 1000);
 }
@@ -90,8 +87,6 @@ void show_backoff(const Backoff& backoff, Text& out) {
   add_json(seconds(backoff.max), out);
   out.add(",\"jitter\":").add_real(backoff.jitter).add('}');
 }
-
-}  // namespace
 
 Status read_setting(Db& db, Setting setting, SettingValue* out) {
   bool exists, row = false;

@@ -41,6 +41,9 @@ Status policy_of(Db& db, const Workflow& workflow, Policy* out);
 // Backoff to and from its stored form, JSON with durations in milliseconds.
 void add_backoff(const Backoff& backoff, Text& out);
 Backoff stored_backoff(string_view json);
+// What users see: durations in seconds.
+void show_backoff(const Backoff& backoff, Text& out);
+Value seconds(Millis millis);
 
 // The settings of wf_config.
 enum class Setting : char { lease, max_attempts, backoff, clock, schema_version, epoch };

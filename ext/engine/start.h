@@ -25,6 +25,7 @@ struct Start {
   bool cleanup = false;
   int64_t parent = 0;                // of a child
   bool detached = false;             // it does not end with its parent
+  Millis scheduled_at = kNoTime;     // nominal time, if a schedule starts it
 };
 
 // Starts it, once: an id that exists with the same name and input is a success that changes nothing, with another name or input

@@ -75,10 +75,11 @@ Status decide_event(Db& db, const Row& row, bool* satisfied, Text& output) {
   return {};
 }
 
-// The workflows of a join, in order; `only`: this one.
-Status show_join(Db& db, const Row& row, string_view only, Text& output) {
+// The workflows of a join, in order; `only`: the one at this place, or -1.
+Status show_join(Db& db, const Row& row, int64_t only, Text& output) {
   Query q(db, Sql::join_show);
-  q.bind(":topics", row.topics).bind_name(":only", only);
+  q.bind(":topics", row.topics);
+  if (only >= 0) q.bind(":only", only);
   output.add('[');
   for (bool first = true;; first = false) {
     bool found;
@@ -100,26 +101,35 @@ Status show_join(Db& db, const Row& row, string_view only, Text& output) {
   return {};
 }
 
-Status decide_join(Db& db, int64_t seq, const Row& row, bool is_open, bool* satisfied, Text& output) {
+Status has_row(Db& db, Sql sql, int64_t seq, const Row& row, bool* found) {
+  Query q(db, sql);
+  q.bind(":seq", seq).bind(":topics", row.topics);
+  return q.next(found);
+}
+
+Status decide_join(Db& db, int64_t seq, const Row& row, bool* satisfied, Text& output) {
   if (row.any) {
     Query q(db, Sql::join_first);
     q.bind(":topics", row.topics);
     WF_TRY(q.next(satisfied));
-    if (*satisfied) return show_join(db, row, q.text(0), output);
-    if (row.topics == "[]") *satisfied = true;
+    if (*satisfied) return show_join(db, row, q.integer(0), output);
   } else {
-    // Of an open join whoever ends has taken itself off the list.
-    Query q(db, is_open ? Sql::join_waits : Sql::join_open);
-    q.bind(":seq", seq).bind(":topics", row.topics);
-    bool waits;
-    WF_TRY(q.next(&waits));
-    *satisfied = !waits;
+    // Whoever ends takes itself off the list, so as long as there is one on it nothing else need be looked at.
+    bool listed;
+    WF_TRY(has_row(db, Sql::join_waits, seq, row, &listed));
+    if (listed) return {};
   }
-  return *satisfied ? show_join(db, row, {}, output) : Status();
+  bool unfinished;
+  WF_TRY(has_row(db, Sql::join_open, seq, row, &unfinished));
+  *satisfied = !unfinished;
+  if (unfinished) return {};
+  if (!row.any) return show_join(db, row, -1, output);
+  output.add("[]");  // none is left that could end
+  return {};
 }
 
 // Whether the wait is satisfied, or its time is up; then `output` is its outcome.
-Status decide(Db& db, int64_t seq, const Row& row, bool is_open, Millis now, bool* satisfied, Text& output) {
+Status decide(Db& db, int64_t seq, const Row& row, Millis now, bool* satisfied, Text& output) {
   *satisfied = false;
   const bool time_is_up = row.due != kNoTime && row.due <= now;
   switch (row.kind) {
@@ -136,8 +146,8 @@ Status decide(Db& db, int64_t seq, const Row& row, bool is_open, Millis now, boo
       if (!*satisfied && time_is_up) output.add("{\"event\":null,\"timeout\":true}");
       break;
     case WaitKind::join:
-      WF_TRY(decide_join(db, seq, row, is_open, satisfied, output));
-      if (!*satisfied && time_is_up) WF_TRY(show_join(db, row, {}, output));
+      WF_TRY(decide_join(db, seq, row, satisfied, output));
+      if (!*satisfied && time_is_up) WF_TRY(show_join(db, row, -1, output));
       break;
   }
   *satisfied = *satisfied || time_is_up;
@@ -164,29 +174,35 @@ Status run_for(Db& db, Sql sql, int64_t seq) {
   return q.run();
 }
 
-// The ids of a join, checked; NULL stands for the children spawned so far.
+// Whether the workflow may wait for these ids.
+Status check_join(Db& db, const Workflow& w, string_view ids) {
+  if (ids.empty()) return {};
+  Text id;
+  for (json::Elements e(ids); e.next();) {
+    id.clear();
+    json::unquote(e.value(), id);
+    if (!id.ok()) return Status::no_memory();
+    if (id.view() == w.id.view()) return Status::error(Code::invalid, "workflow '%.*s' cannot wait for itself", WF_SV(w.id.view()));
+  }
+  Query q(db, Sql::join_unknown);
+  q.bind(":topics", ids);
+  bool row;
+  WF_TRY(q.next(&row));
+  return row ? Status::error(Code::not_found, "no workflow '%.*s' to join", WF_SV(q.text(0))) : Status();
+}
+
+// The ids of a join; none given stands for the children spawned so far.
 Status join_topics(Db& db, const Workflow& w, string_view given, Text& out) {
-  if (given.empty()) {
+  if (!given.empty()) {
+    out.add(given);
+  } else {
     Query q(db, Sql::join_children);
     q.bind(":seq", w.seq);
     bool row;
     WF_TRY(q.next(&row));
     out.add(q.text(0));
-    return out.ok() ? Status() : Status::no_memory();
   }
-  out.add(given);
-  Text id;
-  for (json::Elements e(given); e.next();) {
-    id.clear();
-    json::unquote(e.value(), id);
-    if (id.view() == w.id.view()) return Status::error(Code::invalid, "workflow '%.*s' cannot wait for itself", WF_SV(w.id.view()));
-  }
-  if (!out.ok() || !id.ok()) return Status::no_memory();
-  Query q(db, Sql::join_unknown);
-  q.bind(":topics", given);
-  bool row;
-  WF_TRY(q.next(&row));
-  return row ? Status::error(Code::not_found, "no workflow '%.*s' to join", WF_SV(q.text(0))) : Status();
+  return out.ok() ? Status() : Status::no_memory();
 }
 
 Status register_waiters(Db& db, int64_t seq, const Row& row) {
@@ -212,7 +228,7 @@ Status open(Db& db, const Handle& handle, Workflow& w, const Wait& args, Millis 
     row.n = q.integer(0);
   }
   if (!handle.is_token) WF_TRY(end_lost_claim(db, w, now));
-  WF_TRY(decide(db, w.seq, row, false, now, ready, output));
+  WF_TRY(decide(db, w.seq, row, now, ready, output));
   if (*ready) {
     WF_TRY(write_row(db, Sql::wait_done, w.seq, row, now, output.view()));
     return handle.is_token ? renew_lease(db, handle, now) : Status();
@@ -224,8 +240,9 @@ Status open(Db& db, const Handle& handle, Workflow& w, const Wait& args, Millis 
 
 // Decides the open wait of a row read by Sql::wait_step or Sql::workflow_open_wait, and records its outcome.
 Status decide_open(Db& db, const Workflow& w, const Row& row, Millis now, bool* satisfied, Text& output) {
-  WF_TRY(decide(db, w.seq, row, true, now, satisfied, output));
-  if (!*satisfied) return {};
+  WF_TRY(decide(db, w.seq, row, now, satisfied, output));
+  // One that had ended may have been retried since.
+  if (!*satisfied) return row.kind == WaitKind::join ? register_waiters(db, w.seq, row) : Status();
   WF_TRY(write_row(db, Sql::wait_done, w.seq, row, now, output.view()));
   return row.kind == WaitKind::event || row.kind == WaitKind::join ? run_for(db, Sql::wait_forget_workflow, w.seq) : Status();
 }
@@ -277,12 +294,12 @@ Status wait(Db& db, const Handle& handle, const Wait& args, const Now& now, bool
       *due = q.integer_or(5, kNoTime);
       return output.ok() ? scope.commit() : Status::no_memory();
     }
-    if (found && q.text(0) == kind && q.text(1) == "waiting" && closed_by(handle, w)) {
+    const bool is_open = found && q.text(0) == kind && q.text(1) == "waiting" && w.under_pause == State::waiting;
+    if (is_open && (!handle.is_token || closed_by(handle, w))) {
       // Its own open wait. The token is over, the bare id goes on where it is satisfied.
-      if (w.state == State::paused) return Status::error(Code::paused, "workflow '%.*s' is paused", WF_SV(w.id.view()));
-    } else if (found && q.text(0) == kind && q.text(1) == "waiting" && !handle.is_token && w.under_pause == State::waiting) {
-      if (w.state == State::paused) return Status::error(Code::paused, "workflow '%.*s' is paused", WF_SV(w.id.view()));
+      if (w.state == State::paused) return paused_error(w);
     } else {
+      if (!found && args.kind == WaitKind::join) WF_TRY(check_join(db, w, args.topics));
       WF_TRY(may_act(db, handle, w, time, Act::write));
       if (found) return wrong_kind(w, args.step, q.text(0), kind);
     }

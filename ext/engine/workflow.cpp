@@ -27,8 +27,6 @@ Status suspended_error(Db& db, const Workflow& w) {
   return Status::error(Code::suspended, "workflow '%.*s' waits in step '%.*s' (%.*s)", WF_SV(w.id.view()), WF_SV(q.text(1)), WF_SV(q.text(0)));
 }
 
-Status paused_error(const Workflow& w) { return Status::error(Code::paused, "workflow '%.*s' is paused", WF_SV(w.id.view())); }
-
 }  // namespace
 
 const char* state_name(State state) { return kStateNames[static_cast<int>(state)].data(); }
@@ -151,6 +149,8 @@ Status may_act(Db& db, const Handle& handle, const Workflow& w, Millis now, Act 
   if (w.state == State::waiting) return suspended_error(db, w);
   return {};
 }
+
+Status paused_error(const Workflow& w) { return Status::error(Code::paused, "workflow '%.*s' is paused", WF_SV(w.id.view())); }
 
 Status wrong_kind(const Workflow& w, string_view step, string_view is, string_view wanted) {
   return Status::error(Code::nondeterminism, "step '%.*s' of workflow '%.*s' is a step of kind '%.*s', not '%.*s'", WF_SV(step),

@@ -83,6 +83,8 @@ inline bool closed_by(const Handle& handle, const Workflow& workflow) {
   return workflow.closed_nonce == (handle.is_token ? handle.nonce : 0);
 }
 
+// WF_PAUSED.
+Status paused_error(const Workflow& workflow);
 // WF_NONDETERMINISM: the step is of the kind `is`, not `wanted`.
 Status wrong_kind(const Workflow& workflow, string_view step, string_view is, string_view wanted);
 

@@ -24,6 +24,8 @@ class Options {
   bool boolean(string_view name, bool otherwise = false) const { return integer(name, otherwise) != 0; }
   Backoff backoff(string_view name) const;
   Now now() const { return {has("now"), integer("now", 0)}; }
+  // Whether the option was given, also as null.
+  bool mentions(string_view name) const;
   // WF_INVALID if both are given.
   Status exclusive(const char* one, const char* other) const;
 
@@ -31,6 +33,7 @@ class Options {
   static constexpr size_t kMost = 24;
   struct Given {
     bool given = false;
+    bool null = false;
     int64_t integer = 0;
     Backoff backoff;
     Text text;
@@ -49,6 +52,8 @@ Status read_start_options(const Options& options, Start* out);
 // A duration or time, as users write it in SQL or in JSON.
 Status read_duration(const char* what, const Value& value, Millis min, Millis* out);
 Status read_time(const char* what, const Value& value, Millis* out);
+// The JSON object of a rate, {"limit", "per"}.
+Status read_rate(string_view json, int64_t* limit, Millis* per);
 // The JSON object of a backoff.
 Status read_backoff(const char* what, string_view json, Backoff* out);
 

@@ -107,6 +107,24 @@ Status read_backoff(const char* what, string_view text, Backoff* out) {
   return {};
 }
 
+Status read_rate(string_view text, int64_t* limit, Millis* per) {
+  *limit = -1;
+  *per = kNoTime;
+  for (json::Members m(text); m.next();) {
+    if (m.key_is("limit") && *limit < 0) {
+      if (json::kind(m.value()) != json::Kind::number || !json::to_integer(m.value(), limit) || *limit < 0) {
+        return Status::error(Code::invalid, "rate.limit must be an integer from 0, got %.*s", WF_SV(excerpt(m.value())));
+      }
+    } else if (m.key_is("per") && *per == kNoTime) {
+      WF_TRY(read_json_duration("rate.per", m.value(), 1, per));
+    } else {
+      return Status::error(Code::invalid, "the option \"rate\" must have the keys limit and per, once, got %.*s", WF_SV(excerpt(m.key())));
+    }
+  }
+  if (*limit >= 0 && *per != kNoTime) return {};
+  return Status::error(Code::invalid, "the option \"rate\" must be an object with limit and per, got %.*s", WF_SV(excerpt(text)));
+}
+
 Status Options::parse(std::span<const Option> described, string_view text) {
   described_ = described;
   if (!json::valid(text) || json::kind(text) != json::Kind::object) return wrong("options", "a JSON object", Value::text(text));
@@ -119,8 +137,9 @@ Status Options::parse(std::span<const Option> described, string_view text) {
       for (const Option& option : described) allowed.add(allowed.size() != 0 ? ", " : "").add(option.name);
       return Status::error(Code::invalid, "there is no option \"%.*s\"; allowed are %.*s", WF_SV(excerpt(key.view())), WF_SV(allowed.view()));
     }
-    if (given_[i].given) return Status::error(Code::invalid, "the option \"%s\" is given twice", described[i].name);
-    if (json::kind(m.value()) == json::Kind::null) continue;
+    if (given_[i].given || given_[i].null) return Status::error(Code::invalid, "the option \"%s\" is given twice", described[i].name);
+    given_[i].null = json::kind(m.value()) == json::Kind::null;
+    if (given_[i].null) continue;
     given_[i].given = true;
     WF_TRY(read(described[i], m.value(), &given_[i]));
     if (!given_[i].text.ok()) return Status::no_memory();
@@ -226,6 +245,13 @@ int64_t Options::integer(string_view name, int64_t otherwise) const {
 Backoff Options::backoff(string_view name) const {
   const Given* given = find(name);
   return given != nullptr ? given->backoff : Backoff{};
+}
+
+bool Options::mentions(string_view name) const {
+  for (size_t i = 0; i < described_.size(); ++i) {
+    if (name == described_[i].name) return given_[i].given || given_[i].null;
+  }
+  return false;
 }
 
 Status Options::exclusive(const char* one, const char* other) const {

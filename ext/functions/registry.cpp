@@ -106,6 +106,31 @@ constexpr Option kPurgeOptions[] = {
     kNowOption,
 };
 
+constexpr Option kQueueOptions[] = {
+    {"concurrency", OptionType::integer, "live leases at once", 0, INT32_MAX},
+    {"worker_concurrency", OptionType::integer, "live leases at once of one worker", 0, INT32_MAX},
+    {"partition_concurrency", OptionType::integer, "live leases at once of one partition; work without partition is not limited", 0, INT32_MAX},
+    {"hold", OptionType::choice, "how long a slot is held: as long as the lease (default), or once started to the workflow's end", 0, 0, "lease started"},
+    {"rate", OptionType::object, "{limit, per}: claims that start an attempt, in any period of this length"},
+    {"paused", OptionType::boolean, "nothing is claimed"},
+    {"lease", OptionType::duration, "default for claims", 1, kTenYears},
+    {"max_attempts", OptionType::integer, "default for its workflows", 1, kMaxAttemptsLimit},
+    {"backoff", OptionType::backoff, "default for its workflows"},
+    kNowOption,
+};
+
+constexpr Option kScheduleOptions[] = {
+    {"timezone", OptionType::name, "a zone of the IANA database such as Europe/Berlin, or an offset such as +05:30; default UTC"},
+    {"catch_up", OptionType::choice, "of several times that have come due: start the last one (default), all, or skip them if the last is older than grace", 0, 0,
+     "last all skip"},
+    {"grace", OptionType::duration, "how late a firing may be with catch_up skip; default 60s", 0, kDurationMax},
+    {"overlap", OptionType::choice, "while the workflow of the last firing goes on: skip the next (default), allow it (default with catch_up all), or queue it until then",
+     0, 0, "skip allow queue"},
+    {"paused", OptionType::boolean, "it does not fire; times that come meanwhile are left out"},
+    {"start", OptionType::object, "options of wf_start for its workflows; not id, at, dedup, now"},
+    kNowOption,
+};
+
 constexpr Option kFailOptions[] = {
     {"retry", OptionType::boolean, "false: final, whatever is left of the budget"},
     {"delay", OptionType::duration, "try again after this long, instead of the backoff", 0, kDurationMax},
@@ -175,16 +200,22 @@ constexpr Function kFunctions[] = {
     {"wf_append", "handle, stream, value", 3, 4, "Appends an item to a stream of the workflow and returns its offset, from 0.", kWrites, "with offset",
      kAppendOptions, wf_append},
     {"wf_cancel", "ids [, reason]", 1, 3, "Cancels one workflow or a JSON array of them, with their children that are not detached; returns how many changed.",
-     kWrites, "yes", kCancelOptions, wf_cancel},
-    {"wf_pause", "ids", 1, 2, "Pauses workflows: nobody claims or advances them; returns how many changed.", kWrites, "yes", kNowOnly, wf_pause},
-    {"wf_resume", "ids", 1, 2, "Ends a pause; returns how many changed.", kWrites, "yes", kNowOnly, wf_resume},
-    {"wf_retry", "ids", 1, 2, "Makes failed and cancelled workflows pending again, their recorded steps kept; returns how many changed.", kWrites, "yes",
+     kWrites | kBulk, "yes", kCancelOptions, wf_cancel},
+    {"wf_pause", "ids", 1, 2, "Pauses workflows: nobody claims or advances them; returns how many changed.", kWrites | kBulk, "yes", kNowOnly, wf_pause},
+    {"wf_resume", "ids", 1, 2, "Ends a pause; returns how many changed.", kWrites | kBulk, "yes", kNowOnly, wf_resume},
+    {"wf_retry", "ids", 1, 2, "Makes failed and cancelled workflows pending again, their recorded steps kept; returns how many changed.", kWrites | kBulk, "yes",
      kRetryOptions, wf_retry},
-    {"wf_delete", "ids", 1, 2, "Deletes workflows that have ended and all that is stored of them; returns how many there were.", kWrites | kDirectOnly, "yes",
+    {"wf_delete", "ids", 1, 2, "Deletes workflows that have ended and all that is stored of them; returns how many there were.", kWrites | kBulk | kDirectOnly, "yes",
      kDeleteOptions, wf_delete},
     {"wf_fork", "id", 1, 2, "Starts a new workflow with a copy of the finished steps of this one, and returns its id.", kWrites, "with id: WF_CONFLICT then",
      kForkOptions, wf_fork},
     {"wf_purge", "", 0, 1, "Deletes workflows that ended long ago; returns how many.", kWrites | kDirectOnly | kNotInWritingStatement, "yes", kPurgeOptions, wf_purge},
+    {"wf_queue", "name", 1, 2, "The settings of a queue; options are merged into them, null takes one away.", kWrites | kDirectOnly | kNotInWritingStatement, "yes",
+     kQueueOptions, wf_queue},
+    {"wf_schedule", "name, cron, workflow [, input]", 3, 5,
+     "Makes or changes a schedule, which starts the workflow '<name>@<time>' at every time of the cron expression, once; returns its next time, NULL if it has none.",
+     kWrites | kDirectOnly, "yes", kScheduleOptions, wf_schedule},
+    {"wf_unschedule", "name", 1, 2, "Ends a schedule, not what it has started; returns 1, or 0 if there is none.", kWrites | kDirectOnly, "yes", kNowOnly, wf_unschedule},
     {"wf_status", "id", 1, 1, "The workflow's status, NULL if there is none.", 0, "yes", {}, wf_status},
     {"wf_result", "id", 1, 1, "The output of a completed workflow, else NULL.", 0, "yes", {}, wf_result},
     {"wf_error", "id", 1, 1, "The error of a failed workflow, the reason of a cancelled one, else NULL.", 0, "yes", {}, wf_error},
@@ -210,6 +241,12 @@ struct Binding {
   Db* db;
 };
 
+bool needs_own_statement(const Function& function, int argc, sqlite3_value** argv) {
+  if (function.flags & kNotInWritingStatement) return true;
+  if (!(function.flags & kBulk) || argc == 0 || sqlite3_value_type(argv[0]) != SQLITE_TEXT) return false;
+  return has_prefix(Value::from(argv[0]).bytes, "[");
+}
+
 void invoke(sqlite3_context* context, int argc, sqlite3_value** argv) {
   const auto* binding = static_cast<const Binding*>(sqlite3_user_data(context));
   Db& db = *binding->db;
@@ -225,7 +262,7 @@ void invoke(sqlite3_context* context, int argc, sqlite3_value** argv) {
       status = call.read_options();
       if (status.ok()) status = binding->function->run(call);
       // A wrong context comes before a wrong argument.
-      if (status.is(Code::invalid) && binding->function->flags & kNotInWritingStatement) {
+      if (status.is(Code::invalid) && needs_own_statement(*binding->function, argc, argv)) {
         if (Status context_error = check_context(db, binding->function->name); !context_error.ok()) status = static_cast<Status&&>(context_error);
       }
     }

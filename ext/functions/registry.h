@@ -39,6 +39,7 @@ enum FunctionFlag : unsigned {
   kRepeats = 4,                // not idempotent as it stands: `repeats` says when it is
   kDirectOnly = 8,             // not from triggers and views
   kInnocuous = 16,             // also from triggers and views of an untrusted schema
+  kBulk = 64,                  // takes a JSON array of ids, which is kNotInWritingStatement
   kFileless = 32,              // works whatever the file holds
 };
 
@@ -100,6 +101,9 @@ Status wf_retry(Call&);
 Status wf_delete(Call&);
 Status wf_fork(Call&);
 Status wf_purge(Call&);
+Status wf_queue(Call&);
+Status wf_schedule(Call&);
+Status wf_unschedule(Call&);
 Status wf_init(Call&);
 Status wf_version(Call&);
 Status wf_config(Call&);

@@ -44,6 +44,18 @@ constexpr Column kValues[] = {{"workflow_id", text}, {"key", text}, {"value", an
 
 constexpr Column kStreams[] = {{"workflow_id", text}, {"stream", text}, {"offset", integer}, {"value", any}, {"appended_at", time}};
 
+constexpr Column kQueues[] = {
+    {"queue", any}, {"concurrency", any}, {"worker_concurrency", any}, {"partition_concurrency", any}, {"hold", any}, {"rate_limit", any},
+    {"rate_per", any}, {"paused", any}, {"lease", any}, {"max_attempts", any}, {"backoff", any}, {"depth", any}, {"running", any},
+    {"oldest_due_at", time},
+};
+
+constexpr Column kSchedules[] = {
+    {"name", text}, {"cron", text}, {"timezone", any}, {"workflow", text}, {"input", any}, {"catch_up", any}, {"grace", any},
+    {"overlap", any}, {"paused", integer}, {"next_at", time}, {"last_at", time}, {"last_id", any}, {"skipped", integer}, {"start", any},
+    {"created_at", time}, {"error", any},
+};
+
 constexpr Column kInDoubt[] = {
     {"workflow_id", text}, {"step", text}, {"key", any}, {"held", any}, {"begun_at", time}, {"worker", text},
 };
@@ -59,6 +71,7 @@ constexpr Table kTables[] = {
     {"wf_steps", Sql::table_steps, kSteps, true},       {"wf_failures", Sql::table_failures, kFailures, true},
     {"wf_signals", Sql::table_signals, kSignals, true}, {"wf_events", Sql::table_events, kEvents},
     {"wf_values", Sql::table_values, kValues},          {"wf_streams", Sql::table_streams, kStreams},
+    {"wf_queues", Sql::table_queues, kQueues},          {"wf_schedules", Sql::table_schedules, kSchedules},
     {"wf_in_doubt", Sql::table_in_doubt, kInDoubt, true},
     {"wf_doctor", Sql::table_doctor, kDoctor},          {"wf_functions", Sql::table_functions, kFunctions},
 };

@@ -1,0 +1,112 @@
+#include "engine/queue.h"
+
+#include "base/scope.h"
+
+namespace wf {
+namespace {
+
+Status is_used_up(Query& q, int64_t limit, bool* out) {
+  *out = false;
+  if (limit < 0) return {};
+  q.bind(":most", limit);
+  bool row;
+  WF_TRY(q.next(&row));
+  *out = q.integer(0) >= limit;
+  return {};
+}
+
+}  // namespace
+
+Status read_queue(Db& db, string_view queue, QueueSettings* out) {
+  *out = {};
+  Query q(db, Sql::queue_settings);
+  q.bind(":queue", queue);
+  bool row;
+  WF_TRY(q.next(&row));
+  if (!row) return {};
+  out->concurrency = q.integer_or(0, -1);
+  out->worker_concurrency = q.integer_or(1, -1);
+  out->partition_concurrency = q.integer_or(2, -1);
+  out->until_end = q.integer(3) != 0;
+  out->rate_limit = q.integer_or(4, -1);
+  out->rate_per = q.integer(5);
+  out->paused = q.integer(6) != 0;
+  out->lease = q.integer_or(7, kNoTime);
+  out->max_attempts = q.integer_or(8, 0);
+  out->has_backoff = !q.is_null(9);
+  if (out->has_backoff) out->backoff = stored_backoff(q.text(9));
+  return {};
+}
+
+Status write_queue(Db& db, string_view queue, const QueueSettings& s) {
+  const auto limit = [](Query& q, const char* name, int64_t value, int64_t none) { value == none ? q.bind_null(name) : q.bind(name, value); };
+  {
+    Text backoff;
+    if (s.has_backoff) add_backoff(s.backoff, backoff);
+    if (!backoff.ok()) return Status::no_memory();
+    Query q(db, Sql::queue_put);
+    q.bind(":queue", queue).bind(":paused", int64_t{s.paused}).bind_name(":backoff", backoff.view());
+    limit(q, ":concurrency", s.concurrency, -1);
+    limit(q, ":worker_concurrency", s.worker_concurrency, -1);
+    limit(q, ":partition_concurrency", s.partition_concurrency, -1);
+    limit(q, ":rate_limit", s.rate_limit, -1);
+    if (s.rate_limit >= 0) q.bind(":rate_per", s.rate_per);
+    if (s.until_end) q.bind(":hold", "started");
+    q.bind_time(":lease", s.lease);
+    limit(q, ":max_attempts", s.max_attempts, 0);
+    WF_TRY(q.run());
+  }
+  {
+    Query q(db, Sql::queue_mark);
+    q.bind(":queue", queue).bind(":limits", int64_t{s.has_limits()}).bind(":started", int64_t{s.until_end});
+    WF_TRY(q.run());
+  }
+  Query q(db, Sql::queue_settle);
+  q.bind(":queue", queue);
+  return q.run();
+}
+
+Status admission(Db& db, string_view queue, string_view worker, Millis now, Admission* out) {
+  *out = {};
+  const QueueSettings& s = out->settings;
+  WF_TRY(read_queue(db, queue, &out->settings));
+  out->closed = s.paused;
+  if (!out->closed && s.worker_concurrency >= 0) {
+    Query q(db, Sql::queue_used_by_worker);
+    q.bind(":queue", queue).bind_name(":worker", worker).bind(":now", now);
+    WF_TRY(is_used_up(q, s.worker_concurrency, &out->closed));
+  }
+  if (!out->closed && s.concurrency >= 0) {
+    Query q(db, Sql::queue_used);
+    q.bind(":queue", queue).bind(":now", now);
+    WF_TRY(is_used_up(q, s.concurrency, &out->full));
+  }
+  if (!out->closed && s.rate_limit >= 0) {
+    Query q(db, Sql::rate_used);
+    q.bind(":queue", queue).bind(":now", now).bind(":per", s.rate_per);
+    bool row;
+    WF_TRY(q.next(&row));
+    out->rate_is_used_up = q.integer(0) >= s.rate_limit;
+  }
+  return {};
+}
+
+Status partition_is_full(Db& db, string_view queue, string_view partition, const QueueSettings& s, Millis now, bool* full) {
+  *full = false;
+  if (partition.empty() || s.partition_concurrency < 0) return {};
+  Query q(db, Sql::queue_used_in_partition);
+  q.bind(":queue", queue).bind(":partition", partition).bind(":now", now);
+  return is_used_up(q, s.partition_concurrency, full);
+}
+
+Status count_rate(Db& db, string_view queue, const QueueSettings& s, Millis now) {
+  if (s.rate_limit < 0) return {};
+  for (const Sql sql : {Sql::rate_prune, Sql::rate_add}) {
+    Query q(db, sql);
+    q.bind(":queue", queue).bind(":now", now).bind(":per", s.rate_per);
+    WF_TRY(q.run());
+  }
+  return {};
+}
+
+}  // namespace wf

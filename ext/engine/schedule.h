@@ -1,0 +1,49 @@
+// Schedules: workflows that are started again and again at the times of a calendar.
+//
+// Each nominal time is started once, as the workflow `<name>@<time>`: whoever looks takes the write lock first, and a workflow of that
+// id that is there already counts as the firing. The times of a schedule are handled in order; next_at is the first that is not handled
+// yet. It only moves forward, so a clock that goes backwards delays firings and repeats none.
+//
+// A look at a due schedule decides in this order:
+//   overlap   the workflow of the last firing has not ended: `skip` leaves out what has come due, `queue` leaves all as it is until it has
+//             ended, `allow` does not ask.
+//   catch_up  several times have come due: `last` starts the latest, `all` one after the other, `skip` the latest unless it is more than
+//             `grace` ago.
+#pragma once
+
+#include "engine/start.h"
+
+namespace wf {
+
+enum class CatchUp : char { last, all, skip };
+enum class Overlap : char { skip, allow, queue };
+
+constexpr Millis kDefaultGrace = 60000;
+constexpr int64_t kMostFirings = 1000;   // of one fire_schedules()
+constexpr size_t kMostScheduleName = 255 - sizeof "@2026-11-23T10:00:00.000Z" + 1;
+
+struct Schedule {
+  string_view name, cron, workflow;
+  Value input;
+  string_view timezone = "UTC";
+  CatchUp catch_up = CatchUp::last;
+  Millis grace = kDefaultGrace;
+  Overlap overlap = Overlap::skip;
+  bool paused = false;
+  Start start;                           // settings of its workflows; name, input, id, at and dedup are not used
+};
+
+// Makes or changes a schedule. `*next` is its next time, kNoTime if it is paused or there is none. What is there already in the same form is
+// left alone. With another calendar, or after a pause, it goes on from now, but not before its last firing; with other settings
+// alone, what is due stays due. WF_INVALID: cron, timezone.
+Status put_schedule(Db& db, const Schedule& schedule, const Now& now, Millis* next);
+// Ends a schedule; what it has started goes on. `*existed` says whether there was one.
+Status drop_schedule(Db& db, string_view name, bool* existed);
+
+// Does what is due, at most kMostFirings looks; `*count` is how many workflows were started. A firing that fails is noted in the schedule and
+// tried again a minute later; it is no error, and stands in nobody's way.
+Status fire_schedules(Db& db, Millis now, int64_t* count);
+// When fire_schedules() has something to do next, kNoTime if never as things stand.
+Status next_firing(Db& db, Millis* at);
+
+}  // namespace wf

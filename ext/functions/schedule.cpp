@@ -1,0 +1,93 @@
+// wf_schedule and wf_unschedule.
+
+#include "engine/schedule.h"
+
+#include "base/json.h"
+#include "functions/call.h"
+
+namespace wf {
+namespace {
+
+// The options of wf_start that a schedule may set for its workflows: all but those that belong to one workflow alone.
+class StartOptions {
+ public:
+  StartOptions() {
+    static constexpr string_view kNot[] = {"id", "at", "dedup", "now"};
+    for (const Function& function : functions()) {
+      if (string_view(function.name) != "wf_start") continue;
+      for (const Option& option : function.options) {
+        bool allowed = count_ < std::size(options_);
+        for (const string_view name : kNot) allowed = allowed && name != option.name;
+        if (allowed) options_[count_++] = option;
+      }
+    }
+  }
+  std::span<const Option> all() const { return {options_, count_}; }
+
+ private:
+  Option options_[24] = {};
+  size_t count_ = 0;
+};
+
+// The option "start"; `options` holds what `out` points to.
+Status read_start(string_view json, const StartOptions& allowed, Options& options, Start* out) {
+  Status status = options.parse(allowed.all(), json);
+  if (status.ok()) return read_start_options(options, out);
+  if (!status.is(Code::invalid)) return status;
+  const size_t code = string_view(code_name(Code::invalid)).size() + 2;
+  return Status::error(Code::invalid, "in the option \"start\": %s", status.message() + code);
+}
+
+Status cron_argument(const Call& call, int i, string_view* out) {
+  const Value value = call.raw(i);
+  if (value.type != Value::Type::text) {
+    return Status::error(Code::invalid, "cron of %s() must be text, got %s", call.function.name, value.type_name());
+  }
+  *out = value.bytes;
+  return {};
+}
+
+// The name of a schedule begins the ids of its workflows.
+Status schedule_name(const Call& call, int i, string_view* out) {
+  WF_TRY(call.name(i, "name", out));
+  WF_TRY(check_id("name", *out));
+  if (out->size() <= kMostScheduleName) return {};
+  return Status::error(Code::invalid, "the name of a schedule may have %d bytes, '%.*s...' has %d", static_cast<int>(kMostScheduleName),
+                       WF_SV(excerpt(*out)), static_cast<int>(out->size()));
+}
+
+}  // namespace
+
+Status wf_schedule(Call& call) {
+  Schedule s;
+  WF_TRY(schedule_name(call, 0, &s.name));
+  WF_TRY(cron_argument(call, 1, &s.cron));
+  WF_TRY(call.name(2, "workflow", &s.workflow));
+  WF_TRY(call.input(3, "input", &s.input));
+  const Options& o = call.options;
+  s.timezone = o.text("timezone", s.timezone);
+  s.catch_up = static_cast<CatchUp>(o.integer("catch_up", 0));
+  s.grace = o.integer("grace", s.grace);
+  // Who wants every missed time wants the second one too, although the first has just been started.
+  s.overlap = static_cast<Overlap>(o.integer("overlap", static_cast<int64_t>(s.catch_up == CatchUp::all ? Overlap::allow : Overlap::skip)));
+  s.paused = o.boolean("paused");
+  const StartOptions allowed;
+  Options start;
+  if (o.has("start")) WF_TRY(read_start(o.text("start"), allowed, start, &s.start));
+  Millis next;
+  WF_TRY(put_schedule(call.db, s, o.now(), &next));
+  if (next == kNoTime) call.result_null();
+  else call.result(next, TimeForm::sql);
+  return {};
+}
+
+Status wf_unschedule(Call& call) {
+  string_view name;
+  WF_TRY(schedule_name(call, 0, &name));
+  bool existed;
+  WF_TRY(drop_schedule(call.db, name, &existed));
+  call.result(int64_t{existed});
+  return {};
+}
+
+}  // namespace wf

@@ -1,0 +1,87 @@
+-- Settings of queues, and what they admit. A slot is held by a row with `limited`: its queue, char(31), its partition.
+
+-- name: queue_settings
+SELECT concurrency, worker_concurrency, partition_concurrency, hold = 'started', rate_limit, rate_per, paused, lease, max_attempts, backoff
+FROM main._wf_queue WHERE queue = :queue
+
+-- name: queue_put
+INSERT INTO main._wf_queue(queue, concurrency, worker_concurrency, partition_concurrency, hold, rate_limit, rate_per, paused, lease, max_attempts, backoff)
+VALUES(:queue, :concurrency, :worker_concurrency, :partition_concurrency, :hold, :rate_limit, :rate_per, :paused, :lease, :max_attempts, :backoff)
+ON CONFLICT(queue) DO UPDATE
+SET concurrency = excluded.concurrency, worker_concurrency = excluded.worker_concurrency, partition_concurrency = excluded.partition_concurrency,
+    hold = excluded.hold, rate_limit = excluded.rate_limit, rate_per = excluded.rate_per, paused = excluded.paused, lease = excluded.lease,
+    max_attempts = excluded.max_attempts, backoff = excluded.backoff
+
+-- Who holds a slot after the settings have changed: the claimed ones, or with :started all that were ever claimed.
+-- name: queue_mark
+UPDATE main._wf_workflow
+SET limited = CASE WHEN :limits AND ((:started AND started_at IS NOT NULL) OR nonce IS NOT NULL)
+                   THEN (SELECT l.queue || char(31) || l.partition FROM main._wf_lane AS l WHERE l.lane = _wf_workflow.lane) END,
+    flags = CASE WHEN :limits AND :started AND started_at IS NOT NULL THEN flags | 8 ELSE flags & ~8 END
+WHERE place IS NOT NULL AND lane IN (SELECT lane FROM main._wf_lane WHERE queue = :queue)
+  AND (started_at IS NOT NULL OR limited IS NOT NULL)
+
+-- name: queue_settle
+UPDATE main._wf_lane SET next_due = (
+  SELECT min(due) FROM (
+    SELECT min(due_at) AS due FROM main._wf_workflow WHERE lane = _wf_lane.lane AND place = 0
+    UNION ALL
+    SELECT min(due_at) FROM main._wf_workflow WHERE lane = _wf_lane.lane AND place = 1
+    UNION ALL
+    SELECT min(due_at) FROM main._wf_workflow WHERE lane = _wf_lane.lane AND place = 3))
+WHERE queue = :queue AND kind = 0
+
+-- The lanes of the partition of a lane, after a slot of it has come free.
+-- name: queue_settle_partition
+UPDATE main._wf_lane SET next_due = (
+  SELECT min(due) FROM (
+    SELECT min(due_at) AS due FROM main._wf_workflow WHERE lane = _wf_lane.lane AND place = 0
+    UNION ALL
+    SELECT min(due_at) FROM main._wf_workflow WHERE lane = _wf_lane.lane AND place = 1
+    UNION ALL
+    SELECT min(due_at) FROM main._wf_workflow WHERE lane = _wf_lane.lane AND place = 3))
+WHERE queue = :queue AND kind = 0 AND partition = (SELECT partition FROM main._wf_lane WHERE lane = :lane)
+
+-- Slots in use, counted up to :most.
+-- name: queue_used
+SELECT count(*) FROM (
+  SELECT 1 FROM main._wf_workflow
+  WHERE limited >= :queue || char(31) AND limited < :queue || char(32) AND (flags & 8 OR (nonce IS NOT NULL AND due_at > :now)) LIMIT :most)
+
+-- name: queue_used_by_worker
+SELECT count(*) FROM (
+  SELECT 1 FROM main._wf_workflow
+  WHERE limited >= :queue || char(31) AND limited < :queue || char(32) AND worker IS :worker AND nonce IS NOT NULL AND due_at > :now LIMIT :most)
+
+-- name: queue_used_in_partition
+SELECT count(*) FROM (
+  SELECT 1 FROM main._wf_workflow
+  WHERE limited = :queue || char(31) || :partition AND (flags & 8 OR (nonce IS NOT NULL AND due_at > :now)) LIMIT :most)
+
+-- Those that hold a slot to the end and are due to go on: they need no other.
+-- name: queue_held
+SELECT w.due_at, w.seq, l.priority, l.name, l.version, w.place FROM main._wf_workflow AS w JOIN main._wf_lane AS l ON l.lane = w.lane
+WHERE w.limited >= :queue || char(31) AND w.limited < :queue || char(32) AND w.flags & 8 AND w.place IN (0, 1, 3) AND w.due_at <= :now
+
+-- name: queue_held_in_lane
+SELECT due_at, seq FROM main._wf_workflow
+WHERE limited = :queue || char(31) || :partition AND flags & 8 AND lane = :lane AND due_at <= :now
+  AND (place = 3 OR (place IN (0, 1) AND NOT :resumed_only))
+
+-- A lane of a full partition is looked at again when a slot may have run out, or one that holds a slot is due.
+-- name: queue_block_lane
+UPDATE main._wf_lane SET next_due = (
+  SELECT min(due_at) FROM main._wf_workflow WHERE limited = :queue || char(31) || :partition AND place IN (0, 1, 3) AND due_at > :now)
+WHERE lane = :lane
+
+-- name: queue_resumable
+SELECT due_at, seq FROM main._wf_workflow WHERE lane = :lane AND place = 3 AND due_at <= :now ORDER BY due_at, seq LIMIT 1
+
+-- name: rate_used
+SELECT coalesce(sum(n), 0) FROM main._wf_rate WHERE queue = :queue AND at > :now - :per
+
+-- name: rate_add
+INSERT INTO main._wf_rate(queue, at, n) VALUES(:queue, :now, 1) ON CONFLICT(queue, at) DO UPDATE SET n = n + 1
+
+-- name: rate_prune
+DELETE FROM main._wf_rate WHERE queue = :queue AND at <= :now - :per

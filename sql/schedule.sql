@@ -1,0 +1,57 @@
+-- Schedules. next_at is the first nominal time that is not handled yet. While a firing fails, settings has a member
+-- "failed": {"error", "at", "until"}. A hand edit may have left settings that are no JSON.
+
+-- name: schedule_read
+SELECT cron, workflow, settings, paused, next_at, last_at, input,
+       json_remove(CASE WHEN json_valid(settings) THEN settings END, '$.failed') = json(:settings)
+FROM main._wf_schedule WHERE name = :name
+
+-- name: schedule_put
+INSERT INTO main._wf_schedule(name, cron, workflow, settings, paused, next_at, created_at, input)
+VALUES(:name, :cron, :workflow, :settings, :paused, :next, :now, :input)
+ON CONFLICT(name) DO UPDATE
+SET cron = excluded.cron, workflow = excluded.workflow, settings = excluded.settings, paused = excluded.paused, next_at = excluded.next_at,
+    input = excluded.input
+
+-- name: schedule_drop
+DELETE FROM main._wf_schedule WHERE name = :name
+
+-- Those to look at: due, not put off, and not in line behind a firing that still runs.
+-- name: schedule_due
+SELECT s.name FROM main._wf_schedule AS s
+WHERE s.next_at <= :now AND s.paused = 0
+  AND CASE WHEN json_valid(s.settings) THEN
+        coalesce(json_extract(s.settings, '$.failed.until') <= :now, 1)
+        AND NOT (json_extract(s.settings, '$.overlap') IS 'queue' AND EXISTS (
+          SELECT 1 FROM main._wf_workflow AS w
+          WHERE w.finished_at IS NULL
+            AND w.id = s.name || '@' || strftime('%Y-%m-%dT%H:%M:%S', (s.last_at - (s.last_at % 1000 + 1000) % 1000) / 1000, 'unixepoch')
+                       || CASE s.last_at % 1000 WHEN 0 THEN '' ELSE printf('.%03d', (s.last_at % 1000 + 1000) % 1000) END || 'Z'))
+      ELSE 1 END
+ORDER BY s.next_at LIMIT :most
+
+-- name: schedule_next
+SELECT min(CASE WHEN json_valid(s.settings) THEN max(s.next_at, coalesce(json_extract(s.settings, '$.failed.until'), s.next_at)) ELSE s.next_at END)
+FROM main._wf_schedule AS s
+WHERE s.next_at IS NOT NULL AND s.paused = 0
+  AND NOT (CASE WHEN json_valid(s.settings) THEN json_extract(s.settings, '$.overlap') END IS 'queue' AND EXISTS (
+    SELECT 1 FROM main._wf_workflow AS w
+    WHERE w.finished_at IS NULL
+      AND w.id = s.name || '@' || strftime('%Y-%m-%dT%H:%M:%S', (s.last_at - (s.last_at % 1000 + 1000) % 1000) / 1000, 'unixepoch')
+                 || CASE s.last_at % 1000 WHEN 0 THEN '' ELSE printf('.%03d', (s.last_at % 1000 + 1000) % 1000) END || 'Z'))
+
+-- Whether the workflow exists, and whether it goes on.
+-- name: schedule_workflow
+SELECT finished_at IS NULL FROM main._wf_workflow WHERE id = :id
+
+-- name: schedule_advance
+UPDATE main._wf_schedule
+SET next_at = :next, last_at = coalesce(:last, last_at), skipped = skipped + :skipped,
+    settings = CASE WHEN json_type(settings, '$.failed') IS NULL THEN settings ELSE json_remove(settings, '$.failed') END
+WHERE name = :name
+
+-- name: schedule_put_off
+UPDATE main._wf_schedule
+SET settings = json_set(CASE WHEN json_valid(settings) AND json_type(settings) = 'object' THEN settings ELSE json_object('damaged', settings) END,
+                        '$.failed', json_object('error', :error, 'at', :now, 'until', :until))
+WHERE name = :name
