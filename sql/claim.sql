@@ -1,11 +1,5 @@
 -- Claiming.
 
--- name: claim_deadlines
-SELECT seq FROM main._wf_workflow WHERE deadline_at <= :now AND finished_at IS NULL ORDER BY deadline_at
-
--- name: claim_put_off
-UPDATE main._wf_workflow SET deadline_at = :until WHERE seq = :seq
-
 -- name: claim_of_key
 SELECT seq FROM main._wf_workflow WHERE claim_key = :key AND nonce IS NOT NULL AND status = 'running'
 

@@ -145,6 +145,19 @@ SELECT s.rowid AS _n, s.name AS name, s.cron AS cron, json_extract(s.valid, '$.t
        json_extract(s.valid, '$.failed.error') AS error
 FROM (SELECT rowid, *, CASE WHEN json_valid(settings) THEN settings END AS valid FROM main._wf_schedule) AS s
 
+-- Seconds from the first claim to the end, or until now.
+-- name: table_stats
+SELECT row_number() OVER (ORDER BY name, queue, status) AS _n, name, queue, status, count(*) AS count,
+       max(CASE WHEN place = (size + 1) / 2 THEN seconds END) AS p50, max(CASE WHEN place = (size * 95 + 99) / 100 THEN seconds END) AS p95,
+       max(seconds) AS max
+FROM (SELECT l.name AS name, l.queue AS queue, w.status AS status,
+             (coalesce(w.finished_at, :now) - coalesce(w.started_at, w.created_at)) / 1000.0 AS seconds,
+             row_number() OVER (PARTITION BY l.name, l.queue, w.status
+                                ORDER BY coalesce(w.finished_at, :now) - coalesce(w.started_at, w.created_at)) AS place,
+             count(*) OVER (PARTITION BY l.name, l.queue, w.status) AS size
+      FROM main._wf_workflow AS w JOIN main._wf_lane AS l ON l.lane = w.lane)
+GROUP BY name, queue, status
+
 -- name: table_functions
 SELECT key AS _n, json_extract(value, '$.name') AS name, json_extract(value, '$.signature') AS signature,
        json_extract(value, '$.summary') AS summary, json_extract(value, '$.writes') AS writes,

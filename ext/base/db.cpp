@@ -114,8 +114,9 @@ Status Db::schema_exists(bool* exists) {
   return {};
 }
 
-Millis Db::clock() const {
-  if (clock_fixed_) return clock_;
+Millis Db::clock() const { return clock_fixed_ ? clock_ : wall_clock(); }
+
+Millis Db::wall_clock() const {
   // Julian day in milliseconds, from the VFS: test harnesses replace it there.
   sqlite3_vfs* vfs = nullptr;
   sqlite3_file_control(handle_, "main", SQLITE_FCNTL_VFS_POINTER, &vfs);

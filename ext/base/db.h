@@ -51,6 +51,8 @@ class Db {
 
   // The wall clock of the connection's VFS, or the time wf_clock has fixed.
   Millis clock() const;
+  // The former in any case.
+  Millis wall_clock() const;
   void fix_clock(Millis time) { clock_fixed_ = true, clock_ = time; }
   void release_clock() { clock_fixed_ = false; }
   // The one source of random bytes.

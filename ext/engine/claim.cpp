@@ -4,10 +4,10 @@
 #include "base/json.h"
 #include "base/scope.h"
 #include "engine/finish.h"
+#include "engine/housekeeping.h"
 #include "engine/lane.h"
 #include "engine/lease.h"
 #include "engine/queue.h"
-#include "engine/schedule.h"
 #include "engine/wait.h"
 
 namespace wf {
@@ -31,6 +31,9 @@ struct Candidate {
 // nothing should not write; so that is done along with one that does, or once there are too many of them.
 class StaleLanes {
  public:
+  // Without `writes` nothing may be put right at all: someone only looks.
+  explicit StaleLanes(bool writes = true) : writes_(writes) {}
+  bool may_write() const { return writes_; }
   void add(int64_t lane) {
     if (count_ < std::size(lanes_)) lanes_[count_++] = lane;
   }
@@ -42,6 +45,7 @@ class StaleLanes {
   bool full() const { return count_ == std::size(lanes_); }
 
  private:
+  bool writes_;
   int64_t lanes_[32];
   size_t count_ = 0;
 };
@@ -79,7 +83,7 @@ struct Lane {
 };
 
 // Takes the first of the lane's due rows into `best` if it comes before it; `*empty`: there was none, although the lane promised one.
-Status look_into_lane(Db& db, const Lane& lane, const Admission& admitted, Millis now, Candidate* best, bool* empty) {
+Status look_into_lane(Db& db, const Lane& lane, const Admission& admitted, bool may_write, Millis now, Candidate* best, bool* empty) {
   *empty = false;
   bool full, none;
   WF_TRY(partition_is_full(db, lane.queue, lane.partition, admitted.settings, now, &full));
@@ -90,7 +94,7 @@ Status look_into_lane(Db& db, const Lane& lane, const Admission& admitted, Milli
       held.bind(":resumed_only", int64_t{admitted.rate_is_used_up});
       WF_TRY(consider(held, lane.priority, best, &none));
     }
-    if (!none) return {};
+    if (!none || !may_write) return {};
     Query block(db, Sql::queue_block_lane);
     block.bind(":queue", lane.queue).bind(":partition", lane.partition).bind(":lane", lane.number).bind(":now", now);
     return block.run();
@@ -146,7 +150,7 @@ Status look_into_queue(Db& db, string_view queue, const Claim& args, Millis now,
       if (best->found() && best->priority == below && lanes.integer(1) > best->due) break;
       if (!passes_filters(args, lanes.text(2), lanes.text(3))) continue;
       bool empty;
-      WF_TRY(look_into_lane(db, {lanes.integer(0), below, queue, lanes.text(4)}, admitted, now, best, &empty));
+      WF_TRY(look_into_lane(db, {lanes.integer(0), below, queue, lanes.text(4)}, admitted, stale->may_write(), now, best, &empty));
       if (empty) stale->add(lanes.integer(0));
       if (stale->full()) return {};
     }
@@ -375,65 +379,7 @@ Status claim_next(Db& db, const Claim& args, Millis now, StaleLanes* stale, Text
   }
 }
 
-Status fire_one(Db& db, int64_t seq, Millis now) {
-  WriteScope item(db);
-  WF_TRY(item.begin(Inline::refused, "wf_claim"));
-  Workflow w;
-  bool found;
-  WF_TRY(find_seq(db, seq, &found, &w));
-  // The one before may have ended it, or begun its second phase.
-  if (found && !is_terminal(w.state) && w.deadline_at != kNoTime && w.deadline_at <= now) WF_TRY(time_out(db, w, now));
-  return item.commit();
-}
-
-// Notes that a deadline could not be fired, and tries again a minute later, so that it stands in nobody's way.
-Status put_off(Db& db, int64_t seq, const Status& failed, Millis now) {
-  WriteScope item(db);
-  WF_TRY(item.begin(Inline::refused, "wf_claim"));
-  Text error;
-  error.add("{\"code\":\"maintenance\",\"message\":");
-  json::quote(failed.message() != nullptr ? failed.message() : "", error);
-  error.add('}');
-  {
-    Query q(db, Sql::failure_add);
-    q.bind(":seq", seq).bind(":attempt", int64_t{0}).bind(":error", error.view()).bind(":now", now);
-    WF_TRY(q.run());
-  }
-  Query q(db, Sql::claim_put_off);
-  q.bind(":seq", seq).bind(":until", later(now, 60000));
-  WF_TRY(q.run());
-  return item.commit();
-}
-
 }  // namespace
-
-Status fire_deadlines(Db& db, Millis now, int64_t* count) {
-  *count = 0;
-  int64_t due[32];
-  size_t size = 0;
-  {
-    Query q(db, Sql::claim_deadlines);
-    q.bind(":now", now);
-    for (bool row = true; size < std::size(due);) {
-      WF_TRY(q.next(&row));
-      if (!row) break;
-      due[size++] = q.integer(0);
-    }
-  }
-  for (size_t i = 0; i < size; ++i) {
-    Status fired = fire_one(db, due[i], now);
-    if (fired.ok()) {
-      ++*count;
-      continue;
-    }
-    // What is not the workflow's own fault (an interrupt, a failing disk) is the caller's to know.
-    const int rc = fired.rc() & 0xff;
-    if (db.autocommit() || (rc != SQLITE_ERROR && rc != SQLITE_CONSTRAINT && rc != SQLITE_TOOBIG)) return fired;
-    Status noted = put_off(db, due[i], fired, now);
-    if (!noted.ok()) return fired;
-  }
-  return {};
-}
 
 Status claim(Db& db, const Claim& args, const Now& now, Text& out, int64_t* count) {
   *count = 0;
@@ -441,9 +387,8 @@ Status claim(Db& db, const Claim& args, const Now& now, Text& out, int64_t* coun
   WF_TRY(scope.begin(Inline::refused, "wf_claim"));
   Millis time;
   WF_TRY(call_time(db, now, &time));
-  int64_t fired;
-  WF_TRY(fire_deadlines(db, time, &fired));
-  WF_TRY(fire_schedules(db, time, &fired));
+  int64_t done;
+  WF_TRY(do_what_is_due(db, time, &done));
 
   if (!args.key.empty()) {
     bool found;
@@ -471,6 +416,14 @@ Status claim(Db& db, const Claim& args, const Now& now, Text& out, int64_t* coun
   }
   if (*count != 0) WF_TRY(stale.settle(db));
   return scope.commit();
+}
+
+Status is_claimable(Db& db, const Claim& args, Millis now, bool* out) {
+  Candidate best;
+  StaleLanes stale(false);
+  WF_TRY(look(db, args, now, &best, &stale));
+  *out = best.found() || stale.full();
+  return {};
 }
 
 }  // namespace wf

@@ -23,7 +23,8 @@ struct Claim {
 // it does what time has made due. Appends one JSON object per claim to `out`, separated by commas; `*count` says how many.
 Status claim(Db& db, const Claim& args, const Now& now, Text& out, int64_t* count);
 
-// Fires the timeouts that have come, up to a bound a call; each in its own savepoint, a failing one noted and put off. `*count`: how many.
-Status fire_deadlines(Db& db, Millis now, int64_t* count);
+// Whether a claim with these arguments (names, versions, queues, worker) would find something now; writes nothing. It may say so once in
+// error, where a claim has to put lanes right first.
+Status is_claimable(Db& db, const Claim& args, Millis now, bool* out);
 
 }  // namespace wf

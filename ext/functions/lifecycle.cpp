@@ -4,9 +4,11 @@
 #include "base/scope.h"
 #include "engine/claim.h"
 #include "engine/closing.h"
+#include "engine/housekeeping.h"
 #include "engine/lease.h"
 #include "engine/start.h"
 #include "engine/step.h"
+#include "engine/watch.h"
 #include "functions/call.h"
 
 namespace wf {
@@ -94,6 +96,31 @@ Status wf_claim(Call& call) {
   }
   if (o.has("limit")) claims.add(']');
   return call.result_json(claims);
+}
+
+Status wf_tick(Call& call) {
+  int64_t count;
+  WF_TRY(tick(call.db, call.options.now(), &count));
+  call.result(count);
+  return {};
+}
+
+Status wf_wait(Call& call) {
+  WF_TRY(check_context(call.db, "wf_wait"));
+  if (!call.db.autocommit()) return Status::error(Code::context, "wf_wait() cannot wait inside a transaction: nothing it waits for would be seen");
+  Millis timeout = kNoTime;
+  if (call.given(0)) WF_TRY(read_duration("timeout", call.raw(0), 0, &timeout));
+  const Options& o = call.options;
+  Claim args;
+  args.queues = o.text("queue");
+  args.worker = o.text("worker");
+  args.names = o.text("names");
+  args.versions = o.text("versions");
+  args.id = o.text("id");
+  bool happened;
+  WF_TRY(watch(call.db, args, timeout, &happened));
+  call.result(int64_t{happened});
+  return {};
 }
 
 Status wf_step(Call& call) {

@@ -131,6 +131,14 @@ constexpr Option kScheduleOptions[] = {
     kNowOption,
 };
 
+constexpr Option kWaitOptions[] = {
+    {"queue", OptionType::names, "as the queue of wf_claim; default 'default'"},
+    {"worker", OptionType::name, "as the worker of wf_claim"},
+    {"names", OptionType::names, "as of wf_claim"},
+    {"versions", OptionType::names, "as of wf_claim"},
+    {"id", OptionType::id, "until this workflow has ended, instead"},
+};
+
 constexpr Option kFailOptions[] = {
     {"retry", OptionType::boolean, "false: final, whatever is left of the budget"},
     {"delay", OptionType::duration, "try again after this long, instead of the backoff", 0, kDurationMax},
@@ -216,6 +224,11 @@ constexpr Function kFunctions[] = {
      "Makes or changes a schedule, which starts the workflow '<name>@<time>' at every time of the cron expression, once; returns its next time, NULL if it has none.",
      kWrites | kDirectOnly, "yes", kScheduleOptions, wf_schedule},
     {"wf_unschedule", "name", 1, 2, "Ends a schedule, not what it has started; returns 1, or 0 if there is none.", kWrites | kDirectOnly, "yes", kNowOnly, wf_unschedule},
+    {"wf_tick", "", 0, 1, "Does what time has made due: timeouts, schedules, workflows that lost too many leases; returns how many.",
+     kWrites | kNotInWritingStatement, "yes", kNowOnly, wf_tick},
+    {"wf_wait", "[timeout]", 0, 2,
+     "Blocks until a claim with the same options would find something or something is due (1), or the timeout passes (0). Not inside a transaction.",
+     kDirectOnly | kNotInWritingStatement, "yes", kWaitOptions, wf_wait},
     {"wf_status", "id", 1, 1, "The workflow's status, NULL if there is none.", 0, "yes", {}, wf_status},
     {"wf_result", "id", 1, 1, "The output of a completed workflow, else NULL.", 0, "yes", {}, wf_result},
     {"wf_error", "id", 1, 1, "The error of a failed workflow, the reason of a cancelled one, else NULL.", 0, "yes", {}, wf_error},

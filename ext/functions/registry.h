@@ -104,6 +104,8 @@ Status wf_purge(Call&);
 Status wf_queue(Call&);
 Status wf_schedule(Call&);
 Status wf_unschedule(Call&);
+Status wf_tick(Call&);
+Status wf_wait(Call&);
 Status wf_init(Call&);
 Status wf_version(Call&);
 Status wf_config(Call&);

@@ -56,6 +56,10 @@ constexpr Column kSchedules[] = {
     {"created_at", time}, {"error", any},
 };
 
+constexpr Column kStats[] = {
+    {"name", any}, {"queue", any}, {"status", any}, {"count", any}, {"p50", any}, {"p95", any}, {"max", any},
+};
+
 constexpr Column kInDoubt[] = {
     {"workflow_id", text}, {"step", text}, {"key", any}, {"held", any}, {"begun_at", time}, {"worker", text},
 };
@@ -72,6 +76,7 @@ constexpr Table kTables[] = {
     {"wf_signals", Sql::table_signals, kSignals, true}, {"wf_events", Sql::table_events, kEvents},
     {"wf_values", Sql::table_values, kValues},          {"wf_streams", Sql::table_streams, kStreams},
     {"wf_queues", Sql::table_queues, kQueues},          {"wf_schedules", Sql::table_schedules, kSchedules},
+    {"wf_stats", Sql::table_stats, kStats},
     {"wf_in_doubt", Sql::table_in_doubt, kInDoubt, true},
     {"wf_doctor", Sql::table_doctor, kDoctor},          {"wf_functions", Sql::table_functions, kFunctions},
 };

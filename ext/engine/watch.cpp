@@ -1,0 +1,44 @@
+#include "engine/watch.h"
+
+#include "engine/housekeeping.h"
+
+namespace wf {
+namespace {
+
+// Between two looks, each of which costs some ten microseconds.
+constexpr int kShortest = 1, kLongest = 10;
+
+Status look(Db& db, const Claim& args, bool* happened) {
+  *happened = false;
+  bool exists;
+  WF_TRY(db.schema_exists(&exists));
+  if (!args.id.empty()) {
+    if (!exists) return Status::error(Code::not_found, "no workflow '%.*s': this file has none yet", WF_SV(args.id));
+    Handle handle;
+    handle.id = args.id;
+    Workflow w;
+    WF_TRY(load(db, handle, &w));
+    *happened = is_terminal(w.state);
+    return {};
+  }
+  if (!exists) return {};
+  const Millis now = db.clock();
+  WF_TRY(is_something_due(db, now, happened));
+  return *happened ? Status() : is_claimable(db, args, now, happened);
+}
+
+}  // namespace
+
+Status watch(Db& db, const Claim& args, Millis timeout, bool* happened) {
+  const Millis begun = db.wall_clock();
+  for (int pause = kShortest;; pause = pause < kLongest ? pause + 1 : pause) {
+    WF_TRY(look(db, args, happened));
+    if (*happened) return {};
+    const Millis passed = db.wall_clock() - begun;
+    if (timeout != kNoTime && passed >= timeout) return {};
+    const Millis left = timeout == kNoTime ? pause : timeout - passed;
+    sqlite3_sleep(static_cast<int>(left < pause ? left : pause));
+  }
+}
+
+}  // namespace wf

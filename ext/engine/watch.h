@@ -1,0 +1,13 @@
+// Waiting for work, or for a workflow's end, without holding anything.
+#pragma once
+
+#include "engine/claim.h"
+
+namespace wf {
+
+// wf_wait: returns as soon as a claim with these arguments would find something, or housekeeping is due, or, with `args.id`, as soon as that
+// workflow has ended; `*happened` is false if `timeout` (kNoTime: none) passes first. It looks every few milliseconds, so it
+// sees what other processes commit, and what time makes due. WF_NOT_FOUND, SQLITE_INTERRUPT.
+Status watch(Db& db, const Claim& args, Millis timeout, bool* happened);
+
+}  // namespace wf
