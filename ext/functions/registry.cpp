@@ -238,6 +238,7 @@ constexpr Function kFunctions[] = {
     {"wf_recover", "", 0, 1,
      "After a crash or a restore: voids all leases, so that no token given out before is accepted, and returns {epoch, leases_voided, in_doubt}.",
      kWrites | kNotInWritingStatement, "yes", kRecoverOptions, wf_recover},
+    {"wf_check", "", 0, 0, "Looks whether the tables are as the engine leaves them: NULL, or a JSON array of {problem, where}.", 0, "yes", {}, wf_check},
     {"wf_init", "", 0, 0, "Creates the tables if the file has none and returns their version; any first write does it too.",
      kWrites | kNotInWritingStatement, "yes", {}, wf_init},
     {"wf_config", "key [, value]", 1, 2,

@@ -106,6 +106,7 @@ Status wf_schedule(Call&);
 Status wf_unschedule(Call&);
 Status wf_tick(Call&);
 Status wf_wait(Call&);
+Status wf_check(Call&);
 Status wf_init(Call&);
 Status wf_version(Call&);
 Status wf_config(Call&);

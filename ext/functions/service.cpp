@@ -2,6 +2,7 @@
 
 #include "base/json.h"
 #include "base/scope.h"
+#include "engine/check.h"
 #include "engine/recover.h"
 #include "functions/call.h"
 #include "version.h"
@@ -119,6 +120,14 @@ Status wf_ready(Call& call) {
   int64_t count;
   WF_TRY(count_ready(call.db, queue, call.db.clock(), &count));
   call.result(count);
+  return {};
+}
+
+Status wf_check(Call& call) {
+  Text problems;
+  WF_TRY(check(call.db, problems));
+  if (problems.size() != 0) return call.result_json(problems);
+  call.result_null();
   return {};
 }
 

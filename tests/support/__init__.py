@@ -2,6 +2,6 @@
 
 from .clock import BASE, json_time, sql_time
 from .database import Database, extension_path, open_database
-from .errors import wf_error
+from .errors import code, wf_error
 
-__all__ = ["BASE", "Database", "extension_path", "json_time", "open_database", "sql_time", "wf_error"]
+__all__ = ["BASE", "Database", "code", "extension_path", "json_time", "open_database", "sql_time", "wf_error"]

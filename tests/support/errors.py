@@ -30,3 +30,12 @@ def wf_error(code, *mentions):
             assert error.sqlite_errorcode == (SQLITE_CONSTRAINT_FUNCTION if constraint else SQLITE_ERROR)
     else:
         raise AssertionError("expected %s, but nothing was raised" % code)
+
+
+def code(db, sql, *parameters):
+    """The code of the error that the statement raises, or None."""
+    try:
+        db.execute(sql, parameters).fetchall()
+    except sqlite3.Error as error:
+        return str(error).split(":")[0]
+    return None

@@ -231,11 +231,11 @@ int for_each_fault(const Scenario& scenario, Injector& injector, Start start, bo
   value = without_nonces(value);
   const int64_t memory = sqlite3_memory_used();
 
-  // Every one in the deep run; else the first thirty, and then fewer and fewer, other ones for each scenario.
+  // Every one in the deep run; else the first dozen, and then fewer and fewer, other ones for each scenario.
   const bool deep = std::getenv("WFEXT_DEEP") != nullptr;
   int n = 0, tried = 0;
   for (bool fired = true; fired && !::testing::Test::HasFailure(); ++tried) {
-    n += deep || n < 30 ? 1 : 1 + n / 6 + static_cast<int>(std::string(scenario.name).size()) % 3;
+    n += deep || n < 12 ? 1 : 1 + n / 4 + static_cast<int>(std::string(scenario.name).size()) % 3;
     SCOPED_TRACE(std::string(scenario.name) + ", fault " + std::to_string(n) + (sticky ? ", sticky" : ", once") +
                  (start == Start::warm ? ", warm" : ", cold"));
     write_file(path, made.bytes);

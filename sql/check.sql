@@ -1,0 +1,150 @@
+-- wf_check: what must hold between any two calls, and does not. Each part gives (problem, where).
+
+-- name: check_objects
+SELECT 'a table or index is missing', j.value
+FROM json_each('["_wf_lane","_wf_workflow","_wf_large","_wf_step","_wf_failure","_wf_queue","_wf_signal","_wf_event","_wf_waiter","_wf_value","_wf_stream","_wf_rate","_wf_schedule","_wf_definition","_wf_lane_open","_wf_due","_wf_claim_key","_wf_limited","_wf_deadline","_wf_dedup","_wf_child","_wf_open","_wf_failure_of","_wf_signal_queue","_wf_signal_key","_wf_waiter_of","_wf_schedule_next"]') AS j
+WHERE NOT EXISTS (SELECT 1 FROM main.sqlite_master WHERE name = j.value)
+
+-- name: check_meta
+SELECT 'a setting has a wrong value', key FROM main._wf_meta
+WHERE CASE key WHEN 'schema_version' THEN typeof(value) <> 'integer' OR value < 1
+               WHEN 'epoch' THEN typeof(value) <> 'integer' OR value < 1
+               WHEN 'lease' THEN typeof(value) <> 'integer' OR value < 1
+               WHEN 'max_attempts' THEN typeof(value) <> 'integer' OR value < 1
+               WHEN 'backoff' THEN NOT json_valid(value)
+               WHEN 'clock' THEN value NOT IN ('system', 'explicit')
+               ELSE 1 END
+UNION ALL
+SELECT 'a setting is missing', j.value FROM json_each('["schema_version","epoch"]') AS j
+WHERE NOT EXISTS (SELECT 1 FROM main._wf_meta WHERE key = j.value)
+
+-- name: check_workflows
+SELECT 'the status is unknown', id FROM main._wf_workflow
+WHERE status NOT IN ('pending', 'running', 'waiting', 'paused', 'completed', 'failed', 'cancelled')
+UNION ALL
+SELECT 'the lane does not exist', id FROM main._wf_workflow AS w WHERE NOT EXISTS (SELECT 1 FROM main._wf_lane WHERE lane = w.lane)
+UNION ALL
+SELECT 'an id is not allowed', id FROM main._wf_workflow
+WHERE typeof(id) <> 'text' OR id = '' OR length(CAST(id AS BLOB)) > 255 OR substr(id, 1, 4) = 'run_' OR substr(id, 1, 1) = '['
+UNION ALL
+SELECT 'a number or time is none', id FROM main._wf_workflow
+WHERE typeof(created_at) <> 'integer' OR typeof(updated_at) <> 'integer' OR typeof(due_at) NOT IN ('integer', 'null')
+   OR typeof(deadline_at) NOT IN ('integer', 'null') OR typeof(started_at) NOT IN ('integer', 'null') OR typeof(finished_at) NOT IN ('integer', 'null')
+   OR typeof(timeout) NOT IN ('integer', 'null') OR typeof(paused_left) NOT IN ('integer', 'null') OR typeof(lease) NOT IN ('integer', 'null')
+   OR typeof(attempt) <> 'integer' OR typeof(resumed) <> 'integer' OR typeof(failures) <> 'integer' OR typeof(lost) <> 'integer'
+   OR typeof(mark) <> 'integer' OR typeof(redo) <> 'integer' OR typeof(flags) <> 'integer' OR typeof(nonce) NOT IN ('integer', 'null')
+   OR typeof(max_attempts) NOT IN ('integer', 'null') OR max_attempts < 1 OR lease < 1 OR timeout < 0 OR nonce < 1
+   OR min(attempt, resumed, failures, lost, mark, redo) < 0 OR again NOT IN (0, 1) OR flags NOT BETWEEN 0 AND 15
+UNION ALL
+SELECT 'it has ended, or has not, but its row says otherwise', id FROM main._wf_workflow
+WHERE (status IN ('completed', 'failed', 'cancelled')) <> (finished_at IS NOT NULL) OR (finished_at IS NULL) <> (place IS NOT NULL)
+   OR (finished_at IS NOT NULL AND (due_at IS NOT NULL OR claim_key IS NOT NULL OR limited IS NOT NULL OR paused_from IS NOT NULL
+                                    OR (nonce IS NOT NULL AND status <> 'cancelled')))
+UNION ALL
+SELECT 'the place in line does not fit the status', id FROM main._wf_workflow
+WHERE finished_at IS NULL AND place IS NOT CASE
+    WHEN status = 'paused' OR flags & 1 THEN 2
+    WHEN status = 'running' THEN 1
+    WHEN status = 'waiting' AND due_at IS NULL THEN 2
+    WHEN again THEN 0
+    ELSE 3 END
+UNION ALL
+SELECT 'it is running without a claim', id FROM main._wf_workflow
+WHERE 'running' IN (status, paused_from) AND (nonce IS NULL OR due_at IS NULL OR lease IS NULL OR started_at IS NULL OR attempt + resumed = 0)
+UNION ALL
+SELECT 'it is pending and has a claim, or no due time', id FROM main._wf_workflow
+WHERE 'pending' IN (status, paused_from) AND (due_at IS NULL OR claim_key IS NOT NULL OR (nonce IS NOT NULL AND ending IS NULL))
+UNION ALL
+SELECT 'the pause does not fit the status', id FROM main._wf_workflow
+WHERE (status = 'paused') <> (paused_from IS NOT NULL) OR paused_from NOT IN ('pending', 'running', 'waiting')
+   OR (status = 'paused' AND deadline_at IS NOT NULL) OR (status <> 'paused' AND paused_left IS NOT NULL)
+UNION ALL
+SELECT 'it waits, but for nothing', id FROM main._wf_workflow AS w
+WHERE 'waiting' IN (status, paused_from) AND NOT EXISTS (SELECT 1 FROM main._wf_step WHERE wf = w.seq AND status = 'waiting')
+  AND (due_at IS NULL OR due_at > updated_at)
+UNION ALL
+SELECT 'the coming status is none', id FROM main._wf_workflow WHERE ending NOT IN ('failed', 'cancelled')
+UNION ALL
+SELECT 'it failed without an error', id FROM main._wf_workflow AS w
+WHERE status = 'failed' AND error IS NULL AND NOT EXISTS (SELECT 1 FROM main._wf_large WHERE wf = w.seq AND what = 2)
+UNION ALL
+SELECT 'a value is not JSON', id FROM main._wf_workflow
+WHERE (typeof(input) = 'text' AND NOT json_valid(input)) OR (typeof(output) = 'text' AND NOT json_valid(output))
+   OR (typeof(error) = 'text' AND NOT json_valid(error)) OR (headers IS NOT NULL AND NOT json_valid(headers))
+   OR (backoff IS NOT NULL AND NOT json_valid(backoff))
+UNION ALL
+SELECT 'a value is stored twice', w.id FROM main._wf_workflow AS w JOIN main._wf_large AS b ON b.wf = w.seq
+WHERE CASE b.what WHEN 0 THEN w.input WHEN 1 THEN w.output WHEN 2 THEN w.error END IS NOT NULL
+UNION ALL
+SELECT 'the parent does not exist', id FROM main._wf_workflow AS w
+WHERE parent IS NOT NULL AND NOT EXISTS (SELECT 1 FROM main._wf_workflow WHERE seq = w.parent)
+UNION ALL
+SELECT 'the slot is not one of its queue', w.id FROM main._wf_workflow AS w JOIN main._wf_lane AS l ON l.lane = w.lane
+WHERE w.limited IS NOT NULL AND w.limited <> l.queue || char(31) || l.partition
+UNION ALL
+SELECT 'the dedup key is not one of its queue', w.id FROM main._wf_workflow AS w JOIN main._wf_lane AS l ON l.lane = w.lane
+WHERE w.dedup IS NOT NULL AND substr(w.dedup, 1, length(l.queue) + 1) <> l.queue || char(31)
+
+-- name: check_lanes
+SELECT 'claims do not find this workflow: its lane looks too late', w.id
+FROM main._wf_workflow AS w JOIN main._wf_lane AS l ON l.lane = w.lane
+WHERE w.place IN (0, 1, 3) AND (l.next_due IS NULL OR l.next_due > w.due_at)
+  AND NOT (l.partition <> '' AND EXISTS (SELECT 1 FROM main._wf_queue AS q WHERE q.queue = l.queue AND q.partition_concurrency IS NOT NULL))
+UNION ALL
+SELECT 'a lane is damaged', 'lane ' || lane FROM main._wf_lane
+WHERE typeof(queue) <> 'text' OR queue = '' OR typeof(name) <> 'text' OR name = '' OR kind NOT IN (0, 1) OR typeof(priority) <> 'integer'
+   OR typeof(next_due) NOT IN ('integer', 'null')
+
+-- name: check_steps
+SELECT 'a step belongs to no workflow', s.name FROM main._wf_step AS s WHERE NOT EXISTS (SELECT 1 FROM main._wf_workflow WHERE seq = s.wf)
+UNION ALL
+SELECT 'a step has an unknown status or kind', w.id || ' ' || s.name FROM main._wf_step AS s JOIN main._wf_workflow AS w ON w.seq = s.wf
+WHERE s.status NOT IN ('done', 'failed', 'waiting', 'begun') OR s.kind NOT IN ('step', 'sleep', 'await', 'await_event', 'spawn', 'join')
+   OR typeof(s.attempts) <> 'integer' OR s.attempts < 0 OR typeof(s.at) <> 'integer' OR typeof(s.due_at) NOT IN ('integer', 'null')
+UNION ALL
+SELECT 'a step does not fit its status', w.id || ' ' || s.name FROM main._wf_step AS s JOIN main._wf_workflow AS w ON w.seq = s.wf
+WHERE (s.status = 'done' AND (s.error IS NOT NULL OR s.attempts < 1)) OR (s.status = 'failed' AND s.error IS NULL)
+   OR (s.status <> 'done' AND s.output IS NOT NULL) OR (s.kind <> 'step' AND s.status IN ('failed', 'begun'))
+   OR (s.kind IN ('await', 'await_event', 'join') AND (s.topics IS NULL OR NOT json_valid(s.topics)))
+   OR (typeof(s.output) = 'text' AND NOT json_valid(s.output))
+UNION ALL
+SELECT 'a wait is open, but the workflow does not wait', w.id || ' ' || s.name FROM main._wf_step AS s JOIN main._wf_workflow AS w ON w.seq = s.wf
+WHERE s.status = 'waiting' AND 'waiting' NOT IN (w.status, coalesce(w.paused_from, ''))
+UNION ALL
+SELECT 'two waits are open', w.id FROM main._wf_step AS s JOIN main._wf_workflow AS w ON w.seq = s.wf
+WHERE s.status = 'waiting' GROUP BY s.wf HAVING count(*) > 1
+
+-- name: check_rest
+SELECT 'a failure belongs to no workflow', 'failure ' || n FROM main._wf_failure WHERE wf NOT IN (SELECT seq FROM main._wf_workflow)
+UNION ALL
+SELECT 'a large value belongs to no workflow', 'workflow number ' || wf FROM main._wf_large WHERE wf NOT IN (SELECT seq FROM main._wf_workflow) OR what NOT IN (0, 1, 2)
+UNION ALL
+SELECT 'a signal belongs to no workflow', 'signal ' || n FROM main._wf_signal WHERE wf NOT IN (SELECT seq FROM main._wf_workflow)
+UNION ALL
+SELECT 'a signal was taken by no await', 'signal ' || n FROM main._wf_signal AS g
+WHERE g.taken IS NOT NULL AND NOT EXISTS (SELECT 1 FROM main._wf_step WHERE n = g.taken AND wf = g.wf AND kind = 'await')
+UNION ALL
+SELECT 'a named value belongs to no workflow', key FROM main._wf_value WHERE wf NOT IN (SELECT seq FROM main._wf_workflow)
+UNION ALL
+SELECT 'a stream belongs to no workflow', stream FROM main._wf_stream WHERE wf NOT IN (SELECT seq FROM main._wf_workflow)
+UNION ALL
+SELECT 'a stream has a gap', stream FROM main._wf_stream GROUP BY wf, stream HAVING min(offset) <> 0 OR max(offset) <> count(*) - 1
+UNION ALL
+SELECT 'someone is listed as waiting who does not wait', topic FROM main._wf_waiter AS x
+WHERE NOT EXISTS (SELECT 1 FROM main._wf_step WHERE wf = x.wf AND status = 'waiting' AND kind IN ('await_event', 'join'))
+UNION ALL
+SELECT 'an event is waited for, but the wait is not listed', w.id FROM main._wf_step AS s JOIN main._wf_workflow AS w ON w.seq = s.wf, json_each(s.topics) AS t
+WHERE s.status = 'waiting' AND s.kind = 'await_event' AND json_valid(s.topics)
+  AND NOT EXISTS (SELECT 1 FROM main._wf_waiter WHERE wf = s.wf AND topic = 'e' || t.value)
+UNION ALL
+SELECT 'a workflow is waited for, but the wait is not listed', w.id FROM main._wf_step AS s JOIN main._wf_workflow AS w ON w.seq = s.wf, json_each(s.topics) AS t
+JOIN main._wf_workflow AS c ON c.id = t.value
+WHERE s.status = 'waiting' AND s.kind = 'join' AND json_valid(s.topics) AND c.finished_at IS NULL
+  AND NOT EXISTS (SELECT 1 FROM main._wf_waiter WHERE wf = s.wf AND topic = 'w' || c.seq)
+UNION ALL
+SELECT 'the settings of a queue are damaged', queue FROM main._wf_queue
+WHERE concurrency < 0 OR worker_concurrency < 0 OR partition_concurrency < 0 OR hold <> 'started' OR rate_limit < 0 OR paused NOT IN (0, 1)
+   OR lease < 1 OR max_attempts < 1 OR (rate_limit IS NULL) <> (rate_per IS NULL) OR (backoff IS NOT NULL AND NOT json_valid(backoff))
+UNION ALL
+SELECT 'a schedule is damaged', name FROM main._wf_schedule
+WHERE NOT json_valid(settings) OR typeof(next_at) NOT IN ('integer', 'null') OR paused NOT IN (0, 1)
