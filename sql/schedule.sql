@@ -52,6 +52,6 @@ WHERE name = :name
 
 -- name: schedule_put_off
 UPDATE main._wf_schedule
-SET settings = json_set(CASE WHEN json_valid(settings) AND json_type(settings) = 'object' THEN settings ELSE json_object('damaged', settings) END,
+SET settings = json_set(CASE WHEN json_valid(settings) AND json_type(settings) = 'object' THEN settings ELSE json_object('damaged', CAST(settings AS TEXT)) END,
                         '$.failed', json_object('error', :error, 'at', :now, 'until', :until))
 WHERE name = :name

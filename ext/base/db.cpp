@@ -40,8 +40,14 @@ Status Db::borrow(Sql sql, sqlite3_stmt** out, Slot** slot) {
   Slot& cached = cache_[static_cast<size_t>(sql)];
   *slot = nullptr;
   if (cached.in_use) return prepare(text_of(sql), out);
-  if (cached.statement == nullptr) WF_TRY(prepare(text_of(sql), &cached.statement));
+  if (cached.statement == nullptr) {
+    WF_TRY(prepare(text_of(sql), &cached.statement));
+    ++cached_;
+    cached.in_use = true;
+    if (cached_ > kMostCached) make_room();
+  }
   cached.in_use = true;
+  cached.used = ++uses_;
   *slot = &cached;
   *out = cached.statement;
   return {};
@@ -76,6 +82,19 @@ Status Db::borrow(string_view text, sqlite3_stmt** out, Slot** slot) {
   oldest->used = ++uses_;
   *slot = oldest;
   return {};
+}
+
+// Finalizes the statement that was used the longest ago, but none of those on which the way back from a failure depends.
+void Db::make_room() {
+  Slot* oldest = nullptr;
+  for (size_t i = static_cast<size_t>(Sql::lock) + 1; i < std::size(cache_); ++i) {
+    Slot& slot = cache_[i];
+    if (slot.statement != nullptr && !slot.in_use && (oldest == nullptr || slot.used < oldest->used)) oldest = &slot;
+  }
+  if (oldest == nullptr) return;
+  if (is_listed(oldest->statement)) sqlite3_finalize(oldest->statement);
+  *oldest = {};
+  --cached_;
 }
 
 void Db::give_back(sqlite3_stmt* statement, Slot* slot) {
@@ -147,6 +166,7 @@ void Db::drop(Slot& slot) {
 
 void Db::finalize_all() {
   for (Slot& slot : cache_) drop(slot);
+  cached_ = 0;
   for (Cached& cached : texts_) {
     drop(cached);
     sqlite3_free(cached.text);

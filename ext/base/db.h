@@ -33,6 +33,7 @@ class Db {
   // A cached statement. Who uses it says so, and gives it back by give_back().
   struct Slot {
     sqlite3_stmt* statement = nullptr;
+    uint64_t used = 0;   // when: the larger, the later
     bool in_use = false;
   };
   // The statement `sql`, ready to be bound. `*slot` is nullptr if it is a fresh one, because the cached one is in use further up.
@@ -83,13 +84,15 @@ class Db {
  private:
   struct Cached : Slot {
     char* text = nullptr;
-    uint64_t used = 0;
   };
-  static constexpr size_t kTexts = 16;
+  // A statement takes some kilobytes: more than these are not kept, those used last are. A worker's loop needs about thirty. Those down to Sql::lock, in sql/base.sql, stay in any case.
+  static constexpr int kMostCached = 48;
+  static constexpr size_t kTexts = 4;
 
   Status prepare(string_view text, sqlite3_stmt** out);
   bool is_listed(sqlite3_stmt* statement) const;
   void drop(Slot& slot);
+  void make_room();
 
   sqlite3* handle_;
   int references_ = 1;
@@ -99,6 +102,7 @@ class Db {
   bool clock_fixed_ = false;
   Millis clock_ = 0;
   uint64_t uses_ = 0;
+  int cached_ = 0;
   Slot cache_[static_cast<size_t>(Sql::count_)];
   Cached texts_[kTexts];
 };

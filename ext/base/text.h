@@ -29,6 +29,8 @@ class Text {
   void clear() { size_ = 0; }
   void truncate(size_t size) { size_ = size < size_ ? size : size_; }
 
+  // Makes it failed, as a part of it has.
+  void fail() { failed_ = true; }
   bool ok() const { return !failed_; }
   size_t size() const { return size_; }
   char* data() { return data_; }

@@ -20,10 +20,10 @@ void bind_handle(Query& q, const Handle& handle) {
 bool is_done(const Query& output) { return output.integer(1) != 0; }
 bool is_ours(const Query& output) { return output.text(2) == kKind; }
 
-Status insert(Db& db, const Handle& handle, string_view step, const Value& value, Millis time, bool said, bool* inserted) {
+Status insert(Db& db, const Handle& handle, string_view step, const Value& value, Millis time, bool said, bool slow, bool* inserted) {
   Query q(db, Sql::step_record);
   bind_handle(q, handle);
-  q.bind(":step", step).bind(":now", time).bind(":output", value).bind(":said", int64_t{said}).bind(":format", kSchemaVersion);
+  q.bind(":step", step).bind(":now", time).bind(":output", value).bind(":said", int64_t{said}).bind(":slow", int64_t{slow}).bind(":format", kSchemaVersion);
   WF_TRY(q.run());
   *inserted = q.changes() != 0;
   return {};
@@ -60,10 +60,10 @@ Status read_step(Db& db, const Handle& handle, string_view step, const Now& now,
 Status record_step(Db& db, const Handle& handle, string_view step, const Value& value, bool once, const Now& now, bool* first, Query& output) {
   *first = false;
   Millis time = now.given ? now.time : db.clock();
-  if (Status s = insert(db, handle, step, value, time, now.given, first); !s.ok()) {
+  if (Status s = insert(db, handle, step, value, time, now.given, false, first); !s.ok()) {
     if ((s.rc() & 0xff) != SQLITE_ERROR) return s;  // else there may be no table yet
   }
-  if (*first) return handle.is_token ? renew_lease(db, handle, time) : Status();
+  if (*first) return {};
 
   // Not that plain: find out why, or do it with all that belongs to it.
   WriteScope scope(db);
@@ -85,8 +85,9 @@ Status record_step(Db& db, const Handle& handle, string_view step, const Value& 
     return scope.commit();
   }
   if (!handle.is_token) WF_TRY(end_lost_claim(db, w, time));
-  WF_TRY(insert(db, handle, step, value, time, true, first));
+  WF_TRY(insert(db, handle, step, value, time, true, true, first));
   if (!*first) return Status::error(Code::state, "step '%.*s' of workflow '%.*s' could not be recorded", WF_SV(step), WF_SV(w.id.view()));
+  if (handle.is_token) WF_TRY(renew_lease(db, handle, time));
   return scope.commit();
 }
 

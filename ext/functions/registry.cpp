@@ -337,6 +337,7 @@ void add_functions_json(Text& out) {
   for (const Function& function : kFunctions) {
     Text signature;
     add_signature(function, signature);
+    if (!signature.ok()) out.fail();
     out.add(first ? "{\"name\":" : ",{\"name\":");
     json::quote(function.name, out);
     add_member("signature", signature.view(), out);

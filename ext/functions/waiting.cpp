@@ -29,6 +29,7 @@ Status wait_for_names(Call& call, WaitKind kind, const char* what) {
   Text topics;
   WF_TRY(call.names(2, what, topics));
   args.topics = topics.view();
+  if (!json::Elements(args.topics).next()) return Status::error(Code::invalid, "%s of %s() is an empty array", what, call.function.name);
   if (call.given(3)) WF_TRY(read_duration("timeout", call.raw(3), 0, &args.timeout));
   return run_wait(call, args);
 }
@@ -100,7 +101,11 @@ Status wf_join(Call& call) {
   Wait args;
   args.kind = WaitKind::join;
   Text ids;
-  if (call.given(2)) WF_TRY(call.names(2, "ids", ids));
+  if (call.given(2)) {
+    const Value given = call.raw(2);
+    if (given.type != Value::Type::text || !has_prefix(given.bytes, "[")) return Status::error(Code::invalid, "ids of wf_join() must be a JSON array of ids");
+    WF_TRY(call.names(2, "ids", ids));
+  }
   args.topics = ids.view();
   args.any = call.options.integer("mode", 0) == 1;
   args.outputs = call.options.boolean("outputs", true);

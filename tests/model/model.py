@@ -1,0 +1,711 @@
+"""The contract as a plain Python program: an executable specification, no SQL in it.
+
+A function takes the arguments of its SQL namesake, the options as their JSON text, and returns what SQL would return, or
+raises WfError. All it knows is in `self.state`. Tokens and generated ids are opaque: `self.hint` holds what the extension
+answered to the same call, and the model takes them from there.
+
+This file has the life of a workflow and the service functions; waits, children and intent are in model_waiting, control in
+model_control, the limits of queues in model_queues.
+"""
+
+import json
+
+import model_arguments as arg
+from model_arguments import WfError, duration, in_json, in_seconds, json_time, options, report, sql_time
+from model_control import Control
+from model_queues import Queues
+from model_schedules import Schedules
+from model_state import State, Step, Workflow
+from model_waiting import Waiting
+
+READING = {"wf_status", "wf_result", "wf_error", "wf_key", "wf_pending", "wf_ready", "wf_get"}
+
+
+class Json:
+    """A result to be compared as a JSON value."""
+
+    def __init__(self, value):
+        self.value = value
+
+
+class ModelCore:
+    json = Json
+
+    def __init__(self):
+        self.state = State()
+        self.clock = 0        # of the connection that calls
+        self.hint = None      # what the extension answered
+        self.locked = False   # another connection holds the write lock, or has written since our snapshot
+        self.inline = False   # called within a statement that writes
+        self.numbers = {}     # token: seq
+
+    def call(self, function, *args):
+        """One call: all of its effect, or none."""
+        before = self.state.copy()
+        try:
+            return getattr(self, function)(*args)
+        except WfError:
+            self.state.become(before)
+            raise
+
+    # What every function does first
+
+    def write(self, given):
+        """The arguments are good; now the call takes the write lock. Returns the time of the call."""
+        if self.locked:
+            raise WfError("BUSY")
+        if given["now"] is None and self.state.config.get("clock") == "explicit":
+            raise arg.invalid("now is required")
+        self.state.made = True
+        return self.clock if given["now"] is None else given["now"]
+
+    def at_top_level(self, function):
+        if self.inline:
+            raise WfError("WF_CONTEXT", function)
+
+    def find(self, handle):
+        """The workflow of an id or a token, or None."""
+        if arg.is_token(handle):
+            return self.state.workflows.get(self.numbers.get(handle))
+        return next((w for w in self.state.workflows.values() if w.id == handle), None)
+
+    def load(self, handle):
+        w = self.find(handle)
+        if w is None:
+            raise WfError("WF_NOT_FOUND", handle)
+        return w
+
+    # Who may do what: the rules of tokens, bare ids, pauses and waits
+
+    @staticmethod
+    def made_last_closing(handle, w):
+        return w.closed is not None and w.closed[0] == (handle if arg.is_token(handle) else "id")
+
+    def may(self, handle, w, now, act="write"):
+        """Raises unless the handle may act: `record` an output that has happened, `complete`, or `write` anything else."""
+        if arg.is_token(handle):
+            self.may_by_token(handle, w, act)
+        else:
+            self.may_by_id(w, now)
+
+    def may_by_token(self, token, w, act):
+        current = token == w.token
+        if w.over:
+            if w.status == "cancelled" and current and act == "record":
+                return  # it was cancelled in the middle of an effect: what did happen is kept
+            raise self.over_error(w)
+        if not current:
+            if w.real == "waiting" and self.made_last_closing(token, w):
+                raise WfError("WF_PAUSED" if w.status == "paused" else "WF_SUSPENDED")
+            raise WfError("WF_LEASE_LOST")
+        if not w.claimed and act != "record":
+            raise WfError("WF_CANCELLED", "to be cleaned up")
+        if w.status == "paused" and act == "write":
+            raise WfError("WF_PAUSED")
+
+    def may_by_id(self, w, now):
+        if w.over:
+            raise self.over_error(w)
+        if w.real == "pending" and w.due > now:
+            raise WfError("WF_STATE", "due_at")
+        if w.live(now):
+            raise WfError("WF_LEASED")
+        if w.status == "paused":
+            raise WfError("WF_PAUSED")
+        if w.status == "waiting":
+            raise WfError("WF_SUSPENDED")
+
+    @staticmethod
+    def over_error(w):
+        return WfError("WF_CANCELLED" if w.status == "cancelled" else "WF_STATE", w.status)
+
+    # Policy
+
+    def setting(self, w, own, key, default):
+        """The workflow's own, else the queue's, else the file's."""
+        for value in (own, self.state.queues.get(w.queue, {}).get(key), self.state.config.get(key)):
+            if value is not None:
+                return value
+        return default
+
+    def max_attempts(self, w):
+        return self.setting(w, w.own_attempts, "max_attempts", 10)
+
+    def backoff(self, w, failures):
+        b = self.setting(w, w.own_backoff, "backoff", arg.DEFAULT_BACKOFF)
+        wait = b["initial"]
+        for _ in range(failures - 1):
+            wait = min(wait * b["factor"], b["max"])
+        return round(min(wait, b["max"]))
+
+    def lease(self, w, given):
+        return self.setting(w, given, "lease", 30_000)
+
+    # Changes that several functions make
+
+    def note_failure(self, w, error, now, step=None, worker=None):
+        self.state.failures.append((w.seq, w.attempt, step, worker, error, now))
+
+    def note_lost_lease(self, w, now):
+        self.note_failure(w, '{"code":"lease_lost","expired_at":"%s"}' % json_time(w.due), now, worker=w.worker)
+
+    def end_lost_claim(self, handle, w, now):
+        """A write by bare id ends an expired claim."""
+        if w.claimed and not arg.is_token(handle):
+            self.note_lost_lease(w, now)
+            w.lost += 1
+            w.status, w.token, w.key, w.again, w.retrying, w.updated = "pending", None, None, True, False, now
+
+    def progress(self, w, step, now):
+        """A step or a wait is recorded: it moves to the end, and the row of lost leases is broken."""
+        self.state.count += 1
+        step.order, step.at, w.lost = self.state.count, now, 0
+        w.steps[step.name] = step
+
+    def record(self, w, name, kind, output, now):
+        step = w.steps.get(name) or Step(name, kind, 0)
+        step.status, step.output, step.error, step.attempts = "done", output, None, step.attempts + 1
+        step.deadline = step.topics = None
+        self.progress(w, step, now)
+        return step
+
+    def back_in_line(self, handle, w, function, due, again, now):
+        w.status, w.due, w.token, w.key, w.again, w.updated = "pending", due, None, None, again, now
+        self.close(handle, w, function, "pending")
+
+    def close(self, handle, w, function, result):
+        w.closed = (handle if arg.is_token(handle) else "id", function, result)
+
+    def finish(self, w, status, output, error, now, force=False):
+        """Ends the workflow, or begins the phase in which it cleans up. Returns the status it has then."""
+        if status != "completed" or w.ending is not None:
+            self.end_children(w, now, force)
+        return self.finish_alone(w, status, output, error, now, force)
+
+    def finish_alone(self, w, status, output, error, now, force):
+        keep = w.token if status == "cancelled" and w.live(now) else None
+        self.drop_wait(w)
+        w.token, w.key, w.under, w.left, w.updated = keep, None, None, None, now
+        if status != "completed" and w.cleanup and w.ending is None and not force:
+            w.status, w.due, w.again, w.ending, w.error = "pending", now, True, status, error
+            w.failures, w.lost, w.deadline, w.retrying = 0, 0, None, False
+        else:
+            w.status, w.due, w.finished, w.output = w.ending or status, None, now, output
+            if w.ending is None and error is not None:
+                w.error = error
+        if w.over:
+            w.slot = False
+            self.wake_joins(w, now)
+        return w.status
+
+    def time_out(self, w, now):
+        self.finish(w, "failed", None, '{"code":"timeout","deadline_at":"%s"}' % json_time(w.deadline), now)
+
+    def fire_deadlines(self, now):
+        late = [w for w in self.state.workflows.values() if not w.over and w.deadline is not None and w.deadline <= now]
+        fired = 0
+        for w in sorted(late, key=lambda w: w.deadline):
+            if not w.over and w.deadline is not None:  # its parent may have taken it along
+                self.time_out(w, now)
+                fired += 1
+        return fired
+
+    def poison(self, w, now):
+        self.note_lost_lease(w, now)
+        self.finish(w, "failed", None, '{"code":"poison","lost_leases":%d}' % (w.lost + 1), now)
+
+    # wf_start
+
+    def wf_start(self, name, input=None, given=None):
+        given = options("wf_start", given)
+        name, input = arg.name(name), arg.input_value(input)
+        given.exclusive("delay", "at")
+        return self.start(name, input, given, self.write(given)).id
+
+    def start(self, name, input, given, now):
+        existing = given["id"] and self.find(given["id"])
+        if existing:
+            if existing.name != name or not arg.same_value(existing.input, input):
+                raise WfError("WF_CONFLICT", "another name or input")
+            return existing
+        queue = given["queue"] or "default"
+        if given["dedup"]:
+            for w in self.state.workflows.values():
+                if not w.over and (w.queue, w.dedup) == (queue, given["dedup"]):
+                    return w
+        if given["id"] is None and self.state.config.get("clock") == "explicit":
+            raise arg.invalid("id is required")
+        seq = max(self.state.workflows, default=0) + 1
+        due = given["at"] if given["at"] is not None else now + (given["delay"] or 0)
+        w = Workflow(seq, given["id"] or str(self.hint), name, input, queue, created=now, due=due, updated=now)
+        w.priority = given["priority"] or 0
+        w.version, w.partition, w.dedup, w.headers = given["version"], given["partition"], given["dedup"], given["headers"]
+        w.manual, w.cleanup, w.detached = bool(given["manual"]), bool(given["cleanup"]), bool(given["detached"])
+        w.own_attempts, w.own_backoff, w.timeout = given["max_attempts"], given["backoff"], given["timeout"]
+        if w.timeout is not None:
+            w.deadline = due + w.timeout
+        self.state.workflows[seq] = w
+        return w
+
+    # wf_claim
+
+    def wf_claim(self, queue=None, worker=None, given=None):
+        self.at_top_level("wf_claim")
+        given = options("wf_claim", given)
+        queues = self.queues(queue)
+        worker = arg.optional_name(worker)
+        given.exclusive("key", "limit")
+        now = self.write(given)
+        self.fire_deadlines(now)
+        self.fire_schedules(now)
+        self.hints = self.hinted_tokens()
+        held = given["key"] and self.claim_under(given["key"])
+        if held:
+            return Json(self.renew(held, given, now))
+        if given["id"]:
+            w = self.claim_id(given, worker, now)
+            claims = [self.show(w, given)] if w else []
+        else:
+            claims = []
+            while len(claims) < (given["limit"] or 1):
+                w = self.claim_next(queues, given, worker, now)
+                if w is None:
+                    break
+                claims.append(self.show(w, given))
+        if not claims:
+            return None
+        return Json(claims if given["limit"] else claims[0])
+
+    @staticmethod
+    def queues(queue):
+        if queue is None:
+            return ["default"]
+        if not isinstance(queue, str) or not queue.startswith("["):
+            return [arg.name(queue)]
+        if not arg.is_json(queue) or not json.loads(queue):
+            raise arg.invalid("queue")
+        return [arg.name(each) for each in json.loads(queue)]
+
+    def hinted_tokens(self):
+        try:
+            claims = json.loads(self.hint)
+        except (TypeError, ValueError):
+            return iter(())
+        return iter([claim["token"] for claim in (claims if isinstance(claims, list) else [claims])])
+
+    def claim_under(self, key):
+        return next((w for w in self.state.workflows.values() if w.key == key and w.claimed and w.status == "running"), None)
+
+    def renew(self, w, given, now):
+        """The claim under this key again."""
+        if given["id"] and given["id"] != w.id:
+            other = self.load(given["id"])
+            if other.over or other.live(now):
+                self.may_by_id(other, now)
+            raise WfError("WF_CONFLICT", "the key holds another claim")
+        expiry = now + self.lease(w, given["lease"])
+        if expiry > w.due:
+            w.due, w.updated = expiry, now
+        return self.show(w, given)
+
+    def claimable(self, w, now):
+        """Whether a claim by id may take it, were it not for its state: what is not due is not there."""
+        return w.due is not None and w.due <= now
+
+    def claim_id(self, given, worker, now):
+        w = self.load(given["id"])
+        while True:
+            if not w.over:
+                if w.live(now):
+                    raise WfError("WF_LEASED")
+                if w.status == "paused":
+                    raise WfError("WF_PAUSED")
+                if not self.claimable(w, now):
+                    return None
+            else:
+                raise self.over_error(w)
+            if self.take(w, given, worker, now):
+                return w
+
+    def ready(self, w, now):
+        """Whether a claim may take it by itself."""
+        return (not w.over and w.status != "paused" and not w.manual and w.due is not None and w.due <= now
+                and (w.deadline is None or w.deadline > now) and self.refusal(w, now) is None)
+
+    def claim_next(self, queues, given, worker, now):
+        while True:
+            candidates = [
+                w for w in self.state.workflows.values()
+                if w.queue in queues and self.ready(w, now) and self.refusal(w, now, (worker,)) is None
+                and (given["names"] is None or w.name in given["names"])
+                and (given["versions"] is None or w.version is None or w.version in given["versions"])
+            ]
+            if not candidates:
+                return None
+            w = min(candidates, key=lambda w: (-w.priority, w.due, w.seq))
+            if self.take(w, given, worker, now):
+                return w
+
+    def take(self, w, given, worker, now):
+        """Leases it. False: too many leases were lost, and it has failed instead."""
+        again = w.again or w.claimed
+        if w.claimed:
+            if w.lost + 1 >= self.max_attempts(w):
+                self.poison(w, now)
+                return False
+            self.note_lost_lease(w, now)
+            w.lost += 1
+        if w.status == "waiting" and not self.decide(w, now):
+            return False
+        self.admit(w, again, now)
+        w.attempt, w.resumed = w.attempt + again, w.resumed + (not again)
+        w.status, w.again, w.retrying = "running", False, False
+        w.lease, w.worker, w.key = self.lease(w, given["lease"]), worker, given["key"]
+        w.token, w.due, w.updated = next(self.hints, "run_?"), now + w.lease, now
+        if w.started is None:
+            w.started = now
+        self.numbers[w.token] = w.seq
+        return True
+
+    def show(self, w, given):
+        parent = self.state.workflows.get(w.parent)
+        claim = {
+            "token": w.token, "id": w.id, "name": w.name, "input": in_json(w.input), "attempt": w.attempt, "resumed": w.resumed,
+            "ending": w.ending, "queue": w.queue, "priority": w.priority, "worker": w.worker, "lease_expires_at": json_time(w.due),
+            "deadline_at": json_time(w.deadline), "version": w.version, "headers": w.headers and json.loads(w.headers),
+            "parent": parent and parent.id, "scheduled_at": json_time(w.scheduled),
+        }
+        if given["steps"]:
+            claim["steps"] = {step.name: in_json(step.output) for step in w.steps.values() if step.status == "done"}
+        return claim
+
+    # wf_step
+
+    def wf_step(self, handle, step, *rest):
+        if rest:
+            return self.record_step(handle, step, *rest)
+        handle, name = arg.handle(handle), arg.name(step)
+        w = self.load(handle)
+        step = w.steps.get(name)
+        if step and step.kind == "step" and step.status == "done":
+            return step.output
+        self.may(handle, w, self.clock)
+        self.of_kind(step, "step")
+        return None
+
+    @staticmethod
+    def of_kind(step, kind):
+        if step and step.kind != kind:
+            raise WfError("WF_NONDETERMINISM", step.kind)
+
+    def record_step(self, handle, name, output, given=None):
+        given = options("wf_step", given)
+        handle, name, output = arg.handle(handle), arg.name(name), report(output)
+        now = self.write(given)
+        w = self.load(handle)
+        step = w.steps.get(name)
+        done = step and step.kind == "step" and step.status == "done"
+        if not (done and self.may_repeat(handle, w)):
+            self.may(handle, w, now, "record")
+        self.of_kind(step, "step")
+        if done:
+            if given["once"]:
+                raise WfError("WF_CONFLICT", "recorded already")
+            return step.output
+        self.end_lost_claim(handle, w, now)
+        self.record(w, name, "step", output, now)
+        self.renew_late(handle, w, now)
+        return output
+
+    @staticmethod
+    def renew_late(handle, w, now):
+        """Whoever records something keeps the lease, once under half of it is left."""
+        if handle == w.token and w.status == "running" and w.due - now < w.lease / 2:
+            w.due, w.updated = now + w.lease, now
+
+    def may_repeat(self, handle, w):
+        """What is recorded is given again to who may have recorded it, also when nothing new may be."""
+        return w.status in ("completed", "failed", "waiting") and (not arg.is_token(handle) or self.made_last_closing(handle, w))
+
+    # Closing calls
+
+    def repeated(self, handle, w, function, now):
+        """What this closing call returned when the same handle made it before, or None."""
+        if not self.made_last_closing(handle, w) or w.closed[1] != function or handle == w.token:
+            return None
+        result = w.closed[2]
+        if arg.is_token(handle) or (w.status == result and (w.over or w.due > now)):
+            return result
+        return None
+
+    def wf_complete(self, handle, output=None, given=None):
+        given = options("wf_complete", given)
+        handle, output = arg.handle(handle), report(output)
+        now = self.write(given)
+        w = self.load(handle)
+        before = self.repeated(handle, w, "wf_complete", now)
+        if before:
+            return before
+        if w.status == "completed" and (not arg.is_token(handle) or self.made_last_closing(handle, w)):
+            return "completed"
+        self.may(handle, w, now, "complete")
+        self.end_lost_claim(handle, w, now)
+        result = self.finish(w, "completed", output, None, now)
+        self.close(handle, w, "wf_complete", result)
+        return result
+
+    def wf_fail(self, handle, error, given=None):
+        given = options("wf_fail", given)
+        handle, error = arg.handle(handle), report(error)
+        given.exclusive("delay", "at")
+        if given["max_attempts"] and not given["step"]:
+            raise arg.invalid("max_attempts belongs to a step")
+        now = self.write(given)
+        w = self.load(handle)
+        before = self.repeated(handle, w, "wf_fail", now)
+        if before:
+            return before
+        self.may(handle, w, now)
+        worker = w.worker if arg.is_token(handle) else None
+        self.end_lost_claim(handle, w, now)
+        if given["step"]:
+            failures = self.fail_step(w, given["step"], error, now)
+            allowed = given["max_attempts"] or self.max_attempts(w)
+        else:
+            failures = w.failures + 1
+            allowed = self.max_attempts(w)
+        self.note_failure(w, error, now, given["step"], worker)
+        if given["retry"] is False or failures >= allowed:
+            result = self.finish(w, "failed", None, error, now)
+            self.close(handle, w, "wf_fail", result)
+            return result
+        if not given["step"]:
+            w.failures = failures
+        due = now + self.backoff(w, failures)
+        if given["delay"] is not None:
+            due = now + given["delay"]
+        if given["at"] is not None:
+            due = given["at"]
+        self.back_in_line(handle, w, "wf_fail", due, True, now)
+        w.retrying = True
+        return "pending"
+
+    def fail_step(self, w, name, error, now):
+        step = w.steps.get(name)
+        self.of_kind(step, "step")
+        if step is None:
+            self.state.count += 1
+            step = w.steps[name] = Step(name, "step", self.state.count)
+        elif step.status == "done":
+            raise WfError("WF_STATE", "recorded already")
+        step.status, step.error, step.begun_at, step.by = "failed", error, None, None
+        step.attempts += 1
+        return step.attempts
+
+    def wf_release(self, handle, given=None):
+        given = options("wf_release", given)
+        handle = arg.handle(handle)
+        given.exclusive("delay", "at")
+        now = self.write(given)
+        w = self.load(handle)
+        if self.repeated(handle, w, "wf_release", now):
+            return 1
+        self.may(handle, w, now)
+        self.end_lost_claim(handle, w, now)
+        due = given["at"] if given["at"] is not None else now + (given["delay"] or 0)
+        self.back_in_line(handle, w, "wf_release", due, not arg.is_token(handle) and w.again, now)
+        w.retrying = False
+        return 1
+
+    def wf_heartbeat(self, handle, length=None, given=None):
+        given = options("wf_heartbeat", given)
+        if length is not None:
+            length = duration(length)
+            if length == 0:
+                raise arg.invalid("duration")
+        if isinstance(handle, str) and handle.startswith("["):
+            tokens = json.loads(handle) if arg.is_json(handle) else [None]
+            for token in tokens:
+                if not arg.is_token(arg.handle(token)):
+                    raise arg.invalid("a token is needed")
+            now = self.write(given)
+            return Json([self.beat_or_none(token, length, now) for token in tokens])
+        if not arg.is_token(arg.handle(handle)):
+            raise arg.invalid("a token is needed")
+        return sql_time(self.beat(handle, length, self.write(given)))
+
+    def beat(self, token, length, now):
+        w = self.load(token)
+        self.may(token, w, now)
+        expiry = now + (length or w.lease)
+        if expiry > w.due:
+            w.due, w.updated = expiry, now
+        return w.due
+
+    def beat_or_none(self, token, length, now):
+        try:
+            return json_time(self.beat(token, length, now))
+        except WfError:
+            return None
+
+    # Reading
+
+    def wf_status(self, id):
+        w = self.find(arg.handle(id))
+        return w and w.status
+
+    def wf_result(self, id):
+        w = self.find(arg.handle(id))
+        return w.output if w and w.status == "completed" else None
+
+    def wf_error(self, id):
+        w = self.find(arg.handle(id))
+        if not w or w.status not in ("failed", "cancelled"):
+            return None
+        return w.error if w.error is not None else "null"
+
+    def wf_key(self, handle, step):
+        handle, step = arg.handle(handle), arg.name(step)
+        w = self.load(handle)
+        return ("key", w.id, step, w.redo)  # any text, the same for the same three
+
+    def wf_pending(self, queue=None):
+        queue = arg.optional_name(queue)
+        return sum(not w.over and queue in (None, w.queue) for w in self.state.workflows.values())
+
+    def wf_ready(self, queue=None):
+        queue = arg.optional_name(queue)
+        return sum(self.ready(w, self.clock) and queue in (None, w.queue) for w in self.state.workflows.values())
+
+    # Service
+
+    def wf_init(self):
+        self.at_top_level("wf_init")
+        self.write(arg.Options(now=0))
+        return 1
+
+    def wf_recover(self, given=None):
+        self.at_top_level("wf_recover")
+        given = options("wf_recover", given)
+        now = self.write(given)
+        voided = 0
+        for w in self.state.workflows.values():
+            if w.token is None or given["worker"] not in (None, w.worker):
+                continue
+            voided += self.void(w, now)
+            w.token = w.key = None
+        if given["pause"]:
+            for w in self.state.workflows.values():
+                self.pause(w, now)
+        if given["worker"] is None:
+            self.state.epoch = max(self.state.epoch + 1, now)
+        return Json({"epoch": self.state.epoch, "leases_voided": voided, "in_doubt": self.count_in_doubt()})
+
+    @staticmethod
+    def pause(w, now):
+        if w.over or w.status == "paused":
+            return 0
+        w.under, w.status, w.updated = w.status, "paused", now
+        if w.deadline is not None:
+            w.left, w.deadline = w.deadline - now, None
+        return 1
+
+    @staticmethod
+    def void(w, now):
+        """Ends a claim without counting it as lost."""
+        if not w.claimed:
+            return 0
+        if w.status == "paused":
+            w.under = "pending"
+        else:
+            w.status = "pending"
+        w.due, w.again, w.updated, w.retrying = now, False, now, False
+        return 1
+
+    CONFIG = {"lease": 30_000, "max_attempts": 10, "backoff": arg.DEFAULT_BACKOFF, "clock": "system"}
+
+    def wf_config(self, key, *value):
+        arg.name(key)
+        if key not in self.CONFIG and key not in ("schema_version", "epoch"):
+            raise arg.invalid("no such setting")
+        if value:
+            if key not in self.CONFIG:
+                raise arg.invalid("read-only")
+            stored = None if value[0] is None else self.config_value(key, value[0])
+            self.write(arg.Options(now=0))
+            self.state.config.pop(key, None)
+            if stored is not None:
+                self.state.config[key] = stored
+        if key not in self.CONFIG:
+            return {"schema_version": 1, "epoch": self.state.epoch}[key]
+        stored = self.state.config.get(key, self.CONFIG[key])
+        if key == "backoff":
+            return Json(stored | {part: stored[part] / 1000 for part in ("initial", "max")})
+        return in_seconds(stored) if key == "lease" else stored
+
+    @staticmethod
+    def config_value(key, value):
+        if key == "lease":
+            return arg.some_duration(value)
+        if key == "max_attempts":
+            return arg.integer(1, 1_000_000)(value)
+        if key == "backoff":
+            if not isinstance(value, str) or not arg.is_json(value):
+                raise arg.invalid("backoff")
+            return arg.backoff(json.loads(value))
+        return arg.one_of("system", "explicit")(value)
+
+    # Tables, as lists of rows; times in SQLite's form
+
+    def by_id(self):
+        return sorted(self.state.workflows.values(), key=lambda w: w.id)
+
+    def table_workflows(self):
+        rows = []
+        for w in self.by_id():
+            parent = self.state.workflows.get(w.parent)
+            rows.append((
+                w.id, w.name, w.status, w.queue, w.priority, w.version, w.partition, w.dedup, w.attempt, self.max_attempts(w), w.worker,
+                w.input, w.output if w.status == "completed" else None, w.error, w.headers, parent and parent.id, w.ending,
+                sql_time(w.due), sql_time(w.deadline), sql_time(w.created), sql_time(w.started), sql_time(w.finished), sql_time(w.updated)))
+        return rows
+
+    def table_pending(self):
+        return [(w.id, int(self.ready(w, self.clock)), sql_time(w.due), self.reason(w, self.clock))
+                for w in self.by_id() if not w.over]
+
+    def reason(self, w, now):
+        """As the contract words it; None where it leaves the wording open."""
+        worker = w.worker or "a worker"
+        if w.status == "paused" or (w.deadline is not None and w.deadline <= now):
+            return None
+        if w.status == "running":
+            return "running on " + worker if w.due > now else "lease of %s expired" % worker
+        if w.status == "waiting" and (w.due is None or w.due > now):
+            return self.reason_of_wait(w.wait)
+        if w.status == "pending" and w.due > now:
+            return "retry %d of %d" % (w.failures + 1, self.max_attempts(w)) if w.retrying else None
+        if w.ending or w.manual:
+            return None
+        return self.refusal(w, now) or "ready"
+
+    def table_steps(self):
+        steps = [(step.order, w.id, step) for w in self.state.workflows.values() for step in w.steps.values()]
+        return [
+            (id, s.name, s.kind, s.status, s.output if s.status == "done" else None, as_text(s.error), s.attempts, sql_time(s.begun_at),
+             sql_time(s.at) if s.status == "done" else None)
+            for _, id, s in sorted(steps, key=lambda row: row[0])
+        ]
+
+    def table_failures(self):
+        return [(self.state.workflows[seq].id, attempt, step, worker, as_text(error), sql_time(at))
+                for seq, attempt, step, worker, error, at in self.state.failures]
+
+
+def as_text(error):
+    """Columns of errors hold text."""
+    return str(error) if isinstance(error, (int, float)) else error
+
+
+class Model(Waiting, Control, Queues, Schedules, ModelCore):
+    """All of it."""

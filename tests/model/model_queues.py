@@ -1,0 +1,89 @@
+"""Flow control, as a mixin of the model: the settings of a queue, and the limits that they set to claims.
+
+A claim by id obeys none of the limits, but counts.
+"""
+
+import json
+
+import model_arguments as arg
+from model_arguments import Options, WfError, options, sql_time
+
+LIMITS = ("concurrency", "worker_concurrency", "partition_concurrency")
+
+
+class Queues:
+    def wf_queue(self, name, given=None):
+        try:
+            read, name = options("wf_queue", given), arg.name(name)
+        except WfError:
+            self.at_top_level("wf_queue")
+            raise
+        if given is not None:
+            self.at_top_level("wf_queue")
+        settings = dict(self.state.queues.get(name, {}))
+        if given is not None:
+            self.write(Options(now=0))
+            for key, value in json.loads(given).items():
+                if value is None:
+                    settings.pop(key, None)
+                elif key != "now":
+                    settings[key] = read[key]
+            self.state.queues[name] = settings
+            for w in self.state.workflows.values():
+                if w.queue == name and not w.over:
+                    w.slot = self.until_end(name) and w.started is not None  # as the new settings count it
+        shown = {key: settings.get(key) for key in (*LIMITS, "rate", "lease", "max_attempts", "backoff")}
+        shown |= {"queue": name, "hold": settings.get("hold", "lease"), "paused": settings.get("paused", False)}
+        if shown["lease"] is not None:
+            shown["lease"] /= 1000
+        if shown["rate"]:
+            shown["rate"] = {"limit": shown["rate"]["limit"], "per": shown["rate"]["per"] / 1000}
+        if shown["backoff"]:
+            shown["backoff"] = shown["backoff"] | {part: shown["backoff"][part] / 1000 for part in ("initial", "max")}
+        return self.json(shown)
+
+    def until_end(self, queue):
+        """Whether a slot is held from the first claim to the end."""
+        settings = self.state.queues.get(queue, {})
+        return settings.get("hold") == "started" and any(limit in settings for limit in LIMITS)
+
+    def refusal(self, w, now, claim_by=None):
+        """The limit that keeps it back, if one does. `claim_by`: the worker who asks, in a tuple."""
+        settings = self.state.queues.get(w.queue, {})
+        if settings.get("paused"):
+            return "queue paused"
+        others = [o for o in self.state.workflows.values() if o.queue == w.queue and not o.over and (o.slot or o.live(now))]
+        if claim_by and "worker_concurrency" in settings:
+            if sum(o.live(now) and o.worker == claim_by[0] for o in others) >= settings["worker_concurrency"]:
+                return "worker limit"
+        if not w.slot:
+            if "concurrency" in settings and len(others) >= settings["concurrency"]:
+                return "concurrency limit"
+            if w.partition is not None and "partition_concurrency" in settings:
+                if sum(o.partition == w.partition for o in others) >= settings["partition_concurrency"]:
+                    return "partition limit"
+        if "rate" in settings and (w.again or w.claimed) and self.started_lately(w.queue, settings["rate"], now) >= settings["rate"]["limit"]:
+            return "rate limit"
+        return None
+
+    def started_lately(self, queue, rate, now):
+        return sum(each == queue and at > now - rate["per"] for each, at in self.state.starts)
+
+    def admit(self, w, again, now):
+        rate = self.state.queues.get(w.queue, {}).get("rate")
+        if again and rate:
+            self.state.starts = [(queue, at) for queue, at in self.state.starts if queue != w.queue or at > now - rate["per"]]
+            self.state.starts.append((w.queue, now))
+        w.slot = self.until_end(w.queue)
+
+    def table_queues(self):
+        rows, now = [], self.clock
+        for name, s in sorted(self.state.queues.items()):
+            rate, lease = s.get("rate"), s.get("lease")
+            here = [w for w in self.state.workflows.values() if w.queue == name and not w.over]
+            due = [w.due for w in here if w.status in ("pending", "waiting") and not w.manual and w.due is not None and w.due <= now]
+            rows.append((
+                name, *(s.get(limit) for limit in LIMITS), s.get("hold", "lease"), rate and rate["limit"], rate and rate["per"] / 1000,
+                int(s.get("paused", False)), lease and lease / 1000, s.get("max_attempts"), len(due), sum(w.live(now) for w in here),
+                sql_time(min(due, default=None))))
+        return rows

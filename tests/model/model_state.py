@@ -1,0 +1,155 @@
+"""What a file holds, as the model sees it: plain data, copied as a whole where a transaction may be undone."""
+
+import pickle
+from dataclasses import dataclass, field, fields
+
+from model_arguments import json_time
+
+TERMINAL = ("completed", "failed", "cancelled")
+
+
+@dataclass
+class Step:
+    name: str
+    kind: str
+    order: int              # recording order within the file
+    status: str = "done"    # done failed waiting begun
+    output: object = None
+    error: object = None
+    attempts: int = 0       # failures, and one more once it is done
+    begun_at: int = None
+    at: int = None          # recorded, or began to wait
+    deadline: int = None    # of a wait: its wake-up or its timeout
+    topics: list = None     # what a wait waits for: signals, events, workflow ids
+    how: dict = None        # options of a join
+    by: str = None          # the claim that began it; "id" by bare id
+    resolved: bool = False  # an operator said retry
+
+
+@dataclass
+class Signal:
+    name: str
+    payload: object
+    at: int
+    key: str = None
+    taken: str = None       # the step that took it
+
+
+@dataclass
+class Workflow:
+    seq: int
+    id: str
+    name: str
+    input: object
+    queue: str
+    created: int
+    due: int
+    priority: int = 0
+    version: str = None
+    partition: str = None
+    dedup: str = None
+    headers: str = None
+    manual: bool = False
+    cleanup: bool = False
+    detached: bool = False
+    own_attempts: int = None  # max_attempts, as said at the start
+    own_backoff: dict = None
+    timeout: int = None
+    deadline: int = None
+    left: int = None          # to the deadline, while it is paused
+    status: str = "pending"
+    under: str = None         # the status under a pause
+    ending: str = None        # the coming status, in the second phase
+    token: str = None         # of the current claim; after a cancel, of the claim that was live
+    worker: str = None
+    lease: int = None         # length of the last lease
+    key: str = None           # of the current claim
+    attempt: int = 0
+    resumed: int = 0
+    again: bool = True        # the next claim starts an attempt
+    failures: int = 0
+    lost: int = 0             # leases lost in a row since the last recorded step or wait
+    closed: tuple = None      # the last closing call: (token or "id", function, result)
+    retrying: bool = False    # it waits for its next attempt after a failure
+    started: int = None
+    finished: int = None
+    updated: int = None
+    output: object = None
+    error: object = None
+    parent: int = None
+    scheduled: int = None     # nominal time, if a schedule started it
+    redo: int = 0
+    slot: bool = False        # holds a slot of its queue from the first claim to the end
+    steps: dict = field(default_factory=dict)
+    signals: list = field(default_factory=list)
+    values: dict = field(default_factory=dict)
+    streams: dict = field(default_factory=dict)
+
+    @property
+    def real(self):
+        """The status, that under a pause if it is paused."""
+        return self.under if self.status == "paused" else self.status
+
+    @property
+    def over(self):
+        return self.status in TERMINAL
+
+    @property
+    def claimed(self):
+        """There is a current claim, be its lease live or not."""
+        return self.token is not None and self.real == "running"
+
+    def live(self, now):
+        return self.claimed and self.due > now
+
+    @property
+    def wait(self):
+        """The open wait, if there is one."""
+        return next((step for step in self.steps.values() if step.status == "waiting"), None)
+
+
+@dataclass
+class Schedule:
+    name: str
+    cron: str
+    workflow: str
+    input: object
+    created: int
+    catch_up: str = "last"  # last all skip
+    grace: int = 60_000
+    overlap: str = "skip"   # skip allow queue
+    paused: bool = False
+    start: dict = field(default_factory=dict)
+    next: int = None        # the first time that is not handled
+    last: int = None        # the last one that was started
+    skipped: int = 0
+
+    def settings(self):
+        return self.cron, self.workflow, self.catch_up, self.grace, self.overlap, self.paused, self.start
+
+    def firing(self, time):
+        """The id of the workflow that it starts for a time."""
+        return "%s@%s" % (self.name, json_time(time).replace(".000Z", "Z"))
+
+
+@dataclass
+class State:
+    workflows: dict = field(default_factory=dict)  # by seq
+    failures: list = field(default_factory=list)   # (seq, attempt, step, worker, error, at)
+    events: dict = field(default_factory=dict)     # name: (payload, at)
+    queues: dict = field(default_factory=dict)
+    schedules: dict = field(default_factory=dict)
+    starts: list = field(default_factory=list)     # (queue, at) of claims that started an attempt, for the rate limits
+    config: dict = field(default_factory=dict)
+    epoch: int = 1
+    count: int = 0                                 # of step rows so far
+    made: bool = False                             # the tables are known to exist
+    app: list = field(default_factory=list)        # a table of the application
+
+    def copy(self):
+        return pickle.dumps(self, pickle.HIGHEST_PROTOCOL)
+
+    def become(self, copy):
+        other = pickle.loads(copy)
+        for each in fields(self):
+            setattr(self, each.name, getattr(other, each.name))

@@ -1,0 +1,392 @@
+"""Waiting, signals, events, children, intent and values, as a mixin of the model."""
+
+import json
+
+import model_arguments as arg
+from model_arguments import Options, WfError, in_json, input_value, json_time, options, report, sql_time
+from model_state import Signal, Step
+
+
+class Waiting:
+    # Every wait: satisfied at once, or opened and the workflow suspended; its outcome is recorded for good.
+
+    def wait(self, handle, name, kind, given, open):
+        """`open(workflow, now)` makes the row of a new wait."""
+        handle, name = arg.handle(handle), arg.name(name)
+        now = self.write(given)
+        w = self.load(handle)
+        step = w.steps.get(name)
+        if step and step.kind == kind and step.status == "done":
+            return step.output
+        if step and step.kind == kind and step.status == "waiting" and (self.made_last_closing(handle, w) or not arg.is_token(handle)):
+            if w.status == "paused":
+                raise WfError("WF_PAUSED")
+            if arg.is_token(handle):
+                return None
+            if not self.decide(w, now):
+                return None
+            self.leave_wait(w, now)
+            return step.output
+        new = open(w, now) if step is None else None
+        self.may(handle, w, now)
+        self.of_kind(step, kind)
+        self.end_lost_claim(handle, w, now)
+        outcome = self.outcome(w, new, now, name)
+        self.state.count += 1
+        new.name, new.order, new.at = name, self.state.count, now
+        w.steps[name] = new
+        w.lost = 0
+        if outcome is None:
+            new.status = "waiting"
+            self.suspend(handle, w, new.deadline, now)
+            return None
+        self.satisfy(new, outcome, now)
+        self.renew_late(handle, w, now)
+        return outcome
+
+    def suspend(self, handle, w, due, now):
+        w.status, w.due, w.token, w.key, w.lost, w.retrying, w.updated = "waiting", due, None, None, 0, False, now
+        w.again = w.again and not arg.is_token(handle)
+        self.close(handle, w, "suspend", "waiting")
+
+    @staticmethod
+    def satisfy(step, outcome, now):
+        step.status, step.output, step.attempts, step.at = "done", outcome, 1, now
+
+    def decide(self, w, now):
+        """Records the outcome of the open wait if it has one by now."""
+        step = w.wait
+        if step.kind == "step":
+            return False  # held, until it is resolved
+        outcome = self.outcome(w, step, now, step.name)
+        if outcome is None:
+            w.due = step.deadline
+            return False
+        self.satisfy(step, outcome, now)
+        return True
+
+    @staticmethod
+    def leave_wait(w, now):
+        """It goes on, claimable at once."""
+        if w.status == "paused":
+            w.under = "pending"
+        else:
+            w.status = "pending"
+        w.due, w.updated = now, now
+
+    @staticmethod
+    def drop_wait(w):
+        """What a workflow that ends leaves open. A step in doubt is only no longer held."""
+        step = w.wait
+        if step and step.kind == "step":
+            step.status = "begun"
+        elif step:
+            del w.steps[step.name]
+
+    @staticmethod
+    def wake(w, now):
+        if w.due is None or w.due > now:
+            w.due = now
+
+    def outcome(self, w, step, now, name):
+        """JSON text, or None: not satisfied. An arrival counts if it came by the deadline, whenever anyone looks."""
+        time_is_up = step.deadline is not None and step.deadline <= now
+        if step.kind == "sleep":
+            return '"%s"' % sql_time(step.deadline) if time_is_up else None
+        if step.kind == "await":
+            for signal in w.signals:
+                if signal.taken is None and signal.name in step.topics and (step.deadline is None or signal.at <= step.deadline):
+                    signal.taken = name
+                    return arrival("signal", signal.name, signal.payload, signal.at)
+            return '{"signal":null,"timeout":true}' if time_is_up else None
+        if step.kind == "await_event":
+            found = [(at, event, payload) for event, (payload, at) in self.state.events.items()
+                     if event in step.topics and (step.deadline is None or at <= step.deadline)]
+            if found:
+                at, event, payload = min(found, key=lambda each: each[:2])
+                return arrival("event", event, payload, at)
+            return '{"event":null,"timeout":true}' if time_is_up else None
+        ids = self.joined(step)
+        return self.show_join(step, step.topics if ids is None else ids) if ids is not None or time_is_up else None
+
+    # Sleep
+
+    def wf_sleep(self, handle, step, until, given=None):
+        given = options("wf_sleep", given)
+        try:
+            length, moment = arg.duration(until), None
+        except WfError:
+            if not isinstance(until, str):
+                raise
+            length, moment = None, arg.time(until)
+        output = self.wait(handle, step, "sleep", given,
+                           lambda w, now: Step(step, "sleep", 0, deadline=moment if length is None else now + length))
+        return output and json.loads(output)
+
+    # Signals and events
+
+    def wf_signal(self, id, signal, payload=None, given=None):
+        given = options("wf_signal", given)
+        id, signal, payload = arg.identifier(id), arg.name(signal), input_value(payload)
+        now = self.write(given)
+        w = self.load(id)
+        if given["key"] and any((s.name, s.key) == (signal, given["key"]) for s in w.signals):
+            return 0
+        if w.over:
+            raise self.over_error(w)
+        if w.real == "waiting" and w.wait.kind == "await" and signal in w.wait.topics:
+            self.wake(w, now)
+        w.signals.append(Signal(signal, payload, now, given["key"]))
+        return 1
+
+    def wf_emit(self, event, payload=None, given=None):
+        given = options("wf_emit", given)
+        event, payload = arg.name(event), input_value(payload)
+        now = self.write(given)
+        if event not in self.state.events:
+            self.state.events[event] = (payload, now)
+            for w in self.state.workflows.values():
+                if w.real == "waiting" and w.wait.kind == "await_event" and event in w.wait.topics:
+                    self.wake(w, now)
+        return self.state.events[event][0]
+
+    def wf_await(self, handle, step, signal, timeout=None, given=None):
+        return self.wait_for(handle, step, "await", signal, timeout, given)
+
+    def wf_await_event(self, handle, step, event, timeout=None, given=None):
+        return self.wait_for(handle, step, "await_event", event, timeout, given)
+
+    def wait_for(self, handle, step, kind, topics, timeout, given):
+        given = options("wf_" + kind, given)
+        topics = arg.names_text(topics)
+        timeout = None if timeout is None else arg.duration(timeout)
+        return self.wait(handle, step, kind, given,
+                         lambda w, now: Step(step, kind, 0, deadline=None if timeout is None else now + timeout, topics=topics))
+
+    # Children
+
+    def wf_spawn(self, handle, step, name, input=None, given=None):
+        given = options("wf_spawn", given)
+        handle, step, name, input = arg.handle(handle), arg.name(step), arg.name(name), input_value(input)
+        given.exclusive("delay", "at")
+        now = self.write(given)
+        w = self.load(handle)
+        made = w.steps.get(step)
+        if made and made.kind == "spawn":
+            return json.loads(made.output)
+        self.may(handle, w, now)
+        self.of_kind(made, "spawn")
+        self.end_lost_claim(handle, w, now)
+        id = given["id"] or "%s/%s%s" % (w.id, step, "~%d" % w.redo if w.redo else "")
+        known = set(self.state.workflows)
+        child = self.start(name, input, Options(given | {"id": arg.identifier(id)}), now)
+        if child.seq not in known:
+            child.parent = w.seq
+        self.record(w, step, "spawn", json.dumps(child.id), now)
+        self.renew_late(handle, w, now)
+        return child.id
+
+    def wf_join(self, handle, step, ids=None, given=None):
+        given = options("wf_join", given)
+        ids = None if ids is None else arg.names_text(ids)
+
+        def open(w, now):
+            spawned = sorted((s for s in w.steps.values() if s.kind == "spawn"), key=lambda s: s.order)
+            topics = [json.loads(s.output) for s in spawned] if ids is None else ids
+            if ids is not None and w.id in ids:
+                raise arg.invalid("it cannot wait for itself")
+            for id in ids or []:
+                if self.by_own_id(id) is None:
+                    raise WfError("WF_NOT_FOUND", id)
+            how = {"any": given["mode"] == "any", "outputs": given["outputs"] is not False}
+            return Step(step, "join", 0, topics=topics, how=how, deadline=None if given["timeout"] is None else now + given["timeout"])
+
+        return self.wait(handle, step, "join", given, open)
+
+    def by_own_id(self, id):
+        return next((w for w in self.state.workflows.values() if w.id == id), None)
+
+    def joined(self, step):
+        """The ids to show if the join is satisfied, else None. Who is deleted meanwhile holds nobody up."""
+        found = [self.by_own_id(id) for id in step.topics]
+        if not step.how["any"]:
+            return step.topics if all(w is None or w.over for w in found) else None
+        ended = [w for w in found if w and w.over]
+        if ended:
+            return [min(ended, key=lambda w: w.finished).id]
+        return [] if not any(found) else None
+
+    def show_join(self, step, ids):
+        shown = []
+        for id in ids:
+            w = self.by_own_id(id)
+            text = '{"id":%s,"status":%s' % (json.dumps(id), json.dumps(w and w.status))
+            if w and w.over and step.how["outputs"]:
+                text += ',"output":' + as_json(w.output) if w.status == "completed" else ',"error":' + as_json(w.error)
+            shown.append(text + "}")
+        return "[%s]" % ",".join(shown)
+
+    def wake_joins(self, w, now):
+        """One wake-up, when the join is satisfied."""
+        for other in self.state.workflows.values():
+            if other.real == "waiting" and other.wait.kind == "join" and w.id in other.wait.topics and self.joined(other.wait) is not None:
+                self.wake(other, now)
+
+    def end_children(self, w, now, force):
+        """Whoever does not complete takes its children along, unless they are detached."""
+        below = [w]
+        for parent in below:
+            below += [c for c in self.state.workflows.values() if c.parent == parent.seq and not c.over and not c.detached]
+        for child in below[1:]:
+            if child.ending is None or force:
+                self.finish_alone(child, "cancelled", None, '{"code":"parent","parent":%s}' % json.dumps(w.id), now, force)
+
+    # Intent
+
+    def wf_begin(self, handle, name, given=None):
+        given = options("wf_begin", given)
+        handle, name = arg.handle(handle), arg.name(name)
+        now = self.write(given)
+        w = self.load(handle)
+        step = w.steps.get(name)
+        own = step if step and step.kind == "step" else None
+        if own and own.status == "done":
+            return self.json({"output": in_json(own.output)})
+        if own and own.status == "waiting" and w.status == "waiting" and (self.made_last_closing(handle, w) or not arg.is_token(handle)):
+            return None  # still held
+        self.may(handle, w, now)
+        self.of_kind(step, "step")
+        in_doubt = own and own.status == "begun" and not own.resolved and own.by != (handle if arg.is_token(handle) else None)
+        self.end_lost_claim(handle, w, now)
+        if in_doubt and given["in_doubt"] == "hold":
+            own.status = "waiting"
+            self.suspend(handle, w, None, now)
+            return None
+        if in_doubt and given["in_doubt"] == "fail":
+            result = self.finish(w, "failed", None, '{"code":"in_doubt","step":%s}' % json.dumps(name), now)
+            self.close(handle, w, "wf_fail", result)
+            return None
+        if step is None:
+            self.state.count += 1
+            step = w.steps[name] = Step(name, "step", self.state.count)
+        step.status, step.by, step.resolved = "begun", handle if arg.is_token(handle) else "id", False
+        step.begun_at = now if step.begun_at is None else step.begun_at
+        self.renew_late(handle, w, now)
+        return self.json({"go": True, "key": ("key", w.id, name, w.redo)})
+
+    def wf_resolve(self, id, name, verdict, value=None, given=None):
+        given = options("wf_resolve", given)
+        id, name = arg.identifier(id), arg.name(name)
+        arg.one_of("done", "retry", "failed")(verdict)
+        error = value if value is None else report(value)
+        now = self.write(given)
+        w = self.load(id)
+        step = w.steps.get(name)
+        if step is None or step.kind != "step" or step.status == "failed":
+            raise WfError("WF_NOT_FOUND", name)
+        if w.over:
+            raise self.over_error(w)
+        if step.status == "done":
+            raise WfError("WF_STATE", "recorded already")
+        held = step.status == "waiting"
+        if not held and w.live(now) and step.by == w.token:
+            raise WfError("WF_LEASED")
+        if verdict == "failed":
+            error = '{"code":"in_doubt","step":%s}' % json.dumps(name) if error is None else error
+            step.status, step.error, step.by, step.begun_at = "failed", error, None, None
+            step.attempts += 1
+            if held:
+                self.leave_wait(w, now)
+            self.finish(w, "failed", None, error, now)
+            return 1
+        if verdict == "done":
+            self.record(w, name, "step", report(value), now)
+        else:
+            step.status, step.resolved = "begun", True
+        if held:
+            self.leave_wait(w, now)
+        return 1
+
+    def in_doubt(self):
+        """Steps that were begun and never finished, and whose claim does not live."""
+        return [
+            (w, step) for w in self.by_id() if not w.over for _, step in sorted(w.steps.items())
+            if step.kind == "step" and (step.status == "waiting" or (
+                step.status == "begun" and not step.resolved
+                and not (step.by == w.token and w.status == "running" and w.live(self.clock))))
+        ]
+
+    def count_in_doubt(self):
+        return sum(step.status == "waiting" or step.by != w.token for w, step in self.in_doubt())
+
+    # Values and streams
+
+    def writer(self, handle, now):
+        w = self.load(handle)
+        self.may(handle, w, now)
+        self.end_lost_claim(handle, w, now)
+        self.renew_late(handle, w, now)
+        return w
+
+    def wf_set(self, handle, key, value, given=None):
+        given = options("wf_set", given)
+        handle, key, value = arg.handle(handle), arg.name(key), report(value)
+        now = self.write(given)
+        self.writer(handle, now).values[key] = (value, now)
+        return 1
+
+    def wf_get(self, id, key):
+        w, key = self.find(arg.handle(id)), arg.name(key)
+        return w.values[key][0] if w and key in w.values else None
+
+    def wf_append(self, handle, stream, value, given=None):
+        given = options("wf_append", given)
+        handle, stream, value = arg.handle(handle), arg.name(stream), report(value)
+        now = self.write(given)
+        items = self.writer(handle, now).streams.setdefault(stream, [])
+        offset = len(items) if given["offset"] is None else given["offset"]
+        if offset > len(items):
+            raise arg.invalid("a gap")
+        if offset == len(items):
+            items.append((value, now))
+        elif not arg.same_value(items[offset][0], value):
+            raise WfError("WF_CONFLICT", "another value there")
+        return offset
+
+    # Tables
+
+    def reason_of_wait(self, step):
+        if step.kind == "sleep":
+            return "sleeping"
+        if step.kind in ("await", "await_event"):
+            return "waiting for %s %s" % ("signal" if step.kind == "await" else "event", ", ".join(step.topics))
+        return None
+
+    def table_signals(self):
+        return [(w.id, s.name, s.key, s.payload, sql_time(s.at), s.taken) for w in self.by_id() for s in w.signals]
+
+    def table_events(self):
+        return [(name, payload, sql_time(at)) for name, (payload, at) in sorted(self.state.events.items())]
+
+    def table_values(self):
+        return [(w.id, key, value, sql_time(at)) for w in self.by_id() for key, (value, at) in sorted(w.values.items())]
+
+    def table_streams(self):
+        return [(w.id, stream, offset, value, sql_time(at))
+                for w in self.by_id() for stream, items in sorted(w.streams.items()) for offset, (value, at) in enumerate(items)]
+
+    def table_in_doubt(self):
+        return [(w.id, step.name, int(step.status == "waiting"), sql_time(step.begun_at)) for w, step in self.in_doubt()]
+
+
+def as_json(value):
+    """A stored value inside JSON text: text is JSON already."""
+    if value is None:
+        return "null"
+    if isinstance(value, bytes):
+        return '{"$blob":"%s"}' % value.hex()
+    return value if isinstance(value, str) else repr(value)
+
+
+def arrival(what, name, payload, at):
+    return '{"%s":%s,"payload":%s,"received_at":"%s"}' % (what, json.dumps(name), as_json(payload), json_time(at))
