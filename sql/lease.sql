@@ -8,7 +8,8 @@ UPDATE main._wf_workflow SET due_at = :due, updated_at = :now WHERE seq = :seq
 
 -- name: lease_end_lost
 UPDATE main._wf_workflow
-SET status = 'pending', place = :place, nonce = NULL, claim_key = NULL, limited = CASE WHEN flags & 8 THEN limited END, again = 1, lost = lost + 1, updated_at = :now
+SET status = 'pending', place = :place, nonce = NULL, claim_key = NULL, limited = CASE WHEN flags & 8 THEN limited END, again = 1, lost = :lost,
+    mark = (SELECT coalesce(max(n), 0) FROM main._wf_step WHERE wf = :seq), updated_at = :now
 WHERE seq = :seq
 
 -- name: lease_progress

@@ -71,7 +71,7 @@ WHERE limited = :queue || char(31) || :partition AND flags & 8 AND lane = :lane 
 -- A lane of a full partition is looked at again when a slot may have run out, or one that holds a slot is due.
 -- name: queue_block_lane
 UPDATE main._wf_lane SET next_due = (
-  SELECT min(due_at) FROM main._wf_workflow WHERE limited = :queue || char(31) || :partition AND place IN (0, 1, 3) AND due_at > :now)
+  SELECT min(due_at) FROM main._wf_workflow WHERE limited = :queue || char(31) || :partition AND due_at > :now AND (nonce IS NOT NULL OR place IN (0, 1, 3)))
 WHERE lane = :lane
 
 -- name: queue_resumable

@@ -182,7 +182,7 @@ Status new_nonce(Db& db, const Workflow& w, int64_t* nonce) {
     SettingValue epoch;
     WF_TRY(read_setting(db, Setting::epoch, &epoch));
     Text seed;
-    seed.add_integer(epoch.value.integer).add(' ').add_integer(w.seq).add(' ').add_integer(w.attempt + w.resumed);
+    seed.add_integer(epoch.value.integer).add(' ').add_integer(w.seq).add(' ').add_integer(w.attempt + w.resumed).add(' ').add(w.id.view());
     if (!seed.ok()) return Status::no_memory();
     bits = hash64(seed.view());
   } else {

@@ -116,6 +116,10 @@ Status resume(Db& db, const Workflow& w, Millis now, bool* changed) {
 Status retry(Db& db, const Workflow& w, const Retry& args, Millis now, bool* changed) {
   *changed = may_retry(w);
   if (!*changed) return {};
+  // Everything that may refuse comes before the first write.
+  int64_t n;
+  if (!args.from.empty()) WF_TRY(step_n(db, w, args.from, &n));
+  WF_TRY(check_dedup(db, w));
   if (args.children) {
     Numbers children;
     WF_TRY(list_children(db, Sql::children_failed, w.seq, &children));

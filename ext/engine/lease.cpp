@@ -54,17 +54,20 @@ Status note_lost_lease(Db& db, const Workflow& w, Millis now) {
 
 Status end_lost_claim(Db& db, Workflow& w, Millis now) {
   if (!w.is_claimed()) return {};
+  int64_t lost;
+  WF_TRY(count_lost(db, w, &lost));
   WF_TRY(note_lost_lease(db, w, now));
   WF_TRY(lane_expect(db, w.lane, w.due_at));
   {
     Query q(db, Sql::lease_end_lost);
-    q.bind(":seq", w.seq).bind(":now", now);
+    q.bind(":seq", w.seq).bind(":now", now).bind(":lost", lost);
     q.bind(":place", static_cast<int64_t>(w.line(true)));
     WF_TRY(q.run());
   }
   WF_TRY(lane_moved(db, w));
   w.state = w.under_pause = State::pending;
   w.nonce = 0;
+  w.lost = lost;
   w.again = 1;
   return {};
 }

@@ -36,6 +36,7 @@ Status recover(Db& db, const Recover& args, const Now& now, Recovered* out) {
   WF_TRY(run_for(db, Sql::recover_lanes, args, time, nullptr));
   WF_TRY(run_for(db, Sql::recover_void, args, time, &out->leases_voided));
   WF_TRY(run_for(db, Sql::recover_void_ended, args, time, nullptr));
+  WF_TRY(run_for(db, Sql::recover_partitions, args, time, nullptr));
   if (args.pause) WF_TRY(run_for(db, Sql::recover_pause, args, time, nullptr));
   if (args.worker.empty()) {
     WF_TRY(next_epoch(db, time, &out->epoch));

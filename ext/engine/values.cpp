@@ -10,8 +10,12 @@ namespace {
 // The workflow that the handle may write for now.
 Status writer(Db& db, const Handle& handle, Millis now, Workflow* w) {
   WF_TRY(load(db, handle, w));
-  WF_TRY(may_act(db, handle, *w, now, Act::write));
-  return handle.is_token ? renew_lease(db, handle, now) : end_lost_claim(db, *w, now);
+  return may_act(db, handle, *w, now, Act::write);
+}
+
+// What every write for a workflow brings with it; after everything that may refuse.
+Status keep_or_end_claim(Db& db, const Handle& handle, Workflow& w, Millis now) {
+  return handle.is_token ? renew_lease(db, handle, now) : end_lost_claim(db, w, now);
 }
 
 }  // namespace
@@ -23,6 +27,7 @@ Status set_value(Db& db, const Handle& handle, string_view key, const Value& val
   WF_TRY(call_time(db, now, &time));
   Workflow w;
   WF_TRY(writer(db, handle, time, &w));
+  WF_TRY(keep_or_end_claim(db, handle, w, time));
   {
     Query q(db, Sql::value_set);
     q.bind(":seq", w.seq).bind(":key", key).bind(":now", time).bind(":value", value);
@@ -70,6 +75,7 @@ Status append(Db& db, const Handle& handle, string_view stream, const Value& val
     if (same) return scope.commit();
     return Status::error(Code::conflict, "stream '%.*s' has another value at offset %lld", WF_SV(stream), static_cast<long long>(wanted));
   }
+  WF_TRY(keep_or_end_claim(db, handle, w, time));
   {
     Query q(db, Sql::stream_add);
     q.bind(":seq", w.seq).bind(":stream", stream).bind(":offset", *offset).bind(":now", time).bind(":value", value);

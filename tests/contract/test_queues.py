@@ -131,3 +131,24 @@ def test_limits_that_come_later_count_what_is_running(db):
 def test_wrong_settings_are_refused(db, options):
     from support import code
     assert code(db, "SELECT wf_queue('q', ?)", options) == "WF_INVALID"
+
+
+def test_a_slot_held_by_a_manual_or_paused_workflow_runs_out_too(db):
+    """A lane of a full partition was never looked at again."""
+    db.wf_queue("default", '{"partition_concurrency":1}')
+    start(db, "m", partition="p", manual=True)
+    db.wf_start("other", id="n", partition="p")
+    assert db.claim(id="m", lease=10)["id"] == "m"
+    assert claimed(db) == []
+    db.wf_clock("2026-11-23 10:00:11")
+    assert claimed(db) == ["n"]
+
+
+def test_recovery_frees_the_slots_of_partitions(db):
+    db.wf_queue("default", '{"partition_concurrency":1}')
+    start(db, "a", partition="p")
+    db.wf_start("other", id="b", partition="p")
+    assert db.claim(lease="1h")["id"] == "a"
+    assert claimed(db) == []
+    db.wf_recover()
+    assert db.claim(names="other")["id"] == "b"

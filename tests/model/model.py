@@ -698,8 +698,9 @@ class ModelCore:
         ]
 
     def table_failures(self):
-        return [(self.state.workflows[seq].id, attempt, step, worker, as_text(error), sql_time(at))
+        rows = [(self.state.workflows[seq].id, attempt, step, worker, as_text(error), sql_time(at))
                 for seq, attempt, step, worker, error, at in self.state.failures]
+        return sorted(rows, key=lambda row: row[0])
 
 
 def as_text(error):

@@ -126,7 +126,7 @@ topic = Some(["x", "x", "y"], ["", None])
 signal_options = Options(2, {"key": NAMES}, key=["k1", "k2"], now=NOW)
 spawn_options = Options(3, {"detached": ["no"]}, id=IDS, queue=["q"], detached=[True], delay=[5], timeout=[20], cleanup=[True],
                         max_attempts=[1], dedup=["d1"], priority=[3], now=NOW)
-join_ids = Either(Some([None]), claimable_ids, Several(Some(KNOWN), 0, 3), Some([None], ["nobody", "[5]", 5]))
+join_ids = Either(Some([None]), Several(Some(KNOWN), 1, 1), Several(Some(KNOWN), 0, 3), Some([None], ['["nobody"]', "w0", "[5]", 5]))
 join_options = Options(3, {"mode": ["some", 1]}, mode=["any", "any", "all"], timeout=[10, 0], outputs=[False, True], now=NOW)
 begin_options = Options(2, {"in_doubt": ["guess"]}, in_doubt=["hold", "hold", "fail", "retry"], now=NOW)
 append_options = Options(2, {"offset": [-1, "1"]}, offset=[0, 0, 1, 2], now=NOW)

@@ -183,7 +183,10 @@ class Control:
         now = self.write(given)
         done = self.fire_deadlines(now) + self.fire_schedules(now)
         for w in list(self.state.workflows.values()):
-            if w.status == "running" and w.due <= now and w.lost + 1 >= self.max_attempts(w):
+            if self.is_poisoned(w, now):
                 self.poison(w, now)
                 done += 1
         return done
+
+    def is_poisoned(self, w, now):
+        return w.status == "running" and w.due <= now and w.lost + 1 >= self.max_attempts(w)

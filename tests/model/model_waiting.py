@@ -188,6 +188,8 @@ class Waiting:
 
     def wf_join(self, handle, step, ids=None, given=None):
         given = options("wf_join", given)
+        if ids is not None and not (isinstance(ids, str) and ids.startswith("[")):
+            raise arg.invalid("ids are a JSON array")
         ids = None if ids is None else arg.names_text(ids)
 
         def open(w, now):

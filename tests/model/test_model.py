@@ -48,7 +48,7 @@ TABLES = {
     "table_workflows": "SELECT * FROM wf_workflows ORDER BY id",
     "table_pending": "SELECT id, ready, due_at, reason FROM wf_pending ORDER BY id",
     "table_steps": "SELECT workflow_id, name, kind, status, output, error, attempts, begun_at, recorded_at FROM wf_steps ORDER BY seq",
-    "table_failures": "SELECT * FROM wf_failures ORDER BY rowid",
+    "table_failures": "SELECT * FROM wf_failures ORDER BY workflow_id, rowid",
 }
 
 # These only after some of the calls: it saves time.
@@ -414,7 +414,7 @@ def template(tmp_path_factory):
     db = sqlite3.connect(str(folder / "template.db"), isolation_level=None)
     db.executescript("PRAGMA journal_mode = wal; CREATE TABLE app(v); CREATE TABLE bump(n); INSERT INTO bump VALUES(0);")
     db.close()
-    db = open_database(":memory:")
+    db = open_database(":memory:")  # stays open, so that the module stays loaded
     there = {name for name, in db.execute("SELECT name FROM wf_functions")}
+    yield folder, [group for function, group in plays.GROUPS.items() if function in there]
     db.close()
-    return folder, [group for function, group in plays.GROUPS.items() if function in there]
