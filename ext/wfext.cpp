@@ -54,9 +54,7 @@ int load(sqlite3* handle, char** message) {
   return rc;
 }
 
-}  // namespace
-
-int sqlite3_wfext_init(sqlite3* handle, char** message, [[maybe_unused]] const sqlite3_api_routines* api) {
+int init(sqlite3* handle, char** message, [[maybe_unused]] const sqlite3_api_routines* api) {
 #ifndef SQLITE_CORE
   SQLITE_EXTENSION_INIT2(api);
 #endif
@@ -67,9 +65,15 @@ int sqlite3_wfext_init(sqlite3* handle, char** message, [[maybe_unused]] const s
   return rc;
 }
 
+}  // namespace
+
+// Both names lead here by a call that the dynamic linker has no part in: beside another copy of the library in the process, a call of an
+// exported name would end in that one.
+int sqlite3_wfext_init(sqlite3* handle, char** message, const sqlite3_api_routines* api) { return init(handle, message, api); }
+
 #ifndef SQLITE_CORE
 // Found whatever the file is called.
 int sqlite3_extension_init(sqlite3* handle, char** message, const sqlite3_api_routines* api) {
-  return sqlite3_wfext_init(handle, message, api);
+  return init(handle, message, api);
 }
 #endif

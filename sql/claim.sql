@@ -3,6 +3,10 @@
 -- name: claim_of_key
 SELECT seq FROM main._wf_workflow WHERE claim_key = :key AND nonce IS NOT NULL AND status = 'running'
 
+-- A key stands for one claim: that of a paused workflow gives it up to the next.
+-- name: claim_free_key
+UPDATE main._wf_workflow SET claim_key = NULL WHERE claim_key = :key AND seq <> :seq
+
 -- name: claim_take
 UPDATE main._wf_workflow
 SET status = 'running', place = :place, due_at = :due, nonce = :nonce, worker = :worker, lease = :lease, claim_key = :key,

@@ -4,7 +4,7 @@
 SELECT due_at, lease FROM main._wf_workflow WHERE seq = :seq AND nonce = :nonce AND status = 'running'
 
 -- name: lease_extend
-UPDATE main._wf_workflow SET due_at = :due, updated_at = :now WHERE seq = :seq
+UPDATE main._wf_workflow SET due_at = :due, lease = coalesce(:lease, lease), updated_at = :now WHERE seq = :seq
 
 -- name: lease_end_lost
 UPDATE main._wf_workflow

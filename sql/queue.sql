@@ -58,6 +58,11 @@ SELECT count(*) FROM (
   SELECT 1 FROM main._wf_workflow
   WHERE limited = :queue || char(31) || :partition AND (flags & 8 OR (nonce IS NOT NULL AND due_at > :now)) LIMIT :most)
 
+-- The slot of a claim that has run out.
+-- name: queue_slot
+SELECT l.queue, l.partition, w.worker, w.flags & 8 FROM main._wf_workflow AS w JOIN main._wf_lane AS l ON l.lane = w.lane
+WHERE w.seq = :seq AND w.limited IS NOT NULL AND w.due_at <= :now
+
 -- Those that hold a slot to the end and are due to go on: they need no other.
 -- name: queue_held
 SELECT w.due_at, w.seq, l.priority, l.name, l.version, w.place FROM main._wf_workflow AS w JOIN main._wf_lane AS l ON l.lane = w.lane
@@ -66,7 +71,7 @@ WHERE w.limited >= :queue || char(31) AND w.limited < :queue || char(32) AND w.f
 -- name: queue_held_in_lane
 SELECT due_at, seq FROM main._wf_workflow
 WHERE limited = :queue || char(31) || :partition AND flags & 8 AND lane = :lane AND due_at <= :now
-  AND (place = 3 OR (place IN (0, 1) AND NOT :resumed_only))
+  AND place IN (0, 1, 3)
 
 -- A lane of a full partition is looked at again when a slot may have run out, or one that holds a slot is due.
 -- name: queue_block_lane
@@ -74,8 +79,11 @@ UPDATE main._wf_lane SET next_due = (
   SELECT min(due_at) FROM main._wf_workflow WHERE limited = :queue || char(31) || :partition AND due_at > :now AND (nonce IS NOT NULL OR place IN (0, 1, 3)))
 WHERE lane = :lane
 
--- name: queue_resumable
-SELECT due_at, seq FROM main._wf_workflow WHERE lane = :lane AND place = 3 AND due_at <= :now ORDER BY due_at, seq LIMIT 1
+-- What is due to be resumed; the last column: it holds a slot.
+-- name: queue_resumed
+SELECT w.due_at, w.seq, l.priority, l.name, l.version, l.partition, w.flags & 8 AND w.limited IS NOT NULL
+FROM main._wf_workflow AS w CROSS JOIN main._wf_lane AS l ON l.lane = w.lane
+WHERE w.place = 3 AND w.due_at <= :now AND l.queue = :queue AND l.kind = 0
 
 -- name: rate_used
 SELECT coalesce(sum(n), 0) FROM main._wf_rate WHERE queue = :queue AND at > :now - :per

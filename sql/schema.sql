@@ -61,6 +61,8 @@ CREATE TABLE IF NOT EXISTS main._wf_workflow(
 );
 -- Every live workflow, once: what the claim walks.
 CREATE INDEX IF NOT EXISTS main._wf_due ON _wf_workflow(lane, place, due_at) WHERE place IS NOT NULL;
+-- What goes on with an attempt: the claim of a queue whose rate is used up.
+CREATE INDEX IF NOT EXISTS main._wf_resumed ON _wf_workflow(due_at) WHERE place = 3;
 CREATE INDEX IF NOT EXISTS main._wf_claim_key ON _wf_workflow(claim_key) WHERE claim_key IS NOT NULL;
 CREATE INDEX IF NOT EXISTS main._wf_limited ON _wf_workflow(limited, worker, due_at) WHERE limited IS NOT NULL;
 CREATE INDEX IF NOT EXISTS main._wf_deadline ON _wf_workflow(deadline_at) WHERE deadline_at IS NOT NULL AND finished_at IS NULL;

@@ -38,6 +38,8 @@ Status Status::sqlite(int rc) {
   return status;
 }
 
+bool Status::is_ours() const { return message_ != nullptr && std::strncmp(message_, "WF_", 3) == 0; }
+
 bool Status::is(Code code) const {
   if (message_ == nullptr) return false;
   const char* name = code_name(code);

@@ -43,6 +43,8 @@ class [[nodiscard]] Status {
   int rc() const { return rc_; }
   // Zero-terminated text, or nullptr if there is none beside rc().
   const char* message() const { return message_; }
+  // Whether this is one of our errors, and none of SQLite's.
+  bool is_ours() const;
   // Whether this is our error `code`.
   bool is(Code code) const;
 

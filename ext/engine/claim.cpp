@@ -83,15 +83,14 @@ struct Lane {
 };
 
 // Takes the first of the lane's due rows into `best` if it comes before it; `*empty`: there was none, although the lane promised one.
-Status look_into_lane(Db& db, const Lane& lane, const Admission& admitted, bool may_write, Millis now, Candidate* best, bool* empty) {
+Status look_into_lane(Db& db, const Lane& lane, const QueueSettings& settings, bool may_write, Millis now, Candidate* best, bool* empty) {
   *empty = false;
   bool full, none;
-  WF_TRY(partition_is_full(db, lane.queue, lane.partition, admitted.settings, now, &full));
+  WF_TRY(partition_is_full(db, lane.queue, lane.partition, settings, now, &full));
   if (full) {
     {
       Query held(db, Sql::queue_held_in_lane);
       held.bind(":queue", lane.queue).bind(":partition", lane.partition).bind(":lane", lane.number).bind(":now", now);
-      held.bind(":resumed_only", int64_t{admitted.rate_is_used_up});
       WF_TRY(consider(held, lane.priority, best, &none));
     }
     if (!none || !may_write) return {};
@@ -99,11 +98,9 @@ Status look_into_lane(Db& db, const Lane& lane, const Admission& admitted, bool 
     block.bind(":queue", lane.queue).bind(":partition", lane.partition).bind(":lane", lane.number).bind(":now", now);
     return block.run();
   }
-  Query heads(db, admitted.rate_is_used_up ? Sql::queue_resumable : Sql::lane_heads);
+  Query heads(db, Sql::lane_heads);
   heads.bind(":lane", lane.number).bind(":now", now);
-  WF_TRY(consider(heads, lane.priority, best, &none));
-  *empty = none && !admitted.rate_is_used_up;
-  return {};
+  return consider(heads, lane.priority, best, empty);
 }
 
 // A workflow without version takes every worker's.
@@ -125,12 +122,30 @@ Status look_at_held(Db& db, string_view queue, const Claim& args, bool resumed_o
   }
 }
 
+// What goes on with an attempt, in a queue whose rate is used up: these alone need no share of it. Lanes say nothing about them, so a walk
+// through lanes would be long.
+Status look_at_resumed(Db& db, string_view queue, const Claim& args, const QueueSettings& settings, Millis now, Candidate* best) {
+  Query resumed(db, Sql::queue_resumed);
+  resumed.bind(":queue", queue).bind(":now", now);
+  for (;;) {
+    bool row;
+    WF_TRY(resumed.next(&row));
+    if (!row) return {};
+    const Candidate one{resumed.integer(1), resumed.integer(2), resumed.integer(0)};
+    if (!passes_filters(args, resumed.text(3), resumed.text(4)) || !one.before(*best)) continue;
+    bool full = false;
+    if (resumed.integer(6) == 0) WF_TRY(partition_is_full(db, queue, resumed.text(5), settings, now, &full));
+    if (!full) *best = one;
+  }
+}
+
 // The best due workflow of one queue, if it comes before `best`.
 Status look_into_queue(Db& db, string_view queue, const Claim& args, Millis now, Candidate* best, StaleLanes* stale) {
   Admission admitted;
   WF_TRY(admission(db, queue, args.worker, now, &admitted));
   if (admitted.closed) return {};
   if (admitted.full) return admitted.settings.until_end ? look_at_held(db, queue, args, admitted.rate_is_used_up, now, best) : Status();
+  if (admitted.rate_is_used_up) return look_at_resumed(db, queue, args, admitted.settings, now, best);
   for (int64_t below = INT64_MAX;;) {
     {
       Query q(db, Sql::lane_priority);
@@ -150,7 +165,7 @@ Status look_into_queue(Db& db, string_view queue, const Claim& args, Millis now,
       if (best->found() && best->priority == below && lanes.integer(1) > best->due) break;
       if (!passes_filters(args, lanes.text(2), lanes.text(3))) continue;
       bool empty;
-      WF_TRY(look_into_lane(db, {lanes.integer(0), below, queue, lanes.text(4)}, admitted, stale->may_write(), now, best, &empty));
+      WF_TRY(look_into_lane(db, {lanes.integer(0), below, queue, lanes.text(4)}, admitted.settings, stale->may_write(), now, best, &empty));
       if (empty) stale->add(lanes.integer(0));
       if (stale->full()) return {};
     }
@@ -213,6 +228,11 @@ Status take(Db& db, const Claim& args, const Workflow& w, int64_t lost, Millis n
   int64_t nonce = 0;
   WF_TRY(new_nonce(db, w, &nonce));
   const bool again = w.again != 0 || w.is_claimed();
+  if (!args.key.empty()) {
+    Query q(db, Sql::claim_free_key);
+    q.bind(":key", args.key).bind(":seq", w.seq);
+    WF_TRY(q.run());
+  }
   {
     Query q(db, Sql::claim_take);
     q.bind(":seq", w.seq).bind(":now", now).bind(":due", later(now, lease)).bind(":lease", lease).bind(":nonce", nonce);
@@ -333,9 +353,8 @@ Status repeat(Db& db, const Claim& args, Millis now, bool* found, Text& out) {
   Millis lease;
   WF_TRY(lease_of(db, args, settings, &lease));
   if (later(now, lease) > w.due_at) {
-    Query q(db, Sql::lease_extend);
-    q.bind(":seq", seq).bind(":due", later(now, lease)).bind(":now", now);
-    WF_TRY(q.run());
+    bool extended;
+    WF_TRY(extend_lease(db, seq, later(now, lease), lease, now, &extended));
   }
   return show(db, args, seq, out);
 }
@@ -390,17 +409,15 @@ Status claim(Db& db, const Claim& args, const Now& now, Text& out, int64_t* coun
   int64_t done;
   WF_TRY(do_what_is_due(db, time, &done));
 
-  if (!args.key.empty()) {
-    bool found;
-    WF_TRY(repeat(db, args, time, &found, out));
-    if (found) {
-      *count = 1;
-      return scope.commit();
-    }
-  }
-  if (!args.id.empty()) {
-    WF_TRY(claim_one(db, args, time, out, count));
-    return scope.commit();
+  if (!args.key.empty() || !args.id.empty()) {
+    bool found = false;
+    Status status = args.key.empty() ? Status() : repeat(db, args, time, &found, out);
+    if (found) *count = 1;
+    if (status.ok() && !found && !args.id.empty()) status = claim_one(db, args, time, out, count);
+    // What time has made due is done, also the end of the very workflow whose claim is refused for it.
+    if (status.is_ours()) WF_TRY(scope.commit());
+    if (!status.ok()) return status;
+    if (found || !args.id.empty()) return scope.commit();
   }
   StaleLanes stale;
   while (*count < args.limit) {

@@ -40,30 +40,29 @@ Status back_in_line(Db& db, const Handle& handle, const Workflow& w, const Line&
   return lane_moved(db, w);
 }
 
-// Counts the failure against the budget it belongs to: `*failures` of `*allowed`, and writes the step's.
-Status count_failure(Db& db, const Workflow& w, const Failure& failure, const Policy& policy, Millis now, int64_t* failures, int64_t* allowed) {
+// The failures of the step or workflow, this one included, of how many are allowed. Writes nothing.
+Status count_failure(Db& db, const Workflow& w, const Failure& failure, const Policy& policy, int64_t* failures, int64_t* allowed) {
   *allowed = policy.max_attempts;
   *failures = w.failures + 1;
   if (failure.step.empty()) return {};
   if (failure.max_attempts != 0) *allowed = failure.max_attempts;
   *failures = 1;
-  {
-    Query q(db, Sql::closing_step_state);
-    q.bind(":seq", w.seq).bind(":step", failure.step);
-    bool row;
-    WF_TRY(q.next(&row));
-    if (row) {
-      if (q.text(0) != "step") {
-        return wrong_kind(w, failure.step, q.text(0), "step");
-      }
-      if (q.text(1) == "done") {
-        return Status::error(Code::state, "step '%.*s' of workflow '%.*s' is recorded already, it cannot fail", WF_SV(failure.step), WF_SV(w.id.view()));
-      }
-      *failures = q.integer(2) + 1;
-    }
+  Query q(db, Sql::closing_step_state);
+  q.bind(":seq", w.seq).bind(":step", failure.step);
+  bool row;
+  WF_TRY(q.next(&row));
+  if (!row) return {};
+  if (q.text(0) != "step") return wrong_kind(w, failure.step, q.text(0), "step");
+  if (q.text(1) == "done") {
+    return Status::error(Code::state, "step '%.*s' of workflow '%.*s' is recorded already, it cannot fail", WF_SV(failure.step), WF_SV(w.id.view()));
   }
+  *failures = q.integer(2) + 1;
+  return {};
+}
+
+Status write_step_failure(Db& db, const Workflow& w, const Failure& failure, int64_t failures, Millis now) {
   Query q(db, Sql::closing_step_failed);
-  q.bind(":seq", w.seq).bind(":step", failure.step).bind(":attempts", *failures).bind(":now", now).bind(":error", failure.error);
+  q.bind(":seq", w.seq).bind(":step", failure.step).bind(":attempts", failures).bind(":now", now).bind(":error", failure.error);
   return q.run();
 }
 
@@ -104,12 +103,13 @@ Status fail(Db& db, const Handle& handle, const Failure& failure, const Now& now
   WF_TRY(load(db, handle, &w));
   if (is_repetition(handle, w, "fail", time, result)) return scope.commit();
   WF_TRY(may_act(db, handle, w, time, Act::write));
-  if (!handle.is_token) WF_TRY(end_lost_claim(db, w, time));
   Policy policy;
   WF_TRY(policy_of(db, w, &policy));
-
   int64_t failures, allowed;
-  WF_TRY(count_failure(db, w, failure, policy, time, &failures, &allowed));
+  WF_TRY(count_failure(db, w, failure, policy, &failures, &allowed));
+
+  if (!handle.is_token) WF_TRY(end_lost_claim(db, w, time));
+  if (!failure.step.empty()) WF_TRY(write_step_failure(db, w, failure, failures, time));
   WF_TRY(note_failure(db, handle, w, failure, time));
   if (!failure.retry || failures >= allowed) {
     WF_TRY(finish(db, w, {State::failed, {}, failure.error}, closing_of(handle, "fail"), time, result));

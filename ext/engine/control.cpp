@@ -148,7 +148,7 @@ Status remove(Db& db, const Workflow& w, bool force, Millis now) {
 
 Status fork(Db& db, string_view id, const Fork& args, const Now& now, Name* out) {
   WriteScope scope(db);
-  WF_TRY(scope.begin(Inline::allowed, "wf_fork"));
+  WF_TRY(scope.begin(Inline::refused, "wf_fork"));
   Millis time;
   WF_TRY(call_time(db, now, &time));
   WF_TRY(new_id(db, args.id, time, out));

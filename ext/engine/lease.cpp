@@ -3,17 +3,19 @@
 #include "base/json.h"
 #include "base/scope.h"
 #include "engine/lane.h"
+#include "engine/queue.h"
 
 namespace wf {
-namespace {
 
-Status extend(Db& db, int64_t seq, Millis due, Millis now) {
+Status extend_lease(Db& db, int64_t seq, Millis due, Millis lease, Millis now, bool* extended) {
+  bool lost;
+  WF_TRY(slot_is_lost(db, seq, now, &lost));
+  *extended = !lost;
+  if (lost) return {};
   Query q(db, Sql::lease_extend);
-  q.bind(":seq", seq).bind(":due", due).bind(":now", now);
+  q.bind(":seq", seq).bind(":due", due).bind_time(":lease", lease).bind(":now", now);
   return q.run();
 }
-
-}  // namespace
 
 Status renew_lease(Db& db, const Handle& token, Millis now) {
   Millis due, lease;
@@ -26,7 +28,8 @@ Status renew_lease(Db& db, const Handle& token, Millis now) {
     due = q.integer(0);
     lease = q.integer(1);
   }
-  return due - now < lease / 2 ? extend(db, token.seq, later(now, lease), now) : Status();
+  bool extended;
+  return due - now < lease / 2 ? extend_lease(db, token.seq, later(now, lease), kNoTime, now, &extended) : Status();
 }
 
 Status heartbeat(Db& db, const Handle& token, Millis duration, const Now& now, Millis* expires) {
@@ -39,7 +42,13 @@ Status heartbeat(Db& db, const Handle& token, Millis duration, const Now& now, M
   WF_TRY(may_act(db, token, w, time, Act::write));
   const Millis due = later(time, duration == kNoTime ? w.lease : duration);
   *expires = due > w.due_at ? due : w.due_at;
-  if (due > w.due_at) WF_TRY(extend(db, w.seq, due, time));
+  if (due > w.due_at) {
+    bool extended;
+    WF_TRY(extend_lease(db, w.seq, due, kNoTime, time, &extended));
+    if (!extended) {
+      return Status::error(Code::lease_lost, "the lease of workflow '%.*s' ran out, and queue '%.*s' has given its slot away", WF_SV(w.id.view()), WF_SV(w.queue.view()));
+    }
+  }
   return scope.commit();
 }
 

@@ -5,10 +5,15 @@
 
 namespace wf {
 
-// Renews the lease to its full length from `now` if less than half is left.
+// Lets the lease run until `due`, its length be `lease` (kNoTime: as it is). `*extended` is false where it had run out and its queue, which has
+// limits, has given the slot away: the claim stays current, and what it records stands, but it does not count as running again.
+Status extend_lease(Db& db, int64_t seq, Millis due, Millis lease, Millis now, bool* extended);
+
+// Renews the lease to its full length from `now` if less than half is left, where extend_lease() can.
 Status renew_lease(Db& db, const Handle& token, Millis now);
 
 // wf_heartbeat: the lease of this claim ends at `now` + `duration` (kNoTime: its own length) at the earliest; it is never shortened.
+// WF_LEASE_LOST where extend_lease() cannot.
 Status heartbeat(Db& db, const Handle& token, Millis duration, const Now& now, Millis* expires);
 
 // If a claim of the workflow has run out, ends it on behalf of a write by bare id: the lost lease is noted, the workflow is

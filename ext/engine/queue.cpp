@@ -15,6 +15,22 @@ Status is_used_up(Query& q, int64_t limit, bool* out) {
   return {};
 }
 
+Status worker_has_enough(Db& db, string_view queue, string_view worker, const QueueSettings& s, Millis now, bool* out) {
+  *out = false;
+  if (s.worker_concurrency < 0) return {};
+  Query q(db, Sql::queue_used_by_worker);
+  q.bind(":queue", queue).bind_name(":worker", worker).bind(":now", now);
+  return is_used_up(q, s.worker_concurrency, out);
+}
+
+Status is_full(Db& db, string_view queue, const QueueSettings& s, Millis now, bool* out) {
+  *out = false;
+  if (s.concurrency < 0) return {};
+  Query q(db, Sql::queue_used);
+  q.bind(":queue", queue).bind(":now", now);
+  return is_used_up(q, s.concurrency, out);
+}
+
 }  // namespace
 
 Status read_queue(Db& db, string_view queue, QueueSettings* out) {
@@ -71,16 +87,8 @@ Status admission(Db& db, string_view queue, string_view worker, Millis now, Admi
   const QueueSettings& s = out->settings;
   WF_TRY(read_queue(db, queue, &out->settings));
   out->closed = s.paused;
-  if (!out->closed && s.worker_concurrency >= 0) {
-    Query q(db, Sql::queue_used_by_worker);
-    q.bind(":queue", queue).bind_name(":worker", worker).bind(":now", now);
-    WF_TRY(is_used_up(q, s.worker_concurrency, &out->closed));
-  }
-  if (!out->closed && s.concurrency >= 0) {
-    Query q(db, Sql::queue_used);
-    q.bind(":queue", queue).bind(":now", now);
-    WF_TRY(is_used_up(q, s.concurrency, &out->full));
-  }
+  if (!out->closed) WF_TRY(worker_has_enough(db, queue, worker, s, now, &out->closed));
+  if (!out->closed) WF_TRY(is_full(db, queue, s, now, &out->full));
   if (!out->closed && s.rate_limit >= 0) {
     Query q(db, Sql::rate_used);
     q.bind(":queue", queue).bind(":now", now).bind(":per", s.rate_per);
@@ -97,6 +105,22 @@ Status partition_is_full(Db& db, string_view queue, string_view partition, const
   Query q(db, Sql::queue_used_in_partition);
   q.bind(":queue", queue).bind(":partition", partition).bind(":now", now);
   return is_used_up(q, s.partition_concurrency, full);
+}
+
+Status slot_is_lost(Db& db, int64_t seq, Millis now, bool* lost) {
+  *lost = false;
+  Query slot(db, Sql::queue_slot);
+  slot.bind(":seq", seq).bind(":now", now);
+  bool expired;
+  WF_TRY(slot.next(&expired));
+  if (!expired) return {};
+  QueueSettings s;
+  const string_view queue = slot.text(0);
+  WF_TRY(read_queue(db, queue, &s));
+  WF_TRY(worker_has_enough(db, queue, slot.text(2), s, now, lost));
+  if (*lost || slot.integer(3) != 0) return {};  // it holds its slot to the end
+  WF_TRY(is_full(db, queue, s, now, lost));
+  return *lost ? Status() : partition_is_full(db, queue, slot.text(1), s, now, lost);
 }
 
 Status count_rate(Db& db, string_view queue, const QueueSettings& s, Millis now) {

@@ -38,6 +38,9 @@ Status admission(Db& db, string_view queue, string_view worker, Millis now, Admi
 // Whether the partition has no slot left.
 Status partition_is_full(Db& db, string_view queue, string_view partition, const QueueSettings& settings, Millis now, bool* full);
 
+// Whether the claim of the workflow has run out and the queue has no slot for it any more: others have taken it.
+Status slot_is_lost(Db& db, int64_t seq, Millis now, bool* lost);
+
 // Counts a claim that starts an attempt against the rate.
 Status count_rate(Db& db, string_view queue, const QueueSettings& settings, Millis now);
 

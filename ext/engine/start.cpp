@@ -34,6 +34,12 @@ Status find_dedup(Db& db, string_view dedup, bool* exists, Name* id) {
   return {};
 }
 
+Status drop_large(Db& db, int64_t seq) {
+  Query q(db, Sql::control_delete_large);
+  q.bind(":seq", seq);
+  return q.run();
+}
+
 Status insert(Db& db, const Start& args, string_view id, string_view dedup, Millis now) {
   const Millis due = args.at != kNoTime ? args.at : later(now, args.delay);
   const LaneKey key{args.queue, args.partition, args.name, args.version, args.priority, 0};
@@ -60,6 +66,9 @@ Status insert(Db& db, const Start& args, string_view id, string_view dedup, Mill
     WF_TRY(next_seq(db, &seq));
     WF_TRY(put_large(db, seq, Large::input, args.input));
     q.bind(":seq", seq);
+    Status inserted = q.run();
+    if (!inserted.ok()) (void)drop_large(db, seq);  // inside a writing statement nothing else would take it back
+    return inserted;
   }
   return q.run();
 }

@@ -215,7 +215,7 @@ constexpr Function kFunctions[] = {
      kRetryOptions, wf_retry},
     {"wf_delete", "ids", 1, 2, "Deletes workflows that have ended and all that is stored of them; returns how many there were.", kWrites | kBulk | kDirectOnly, "yes",
      kDeleteOptions, wf_delete},
-    {"wf_fork", "id", 1, 2, "Starts a new workflow with a copy of the finished steps of this one, and returns its id.", kWrites, "with id: WF_CONFLICT then",
+    {"wf_fork", "id", 1, 2, "Starts a new workflow with a copy of the finished steps of this one, and returns its id.", kWrites | kNotInWritingStatement, "with id: WF_CONFLICT then",
      kForkOptions, wf_fork},
     {"wf_purge", "", 0, 1, "Deletes workflows that ended long ago; returns how many.", kWrites | kDirectOnly | kNotInWritingStatement, "yes", kPurgeOptions, wf_purge},
     {"wf_queue", "name", 1, 2, "The settings of a queue; options are merged into them, null takes one away.", kWrites | kDirectOnly | kNotInWritingStatement, "yes",

@@ -150,3 +150,54 @@ def test_a_key_is_seen_by_every_connection(db, connect):
     db.wf_start("job", id="w1")
     db.wf_start("job", id="w2")
     assert connect().claim(key="k")["token"] == db.claim(key="k")["token"]
+
+
+# Found by review: the error of a claim by id took back what that call had found to be due.
+
+
+def test_a_claim_refused_because_time_was_up_leaves_the_workflow_ended(db):
+    db.at(0)
+    db.wf_start("job", id="w1", timeout=10)
+    db.wf_start("job", id="other", timeout=10)
+    db.at(10)
+    with wf_error("WF_STATE", "failed"):
+        db.wf_claim(None, None, id="w1")
+    assert (db.wf_status("w1"), db.wf_status("other")) == ("failed", "failed")
+
+
+def test_a_claim_refused_by_the_poison_rule_leaves_the_workflow_ended(db):
+    db.at(0)
+    db.running(max_attempts=1, lease=5)
+    db.at(6)
+    db.execute("BEGIN")
+    with wf_error("WF_STATE", "failed"):
+        db.wf_claim(None, None, id="w1")
+    db.execute("COMMIT")
+    assert db.wf_status("w1") == "failed"
+
+
+# Found by review: after a pause a key could stand for two claims.
+
+
+def test_a_key_stands_for_one_claim_after_a_pause(db):
+    db.at(0)
+    db.wf_start("job", id="w1")
+    db.wf_start("job", id="w2")
+    first = db.claim(key="k")
+    db.wf_pause("w1")
+    second = db.claim(key="k")
+    assert (first["id"], second["id"]) == ("w1", "w2")
+    db.wf_resume("w1")
+    assert db.claim(key="k")["token"] == second["token"]
+    assert db.wf_complete(first["token"]) == "completed"           # it is still the current claim of w1
+    assert db.wf_check() is None
+
+
+def test_a_claim_repeated_by_key_takes_over_the_length_of_the_lease(db):
+    db.at(0)
+    db.wf_start("job", id="w1")
+    token = db.claim(key="k", lease=10)["token"]
+    assert db.claim(key="k", lease=100)["token"] == token
+    db.at(60)
+    db.wf_step(token, "s", "1")                                    # under half is left: renewed by its full length
+    assert db.value("SELECT due_at FROM wf_pending") == sql_time(160)

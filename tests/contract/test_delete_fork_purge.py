@@ -379,3 +379,11 @@ def test_everything_of_a_purged_workflow_is_gone(db):
     db.at(100)
     assert db.wf_purge(older_than=1) == 2
     assert (count(), db.wf_check(), left(db)) == ({}, None, set())
+
+
+def test_a_fork_inside_a_writing_statement_is_refused(db):
+    db.wf_start("job", id="w1")
+    db.execute("CREATE TABLE t(x)")
+    with wf_error("WF_CONTEXT", "wf_fork"):
+        db.execute("INSERT INTO t VALUES(wf_fork('w1'))")
+    assert db.value("SELECT count(*) FROM wf_workflows") == 1

@@ -191,3 +191,21 @@ def test_retry_false_with_a_step_is_final(db):
     db.wf_start("job", id="w1")
     assert db.wf_fail(db.claim()["token"], '"no"', step="charge", retry=False) == "failed"
     assert db.wf_error("w1") == '"no"'
+
+
+# Found by review: refused inside a writing statement it had ended the expired claim all the same.
+
+
+def test_a_refused_failure_inside_a_writing_statement_leaves_the_expired_claim(db):
+    db.at(0)
+    claim = db.running(lease=5)
+    db.wf_begin(claim["token"], "s")
+    db.wf_step(claim["token"], "s", "1")
+    db.at(6)
+    db.execute("CREATE TABLE t(x)")
+    db.execute("BEGIN")
+    with wf_error("WF_STATE", "recorded already"):
+        db.execute("""INSERT INTO t VALUES(wf_fail('w1', 'e', '{"step":"s"}'))""")
+    db.execute("COMMIT")
+    assert db.workflow()["status"] == "running" and db.rows("SELECT * FROM wf_failures") == []
+    assert db.wf_complete(claim["token"]) == "completed"

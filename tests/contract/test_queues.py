@@ -3,6 +3,7 @@
 import json
 
 import pytest
+from support import wf_error
 
 
 @pytest.fixture
@@ -152,3 +153,59 @@ def test_recovery_frees_the_slots_of_partitions(db):
     assert claimed(db) == []
     db.wf_recover()
     assert db.claim(names="other")["id"] == "b"
+
+
+# Found by review: an expired claim renewed itself although its slot had been given away.
+
+
+def test_an_expired_claim_whose_slot_is_taken_is_not_renewed(db):
+    db.wf_queue("default", '{"concurrency":1}')
+    start(db, "a", "b")
+    token = db.claim()["token"]
+    db.wf_clock("2026-11-23 10:00:31")
+    assert claimed(db, 1) == ["b"]
+    with wf_error("WF_LEASE_LOST", "default"):
+        db.wf_heartbeat(token)
+    assert db.wf_step(token, "s", "1") == "1"                     # it is still the current claim, and what happened is kept
+    assert db.value("SELECT count(*) FROM wf_pending WHERE reason LIKE 'running%'") == 1
+
+
+@pytest.mark.parametrize("settings", ['{"partition_concurrency":1}', '{"worker_concurrency":1}'])
+def test_nor_where_its_partition_or_worker_has_no_slot_left(db, settings):
+    db.wf_queue("default", settings)
+    start(db, "a", "b", partition="p")
+    token = db.claim(None, "one")["token"]
+    db.wf_clock("2026-11-23 10:00:31")
+    assert claimed(db, 1, "one") == ["b"]
+    with wf_error("WF_LEASE_LOST", "default"):
+        db.wf_heartbeat(token)
+
+
+def test_an_expired_claim_takes_up_a_free_slot_again(db):
+    db.wf_queue("default", '{"concurrency":1}')
+    start(db, "a", "b")
+    token = db.claim()["token"]
+    db.wf_clock("2026-11-23 10:00:31")
+    assert db.wf_heartbeat(token) == "2026-11-23 10:01:01.000"
+    assert claimed(db) == []
+
+
+def test_one_that_holds_its_slot_to_the_end_is_renewed_in_a_full_queue(db):
+    db.wf_queue("default", '{"concurrency":1,"hold":"started"}')
+    start(db, "a", "b")
+    token = db.claim()["token"]
+    db.wf_clock("2026-11-23 10:00:31")
+    assert db.wf_heartbeat(token) == "2026-11-23 10:01:01.000"
+
+
+def test_a_used_up_rate_finds_what_is_to_be_resumed_in_any_partition(db):
+    db.wf_queue("default", '{"rate":{"limit":3,"per":"1h"},"partition_concurrency":1}')
+    start(db, "a", "b", "x", partition="p")
+    start(db, "c", partition="q")
+    start(db, "d", partition="r", priority=5)
+    tokens = {c["id"]: c["token"] for c in json.loads(db.wf_claim(None, None, '{"limit":9}'))}
+    assert sorted(tokens) == ["a", "c", "d"]
+    for wid in tokens:
+        db.wf_sleep(tokens[wid], "nap", 10)
+    db.wf_clock("2026-11-23 10:00:10")
+    assert claimed(db) == ["d", "a", "c"] and claimed(db) == []

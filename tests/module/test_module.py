@@ -31,6 +31,12 @@ def test_exports_the_entry_points_and_nothing_else():
 
 
 @released
+def test_entry_points_are_not_bound_to_another_copy_in_the_process():
+    """Found by review: the entry point called the other exported one, which was that of the copy that had been loaded first."""
+    assert "sqlite3_" not in tool("readelf", "-rW", str(MODULE))
+
+
+@released
 def test_needs_libc_and_libm_only():
     needed = set(re.findall(r"\(NEEDED\).*\[(.+)\]", tool("readelf", "-d", str(MODULE))))
     assert needed <= {"libc.so.6", "libm.so.6"}
