@@ -18,32 +18,32 @@ def call(db, sql, *args):
 def step(db, token, name, do):
     """Read the step; if it is not there, do it and record it. A crash in between does it again: at least once."""
     output = call(db, "SELECT wf_step(?, ?)", token, name)
-    if output is None:
-        output = call(db, "SELECT wf_step(?, ?, ?)", token, name, json.dumps(do()))
+    if output is None: output = call(db, "SELECT wf_step(?, ?, ?)", token, name, json.dumps(do()))
     return json.loads(output)
 
 def charge(cents, key):  # stands for a payment service that charges once for each key, and is busy now and then
-    if random.random() < 0.1:
-        raise ConnectionError("the payment service is busy")
+    if random.random() < 0.1: raise ConnectionError("the payment service is busy")
     return {"cents": cents, "key": key}
 
 def order(db, token, given):
     paid = step(db, token, "charge", lambda: charge(given["cents"], call(db, "SELECT wf_key(?, 'charge')", token)))
     return step(db, token, "ship", lambda: {"paid": paid["cents"]})
 
+def attempt(db, job):
+    try:
+        output = json.dumps(order(db, job["token"], job["input"]))
+    except sqlite3.Error: raise
+    except Exception as error:  # our own failure: again after the backoff, at most max_attempts times
+        return call(db, "SELECT wf_fail(?, ?)", job["token"], repr(error))
+    return call(db, "SELECT wf_complete(?, ?)", job["token"], output)
+
 def work(db, worker):
     while call(db, "SELECT wf_pending('default')"):
         claim = call(db, "SELECT wf_claim('default', ?)", worker)
-        if claim is None:
-            time.sleep(0.05)
-            continue
-        job = json.loads(claim)
         try:
-            call(db, "SELECT wf_complete(?, ?)", job["token"], json.dumps(order(db, job["token"], job["input"])))
+            time.sleep(0.05) if claim is None else attempt(db, json.loads(claim))
         except sqlite3.Error as error:  # WF_LEASE_LOST, WF_CANCELLED, ...: the workflow is no longer ours
             print(worker, error, file=sys.stderr)
-        except Exception as error:  # our own failure: again after the backoff, at most max_attempts times
-            call(db, "SELECT wf_fail(?, ?)", job["token"], repr(error))
 
 def supervise(db, path, workers):
     pool = {}
@@ -53,8 +53,7 @@ def supervise(db, path, workers):
                 call(db, "SELECT wf_recover(json_object('worker', ?))", name)
                 pool[name] = subprocess.Popen([sys.executable, __file__, path, name])
         time.sleep(0.05)
-    for process in pool.values():
-        process.wait()
+    for process in pool.values(): process.wait()
 
 path, what = sys.argv[1], (sys.argv[2:] or ["4"])[0]
 supervise(connect(path), path, int(what)) if what.isdigit() else work(connect(path), what)

@@ -394,3 +394,14 @@ def test_the_timeout_of_a_child_wakes_its_parent(db):
 def test_children_may_be_spawned_with_a_moment(db):
     db.wf_spawn("w1", "kid", "child", None, now=BASE + 50)
     assert db.workflow("w1/kid")["created_at"] == sql_time(50)
+
+
+def test_a_cancel_reaches_children_through_workflows_that_have_not_ended(db):
+    db.wf_start("job", id="w1")
+    db.wf_spawn("w1", "open", "job")
+    db.wf_spawn("w1/open", "below", "job")
+    db.wf_spawn("w1", "over", "job")
+    db.wf_spawn("w1/over", "below", "job")
+    db.wf_complete("w1/over")
+    assert db.wf_cancel("w1") == 1
+    assert [db.wf_status(id) for id in ("w1/open", "w1/open/below", "w1/over", "w1/over/below")] == ["cancelled", "cancelled", "completed", "pending"]
