@@ -10,6 +10,8 @@
 # that hold only a comment, blank lines, blanks at the end of a line, and a `;` at the very end. In a statement whose name begins with
 # `schema_` or `script_` that `;` stays: it may hold several statements.
 #
+# A statement whose name begins with `fragment_` is none: its text stands for `{{rest_of_the_name}}` in the statements after it.
+#
 # Only string commands are used, never list commands: `;`, `[` and `]` in SQL would break those.
 cmake_minimum_required(VERSION 3.22)
 
@@ -90,6 +92,18 @@ foreach(file IN LISTS files)
     endif()
     if(text STREQUAL "")
       message(FATAL_ERROR "${file}: statement ${name} is empty")
+    endif()
+
+    while(text MATCHES "{{([a-z_]+)}}")
+      set(fragment "${CMAKE_MATCH_1}")
+      if(NOT DEFINED fragment_${fragment})
+        message(FATAL_ERROR "${file}: statement ${name} uses {{${fragment}}}, but no fragment_${fragment} stands before it")
+      endif()
+      string(REPLACE "{{${fragment}}}" "${fragment_${fragment}}" text "${text}")
+    endwhile()
+    if(name MATCHES "^fragment_")
+      set(${name} "${text}")
+      continue()
     endif()
 
     string(LENGTH "${text}" length)

@@ -12,13 +12,7 @@ VALUES(:queue, :kind, :partition, :name, :version, :priority, :due)
 UPDATE main._wf_lane SET next_due = :due WHERE lane = :lane AND (next_due IS NULL OR next_due > :due)
 
 -- name: lane_settle
-UPDATE main._wf_lane SET next_due = (
-  SELECT min(due) FROM (
-    SELECT min(due_at) AS due FROM main._wf_workflow WHERE lane = :lane AND place = 0
-    UNION ALL
-    SELECT min(due_at) FROM main._wf_workflow WHERE lane = :lane AND place = 1
-    UNION ALL
-    SELECT min(due_at) FROM main._wf_workflow WHERE lane = :lane AND place = 3))
+UPDATE main._wf_lane SET next_due = {{earliest}}
 WHERE lane = :lane
 
 -- The highest priority below :below that has open lanes.

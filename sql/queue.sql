@@ -22,24 +22,12 @@ WHERE place IS NOT NULL AND lane IN (SELECT lane FROM main._wf_lane WHERE queue 
   AND (started_at IS NOT NULL OR limited IS NOT NULL)
 
 -- name: queue_settle
-UPDATE main._wf_lane SET next_due = (
-  SELECT min(due) FROM (
-    SELECT min(due_at) AS due FROM main._wf_workflow WHERE lane = _wf_lane.lane AND place = 0
-    UNION ALL
-    SELECT min(due_at) FROM main._wf_workflow WHERE lane = _wf_lane.lane AND place = 1
-    UNION ALL
-    SELECT min(due_at) FROM main._wf_workflow WHERE lane = _wf_lane.lane AND place = 3))
+UPDATE main._wf_lane SET next_due = {{earliest}}
 WHERE queue = :queue AND kind = 0
 
 -- The lanes of the partition of a lane, after a slot of it has come free.
 -- name: queue_settle_partition
-UPDATE main._wf_lane SET next_due = (
-  SELECT min(due) FROM (
-    SELECT min(due_at) AS due FROM main._wf_workflow WHERE lane = _wf_lane.lane AND place = 0
-    UNION ALL
-    SELECT min(due_at) FROM main._wf_workflow WHERE lane = _wf_lane.lane AND place = 1
-    UNION ALL
-    SELECT min(due_at) FROM main._wf_workflow WHERE lane = _wf_lane.lane AND place = 3))
+UPDATE main._wf_lane SET next_due = {{earliest}}
 WHERE queue = :queue AND kind = 0 AND partition = (SELECT partition FROM main._wf_lane WHERE lane = :lane)
 
 -- Slots in use, counted up to :most.

@@ -45,16 +45,4 @@ SELECT count(*) FROM main._wf_workflow WHERE place IS NOT NULL AND (:queue IS NU
 -- name: count_ready
 SELECT count(*) FROM main._wf_lane AS l JOIN main._wf_workflow AS w ON w.lane = l.lane AND w.place IN (0, 1, 3) AND w.due_at <= :now AND coalesce(w.deadline_at > :now, 1)
 WHERE l.kind = 0 AND l.next_due <= :now AND (:queue IS NULL OR l.queue = :queue)
-  AND (SELECT CASE
-                   WHEN q.paused THEN 'queue paused'
-                   WHEN NOT (w.flags & 8 AND w.limited IS NOT NULL) AND q.concurrency <= (
-                     SELECT count(*) FROM main._wf_workflow AS x
-                     WHERE x.limited >= l.queue || char(31) AND x.limited < l.queue || char(32)
-                       AND (x.flags & 8 OR (x.nonce IS NOT NULL AND x.due_at > :now))) THEN 'concurrency limit'
-                   WHEN NOT (w.flags & 8 AND w.limited IS NOT NULL) AND l.partition <> '' AND q.partition_concurrency <= (
-                     SELECT count(*) FROM main._wf_workflow AS x
-                     WHERE x.limited = l.queue || char(31) || l.partition
-                       AND (x.flags & 8 OR (x.nonce IS NOT NULL AND x.due_at > :now))) THEN 'partition limit'
-                   WHEN w.place <> 3 AND q.rate_limit <= (
-                     SELECT coalesce(sum(n), 0) FROM main._wf_rate AS r WHERE r.queue = l.queue AND r.at > :now - q.rate_per) THEN 'rate limit'
-                 END FROM main._wf_queue AS q WHERE q.queue = l.queue) IS NULL
+  AND {{refusal}} IS NULL

@@ -23,50 +23,14 @@ FROM main._wf_workflow AS w JOIN main._wf_lane AS l ON l.lane = w.lane
 -- name: table_pending
 SELECT w.seq AS _n, w.id AS id, l.name AS name, w.status AS status, l.queue AS queue, l.priority AS priority,
        w.place IN (0, 1, 3) AND w.due_at <= :now AND l.kind = 0 AND coalesce(w.deadline_at > :now, 1)
-         AND (SELECT CASE
-                   WHEN q.paused THEN 'queue paused'
-                   WHEN NOT (w.flags & 8 AND w.limited IS NOT NULL) AND q.concurrency <= (
-                     SELECT count(*) FROM main._wf_workflow AS x
-                     WHERE x.limited >= l.queue || char(31) AND x.limited < l.queue || char(32)
-                       AND (x.flags & 8 OR (x.nonce IS NOT NULL AND x.due_at > :now))) THEN 'concurrency limit'
-                   WHEN NOT (w.flags & 8 AND w.limited IS NOT NULL) AND l.partition <> '' AND q.partition_concurrency <= (
-                     SELECT count(*) FROM main._wf_workflow AS x
-                     WHERE x.limited = l.queue || char(31) || l.partition
-                       AND (x.flags & 8 OR (x.nonce IS NOT NULL AND x.due_at > :now))) THEN 'partition limit'
-                   WHEN w.place <> 3 AND q.rate_limit <= (
-                     SELECT coalesce(sum(n), 0) FROM main._wf_rate AS r WHERE r.queue = l.queue AND r.at > :now - q.rate_per) THEN 'rate limit'
-                 END FROM main._wf_queue AS q WHERE q.queue = l.queue) IS NULL AS ready, w.due_at AS due_at,
+         AND {{refusal}} IS NULL AS ready, w.due_at AS due_at,
        CASE
          WHEN w.status = 'paused' THEN 'paused'
          WHEN w.deadline_at <= :now THEN 'out of time'
          WHEN w.status = 'running' AND w.due_at > :now THEN 'running on ' || coalesce(w.worker, 'a worker')
          WHEN w.status = 'running' THEN 'lease of ' || coalesce(w.worker, 'a worker') || ' expired'
-         WHEN w.place IN (0, 1, 3) AND w.due_at <= :now AND l.kind = 0 AND (SELECT CASE
-                   WHEN q.paused THEN 'queue paused'
-                   WHEN NOT (w.flags & 8 AND w.limited IS NOT NULL) AND q.concurrency <= (
-                     SELECT count(*) FROM main._wf_workflow AS x
-                     WHERE x.limited >= l.queue || char(31) AND x.limited < l.queue || char(32)
-                       AND (x.flags & 8 OR (x.nonce IS NOT NULL AND x.due_at > :now))) THEN 'concurrency limit'
-                   WHEN NOT (w.flags & 8 AND w.limited IS NOT NULL) AND l.partition <> '' AND q.partition_concurrency <= (
-                     SELECT count(*) FROM main._wf_workflow AS x
-                     WHERE x.limited = l.queue || char(31) || l.partition
-                       AND (x.flags & 8 OR (x.nonce IS NOT NULL AND x.due_at > :now))) THEN 'partition limit'
-                   WHEN w.place <> 3 AND q.rate_limit <= (
-                     SELECT coalesce(sum(n), 0) FROM main._wf_rate AS r WHERE r.queue = l.queue AND r.at > :now - q.rate_per) THEN 'rate limit'
-                 END FROM main._wf_queue AS q WHERE q.queue = l.queue) IS NOT NULL THEN
-           (SELECT CASE
-                   WHEN q.paused THEN 'queue paused'
-                   WHEN NOT (w.flags & 8 AND w.limited IS NOT NULL) AND q.concurrency <= (
-                     SELECT count(*) FROM main._wf_workflow AS x
-                     WHERE x.limited >= l.queue || char(31) AND x.limited < l.queue || char(32)
-                       AND (x.flags & 8 OR (x.nonce IS NOT NULL AND x.due_at > :now))) THEN 'concurrency limit'
-                   WHEN NOT (w.flags & 8 AND w.limited IS NOT NULL) AND l.partition <> '' AND q.partition_concurrency <= (
-                     SELECT count(*) FROM main._wf_workflow AS x
-                     WHERE x.limited = l.queue || char(31) || l.partition
-                       AND (x.flags & 8 OR (x.nonce IS NOT NULL AND x.due_at > :now))) THEN 'partition limit'
-                   WHEN w.place <> 3 AND q.rate_limit <= (
-                     SELECT coalesce(sum(n), 0) FROM main._wf_rate AS r WHERE r.queue = l.queue AND r.at > :now - q.rate_per) THEN 'rate limit'
-                 END FROM main._wf_queue AS q WHERE q.queue = l.queue)
+         WHEN w.place IN (0, 1, 3) AND w.due_at <= :now AND l.kind = 0 AND {{refusal}} IS NOT NULL THEN
+           {{refusal}}
          WHEN w.status = 'waiting' AND w.due_at <= :now THEN 'ready'
          WHEN w.status = 'waiting' THEN coalesce((
            SELECT CASE s.kind

@@ -1,0 +1,27 @@
+-- Parts of statements: {{refusal}} in a statement stands for the text of fragment_refusal here.
+
+-- Why the queue of a due workflow does not let it be claimed now, for a worker that holds nothing; NULL: it does. Of w, a workflow, and l, its lane.
+-- name: fragment_refusal
+(SELECT CASE
+         WHEN q.paused THEN 'queue paused'
+         WHEN NOT (w.flags & 8 AND w.limited IS NOT NULL) AND q.concurrency <= (
+           SELECT count(*) FROM main._wf_workflow AS x
+           WHERE x.limited >= l.queue || char(31) AND x.limited < l.queue || char(32)
+             AND (x.flags & 8 OR (x.nonce IS NOT NULL AND x.due_at > :now))) THEN 'concurrency limit'
+         WHEN NOT (w.flags & 8 AND w.limited IS NOT NULL) AND l.partition <> '' AND q.partition_concurrency <= (
+           SELECT count(*) FROM main._wf_workflow AS x
+           WHERE x.limited = l.queue || char(31) || l.partition
+             AND (x.flags & 8 OR (x.nonce IS NOT NULL AND x.due_at > :now))) THEN 'partition limit'
+         WHEN w.place <> 3 AND q.rate_limit <= (
+           SELECT coalesce(sum(n), 0) FROM main._wf_rate AS r WHERE r.queue = l.queue AND r.at > :now - q.rate_per) THEN 'rate limit'
+       END FROM main._wf_queue AS q WHERE q.queue = l.queue)
+
+-- When the first of the workflows of a lane is due, a row of _wf_lane; NULL: there is none to claim.
+-- name: fragment_earliest
+(
+  SELECT min(due) FROM (
+    SELECT min(due_at) AS due FROM main._wf_workflow WHERE lane = _wf_lane.lane AND place = 0
+    UNION ALL
+    SELECT min(due_at) FROM main._wf_workflow WHERE lane = _wf_lane.lane AND place = 1
+    UNION ALL
+    SELECT min(due_at) FROM main._wf_workflow WHERE lane = _wf_lane.lane AND place = 3))
