@@ -25,29 +25,32 @@ WHERE s.next_at <= :now AND s.paused = 0
         AND NOT (json_extract(s.settings, '$.overlap') IS 'queue' AND EXISTS (
           SELECT 1 FROM main._wf_workflow AS w
           WHERE w.finished_at IS NULL
-            AND w.id = s.name || '@' || strftime('%Y-%m-%dT%H:%M:%S', (s.last_at - (s.last_at % 1000 + 1000) % 1000) / 1000, 'unixepoch')
-                       || CASE s.last_at % 1000 WHEN 0 THEN '' ELSE printf('.%03d', (s.last_at % 1000 + 1000) % 1000) END || 'Z'))
+            AND w.id = {{last_firing}}))
       ELSE 1 END
 ORDER BY s.next_at LIMIT :most
 
+-- All that may fire, by their times: next_at, and when it is looked at next, NULL while it is in line behind a firing that still runs.
 -- name: schedule_next
-SELECT min(CASE WHEN json_valid(s.settings) THEN max(s.next_at, coalesce(json_extract(s.settings, '$.failed.until'), s.next_at)) ELSE s.next_at END)
+SELECT s.next_at,
+       CASE WHEN NOT json_valid(s.settings) THEN s.next_at
+            WHEN json_extract(s.settings, '$.overlap') IS 'queue' AND EXISTS (
+              SELECT 1 FROM main._wf_workflow AS w
+              WHERE w.finished_at IS NULL
+                AND w.id = {{last_firing}}) THEN NULL
+            ELSE max(s.next_at, coalesce(json_extract(s.settings, '$.failed.until'), s.next_at)) END
 FROM main._wf_schedule AS s
 WHERE s.next_at IS NOT NULL AND s.paused = 0
-  AND NOT (CASE WHEN json_valid(s.settings) THEN json_extract(s.settings, '$.overlap') END IS 'queue' AND EXISTS (
-    SELECT 1 FROM main._wf_workflow AS w
-    WHERE w.finished_at IS NULL
-      AND w.id = s.name || '@' || strftime('%Y-%m-%dT%H:%M:%S', (s.last_at - (s.last_at % 1000 + 1000) % 1000) / 1000, 'unixepoch')
-                 || CASE s.last_at % 1000 WHEN 0 THEN '' ELSE printf('.%03d', (s.last_at % 1000 + 1000) % 1000) END || 'Z'))
+ORDER BY s.next_at
 
 -- Whether the workflow exists, and whether it goes on.
 -- name: schedule_workflow
 SELECT finished_at IS NULL FROM main._wf_workflow WHERE id = :id
 
+-- A start ends what has failed; what was skipped leaves it on show.
 -- name: schedule_advance
 UPDATE main._wf_schedule
 SET next_at = :next, last_at = coalesce(:last, last_at), skipped = skipped + :skipped,
-    settings = CASE WHEN json_type(settings, '$.failed') IS NULL THEN settings ELSE json_remove(settings, '$.failed') END
+    settings = CASE WHEN :last IS NULL OR json_type(settings, '$.failed') IS NULL THEN settings ELSE json_remove(settings, '$.failed') END
 WHERE name = :name
 
 -- name: schedule_put_off

@@ -103,8 +103,7 @@ FROM (SELECT queue FROM main._wf_queue UNION SELECT queue FROM main._wf_lane) AS
 SELECT s.rowid AS _n, s.name AS name, s.cron AS cron, json_extract(s.valid, '$.timezone') AS timezone, s.workflow AS workflow,
        coalesce(s.input, 'null') AS input, json_extract(s.valid, '$.catch_up') AS catch_up, json_extract(s.valid, '$.grace') AS grace,
        json_extract(s.valid, '$.overlap') AS overlap, s.paused AS paused, s.next_at AS next_at, s.last_at AS last_at,
-       s.name || '@' || strftime('%Y-%m-%dT%H:%M:%S', (s.last_at - (s.last_at % 1000 + 1000) % 1000) / 1000, 'unixepoch')
-              || CASE s.last_at % 1000 WHEN 0 THEN '' ELSE printf('.%03d', (s.last_at % 1000 + 1000) % 1000) END || 'Z' AS last_id,
+       {{last_firing}} AS last_id,
        s.skipped AS skipped, json_extract(s.valid, '$.start') AS start, s.created_at AS created_at,
        json_extract(s.valid, '$.failed.error') AS error
 FROM (SELECT rowid, *, CASE WHEN json_valid(settings) THEN settings END AS valid FROM main._wf_schedule) AS s

@@ -155,7 +155,7 @@ class CronReader {
     if (dash == string_view::npos) return {};
     const string_view end = part(text, dash + 1);
     WF_TRY(value(f, end, last));
-    if (f == kWeekday && same_letters(end, "SUN")) *last = 7;
+    if (f == kWeekday && same_letters(end, "SUN") && *first != 0) *last = 7;
     if (*first <= *last) return {};
     return wrong("%s '%.*s': the range runs backwards", kFields[f].name, WF_SV(excerpt(text)));
   }

@@ -13,14 +13,15 @@ namespace {
 constexpr size_t kMostDeadlines = 32;  // of one round
 constexpr int64_t kMostRounds = 10000;
 
-Status fire_one(Db& db, int64_t seq, Millis now) {
+Status fire_one(Db& db, int64_t seq, Millis now, bool* fired) {
   WriteScope item(db);
   WF_TRY(item.begin(Inline::refused, "wf_tick"));
   Workflow w;
   bool found;
   WF_TRY(find_seq(db, seq, &found, &w));
   // The one before may have ended it, or begun its second phase.
-  if (found && !is_terminal(w.state) && w.deadline_at != kNoTime && w.deadline_at <= now) WF_TRY(time_out(db, w, now));
+  *fired = found && !is_terminal(w.state) && w.deadline_at != kNoTime && w.deadline_at <= now;
+  if (*fired) WF_TRY(time_out(db, w, now));
   return item.commit();
 }
 
@@ -60,9 +61,10 @@ Status fire_deadlines(Db& db, Millis now, int64_t* count) {
   Numbers due;
   WF_TRY(list(db, Sql::due_deadlines, now, &due));
   for (size_t i = 0; i < due.size(); ++i) {
-    Status fired = fire_one(db, due[i], now);
+    bool done;
+    Status fired = fire_one(db, due[i], now, &done);
     if (fired.ok()) {
-      ++*count;
+      *count += done;
       continue;
     }
     // What is not the workflow's own fault (an interrupt, a failing disk) is the caller's to know.

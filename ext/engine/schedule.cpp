@@ -9,7 +9,7 @@ namespace {
 
 constexpr string_view kCatchUps[] = {"last", "all", "skip"};
 constexpr string_view kOverlaps[] = {"skip", "allow", "queue"};
-constexpr Millis kPutOff = 60000;
+constexpr Millis kPutOff = 60000, kLeastPutOff = 1000;
 constexpr int64_t kMostSkips = 10000;    // in one look
 
 // ---- The stored settings ---------------------------------------------------------------------------------------------
@@ -235,9 +235,22 @@ Decision decide(const Schedule& s, const Calendar& calendar, Millis due, bool la
   return d;
 }
 
-// Looks at one due schedule; `*moved`: something is handled, `*started`: a workflow was started.
-Status fire_one(Db& db, Calendar& calendar, string_view name, Millis now, bool* moved, bool* started) {
-  *moved = *started = false;
+// What a look at one due schedule has done.
+struct Look {
+  bool moved = false;      // something is handled
+  bool started = false;    // a workflow was started
+  Millis again = kPutOff;  // when to try again after a failure
+};
+
+// A failure that passes should not make a firing late: with `grace` it is tried again within it.
+Millis again_after(const Schedule& s) {
+  if (s.catch_up != CatchUp::skip) return kPutOff;
+  const Millis part_of_grace = s.grace / 4;
+  return part_of_grace < kLeastPutOff ? kLeastPutOff : part_of_grace < kPutOff ? part_of_grace : kPutOff;
+}
+
+Status fire_one(Db& db, Calendar& calendar, string_view name, Millis now, Look* look) {
+  *look = {};
   WriteScope item(db);
   WF_TRY(item.begin(Inline::refused, "wf_claim"));
   Stored stored;
@@ -246,6 +259,7 @@ Status fire_one(Db& db, Calendar& calendar, string_view name, Millis now, bool* 
   Schedule& s = stored.schedule;
   if (!found || s.paused || stored.next_at == kNoTime || stored.next_at > now) return item.commit();
   WF_TRY(SettingsReader(&stored).read());
+  look->again = again_after(s);
   WF_TRY(calendar.load(s.cron, s.timezone));
   if (stored.last_at != kNoTime) WF_TRY(find_workflow(db, id_of(name, stored.last_at).view(), &exists, &last_goes_on));
   if (last_goes_on && s.overlap == Overlap::queue) return item.commit();
@@ -263,25 +277,25 @@ Status fire_one(Db& db, Calendar& calendar, string_view name, Millis now, bool* 
       Name same_id;
       WF_TRY(wf::start(db, s.start, {true, now}, &same_id));
     }
-    *started = !exists;
+    look->started = !exists;
   }
   {
     Query q(db, Sql::schedule_advance);
     q.bind(":name", name).bind_time(":next", d.next).bind_time(":last", d.start).bind(":skipped", d.skipped);
     WF_TRY(q.run());
   }
-  *moved = true;
+  look->moved = true;
   return item.commit();
 }
 
-// Notes that the schedule cannot fire, and looks again a minute later, so that it stands in nobody's way. Its times stay due.
-Status put_off(Db& db, string_view name, const Status& failed, Millis now) {
+// Notes that the schedule cannot fire, and looks again at `until`, so that it stands in nobody's way. Its times stay due.
+Status put_off(Db& db, string_view name, const Status& failed, Millis now, Millis until) {
   WriteScope item(db);
   WF_TRY(item.begin(Inline::refused, "wf_claim"));
   {
     Query q(db, Sql::schedule_put_off);
     const string_view error(failed.message() != nullptr ? failed.message() : "");
-    q.bind(":name", name).bind(":error", error).bind(":now", now).bind(":until", later(now, kPutOff));
+    q.bind(":name", name).bind(":error", error).bind(":now", now).bind(":until", until);
     WF_TRY(q.run());
   }
   return item.commit();
@@ -361,17 +375,17 @@ Status fire_schedules(Db& db, Millis now, int64_t* count) {
     size_t due;
     WF_TRY(find_due(db, now, names, std::size(names), &due));
     for (size_t i = 0; i < due && looks < kMostFirings; ++i, ++looks) {
-      bool handled, started;
-      Status fired = fire_one(db, calendar, names[i].view(), now, &handled, &started);
+      Look look;
+      Status fired = fire_one(db, calendar, names[i].view(), now, &look);
       if (fired.ok()) {
-        moved = moved || handled;
-        *count += started;
+        moved = moved || look.moved;
+        *count += look.started;
         continue;
       }
       // What is not the schedule's own fault (an interrupt, a failing disk) is the caller's to know.
       const int rc = fired.rc() & 0xff;
       if (db.autocommit() || (rc != SQLITE_ERROR && rc != SQLITE_CONSTRAINT && rc != SQLITE_TOOBIG)) return fired;
-      Status noted = put_off(db, names[i].view(), fired, now);
+      Status noted = put_off(db, names[i].view(), fired, now, later(now, look.again));
       if (!noted.ok()) return fired;
       moved = true;
     }
@@ -380,11 +394,15 @@ Status fire_schedules(Db& db, Millis now, int64_t* count) {
 }
 
 Status next_firing(Db& db, Millis* at) {
+  *at = kNoTime;
   Query q(db, Sql::schedule_next);
-  bool row;
-  WF_TRY(q.next(&row));
-  *at = q.integer_or(0, kNoTime);
-  return {};
+  for (;;) {
+    bool row;
+    WF_TRY(q.next(&row));
+    // They come in the order of their times, and none is looked at before its time.
+    if (!row || (*at != kNoTime && q.integer(0) >= *at)) return {};
+    if (!q.is_null(1) && (*at == kNoTime || q.integer(1) < *at)) *at = q.integer(1);
+  }
 }
 
 }  // namespace wf

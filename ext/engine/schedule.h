@@ -41,7 +41,7 @@ Status put_schedule(Db& db, const Schedule& schedule, const Now& now, Millis* ne
 Status drop_schedule(Db& db, string_view name, bool* existed);
 
 // Does what is due, at most kMostFirings looks; `*count` is how many workflows were started. A firing that fails is noted in the schedule and
-// tried again a minute later; it is no error, and stands in nobody's way.
+// tried again a minute later, with catch_up `skip` after a quarter of `grace` if that is shorter; it is no error, and stands in nobody's way.
 Status fire_schedules(Db& db, Millis now, int64_t* count);
 // When fire_schedules() has something to do next, kNoTime if never as things stand.
 Status next_firing(Db& db, Millis* at);

@@ -63,14 +63,6 @@ def test_it_fires_schedules(still):
     assert still.column("SELECT name FROM wf_workflows") == ["report"]
 
 
-@pytest.mark.xfail(strict=True, reason="wf_tick has no option limit yet")
-def test_limit_bounds_it(still):
-    for n in range(10):
-        still.wf_start("job", id="w%d" % n, timeout=1)
-    still.at(2)
-    assert [still.wf_tick(limit=4) for _ in range(4)] == [4, 4, 2, 0]
-
-
 def test_a_backlog_of_any_size_is_done(still):
     still.execute("BEGIN")
     for n in range(3000):

@@ -22,8 +22,3 @@ class ExcusedModel(Model):
 
     def is_poisoned(self, w, now):  # 27: wf_tick passes over manual workflows
         return not w.manual and super().is_poisoned(w, now)
-
-    def fire_deadlines(self, now):  # 28: who is taken along by its parent's timeout counts as one more
-        late = sum(not w.over and w.deadline is not None and w.deadline <= now for w in self.state.workflows.values())
-        super().fire_deadlines(now)
-        return late

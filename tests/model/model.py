@@ -44,8 +44,8 @@ class ModelCore:
         before = self.state.copy()
         try:
             return getattr(self, function)(*args)
-        except WfError:
-            self.state.become(before)
+        except WfError as error:
+            self.state.become(error.after or before)
             raise
 
     # What every function does first
@@ -261,9 +261,9 @@ class ModelCore:
         self.hints = self.hinted_tokens()
         held = given["key"] and self.claim_under(given["key"])
         if held:
-            return Json(self.renew(held, given, now))
+            return Json(self.due_work_stands(self.renew, held, given, now))
         if given["id"]:
-            w = self.claim_id(given, worker, now)
+            w = self.due_work_stands(self.claim_id, given, worker, now)
             claims = [self.show(w, given)] if w else []
         else:
             claims = []
@@ -275,6 +275,14 @@ class ModelCore:
         if not claims:
             return None
         return Json(claims if given["limit"] else claims[0])
+
+    def due_work_stands(self, function, *args):
+        """A claim that is refused leaves done what time had made due, also the end of the very workflow that was asked for."""
+        try:
+            return function(*args)
+        except WfError as error:
+            error.after = self.state.copy()
+            raise
 
     @staticmethod
     def queues(queue):
@@ -303,9 +311,9 @@ class ModelCore:
             if other.over or other.live(now):
                 self.may_by_id(other, now)
             raise WfError("WF_CONFLICT", "the key holds another claim")
-        expiry = now + self.lease(w, given["lease"])
-        if expiry > w.due:
-            w.due, w.updated = expiry, now
+        lease = self.lease(w, given["lease"])
+        if now + lease > w.due and not self.slot_is_lost(w, now):
+            w.due, w.lease, w.updated = now + lease, lease, now
         return self.show(w, given)
 
     def claimable(self, w, now):
@@ -360,6 +368,9 @@ class ModelCore:
         self.admit(w, again, now)
         w.attempt, w.resumed = w.attempt + again, w.resumed + (not again)
         w.status, w.again, w.retrying = "running", False, False
+        for other in self.state.workflows.values():
+            if given["key"] and other.key == given["key"]:
+                other.key = None
         w.lease, w.worker, w.key = self.lease(w, given["lease"]), worker, given["key"]
         w.token, w.due, w.updated = next(self.hints, "run_?"), now + w.lease, now
         if w.started is None:
@@ -417,10 +428,9 @@ class ModelCore:
         self.renew_late(handle, w, now)
         return output
 
-    @staticmethod
-    def renew_late(handle, w, now):
+    def renew_late(self, handle, w, now):
         """Whoever records something keeps the lease, once under half of it is left."""
-        if handle == w.token and w.status == "running" and w.due - now < w.lease / 2:
+        if handle == w.token and w.status == "running" and w.due - now < w.lease / 2 and not self.slot_is_lost(w, now):
             w.due, w.updated = now + w.lease, now
 
     def may_repeat(self, handle, w):
@@ -539,6 +549,8 @@ class ModelCore:
         self.may(token, w, now)
         expiry = now + (length or w.lease)
         if expiry > w.due:
+            if self.slot_is_lost(w, now):
+                raise WfError("WF_LEASE_LOST", "its slot is given away")
             w.due, w.updated = expiry, now
         return w.due
 

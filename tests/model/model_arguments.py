@@ -19,6 +19,7 @@ class WfError(Exception):
     def __init__(self, code, why=""):
         super().__init__("%s: %s" % (code, why))
         self.code = code
+        self.after = None     # the state that the refused call leaves, where that is not the one before it
 
 
 def invalid(why):

@@ -149,6 +149,7 @@ class Control:
     # wf_fork
 
     def wf_fork(self, id, given=None):
+        self.at_top_level("wf_fork")
         given = options("wf_fork", given)
         id = arg.identifier(id)
         now = self.write(given)

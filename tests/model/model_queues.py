@@ -66,6 +66,18 @@ class Queues:
             return "rate limit"
         return None
 
+    def slot_is_lost(self, w, now):
+        """Whether its claim has run out and others have taken the slot."""
+        settings = self.state.queues.get(w.queue, {})
+        if w.due > now:
+            return False
+        others = [o for o in self.state.workflows.values() if o.queue == w.queue and not o.over and (o.slot or o.live(now))]
+        def full(limit, *who):
+            return limit in settings and len(who) >= settings[limit]
+        return (full("worker_concurrency", *(o for o in others if o.live(now) and o.worker == w.worker))
+                or not w.slot and (full("concurrency", *others)
+                                   or w.partition is not None and full("partition_concurrency", *(o for o in others if o.partition == w.partition))))
+
     def started_lately(self, queue, rate, now):
         return sum(each == queue and at > now - rate["per"] for each, at in self.state.starts)
 

@@ -84,7 +84,7 @@ def random_field(rng, name, openness):
             items.append(spelled(rng, name, a))
             values.add(a)
         elif kind == "range":
-            names = a != 7 and b != 0  # SUN is 0 at the front of a range and 7 at its end
+            names = a != 7 and b != 0 and (a, b) != (0, 7)  # SUN is 0 at the front of a range and 7 at its end
             items.append("%s-%s" % ((spelled(rng, name, a), spelled(rng, name, b)) if names else (a, b)))
             values.update(range(a, b + 1))
         elif kind == "step of all":
