@@ -106,6 +106,8 @@ Status wf_schedule(Call&);
 Status wf_unschedule(Call&);
 Status wf_tick(Call&);
 Status wf_wait(Call&);
+Status wf_export(Call&);
+Status wf_import(Call&);
 Status wf_check(Call&);
 Status wf_init(Call&);
 Status wf_version(Call&);

@@ -4,6 +4,7 @@
 #include "base/scope.h"
 #include "engine/check.h"
 #include "engine/recover.h"
+#include "engine/transfer.h"
 #include "functions/call.h"
 #include "version.h"
 
@@ -128,6 +129,29 @@ Status wf_check(Call& call) {
   WF_TRY(check(call.db, problems));
   if (problems.size() != 0) return call.result_json(problems);
   call.result_null();
+  return {};
+}
+
+Status wf_export(Call& call) {
+  string_view id;
+  WF_TRY(call.id(0, &id));
+  bool exists;
+  WF_TRY(call.db.schema_exists(&exists));
+  Text document;
+  if (exists) WF_TRY(export_workflow(call.db, id, call.db.clock(), &exists, document));
+  if (exists) return call.result_json(document);
+  call.result_null();
+  return {};
+}
+
+Status wf_import(Call& call) {
+  const Value document = call.raw(0);
+  if (document.type != Value::Type::text || !json::valid(document.bytes) || json::kind(document.bytes) != json::Kind::object) {
+    return Status::error(Code::invalid, "json of wf_import() must be a document of wf_export(), a JSON object");
+  }
+  Name id;
+  WF_TRY(import_workflow(call.db, document.bytes, call.options.now(), &id));
+  call.result(id.view());
   return {};
 }
 

@@ -40,6 +40,7 @@ OPTIONS_AT = {
     "wf_schedule": 4,
     "wf_tick": 0,
     "wf_wait": 1,
+    "wf_import": 1,
 }
 
 

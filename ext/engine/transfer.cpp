@@ -1,0 +1,346 @@
+#include "engine/transfer.h"
+
+#include <charconv>
+
+#include "base/json.h"
+#include "base/scope.h"
+#include "engine/start.h"
+#include "engine/wait.h"
+#include "version.h"
+
+namespace wf {
+namespace {
+
+constexpr string_view kFormat = "1";
+
+// A part of the document: the statements that read and write its rows, and their columns. A column is a letter that says what it takes, large
+// where it must be given, and its name:
+//   i an id, n a name, t a time, c an integer, v a value, j a JSON object, b a backoff, a a JSON array of names
+struct Part {
+  const char* name;
+  Sql show, add;
+  const char* columns;
+};
+
+constexpr Part kWorkflow = {"workflow", Sql::export_workflow, Sql::import_look,
+                            "Iid Nname Nqueue Ckind Cpriority nversion npartition Nstatus tdue_at Cattempt Cresumed Cagain Cfailures Clost Credo nworker "
+                            "nclosed Cby_id Tcreated_at tstarted_at tfinished_at tdeadline_at ctime_left ctimeout nending Cflags cmax_attempts bbackoff "
+                            "iparent tscheduled_at ndedup jheaders vinput voutput verror"};
+
+// In the order in which they are written: each may refer to those before.
+constexpr Part kParts[] = {
+    {"steps", Sql::export_steps, Sql::import_step,
+     "Nname Nkind Nstatus Cattempts tbegun_at Tat tdue_at Cin_doubt atopics jhow voutput verror"},
+    {"failures", Sql::export_failures, Sql::import_failure, "Cattempt nstep nworker Verror Tat"},
+    {"signals", Sql::export_signals, Sql::import_signal, "Nname nkey Tat ntaken vpayload"},
+    {"values", Sql::export_values, Sql::import_value, "Nkey Tat vvalue"},
+    {"streams", Sql::export_streams, Sql::import_stream, "Nstream Tat vvalue"},
+};
+
+class Columns {
+ public:
+  explicit Columns(const Part& part) : rest_(part.columns) {}
+  bool next() {
+    const size_t end = rest_.find(' ');
+    word_ = part(rest_, 0, end);
+    rest_ = end == string_view::npos ? string_view() : part(rest_, end + 1);
+    return !word_.empty();
+  }
+  bool required() const { return word_[0] < 'a'; }
+  char type() const { return static_cast<char>(word_[0] | 0x20); }
+  string_view name() const { return part(word_, 1); }
+
+ private:
+  string_view rest_, word_;
+};
+
+// ---- Writing the document ----
+
+// Text as a JSON string, so that it comes back byte for byte; a real as its eight bytes, so that it comes back exactly.
+void add_cell(const Value& value, Text& out) {
+  if (value.type == Value::Type::text) {
+    json::quote(value.bytes, out);
+  } else if (value.type == Value::Type::real) {
+    uint64_t bits;
+    std::memcpy(&bits, &value.real, sizeof bits);
+    unsigned char bytes[sizeof bits];
+    for (size_t i = sizeof bits; i-- > 0; bits >>= 8) bytes[i] = static_cast<unsigned char>(bits);
+    out.add("{\"$real\":\"").add_hex(bytes, sizeof bytes).add("\"}");
+  } else {
+    add_json(value, out);
+  }
+}
+
+void add_row(const Query& q, const Part& part, Text& out) {
+  out.add('{');
+  int column = 0;
+  bool first = true;
+  for (Columns c(part); c.next(); ++column) {
+    if (q.is_null(column)) continue;
+    out.add(first ? "\"" : ",\"").add(c.name()).add("\":");
+    add_cell(q.value(column), out);
+    first = false;
+  }
+  out.add('}');
+}
+
+// ---- Reading it ----
+
+// {"$blob":"<hex>"} or {"$real":"<hex>"}; the bytes are held by `buffer`.
+bool read_bytes(string_view json, Text& buffer, Value* out) {
+  json::Members m(json);
+  if (!m.next() || json::kind(m.value()) != json::Kind::string) return false;
+  const bool real = m.key_is("$real");
+  if (!real && !m.key_is("$blob")) return false;
+  json::unquote(m.value(), buffer);
+  const size_t size = buffer.size() / 2;
+  if (m.next() || buffer.size() % 2 != 0 || (real && size != sizeof(double))) return false;
+  uint64_t bits = 0;
+  for (size_t i = 0; i < size; ++i) {
+    const char* digits = buffer.data() + 2 * i;
+    unsigned byte = 0;
+    if (std::from_chars(digits, digits + 2, byte, 16).ptr != digits + 2) return false;
+    buffer.data()[i] = static_cast<char>(byte);
+    bits = bits << 8 | byte;
+  }
+  buffer.truncate(size);
+  *out = Value::blob(buffer.view());
+  if (real) {
+    out->type = Value::Type::real;
+    std::memcpy(&out->real, &bits, sizeof bits);
+  }
+  return true;
+}
+
+bool in_range(const Value& value, int64_t min, int64_t max) {
+  return value.type == Value::Type::integer && value.integer >= min && value.integer <= max;
+}
+
+// Whether stored_backoff() makes of it what wf_start would take.
+bool is_backoff(string_view json) {
+  const Backoff b = stored_backoff(json);
+  return b.initial >= 0 && b.initial <= kDurationMax && b.max >= 0 && b.max <= kDurationMax && b.factor >= 1 && b.factor <= 1000 &&
+         b.jitter >= 0 && b.jitter <= 1;
+}
+
+Status wrong(string_view place, const char* wanted, string_view got) {
+  return Status::error(Code::invalid, "%.*s must be %s, got %.*s", WF_SV(place), wanted, WF_SV(excerpt(got)));
+}
+
+// What a column of the type `type` takes; text and BLOBs are held by `buffer`.
+Status read_cell(char type, string_view json, string_view place, Text& buffer, Value* out) {
+  const json::Kind kind = json::kind(json);
+  bool ok = true;
+  if (kind == json::Kind::string) {
+    json::unquote(json, buffer);
+    *out = Value::text(buffer.view());
+  } else if (kind == json::Kind::number) {
+    out->type = Value::Type::integer;
+    ok = std::from_chars(json.data(), json.data() + json.size(), out->integer).ptr == json.data() + json.size();
+  } else {
+    ok = kind == json::Kind::object && read_bytes(json, buffer, out);
+  }
+  if (!buffer.ok()) return Status::no_memory();
+  const bool text = out->type == Value::Type::text;
+  const bool json_text = ok && text && json::valid(out->bytes);
+  const json::Kind inner = json_text ? json::kind(out->bytes) : json::Kind::null;
+  switch (type) {
+    case 'i':
+    case 'n':
+      if (!text) return wrong(place, "text", json);
+      return type == 'i' ? check_id(place, out->bytes) : check_name(place, out->bytes);
+    case 't': return ok && in_range(*out, kTimeMin, kTimeMax) ? Status() : wrong(place, "a time in milliseconds", json);
+    case 'c': return ok && in_range(*out, -kDurationMax, kDurationMax) ? Status() : wrong(place, "an integer", json);
+    case 'v': return ok && (!text || json_text) ? Status() : wrong(place, "JSON as a string, an integer, {\"$real\":...} or {\"$blob\":...}", json);
+    case 'a': {
+      if (inner != json::Kind::array) return wrong(place, "a JSON array as a string", json);
+      Text name;
+      for (json::Elements e(out->bytes); e.next();) {
+        name.clear();
+        if (json::kind(e.value()) != json::Kind::string) return wrong(place, "an array of names", json);
+        json::unquote(e.value(), name);
+        if (!name.ok()) return Status::no_memory();
+        WF_TRY(check_name(place, name.view()));
+      }
+      return {};
+    }
+    default: return inner == json::Kind::object && (type != 'b' || is_backoff(out->bytes)) ? Status() : wrong(place, "a JSON object as a string", json);
+  }
+}
+
+// Binds the members of a row, which stands at the place `where`, to the parameters of their names.
+Status bind_row(Query& q, const Part& part, string_view row, string_view where) {
+  if (json::kind(row) != json::Kind::object) return wrong(where, "an object", row);
+  uint64_t seen = 0, given = 0;
+  for (json::Members m(row); m.next();) {
+    Text place;
+    place.add(where).add('.');
+    json::unquote(m.key(), place);
+    if (!place.ok()) return Status::no_memory();
+    Columns c(part);
+    uint64_t bit = 1;
+    bool known = c.next();
+    for (; known && !m.key_is(c.name()); bit <<= 1) known = c.next();
+    if (!known || (seen & bit) != 0) {
+      return Status::error(Code::invalid, known ? "%.*s is given twice" : "%.*s is unknown", WF_SV(excerpt(place.view(), 100)));
+    }
+    seen |= bit;
+    if (json::kind(m.value()) == json::Kind::null) continue;
+    given |= bit;
+    Text buffer;
+    Value value;
+    WF_TRY(read_cell(c.type(), m.value(), place.view(), buffer, &value));
+    char parameter[24];
+    sqlite3_snprintf(sizeof parameter, parameter, ":%.*s", WF_SV(c.name()));
+    q.bind_copy(parameter, value);
+  }
+  for (Columns c(part); c.next(); given >>= 1) {
+    if (c.required() && (given & 1) == 0) return Status::error(Code::invalid, "%.*s.%.*s is missing", WF_SV(where), WF_SV(c.name()));
+  }
+  return {};
+}
+
+// A document under way, and the number that its workflow gets.
+struct Import {
+  explicit Import(Db& file) : db(file) {}
+  Db& db;
+  int64_t seq = 0;
+  Millis now = 0;
+  string_view workflow;
+  string_view rows[std::size(kParts)];
+};
+
+Status read_document(string_view document, Import* in) {
+  string_view format, made_by;
+  for (json::Members m(document); m.next();) {
+    string_view* slot = nullptr;
+    if (m.key_is("format")) slot = &format;
+    if (m.key_is("wfext")) slot = &made_by;
+    if (m.key_is(kWorkflow.name)) slot = &in->workflow;
+    for (size_t i = 0; i < std::size(kParts); ++i) {
+      if (m.key_is(kParts[i].name)) slot = &in->rows[i];
+    }
+    if (slot == nullptr || !slot->empty()) {
+      return Status::error(Code::invalid, "the document has a member %.*s %s", WF_SV(excerpt(m.key())), slot == nullptr ? "that is unknown" : "twice");
+    }
+    *slot = m.value();
+  }
+  if (format != kFormat) return wrong("format", "1, which this version of the extension knows", format.empty() ? "nothing" : format);
+  if (made_by.empty() || json::kind(made_by) != json::Kind::string) return wrong("wfext", "the version that made the document", made_by);
+  if (in->workflow.empty()) return Status::error(Code::invalid, "workflow is missing");
+  for (size_t i = 0; i < std::size(kParts); ++i) {
+    if (in->rows[i].empty()) return Status::error(Code::invalid, "%s is missing", kParts[i].name);
+    if (json::kind(in->rows[i]) != json::Kind::array) return wrong(kParts[i].name, "an array", in->rows[i]);
+  }
+  return {};
+}
+
+Status write_rows(const Import& in, const Part& part, string_view rows) {
+  Text place;
+  int64_t i = 0;
+  for (json::Elements e(rows); e.next(); ++i) {
+    place.clear();
+    place.add(part.name).add('[').add_integer(i).add(']');
+    if (!place.ok()) return Status::no_memory();
+    Query q(in.db, part.add);
+    WF_TRY(bind_row(q, part, e.value(), place.view()));
+    q.bind(":seq", in.seq);
+    WF_TRY(q.run());
+    if (q.changes() == 0) return Status::error(Code::invalid, "%.*s contradicts itself or what stands before it", WF_SV(place.view()));
+  }
+  return {};
+}
+
+// Whether the workflow can be what the document says, and be in this file.
+Status check_workflow(const Import& in, Name* id) {
+  Query q(in.db, Sql::import_look);
+  WF_TRY(bind_row(q, kWorkflow, in.workflow, kWorkflow.name));
+  q.bind(":seq", in.seq);
+  bool row;
+  WF_TRY(q.next(&row));
+  if (q.integer(0) == 0) return Status::error(Code::invalid, "workflow contradicts itself or its steps");
+  if (!q.is_null(1)) return Status::error(Code::conflict, "workflow '%.*s' exists already", WF_SV(q.text(1)));
+  if (!q.is_null(2)) {
+    return Status::error(Code::conflict, "workflow '%.*s' cannot be imported: its dedup key is held by workflow '%.*s'", WF_SV(id->view()), WF_SV(q.text(2)));
+  }
+  return {};
+}
+
+Status write_workflow(const Import& in) {
+  for (const Sql sql : {Sql::import_lane, Sql::import_workflow, Sql::import_large}) {
+    Query q(in.db, sql);
+    WF_TRY(bind_row(q, kWorkflow, in.workflow, kWorkflow.name));
+    q.bind(":seq", in.seq).bind(":now", in.now);
+    WF_TRY(q.run());
+  }
+  for (const Sql sql : {Sql::import_waiters, Sql::import_wake}) {
+    Query q(in.db, sql);
+    q.bind(":seq", in.seq).bind(":now", in.now);
+    WF_TRY(q.run());
+  }
+  Workflow w;
+  bool found;
+  WF_TRY(find_seq(in.db, in.seq, &found, &w));
+  return is_terminal(w.state) ? tell_joins(in.db, in.seq, in.now) : Status();
+}
+
+Status is_there(Db& db, string_view id, string_view document, Millis now, bool* same) {
+  Text is;
+  WF_TRY(export_workflow(db, id, now, same, is));
+  if (!*same) return {};
+  Query q(db, Sql::import_same);
+  q.bind(":id", id).bind(":is", is.view()).bind(":document", document);
+  return q.next(same);
+}
+
+}  // namespace
+
+Status export_workflow(Db& db, string_view id, Millis now, bool* found, Text& out) {
+  // Under way until all has been read: it holds the state of the file that it saw.
+  Query w(db, Sql::export_workflow);
+  w.bind(":id", id).bind(":now", now);
+  WF_TRY(w.next(found));
+  if (!*found) return {};
+  out.add("{\"format\":").add(kFormat).add(",\"wfext\":\"").add(kVersion).add("\",\"workflow\":");
+  add_row(w, kWorkflow, out);
+  for (const Part& part : kParts) {
+    out.add(",\"").add(part.name).add("\":[");
+    Query q(db, part.show);
+    q.bind(":seq", w.integer(w.columns() - 1));
+    for (bool first = true;; first = false) {
+      bool row;
+      WF_TRY(q.next(&row));
+      if (!row) break;
+      if (!first) out.add(',');
+      add_row(q, part, out);
+    }
+    out.add(']');
+  }
+  out.add('}');
+  return out.ok() ? Status() : Status::no_memory();
+}
+
+Status import_workflow(Db& db, string_view document, const Now& now, Name* id) {
+  Import in(db);
+  WF_TRY(read_document(document, &in));
+  WriteScope scope(db);
+  WF_TRY(scope.begin(Inline::refused, "wf_import"));
+  WF_TRY(call_time(db, now, &in.now));
+  WF_TRY(next_seq(db, &in.seq));
+  {
+    Query q(db, Sql::import_id);
+    WF_TRY(bind_row(q, kWorkflow, in.workflow, kWorkflow.name));
+    bool row;
+    WF_TRY(q.next(&row));
+    *id = q.text(0);
+  }
+  bool same;
+  WF_TRY(is_there(db, id->view(), document, in.now, &same));
+  if (same) return scope.commit();
+  for (size_t i = 0; i < std::size(kParts); ++i) WF_TRY(write_rows(in, kParts[i], in.rows[i]));
+  WF_TRY(check_workflow(in, id));
+  WF_TRY(write_workflow(in));
+  return scope.commit();
+}
+
+}  // namespace wf

@@ -1,0 +1,130 @@
+-- A workflow as a document. The columns of export_... and the parameters of import_... are the members that ext/engine/transfer.cpp lists,
+-- in the same order. An import_... whose row cannot be writes nothing.
+
+-- A claim does not travel: it is as if wf_recover had voided it.
+-- name: export_workflow
+SELECT w.id, l.name, l.queue, l.kind, l.priority, nullif(l.version, ''), nullif(l.partition, ''),
+       CASE WHEN w.place IS NULL THEN w.status WHEN 'waiting' IN (w.status, w.paused_from) THEN 'waiting' ELSE 'pending' END,
+       CASE WHEN w.claimed THEN :now ELSE w.due_at END, w.attempt, w.resumed, CASE WHEN w.claimed THEN 0 ELSE w.again END, w.failures,
+       CASE WHEN NOT EXISTS (SELECT 1 FROM main._wf_step WHERE wf = w.seq AND n > w.mark AND status IN ('done', 'waiting')) THEN w.lost ELSE 0 END,
+       w.redo, w.worker, w.closed, w.closed_nonce IS 0, w.created_at, w.started_at, w.finished_at,
+       CASE WHEN w.place IS NULL THEN w.deadline_at END, CASE WHEN w.place IS NOT NULL THEN coalesce(w.paused_left, w.deadline_at - :now) END,
+       w.timeout, w.ending, w.flags & 7, w.max_attempts, w.backoff, (SELECT id FROM main._wf_workflow WHERE seq = w.parent), w.scheduled_at,
+       substr(w.dedup, length(l.queue) + 2), w.headers,
+       coalesce(w.input, (SELECT value FROM main._wf_large WHERE wf = w.seq AND what = 0)),
+       coalesce(w.output, (SELECT value FROM main._wf_large WHERE wf = w.seq AND what = 1)),
+       coalesce(w.error, (SELECT value FROM main._wf_large WHERE wf = w.seq AND what = 2)), w.seq
+FROM (SELECT *, 'running' IN (status, coalesce(paused_from, '')) AS claimed FROM main._wf_workflow WHERE id = :id) AS w
+JOIN main._wf_lane AS l ON l.lane = w.lane
+
+-- name: export_steps
+SELECT name, kind, status, attempts, begun_at, at, due_at, status IN ('begun', 'waiting') AND nonce IS NOT NULL, topics, how, output, error
+FROM main._wf_step WHERE wf = :seq ORDER BY n
+
+-- name: export_failures
+SELECT attempt, step, worker, error, at FROM main._wf_failure WHERE wf = :seq ORDER BY n
+
+-- name: export_signals
+SELECT name, key, at, (SELECT name FROM main._wf_step WHERE n = g.taken), payload FROM main._wf_signal AS g WHERE wf = :seq ORDER BY n
+
+-- name: export_values
+SELECT key, at, value FROM main._wf_value WHERE wf = :seq ORDER BY key
+
+-- name: export_streams
+SELECT stream, at, value FROM main._wf_stream WHERE wf = :seq ORDER BY stream, offset
+
+-- name: import_id
+SELECT :id
+
+-- Whether the file has the workflow exactly as this document brings it. What may differ is what depends on the file.
+-- name: import_same
+SELECT 1 FROM main._wf_workflow
+WHERE id = :id AND nonce IS NULL AND (place IS NULL OR status = 'paused')
+  AND json_remove(:is, '$.wfext', '$.workflow.parent', '$.workflow.due_at') = json_remove(:document, '$.wfext', '$.workflow.parent', '$.workflow.due_at')
+
+-- name: import_step
+INSERT OR IGNORE INTO main._wf_step(wf, name, kind, status, attempts, begun_at, at, due_at, nonce, topics, how, output, error)
+SELECT :seq, :name, :kind, :status, :attempts, :begun_at, :at, :due_at, CASE WHEN :in_doubt THEN 0 END, :topics, :how, :output, :error
+WHERE :attempts >= (:status = 'done') AND :in_doubt IN (0, 1) AND (:output IS NULL OR :status = 'done')
+  AND (:error IS NULL OR (:kind = 'step' AND :status <> 'done'))
+  AND CASE WHEN :kind = 'step' THEN :status IN ('done', 'begun', 'waiting') OR (:status = 'failed' AND :error IS NOT NULL)
+           WHEN :status = 'done' THEN typeof(:output) = 'text'
+           ELSE :status = 'waiting' END
+  AND CASE :kind WHEN 'step' THEN 1
+                 WHEN 'sleep' THEN :due_at IS NOT NULL
+                 WHEN 'spawn' THEN :status = 'done' AND json_type(:output) = 'text'
+                 ELSE :kind IN ('await', 'await_event', 'join') AND json_array_length(:topics) >= (:status = 'waiting') END
+
+-- name: import_failure
+INSERT OR IGNORE INTO main._wf_failure(wf, attempt, step, worker, error, at) SELECT :seq, :attempt, :step, :worker, :error, :at WHERE :attempt >= 0
+
+-- name: import_signal
+INSERT OR IGNORE INTO main._wf_signal(wf, name, key, at, taken, payload)
+SELECT :seq, :name, :key, :at, s.n, :payload
+FROM (SELECT 1) LEFT JOIN main._wf_step AS s ON s.wf = :seq AND s.name = :taken AND s.kind = 'await' AND s.status = 'done'
+WHERE (:taken IS NULL) = (s.n IS NULL)
+
+-- name: import_value
+INSERT OR IGNORE INTO main._wf_value(wf, key, at, value) VALUES(:seq, :key, :at, :value)
+
+-- name: import_stream
+INSERT INTO main._wf_stream(wf, stream, offset, at, value)
+SELECT :seq, :stream, coalesce(max(offset) + 1, 0), :at, :value FROM main._wf_stream WHERE wf = :seq AND stream = :stream
+
+-- Whether the workflow can be, with the steps that are there by now; and the one that is in its way.
+-- name: import_look
+SELECT (SELECT count(*) FROM main._wf_step WHERE wf = :seq AND status = 'waiting') = (:status = 'waiting')
+   AND NOT EXISTS (SELECT 1 FROM main._wf_step AS s, json_each(s.topics) AS t
+                   WHERE s.wf = :seq AND s.status = 'waiting' AND s.kind = 'join' AND t.value = :id)
+   AND CASE WHEN :status IN ('completed', 'failed', 'cancelled') THEN :finished_at IS NOT NULL AND :time_left IS NULL AND coalesce(:ending = :status, 1)
+            ELSE :finished_at IS NULL AND :deadline_at IS NULL AND :output IS NULL AND (:error IS NULL OR :ending IS NOT NULL)
+                 AND (:status = 'waiting' OR (:status = 'pending' AND :due_at IS NOT NULL)) END
+   AND coalesce(:ending IN ('failed', 'cancelled'), 1) AND (:error IS NOT NULL OR 'failed' NOT IN (:status, coalesce(:ending, '')))
+   AND min(:attempt, :resumed, :failures, :lost, :redo, coalesce(:timeout, 0)) >= 0 AND :again IN (0, 1) AND :by_id IN (0, 1) AND :kind IN (0, 1)
+   AND :flags BETWEEN 0 AND 7 AND :priority BETWEEN -100 AND 100 AND coalesce(:max_attempts, 1) BETWEEN 1 AND 1000000,
+       (SELECT id FROM main._wf_workflow WHERE id = :id),
+       (SELECT id FROM main._wf_workflow
+        WHERE dedup = :queue || char(31) || :dedup AND finished_at IS NULL AND :finished_at IS NULL)
+
+-- name: import_lane
+INSERT OR IGNORE INTO main._wf_lane(queue, kind, partition, name, version, priority)
+VALUES(:queue, :kind, coalesce(:partition, ''), :name, coalesce(:version, ''), :priority)
+
+-- name: import_workflow
+INSERT INTO main._wf_workflow(seq, id, lane, status, place, due_at, attempt, resumed, again, failures, lost, mark, redo, worker, closed_nonce, closed,
+                              created_at, started_at, finished_at, updated_at, deadline_at, timeout, paused_from, paused_left, ending, flags,
+                              max_attempts, backoff, parent, scheduled_at, dedup, headers, input, output, error)
+SELECT :seq, :id, l.lane, CASE WHEN :finished_at IS NULL THEN 'paused' ELSE :status END, CASE WHEN :finished_at IS NULL THEN 2 END,
+       CASE WHEN :finished_at IS NULL THEN min(coalesce(:due_at, s.due_at), coalesce(s.due_at, :due_at)) END,
+       :attempt, :resumed, :again, :failures, :lost, (SELECT coalesce(max(n), 0) FROM main._wf_step WHERE wf = :seq), :redo, :worker,
+       CASE WHEN :by_id THEN 0 END, :closed, :created_at, :started_at, :finished_at, :now, :deadline_at, :timeout,
+       CASE WHEN :finished_at IS NULL THEN :status END, :time_left, :ending, :flags, :max_attempts, :backoff,
+       (SELECT seq FROM main._wf_workflow WHERE id = :parent), :scheduled_at, :queue || char(31) || :dedup, :headers,
+       CASE WHEN length(CAST(:input AS BLOB)) <= 1024 THEN :input END, CASE WHEN length(CAST(:output AS BLOB)) <= 1024 THEN :output END,
+       CASE WHEN length(CAST(:error AS BLOB)) <= 1024 THEN :error END
+FROM main._wf_lane AS l LEFT JOIN main._wf_step AS s ON s.wf = :seq AND s.status = 'waiting'
+WHERE l.queue = :queue AND l.kind = :kind AND l.partition = coalesce(:partition, '') AND l.name = :name AND l.version = coalesce(:version, '')
+  AND l.priority = :priority
+
+-- name: import_large
+INSERT INTO main._wf_large(wf, what, value)
+SELECT :seq, what, value FROM (SELECT 0 AS what, :input AS value UNION ALL SELECT 1, :output UNION ALL SELECT 2, :error)
+WHERE length(CAST(value AS BLOB)) > 1024
+
+-- Its own open wait, and those of others that know it by its id.
+-- name: import_waiters
+INSERT OR IGNORE INTO main._wf_waiter(topic, wf)
+SELECT 'e' || t.value, s.wf FROM main._wf_step AS s, json_each(s.topics) AS t WHERE s.status = 'waiting' AND s.wf = :seq AND s.kind = 'await_event'
+UNION ALL
+SELECT 'w' || w.seq, s.wf FROM main._wf_step AS s, json_each(s.topics) AS t JOIN main._wf_workflow AS w ON w.id = t.value
+WHERE s.status = 'waiting' AND s.kind = 'join' AND (w.seq = :seq OR (s.wf = :seq AND w.finished_at IS NULL))
+
+-- Something that it waits for is there already, or will never be: the first claim looks.
+-- name: import_wake
+UPDATE main._wf_workflow SET due_at = :now
+WHERE seq = :seq AND (due_at IS NULL OR due_at > :now)
+  AND EXISTS (SELECT 1 FROM main._wf_step AS s, json_each(s.topics) AS t
+              WHERE s.wf = :seq AND s.status = 'waiting'
+                AND CASE s.kind WHEN 'await' THEN EXISTS (SELECT 1 FROM main._wf_signal WHERE wf = :seq AND name = t.value AND taken IS NULL)
+                                WHEN 'await_event' THEN EXISTS (SELECT 1 FROM main._wf_event WHERE name = t.value)
+                                WHEN 'join' THEN NOT EXISTS (SELECT 1 FROM main._wf_workflow WHERE id = t.value AND finished_at IS NULL) END)
