@@ -36,11 +36,10 @@ SELECT stream, at, value FROM main._wf_stream WHERE wf = :seq ORDER BY stream, o
 -- name: import_id
 SELECT :id
 
--- Whether the file has the workflow exactly as this document brings it. What may differ is what depends on the file.
+-- For comparing: what the file has, if the workflow is as it arrived, and the document, both without what depends on the file.
 -- name: import_same
-SELECT 1 FROM main._wf_workflow
-WHERE id = :id AND nonce IS NULL AND (place IS NULL OR status = 'paused')
-  AND json_remove(:is, '$.wfext', '$.workflow.parent', '$.workflow.due_at') = json_remove(:document, '$.wfext', '$.workflow.parent', '$.workflow.due_at')
+SELECT json_remove(:is, '$.wfext', '$.workflow.parent', '$.workflow.due_at'), json_remove(:document, '$.wfext', '$.workflow.parent', '$.workflow.due_at')
+FROM main._wf_workflow WHERE id = :id AND nonce IS NULL AND (place IS NULL OR status = 'paused')
 
 -- name: import_step
 INSERT OR IGNORE INTO main._wf_step(wf, name, kind, status, attempts, begun_at, at, due_at, nonce, topics, how, output, error)
@@ -82,9 +81,10 @@ SELECT (SELECT count(*) FROM main._wf_step WHERE wf = :seq AND status = 'waiting
    AND coalesce(:ending IN ('failed', 'cancelled'), 1) AND (:error IS NOT NULL OR 'failed' NOT IN (:status, coalesce(:ending, '')))
    AND min(:attempt, :resumed, :failures, :lost, :redo, coalesce(:timeout, 0)) >= 0 AND :again IN (0, 1) AND :by_id IN (0, 1) AND :kind IN (0, 1)
    AND :flags BETWEEN 0 AND 7 AND :priority BETWEEN -100 AND 100 AND coalesce(:max_attempts, 1) BETWEEN 1 AND 1000000,
-       (SELECT id FROM main._wf_workflow WHERE id = :id),
-       (SELECT id FROM main._wf_workflow
-        WHERE dedup = :queue || char(31) || :dedup AND finished_at IS NULL AND :finished_at IS NULL)
+       o.id, o.id = :id
+FROM (SELECT 1) LEFT JOIN main._wf_workflow AS o
+  ON o.seq = coalesce((SELECT seq FROM main._wf_workflow WHERE id = :id),
+                      (SELECT seq FROM main._wf_workflow WHERE dedup = :queue || char(31) || :dedup AND finished_at IS NULL AND :finished_at IS NULL))
 
 -- name: import_lane
 INSERT OR IGNORE INTO main._wf_lane(queue, kind, partition, name, version, priority)

@@ -251,30 +251,20 @@ Status write_rows(const Import& in, const Part& part, string_view rows) {
   return {};
 }
 
-// Whether the workflow can be what the document says, and be in this file.
-Status check_workflow(const Import& in, Name* id) {
-  Query q(in.db, Sql::import_look);
-  WF_TRY(bind_row(q, kWorkflow, in.workflow, kWorkflow.name));
-  q.bind(":seq", in.seq);
-  bool row;
-  WF_TRY(q.next(&row));
-  if (q.integer(0) == 0) return Status::error(Code::invalid, "workflow contradicts itself or its steps");
-  if (!q.is_null(1)) return Status::error(Code::conflict, "workflow '%.*s' exists already", WF_SV(q.text(1)));
-  if (!q.is_null(2)) {
-    return Status::error(Code::conflict, "workflow '%.*s' cannot be imported: its dedup key is held by workflow '%.*s'", WF_SV(id->view()), WF_SV(q.text(2)));
-  }
-  return {};
-}
-
+// The last row, that of the workflow: whether it can be, and be in this file, and what it brings with it.
 Status write_workflow(const Import& in) {
-  for (const Sql sql : {Sql::import_lane, Sql::import_workflow, Sql::import_large}) {
+  {
+    Query q(in.db, Sql::import_look);
+    WF_TRY(bind_row(q, kWorkflow, in.workflow, kWorkflow.name));
+    q.bind(":seq", in.seq);
+    bool row;
+    WF_TRY(q.next(&row));
+    if (q.integer(0) == 0) return Status::error(Code::invalid, "workflow contradicts itself or its steps");
+    if (!q.is_null(1)) return Status::error(Code::conflict, "workflow '%.*s' %s already", WF_SV(q.text(1)), q.integer(2) != 0 ? "exists" : "holds this dedup key");
+  }
+  for (const Sql sql : {Sql::import_lane, Sql::import_workflow, Sql::import_large, Sql::import_waiters, Sql::import_wake}) {
     Query q(in.db, sql);
     WF_TRY(bind_row(q, kWorkflow, in.workflow, kWorkflow.name));
-    q.bind(":seq", in.seq).bind(":now", in.now);
-    WF_TRY(q.run());
-  }
-  for (const Sql sql : {Sql::import_waiters, Sql::import_wake}) {
-    Query q(in.db, sql);
     q.bind(":seq", in.seq).bind(":now", in.now);
     WF_TRY(q.run());
   }
@@ -284,13 +274,17 @@ Status write_workflow(const Import& in) {
   return is_terminal(w.state) ? tell_joins(in.db, in.seq, in.now) : Status();
 }
 
+// Whether the file has the workflow exactly as the document brings it.
 Status is_there(Db& db, string_view id, string_view document, Millis now, bool* same) {
   Text is;
   WF_TRY(export_workflow(db, id, now, same, is));
   if (!*same) return {};
   Query q(db, Sql::import_same);
   q.bind(":id", id).bind(":is", is.view()).bind(":document", document);
-  return q.next(same);
+  WF_TRY(q.next(same));
+  bool failed = false;
+  if (*same) *same = json::same(q.text(0), q.text(1), &failed);
+  return failed ? Status::no_memory() : Status();
 }
 
 }  // namespace
@@ -338,7 +332,6 @@ Status import_workflow(Db& db, string_view document, const Now& now, Name* id) {
   WF_TRY(is_there(db, id->view(), document, in.now, &same));
   if (same) return scope.commit();
   for (size_t i = 0; i < std::size(kParts); ++i) WF_TRY(write_rows(in, kParts[i], in.rows[i]));
-  WF_TRY(check_workflow(in, id));
   WF_TRY(write_workflow(in));
   return scope.commit();
 }
