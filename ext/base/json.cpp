@@ -195,8 +195,8 @@ void drop_separator(string_view& rest) {
   if (!rest.empty()) rest = trim(part(rest, 1));
 }
 
-void add_utf8(Text& out, unsigned point) {
-  char bytes[4];
+// The UTF-8 of a character, in `bytes`.
+string_view utf8(unsigned point, char (&bytes)[4]) {
   size_t size;
   if (point < 0x80) {
     bytes[0] = static_cast<char>(point);
@@ -217,7 +217,7 @@ void add_utf8(Text& out, unsigned point) {
     bytes[3] = static_cast<char>(0x80 | (point & 0x3f));
     size = 4;
   }
-  out.add({bytes, size});
+  return {bytes, size};
 }
 
 unsigned unit_at(string_view text, size_t at) {
@@ -262,16 +262,14 @@ class Characters {
         break;
       default: point = static_cast<unsigned char>(escaped);
     }
-    buffer_.clear();
-    add_utf8(buffer_, point);
-    *out = buffer_.view();
+    *out = utf8(point, buffer_);
     return true;
   }
 
  private:
   string_view text_;
   size_t at_ = 0;
-  Text buffer_;
+  char buffer_[4];
 };
 
 int compare_strings(string_view a, string_view b) {
