@@ -46,7 +46,7 @@ constexpr const char* kCalls[] = {
     "SELECT wf_recover()",
     "SELECT wf_fail('c', 'no', '{\"retry\":false}'), wf_error('c')",
     "SELECT wf_retry('c'), wf_pause('c'), wf_resume('c'), wf_cancel('c'), wf_fork('a'), wf_delete('c')",
-    "SELECT wf_import(wf_export('a'))",
+    "SELECT wf_import(json_set(wf_export('a'), '$.workflow.id', 'moved'))",
     "SELECT wf_schedule('s', '@daily', 'memory'), wf_unschedule('s')",
     "SELECT wf_define('d', '{\"steps\":[{\"name\":\"s\",\"sql\":\"SELECT 1\"}]}'), wf_explain('d')",
     "SELECT wf_start('d', NULL, '{\"id\":\"e\"}'), wf_run(), wf_undefine('d')",

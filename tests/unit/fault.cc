@@ -56,6 +56,12 @@ const std::vector<Scenario>& scenarios() {
   static const std::vector<const char*> claimed = {"SELECT wf_init()", kStart, kClaim};
   static const std::string large_step = std::string("SELECT wf_step(?1, 'a', ") + kLarge + ")";
   static const std::string large_end = std::string("SELECT wf_complete(?1, ") + kLarge + ")";
+  // A workflow with a row of every kind, and its document under another id.
+  static const std::string large_value = std::string("SELECT wf_step('w', 'large', ") + kLarge + ")";
+  static const std::vector<const char*> moving = {
+      "SELECT wf_start('job', x'00ff', '{\"id\":\"w\",\"timeout\":60}')", "SELECT wf_step('w', 'a', 1.5)", large_value.c_str(), "SELECT wf_set('w', 'k', 1)",
+      "SELECT wf_append('w', 's', '[]')", "SELECT wf_signal('w', 'go', 1)", "SELECT wf_await('w', 'b', 'go')", "SELECT wf_fail('w', 'no', '{\"delay\":0}')",
+      "SELECT wf_await_event('w', 'c', '[\"x\",\"y\"]')", "CREATE TABLE moving AS SELECT replace(wf_export('w'), '\"id\":\"w\"', '\"id\":\"x\"') AS document"};
   static const std::string large_start = std::string("SELECT wf_start('job', ") + kLarge + ", '{\"id\":\"s\"}')";
   static const std::vector<Scenario> all = {
       {"init", {}, "SELECT wf_init()"},
@@ -91,6 +97,9 @@ const std::vector<Scenario>& scenarios() {
       {"release", claimed, "SELECT wf_release(?1, '{\"delay\":5}')", kToken},
       {"recover", claimed, "SELECT wf_recover('{\"worker\":\"worker\"}')"},
       {"config", {"SELECT wf_init()"}, "SELECT wf_config('lease', '45s')"},
+      {"export", moving, "SELECT wf_export('w')"},
+      {"import", moving, "SELECT wf_import((SELECT document FROM moving))"},
+      {"import_in_transaction", moving, "SELECT wf_import((SELECT document FROM moving))", false, kInTransaction},
       {"status", claimed, "SELECT wf_status('w'), wf_result('w'), wf_error('w'), wf_pending(), wf_ready(), wf_key('w', 'a')"},
       {"workflows", claimed, "SELECT * FROM wf_workflows WHERE status IN ('running', 'failed') ORDER BY created_at LIMIT 3"},
       {"pending", claimed, "SELECT * FROM wf_pending"},
@@ -155,7 +164,7 @@ std::string Connection::query(const char* sql) {
 
 std::string stored(Connection& c) {
   std::string all;
-  for (const char* table : {"_wf_meta", "_wf_workflow", "_wf_step", "_wf_failure", "_wf_large"}) {
+  for (const char* table : {"_wf_meta", "_wf_workflow", "_wf_step", "_wf_failure", "_wf_large", "_wf_signal", "_wf_value", "_wf_stream", "_wf_waiter"}) {
     std::string columns;
     c.run("SELECT 'quote(' || name || ')' FROM pragma_table_info(?1) WHERE name NOT IN ('nonce', 'closed_nonce')", table, &columns);
     if (columns.empty()) continue;
