@@ -22,10 +22,11 @@ struct Part {
   const char* columns;
 };
 
-constexpr Part kWorkflow = {"workflow", Sql::export_workflow, Sql::import_look,
-                            "Iid Nname Nqueue Ckind Cpriority nversion npartition Nstatus tdue_at Cattempt Cresumed Cagain Cfailures Clost Credo nworker "
-                            "nclosed Cby_id Tcreated_at tstarted_at tfinished_at tdeadline_at ctime_left ctimeout nending Cflags cmax_attempts bbackoff "
-                            "iparent tscheduled_at ndedup jheaders vinput voutput verror"};
+constexpr Part kWorkflow = {
+    "workflow", Sql::export_workflow, Sql::import_look,
+    "Iid Nname Nqueue Ckind Cpriority nversion npartition Nstatus tdue_at Cattempt Cresumed Cagain Cfailures Clost Credo nworker "
+    "nclosed Cby_id Tcreated_at tstarted_at tfinished_at tdeadline_at ctime_left ctimeout nending Cflags cmax_attempts bbackoff "
+    "iparent tscheduled_at ndedup jheaders vinput voutput verror"};
 
 // In the order in which they are written: each may refer to those before.
 constexpr Part kParts[] = {
@@ -151,7 +152,8 @@ Status read_cell(char type, string_view json, string_view place, Text& buffer, V
       return type == 'i' ? check_id(place, out->bytes) : check_name(place, out->bytes);
     case 't': return ok && in_range(*out, kTimeMin, kTimeMax) ? Status() : wrong(place, "a time in milliseconds", json);
     case 'c': return ok && in_range(*out, -kDurationMax, kDurationMax) ? Status() : wrong(place, "an integer", json);
-    case 'v': return ok && (!text || json_text) ? Status() : wrong(place, "JSON as a string, an integer, {\"$real\":...} or {\"$blob\":...}", json);
+    case 'v':
+      return ok && (!text || json_text) ? Status() : wrong(place, "JSON as a string, an integer, {\"$real\":...} or {\"$blob\":...}", json);
     case 'a': {
       if (inner != json::Kind::array) return wrong(place, "a JSON array as a string", json);
       Text name;
@@ -164,7 +166,9 @@ Status read_cell(char type, string_view json, string_view place, Text& buffer, V
       }
       return {};
     }
-    default: return inner == json::Kind::object && (type != 'b' || is_backoff(out->bytes)) ? Status() : wrong(place, "a JSON object as a string", json);
+    default:
+      return inner == json::Kind::object && (type != 'b' || is_backoff(out->bytes)) ? Status()
+                                                                                    : wrong(place, "a JSON object as a string", json);
   }
 }
 
@@ -221,7 +225,8 @@ Status read_document(string_view document, Import* in) {
       if (m.key_is(kParts[i].name)) slot = &in->rows[i];
     }
     if (slot == nullptr || !slot->empty()) {
-      return Status::error(Code::invalid, "the document has a member %.*s %s", WF_SV(excerpt(m.key())), slot == nullptr ? "that is unknown" : "twice");
+      return Status::error(Code::invalid, "the document has a member %.*s %s", WF_SV(excerpt(m.key())),
+                           slot == nullptr ? "that is unknown" : "twice");
     }
     *slot = m.value();
   }
@@ -260,7 +265,9 @@ Status write_workflow(const Import& in) {
     bool row;
     WF_TRY(q.next(&row));
     if (q.integer(0) == 0) return Status::error(Code::invalid, "workflow contradicts itself or its steps");
-    if (!q.is_null(1)) return Status::error(Code::conflict, "workflow '%.*s' %s already", WF_SV(q.text(1)), q.integer(2) != 0 ? "exists" : "holds this dedup key");
+    if (!q.is_null(1))
+      return Status::error(Code::conflict, "workflow '%.*s' %s already", WF_SV(q.text(1)),
+                           q.integer(2) != 0 ? "exists" : "holds this dedup key");
   }
   for (const Sql sql : {Sql::import_lane, Sql::import_workflow, Sql::import_large, Sql::import_waiters, Sql::import_wake}) {
     Query q(in.db, sql);
