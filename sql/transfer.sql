@@ -51,7 +51,7 @@ WHERE :attempts >= (:status = 'done') AND :in_doubt IN (0, 1) AND (:output IS NU
            ELSE :status = 'waiting' END
   AND CASE :kind WHEN 'step' THEN 1
                  WHEN 'sleep' THEN :due_at IS NOT NULL
-                 WHEN 'spawn' THEN :status = 'done' AND json_type(:output) = 'text'
+                 WHEN 'spawn' THEN :status = 'done' AND json_type(CASE typeof(:output) WHEN 'text' THEN :output END) = 'text'
                  ELSE :kind IN ('await', 'await_event', 'join') AND json_array_length(:topics) >= (:status = 'waiting') END
 
 -- name: import_failure

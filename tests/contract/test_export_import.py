@@ -458,6 +458,8 @@ def test_what_is_wrong_comes_before_what_is_in_the_way(db, there):
         ("steps[0].output", lambda d: d["steps"][0].update(output=1.5)),
         ("steps[0].output", lambda d: d["steps"][0].update(output={"$blob": "0g"})),
         ("steps[0].output", lambda d: d["steps"][0].update(output={"$real": "00"})),
+        ("steps[0]", lambda d: d["steps"][0].update(kind="spawn", output={"$blob": ""})),
+        ("steps[0]", lambda d: d["steps"][0].update(kind="sleep")),
         ("steps[0].name", lambda d: d["steps"][0].update(name="a\n")),
         ("workflow.id", lambda d: d["workflow"].update(id="run_1_1")),
         ("workflow.backoff", lambda d: d["workflow"].update(backoff='{"factor":1e9}')),
