@@ -76,6 +76,20 @@ class Db {
     Db& db_;
   };
 
+  // Says that wf_run is under way, as long as it lives.
+  class Running {
+   public:
+    explicit Running(Db& db) : db_(db), alone_(!db.running_) { db.running_ = true; }
+    Running(const Running&) = delete;
+    Running& operator=(const Running&) = delete;
+    ~Running() { if (alone_) db_.running_ = false; }
+    bool alone() const { return alone_; }
+
+   private:
+    Db& db_;
+    bool alone_;
+  };
+
   // Shared by every function and module registered on the connection, and freed with the last of them.
   static Db* create(sqlite3* handle);
   void retain() { ++references_; }
@@ -97,6 +111,7 @@ class Db {
   sqlite3* handle_;
   int references_ = 1;
   int depth_ = 0;
+  bool running_ = false;
   bool hooked_ = false;         // the close hook is connected
   bool format_checked_ = false;
   bool clock_fixed_ = false;

@@ -69,6 +69,12 @@ Status retry_one(Db& db, const Workflow& w, string_view from, Millis now) {
   if (!from.empty()) WF_TRY(step_n(db, w, from, &n));
   WF_TRY(check_dedup(db, w));
   if (!from.empty()) WF_TRY(drop_steps(db, w, n, now));
+  if (!from.empty() && (w.flags & kScripted)) {
+    Query q(db, Sql::run_items_drop);
+    q.bind(":seq", w.seq).bind(":step", from);
+    WF_TRY(q.run());
+  }
+  if (w.flags & kScripted) WF_TRY(run_for(db, Sql::run_forget_undone, w, now));
   WF_TRY(run_for(db, Sql::control_drop_outcome, w, now));
   WF_TRY(run_for(db, Sql::control_forgive_steps, w, now));
   WF_TRY(lane_expect(db, w.lane, now));
