@@ -69,7 +69,12 @@ ON CONFLICT(wf, name) DO NOTHING
 
 -- Over.
 -- name: run_record
-UPDATE main._wf_step SET status = :status, attempts = attempts + (:status <> 'skipped'), at = :now, output = :output, error = :error WHERE n = :n
+UPDATE main._wf_step SET status = :status, attempts = attempts + (:status <> 'skipped'), at = :now, output = coalesce(:output, output), error = :error, nonce = :goes_on WHERE n = :n
+
+-- Over without having been in line.
+-- name: run_insert
+INSERT INTO main._wf_step(wf, name, kind, status, attempts, at, due_at, output)
+VALUES(:seq, :step, :kind, :status, :status <> 'skipped', :now, :now, :output)
 
 -- Its place in the order of recording: the last, so far.
 -- name: run_renumber
@@ -98,7 +103,7 @@ UPDATE main._wf_step SET due_at = :due, error = :error WHERE n = :n
 SELECT attempts, status IN ('ready', 'waiting') FROM main._wf_step WHERE n = :n AND wf = :seq
 
 -- name: run_finished
-SELECT 1 FROM main._wf_step WHERE wf = :seq AND name = :step AND (status IN ('done', 'skipped') OR (status = 'failed' AND output IS NOT NULL))
+SELECT 1 FROM main._wf_step WHERE wf = :seq AND name = :step AND (status IN ('done', 'skipped') OR (status = 'failed' AND nonce = 1))
 
 -- name: run_exists
 SELECT 1 FROM main._wf_step WHERE wf = :seq AND name = :step
@@ -157,13 +162,29 @@ WHERE status = 'waiting' AND wf = :seq AND kind = 'await' AND EXISTS (SELECT 1 F
 UPDATE main._wf_workflow SET due_at = :now, place = CASE WHEN status = 'paused' THEN 2 WHEN again THEN 0 ELSE 3 END
 WHERE seq = :seq AND finished_at IS NULL AND (due_at IS NULL OR due_at > :now)
 
--- What a scripted workflow that ends, or is undone, leaves open.
+-- What a scripted workflow that ends, or is undone, leaves open: loops remember how far they are.
+-- name: run_stop
+UPDATE main._wf_step SET status = 'failed', error = '{"code":"stopped","message":"the workflow has ended"}'
+WHERE wf = :seq AND (status = 'ready' OR status = 'waiting') AND how IS NOT NULL
+
 -- name: run_close
 DELETE FROM main._wf_step WHERE wf = :seq AND (status = 'ready' OR status = 'waiting')
 
--- wf_retry: what was undone is to be done again, and what failed.
+-- wf_retry: what was undone is to be done again, by new children and with the signals it had taken, and so is what had failed.
+-- name: run_undone
+SELECT 1 FROM main._wf_step WHERE wf = :seq AND kind = 'undo' AND status = 'done' LIMIT 1
+
+-- name: run_untake_undone
+UPDATE main._wf_signal SET taken = NULL
+WHERE wf = :seq AND taken IN (SELECT b.n FROM main._wf_step AS u JOIN main._wf_step AS b ON b.wf = u.wf AND b.name = substr(u.name, 6)
+                              WHERE u.wf = :seq AND u.kind = 'undo' AND u.status = 'done')
+
 -- name: run_forget_undone
 DELETE FROM main._wf_step
-WHERE wf = :seq AND (kind = 'undo' OR (status = 'failed' AND output IS NULL)
+WHERE wf = :seq AND (kind = 'undo'
   OR name IN (SELECT substr(name, 6) FROM main._wf_step WHERE wf = :seq AND kind = 'undo' AND status = 'done')
   OR name IN (SELECT substr(name, 6, instr(name, '[') - 6) FROM main._wf_step WHERE wf = :seq AND kind = 'undo' AND status = 'done' AND instr(name, '[')))
+
+-- name: run_again
+UPDATE main._wf_step SET status = 'ready', attempts = 0, error = NULL, begun_at = NULL, at = :now, due_at = :now
+WHERE wf = :seq AND status = 'failed' AND nonce IS NOT 1

@@ -22,7 +22,7 @@ FROM main._wf_workflow AS w JOIN main._wf_lane AS l ON l.lane = w.lane
 
 -- name: table_pending
 SELECT w.seq AS _n, w.id AS id, l.name AS name, w.status AS status, l.queue AS queue, l.priority AS priority,
-       w.place IN (0, 1, 3) AND w.due_at <= :now AND l.kind = 0 AND coalesce(w.deadline_at > :now, 1)
+       w.place IN (0, 1, 3) AND w.due_at <= :now AND coalesce(w.deadline_at > :now, 1)
          AND {{refusal}} IS NULL AS ready, w.due_at AS due_at,
        CASE
          WHEN w.status = 'paused' THEN 'paused'

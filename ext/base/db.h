@@ -45,6 +45,13 @@ class Db {
   // Runs the statements of the script `sql`, one after the other.
   Status script(Sql sql);
 
+  // Changes when another connection has written to main; to be read inside a transaction.
+  unsigned data_version() const {
+    unsigned version = 0;
+    sqlite3_file_control(handle_, "main", SQLITE_FCNTL_DATA_VERSION, &version);
+    return version;
+  }
+
   // Whether main has our tables, all of them, and checks that this version knows their format (WF_SCHEMA).
   Status schema_exists(bool* exists);
   // Whether that check has been made once.

@@ -30,18 +30,47 @@ struct Row {
   Millis due = kNoTime;
   Text topics;
 
+  void clear() {
+    n = 0;
+    undo = waiting = begun = false;
+    item = -1;
+    attempts = iteration = 0;
+    due = kNoTime;
+    topics.clear();
+  }
   string_view base() const { return part(name.view(), undo ? kUndo.size() : 0); }
 };
 
-// One look at one workflow.
+// What an error says in words: its message, if it has one.
+void add_cause(string_view error, Text& out) {
+  if (json::kind(error) == json::Kind::string) return json::unquote(error, out);
+  if (json::kind(error) == json::Kind::object) {
+    for (json::Members m(error); m.next();) {
+      if (m.key_is("message") && json::kind(m.value()) == json::Kind::string) return json::unquote(m.value(), out);
+    }
+  }
+  out.add(error);
+}
+
+// Looks at one workflow, step by step.
 class Turn {
  public:
   Turn(Db& db, Scripts& scripts, int64_t seq, Millis now) : db_(db), scripts_(scripts), seq_(seq), now_(now), facts_(db, seq) {}
 
-  Status take(bool* moved, bool* executed) {
+  // Executes the next step. `locked`: as of WriteScope.
+  Status take(bool locked, bool* moved, bool* executed) {
     WriteScope scope(db_);
-    WF_TRY(scope.begin(Inline::refused, "wf_run"));
-    WF_TRY(look());
+    WF_TRY(scope.begin(Inline::refused, "wf_run", locked));
+    result_.clear();
+    error_.clear();
+    failed_ = unfit_ = for_good_ = fresh_ = over_ = false;
+    virtual_ = false;
+    // What was found out before holds as long as nobody else has written. Behind the write lock nobody can.
+    const unsigned version = db_.data_version();
+    if (known_ && version == version_) go_on();
+    else WF_TRY(look());
+    known_ = false;
+    version_ = version;
     was_again_ = again_;
     *moved = *executed = false;
     if (!live_) return scope.commit();
@@ -50,11 +79,15 @@ class Turn {
       return scope.commit();
     }
     if (again_) WF_TRY(begin_attempt());
-    if (row_.n == 0) {
+    if (row_.n == 0 && !virtual_) {
       WF_TRY(settle(&fresh_));
       if (fresh_) WF_TRY(look());
     }
-    if (row_.n == 0) return scope.commit();
+    if (row_.n == 0 && !virtual_) return scope.commit();
+    if (virtual_ && (step().action != Action::sql || step().has(Role::for_each) || step().has(Role::loop))) {
+      fresh_ = true;
+      WF_TRY(make_row());
+    }
     *moved = *executed = true;
     const bool transaction = !db_.autocommit();
     Status status = execute();
@@ -69,15 +102,31 @@ class Turn {
     return {};
   }
 
+  // The next step gets a row where it can be seen that it is the next. (Else whoever looks finds out anew.)
+  Status leave() {
+    if (!known_) return {};
+    WriteScope scope(db_);
+    WF_TRY(scope.begin(Inline::refused, "wf_run"));
+    if (db_.data_version() == version_) {
+      go_on();
+      WF_TRY(make_row());
+    }
+    known_ = false;
+    return scope.commit();
+  }
+
   // After take() was rolled back: what is left of the step is the record of its failure, or why it cannot run here.
   bool failed() const { return failed_ || unfit_; }
   Status record_failure(bool* moved, bool* executed) {
     WriteScope scope(db_);
     WF_TRY(scope.begin(Inline::refused, "wf_run"));
     *moved = *executed = failed_;
+    known_ = false;
     again_ = was_again_;
     if (again_) WF_TRY(begin_attempt());
-    if (fresh_) {
+    if (virtual_) {
+      WF_TRY(make_row());
+    } else if (fresh_) {
       // The row itself was made in that scope, too.
       bool activated;
       WF_TRY(settle(&activated));
@@ -109,6 +158,8 @@ class Turn {
  private:
   // ---- Reading -------------------------------------------------------------------------------------------------------
   Status look() {
+    row_.clear();
+    facts_.forget();
     Query q(db_, Sql::run_next);
     q.bind(":seq", seq_).bind(":now", now_);
     bool found;
@@ -241,6 +292,7 @@ class Turn {
     bool fit;
     WF_TRY(prepare(role, &statement, &fit));
     if (!fit || failed_) return {};
+    const int before = sqlite3_total_changes(db_.handle());
     const bool was_violated = foreign_keys_violated();
     const int columns = sqlite3_column_count(statement);
     const bool all = role == Role::action && step().all_rows;
@@ -258,6 +310,9 @@ class Turn {
       ++rows;
     }
     sqlite3_reset(statement);
+    // A call of a wf_ function, or a trigger, counts in the total only.
+    const int changed = sqlite3_total_changes(db_.handle()) - before;
+    nested_ = changed != (sqlite3_stmt_readonly(statement) ? 0 : sqlite3_changes(db_.handle()));
     const int64_t count = columns != 0 ? rows : sqlite3_changes(db_.handle());
     if (all) result_.add(']');
     else if (columns == 0) result_.add("{\"changes\":").add_integer(count).add('}');
@@ -325,7 +380,7 @@ class Turn {
     const ScriptStep& s = step();
     if (row_.undo || s.action == Action::task || s.action == Action::start) return decide_child();
     if (s.action != Action::sleep) return decide_wait();
-    if (row_.due > now_) return open(row_.due, {}, {});
+    if (row_.due > now_) return open(row_.due, {});
     result_.add('"').add(TimeText(row_.due, TimeForm::sql).view()).add('"');
     return done();
   }
@@ -344,7 +399,7 @@ class Turn {
     }
     row_.due = later(now_, duration);
     if (duration == 0) return decide();
-    return open(row_.due, {}, {});
+    return open(row_.due, {});
   }
 
   Status begin_wait() {
@@ -377,7 +432,7 @@ class Turn {
       return done();
     }
     if (event) WF_TRY(wait_for("e", row_.topics.view()));
-    return open(row_.due, row_.topics.view(), {});
+    return open(row_.due, row_.topics.view());
   }
 
   // The name of an event, as it stands there or as a query gives it.
@@ -445,7 +500,10 @@ class Turn {
     if (failed()) return {};
     const Script& script = row_.undo ? s.undo : s;
     const bool start = !row_.undo && s.action == Action::start;
-    child.name = start ? s.target : s.name;
+    Text undo;
+    undo.add(kUndo).add(s.name);
+    if (!undo.ok()) return Status::no_memory();
+    child.name = start ? s.target : row_.undo ? undo.view() : s.name;
     if (!start) child.queue = row_.undo ? s.undo_task : s.target;
     else if (!s.queue.empty()) child.queue = s.queue;
     child.has_queue = !start || !s.queue.empty();
@@ -483,7 +541,7 @@ class Turn {
     topics.add('[').add_integer(w.seq).add(']');
     if (!topics.ok()) return Status::no_memory();
     WF_TRY(wait_for("w", topics.view()));
-    return open(kNoTime, {}, {});
+    return open(kNoTime, {});
   }
 
   Status decide_child() {
@@ -494,7 +552,7 @@ class Turn {
     bool found;
     WF_TRY(q.next(&found));
     const State state = found ? state_of(q.text(0)) : State::failed;
-    if (found && !is_terminal(state)) return open(kNoTime, {}, {});
+    if (found && !is_terminal(state)) return open(kNoTime, {});
     if (state == State::completed) {
       add_json(q.value(1), result_);
       return done();
@@ -535,8 +593,14 @@ class Turn {
     Text how;
     how.add("{\"items\":").add_integer(static_cast<int64_t>(ends.size())).add('}');
     if (!how.ok()) return Status::no_memory();
-    WF_TRY(open(kNoTime, {}, how.view()));
-    return end_for_each(row_.step);
+    WF_TRY(open_row(kNoTime, {}, how.view()));
+    return item_over();
+  }
+
+  Status item_over() {
+    activated_ = 0;
+    WF_TRY(end_for_each(row_.step));
+    return activated_ != 0 ? Status() : settle(nullptr);
   }
 
   // Ends the for_each if none of its items is open.
@@ -584,13 +648,17 @@ class Turn {
     return q.run();
   }
 
-  Status open(Millis due, string_view topics, string_view how) {
-    {
-      Query q(db_, Sql::run_open);
-      q.bind(":n", row_.n).bind(":now", now_).bind_time(":due", due).bind_name(":topics", topics).bind_name(":how", how);
-      WF_TRY(q.run());
-    }
-    return settle_unless_changed();
+  Status open_row(Millis due, string_view topics, string_view how) {
+    Query q(db_, Sql::run_open);
+    q.bind(":n", row_.n).bind(":now", now_).bind_time(":due", due).bind_name(":topics", topics).bind_name(":how", how);
+    return q.run();
+  }
+
+  Status open(Millis due, string_view topics) {
+    WF_TRY(open_row(due, topics, {}));
+    bool changed;
+    WF_TRY(has_changed(&changed));
+    return changed ? Status() : settle(nullptr);
   }
 
   Status wait_for(const char* kind, string_view topics) {
@@ -622,12 +690,22 @@ class Turn {
     return {};
   }
 
-  Status record(string_view status, string_view output, string_view error = {}) {
+  // Without an output the one there is, of a loop, stays. `goes_on`: failed, and passed over.
+  Status record(string_view status, string_view output, string_view error = {}, bool goes_on = false) {
+    if (virtual_) {
+      Query q(db_, Sql::run_insert);
+      q.bind(":seq", seq_).bind(":step", row_.name.view()).bind(":kind", action_name(step().action)).bind(":status", status).bind(":now", now_);
+      q.bind_name(":output", output);
+      return q.run();
+    }
     {
       Query q(db_, Sql::run_record);
       q.bind(":n", row_.n).bind(":status", status).bind(":now", now_).bind_name(":output", output).bind_name(":error", error);
+      if (goes_on) q.bind(":goes_on", int64_t{1});
       WF_TRY(q.run());
     }
+    // Rows of one workflow are put in line in the order in which they are executed, but where several are there at once.
+    if (row_.undo || (definition().is_line() && row_.attempts == 0 && !step().has(Role::for_each) && !row_.begun)) return {};
     Query q(db_, Sql::run_renumber);
     q.bind(":n", row_.n);
     return q.run();
@@ -659,17 +737,37 @@ class Turn {
       WF_TRY(next_planned(&more));
       return more ? Status() : settle(nullptr);
     }
-    if (row_.item >= 0) {
-      activated_ = 0;
-      const size_t step = row_.step;
-      WF_TRY(end_for_each(step));
-      return activated_ != 0 ? Status() : settle(nullptr);
+    if (row_.item >= 0) return item_over();
+    if (definition().is_line() && row_.step + 1 < definition().size()) {
+      next_step_ = row_.step + 1;
+      known_ = true;
+      return {};
     }
+    activated_ = 0;
     WF_TRY(activate_after(row_.step));
     return activated_ != 0 ? Status() : settle(nullptr);
   }
 
+  // The next step of a line; it has no row yet.
+  void go_on() {
+    row_.clear();
+    row_.step = next_step_;
+    row_.name = step().name;
+    virtual_ = true;
+  }
+
+  // Gives the row of the next step to whoever looks later.
+  Status make_row() {
+    virtual_ = false;
+    WF_TRY(add_step(row_.name.view(), action_name(step().action), now_, {}));
+    row_.n = sqlite3_last_insert_rowid(db_.handle());
+    return {};
+  }
+
   Status has_changed(bool* changed) {
+    *changed = false;
+    if (!nested_) return {};
+    nested_ = false;
     Query q(db_, Sql::run_status);
     q.bind(":seq", seq_);
     bool found;
@@ -677,12 +775,6 @@ class Turn {
     const State state = found ? state_of(q.text(0)) : State::failed;
     *changed = (state != State::pending && state != State::waiting) || (q.integer(1) != 0) != ending_;
     return {};
-  }
-
-  Status settle_unless_changed() {
-    bool changed;
-    WF_TRY(has_changed(&changed));
-    return changed ? Status() : settle(nullptr);
   }
 
   Status next_planned(bool* found) {
@@ -853,14 +945,15 @@ class Turn {
       Text output;
       output.add("{\"error\":").add(error_.view()).add('}');
       if (!output.ok()) return Status::no_memory();
-      WF_TRY(record("failed", output.view(), error_.view()));
+      WF_TRY(record("failed", output.view(), error_.view(), true));
       return row_.item >= 0 ? end_for_each(row_.step) : activate_after(row_.step);
     }
     WF_TRY(record("failed", {}, error_.view()));
     Text error;
     error.add("{\"code\":\"step\",\"message\":");
     Text message;
-    message.add("step '").add(row_.name.view()).add("' failed");
+    message.add("step '").add(row_.name.view()).add("' failed: ");
+    add_cause(error_.view(), message);
     json::quote(message.view(), error);
     error.add(",\"step\":");
     json::quote(row_.name.view(), error);
@@ -882,6 +975,11 @@ class Turn {
   int64_t priority_ = 0;
   bool live_ = false, ending_ = false, again_ = false;
   bool failed_ = false, unfit_ = false, for_good_ = false;
+  bool nested_ = false;     // the statement has written otherwise than by itself
+  bool known_ = false;      // the next step is next_step_
+  size_t next_step_ = 0;
+  bool virtual_ = false;    // the step has no row yet
+  unsigned version_ = 0;    // of the file
   bool was_again_ = false;  // as the turn began
   bool fresh_ = false;      // the row was put in line by this turn
   bool over_ = false;       // the workflow's own row is written
@@ -891,10 +989,19 @@ class Turn {
 
 }  // namespace
 
-Status advance(Db& db, Scripts& scripts, int64_t seq, Millis now, bool* moved, bool* executed) {
+Status advance(Db& db, Scripts& scripts, int64_t seq, Millis now, const Batch& batch, int64_t* executed, bool* moved) {
+  *executed = 0;
+  *moved = false;
   Turn turn(db, scripts, seq, now);
-  WF_TRY(turn.take(moved, executed));
-  return turn.failed() ? turn.record_failure(moved, executed) : Status();
+  for (bool locked = false; *executed < batch.steps && (*executed == 0 || db.wall_clock() < batch.until); locked = !db.autocommit()) {
+    bool more, one;
+    WF_TRY(turn.take(locked, &more, &one));
+    if (turn.failed()) WF_TRY(turn.record_failure(&more, &one));
+    *executed += one;
+    *moved = *moved || more;
+    if (!more) break;
+  }
+  return turn.leave();
 }
 
 Status wake_steps(Db& db, string_view topic, Millis now) {

@@ -14,10 +14,16 @@
 
 namespace wf {
 
-// Executes the next step of the workflow `seq`, in a write scope of its own: the step's statement and its record stand or fall together. A statement that
-// fails leaves nothing but the record of its failure. Not `*moved`: nothing more can be done now. `*executed`: a step was. Errors are those that are no fault of the step (SQLite is
-// busy, interrupted, out of memory ...), and WF_STATE if the statement has ended the transaction.
-Status advance(Db& db, Scripts& scripts, int64_t seq, Millis now, bool* moved, bool* executed);
+// How long to keep at one workflow.
+struct Batch {
+  int64_t steps;   // at most
+  Millis until;    // by the wall clock; kNoTime: no matter how long
+};
+
+// Executes the next steps of the workflow `seq`, each in a write scope of its own: a step's statement and its record stand or fall together, and a
+// statement that fails leaves nothing but the record of its failure. `*executed` is the number of steps, `*moved`: something was done. Errors are those
+// that are no fault of a step (SQLite is busy, interrupted, out of memory ...), and WF_STATE if a statement has ended the transaction.
+Status advance(Db& db, Scripts& scripts, int64_t seq, Millis now, const Batch& batch, int64_t* executed, bool* moved);
 
 // The steps of scripted workflows that wait for this topic (see _wf_waiter) are to be looked at, and so are their workflows.
 Status wake_steps(Db& db, string_view topic, Millis now);

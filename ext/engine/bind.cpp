@@ -95,6 +95,10 @@ Status bind_one(sqlite3_stmt* statement, int i, const Parameter& p, const Bindin
       WF_TRY(facts.input(&value));
       const Field& field = b.definition.field(p.index);
       const string_view found = value.type == Value::Type::text ? member_of(value.bytes, field.name) : string_view();
+      if (field.type == FieldType::real && !found.empty() && json::kind(found) == json::Kind::number) {
+        *rc = sqlite3_bind_double(statement, i, json::to_real(found));
+        return {};
+      }
       if (p.member.empty() && field.type != FieldType::json) {
         *rc = found.empty() ? sqlite3_bind_null(statement, i) : bind_json(statement, i, found);
         return {};
@@ -142,6 +146,12 @@ Status Facts::load() {
   redo_ = q.integer(3);
   loaded_ = input_text_.ok() && error_text_.ok();
   return loaded_ ? Status() : Status::no_memory();
+}
+
+void Facts::forget() {
+  loaded_ = false;
+  input_text_.clear();
+  error_text_.clear();
 }
 
 Status Facts::input(Value* out) {

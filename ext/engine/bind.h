@@ -11,6 +11,8 @@ class Facts {
   Facts(Db& db, int64_t seq) : db_(db), seq_(seq) {}
 
   Status load();
+  // Reads anew what is asked for from now on.
+  void forget();
   string_view id() const { return id_.view(); }   // after load()
   int64_t redo() const { return redo_; }
   // Valid as long as this object.

@@ -108,6 +108,7 @@ Status prepare_statement(Db& db, string_view sql, bool query, sqlite3_stmt** out
 }
 
 Status check_statements(Db& db, const Definition& d, Mistakes& mistakes) {
+  const bool whole = mistakes.count() == 0;  // else what parameters stand for cannot be said for sure
   for (size_t i = 0; i < d.size(); ++i) {
     const ScriptStep& step = d.step(i);
     const bool is_output = d.has_output() && i + 1 == d.size();
@@ -121,7 +122,7 @@ Status check_statements(Db& db, const Definition& d, Mistakes& mistakes) {
       Text why;
       WF_TRY(prepare_statement(db, step.text(role), query, &statement, why));
       if (statement == nullptr) mistakes.add(n, path, "%.*s", WF_SV(why.view()));
-      else WF_TRY(check_parameters(d, i, role, statement, n, path, mistakes));
+      else if (whole) WF_TRY(check_parameters(d, i, role, statement, n, path, mistakes));
       sqlite3_finalize(statement);
     }
   }
@@ -144,7 +145,7 @@ Status define(Db& db, string_view name, string_view document, const Now& now, in
   {
     Definition definition;
     WF_TRY(definition.parse(document, mistakes));
-    if (mistakes.count() == 0) WF_TRY(check_statements(db, definition, mistakes));
+    WF_TRY(check_statements(db, definition, mistakes));
   }
   WF_TRY(mistakes_error(name, mistakes));
   WriteScope scope(db);

@@ -217,7 +217,7 @@ class DefinitionReader {
       json::unquote(m.key(), path);
       failed_ = failed_ || !path.ok();
       if (i == std::size(kKeys)) {
-        unknown(n, where, path.view());
+        if (where != 'x' || !is_key_of_some_step(m)) unknown(n, where, path.view());
         continue;
       }
       if (seen >> i & 1) {
@@ -227,6 +227,13 @@ class DefinitionReader {
       seen |= uint64_t{1} << i;
       if (json::kind(m.value()) != json::Kind::null) value(kKeys[i], m.value(), where, n, within, out);
     }
+  }
+
+  static bool is_key_of_some_step(const json::Members& m) {
+    for (const KeyKind& kind : kKeys) {
+      if (m.key_is(kind.name) && std::strpbrk(kind.on, kActionLetters) != nullptr) return true;
+    }
+    return false;
   }
 
   void unknown(int64_t n, char where, string_view path) {
@@ -384,7 +391,9 @@ class DefinitionReader {
       mistakes_.add(n, {}, "it must be an object, got %.*s", WF_SV(excerpt(json)));
     } else {
       int actions = 0;
+      bool named = false;
       for (json::Members m(json); m.next();) {
+        named = named || m.key_is("name");
         for (size_t i = 0; i < std::size(kActions); ++i) {
           if (!m.key_is(kActions[i])) continue;
           step.action = static_cast<Action>(i);
@@ -393,7 +402,7 @@ class DefinitionReader {
       }
       if (actions != 1) mistakes_.add(n, {}, "it must have one of sql, task, start, sleep, await, await_event, emit");
       members(json, actions == 1 ? kActionLetters[static_cast<size_t>(step.action)] : 'x', n, "", &step);
-      check_name_of(step.name, n);
+      if (!step.name.empty() || !named) check_name_of(step.name, n);
       if (step.has(Role::for_each) && step.has(Role::loop)) mistakes_.add(n, "while", "for_each and while exclude each other");
       if (step.detached && step.timeout != kNoTime && step.action != Action::start) mistakes_.add(n, "detached", "only start is detached");
     }
@@ -497,7 +506,12 @@ class DefinitionReader {
   bool saw_steps_ = false, failed_ = false;
 };
 
-Status Definition::parse(string_view document, Mistakes& mistakes) { return DefinitionReader(*this, mistakes).read(document); }
+Status Definition::parse(string_view document, Mistakes& mistakes) {
+  WF_TRY(DefinitionReader(*this, mistakes).read(document));
+  is_line_ = mistakes.count() == 0;
+  for (size_t i = 0; i < steps_.size() && is_line_; ++i) is_line_ = steps_[i].after_count == (i != 0) && (i == 0 || after(steps_[i], 0) == i - 1);
+  return {};
+}
 
 int64_t Definition::find(string_view name) const {
   for (size_t i = 0; i < steps_.size(); ++i) {
@@ -562,7 +576,8 @@ void Definition::resolve(size_t i, Role role, string_view name, Parameter* out, 
   for (size_t k = 0; k < fields_.size(); ++k) {
     if (fields_[k].name != name) continue;
     *out = {Source::field, k, out->member};
-    *found = true;
+    *found = out->member.empty() || fields_[k].type >= FieldType::json;
+    *why = "a field of this type has no members";
     return;
   }
   const int64_t other = find(name);

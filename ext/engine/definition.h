@@ -96,6 +96,8 @@ class Definition {
   size_t fields() const { return fields_.size(); }
   const Field& field(size_t i) const { return fields_[i]; }
   bool has_undo() const;
+  // Whether every step comes after the one before it, and after no other.
+  bool is_line() const { return is_line_; }
   string_view document() const { return document_; }
   // Defaults of wf_start's options.
   const ScriptStep& defaults() const { return defaults_; }
@@ -113,7 +115,7 @@ class Definition {
   List<Field> fields_;
   Numbers after_;
   ScriptStep defaults_;
-  bool has_output_ = false;
+  bool has_output_ = false, is_line_ = false;
 };
 
 }  // namespace wf

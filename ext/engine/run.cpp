@@ -48,15 +48,13 @@ Status run(Db& db, const Run& args, const Now& now, int64_t* count) {
     int64_t seq;
     WF_TRY(choose(db, args, now, &time, &seq));
     if (seq == 0) return {};
-    bool any = false;
-    const Millis since = db.wall_clock();
-    for (int64_t steps = 0; steps < kMostSteps && !is_over() && db.wall_clock() - since < kMostTime; ++steps) {
-      bool moved, executed;
-      WF_TRY(advance(db, scripts, seq, time, &moved, &executed));
-      *count += executed;
-      any = any || moved;
-      if (!moved) break;
-    }
+    const int64_t left = args.limit - *count;
+    Batch batch{left < kMostSteps ? left : kMostSteps, db.wall_clock() + kMostTime};
+    if (args.budget != kNoTime && began + args.budget < batch.until) batch.until = began + args.budget;
+    int64_t executed;
+    bool any;
+    WF_TRY(advance(db, scripts, seq, time, batch, &executed, &any));
+    *count += executed;
     if (!any && seq == before) return {};  // nothing can be done, although it seems due
     before = any ? 0 : seq;
   }

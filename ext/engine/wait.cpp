@@ -479,6 +479,7 @@ Status tell_joins(Db& db, int64_t seq, Millis now) {
 Status drop_wait(Db& db, const Workflow& w) {
   if (w.flags & kScripted) {
     WF_TRY(run_for(db, Sql::wait_forget_workflow, w.seq));
+    WF_TRY(run_for(db, Sql::run_stop, w.seq));
     return run_for(db, Sql::run_close, w.seq);
   }
   if (w.under_pause != State::waiting) return {};

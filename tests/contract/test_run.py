@@ -415,7 +415,7 @@ def test_an_undo_may_be_a_task(db):
     start(db, note("a", undo={"task": "refunds", "input": "SELECT :a"}), sql("b", "UPDATE stock SET free = -1"), max_attempts=1)
     db.wf_run()
     claim = db.claim("refunds")
-    assert (claim["id"], claim["input"], claim["name"]) == ("w1/undo a", {"changes": 1}, "a")
+    assert (claim["id"], claim["input"], claim["name"]) == ("w1/undo a", {"changes": 1}, "undo a")
     db.wf_complete(claim["token"])
     db.wf_run()
     assert db.wf_status("w1") == "failed" and db.wf_check() is None
