@@ -162,6 +162,8 @@ constexpr Option kRecoverOptions[] = {
 
 constexpr Option kNowOnly[] = {kNowOption};
 
+constexpr Option kExplainOptions[] = {{"format", OptionType::choice, "text (default), or a flowchart in Mermaid's language", 0, 0, "text mermaid"}};
+
 constexpr Option kRunOptions[] = {
     {"limit", OptionType::integer, "at most so many steps", 1, INT32_MAX},
     {"budget", OptionType::duration, "no step is begun after this much real time", 0, kDurationMax},
@@ -250,6 +252,8 @@ constexpr Function kFunctions[] = {
      kWrites | kDirectOnly | kNotInWritingStatement, "yes", kNowOnly, wf_define},
     {"wf_undefine", "name", 1, 2, "Takes a definition away, not the workflows that are under way; returns 1, or 0 if there is none.",
      kWrites | kDirectOnly | kNotInWritingStatement, "yes", kNowOnly, wf_undefine},
+    {"wf_explain", "what", 1, 2, "The plan of a definition: its name or the document itself; for the id of a workflow with the state of every step.", 0, "yes",
+     kExplainOptions, wf_explain},
     {"wf_run", "", 0, 1, "Advances workflows scripted in SQL as far as they can go now, and returns how many steps were executed.",
      kWrites | kDirectOnly | kNotInWritingStatement, "yes", kRunOptions, wf_run},
     {"wf_export", "id", 1, 1, "All that is stored of a workflow, as a JSON document for wf_import in another file; NULL: there is none.", 0, "yes", {}, wf_export},

@@ -111,6 +111,7 @@ Status wf_import(Call&);
 Status wf_check(Call&);
 Status wf_define(Call&);
 Status wf_undefine(Call&);
+Status wf_explain(Call&);
 Status wf_run(Call&);
 Status wf_init(Call&);
 Status wf_version(Call&);

@@ -1,6 +1,7 @@
-// wf_define, wf_undefine, wf_run: workflows scripted in SQL.
+// wf_define, wf_undefine, wf_explain, wf_run: workflows scripted in SQL.
 
 #include "engine/compile.h"
+#include "engine/explain.h"
 #include "engine/run.h"
 #include "functions/call.h"
 
@@ -25,6 +26,17 @@ Status wf_undefine(Call& call) {
   bool existed;
   WF_TRY(undefine(call.db, name, call.options.now(), &existed));
   call.result(int64_t{existed});
+  return {};
+}
+
+Status wf_explain(Call& call) {
+  const Value what = call.raw(0);
+  if (what.type != Value::Type::text) {
+    return Status::error(Code::invalid, "what of wf_explain() must be a name, an id or a definition, got %s", what.type_name());
+  }
+  Text plan;
+  WF_TRY(explain(call.db, what.bytes, call.options.integer("format", 0) == 1, plan));
+  call.result(plan.view());
   return {};
 }
 
