@@ -75,6 +75,7 @@ Status check_parameters(const Definition& d, size_t step, Role role, sqlite3_stm
     const char* why;
     d.resolve(step, role, name != nullptr ? name : "", &parameter, &found, &why);
     if (!found) mistakes.add(n, path, "%s: %s", name != nullptr ? name : "?", why);
+    if (name == nullptr) break;  // ?9 is nine of them
   }
   return {};
 }

@@ -390,18 +390,19 @@ class DefinitionReader {
     if (json::kind(json) != json::Kind::object) {
       mistakes_.add(n, {}, "it must be an object, got %.*s", WF_SV(excerpt(json)));
     } else {
-      int actions = 0;
+      unsigned actions = 0;  // a bit for each
       bool named = false;
       for (json::Members m(json); m.next();) {
         named = named || m.key_is("name");
         for (size_t i = 0; i < std::size(kActions); ++i) {
           if (!m.key_is(kActions[i])) continue;
           step.action = static_cast<Action>(i);
-          ++actions;
+          actions |= 1u << i;
         }
       }
-      if (actions != 1) mistakes_.add(n, {}, "it must have one of sql, task, start, sleep, await, await_event, emit");
-      members(json, actions == 1 ? kActionLetters[static_cast<size_t>(step.action)] : 'x', n, "", &step);
+      const bool one = actions != 0 && (actions & (actions - 1)) == 0;
+      if (!one) mistakes_.add(n, {}, "it must have one of sql, task, start, sleep, await, await_event, emit");
+      members(json, one ? kActionLetters[static_cast<size_t>(step.action)] : 'x', n, "", &step);
       if (!step.name.empty() || !named) check_name_of(step.name, n);
       if (step.has(Role::for_each) && step.has(Role::loop)) mistakes_.add(n, "while", "for_each and while exclude each other");
       if (step.detached && step.timeout != kNoTime && step.action != Action::start) mistakes_.add(n, "detached", "only start is detached");
