@@ -67,10 +67,11 @@ DELETE FROM main._wf_stream WHERE wf = :seq
 -- name: control_delete_workflow
 DELETE FROM main._wf_workflow WHERE seq = :seq
 
+-- A scripted one counts as tried once: then its run looks at all that a step comes after, and not at the last alone.
 -- name: fork_workflow
-INSERT INTO main._wf_workflow(seq, id, lane, status, place, due_at, created_at, updated_at, deadline_at, timeout, flags, max_attempts, backoff,
+INSERT INTO main._wf_workflow(seq, id, lane, attempt, status, place, due_at, created_at, updated_at, deadline_at, timeout, flags, max_attempts, backoff,
                               headers, input)
-SELECT :new, :id, lane, 'pending', CASE WHEN flags & 1 THEN 2 ELSE 0 END, :now, :now, :now, :now + timeout, timeout, flags & 19, max_attempts, backoff,
+SELECT :new, :id, lane, flags & 16 <> 0, 'pending', CASE WHEN flags & 1 THEN 2 ELSE 0 END, :now, :now, :now, :now + timeout, timeout, flags & 19, max_attempts, backoff,
        headers, CASE WHEN :own_input THEN :input ELSE input END
 FROM main._wf_workflow WHERE seq = :seq
 

@@ -33,7 +33,7 @@ SELECT json_group_array(queue) FROM (SELECT DISTINCT queue FROM main._wf_lane WH
 -- A workflow, and the first of its steps that is to be looked at: one that is ready, else one whose time is up.
 -- name: run_next
 SELECT w.status, w.ending IS NOT NULL, w.again, w.flags, l.name, l.version, l.priority, l.queue,
-       s.n, s.name, s.kind, s.status = 'waiting', s.attempts, s.begun_at IS NOT NULL, s.due_at, s.topics, s.how
+       s.n, s.name, s.kind, s.status = 'waiting', s.attempts, s.begun_at IS NOT NULL, s.due_at, s.topics, s.how, w.attempt
 FROM main._wf_workflow AS w JOIN main._wf_lane AS l ON l.lane = w.lane
 LEFT JOIN main._wf_step AS s ON s.n = coalesce(
   (SELECT n FROM main._wf_step WHERE status = 'ready' AND wf = :seq AND due_at <= :now ORDER BY due_at, n LIMIT 1),
@@ -80,6 +80,9 @@ VALUES(:seq, :step, :kind, :status, :status <> 'skipped', :now, :now, :output)
 -- name: run_renumber
 UPDATE main._wf_step SET n = (SELECT max(n) + 1 FROM main._wf_step) WHERE n = :n AND n <> (SELECT max(n) FROM main._wf_step)
 
+-- name: run_move_signals
+UPDATE main._wf_signal SET taken = :n WHERE wf = :seq AND taken = :before
+
 -- name: run_last_n
 SELECT n FROM main._wf_step WHERE wf = :seq AND name = :step
 
@@ -104,9 +107,6 @@ SELECT attempts, status IN ('ready', 'waiting') FROM main._wf_step WHERE n = :n 
 
 -- name: run_finished
 SELECT 1 FROM main._wf_step WHERE wf = :seq AND name = :step AND (status IN ('done', 'skipped') OR (status = 'failed' AND nonce = 1))
-
--- name: run_exists
-SELECT 1 FROM main._wf_step WHERE wf = :seq AND name = :step
 
 -- name: run_items_open
 SELECT 1 FROM main._wf_step WHERE status = 'ready' AND wf = :seq AND name >= :step || '[' AND name < :step || '\'
@@ -185,9 +185,13 @@ WHERE wf = :seq AND (kind = 'undo'
   OR name IN (SELECT substr(name, 6) FROM main._wf_step WHERE wf = :seq AND kind = 'undo' AND status = 'done')
   OR name IN (SELECT substr(name, 6, instr(name, '[') - 6) FROM main._wf_step WHERE wf = :seq AND kind = 'undo' AND status = 'done' AND instr(name, '[')))
 
+-- name: run_forget_failed
+DELETE FROM main._wf_step WHERE wf = :seq AND status = 'failed' AND nonce IS NOT 1 AND (how IS NULL OR instr(name, '['))
+
+-- A loop, or the items of a step, that were stopped.
 -- name: run_again
 UPDATE main._wf_step SET status = 'ready', attempts = 0, error = NULL, begun_at = NULL, at = :now, due_at = :now
-WHERE wf = :seq AND status = 'failed' AND nonce IS NOT 1
+WHERE wf = :seq AND name = :step AND status = 'failed' AND nonce IS NOT 1
 
 -- ---- wf_explain ------------------------------------------------------------------------------------------------------
 

@@ -79,7 +79,7 @@ SELECT (SELECT count(*) FROM main._wf_step WHERE wf = :seq AND status = 'waiting
             ELSE :finished_at IS NULL AND :deadline_at IS NULL AND :output IS NULL AND (:error IS NULL OR :ending IS NOT NULL)
                  AND (:status = 'waiting' OR (:status = 'pending' AND :due_at IS NOT NULL)) END
    AND coalesce(:ending IN ('failed', 'cancelled'), 1) AND (:error IS NOT NULL OR 'failed' NOT IN (:status, coalesce(:ending, '')))
-   AND min(:attempt, :resumed, :failures, :lost, :redo, coalesce(:timeout, 0)) >= 0 AND :again IN (0, 1) AND :by_id IN (0, 1) AND :kind IN (0, 1)
+   AND min(:attempt, :resumed, :failures, :lost, :redo, coalesce(:timeout, 0)) >= 0 AND :again IN (0, 1) AND :by_id IN (0, 1) AND :kind = 0
    AND :flags BETWEEN 0 AND 7 AND :priority BETWEEN -100 AND 100 AND coalesce(:max_attempts, 1) BETWEEN 1 AND 1000000,
        o.id, o.id = :id
 FROM (SELECT 1) LEFT JOIN main._wf_workflow AS o

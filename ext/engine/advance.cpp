@@ -169,6 +169,7 @@ class Turn {
     live_ = state == State::pending || state == State::waiting;
     ending_ = q.integer(1) != 0;
     again_ = q.integer(2) != 0;
+    retried_ = q.integer(17) + again_ > 1;
     priority_ = q.integer(6);
     queue_ = q.text(7);
     if (!live_) return {};
@@ -343,7 +344,7 @@ class Turn {
     }
     if (row_.item < 0) {
       bool holds = true;
-      if (s.has(Role::when)) WF_TRY(condition(Role::when, &holds));
+      if (s.has(Role::when) && row_.iteration == 0) WF_TRY(condition(Role::when, &holds));
       if (failed()) return {};
       if (!holds) {
         WF_TRY(record("skipped", {}));
@@ -626,9 +627,12 @@ class Turn {
     }
     results.add(results.size() == 0 ? "[]" : "]");
     if (!results.ok()) return Status::no_memory();
+    row_.n = 0;
     WF_TRY(last_n(name, &row_.n));
+    if (row_.n == 0) return {};
     row_.item = -1;
     row_.step = step;
+    row_.name = name;
     WF_TRY(record("done", results.view()));
     return activate_after(step);
   }
@@ -674,10 +678,18 @@ class Turn {
   }
 
   Status renumber() {
-    Query q(db_, Sql::run_renumber);
-    q.bind(":n", row_.n);
-    WF_TRY(q.run());
-    return q.changes() == 0 ? Status() : last_n(row_.name.view(), &row_.n);
+    {
+      Query q(db_, Sql::run_renumber);
+      q.bind(":n", row_.n);
+      WF_TRY(q.run());
+      if (q.changes() == 0) return {};
+    }
+    const int64_t before = row_.n;
+    WF_TRY(last_n(row_.name.view(), &row_.n));
+    if (row_.undo || step().action != Action::await) return {};
+    Query q(db_, Sql::run_move_signals);
+    q.bind(":seq", seq_).bind(":n", row_.n).bind(":before", before);
+    return q.run();
   }
 
   // The number of a step's row.
@@ -706,9 +718,7 @@ class Turn {
     }
     // Rows of one workflow are put in line in the order in which they are executed, but where several are there at once.
     if (row_.undo || (definition().is_line() && row_.attempts == 0 && !step().has(Role::for_each) && !row_.begun)) return {};
-    Query q(db_, Sql::run_renumber);
-    q.bind(":n", row_.n);
-    return q.run();
+    return renumber();
   }
 
   // It has succeeded, with result_.
@@ -738,7 +748,7 @@ class Turn {
       return more ? Status() : settle(nullptr);
     }
     if (row_.item >= 0) return item_over();
-    if (definition().is_line() && row_.step + 1 < definition().size()) {
+    if (definition().is_line() && !retried_ && row_.step + 1 < definition().size()) {
       next_step_ = row_.step + 1;
       known_ = true;
       return {};
@@ -794,6 +804,7 @@ class Turn {
   // Puts the steps in line that came after `step` and nothing else that is still open.
   Status activate_after(size_t step) {
     const Definition& d = definition();
+    if (retried_) return activate_all();
     for (size_t i = 0; i < d.size(); ++i) {
       if (d.comes_after(i, step)) WF_TRY(activate(i, step));
     }
@@ -810,9 +821,48 @@ class Turn {
       WF_TRY(has_row(Sql::run_finished, d.step(d.after(s, k)).name, &finished));
       if (!finished) return {};
     }
+    return put_in_line(s);
+  }
+
+  Status put_in_line(const ScriptStep& s) {
     WF_TRY(add_step(s.name, action_name(s.action), now_, {}));
     activated_ += sqlite3_changes(db_.handle());
     return {};
+  }
+
+  // Puts every step in line that has not been, or has failed before a retry, and comes only after what is over: itself, and all that it comes after.
+  Status activate_all() {
+    Text known;  // of each step: 0 not known, 1 over, 2 not over
+    for (size_t i = 0; i < definition().size(); ++i) known.add('\0');
+    if (!known.ok()) return Status::no_memory();
+    for (size_t i = 0; i < definition().size(); ++i) {
+      bool over;
+      WF_TRY(look_at(i, known.data(), &over));
+    }
+    return {};
+  }
+
+  Status look_at(size_t i, char* known, bool* over) {
+    const Definition& d = definition();
+    const ScriptStep& s = d.step(i);
+    *over = known[i] == 1;
+    if (known[i] != 0) return {};
+    bool ready = true;
+    for (size_t k = 0; k < s.after_count; ++k) {
+      bool before;
+      WF_TRY(look_at(d.after(s, k), known, &before));
+      ready = ready && before;
+    }
+    if (ready) WF_TRY(has_row(Sql::run_finished, s.name, over));
+    known[i] = *over ? 1 : 2;
+    if (!ready || *over) return {};
+    {
+      Query q(db_, Sql::run_again);
+      q.bind(":seq", seq_).bind(":step", s.name).bind(":now", now_);
+      WF_TRY(q.run());
+      activated_ += q.changes();
+    }
+    return put_in_line(s);
   }
 
   // ---- The workflow --------------------------------------------------------------------------------------------------
@@ -863,11 +913,7 @@ class Turn {
       WF_TRY(has_row(Sql::run_undo_begun, {}, &begun));
       if (!begun) WF_TRY(plan_undo());
     } else {
-      for (size_t i = 0; i < definition().size(); ++i) {
-        bool exists;
-        WF_TRY(has_row(Sql::run_exists, definition().step(i).name, &exists));
-        if (!exists) WF_TRY(activate(i, SIZE_MAX));
-      }
+      WF_TRY(activate_all());
     }
     if (activated_ == 0) return end();
     if (more != nullptr) *more = true;
@@ -974,6 +1020,7 @@ class Turn {
   Name queue_;
   int64_t priority_ = 0;
   bool live_ = false, ending_ = false, again_ = false;
+  bool retried_ = false;    // some steps may have been forgotten, others not
   bool failed_ = false, unfit_ = false, for_good_ = false;
   bool nested_ = false;     // the statement has written otherwise than by itself
   bool known_ = false;      // the next step is next_step_

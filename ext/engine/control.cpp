@@ -73,7 +73,7 @@ Status retry_steps(Db& db, const Workflow& w, Millis now) {
     WF_TRY(q.next(&undone));
   }
   if (undone) WF_TRY(run_for(db, Sql::control_redo, w, now));
-  for (const Sql sql : {Sql::run_untake_undone, Sql::run_forget_undone, Sql::run_again}) WF_TRY(run_for(db, sql, w, now));
+  for (const Sql sql : {Sql::run_untake_undone, Sql::run_forget_undone, Sql::run_forget_failed}) WF_TRY(run_for(db, sql, w, now));
   return {};
 }
 

@@ -302,6 +302,7 @@ Status export_workflow(Db& db, string_view id, Millis now, bool* found, Text& ou
   w.bind(":id", id).bind(":now", now);
   WF_TRY(w.next(found));
   if (!*found) return {};
+  if (w.integer(3) != 0) return Status::error(Code::state, "workflow '%.*s' is scripted in SQL: it cannot be moved without its definition", WF_SV(id));
   out.add("{\"format\":").add(kFormat).add(",\"wfext\":\"").add(kVersion).add("\",\"workflow\":");
   add_row(w, kWorkflow, out);
   for (const Part& part : kParts) {
