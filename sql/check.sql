@@ -9,6 +9,7 @@ WHERE NOT EXISTS (SELECT 1 FROM main.sqlite_master WHERE name = j.value)
 SELECT 'a setting has a wrong value', key FROM main._wf_meta
 WHERE CASE key WHEN 'schema_version' THEN typeof(value) <> 'integer' OR value < 1
                WHEN 'epoch' THEN typeof(value) <> 'integer' OR value < 1
+               WHEN 'last_seq' THEN typeof(value) <> 'integer' OR value < 1
                WHEN 'lease' THEN typeof(value) <> 'integer' OR value < 1
                WHEN 'max_attempts' THEN typeof(value) <> 'integer' OR value < 1
                WHEN 'backoff' THEN NOT json_valid(value)

@@ -64,6 +64,11 @@ DELETE FROM main._wf_value WHERE wf = :seq
 -- name: control_delete_streams
 DELETE FROM main._wf_stream WHERE wf = :seq
 
+-- Before the workflow with the highest number goes: its number stays used.
+-- name: control_keep_seq
+INSERT INTO main._wf_meta(key, value) SELECT 'last_seq', :seq WHERE :seq = (SELECT max(seq) FROM main._wf_workflow)
+ON CONFLICT(key) DO UPDATE SET value = max(value, excluded.value)
+
 -- name: control_delete_workflow
 DELETE FROM main._wf_workflow WHERE seq = :seq
 

@@ -99,6 +99,7 @@ DAMAGE = [
     "UPDATE _wf_queue SET rate_per = NULL",
     "UPDATE _wf_meta SET value = 'x' WHERE key = 'epoch'",
     "INSERT INTO _wf_meta VALUES ('odd', 1)",
+    "INSERT INTO _wf_meta VALUES ('last_seq', 'x')",
     "DELETE FROM _wf_meta WHERE key = 'epoch'",
     "INSERT INTO _wf_large VALUES (99, 0, 1)",
     "DROP INDEX _wf_due",
