@@ -2,7 +2,7 @@
 
 -- name: check_objects
 SELECT 'a table or index is missing', j.value
-FROM json_each('["_wf_lane","_wf_workflow","_wf_large","_wf_step","_wf_failure","_wf_queue","_wf_signal","_wf_event","_wf_waiter","_wf_value","_wf_stream","_wf_rate","_wf_schedule","_wf_definition","_wf_lane_open","_wf_due","_wf_resumed","_wf_claim_key","_wf_limited","_wf_deadline","_wf_dedup","_wf_child","_wf_open","_wf_failure_of","_wf_signal_queue","_wf_signal_key","_wf_waiter_of","_wf_schedule_next"]') AS j
+FROM main.json_each('["_wf_lane","_wf_workflow","_wf_large","_wf_step","_wf_failure","_wf_queue","_wf_signal","_wf_event","_wf_waiter","_wf_value","_wf_stream","_wf_rate","_wf_schedule","_wf_definition","_wf_lane_open","_wf_due","_wf_resumed","_wf_claim_key","_wf_limited","_wf_deadline","_wf_dedup","_wf_child","_wf_open","_wf_failure_of","_wf_signal_queue","_wf_signal_key","_wf_waiter_of","_wf_schedule_next"]') AS j
 WHERE NOT EXISTS (SELECT 1 FROM main.sqlite_master WHERE name = j.value)
 
 -- name: check_meta
@@ -16,7 +16,7 @@ WHERE CASE key WHEN 'schema_version' THEN typeof(value) <> 'integer' OR value < 
                WHEN 'clock' THEN value NOT IN ('system', 'explicit')
                ELSE 1 END
 UNION ALL
-SELECT 'a setting is missing', j.value FROM json_each('["schema_version","epoch"]') AS j
+SELECT 'a setting is missing', j.value FROM main.json_each('["schema_version","epoch"]') AS j
 WHERE NOT EXISTS (SELECT 1 FROM main._wf_meta WHERE key = j.value)
 
 -- name: check_workflows
@@ -134,11 +134,11 @@ UNION ALL
 SELECT 'someone is listed as waiting who does not wait', topic FROM main._wf_waiter AS x
 WHERE NOT EXISTS (SELECT 1 FROM main._wf_step WHERE wf = x.wf AND status = 'waiting' AND kind IN ('await_event', 'join'))
 UNION ALL
-SELECT 'an event is waited for, but the wait is not listed', w.id FROM main._wf_step AS s JOIN main._wf_workflow AS w ON w.seq = s.wf, json_each(s.topics) AS t
+SELECT 'an event is waited for, but the wait is not listed', w.id FROM main._wf_step AS s JOIN main._wf_workflow AS w ON w.seq = s.wf, main.json_each(s.topics) AS t
 WHERE s.status = 'waiting' AND s.kind = 'await_event' AND json_valid(s.topics)
   AND NOT EXISTS (SELECT 1 FROM main._wf_waiter WHERE wf = s.wf AND topic = 'e' || t.value)
 UNION ALL
-SELECT 'a workflow is waited for, but the wait is not listed', w.id FROM main._wf_step AS s JOIN main._wf_workflow AS w ON w.seq = s.wf, json_each(s.topics) AS t
+SELECT 'a workflow is waited for, but the wait is not listed', w.id FROM main._wf_step AS s JOIN main._wf_workflow AS w ON w.seq = s.wf, main.json_each(s.topics) AS t
 JOIN main._wf_workflow AS c ON c.id = t.value
 WHERE s.status = 'waiting' AND s.kind = 'join' AND json_valid(s.topics) AND c.finished_at IS NULL
   AND NOT EXISTS (SELECT 1 FROM main._wf_waiter WHERE wf = s.wf AND topic = 'w' || c.seq)

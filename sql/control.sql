@@ -89,7 +89,7 @@ FROM main._wf_step WHERE wf = :seq AND status = 'done' AND (:n IS NULL OR n < :n
 
 -- name: purge_workflows
 SELECT w.seq FROM main._wf_workflow AS w JOIN main._wf_lane AS l ON l.lane = w.lane
-WHERE w.finished_at <= :before AND (:status IS NULL OR w.status IN (SELECT value FROM json_each(:status)))
+WHERE w.finished_at <= :before AND (:status IS NULL OR w.status IN (SELECT value FROM main.json_each(:status)))
   AND (:name IS NULL OR l.name = :name)
   AND NOT EXISTS (SELECT 1 FROM main._wf_workflow AS p WHERE p.seq = w.parent AND p.finished_at IS NULL)
 ORDER BY w.seq LIMIT :limit

@@ -113,7 +113,7 @@ class Planner {
       parameter();
     } else if (takes_in(i)) {
       letters_.add('i');
-      where_.add(" IN (SELECT value FROM json_each(");
+      where_.add(" IN (SELECT value FROM main.json_each(");
       parameter();
       where_.add("))");
     } else {
