@@ -97,6 +97,16 @@ void Db::make_room() {
   --cached_;
 }
 
+void Db::forget_rolled_back() {
+  if (!tables_made_) return;
+  tables_made_ = false;
+  for (size_t i = 0; i <= static_cast<size_t>(Sql::lock); ++i) {
+    if (cache_[i].statement == nullptr || cache_[i].in_use) continue;
+    drop(cache_[i]);
+    --cached_;
+  }
+}
+
 void Db::give_back(sqlite3_stmt* statement, Slot* slot) {
   if (statement == nullptr) return;
   if (slot == nullptr || slot->statement != statement) {

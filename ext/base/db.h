@@ -50,6 +50,11 @@ class Db {
   // Whether that check has been made once.
   bool format_checked() const { return format_checked_; }
 
+  // The tables have been made in this transaction. If it is rolled back, the statements that the way back from a failure needs have to be
+  // compiled anew, for which there may be no memory once something has failed; so they are forgotten before the next transaction begins.
+  void tables_are_made() { tables_made_ = true; }
+  void forget_rolled_back();
+
   // The wall clock of the connection's VFS, or the time wf_clock has fixed.
   Millis clock() const;
   // The former in any case.
@@ -99,6 +104,7 @@ class Db {
   int depth_ = 0;
   bool hooked_ = false;         // the close hook is connected
   bool format_checked_ = false;
+  bool tables_made_ = false;    // in the transaction under way, or in the last one
   bool clock_fixed_ = false;
   Millis clock_ = 0;
   uint64_t uses_ = 0;
