@@ -143,6 +143,16 @@ Status Db::schema_exists(bool* exists) {
   return {};
 }
 
+Status Db::check_format() {
+  unsigned state = 0;
+  sqlite3_file_control(handle_, "main", SQLITE_FCNTL_DATA_VERSION, &state);
+  if (format_checked_ && state == format_of_) return {};
+  bool exists;
+  WF_TRY(schema_exists(&exists));
+  format_of_ = state;
+  return {};
+}
+
 Millis Db::clock() const { return clock_fixed_ ? clock_ : wall_clock(); }
 
 Millis Db::wall_clock() const {
