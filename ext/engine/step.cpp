@@ -66,7 +66,11 @@ Status record_step(Db& db, const Handle& handle, string_view step, const Value& 
   *first = false;
   Millis time = now.given ? now.time : db.clock();
   if (Status s = insert(db, handle, step, value, time, now.given, false, first); !s.ok()) {
-    if ((s.rc() & 0xff) != SQLITE_ERROR) return s;  // else there may be no table yet
+    if ((s.rc() & 0xff) != SQLITE_ERROR) return s;
+    // The way below is for files without tables. Where there are some, a trigger of the application has failed, which would then run twice.
+    bool exists;
+    WF_TRY(db.schema_exists(&exists));
+    if (exists) return s;
   }
   if (*first) return {};
 
