@@ -23,16 +23,15 @@ FROM main._wf_workflow AS w JOIN main._wf_lane AS l ON l.lane = w.lane
 -- name: table_pending
 SELECT w.seq AS _n, w.id AS id, l.name AS name, w.status AS status, l.queue AS queue, l.priority AS priority,
        w.place IN (0, 1, 3) AND w.due_at <= :now AND l.kind = 0 AND coalesce(w.deadline_at > :now, 1)
-         AND {{refusal}} IS NULL AS ready, w.due_at AS due_at,
+         AND NOT {{poisoned}} AND {{refusal}} IS NULL AS ready, w.due_at AS due_at,
        CASE
          WHEN w.status = 'paused' THEN 'paused'
          WHEN w.deadline_at <= :now THEN 'out of time'
          WHEN w.status = 'running' AND w.due_at > :now THEN 'running on ' || coalesce(w.worker, 'a worker')
-         WHEN w.status = 'running' THEN 'lease of ' || coalesce(w.worker, 'a worker') || ' expired'
+         WHEN w.status = 'running' THEN 'lease of ' || coalesce(w.worker, 'a worker') || CASE WHEN {{poisoned}} THEN ' expired, once too often' ELSE ' expired' END
          WHEN w.place IN (0, 1, 3) AND w.due_at <= :now AND l.kind = 0 AND {{refusal}} IS NOT NULL THEN
            {{refusal}}
-         WHEN w.status = 'waiting' AND w.due_at <= :now THEN 'ready'
-         WHEN w.status = 'waiting' THEN coalesce((
+         WHEN w.status = 'waiting' AND coalesce(w.due_at > :now, 1) THEN coalesce((
            SELECT CASE s.kind
                     WHEN 'sleep' THEN 'sleeping'
                     WHEN 'await' THEN 'waiting for signal ' || (SELECT group_concat(value, ', ') FROM main.json_each(s.topics))
