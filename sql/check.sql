@@ -115,6 +115,8 @@ UNION ALL
 SELECT 'two waits are open', w.id FROM main._wf_step AS s JOIN main._wf_workflow AS w ON w.seq = s.wf
 WHERE s.status = 'waiting' GROUP BY s.wf HAVING count(*) > 1
 
+-- A join lists those that had not ended when it looked last. One that goes on since (retried, or deleted and started anew) is listed when it
+-- looks again: nothing is wrong as long as someone is listed who will wake it, or it has been woken.
 -- name: check_rest
 SELECT 'a failure belongs to no workflow', 'failure ' || n FROM main._wf_failure WHERE wf NOT IN (SELECT seq FROM main._wf_workflow)
 UNION ALL
@@ -141,7 +143,7 @@ UNION ALL
 SELECT 'a workflow is waited for, but the wait is not listed', w.id FROM main._wf_step AS s JOIN main._wf_workflow AS w ON w.seq = s.wf, main.json_each(s.topics) AS t
 JOIN main._wf_workflow AS c ON c.id = t.value
 WHERE s.status = 'waiting' AND s.kind = 'join' AND json_valid(s.topics) AND c.finished_at IS NULL
-  AND NOT EXISTS (SELECT 1 FROM main._wf_waiter WHERE wf = s.wf AND topic = 'w' || c.seq)
+  AND NOT EXISTS (SELECT 1 FROM main._wf_waiter WHERE wf = s.wf) AND w.due_at IS s.due_at
 UNION ALL
 SELECT 'the settings of a queue are damaged', queue FROM main._wf_queue
 WHERE concurrency < 0 OR worker_concurrency < 0 OR partition_concurrency < 0 OR hold <> 'started' OR rate_limit < 0 OR paused NOT IN (0, 1)
