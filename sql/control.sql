@@ -7,7 +7,7 @@ WHERE seq = :seq
 
 -- name: control_resume
 UPDATE main._wf_workflow
-SET status = paused_from, place = :place, paused_from = NULL, deadline_at = :now + paused_left, paused_left = NULL, updated_at = :now
+SET status = paused_from, place = :place, paused_from = NULL, deadline_at = min(:now + paused_left, 253402300799999), paused_left = NULL, updated_at = :now
 WHERE seq = :seq
 
 -- name: control_dedup_taken
@@ -39,7 +39,7 @@ UPDATE main._wf_step SET attempts = 0 WHERE wf = :seq AND status = 'failed'
 -- name: control_retry
 UPDATE main._wf_workflow
 SET status = 'pending', place = :place, due_at = :now, nonce = NULL, claim_key = NULL, again = 1, failures = 0, lost = 0,
-    closed_nonce = NULL, closed = NULL, finished_at = NULL, ending = NULL, output = NULL, error = NULL, deadline_at = :now + timeout,
+    closed_nonce = NULL, closed = NULL, finished_at = NULL, ending = NULL, output = NULL, error = NULL, deadline_at = min(:now + timeout, 253402300799999),
     updated_at = :now
 WHERE seq = :seq
 
@@ -75,7 +75,7 @@ DELETE FROM main._wf_workflow WHERE seq = :seq
 -- name: fork_workflow
 INSERT INTO main._wf_workflow(seq, id, lane, status, place, due_at, created_at, updated_at, deadline_at, timeout, flags, max_attempts, backoff,
                               headers, input)
-SELECT :new, :id, lane, 'pending', CASE WHEN flags & 1 THEN 2 ELSE 0 END, :now, :now, :now, :now + timeout, timeout, flags & 3, max_attempts, backoff,
+SELECT :new, :id, lane, 'pending', CASE WHEN flags & 1 THEN 2 ELSE 0 END, :now, :now, :now, min(:now + timeout, 253402300799999), timeout, flags & 3, max_attempts, backoff,
        headers, CASE WHEN :own_input THEN :input ELSE input END
 FROM main._wf_workflow WHERE seq = :seq
 
