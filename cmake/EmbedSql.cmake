@@ -6,8 +6,8 @@
 # their texts). Each file is written only when its content changes, so editing one statement does not recompile everything.
 #
 # In a .sql file a statement begins behind a line `-- name: snake_case_name` and runs to the next such line or to the end of
-# the file. Files count in alphabetical order, statements in the order in which they stand. From the text are dropped: lines
-# that hold only a comment, blank lines, blanks at the end of a line, and a `;` at the very end. In a statement whose name begins with
+# the file. Files count in alphabetical order, statements in the order in which they stand. From the text are dropped: comments (`-- ` and
+# the rest of the line, behind a blank), blank lines, blanks at the start and end of a line, and a `;` at the very end. In a statement whose name begins with
 # `schema_` or `script_` that `;` stays: it may hold several statements.
 #
 # A statement whose name begins with `fragment_` is none: its text stands for `{{rest_of_the_name}}` in the statements after it.
@@ -41,10 +41,12 @@ function(append_literal out text)
   set(${out} "${result}" PARENT_SCOPE)
 endfunction()
 
-# Drops whole-line comments, blank lines and blanks at line ends.
+# Drops comments, blank lines, and blanks at the start and end of lines.
 function(tidy out text)
   string(REGEX REPLACE "\n[ \t]*--[^\n]*" "" text "\n${text}\n")
+  string(REGEX REPLACE "[ \t]+-- [^\n]*" "" text "${text}")
   string(REGEX REPLACE "[ \t]+\n" "\n" text "${text}")
+  string(REGEX REPLACE "\n[ \t]+" "\n" text "${text}")
   string(REGEX REPLACE "\n\n+" "\n" text "${text}")
   string(STRIP "${text}" text)
   set(${out} "${text}" PARENT_SCOPE)
@@ -53,7 +55,9 @@ endfunction()
 set(kMark "\n-- name:")
 string(LENGTH "${kMark}" mark_length)
 set(names "")
-set(table "")
+set(members "")
+set(texts "")
+set(entries "")
 set(count 0)
 
 file(GLOB files "${SQL_DIR}/*.sql")
@@ -107,16 +111,20 @@ foreach(file IN LISTS files)
     endif()
 
     string(LENGTH "${text}" length)
+    math(EXPR size "${length} + 1")
     string(APPEND names "  ${name},\n")
-    string(APPEND table "  {\"${name}\",\n   ")
-    append_literal(table "${text}")
-    string(APPEND table ",\n   ${length}},\n")
+    string(APPEND members "  char ${name}_[${size}];\n")
+    append_literal(texts "${text}")
+    string(APPEND texts ",\n  ")
+    string(APPEND entries "  {offsetof(Texts, ${name}_), ${length}},\n")
     math(EXPR count "${count} + 1")
   endwhile()
 endforeach()
 
 set(header "// Generated from sql/*.sql at build time; edit those.
 #pragma once
+
+#include <string_view>
 
 namespace wf {
 
@@ -125,25 +133,35 @@ enum class Sql : unsigned short {
 ${names}  count_
 };
 
-struct SqlText {
-  const char* name;
-  const char* text;      // ends in NUL
-  unsigned length;       // bytes, without the NUL
-};
-
-// kSql[static_cast<unsigned>(Sql::some_name)]; the last entry, for count_, is empty.
-extern const SqlText kSql[];
+// Its text, which ends in NUL.
+std::string_view sql_text(Sql statement);
 
 }  // namespace wf
 ")
 set(source "// Generated from sql/*.sql at build time; edit those.
 #include \"sql_statements.h\"
 
-namespace wf {
+#include <cstddef>
 
-const SqlText kSql[] = {
-${table}  {nullptr, nullptr, 0},
-};
+namespace wf {
+namespace {
+
+// One object and places in it: a table of pointers would have to be relocated when the library is loaded.
+struct Texts {
+${members}};
+constexpr Texts kTexts = {
+  ${texts}};
+constexpr struct {
+  unsigned at, length;
+} kPlaces[] = {
+${entries}};
+
+}  // namespace
+
+std::string_view sql_text(Sql statement) {
+  const auto& place = kPlaces[static_cast<unsigned>(statement)];
+  return {reinterpret_cast<const char*>(&kTexts) + place.at, place.length};
+}
 
 }  // namespace wf
 ")

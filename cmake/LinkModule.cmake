@@ -10,7 +10,7 @@ if(APPLE)
   set_property(TARGET wfext APPEND PROPERTY LINK_DEPENDS "${exports}.apple")
   set_target_properties(wfext PROPERTIES SUFFIX ".dylib")
 elseif(UNIX)
-  target_link_options(wfext PRIVATE "LINKER:--version-script=${exports}.map" LINKER:--gc-sections LINKER:--as-needed)
+  target_link_options(wfext PRIVATE "LINKER:--version-script=${exports}.map" LINKER:--gc-sections LINKER:--as-needed LINKER:-z,noseparate-code)
   set_property(TARGET wfext APPEND PROPERTY LINK_DEPENDS "${exports}.map")
   if(NOT WFEXT_SANITIZE)
     target_link_options(wfext PRIVATE LINKER:-z,defs)        # a direct call of sqlite3_... is an error here, not at load

@@ -22,9 +22,9 @@
 namespace {
 
 bool compiles(sqlite3* handle, wf::Sql sql) {
-  const wf::SqlText& text = wf::kSql[static_cast<size_t>(sql)];
+  const std::string_view text = wf::sql_text(sql);
   sqlite3_stmt* statement = nullptr;
-  const bool ok = sqlite3_prepare_v2(handle, text.text, static_cast<int>(text.length), &statement, nullptr) == SQLITE_OK;
+  const bool ok = sqlite3_prepare_v2(handle, text.data(), static_cast<int>(text.size()), &statement, nullptr) == SQLITE_OK;
   sqlite3_finalize(statement);
   return ok;
 }

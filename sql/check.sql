@@ -2,7 +2,7 @@
 
 -- name: check_objects
 SELECT 'a table or index is missing', j.value
-FROM main.json_each('["_wf_lane","_wf_workflow","_wf_large","_wf_step","_wf_failure","_wf_queue","_wf_signal","_wf_event","_wf_waiter","_wf_value","_wf_stream","_wf_rate","_wf_schedule","_wf_definition","_wf_lane_open","_wf_due","_wf_resumed","_wf_claim_key","_wf_limited","_wf_deadline","_wf_dedup","_wf_child","_wf_open","_wf_failure_of","_wf_signal_queue","_wf_signal_key","_wf_waiter_of","_wf_schedule_next"]') AS j
+FROM main.json_each('["_wf_lane","_wf_workflow","_wf_large","_wf_step","_wf_failure","_wf_queue","_wf_signal","_wf_event","_wf_waiter","_wf_value","_wf_stream","_wf_rate","_wf_schedule","_wf_definition","_wf_lane_open","_wf_lane_scripted","_wf_due","_wf_resumed","_wf_claim_key","_wf_limited","_wf_deadline","_wf_dedup","_wf_child","_wf_open","_wf_failure_of","_wf_signal_queue","_wf_signal_key","_wf_waiter_of","_wf_schedule_next"]') AS j
 WHERE NOT EXISTS (SELECT 1 FROM main.sqlite_master WHERE name = j.value)
 
 -- name: check_meta
@@ -35,7 +35,7 @@ WHERE typeof(created_at) <> 'integer' OR typeof(updated_at) <> 'integer' OR type
    OR typeof(attempt) <> 'integer' OR typeof(resumed) <> 'integer' OR typeof(failures) <> 'integer' OR typeof(lost) <> 'integer'
    OR typeof(mark) <> 'integer' OR typeof(redo) <> 'integer' OR typeof(flags) <> 'integer' OR typeof(nonce) NOT IN ('integer', 'null')
    OR typeof(max_attempts) NOT IN ('integer', 'null') OR max_attempts < 1 OR lease < 1 OR timeout < 0 OR nonce < 1
-   OR min(attempt, resumed, failures, lost, mark, redo) < 0 OR again NOT IN (0, 1) OR flags NOT BETWEEN 0 AND 15
+   OR min(attempt, resumed, failures, lost, mark, redo) < 0 OR again NOT IN (0, 1) OR flags NOT BETWEEN 0 AND 31
 UNION ALL
 SELECT 'it has ended, or has not, but its row says otherwise', id FROM main._wf_workflow
 WHERE (status IN ('completed', 'failed', 'cancelled')) <> (finished_at IS NOT NULL) OR (finished_at IS NULL) <> (place IS NOT NULL)
@@ -62,6 +62,7 @@ WHERE (status = 'paused') <> (paused_from IS NOT NULL) OR paused_from NOT IN ('p
 UNION ALL
 SELECT 'it waits, but for nothing', id FROM main._wf_workflow AS w
 WHERE 'waiting' IN (status, paused_from) AND NOT EXISTS (SELECT 1 FROM main._wf_step WHERE wf = w.seq AND status = 'waiting')
+  AND NOT (flags & 16 AND EXISTS (SELECT 1 FROM main._wf_step WHERE wf = w.seq AND status = 'ready'))
   AND (due_at IS NULL OR due_at > updated_at)
 UNION ALL
 SELECT 'the coming status is none', id FROM main._wf_workflow WHERE ending NOT IN ('failed', 'cancelled')
@@ -87,6 +88,13 @@ SELECT 'the dedup key is not one of its queue', w.id FROM main._wf_workflow AS w
 WHERE w.dedup IS NOT NULL AND substr(w.dedup, 1, length(l.queue) + 1) <> l.queue || char(31)
 
 -- name: check_lanes
+SELECT 'it is scripted in SQL, or is not, but its lane says otherwise', w.id
+FROM main._wf_workflow AS w JOIN main._wf_lane AS l ON l.lane = w.lane WHERE (w.flags & 16 <> 0) <> (l.kind = 1)
+UNION ALL
+SELECT 'its definition does not exist', w.id FROM main._wf_workflow AS w JOIN main._wf_lane AS l ON l.lane = w.lane
+WHERE l.kind = 1 AND w.place IS NOT NULL
+  AND NOT EXISTS (SELECT 1 FROM main._wf_definition WHERE name = l.name AND version = CAST(l.version AS INTEGER) AND json_valid(definition))
+UNION ALL
 SELECT 'claims do not find this workflow: its lane looks too late', w.id
 FROM main._wf_workflow AS w JOIN main._wf_lane AS l ON l.lane = w.lane
 WHERE w.place IN (0, 1, 3) AND (l.next_due IS NULL OR l.next_due > w.due_at)
@@ -100,20 +108,23 @@ WHERE typeof(queue) <> 'text' OR queue = '' OR typeof(name) <> 'text' OR name = 
 SELECT 'a step belongs to no workflow', s.name FROM main._wf_step AS s WHERE NOT EXISTS (SELECT 1 FROM main._wf_workflow WHERE seq = s.wf)
 UNION ALL
 SELECT 'a step has an unknown status or kind', w.id || ' ' || s.name FROM main._wf_step AS s JOIN main._wf_workflow AS w ON w.seq = s.wf
-WHERE s.status NOT IN ('done', 'failed', 'waiting', 'begun') OR s.kind NOT IN ('step', 'sleep', 'await', 'await_event', 'spawn', 'join')
+WHERE (NOT w.flags & 16 AND (s.status NOT IN ('done', 'failed', 'waiting', 'begun') OR s.kind NOT IN ('step', 'sleep', 'await', 'await_event', 'spawn', 'join')))
+   OR (w.flags & 16 AND (s.status NOT IN ('done', 'failed', 'skipped', 'ready', 'waiting')
+                         OR s.kind NOT IN ('sql', 'task', 'start', 'sleep', 'await', 'await_event', 'emit', 'undo')))
    OR typeof(s.attempts) <> 'integer' OR s.attempts < 0 OR typeof(s.at) <> 'integer' OR typeof(s.due_at) NOT IN ('integer', 'null')
 UNION ALL
 SELECT 'a step does not fit its status', w.id || ' ' || s.name FROM main._wf_step AS s JOIN main._wf_workflow AS w ON w.seq = s.wf
 WHERE (s.status = 'done' AND (s.error IS NOT NULL OR s.attempts < 1)) OR (s.status = 'failed' AND s.error IS NULL)
-   OR (s.status <> 'done' AND s.output IS NOT NULL) OR (s.kind <> 'step' AND s.status IN ('failed', 'begun'))
-   OR (s.kind IN ('await', 'await_event', 'join') AND (s.topics IS NULL OR NOT json_valid(s.topics)))
+   OR (NOT w.flags & 16 AND ((s.status <> 'done' AND s.output IS NOT NULL) OR (s.kind <> 'step' AND s.status IN ('failed', 'begun'))
+                             OR (s.kind IN ('await', 'await_event', 'join') AND (s.topics IS NULL OR NOT json_valid(s.topics)))))
    OR (typeof(s.output) = 'text' AND NOT json_valid(s.output))
 UNION ALL
 SELECT 'a wait is open, but the workflow does not wait', w.id || ' ' || s.name FROM main._wf_step AS s JOIN main._wf_workflow AS w ON w.seq = s.wf
-WHERE s.status = 'waiting' AND 'waiting' NOT IN (w.status, coalesce(w.paused_from, ''))
+WHERE (s.status = 'waiting' AND NOT w.flags & 16 AND 'waiting' NOT IN (w.status, coalesce(w.paused_from, '')))
+   OR (s.status IN ('ready', 'waiting') AND w.place IS NULL)
 UNION ALL
 SELECT 'two waits are open', w.id FROM main._wf_step AS s JOIN main._wf_workflow AS w ON w.seq = s.wf
-WHERE s.status = 'waiting' GROUP BY s.wf HAVING count(*) > 1
+WHERE s.status = 'waiting' AND NOT w.flags & 16 GROUP BY s.wf HAVING count(*) > 1
 
 -- A join lists those that had not ended when it looked last. One that goes on since (retried, or deleted and started anew) is listed when it
 -- looks again: nothing is wrong as long as someone is listed who will wake it, or it has been woken.
@@ -134,7 +145,8 @@ UNION ALL
 SELECT 'a stream has a gap', stream FROM main._wf_stream GROUP BY wf, stream HAVING min(offset) <> 0 OR max(offset) <> count(*) - 1
 UNION ALL
 SELECT 'someone is listed as waiting who does not wait', topic FROM main._wf_waiter AS x
-WHERE NOT EXISTS (SELECT 1 FROM main._wf_step WHERE wf = x.wf AND status = 'waiting' AND kind IN ('await_event', 'join'))
+WHERE NOT EXISTS (SELECT 1 FROM main._wf_step WHERE wf = x.wf AND CASE WHEN x.step = '' THEN status = 'waiting' AND kind IN ('await_event', 'join')
+                                                                        ELSE name = x.step AND status IN ('ready', 'waiting') END)
 UNION ALL
 SELECT 'an event is waited for, but the wait is not listed', w.id FROM main._wf_step AS s JOIN main._wf_workflow AS w ON w.seq = s.wf, main.json_each(s.topics) AS t
 WHERE s.status = 'waiting' AND s.kind = 'await_event' AND json_valid(s.topics)
@@ -148,6 +160,8 @@ UNION ALL
 SELECT 'the settings of a queue are damaged', queue FROM main._wf_queue
 WHERE concurrency < 0 OR worker_concurrency < 0 OR partition_concurrency < 0 OR hold <> 'started' OR rate_limit < 0 OR paused NOT IN (0, 1)
    OR lease < 1 OR max_attempts < 1 OR (rate_limit IS NULL) <> (rate_per IS NULL) OR (backoff IS NOT NULL AND NOT json_valid(backoff))
+UNION ALL
+SELECT 'a definition is damaged', name FROM main._wf_definition WHERE NOT json_valid(definition) OR current NOT IN (0, 1) OR typeof(version) <> 'integer'
 UNION ALL
 SELECT 'a schedule is damaged', name FROM main._wf_schedule
 WHERE NOT json_valid(settings) OR typeof(next_at) NOT IN ('integer', 'null') OR paused NOT IN (0, 1)

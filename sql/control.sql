@@ -75,7 +75,7 @@ DELETE FROM main._wf_workflow WHERE seq = :seq
 -- name: fork_workflow
 INSERT INTO main._wf_workflow(seq, id, lane, status, place, due_at, created_at, updated_at, deadline_at, timeout, flags, max_attempts, backoff,
                               headers, input)
-SELECT :new, :id, lane, 'pending', CASE WHEN flags & 1 THEN 2 ELSE 0 END, :now, :now, :now, min(:now + timeout, 253402300799999), timeout, flags & 3, max_attempts, backoff,
+SELECT :new, :id, lane, 'pending', CASE WHEN flags & 1 THEN 2 ELSE 0 END, :now, :now, :now, min(:now + timeout, 253402300799999), timeout, flags & 19, max_attempts, backoff,
        headers, CASE WHEN :own_input THEN :input ELSE input END
 FROM main._wf_workflow WHERE seq = :seq
 
@@ -83,9 +83,10 @@ FROM main._wf_workflow WHERE seq = :seq
 INSERT INTO main._wf_large(wf, what, value) SELECT :new, 0, value FROM main._wf_large WHERE wf = :seq AND what = 0
 
 -- name: fork_steps
-INSERT INTO main._wf_step(wf, name, kind, status, attempts, begun_at, at, due_at, topics, how, output)
-SELECT :new, name, kind, status, attempts, begun_at, at, due_at, topics, how, output
-FROM main._wf_step WHERE wf = :seq AND status = 'done' AND (:n IS NULL OR n < :n) ORDER BY n
+INSERT INTO main._wf_step(wf, name, kind, status, attempts, begun_at, at, due_at, nonce, topics, how, output, error)
+SELECT :new, name, kind, status, attempts, begun_at, at, due_at, CASE WHEN status = 'failed' THEN nonce END, topics, how, output, error
+FROM main._wf_step
+WHERE wf = :seq AND (status IN ('done', 'skipped') OR (status = 'failed' AND nonce = 1)) AND kind <> 'undo' AND (:n IS NULL OR n < :n) ORDER BY n
 
 -- name: purge_workflows
 SELECT w.seq FROM main._wf_workflow AS w JOIN main._wf_lane AS l ON l.lane = w.lane

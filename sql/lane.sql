@@ -18,13 +18,13 @@ WHERE lane = :lane
 -- The highest priority below :below that has open lanes.
 -- name: lane_priority
 SELECT priority FROM main._wf_lane
-WHERE queue = :queue AND kind = 0 AND next_due IS NOT NULL AND priority < :below
+WHERE queue = :queue AND kind = :kind AND next_due IS NOT NULL AND priority < :below
 ORDER BY priority DESC LIMIT 1
 
 -- The lanes of one priority that may hold something due, earliest first.
 -- name: lane_due
 SELECT lane, next_due, name, version, partition FROM main._wf_lane
-WHERE queue = :queue AND kind = 0 AND priority = :priority AND next_due <= :now
+WHERE queue = :queue AND kind = :kind AND priority = :priority AND next_due <= :now
 ORDER BY next_due
 
 -- The first due row of each place of a lane: in line, lost lease, to be resumed.

@@ -23,12 +23,12 @@ WHERE place IS NOT NULL AND lane IN (SELECT lane FROM main._wf_lane WHERE queue 
 
 -- name: queue_settle
 UPDATE main._wf_lane SET next_due = {{earliest}}
-WHERE queue = :queue AND kind = 0
+WHERE queue = :queue
 
 -- The lanes of the partition of a lane, after a slot of it has come free.
 -- name: queue_settle_partition
 UPDATE main._wf_lane SET next_due = {{earliest}}
-WHERE queue = :queue AND kind = 0 AND partition = (SELECT partition FROM main._wf_lane WHERE lane = :lane)
+WHERE queue = :queue AND partition = (SELECT partition FROM main._wf_lane WHERE lane = :lane)
 
 -- Slots in use, counted up to :most.
 -- name: queue_used
@@ -54,7 +54,7 @@ WHERE w.seq = :seq AND w.limited IS NOT NULL AND w.due_at <= :now
 -- Those that hold a slot to the end and are due to go on: they need no other.
 -- name: queue_held
 SELECT w.due_at, w.seq, l.priority, l.name, l.version, w.place FROM main._wf_workflow AS w JOIN main._wf_lane AS l ON l.lane = w.lane
-WHERE w.limited >= :queue || char(31) AND w.limited < :queue || char(32) AND w.flags & 8 AND w.place IN (0, 1, 3) AND w.due_at <= :now
+WHERE w.limited >= :queue || char(31) AND w.limited < :queue || char(32) AND w.flags & 8 AND w.place IN (0, 1, 3) AND w.due_at <= :now AND l.kind = :kind
 
 -- name: queue_held_in_lane
 SELECT due_at, seq FROM main._wf_workflow
@@ -71,7 +71,7 @@ WHERE lane = :lane
 -- name: queue_resumed
 SELECT w.due_at, w.seq, l.priority, l.name, l.version, l.partition, w.flags & 8 AND w.limited IS NOT NULL
 FROM main._wf_workflow AS w CROSS JOIN main._wf_lane AS l ON l.lane = w.lane
-WHERE w.place = 3 AND w.due_at <= :now AND l.queue = :queue AND l.kind = 0
+WHERE w.place = 3 AND w.due_at <= :now AND l.queue = :queue AND l.kind = :kind
 
 -- name: rate_used
 SELECT coalesce(sum(n), 0) FROM main._wf_rate WHERE queue = :queue AND at > :now - :per

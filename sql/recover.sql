@@ -37,7 +37,7 @@ WHERE place IS NOT NULL AND status <> 'paused'
 
 -- name: recover_in_doubt
 SELECT count(*) FROM main._wf_step AS s JOIN main._wf_workflow AS w ON w.seq = s.wf
-WHERE s.status IN ('begun', 'waiting') AND s.kind = 'step' AND s.nonce IS NOT NULL AND s.nonce IS NOT w.nonce AND w.place IS NOT NULL
+WHERE (s.status = 'begun' OR s.status = 'waiting') AND s.kind = 'step' AND s.nonce IS NOT NULL AND s.nonce IS NOT w.nonce AND w.place IS NOT NULL
 
 -- name: count_pending
 SELECT count(*) FROM main._wf_workflow WHERE place IS NOT NULL AND (:queue IS NULL OR lane IN (SELECT lane FROM main._wf_lane WHERE queue = :queue))

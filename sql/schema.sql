@@ -17,6 +17,7 @@ CREATE TABLE IF NOT EXISTS main._wf_lane(
   next_due INTEGER,                    -- nothing in the lane is due before it; exact if partitioned; NULL: nothing to claim
   UNIQUE(queue, kind, partition, name, version, priority)
 );
+CREATE INDEX IF NOT EXISTS main._wf_lane_scripted ON _wf_lane(queue) WHERE kind = 1;
 CREATE INDEX IF NOT EXISTS main._wf_lane_open ON _wf_lane(queue, kind, priority DESC, next_due) WHERE next_due IS NOT NULL;
 
 CREATE TABLE IF NOT EXISTS main._wf_workflow(
@@ -50,7 +51,7 @@ CREATE TABLE IF NOT EXISTS main._wf_workflow(
   paused_from TEXT,                    -- status under the pause
   paused_left INTEGER,                 -- time to the deadline when it was paused
   ending TEXT,                         -- coming status in the second phase
-  flags INTEGER NOT NULL DEFAULT 0,    -- 1 manual, 2 cleanup, 4 detached, 8 keeps its slot to the end
+  flags INTEGER NOT NULL DEFAULT 0,    -- 1 manual, 2 cleanup, 4 detached, 8 keeps its slot to the end, 16 scripted in SQL
   max_attempts INTEGER,                -- NULL: of the queue, else the default
   backoff TEXT,                        -- JSON, NULL: of the queue, else the default
   parent INTEGER,
@@ -82,7 +83,7 @@ CREATE TABLE IF NOT EXISTS main._wf_step(
   wf INTEGER NOT NULL,
   name TEXT NOT NULL,
   kind TEXT NOT NULL,                  -- step sleep await event spawn join begin
-  status TEXT NOT NULL,                -- done failed waiting begun
+  status TEXT NOT NULL,                -- done failed waiting begun; of a scripted workflow also ready skipped
   attempts INTEGER NOT NULL,           -- failures, and 1 more once it is done
   begun_at INTEGER,
   at INTEGER NOT NULL,                 -- recorded (or failed, or began to wait) at
@@ -94,7 +95,7 @@ CREATE TABLE IF NOT EXISTS main._wf_step(
   error TEXT,
   UNIQUE(wf, name)
 );
-CREATE INDEX IF NOT EXISTS main._wf_open ON _wf_step(status, wf) WHERE status IN ('waiting', 'begun');
+CREATE INDEX IF NOT EXISTS main._wf_open ON _wf_step(status, wf, due_at) WHERE status = 'waiting' OR status = 'begun' OR status = 'ready';
 
 CREATE TABLE IF NOT EXISTS main._wf_failure(
   n INTEGER PRIMARY KEY,
@@ -140,9 +141,10 @@ CREATE TABLE IF NOT EXISTS main._wf_event(
 CREATE TABLE IF NOT EXISTS main._wf_waiter(
   topic TEXT NOT NULL,
   wf INTEGER NOT NULL,
-  PRIMARY KEY(topic, wf)
+  step TEXT NOT NULL DEFAULT '',       -- of a scripted workflow: its step that waits
+  PRIMARY KEY(topic, wf, step)
 ) WITHOUT ROWID;
-CREATE INDEX IF NOT EXISTS main._wf_waiter_of ON _wf_waiter(wf);
+CREATE INDEX IF NOT EXISTS main._wf_waiter_of ON _wf_waiter(wf, step);
 
 CREATE TABLE IF NOT EXISTS main._wf_value(
   wf INTEGER NOT NULL,

@@ -22,14 +22,27 @@ FROM main._wf_workflow AS w JOIN main._wf_lane AS l ON l.lane = w.lane
 
 -- name: table_pending
 SELECT w.seq AS _n, w.id AS id, l.name AS name, w.status AS status, l.queue AS queue, l.priority AS priority,
-       w.place IN (0, 1, 3) AND w.due_at <= :now AND l.kind = 0 AND coalesce(w.deadline_at > :now, 1)
+       w.place IN (0, 1, 3) AND w.due_at <= :now AND coalesce(w.deadline_at > :now, 1)
          AND NOT {{poisoned}} AND {{refusal}} IS NULL AS ready, w.due_at AS due_at,
        CASE
          WHEN w.status = 'paused' THEN 'paused'
          WHEN w.deadline_at <= :now THEN 'out of time'
+         WHEN l.kind = 1 THEN coalesce(
+           (SELECT 'step ' || s.name || ': ' || json_extract(s.error, '$.message') FROM main._wf_step AS s
+            WHERE s.status = 'ready' AND s.wf = w.seq AND json_extract(s.error, '$.code') = 'statement'),
+           CASE WHEN w.due_at <= :now THEN CASE WHEN w.ending IS NULL THEN 'ready for wf_run' ELSE 'undo before ' || w.ending END END,
+           (SELECT 'retry ' || (s.attempts + 1) || ' of step ' || s.name FROM main._wf_step AS s
+            WHERE s.status = 'ready' AND s.wf = w.seq AND s.error IS NOT NULL ORDER BY s.due_at),
+           (SELECT CASE WHEN json_extract(s.how, '$.items') IS NOT NULL THEN 'waiting for the items of step ' || s.name
+                        WHEN s.kind = 'sleep' THEN 'sleeping'
+                        WHEN s.kind = 'await' THEN 'waiting for signal ' || (SELECT group_concat(value, ', ') FROM main.json_each(s.topics))
+                        WHEN s.kind = 'await_event' THEN 'waiting for event ' || (SELECT group_concat(value, ', ') FROM main.json_each(s.topics))
+                        ELSE 'waiting for ' || s.kind || ' ' || s.name END
+            FROM main._wf_step AS s WHERE s.status = 'waiting' AND s.wf = w.seq ORDER BY s.n LIMIT 1),
+           'scheduled')
          WHEN w.status = 'running' AND w.due_at > :now THEN 'running on ' || coalesce(w.worker, 'a worker')
          WHEN w.status = 'running' THEN 'lease of ' || coalesce(w.worker, 'a worker') || CASE WHEN {{poisoned}} THEN ' expired, once too often' ELSE ' expired' END
-         WHEN w.place IN (0, 1, 3) AND w.due_at <= :now AND l.kind = 0 AND {{refusal}} IS NOT NULL THEN
+         WHEN w.place IN (0, 1, 3) AND w.due_at <= :now AND {{refusal}} IS NOT NULL THEN
            {{refusal}}
          WHEN w.status = 'waiting' AND coalesce(w.due_at > :now, 1) THEN coalesce((
            SELECT CASE s.kind
@@ -47,7 +60,6 @@ SELECT w.seq AS _n, w.id AS id, l.name AS name, w.status AS status, l.queue AS q
                        (SELECT value FROM main._wf_meta WHERE key = 'max_attempts'), 10)
          WHEN w.due_at > :now THEN 'scheduled'
          WHEN w.flags & 1 THEN 'ready, by id only'
-         WHEN l.kind = 1 THEN 'ready for wf_run'
          ELSE 'ready'
        END AS reason,
        w.attempt AS attempt, w.worker AS worker, w.deadline_at AS deadline_at, w.created_at AS created_at
@@ -83,7 +95,7 @@ FROM main._wf_stream AS s JOIN main._wf_workflow AS w ON w.seq = s.wf
 -- name: table_in_doubt
 SELECT s.n AS _n, w.id AS workflow_id, s.name AS step, wf_key(w.id, s.name) AS key, s.status = 'waiting' AS held, s.begun_at AS begun_at, w.worker AS worker
 FROM main._wf_step AS s JOIN main._wf_workflow AS w ON w.seq = s.wf
-WHERE s.status IN ('begun', 'waiting') AND s.kind = 'step' AND w.place IS NOT NULL
+WHERE (s.status = 'begun' OR s.status = 'waiting') AND s.kind = 'step' AND w.place IS NOT NULL
   AND (s.status = 'waiting' OR (s.nonce IS NOT NULL AND NOT (s.nonce IS w.nonce AND w.status = 'running' AND w.due_at > :now)))
 
 -- name: table_queues
@@ -106,6 +118,13 @@ SELECT s.rowid AS _n, s.name AS name, s.cron AS cron, json_extract(s.valid, '$.t
        s.skipped AS skipped, json_extract(s.valid, '$.start') AS start, s.created_at AS created_at,
        json_extract(s.valid, '$.failed.error') AS error
 FROM (SELECT rowid, *, CASE WHEN json_valid(settings) THEN settings END AS valid FROM main._wf_schedule) AS s
+
+-- name: table_definitions
+SELECT d.rowid AS _n, d.name AS name, d.version AS version, d.current AS current,
+       CASE WHEN json_valid(d.definition) THEN json_array_length(d.definition, '$.steps') END AS steps, d.definition AS definition, d.created_at AS created_at,
+       (SELECT count(*) FROM main._wf_lane AS l CROSS JOIN main._wf_workflow AS w ON w.lane = l.lane AND w.place IS NOT NULL
+        WHERE l.kind = 1 AND l.name = d.name AND l.version = CAST(d.version AS TEXT)) AS live
+FROM main._wf_definition AS d
 
 -- Seconds from the first claim to the end, or until now.
 -- name: table_stats

@@ -39,7 +39,7 @@ WHERE seq = :seq AND (due_at IS NULL OR due_at > :now) AND 'waiting' IN (status,
 
 -- The workflows that wait for a topic.
 -- name: wait_waiters
-SELECT x.wf, w.lane FROM main._wf_waiter AS x JOIN main._wf_workflow AS w ON w.seq = x.wf WHERE x.topic = :topic
+SELECT x.wf, w.lane, w.flags & 16 FROM main._wf_waiter AS x JOIN main._wf_workflow AS w ON w.seq = x.wf WHERE x.topic = :topic
 
 -- name: wait_wake_lanes
 UPDATE main._wf_lane SET next_due = :now
@@ -49,7 +49,8 @@ WHERE lane IN (SELECT w.lane FROM main._wf_waiter AS x JOIN main._wf_workflow AS
 -- name: wait_wake_all
 UPDATE main._wf_workflow
 SET due_at = :now, place = CASE WHEN status = 'paused' OR flags & 1 THEN 2 WHEN again THEN 0 ELSE 3 END
-WHERE seq IN (SELECT wf FROM main._wf_waiter WHERE topic = :topic) AND (due_at IS NULL OR due_at > :now) AND 'waiting' IN (status, paused_from)
+WHERE seq IN (SELECT wf FROM main._wf_waiter WHERE topic = :topic) AND (due_at IS NULL OR due_at > :now)
+  AND ('waiting' IN (status, paused_from) OR (flags & 16 AND finished_at IS NULL))
 
 -- name: wait_forget_topic
 DELETE FROM main._wf_waiter WHERE topic = :topic

@@ -70,9 +70,9 @@ int register_close_hook(sqlite3* handle, Db* db) {
 
 Status connect_close_hook(sqlite3* handle) {
   // Preparing it connects the table.
-  const SqlText& text = kSql[static_cast<size_t>(Sql::close_hook)];
+  const string_view text = sql_text(Sql::close_hook);
   sqlite3_stmt* statement = nullptr;
-  const int rc = sqlite3_prepare_v2(handle, text.text, static_cast<int>(text.length), &statement, nullptr);
+  const int rc = sqlite3_prepare_v2(handle, text.data(), static_cast<int>(text.size()), &statement, nullptr);
   sqlite3_finalize(statement);
   return rc == SQLITE_OK ? Status() : Status::sqlite(rc, handle);
 }

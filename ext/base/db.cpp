@@ -6,13 +6,6 @@
 
 namespace wf {
 
-namespace {
-string_view text_of(Sql sql) {
-  const SqlText& text = kSql[static_cast<size_t>(sql)];
-  return {text.text, text.length};
-}
-}  // namespace
-
 Db* Db::create(sqlite3* handle) {
   void* memory = sqlite3_malloc64(sizeof(Db));
   return memory != nullptr ? new (memory) Db(handle) : nullptr;
@@ -39,9 +32,9 @@ Status Db::prepare(string_view text, sqlite3_stmt** out) {
 Status Db::borrow(Sql sql, sqlite3_stmt** out, Slot** slot) {
   Slot& cached = cache_[static_cast<size_t>(sql)];
   *slot = nullptr;
-  if (cached.in_use) return prepare(text_of(sql), out);
+  if (cached.in_use) return prepare(sql_text(sql), out);
   if (cached.statement == nullptr) {
-    WF_TRY(prepare(text_of(sql), &cached.statement));
+    WF_TRY(prepare(sql_text(sql), &cached.statement));
     ++cached_;
     cached.in_use = true;
     if (cached_ > kMostCached) make_room();
@@ -119,7 +112,7 @@ void Db::give_back(sqlite3_stmt* statement, Slot* slot) {
 }
 
 Status Db::script(Sql sql) {
-  const int rc = sqlite3_exec(handle_, text_of(sql).data(), nullptr, nullptr, nullptr);
+  const int rc = sqlite3_exec(handle_, sql_text(sql).data(), nullptr, nullptr, nullptr);
   return rc == SQLITE_OK ? Status() : Status::sqlite(rc, handle_);
 }
 

@@ -45,6 +45,13 @@ class Db {
   // Runs the statements of the script `sql`, one after the other.
   Status script(Sql sql);
 
+  // Changes when another connection has written to main; to be read inside a transaction.
+  unsigned data_version() const {
+    unsigned version = 0;
+    sqlite3_file_control(handle_, "main", SQLITE_FCNTL_DATA_VERSION, &version);
+    return version;
+  }
+
   // Whether main has our tables, all of them, and checks that this version knows their format (WF_SCHEMA).
   Status schema_exists(bool* exists);
   // Whether that check has been made once.
@@ -84,6 +91,20 @@ class Db {
     Db& db_;
   };
 
+  // Says that wf_run is under way, as long as it lives.
+  class Running {
+   public:
+    explicit Running(Db& db) : db_(db), alone_(!db.running_) { db.running_ = true; }
+    Running(const Running&) = delete;
+    Running& operator=(const Running&) = delete;
+    ~Running() { if (alone_) db_.running_ = false; }
+    bool alone() const { return alone_; }
+
+   private:
+    Db& db_;
+    bool alone_;
+  };
+
   // Shared by every function and module registered on the connection, and freed with the last of them.
   static Db* create(sqlite3* handle);
   void retain() { ++references_; }
@@ -105,6 +126,7 @@ class Db {
   sqlite3* handle_;
   int references_ = 1;
   int depth_ = 0;
+  bool running_ = false;
   bool hooked_ = false;         // the close hook is connected
   bool format_checked_ = false;
   unsigned format_of_ = 0;      // the state of the file in which it was

@@ -44,7 +44,7 @@ WriteScope::~WriteScope() {
   roll_back();
 }
 
-Status WriteScope::begin(Inline inline_mode, const char* function) {
+Status WriteScope::begin(Inline inline_mode, const char* function, bool locked) {
   if (db_.autocommit()) db_.forget_rolled_back();
   // Under an interrupt nothing can be prepared any more, so all that may be needed for the way back is prepared first.
   for (const Sql sql : {Sql::savepoint, Sql::savepoint_release, Sql::savepoint_undo, Sql::commit, Sql::roll_back}) WF_TRY(prepare_only(db_, sql));
@@ -58,6 +58,7 @@ Status WriteScope::begin(Inline inline_mode, const char* function) {
   }
   // An interrupt may be reported after the savepoint was opened.
   open_ = rc == SQLITE_OK || !db_.autocommit();
+  if (rc == SQLITE_OK && locked && !owns_) return {};
   return rc == SQLITE_OK ? lock(function) : Status::sqlite(rc, db_.handle());
 }
 

@@ -31,7 +31,8 @@ class WriteScope {
 
   // Opens the scope on behalf of the SQL function `function`; creates the tables if the file has none.
   // WF_CONTEXT, WF_SCHEMA, or SQLite's BUSY, READONLY ...
-  Status begin(Inline inline_mode, const char* function);
+  // With `locked` the caller's transaction is known to hold the write lock already.
+  Status begin(Inline inline_mode, const char* function, bool locked = false);
   Status commit();
   bool is_inline() const { return inline_; }
 

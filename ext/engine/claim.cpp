@@ -111,7 +111,7 @@ bool passes_filters(const Claim& args, string_view name, string_view version) {
 // The workflows that hold a slot of a full queue to their end.
 Status look_at_held(Db& db, string_view queue, const Claim& args, bool resumed_only, Millis now, Candidate* best) {
   Query held(db, Sql::queue_held);
-  held.bind(":queue", queue).bind(":now", now);
+  held.bind(":queue", queue).bind(":now", now).bind(":kind", args.kind);
   for (;;) {
     bool row;
     WF_TRY(held.next(&row));
@@ -126,7 +126,7 @@ Status look_at_held(Db& db, string_view queue, const Claim& args, bool resumed_o
 // through lanes would be long.
 Status look_at_resumed(Db& db, string_view queue, const Claim& args, const QueueSettings& settings, Millis now, Candidate* best) {
   Query resumed(db, Sql::queue_resumed);
-  resumed.bind(":queue", queue).bind(":now", now);
+  resumed.bind(":queue", queue).bind(":now", now).bind(":kind", args.kind);
   for (;;) {
     bool row;
     WF_TRY(resumed.next(&row));
@@ -149,7 +149,7 @@ Status look_into_queue(Db& db, string_view queue, const Claim& args, Millis now,
   for (int64_t below = INT64_MAX;;) {
     {
       Query q(db, Sql::lane_priority);
-      q.bind(":queue", queue).bind(":below", below);
+      q.bind(":queue", queue).bind(":below", below).bind(":kind", args.kind);
       bool row;
       WF_TRY(q.next(&row));
       if (!row) return {};
@@ -157,7 +157,7 @@ Status look_into_queue(Db& db, string_view queue, const Claim& args, Millis now,
     }
     if (best->found() && best->priority > below) return {};
     Query lanes(db, Sql::lane_due);
-    lanes.bind(":queue", queue).bind(":priority", below).bind(":now", now);
+    lanes.bind(":queue", queue).bind(":priority", below).bind(":now", now).bind(":kind", args.kind);
     for (;;) {
       bool row;
       WF_TRY(lanes.next(&row));
@@ -385,6 +385,7 @@ Status claim_one(Db& db, const Claim& args, Millis now, Text& out, int64_t* coun
   Workflow w;
   WF_TRY(load(db, handle, &w));
   const bool over = is_terminal(w.state);
+  if (!over && (w.flags & kScripted)) return scripted_error(w);
   if (w.state == State::paused && !w.lease_is_live(now)) return paused_error(w);
   if (!over && !w.lease_is_live(now) && (w.due_at == kNoTime || w.due_at > now)) return {};
   if (over || w.state != State::waiting) WF_TRY(may_act(db, handle, w, now, Act::write));
@@ -474,6 +475,28 @@ Status is_claimable(Db& db, const Claim& args, Millis now, bool* out) {
   WF_TRY(look(db, args, now, &best, &stale));
   *out = best.found() || stale.full();
   return {};
+}
+
+Status next_scripted(Db& db, string_view queues, Millis now, int64_t* seq) {
+  Text all;
+  if (queues.empty()) {
+    Query q(db, Sql::run_queues);
+    bool row;
+    WF_TRY(q.next(&row));
+    all.add(q.text(0));
+    if (!all.ok()) return Status::no_memory();
+  }
+  Claim args;
+  args.queues = queues.empty() ? all.view() : queues;
+  args.kind = 1;
+  for (StaleLanes stale;;) {
+    Candidate best;
+    WF_TRY(look(db, args, now, &best, &stale));
+    const bool full = stale.full();
+    *seq = best.seq;
+    if (full || best.found()) WF_TRY(stale.settle(db));
+    if (!full) return {};
+  }
 }
 
 }  // namespace wf

@@ -17,6 +17,7 @@ struct Claim {
   string_view id;                    // this workflow and no other
   string_view key;                   // the same claim again, as long as it is current
   bool steps = false;                // with the recorded outputs
+  int64_t kind = 0;                  // of lanes: 1 for workflows scripted in SQL
 };
 
 // Claims up to `limit` of the workflows that are due: highest priority first, then the earliest due time, then start order. Before,
@@ -26,5 +27,8 @@ Status claim(Db& db, const Claim& args, const Now& now, Text& out, int64_t* coun
 // Whether a claim with these arguments (names, versions, queues, worker) would find something now; writes nothing. It may say so once in
 // error, where a claim has to put lanes right first.
 Status is_claimable(Db& db, const Claim& args, Millis now, bool* out);
+
+// The workflow scripted in SQL that comes first among those that are due, 0 if there is none. `queues`: a JSON array, or empty: all.
+Status next_scripted(Db& db, string_view queues, Millis now, int64_t* seq);
 
 }  // namespace wf

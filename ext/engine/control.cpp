@@ -64,11 +64,30 @@ Status check_dedup(Db& db, const Workflow& w) {
                        WF_SV(q.text(0)));
 }
 
+// The steps of a scripted workflow that are to be done again.
+Status retry_steps(Db& db, const Workflow& w, Millis now) {
+  bool undone;
+  {
+    Query q(db, Sql::run_undone);
+    q.bind(":seq", w.seq);
+    WF_TRY(q.next(&undone));
+  }
+  if (undone) WF_TRY(run_for(db, Sql::control_redo, w, now));
+  for (const Sql sql : {Sql::run_untake_undone, Sql::run_forget_undone, Sql::run_again}) WF_TRY(run_for(db, sql, w, now));
+  return {};
+}
+
 Status retry_one(Db& db, const Workflow& w, string_view from, Millis now) {
   int64_t n = 0;
   if (!from.empty()) WF_TRY(step_n(db, w, from, &n));
   WF_TRY(check_dedup(db, w));
   if (!from.empty()) WF_TRY(drop_steps(db, w, n, now));
+  if (!from.empty() && (w.flags & kScripted)) {
+    Query q(db, Sql::run_items_drop);
+    q.bind(":seq", w.seq).bind(":step", from);
+    WF_TRY(q.run());
+  }
+  if (w.flags & kScripted) WF_TRY(retry_steps(db, w, now));
   WF_TRY(run_for(db, Sql::control_drop_outcome, w, now));
   WF_TRY(run_for(db, Sql::control_forgive_steps, w, now));
   WF_TRY(lane_expect(db, w.lane, now));

@@ -10,7 +10,7 @@ namespace {
 // The workflow that the handle may write for now.
 Status writer(Db& db, const Handle& handle, Millis now, Workflow* w) {
   WF_TRY(load(db, handle, w));
-  return may_act(db, handle, *w, now, Act::write);
+  return may_act(db, handle, *w, now, Act::note);
 }
 
 // What every write for a workflow brings with it; after everything that may refuse.

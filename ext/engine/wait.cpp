@@ -2,6 +2,7 @@
 
 #include "base/json.h"
 #include "base/scope.h"
+#include "engine/advance.h"
 #include "engine/lane.h"
 #include "engine/lease.h"
 
@@ -344,6 +345,10 @@ Status decide_wait(Db& db, const Workflow& w, Millis now, bool* satisfied) {
   return lane_moved(db, w);
 }
 
+Status decide_step(Db& db, int64_t seq, int64_t n, WaitKind kind, string_view topics, Millis due, Millis now, bool* satisfied, Text& output) {
+  return decide(db, seq, {{}, kind, n, topics, due, false, true}, now, satisfied, output);
+}
+
 Status wake(Db& db, int64_t seq, int64_t lane, Millis now) {
   WF_TRY(lane_expect(db, lane, now));
   Query q(db, Sql::wait_wake);
@@ -370,7 +375,9 @@ Status send_signal(Db& db, string_view id, string_view signal, const Value& payl
   }
   if (!*sent) return scope.commit();
   if (is_terminal(w.state)) WF_TRY(may_act(db, handle, w, time, Act::write));
-  if (w.under_pause == State::waiting) {
+  if (w.flags & kScripted) {
+    WF_TRY(wake_awaits(db, w, signal, time));
+  } else if (w.under_pause == State::waiting) {
     bool awaited;
     {
       Query q(db, Sql::signal_awaited);
@@ -410,6 +417,7 @@ Status emit_event(Db& db, string_view event, const Value& payload, const Now& no
   Text topic;
   topic.add('e').add(event);
   if (!topic.ok()) return Status::no_memory();
+  WF_TRY(wake_steps(db, topic.view(), time));
   for (const Sql sql : {Sql::wait_wake_lanes, Sql::wait_wake_all}) {
     Query q(db, sql);
     q.bind(":topic", topic.view()).bind(":now", time);
@@ -427,8 +435,10 @@ Status tell_joins(Db& db, int64_t seq, Millis now) {
   Text topic;
   topic.add('w').add_integer(seq);
   if (!topic.ok()) return Status::no_memory();
+  WF_TRY(wake_steps(db, topic.view(), now));
   for (;;) {
     int64_t waiter, lane;
+    bool scripted;
     {
       Query q(db, Sql::wait_waiters);
       q.bind(":topic", topic.view());
@@ -437,11 +447,19 @@ Status tell_joins(Db& db, int64_t seq, Millis now) {
       if (!found) return {};
       waiter = q.integer(0);
       lane = q.integer(1);
+      scripted = q.integer(2) != 0;
     }
     {
       Query q(db, Sql::join_retire);
       q.bind(":topic", topic.view()).bind(":seq", waiter);
       WF_TRY(q.run());
+    }
+    if (scripted) {
+      WF_TRY(lane_expect(db, lane, now));
+      Query q(db, Sql::run_wake);
+      q.bind(":seq", waiter).bind(":now", now);
+      WF_TRY(q.run());
+      continue;
     }
     bool waits_on, any = false;
     {
@@ -459,6 +477,11 @@ Status tell_joins(Db& db, int64_t seq, Millis now) {
 }
 
 Status drop_wait(Db& db, const Workflow& w) {
+  if (w.flags & kScripted) {
+    WF_TRY(run_for(db, Sql::wait_forget_workflow, w.seq));
+    WF_TRY(run_for(db, Sql::run_stop, w.seq));
+    return run_for(db, Sql::run_close, w.seq);
+  }
   if (w.under_pause != State::waiting) return {};
   for (const Sql sql : {Sql::wait_forget_workflow, Sql::wait_close, Sql::wait_unhold}) WF_TRY(run_for(db, sql, w.seq));
   return {};

@@ -38,6 +38,10 @@ Status emit_event(Db& db, string_view event, const Value& payload, const Now& no
 // If not, the workflow is put back to where it waits.
 Status decide_wait(Db& db, const Workflow& workflow, Millis now, bool* satisfied);
 
+// Looks whether what a step of a scripted workflow waits for, a signal or an event, has come, or its time is up; then `output` is the outcome. `n` is
+// the number of its row.
+Status decide_step(Db& db, int64_t seq, int64_t n, WaitKind kind, string_view topics, Millis due, Millis now, bool* satisfied, Text& output);
+
 // Tells the joins that wait for the workflow `seq` that it ends or is deleted; to be called before its own row is written.
 Status tell_joins(Db& db, int64_t seq, Millis now);
 

@@ -124,6 +124,7 @@ Status may_act(Db& db, const Handle& handle, const Workflow& w, Millis now, Act 
     if (w.state == State::cancelled && current && act == Act::record) return {};
     return terminal_error(w);
   }
+  if (w.flags & kScripted) return act == Act::note ? Status() : scripted_error(w);
   if (handle.is_token) {
     if (!current) {
       if (w.under_pause == State::waiting && closed_by(handle, w)) {
@@ -135,7 +136,7 @@ Status may_act(Db& db, const Handle& handle, const Workflow& w, Millis now, Act 
     if (!w.is_claimed() && act != Act::record) {
       return Status::error(Code::cancelled, "workflow '%.*s' was cancelled and is to be cleaned up", WF_SV(w.id.view()));
     }
-    if (w.state == State::paused && act == Act::write) return paused_error(w);
+    if (w.state == State::paused && act >= Act::note) return paused_error(w);
     return {};
   }
   if (w.under_pause == State::pending && w.due_at > now) {
@@ -148,6 +149,10 @@ Status may_act(Db& db, const Handle& handle, const Workflow& w, Millis now, Act 
   if (w.state == State::paused) return paused_error(w);
   if (w.state == State::waiting) return suspended_error(db, w);
   return {};
+}
+
+Status scripted_error(const Workflow& w) {
+  return Status::error(Code::state, "workflow '%.*s' is scripted in SQL: wf_run() advances it", WF_SV(w.id.view()));
 }
 
 Status paused_error(const Workflow& w) { return Status::error(Code::paused, "workflow '%.*s' is paused", WF_SV(w.id.view())); }

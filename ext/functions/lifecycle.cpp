@@ -45,6 +45,7 @@ Status read_start_options(const Options& o, Start* out) {
   WF_TRY(o.exclusive("delay", "at"));
   out->id = o.text("id");
   out->queue = o.text("queue", out->queue);
+  out->has_queue = o.has("queue");
   out->priority = o.integer("priority", 0);
   out->delay = o.integer("delay", 0);
   out->at = o.integer("at", kNoTime);

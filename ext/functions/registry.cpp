@@ -162,6 +162,16 @@ constexpr Option kRecoverOptions[] = {
 
 constexpr Option kNowOnly[] = {kNowOption};
 
+constexpr Option kExplainOptions[] = {{"format", OptionType::choice, "text (default), or a flowchart in Mermaid's language", 0, 0, "text mermaid"}};
+
+constexpr Option kRunOptions[] = {
+    {"limit", OptionType::integer, "at most so many steps", 1, INT32_MAX},
+    {"budget", OptionType::duration, "no step is begun after this much real time", 0, kDurationMax},
+    {"id", OptionType::id, "only this workflow"},
+    {"queue", OptionType::names, "only workflows of these queues; default all"},
+    kNowOption,
+};
+
 constexpr Function kFunctions[] = {
     {"wf_start", "name [, input]", 1, 3,
      "Starts a workflow and returns its id; the same id, name and input again changes nothing.", kWrites,
@@ -238,6 +248,14 @@ constexpr Function kFunctions[] = {
     {"wf_recover", "", 0, 1,
      "After a crash or a restore: voids all leases, so that no token given out before is accepted, and returns {epoch, leases_voided, in_doubt}.",
      kWrites | kNotInWritingStatement, "yes", kRecoverOptions, wf_recover},
+    {"wf_define", "name, definition", 2, 3, "Stores the definition of workflows scripted in SQL, a JSON document, and returns its version.",
+     kWrites | kDirectOnly | kNotInWritingStatement, "yes", kNowOnly, wf_define},
+    {"wf_undefine", "name", 1, 2, "Takes a definition away, not the workflows that are under way; returns 1, or 0 if there is none.",
+     kWrites | kDirectOnly | kNotInWritingStatement, "yes", kNowOnly, wf_undefine},
+    {"wf_explain", "what", 1, 2, "The plan of a definition: its name or the document itself; for the id of a workflow with the state of every step.", 0, "yes",
+     kExplainOptions, wf_explain},
+    {"wf_run", "", 0, 1, "Advances workflows scripted in SQL as far as they can go now, and returns how many steps were executed.",
+     kWrites | kDirectOnly | kNotInWritingStatement, "yes", kRunOptions, wf_run},
     {"wf_export", "id", 1, 1, "All that is stored of a workflow, as a JSON document for wf_import in another file; NULL: there is none.", 0, "yes", {}, wf_export},
     {"wf_import", "json", 1, 2, "Makes the workflow of a document of wf_export, paused, and returns its id.", kWrites | kDirectOnly | kNotInWritingStatement,
      "yes, as long as it is as it arrived; then WF_CONFLICT", kNowOnly, wf_import},

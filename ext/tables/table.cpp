@@ -192,8 +192,8 @@ class Planner {
     }
     columns.add('\0');
     if (!columns.ok() || !letters_.ok() || !where_.ok() || !order_.ok()) return SQLITE_NOMEM;
-    const string_view query = kSql[static_cast<size_t>(table_.query)].text;
-    char* select = sqlite3_mprintf(kSql[static_cast<size_t>(Sql::table_select)].text, columns.data(), query.data());
+    const string_view query = sql_text(table_.query);
+    char* select = sqlite3_mprintf(sql_text(Sql::table_select).data(), columns.data(), query.data());
     if (select == nullptr) return SQLITE_NOMEM;
     info_.idxStr = sqlite3_mprintf("%.*s\n%z%.*s%.*s", WF_SV(letters_.view()), select, WF_SV(where_.view()), WF_SV(order_.view()));
     info_.needToFreeIdxStr = 1;

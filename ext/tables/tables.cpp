@@ -56,6 +56,10 @@ constexpr Column kSchedules[] = {
     {"created_at", time}, {"error", any},
 };
 
+constexpr Column kDefinitions[] = {
+    {"name", text}, {"version", integer}, {"current", integer}, {"steps", any}, {"definition", any}, {"created_at", time}, {"live", any},
+};
+
 constexpr Column kStats[] = {
     {"name", any}, {"queue", any}, {"status", any}, {"count", any}, {"p50", any}, {"p95", any}, {"max", any},
 };
@@ -76,7 +80,7 @@ constexpr Table kTables[] = {
     {"wf_signals", Sql::table_signals, kSignals, true}, {"wf_events", Sql::table_events, kEvents},
     {"wf_values", Sql::table_values, kValues},          {"wf_streams", Sql::table_streams, kStreams},
     {"wf_queues", Sql::table_queues, kQueues},          {"wf_schedules", Sql::table_schedules, kSchedules},
-    {"wf_stats", Sql::table_stats, kStats},
+    {"wf_definitions", Sql::table_definitions, kDefinitions}, {"wf_stats", Sql::table_stats, kStats},
     {"wf_in_doubt", Sql::table_in_doubt, kInDoubt, true},
     {"wf_doctor", Sql::table_doctor, kDoctor},          {"wf_functions", Sql::table_functions, kFunctions},
 };

@@ -93,7 +93,7 @@ DAMAGE = [
     "DELETE FROM _wf_stream WHERE offset = 0",
     "DELETE FROM _wf_waiter WHERE topic LIKE 'e%'",
     "DELETE FROM _wf_waiter WHERE topic LIKE 'w%'",
-    "INSERT INTO _wf_waiter VALUES ('ex', 1)",
+    "INSERT INTO _wf_waiter VALUES ('ex', 1, '')",
     "UPDATE _wf_queue SET concurrency = -1",
     "UPDATE _wf_queue SET hold = 'odd'",
     "UPDATE _wf_queue SET rate_per = NULL",

@@ -39,6 +39,9 @@ OPTIONS_AT = {
     "wf_queue": 1,
     "wf_schedule": 4,
     "wf_tick": 0,
+    "wf_define": 2,
+    "wf_undefine": 1,
+    "wf_run": 0,
     "wf_wait": 1,
     "wf_import": 1,
 }

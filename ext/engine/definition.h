@@ -1,0 +1,121 @@
+// A definition: the document of a workflow scripted in SQL (docs/scripts.md), parsed and checked.
+//
+// The same parser serves wf_define, which wants every mistake at once, and wf_run, which wants to run what was stored.
+#pragma once
+
+#include "base/list.h"
+#include "base/numbers.h"
+#include "engine/settings.h"
+
+namespace wf {
+
+enum class Action : char { sql, task, start, sleep, await, await_event, emit };
+string_view action_name(Action action);
+
+// The SQL texts that a step may have. `action` is the statement of sql, or the query of sleep, await_event and emit.
+enum class Role : char { action, when, for_each, loop, input, undo, undo_input };
+constexpr size_t kRoles = 7;
+// "sql", "when" and so on, as in the document.
+string_view role_key(Role role, Action action);
+
+enum class FieldType : char { text, integer, real, json, any };
+
+struct Field {
+  string_view name;
+  FieldType type = FieldType::any;
+};
+
+struct Script {  // what a step and its undo have in common
+  int64_t max_attempts = 0;   // 0: of the workflow
+  bool has_backoff = false;
+  Backoff backoff;
+};
+
+struct ScriptStep : Script {
+  string_view name;
+  Action action = Action::sql;
+  string_view sql[kRoles];    // empty: there is none
+  string_view target;         // queue of task, workflow of start, event of await_event and emit, signals of await as a JSON array
+  string_view queue;          // of start; empty: default
+  Millis duration = kNoTime;  // of sleep
+  Millis timeout = kNoTime;
+  int64_t expect = -1;
+  bool all_rows = false;
+  bool keep_on = false;       // on_error continue
+  bool detached = false;
+  string_view undo_task;      // queue
+  Script undo;
+  size_t after = 0, after_count = 0;   // in Definition::after()
+
+  string_view text(Role role) const { return sql[static_cast<size_t>(role)]; }
+  bool has(Role role) const { return !text(role).empty(); }
+  bool has_undo() const { return has(Role::undo) || !undo_task.empty(); }
+};
+
+// What a parameter of a statement stands for.
+enum class Source : char { field, step, input, id, attempt, now, item, iteration, error };
+struct Parameter {
+  Source source = Source::id;
+  size_t index = 0;           // of the field or step
+  string_view member;         // of :name::member, else empty
+};
+
+// Collects what is wrong with a definition: "path: message; path: message".
+class Mistakes {
+ public:
+  // `step` is the number of a step, or -1 for the document itself; `key` may be empty.
+  void add(int64_t step, string_view key, const char* format, ...);
+  int64_t count() const { return count_; }
+  string_view text() const { return text_.view(); }
+  bool ok() const { return text_.ok(); }
+
+ private:
+  Text text_;
+  int64_t count_ = 0;
+};
+
+class Definition {
+ public:
+  Definition() = default;
+  Definition(const Definition&) = delete;
+  Definition& operator=(const Definition&) = delete;
+  ~Definition() { sqlite3_free(texts_); }
+
+  // Reads `document`, of which it keeps a copy. What is wrong goes to `mistakes`; then it is not to be used.
+  Status parse(string_view document, Mistakes& mistakes);
+
+  // In the order of the document; the pseudo step `output` is the last, if there is one.
+  size_t size() const { return steps_.size(); }
+  const ScriptStep& step(size_t i) const { return steps_[i]; }
+  bool has_output() const { return has_output_; }
+  // The number of the step, or -1.
+  int64_t find(string_view name) const;
+  // The numbers of the steps that `step` comes after.
+  size_t after(const ScriptStep& step, size_t i) const { return static_cast<size_t>(after_[step.after + i]); }
+  bool comes_after(size_t step, size_t other) const;
+  size_t fields() const { return fields_.size(); }
+  const Field& field(size_t i) const { return fields_[i]; }
+  bool has_undo() const;
+  // Whether every step comes after the one before it, and after no other.
+  bool is_line() const { return is_line_; }
+  string_view document() const { return document_; }
+  // Defaults of wf_start's options.
+  const ScriptStep& defaults() const { return defaults_; }
+
+  // What the parameter `name`, as it stands in SQL with its first character, means in this place. Not `*found`: nothing; `why` says why.
+  void resolve(size_t step, Role role, string_view name, Parameter* out, bool* found, const char** why) const;
+
+ private:
+  friend class DefinitionReader;
+  bool is_ancestor(size_t step, size_t other, Text& seen) const;
+
+  char* texts_ = nullptr;      // the document, and the texts unescaped from it
+  string_view document_;
+  List<ScriptStep> steps_;
+  List<Field> fields_;
+  Numbers after_;
+  ScriptStep defaults_;
+  bool has_output_ = false, is_line_ = false;
+};
+
+}  // namespace wf

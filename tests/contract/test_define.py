@@ -1,0 +1,263 @@
+"""wf_define, wf_undefine, wf_explain, and starting what is defined."""
+
+import json
+import sqlite3
+
+import pytest
+from support import wf_error
+
+
+@pytest.fixture
+def db(db):
+    db.at(0)
+    db.execute("CREATE TABLE t(x INTEGER PRIMARY KEY, y)")
+    db.execute("CREATE TABLE strict(x UNIQUE ON CONFLICT ROLLBACK)")
+    db.execute("CREATE TABLE guarded(x)")
+    db.execute("CREATE TRIGGER guard BEFORE INSERT ON guarded BEGIN SELECT raise(ROLLBACK, 'no'); END")
+    return db
+
+
+def step(text="SELECT 1", name="a", **keys):
+    return {"name": name, "sql": text, **keys}
+
+
+def document(*steps, **keys):
+    return {"steps": list(steps) or [step()], **keys}
+
+
+def test_it_returns_the_version_and_the_same_document_again_changes_nothing(db):
+    assert db.wf_define("f", document()) == 1
+    assert db.wf_define("f", ' {"steps" : [ {"sql":"SELECT 1", "name":"a"} ] }') == 1
+    assert db.wf_define("f", document(step("SELECT 2"))) == 2
+    assert db.rows("SELECT name, version, current, steps FROM wf_definitions ORDER BY version") == [("f", 1, 0, 1), ("f", 2, 1, 1)]
+    assert db.wf_check() is None
+
+
+@pytest.mark.parametrize(
+    "doc, path, says",
+    [
+        ("[]", "", "must be a JSON object"),
+        ("{", "", "not valid JSON"),
+        ({}, "steps:", "at least one step"),
+        ({"steps": []}, "steps:", "at least one step"),
+        ({"steps": 5}, "steps:", "must be an array, got 5"),
+        ({"steps": [5]}, "steps[0]:", "must be an object, got 5"),
+        (document(stepz=1), "stepz:", "no such key; allowed are max_attempts"),
+        (document({"name": "a"}), "steps[0]:", "one of sql, task, start"),
+        (document({"name": "a", "sql": "SELECT 1", "sleep": 5}), "steps[0]:", "one of sql, task, start"),
+        (document(step(name="")), "steps[0].name:", "a name"),
+        (document({"sql": "SELECT 1"}), "steps[0].name:", "needs a name"),
+        (document(step(name="no-dash")), "steps[0].name:", "no-dash"),
+        (document(step(name="item")), "steps[0].name:", "means something already"),
+        (document(step(name="Output")), "steps[0].name:", "means something already"),
+        (document(step(), step(name="A")), "steps[1].name:", "steps[0]"),
+        (document(step(name="f"), input={"f": "text"}), "steps[0].name:", "field of the input"),
+        (document(step(), input={"f": "string"}), "input.f:", "text, integer, real, json or any"),
+        (document(step(), input={"id": "text"}), "input.id:", "means something already"),
+        (document(step(wen="SELECT 1")), "steps[0].wen:", "allowed are name, sql, when"),
+        (document({"name": "a", "sleep": "5s", "expect": 1}), "steps[0].expect:", "a step with sleep has no such key"),
+        (document({"name": "a", "sleep": "a while"}), "steps[0].sleep:", "a duration"),
+        (document({"name": "a", "sleep": -1}), "steps[0].sleep:", "a duration"),
+        (document({"name": "a", "await": []}), "steps[0].await:", "array of names"),
+        (document(step(after="z")), "steps[0].after:", "no step 'z'"),
+        (document(step(after="a")), "steps[0].after:", "itself"),
+        (document(step(after="b"), step(name="b", after="a")), "steps[0].after:", "circle"),
+        (document(step(expect=-1)), "steps[0].expect:", "integer from 0"),
+        (document(step(rows="some")), "steps[0].rows:", "first or all"),
+        (document(step(on_error="stop")), "steps[0].on_error:", "fail or continue"),
+        (document(step(max_attempts=0)), "steps[0].max_attempts:", "from 1"),
+        (document(step(backoff={"initial": "x"})), "steps[0].backoff:", "initial, max"),
+        (document(step(undo={})), "steps[0].undo:", "sql or task"),
+        (document(step(undo={"sql": "SELECT 1", "what": 1})), "steps[0].undo.what:", "an undo has no such key"),
+        (document(step(for_each="SELECT 1", **{"while": "SELECT 1"})), "steps[0].while:", "exclude each other"),
+        (document(step("SELECT * FROM stokc")), "steps[0].sql:", "no such table: stokc"),
+        (document(step("SELEC 1")), "steps[0].sql:", "must begin with SELECT"),
+        (document(step("SELECT 1; SELECT 2")), "steps[0].sql:", "one statement"),
+        (document(step("; SELECT 1")), "steps[0].sql:", "must begin with SELECT"),
+        (document(step("PRAGMA journal_mode")), "steps[0].sql:", "must begin with SELECT"),
+        (document(step("ATTACH 'x' AS y")), "steps[0].sql:", "must begin with SELECT"),
+        (document(step("BEGIN")), "steps[0].sql:", "must begin with SELECT"),
+        (document(step("CREATE TABLE z(x)")), "steps[0].sql:", "must begin with SELECT"),
+        (document(step("EXPLAIN SELECT 1")), "steps[0].sql:", "must begin with SELECT"),
+        (document(step("VACUUM")), "steps[0].sql:", "must begin with SELECT"),
+        (document(step("INSERT OR ROLLBACK INTO t VALUES(1, 1)")), "steps[0].sql:", "roll the whole transaction back"),
+        (document(step("INSERT INTO strict VALUES(1)")), "steps[0].sql:", "roll the whole transaction back"),
+        (document(step("INSERT INTO guarded VALUES(1)")), "steps[0].sql:", "roll the whole transaction back"),
+        (document(step(when="DELETE FROM t")), "steps[0].when:", "only read"),
+        (document(step(undo="SELECT * FROM stokc")), "steps[0].undo:", "no such table: stokc"),
+        (document(step(), output="SELECT * FROM stokc"), "output:", "no such table: stokc"),
+        (document(step("SELECT ?")), "steps[0].sql:", "parameters have names"),
+        (document(step("SELECT ?5")), "steps[0].sql:", "parameters have names"),
+        (document(step("SELECT :nobody")), "steps[0].sql:", ":nobody: there is no field, step or built-in"),
+        (document(step("SELECT :item")), "steps[0].sql:", "with for_each"),
+        (document(step("SELECT :iteration")), "steps[0].sql:", "with while"),
+        (document(step("SELECT :error")), "steps[0].sql:", "in an undo"),
+        (document(step("SELECT :a")), "steps[0].sql:", "own result"),
+        (document(step("SELECT :b", after=[]), step(name="b", after=[])), "steps[0].sql:", "does not come after"),
+        (document(step("SELECT :f::x"), input={"f": "text"}), "steps[0].sql:", "no members"),
+        (document(step("SELECT 1\x00")), "steps[0].sql:", "NUL"),
+    ],
+)
+def test_a_mistake_is_named_with_its_path(db, doc, path, says):
+    with wf_error("WF_INVALID", "definition 'f': " + path, says) as raised:
+        db.wf_define("f", doc if isinstance(doc, str) else json.dumps(doc))
+    assert db.rows("SELECT * FROM wf_definitions") == []
+
+
+def test_all_mistakes_are_reported_at_once(db):
+    with wf_error("WF_INVALID", "has 4 mistakes", "steps[0].sql: no such table: stokc", "steps[1].name", "steps[2].sleep", "steps[2].wen"):
+        db.wf_define("f", document(step("SELECT * FROM stokc"), step(name="1"), {"name": "c", "sleep": "x", "wen": 1}))
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["SELECT 1", "VALUES(1)", "WITH c AS (SELECT 1) SELECT * FROM c", "INSERT INTO t(y) VALUES(1)", "UPDATE t SET y = 1", "DELETE FROM t", "REPLACE INTO t VALUES(1, 1)",
+     "-- a comment\n /* another */ select 1;  -- the end", "INSERT OR IGNORE INTO t VALUES(1, 1)", "SELECT @f, $f, :f"],
+)  # fmt: skip
+def test_what_may_run_is_accepted(db, text):
+    assert db.wf_define("f", document(step(text), input={"f": "any"})) == 1
+
+
+@pytest.mark.parametrize("value", [5, None, b"{}"])
+def test_a_definition_is_text(db, value):
+    with wf_error("WF_INVALID", "definition of wf_define"):
+        db.wf_define("f", value)
+
+
+def test_odd_documents_are_refused_or_stored(db):
+    deep = "[" * 5000 + "]" * 5000
+    with wf_error("WF_INVALID", "not valid JSON"):
+        db.wf_define("f", '{"steps":' + deep + "}")
+    with wf_error("WF_INVALID", "steps: there may be 1000 steps"):
+        db.wf_define("f", document(*(step(name="s%d" % n) for n in range(1001))))
+    with wf_error("WF_INVALID", "the key is given twice"):
+        db.wf_define("f", '{"steps":[{"name":"a","sql":"SELECT 1","sql":"SELECT 2"}]}')
+    assert db.wf_define("f", document(*(step(name="s%d" % n, description="x" * 1000) for n in range(1000)))) == 1
+
+
+def test_only_direct_calls_define_and_run(db):
+    db.wf_init()
+    for call in ("wf_define('f', '{}')", "wf_undefine('f')", "wf_run()"):
+        db.execute("CREATE VIEW v AS SELECT %s" % call)
+        with pytest.raises(sqlite3.OperationalError, match="unsafe use"):
+            db.rows("SELECT * FROM v")
+        db.execute("DROP VIEW v")
+        with wf_error("WF_CONTEXT"):
+            db.execute("INSERT INTO t(y) VALUES(%s)" % call)
+
+
+# Starting
+
+
+def test_a_start_is_bound_to_the_version_that_was_current(db):
+    db.wf_define("f", document(step("INSERT INTO t(y) VALUES('one')")))
+    db.wf_start("f", id="old")
+    db.wf_define("f", document(step("INSERT INTO t(y) VALUES('two')")))
+    db.wf_start("f", id="new")
+    db.wf_start("f", id="asked", version="1")
+    assert dict(db.rows("SELECT id, version FROM wf_workflows")) == {"old": "1", "new": "2", "asked": "1"}
+    assert db.rows("SELECT version, live FROM wf_definitions ORDER BY version") == [(1, 2), (2, 1)]
+    db.wf_run()
+    assert sorted(db.column("SELECT y FROM t")) == ["one", "one", "two"]
+
+
+@pytest.mark.parametrize("version", ["3", "0", "x"])
+def test_a_version_that_is_not_there_is_not_found(db, version):
+    db.wf_define("f", document())
+    with wf_error("WF_NOT_FOUND", "'f' has no version '%s'" % version):
+        db.wf_start("f", version=version)
+
+
+@pytest.mark.parametrize(
+    "given, says",
+    [
+        ({"t": 5}, "field 't' of the input of 'f' must be text, got 5"),
+        ({"i": 1.5}, "field 'i' of the input of 'f' must be an integer, got 1.5"),
+        ({"r": "x"}, "field 'r' of the input of 'f' must be a number"),
+        ([1], "must be a JSON object"),
+        (5, "must be a JSON object"),
+    ],
+)
+def test_the_input_is_checked_at_the_start(db, given, says):
+    db.wf_define("f", document(input={"t": "text", "i": "integer", "r": "real", "j": "json", "x": "any"}))
+    with wf_error("WF_INVALID", says):
+        db.wf_start("f", given)
+    assert db.wf_start("f", {"i": 3.0, "more": 1}, id="ok") == "ok"
+    assert db.wf_start("f", id="none") == "none"
+
+
+def test_a_scripted_workflow_is_not_manual(db):
+    db.wf_define("f", document())
+    with wf_error("WF_INVALID", "manual"):
+        db.wf_start("f", manual=True)
+
+
+def test_the_document_gives_defaults_for_the_start(db):
+    db.wf_define("f", document(queue="q", timeout=60, max_attempts=3, backoff={"initial": 5}))
+    db.wf_start("f", id="w1")
+    db.wf_start("f", id="w2", queue="other", timeout=5, max_attempts=2)
+    assert db.rows("SELECT queue, max_attempts, deadline_at - 0 > 0 FROM wf_workflows ORDER BY id") == [("q", 3, 1), ("other", 2, 1)]
+
+
+def test_undefine_lets_go_on_what_is_under_way(db):
+    db.wf_define("f", document(step("INSERT INTO t(y) VALUES('done')")))
+    db.wf_start("f", id="w1")
+    assert (db.wf_undefine("f"), db.wf_undefine("f")) == (1, 0)
+    db.wf_start("f", id="w2")                              # an ordinary workflow, for workers
+    db.wf_run()
+    assert (db.wf_status("w1"), db.wf_status("w2")) == ("completed", "pending")
+    assert db.claim()["id"] == "w2" and db.wf_check() is None
+    assert db.wf_define("f", document(step("INSERT INTO t(y) VALUES('done')"))) == 1
+
+
+def test_a_definition_that_was_never_used_goes_away_whole(db):
+    db.wf_define("f", document())
+    db.wf_undefine("f")
+    assert db.rows("SELECT * FROM wf_definitions") == []
+
+
+def test_a_trigger_may_start_what_is_defined_but_not_run_it(db):
+    db.wf_define("f", document(step("INSERT INTO t(y) VALUES(:input)")))
+    db.execute("CREATE TABLE inbox(x)")
+    db.execute("CREATE TRIGGER go AFTER INSERT ON inbox BEGIN SELECT wf_start('f', json_quote(new.x)); END")
+    db.execute("INSERT INTO inbox VALUES('hello')")
+    assert db.wf_pending() == 1
+    db.wf_run()
+    assert db.column("SELECT y FROM t") == ['"hello"']
+
+
+# wf_explain
+
+
+def test_explain_draws_a_definition_by_name_and_by_document(db):
+    doc = document(step("UPDATE t SET y = 1", expect=1, max_attempts=3), {"name": "nap", "sleep": "90s"}, step(name="c", after="a", when="SELECT 1", undo="DELETE FROM t"))
+    db.wf_define("f", doc)
+    plan = db.value("SELECT wf_explain('f')")
+    assert plan.splitlines()[0] == "f version 1"
+    for piece in ("1. a", "UPDATE t SET y = 1", "expects 1 row; at most 3 attempts", "sleep 90s", "when SELECT 1", "after a", "undo DELETE FROM t"):
+        assert piece in plan, piece
+    assert db.value("SELECT wf_explain(?)", json.dumps(doc)).splitlines()[1:] == plan.splitlines()[1:]
+
+
+def test_explain_shows_the_state_of_a_workflows_steps(db):
+    db.wf_define("f", document(step(), {"name": "nap", "sleep": "90s"}, step(name="c")))
+    db.wf_start("f", id="w1")
+    db.wf_run()
+    plan = db.value("SELECT wf_explain('w1')")
+    assert plan.splitlines()[0] == "w1: f version 1, waiting"
+    assert "[done]" in plan and "[waiting]" in plan and "[]" in plan
+
+
+def test_explain_as_a_flowchart(db):
+    chart = db.value("SELECT wf_explain(?, '{\"format\":\"mermaid\"}')", json.dumps(document(step("SELECT 'x'"), step(name="b"))))
+    assert chart.splitlines() == ["flowchart TD", "  s0[\"a: SELECT 'x'\"]", "  s1[\"b: SELECT 1\"]", "  s0 --> s1"]
+
+
+def test_explain_of_nothing_is_not_found_and_of_nonsense_invalid(db):
+    with wf_error("WF_NOT_FOUND", "nobody"):
+        db.value("SELECT wf_explain('nobody')")
+    with wf_error("WF_INVALID", "definition: steps"):
+        db.value("SELECT wf_explain('{}')")
+    db.wf_start("job", id="j")
+    with wf_error("WF_NOT_FOUND", "'j'"):
+        db.value("SELECT wf_explain('j')")

@@ -1,0 +1,638 @@
+"""wf_run: workflows scripted in SQL, step by step."""
+
+import json
+import sqlite3
+
+import pytest
+from support import sql_time, wf_error
+
+
+@pytest.fixture
+def db(db):
+    db.at(0)
+    db.execute("CREATE TABLE log(x)")
+    db.execute("CREATE TABLE stock(sku TEXT PRIMARY KEY, free INTEGER CHECK(free >= 0), held INTEGER DEFAULT 0)")
+    db.execute("INSERT INTO stock VALUES('a', 10, 0)")
+    return db
+
+
+def sql(name, text, **keys):
+    return {"name": name, "sql": text, **keys}
+
+
+def note(name, **keys):
+    return sql(name, "INSERT INTO log VALUES('%s')" % name, **keys)
+
+
+def define(db, *steps, name="flow", **keys):
+    return db.wf_define(name, {"steps": list(steps), **keys})
+
+
+def start(db, *steps, input=None, **keys):
+    """Defines `flow` with these steps and starts w1."""
+    options = {key: keys.pop(key) for key in ("max_attempts", "timeout", "queue", "priority", "backoff") if key in keys}
+    define(db, *steps, **keys)
+    return db.wf_start("flow", input, id="w1", **options)
+
+
+def log(db):
+    return db.column("SELECT x FROM log ORDER BY rowid")
+
+
+def steps(db, id="w1"):
+    return dict(db.rows("SELECT name, status FROM wf_steps WHERE workflow_id = ?", id))
+
+
+def result(db, step, id="w1"):
+    return json.loads(db.value("SELECT output FROM _wf_step WHERE name = ? AND wf = (SELECT seq FROM _wf_workflow WHERE id = ?)", step, id) or "null")
+
+
+def error(db, id="w1"):
+    return json.loads(db.wf_error(id))
+
+
+def reason(db, id="w1"):
+    return db.value("SELECT reason FROM wf_pending WHERE id = ?", id)
+
+
+# The order of steps
+
+
+def test_it_runs_the_steps_in_order_and_says_how_many(db):
+    start(db, note("a"), note("b"), note("c"))
+    assert db.wf_run() == 3
+    assert log(db) == ["a", "b", "c"] and db.wf_status("w1") == "completed"
+    assert db.wf_run() == 0 and db.wf_check() is None
+
+
+def test_branches_run_when_what_they_come_after_is_over(db):
+    start(db, note("a"), note("b", after="a"), note("c", after="a"), note("d", after=["b", "c"]), note("e", after=[]))
+    db.wf_run()
+    order = log(db)
+    assert sorted(order) == list("abcde")
+    assert order.index("a") < order.index("b") < order.index("d") and order.index("c") < order.index("d")
+
+
+def test_after_may_name_a_later_step(db):
+    start(db, note("a", after="b"), note("b", after=[]))
+    db.wf_run()
+    assert log(db) == ["b", "a"]
+
+
+def test_a_step_whose_when_is_false_null_or_empty_is_skipped_and_the_rest_goes_on(db):
+    start(
+        db,
+        note("a", when="SELECT 0"),
+        note("b", when="SELECT NULL"),
+        note("c", when="SELECT 1 WHERE 0"),
+        note("d", when="SELECT 'no'"),
+        note("e", when="SELECT 0.5"),
+        sql("f", "INSERT INTO log VALUES(coalesce(:a, 'null'))"),
+    )
+    db.wf_run()
+    assert log(db) == ["e", "null"]
+    assert steps(db) == {"a": "skipped", "b": "skipped", "c": "skipped", "d": "skipped", "e": "done", "f": "done"}
+    assert db.wf_check() is None
+
+
+# Results and parameters
+
+
+def test_the_result_is_the_first_row_as_an_object(db):
+    start(db, sql("a", "SELECT 1 AS i, 2.5 AS r, 'x' AS t, NULL AS n, x'00ff' AS b UNION ALL SELECT 9, 9, 9, 9, 9"))
+    db.wf_run()
+    assert result(db, "a") == {"i": 1, "r": 2.5, "t": "x", "n": None, "b": {"$blob": "00ff"}}
+
+
+def test_rows_all_gives_them_all_and_no_row_is_null(db):
+    start(db, sql("a", "SELECT value AS v FROM json_each('[1,2]')", rows="all"), sql("b", "SELECT 1 WHERE 0"), sql("c", "SELECT 1 WHERE 0", rows="all"))
+    db.wf_run()
+    assert (result(db, "a"), result(db, "b"), result(db, "c")) == ([{"v": 1}, {"v": 2}], None, [])
+
+
+def test_a_statement_without_columns_says_how_many_rows_it_changed(db):
+    start(db, sql("a", "INSERT INTO log SELECT value FROM json_each('[1,2,3]')"))
+    db.wf_run()
+    assert result(db, "a") == {"changes": 3}
+
+
+def test_fields_are_bound_as_declared(db):
+    db.wf_define(
+        "flow",
+        {
+            "input": {"t": "text", "i": "integer", "r": "real", "j": "json", "x": "any", "missing": "text"},
+            "steps": [sql("a", "SELECT typeof(:t) || typeof(:i) || typeof(:r) || typeof(:j) || typeof(:x) || typeof(:missing) AS types, :t AS t, :i AS i, :r AS r, :j AS j, :x AS x")],
+        },
+    )
+    db.wf_start("flow", {"t": "it's; DROP TABLE log", "i": 3, "r": 1.5, "j": [1, "2"], "x": True}, id="w1")
+    db.wf_run()
+    got = result(db, "a")
+    assert got["types"] == "textintegerrealtextintegernull"
+    assert (got["t"], got["i"], got["r"], json.loads(got["j"]), got["x"]) == ("it's; DROP TABLE log", 3, 1.5, [1, "2"], 1)
+
+
+def test_built_in_parameters(db):
+    start(db, sql("a", "SELECT :id AS id, :attempt AS attempt, :input AS input, :now AS now"), input={"k": 1})
+    db.wf_run()
+    assert result(db, "a") == {"id": "w1", "attempt": 1, "input": '{"k":1}', "now": sql_time(0)}
+
+
+def test_members_of_results_have_their_sql_types(db):
+    start(
+        db,
+        sql("a", "SELECT 1 AS i, 2.5 AS r, 'x' AS t, NULL AS n, x'00ff' AS b, json_array(1) AS j"),
+        sql("b", "SELECT typeof(:a::i) || typeof(:a::r) || typeof(:a::t) || typeof(:a::n) || typeof(:a::b) || typeof(:a::none) AS types, hex(:a::b) AS b, :a::j AS j, :a AS a"),
+    )
+    db.wf_run()
+    got = result(db, "b")
+    assert (got["types"], got["b"], got["j"]) == ("integerrealtextnullblobnull", "00FF", "[1]")
+    assert json.loads(got["a"])["t"] == "x"
+
+
+def test_output_is_the_workflows_output(db):
+    start(db, sql("a", "SELECT 41 AS n"), output="SELECT json_object('n', :a::n + 1)")
+    db.wf_run()
+    assert json.loads(db.wf_result("w1")) == {"n": 42}
+
+
+def test_without_output_it_is_null(db):
+    start(db, note("a"))
+    db.wf_run()
+    assert db.wf_result("w1") == "null"
+
+
+# Loops and fan-out
+
+
+def test_for_each_runs_once_per_row_and_collects_the_results(db):
+    start(db, sql("a", "INSERT INTO log VALUES(:item::n || :item::w) RETURNING x" if sqlite3.sqlite_version_info >= (3, 35) else "SELECT :item::n || :item::w AS x",
+                  for_each="SELECT value AS n, 'w' AS w FROM json_each('[3,1,2]')"), sql("b", "SELECT :a AS all_"))
+    assert db.wf_run() == 5
+    assert [r["x"] for r in json.loads(result(db, "b")["all_"])] == ["3w", "1w", "2w"]
+    assert db.wf_check() is None
+
+
+def test_an_item_of_one_column_is_its_value(db):
+    start(db, sql("a", "SELECT typeof(:item) AS t, :item AS v", for_each="VALUES(1), (2.5), ('x'), (NULL), ('{\"k\":7}'), (x'01')"))
+    db.wf_run()
+    assert [r["t"] for r in result(db, "a")] == ["integer", "real", "text", "null", "text", "blob"]
+
+
+def test_a_for_each_without_rows_has_an_empty_result(db):
+    start(db, sql("a", "SELECT :item AS v", for_each="SELECT 1 WHERE 0"), note("b"))
+    db.wf_run()
+    assert result(db, "a") == [] and log(db) == ["b"]
+
+
+def test_while_repeats_and_sees_its_last_result(db):
+    start(db, sql("a", "SELECT coalesce(:a::n, 1) * 2 AS n, :iteration AS i", **{"while": "SELECT coalesce(:a::n, 0) < 20"}), sql("b", "INSERT INTO log VALUES(:a::n)"))
+    assert db.wf_run() == 7
+    assert result(db, "a") == {"n": 32, "i": 4} and log(db) == [32]
+    assert db.wf_check() is None
+
+
+def test_a_while_that_is_false_at_once_has_no_result(db):
+    start(db, note("a", **{"while": "SELECT 0"}), note("b"))
+    db.wf_run()
+    assert log(db) == ["b"] and result(db, "a") is None
+
+
+# Time, signals, events
+
+
+def test_sleep_waits_until_its_time(db):
+    start(db, {"name": "nap", "sleep": "1h"}, note("a"))
+    assert db.wf_run() == 1
+    assert (db.wf_status("w1"), reason(db), log(db)) == ("waiting", "sleeping", [])
+    db.at(3599)
+    assert db.wf_run() == 0
+    db.at(3600)
+    db.wf_run()
+    assert log(db) == ["a"] and db.wf_check() is None
+
+
+def test_sleep_of_a_query(db):
+    start(db, {"name": "nap", "sleep": "SELECT '250ms'"}, note("a"))
+    db.wf_run()
+    db.at(0.25)
+    db.wf_run()
+    assert log(db) == ["a"]
+
+
+def test_await_takes_a_signal(db):
+    start(db, {"name": "ok", "await": "approval"}, sql("a", "INSERT INTO log VALUES(:ok::signal || json_extract(:ok, '$.payload.by'))"))
+    db.wf_run()
+    assert reason(db) == "waiting for signal approval" and db.wf_check() is None
+    db.wf_signal("w1", "other")
+    assert db.wf_run() == 0
+    db.wf_signal("w1", "approval", {"by": "me"})
+    db.wf_run()
+    assert log(db) == ["approvalme"] and db.wf_status("w1") == "completed"
+
+
+def test_an_early_signal_is_kept(db):
+    start(db, {"name": "ok", "await": ["yes", "no"]}, sql("a", "INSERT INTO log VALUES(:ok::signal)"))
+    db.wf_signal("w1", "no")
+    db.wf_run()
+    assert log(db) == ["no"] and db.wf_check() is None
+
+
+def test_await_times_out(db):
+    start(db, {"name": "ok", "await": "approval", "timeout": 60}, sql("a", "INSERT INTO log VALUES(coalesce(:ok::signal, 'none'))"))
+    db.wf_run()
+    db.at(60)
+    db.wf_run()
+    assert log(db) == ["none"] and result(db, "ok") == {"signal": None, "timeout": True}
+
+
+def test_two_branches_wait_at_once(db):
+    start(db, {"name": "one", "await": "x", "after": []}, {"name": "two", "await": "y", "after": []}, note("end", after=["one", "two"]))
+    db.wf_run()
+    db.wf_signal("w1", "y")
+    db.wf_run()
+    assert steps(db)["two"] == "done" and db.wf_status("w1") == "waiting" and db.wf_check() is None
+    db.wf_signal("w1", "x")
+    db.wf_run()
+    assert log(db) == ["end"]
+
+
+def test_events_are_emitted_and_awaited(db):
+    define(db, {"name": "tell", "emit": "SELECT 'done-' || :id", "input": "SELECT json_object('n', 7)"}, name="teller")
+    start(db, {"name": "hear", "await_event": "done-t1"}, sql("a", "INSERT INTO log VALUES(json_extract(:hear, '$.payload.n'))"))
+    db.wf_run()
+    assert reason(db) == "waiting for event done-t1" and db.wf_check() is None
+    db.wf_start("teller", id="t1")
+    db.wf_run()
+    assert log(db) == [7] and result(db, "tell", "t1") == {"n": 7} and db.wf_check() is None
+
+
+# Children
+
+
+def test_a_task_is_a_child_for_workers(db):
+    start(db, {"name": "charge", "task": "payments", "input": "SELECT json_object('n', 5)", "max_attempts": 3}, sql("a", "INSERT INTO log VALUES(:charge::ref)"))
+    db.wf_run()
+    assert reason(db) == "waiting for task charge" and db.wf_check() is None
+    claim = db.claim("payments")
+    assert (claim["id"], claim["name"], claim["input"], claim["parent"]) == ("w1/charge", "charge", {"n": 5}, "w1")
+    db.wf_complete(claim["token"], {"ref": "r9"})
+    db.wf_run()
+    assert log(db) == ["r9"] and db.wf_check() is None
+
+
+def test_a_task_that_fails_fails_its_step(db):
+    start(db, {"name": "charge", "task": "payments", "max_attempts": 1})
+    db.wf_run()
+    db.wf_fail(db.claim("payments")["token"], "no money")
+    db.wf_run()
+    assert db.wf_status("w1") == "failed" and error(db)["step"] == "charge" and error(db)["error"] == "no money"
+    assert db.wf_retry("w1") == 1
+    db.wf_run()
+    db.wf_complete(db.claim("payments")["token"])
+    db.wf_run()
+    assert db.wf_status("w1") == "completed" and db.wf_check() is None
+
+
+def test_a_thousand_tasks_of_one_step(db):
+    start(db, {"name": "mail", "for_each": "SELECT value FROM json_each(:input)", "task": "email"}, note("end"), input=list(range(1000)))
+    db.wf_run()
+    for claim in json.loads(db.wf_claim("email", None, limit=1000)):
+        db.wf_complete(claim["token"], claim["input"])
+    db.wf_run()
+    assert result(db, "mail") == list(range(1000)) and log(db) == ["end"] and db.wf_check() is None
+
+
+def test_start_runs_another_scripted_workflow(db):
+    define(db, note("inner"), name="part", output="SELECT 7")
+    start(db, {"name": "sub", "start": "part", "queue": "q"}, sql("a", "INSERT INTO log VALUES(:sub)"))
+    db.wf_run()
+    assert log(db) == ["inner", "7"] and db.workflow("w1/sub")["queue"] == "q"
+
+
+def test_a_detached_start_is_not_waited_for(db):
+    start(db, {"name": "sub", "start": "job", "detached": True}, note("a"))
+    db.wf_run()
+    assert (log(db), result(db, "sub"), db.wf_status("w1/sub")) == (["a"], {"id": "w1/sub"}, "pending")
+
+
+# Failure
+
+
+def test_a_failing_step_leaves_nothing_but_the_record_and_is_tried_again(db):
+    start(db, sql("a", "INSERT INTO log SELECT value FROM json_each('[1,2]') UNION ALL SELECT abs(-9223372036854775807 - 1)"), max_attempts=2)
+    assert db.wf_run() == 1
+    assert log(db) == [] and reason(db) == "retry 2 of step a"
+    assert db.rows("SELECT step, attempt FROM wf_failures") == [("a", 1)]
+    db.at(1)
+    db.wf_run()
+    assert db.wf_status("w1") == "failed" and error(db)["error"]["message"] == "integer overflow"
+    assert db.wf_check() is None
+
+
+def test_the_attempt_is_counted_and_the_backoff_is_the_steps_own(db):
+    start(db, sql("a", "INSERT INTO log SELECT :attempt WHERE :attempt > 2 UNION ALL SELECT abs(-9223372036854775807 - 1) WHERE :attempt < 3",
+                  max_attempts=5, backoff={"initial": 10, "factor": 3}))
+    db.wf_run()
+    db.at(9)
+    assert db.wf_run() == 0
+    db.at(10)
+    db.wf_run()
+    db.at(39)
+    assert db.wf_run() == 0
+    db.at(40)
+    db.wf_run()
+    assert log(db) == [3] and db.wf_status("w1") == "completed"
+
+
+def test_expect_is_the_number_of_rows(db):
+    start(db, sql("a", "UPDATE stock SET free = free - 1 WHERE sku = 'b'", expect=1), max_attempts=1)
+    db.wf_run()
+    assert error(db)["error"] == {"code": "expect", "message": "1 rows expected, got 0"}
+
+
+def test_on_error_continue_goes_on(db):
+    start(db, sql("a", "UPDATE stock SET free = -1", on_error="continue"), sql("b", "INSERT INTO log VALUES(json_extract(:a, '$.error.code'))"), max_attempts=1)
+    db.wf_run()
+    assert log(db) == ["sql"] and steps(db) == {"a": "failed", "b": "done"} and db.wf_check() is None
+
+
+def test_items_that_fail_are_in_the_result_with_on_error_continue(db):
+    start(db, sql("a", "INSERT INTO stock(sku, free) VALUES(:item, :item)", for_each="VALUES(1), (-1), (2)", on_error="continue"), max_attempts=1)
+    db.wf_run()
+    assert [list(r) for r in result(db, "a")] == [["changes"], ["error"], ["changes"]]
+
+
+def test_undo_runs_backwards_once_the_workflow_fails_for_good(db):
+    start(db, note("a", undo="INSERT INTO log VALUES('undo a ' || :a::changes)"), note("b", undo="INSERT INTO log VALUES('undo b')"), note("c"),
+          sql("d", "UPDATE stock SET free = -1", undo="INSERT INTO log VALUES('never')"), max_attempts=1)
+    db.wf_run()
+    assert log(db) == ["a", "b", "c", "undo b", "undo a 1"]
+    assert db.wf_status("w1") == "failed" and error(db)["step"] == "d" and db.wf_check() is None
+
+
+def test_undo_of_items_sees_them(db):
+    start(db, sql("a", "INSERT INTO log VALUES(:item)", for_each="VALUES(1), (2)", undo="INSERT INTO log VALUES(-:item)"), sql("b", "UPDATE stock SET free = -1"), max_attempts=1)
+    db.wf_run()
+    assert log(db) == [1, 2, -2, -1] and db.wf_check() is None
+
+
+def test_a_cancel_undoes_what_was_done(db):
+    start(db, note("a", undo="INSERT INTO log VALUES(coalesce(json_extract(:error, '$'), 'null'))"), {"name": "nap", "sleep": "1h"})
+    db.wf_run()
+    db.wf_cancel("w1", "changed my mind")
+    assert reason(db) == "undo before cancelled"
+    db.wf_run()
+    assert log(db) == ["a", "changed my mind"] and db.wf_status("w1") == "cancelled" and db.wf_check() is None
+
+
+def test_a_cancel_with_force_undoes_nothing(db):
+    start(db, note("a", undo="INSERT INTO log VALUES('undo')"), {"name": "nap", "sleep": "1h"})
+    db.wf_run()
+    db.wf_cancel("w1", None, force=True)
+    assert db.wf_run() == 0 and log(db) == ["a"] and db.wf_status("w1") == "cancelled" and db.wf_check() is None
+
+
+def test_a_timeout_undoes_too(db):
+    start(db, note("a", undo="INSERT INTO log VALUES('undo')"), {"name": "nap", "sleep": "1h"}, timeout=60)
+    db.wf_run()
+    db.at(60)
+    db.wf_run()
+    assert log(db) == ["a", "undo"] and db.wf_status("w1") == "failed" and error(db)["code"] == "timeout"
+
+
+def test_an_undo_that_fails_is_tried_again_and_then_passed_over(db):
+    start(db, note("a", undo="INSERT INTO log VALUES('undo a')"), note("b", undo={"sql": "UPDATE stock SET free = -1", "max_attempts": 2}),
+          sql("c", "UPDATE stock SET free = -1", max_attempts=1))
+    db.wf_run()
+    assert log(db) == ["a", "b"] and reason(db) == "retry 2 of step undo b"
+    db.at(60)
+    db.wf_run()
+    assert log(db) == ["a", "b", "undo a"] and db.wf_status("w1") == "failed" and steps(db)["undo b"] == "failed"
+    assert db.wf_check() is None
+
+
+def test_an_undo_may_be_a_task(db):
+    start(db, note("a", undo={"task": "refunds", "input": "SELECT :a"}), sql("b", "UPDATE stock SET free = -1"), max_attempts=1)
+    db.wf_run()
+    claim = db.claim("refunds")
+    assert (claim["id"], claim["input"], claim["name"]) == ("w1/undo a", {"changes": 1}, "undo a")
+    db.wf_complete(claim["token"])
+    db.wf_run()
+    assert db.wf_status("w1") == "failed" and db.wf_check() is None
+
+
+def test_a_retry_does_again_what_was_undone(db):
+    start(db, note("a", undo="INSERT INTO log VALUES('undo a')"), note("b"), sql("c", "UPDATE stock SET free = free - 11"), max_attempts=1)
+    db.wf_run()
+    assert db.wf_status("w1") == "failed"
+    db.execute("UPDATE stock SET free = 20")
+    db.wf_retry("w1")
+    db.wf_run()
+    assert log(db) == ["a", "b", "undo a", "a"] and db.wf_status("w1") == "completed" and db.wf_check() is None
+
+
+def test_a_retry_from_a_step_does_it_and_the_later_ones_again(db):
+    start(db, note("a"), note("b"), sql("c", "UPDATE stock SET free = free - 11"), max_attempts=1)
+    db.wf_run()
+    db.execute("UPDATE stock SET free = 20")
+    assert db.wf_retry("w1", **{"from": "b"}) == 1
+    db.wf_run()
+    assert log(db) == ["a", "b", "b"] and db.wf_status("w1") == "completed"
+
+
+def test_a_fork_goes_on_from_a_step(db):
+    start(db, note("a"), note("b"), note("c"))
+    db.wf_run()
+    assert db.wf_fork("w1", id="f", **{"from": "c"}) == "f"
+    db.wf_run()
+    assert log(db) == ["a", "b", "c", "c"] and db.wf_status("f") == "completed" and db.wf_check() is None
+
+
+def test_a_statement_that_does_not_compile_here_takes_no_attempt(db, connect):
+    db.create_function("twice", 1, lambda x: 2 * x)
+    start(db, note("a"), sql("b", "INSERT INTO log VALUES(twice(4))"), note("c"))
+    other = connect()
+    other.at(0)
+    assert other.wf_run() == 1
+    assert log(db) == ["a"] and reason(db) == "step b: no such function: twice"
+    assert db.rows("SELECT * FROM wf_failures") == [] and db.wf_check() is None
+    db.at(1)
+    db.wf_run()
+    assert log(db) == ["a", 8, "c"] and db.wf_status("w1") == "completed"
+
+
+@pytest.mark.parametrize("action", ["ABORT", "FAIL"])
+def test_a_trigger_that_raises_fails_the_step_only(db, action):
+    db.execute("CREATE TRIGGER no BEFORE INSERT ON log WHEN new.x = 'b' BEGIN SELECT raise(%s, 'not this'); END" % action)
+    start(db, note("a"), note("b"), max_attempts=1)
+    db.execute("BEGIN")
+    db.execute("INSERT INTO stock VALUES('mine', 1, 1)")
+    db.wf_run()
+    db.execute("COMMIT")
+    assert (log(db), db.wf_status("w1"), error(db)["error"]["message"]) == (["a"], "failed", "not this")
+    assert db.value("SELECT count(*) FROM stock") == 2
+
+
+@pytest.mark.parametrize("inside", [False, True])
+def test_a_deferred_foreign_key_fails_the_step_that_breaks_it(db, inside):
+    db.execute("PRAGMA foreign_keys = ON")
+    db.execute("CREATE TABLE part(of TEXT REFERENCES stock(sku) DEFERRABLE INITIALLY DEFERRED)")
+    start(db, sql("a", "INSERT INTO part VALUES('none')"), max_attempts=1)
+    if inside:
+        db.execute("BEGIN")
+    db.wf_run()
+    if inside:
+        db.execute("COMMIT")
+    assert db.wf_status("w1") == "failed" and "FOREIGN KEY" in error(db)["error"]["message"] and db.value("SELECT count(*) FROM part") == 0
+
+
+# Statements that use wf_ functions
+
+
+def test_a_step_may_cancel_its_own_workflow(db):
+    start(db, note("a"), sql("b", "SELECT wf_cancel(:id, 'enough')"), note("c"))
+    db.wf_run()
+    assert log(db) == ["a"] and db.wf_status("w1") == "cancelled" and db.wf_check() is None
+
+
+def test_a_step_may_pause_its_own_workflow(db):
+    start(db, note("a"), sql("b", "SELECT wf_pause(:id)"), note("c"))
+    db.wf_run()
+    assert log(db) == ["a"] and db.wf_status("w1") == "paused" and db.wf_check() is None
+    db.wf_resume("w1")
+    db.wf_run()
+    assert log(db) == ["a", "c"] and db.wf_status("w1") == "completed"
+
+
+def test_a_step_may_start_signal_and_set(db):
+    define(db, {"name": "go", "await": "go"}, name="other")
+    db.wf_start("other", id="o1")
+    start(db, sql("a", "SELECT wf_start('job', NULL, json_object('id', :id || '-job')), wf_signal('o1', 'go'), wf_set(:id, 'k', '1')"))
+    db.wf_run()
+    assert (db.wf_status("w1-job"), db.wf_status("o1"), db.wf_get("w1", "k")) == ("pending", "completed", "1")
+
+
+def test_a_step_cannot_run_wf_run(db):
+    start(db, sql("a", "SELECT wf_run()"), max_attempts=1)
+    db.wf_run()
+    assert "WF_CONTEXT" in error(db)["error"]["message"]
+
+
+def test_nobody_else_writes_to_a_scripted_workflow(db):
+    start(db, note("a"), {"name": "nap", "sleep": "1h"})
+    for call in (
+        lambda: db.wf_step("w1", "x", "1"),
+        lambda: db.wf_step("w1", "x"),
+        lambda: db.wf_complete("w1"),
+        lambda: db.wf_fail("w1", "e"),
+        lambda: db.wf_release("w1"),
+        lambda: db.wf_sleep("w1", "s", 1),
+        lambda: db.wf_spawn("w1", "s", "job"),
+        lambda: db.wf_begin("w1", "s"),
+        lambda: db.wf_claim(None, None, id="w1"),
+    ):
+        with wf_error("WF_STATE", "scripted"):
+            call()
+    assert db.claim() is None and db.wf_ready() == 0
+    db.wf_run()
+    assert log(db) == ["a"]
+
+
+# wf_run itself
+
+
+def test_limit_bounds_the_steps(db):
+    start(db, note("a"), note("b"), note("c"))
+    assert [db.wf_run(limit=2), db.wf_run(limit=2), db.wf_run(limit=2)] == [2, 1, 0]
+
+
+def test_a_budget_of_nothing_begins_nothing(db):
+    start(db, note("a"))
+    assert db.wf_run(budget=0) == 0 and log(db) == []
+
+
+def test_a_budget_ends_an_endless_loop(db):
+    start(db, note("a", **{"while": "SELECT 1"}))
+    assert db.wf_run(budget="50ms") > 0
+    assert db.wf_status("w1") == "pending"
+
+
+def test_id_runs_this_one_only(db):
+    start(db, note("a"))
+    db.wf_start("flow", id="w2")
+    assert db.wf_run(id="w2") == 1
+    assert (db.wf_status("w1"), db.wf_status("w2")) == ("pending", "completed")
+    with wf_error("WF_NOT_FOUND", "nobody"):
+        db.wf_run(id="nobody")
+    db.wf_start("job", id="j")
+    with wf_error("WF_STATE", "not scripted"):
+        db.wf_run(id="j")
+
+
+def test_queue_runs_those_of_the_queue(db):
+    start(db, note("a"), queue="one")
+    db.wf_start("flow", id="w2", queue="two")
+    assert db.wf_run(queue="two") == 1 and db.wf_status("w1") == "pending"
+    assert db.wf_run(queue=["one", "three"]) == 1
+
+
+def test_a_paused_queue_is_left_alone(db):
+    start(db, note("a"))
+    db.wf_queue("default", '{"paused":true}')
+    assert db.wf_run() == 0
+    db.wf_queue("default", '{"paused":false}')
+    assert db.wf_run() == 1
+
+
+def test_priority_comes_first(db):
+    define(db, sql("a", "INSERT INTO log VALUES(:id)"))
+    for id, priority in (("low", -1), ("high", 5), ("mid", 0)):
+        db.wf_start("flow", id=id, priority=priority)
+    db.wf_run()
+    assert log(db) == ["high", "mid", "low"]
+
+
+def test_what_a_rolled_back_transaction_has_run_is_run_again(db):
+    start(db, note("a"), note("b"))
+    db.execute("BEGIN")
+    assert db.wf_run() == 2
+    db.execute("ROLLBACK")
+    assert log(db) == [] and db.wf_run() == 2 and log(db) == ["a", "b"]
+
+
+def test_it_is_refused_inside_a_writing_statement(db):
+    start(db, note("a"))
+    with wf_error("WF_CONTEXT", "wf_run"):
+        db.execute("INSERT INTO log VALUES(wf_run())")
+
+
+def test_it_is_not_for_triggers_and_views(db):
+    db.execute("CREATE VIEW v AS SELECT wf_run()")
+    with pytest.raises(sqlite3.OperationalError, match="unsafe use"):
+        db.rows("SELECT * FROM v")
+
+
+def test_it_fires_schedules(db):
+    define(db, note("nightly"))
+    db.wf_schedule("s", "0 * * * *", "flow")
+    db.at(3600)
+    assert db.wf_run() == 1 and log(db) == ["nightly"]
+
+
+def test_two_connections_take_turns(db, connect):
+    other = connect()
+    other.at(0)
+    start(db, *(note("s%d" % n) for n in range(10)))
+    while db.wf_run(limit=1) + other.wf_run(limit=1):
+        pass
+    assert log(db) == ["s%d" % n for n in range(10)]
+
+
+def test_items_are_not_done_again_by_a_retry(db):
+    start(db, sql("a", "INSERT INTO log SELECT :item WHERE :item < 3 OR (SELECT free FROM stock) > 10", expect=1, for_each="VALUES(1), (2), (3)"), max_attempts=1)
+    db.wf_run()
+    assert log(db) == [1, 2] and db.wf_status("w1") == "failed"
+    db.execute("UPDATE stock SET free = 20")
+    db.wf_retry("w1")
+    db.wf_run()
+    assert log(db) == [1, 2, 3] and db.wf_status("w1") == "completed" and db.wf_check() is None
