@@ -24,7 +24,7 @@ UPDATE main._wf_meta SET value = value WHERE 0
 SELECT '' UNION ALL SELECT 'a' || count(*) FROM main.sqlite_master
 
 -- name: close_hook
-SELECT 1 FROM _wf_close_hook
+SELECT 1 FROM main._wf_close_hook
 
 -- name: schema_exists
 SELECT 1 FROM main.sqlite_master WHERE type = 'table' AND name = '_wf_meta'

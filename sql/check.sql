@@ -2,20 +2,21 @@
 
 -- name: check_objects
 SELECT 'a table or index is missing', j.value
-FROM json_each('["_wf_lane","_wf_workflow","_wf_large","_wf_step","_wf_failure","_wf_queue","_wf_signal","_wf_event","_wf_waiter","_wf_value","_wf_stream","_wf_rate","_wf_schedule","_wf_definition","_wf_lane_open","_wf_lane_scripted","_wf_due","_wf_resumed","_wf_claim_key","_wf_limited","_wf_deadline","_wf_dedup","_wf_child","_wf_open","_wf_failure_of","_wf_signal_queue","_wf_signal_key","_wf_waiter_of","_wf_schedule_next"]') AS j
+FROM main.json_each('["_wf_lane","_wf_workflow","_wf_large","_wf_step","_wf_failure","_wf_queue","_wf_signal","_wf_event","_wf_waiter","_wf_value","_wf_stream","_wf_rate","_wf_schedule","_wf_definition","_wf_lane_open","_wf_lane_scripted","_wf_due","_wf_resumed","_wf_claim_key","_wf_limited","_wf_deadline","_wf_dedup","_wf_child","_wf_open","_wf_failure_of","_wf_signal_queue","_wf_signal_key","_wf_waiter_of","_wf_schedule_next"]') AS j
 WHERE NOT EXISTS (SELECT 1 FROM main.sqlite_master WHERE name = j.value)
 
 -- name: check_meta
 SELECT 'a setting has a wrong value', key FROM main._wf_meta
 WHERE CASE key WHEN 'schema_version' THEN typeof(value) <> 'integer' OR value < 1
                WHEN 'epoch' THEN typeof(value) <> 'integer' OR value < 1
+               WHEN 'last_seq' THEN typeof(value) <> 'integer' OR value < 1
                WHEN 'lease' THEN typeof(value) <> 'integer' OR value < 1
                WHEN 'max_attempts' THEN typeof(value) <> 'integer' OR value < 1
                WHEN 'backoff' THEN NOT json_valid(value)
                WHEN 'clock' THEN value NOT IN ('system', 'explicit')
                ELSE 1 END
 UNION ALL
-SELECT 'a setting is missing', j.value FROM json_each('["schema_version","epoch"]') AS j
+SELECT 'a setting is missing', j.value FROM main.json_each('["schema_version","epoch"]') AS j
 WHERE NOT EXISTS (SELECT 1 FROM main._wf_meta WHERE key = j.value)
 
 -- name: check_workflows
@@ -125,6 +126,8 @@ UNION ALL
 SELECT 'two waits are open', w.id FROM main._wf_step AS s JOIN main._wf_workflow AS w ON w.seq = s.wf
 WHERE s.status = 'waiting' AND NOT w.flags & 16 GROUP BY s.wf HAVING count(*) > 1
 
+-- A join lists those that had not ended when it looked last. One that goes on since (retried, or deleted and started anew) is listed when it
+-- looks again: nothing is wrong as long as someone is listed who will wake it, or it has been woken.
 -- name: check_rest
 SELECT 'a failure belongs to no workflow', 'failure ' || n FROM main._wf_failure WHERE wf NOT IN (SELECT seq FROM main._wf_workflow)
 UNION ALL
@@ -145,14 +148,14 @@ SELECT 'someone is listed as waiting who does not wait', topic FROM main._wf_wai
 WHERE NOT EXISTS (SELECT 1 FROM main._wf_step WHERE wf = x.wf AND CASE WHEN x.step = '' THEN status = 'waiting' AND kind IN ('await_event', 'join')
                                                                         ELSE name = x.step AND status IN ('ready', 'waiting') END)
 UNION ALL
-SELECT 'an event is waited for, but the wait is not listed', w.id FROM main._wf_step AS s JOIN main._wf_workflow AS w ON w.seq = s.wf, json_each(s.topics) AS t
+SELECT 'an event is waited for, but the wait is not listed', w.id FROM main._wf_step AS s JOIN main._wf_workflow AS w ON w.seq = s.wf, main.json_each(s.topics) AS t
 WHERE s.status = 'waiting' AND s.kind = 'await_event' AND json_valid(s.topics)
   AND NOT EXISTS (SELECT 1 FROM main._wf_waiter WHERE wf = s.wf AND topic = 'e' || t.value)
 UNION ALL
-SELECT 'a workflow is waited for, but the wait is not listed', w.id FROM main._wf_step AS s JOIN main._wf_workflow AS w ON w.seq = s.wf, json_each(s.topics) AS t
+SELECT 'a workflow is waited for, but the wait is not listed', w.id FROM main._wf_step AS s JOIN main._wf_workflow AS w ON w.seq = s.wf, main.json_each(s.topics) AS t
 JOIN main._wf_workflow AS c ON c.id = t.value
 WHERE s.status = 'waiting' AND s.kind = 'join' AND json_valid(s.topics) AND c.finished_at IS NULL
-  AND NOT EXISTS (SELECT 1 FROM main._wf_waiter WHERE wf = s.wf AND topic = 'w' || c.seq)
+  AND NOT EXISTS (SELECT 1 FROM main._wf_waiter WHERE wf = s.wf) AND w.due_at IS s.due_at
 UNION ALL
 SELECT 'the settings of a queue are damaged', queue FROM main._wf_queue
 WHERE concurrency < 0 OR worker_concurrency < 0 OR partition_concurrency < 0 OR hold <> 'started' OR rate_limit < 0 OR paused NOT IN (0, 1)

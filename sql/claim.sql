@@ -24,5 +24,9 @@ SELECT w.id, l.name, coalesce(w.input, (SELECT value FROM main._wf_large WHERE w
 FROM main._wf_workflow AS w JOIN main._wf_lane AS l ON l.lane = w.lane
 WHERE w.seq = :seq
 
+-- Fails if the result of a claim is too long to be one.
+-- name: claim_fits
+SELECT :claims
+
 -- name: claim_steps
 SELECT name, output FROM main._wf_step WHERE wf = :seq AND status = 'done' ORDER BY n

@@ -7,7 +7,7 @@ WHERE seq = :seq
 
 -- name: control_resume
 UPDATE main._wf_workflow
-SET status = paused_from, place = :place, paused_from = NULL, deadline_at = :now + paused_left, paused_left = NULL, updated_at = :now
+SET status = paused_from, place = :place, paused_from = NULL, deadline_at = min(:now + paused_left, 253402300799999), paused_left = NULL, updated_at = :now
 WHERE seq = :seq
 
 -- name: control_dedup_taken
@@ -39,7 +39,7 @@ UPDATE main._wf_step SET attempts = 0 WHERE wf = :seq AND status = 'failed'
 -- name: control_retry
 UPDATE main._wf_workflow
 SET status = 'pending', place = :place, due_at = :now, nonce = NULL, claim_key = NULL, again = 1, failures = 0, lost = 0,
-    closed_nonce = NULL, closed = NULL, finished_at = NULL, ending = NULL, output = NULL, error = NULL, deadline_at = :now + timeout,
+    closed_nonce = NULL, closed = NULL, finished_at = NULL, ending = NULL, output = NULL, error = NULL, deadline_at = min(:now + timeout, 253402300799999),
     updated_at = :now
 WHERE seq = :seq
 
@@ -64,6 +64,11 @@ DELETE FROM main._wf_value WHERE wf = :seq
 -- name: control_delete_streams
 DELETE FROM main._wf_stream WHERE wf = :seq
 
+-- Before the workflow with the highest number goes: its number stays used.
+-- name: control_keep_seq
+INSERT INTO main._wf_meta(key, value) SELECT 'last_seq', :seq WHERE :seq = (SELECT max(seq) FROM main._wf_workflow)
+ON CONFLICT(key) DO UPDATE SET value = max(value, excluded.value)
+
 -- name: control_delete_workflow
 DELETE FROM main._wf_workflow WHERE seq = :seq
 
@@ -71,7 +76,8 @@ DELETE FROM main._wf_workflow WHERE seq = :seq
 -- name: fork_workflow
 INSERT INTO main._wf_workflow(seq, id, lane, attempt, status, place, due_at, created_at, updated_at, deadline_at, timeout, flags, max_attempts, backoff,
                               headers, input)
-SELECT :new, :id, lane, flags & 16 <> 0, 'pending', CASE WHEN flags & 1 THEN 2 ELSE 0 END, :now, :now, :now, :now + timeout, timeout, flags & 19, max_attempts, backoff,
+SELECT :new, :id, lane, flags & 16 <> 0, 'pending', CASE WHEN flags & 1 THEN 2 ELSE 0 END, :now, :now, :now, min(:now + timeout, 253402300799999), timeout,
+       flags & 19, max_attempts, backoff,
        headers, CASE WHEN :own_input THEN :input ELSE input END
 FROM main._wf_workflow WHERE seq = :seq
 
@@ -86,7 +92,7 @@ WHERE wf = :seq AND (status IN ('done', 'skipped') OR (status = 'failed' AND non
 
 -- name: purge_workflows
 SELECT w.seq FROM main._wf_workflow AS w JOIN main._wf_lane AS l ON l.lane = w.lane
-WHERE w.finished_at <= :before AND (:status IS NULL OR w.status IN (SELECT value FROM json_each(:status)))
+WHERE w.finished_at <= :before AND (:status IS NULL OR w.status IN (SELECT value FROM main.json_each(:status)))
   AND (:name IS NULL OR l.name = :name)
   AND NOT EXISTS (SELECT 1 FROM main._wf_workflow AS p WHERE p.seq = w.parent AND p.finished_at IS NULL)
 ORDER BY w.seq LIMIT :limit

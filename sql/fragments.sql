@@ -30,3 +30,15 @@
 -- name: fragment_last_firing
 s.name || '@' || strftime('%Y-%m-%dT%H:%M:%S', (s.last_at - (s.last_at % 1000 + 1000) % 1000) / 1000, 'unixepoch')
        || CASE s.last_at % 1000 WHEN 0 THEN '' ELSE printf('.%03d', (s.last_at % 1000 + 1000) % 1000) END || 'Z'
+
+-- The number of a workflow that starts after the one with the highest number was deleted; NULL: the one after the highest there is. A number
+-- that is given out again would let an old token speak for another workflow.
+-- name: fragment_seq_after_deleted
+(SELECT value + 1 FROM main._wf_meta WHERE key = 'last_seq' AND value >= coalesce((SELECT max(seq) FROM main._wf_workflow), 0))
+
+-- Whether the next claim would not take but end it, for a lease was lost once too often: as count_lost() of ext/engine/lease.cpp counts. Of w and l.
+-- name: fragment_poisoned
+(w.place = 1 AND coalesce(w.max_attempts, (SELECT max_attempts FROM main._wf_queue WHERE queue = l.queue),
+                          (SELECT value FROM main._wf_meta WHERE key = 'max_attempts'), 10)
+   <= CASE WHEN w.lost AND EXISTS (SELECT 1 FROM main._wf_step WHERE wf = w.seq AND n > w.mark AND status IN ('done', 'waiting')) THEN 1
+           ELSE w.lost + 1 END)

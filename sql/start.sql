@@ -9,10 +9,10 @@ WHERE w.id = :id
 SELECT id FROM main._wf_workflow WHERE dedup = :dedup AND finished_at IS NULL
 
 -- name: start_next_seq
-SELECT coalesce(max(seq), 0) + 1 FROM main._wf_workflow
+SELECT coalesce({{seq_after_deleted}}, (SELECT max(seq) FROM main._wf_workflow) + 1, 1)
 
 -- name: start_insert
 INSERT INTO main._wf_workflow(seq, id, lane, status, place, due_at, created_at, updated_at, deadline_at, timeout, flags,
                               max_attempts, backoff, parent, scheduled_at, dedup, headers, input)
-VALUES(:seq, :id, :lane, 'pending', :place, :due, :now, :now, :deadline, :timeout, :flags,
+VALUES(coalesce(:seq, {{seq_after_deleted}}), :id, :lane, 'pending', :place, :due, :now, :now, :deadline, :timeout, :flags,
        :max_attempts, :backoff, :parent, :scheduled, :dedup, :headers, :input)

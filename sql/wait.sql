@@ -73,13 +73,13 @@ SELECT 1 FROM main._wf_signal WHERE wf = :seq AND name = :name AND key = :key
 
 -- Whether the open wait of the workflow is for this signal.
 -- name: signal_awaited
-SELECT 1 FROM main._wf_step AS s, json_each(s.topics) AS t
+SELECT 1 FROM main._wf_step AS s, main.json_each(s.topics) AS t
 WHERE s.status = 'waiting' AND s.wf = :seq AND s.kind = 'await' AND t.value = :name
 
 -- The earliest signal in line of any of the names, if it arrived in time.
 -- name: signal_next
 SELECT s.n, s.name, s.at, s.payload
-FROM json_each(:topics) AS t CROSS JOIN main._wf_signal AS s
+FROM main.json_each(:topics) AS t CROSS JOIN main._wf_signal AS s
   ON s.n = (SELECT n FROM main._wf_signal WHERE wf = :seq AND name = t.value AND taken IS NULL AND (:due IS NULL OR at <= :due) ORDER BY n LIMIT 1)
 ORDER BY s.n LIMIT 1
 
@@ -93,41 +93,41 @@ INSERT INTO main._wf_event(name, at, payload) VALUES(:name, :now, :payload)
 SELECT payload, at FROM main._wf_event WHERE name = :name
 
 -- name: event_first
-SELECT e.name, e.at, e.payload FROM json_each(:topics) AS t CROSS JOIN main._wf_event AS e ON e.name = t.value
+SELECT e.name, e.at, e.payload FROM main.json_each(:topics) AS t CROSS JOIN main._wf_event AS e ON e.name = t.value
 WHERE :due IS NULL OR e.at <= :due
 ORDER BY e.at, e.name LIMIT 1
 
 -- name: event_wait
-INSERT OR IGNORE INTO main._wf_waiter(topic, wf) SELECT 'e' || value, :seq FROM json_each(:topics)
+INSERT OR IGNORE INTO main._wf_waiter(topic, wf) SELECT 'e' || value, :seq FROM main.json_each(:topics)
 
 -- name: join_children
 SELECT json_group_array(json_extract(output, '$')) FROM (
   SELECT output FROM main._wf_step WHERE wf = :seq AND kind = 'spawn' AND status = 'done' ORDER BY n)
 
 -- name: join_unknown
-SELECT j.value FROM json_each(:topics) AS j WHERE NOT EXISTS (SELECT 1 FROM main._wf_workflow WHERE id = j.value) LIMIT 1
+SELECT j.value FROM main.json_each(:topics) AS j WHERE NOT EXISTS (SELECT 1 FROM main._wf_workflow WHERE id = j.value) LIMIT 1
 
 -- name: join_wait
 INSERT OR IGNORE INTO main._wf_waiter(topic, wf)
-SELECT 'w' || w.seq, :seq FROM json_each(:topics) AS j CROSS JOIN main._wf_workflow AS w ON w.id = j.value WHERE w.finished_at IS NULL
+SELECT 'w' || w.seq, :seq FROM main.json_each(:topics) AS j CROSS JOIN main._wf_workflow AS w ON w.id = j.value WHERE w.finished_at IS NULL
 
 -- Whether one that is waited for has not ended.
 -- name: join_open
-SELECT 1 FROM json_each(:topics) AS j CROSS JOIN main._wf_workflow AS w ON w.id = j.value WHERE w.finished_at IS NULL LIMIT 1
+SELECT 1 FROM main.json_each(:topics) AS j CROSS JOIN main._wf_workflow AS w ON w.id = j.value WHERE w.finished_at IS NULL LIMIT 1
 
 -- name: join_waits
 SELECT 1 FROM main._wf_waiter WHERE wf = :seq LIMIT 1
 
 -- The one that ended first.
 -- name: join_first
-SELECT j.key FROM json_each(:topics) AS j CROSS JOIN main._wf_workflow AS w ON w.id = j.value
+SELECT j.key FROM main.json_each(:topics) AS j CROSS JOIN main._wf_workflow AS w ON w.id = j.value
 WHERE w.finished_at IS NOT NULL ORDER BY w.finished_at, j.key LIMIT 1
 
 -- name: join_show
 SELECT j.value, w.status, w.finished_at IS NOT NULL,
        coalesce(w.output, (SELECT value FROM main._wf_large WHERE wf = w.seq AND what = 1)),
        coalesce(w.error, (SELECT value FROM main._wf_large WHERE wf = w.seq AND what = 2))
-FROM json_each(:topics) AS j LEFT JOIN main._wf_workflow AS w ON w.id = j.value
+FROM main.json_each(:topics) AS j LEFT JOIN main._wf_workflow AS w ON w.id = j.value
 WHERE :only IS NULL OR j.key = :only
 ORDER BY j.key
 

@@ -90,6 +90,16 @@ void Db::make_room() {
   --cached_;
 }
 
+void Db::forget_rolled_back() {
+  if (!tables_made_) return;
+  tables_made_ = false;
+  for (size_t i = 0; i <= static_cast<size_t>(Sql::lock); ++i) {
+    if (cache_[i].statement == nullptr || cache_[i].in_use) continue;
+    drop(cache_[i]);
+    --cached_;
+  }
+}
+
 void Db::give_back(sqlite3_stmt* statement, Slot* slot) {
   if (statement == nullptr) return;
   if (slot == nullptr || slot->statement != statement) {
@@ -123,6 +133,16 @@ Status Db::schema_exists(bool* exists) {
                          static_cast<long long>(version), static_cast<long long>(kSchemaVersion));
   }
   format_checked_ = true;
+  return {};
+}
+
+Status Db::check_format() {
+  unsigned state = 0;
+  sqlite3_file_control(handle_, "main", SQLITE_FCNTL_DATA_VERSION, &state);
+  if (format_checked_ && state == format_of_) return {};
+  bool exists;
+  WF_TRY(schema_exists(&exists));
+  format_of_ = state;
   return {};
 }
 

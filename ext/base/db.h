@@ -56,6 +56,14 @@ class Db {
   Status schema_exists(bool* exists);
   // Whether that check has been made once.
   bool format_checked() const { return format_checked_; }
+  // WF_SCHEMA if the file has become one of a newer format since; looks only if anything has changed. For readers that look at the version
+  // in no other way: to be called while their statement is under way.
+  Status check_format();
+
+  // The tables have been made in this transaction. If it is rolled back, the statements that the way back from a failure needs have to be
+  // compiled anew, for which there may be no memory once something has failed; so they are forgotten before the next transaction begins.
+  void tables_are_made() { tables_made_ = true; }
+  void forget_rolled_back();
 
   // The wall clock of the connection's VFS, or the time wf_clock has fixed.
   Millis clock() const;
@@ -121,6 +129,8 @@ class Db {
   bool running_ = false;
   bool hooked_ = false;         // the close hook is connected
   bool format_checked_ = false;
+  unsigned format_of_ = 0;      // the state of the file in which it was
+  bool tables_made_ = false;    // in the transaction under way, or in the last one
   bool clock_fixed_ = false;
   Millis clock_ = 0;
   uint64_t uses_ = 0;

@@ -471,7 +471,7 @@ bool scaled(const Decimal& number, int64_t exponent, bool round, int64_t* out) {
       up = count - drop >= 0 && seen - 1 == count - drop && c >= '5';
       break;
     }
-    if (value > (INT64_MAX - 9) / 10) return false;
+    if (value > (INT64_MAX - (c - '0')) / 10) return false;
     value = value * 10 + (c - '0');
   }
   for (; exponent > 0 && value != 0; --exponent) {

@@ -45,6 +45,7 @@ WriteScope::~WriteScope() {
 }
 
 Status WriteScope::begin(Inline inline_mode, const char* function, bool locked) {
+  if (db_.autocommit()) db_.forget_rolled_back();
   // Under an interrupt nothing can be prepared any more, so all that may be needed for the way back is prepared first.
   for (const Sql sql : {Sql::savepoint, Sql::savepoint_release, Sql::savepoint_undo, Sql::commit, Sql::roll_back}) WF_TRY(prepare_only(db_, sql));
   if (Status lock = prepare_only(db_, Sql::lock); !lock.ok() && (lock.rc() & 0xff) != SQLITE_ERROR) return lock;
@@ -79,6 +80,7 @@ Status WriteScope::lock(const char* function) {
 }
 
 Status WriteScope::create_tables() {
+  db_.tables_are_made();
   {
     Query q(db_, Sql::create_meta);  // takes the write lock, where the table is missing
     WF_TRY(q.run());
@@ -89,7 +91,10 @@ Status WriteScope::create_tables() {
   bool row;
   WF_TRY(probe.next(&row));
   Status created = db_.script(Sql::schema_1);
-  if (created.ok()) created = prepare_only(db_, Sql::lock);
+  if (created.ok()) {
+    Query fresh(db_, Sql::lock);  // run, and not only prepared: one that knows the tables of a transaction that was rolled back is compiled anew
+    created = fresh.run();
+  }
   if (created.ok()) return db_.schema_exists(&row);  // a newer format, half made, is not for us
   roll_back();
   if (owns_ && !db_.autocommit()) (void)probe.next(&row);

@@ -32,6 +32,16 @@ Status Status::sqlite(int rc, sqlite3* db) {
   return status;
 }
 
+Status Status::too_big(const char* format, ...) {
+  Status status;
+  status.rc_ = SQLITE_TOOBIG;
+  va_list arguments;
+  va_start(arguments, format);
+  status.message_ = sqlite3_vmprintf(format, arguments);
+  va_end(arguments);
+  return status;
+}
+
 Status Status::sqlite(int rc) {
   Status status;
   status.rc_ = rc;

@@ -34,6 +34,8 @@ class [[nodiscard]] Status {
   static Status error(Code code, const char* format, ...);
   // SQLite's error `rc` with the connection's message for it.
   static Status sqlite(int rc, sqlite3* db);
+  // SQLite's SQLITE_TOOBIG; `format` says of what.
+  static Status too_big(const char* format, ...);
   // SQLite's error `rc` without a message of its own.
   static Status sqlite(int rc);
   static Status no_memory() { return sqlite(SQLITE_NOMEM); }

@@ -1,5 +1,8 @@
 #include "base/text.h"
 
+#include <locale.h>
+#include <stdlib.h>
+
 #include <charconv>
 
 namespace wf {
@@ -35,7 +38,10 @@ Text& Text::add_integer(int64_t number) {
 
 Text& Text::add_real(double number) {
   char digits[64];
-  sqlite3_snprintf(sizeof digits, digits, "%!.17g", number);
+  for (int precision = 15; precision <= 17; ++precision) {
+    sqlite3_snprintf(sizeof digits, digits, "%!.*g", precision, number);
+    if (nearest_double(digits) == number) break;
+  }
   string_view text(digits);
   if (text == "Inf") text = "9e999";
   if (text == "-Inf") text = "-9e999";
@@ -51,6 +57,11 @@ Text& Text::add_hex(const void* bytes, size_t size) {
     data_[size_++] = kDigits[byte & 15];
   }
   return *this;
+}
+
+double nearest_double(const char* digits) {
+  // The locale of the C library writes numbers as JSON does, whatever the application has set. It is not allocated.
+  return strtod_l(digits, nullptr, newlocale(LC_ALL_MASK, "C", nullptr));
 }
 
 char* Text::release() {

@@ -23,7 +23,7 @@ class Text {
   Text& add(string_view bytes);
   Text& add(char byte) { return add(string_view(&byte, 1)); }
   Text& add_integer(int64_t number);
-  // Shortest of the forms that read back as the same double is not needed here: 17 significant digits always do.
+  // With the fewest digits, at least 15, that read back as the same double: 0.1 is written as people write it.
   Text& add_real(double number);
   Text& add_hex(const void* bytes, size_t size);
   void clear() { size_ = 0; }
@@ -45,6 +45,9 @@ class Text {
   size_t capacity_ = 0;
   bool failed_ = false;
 };
+
+// The double nearest to a number in decimal.
+double nearest_double(const char* digits);
 
 // A name as the contract allows it: up to 255 bytes. Longer text does not fit and is cut (callers have checked).
 class Name {

@@ -298,6 +298,25 @@ Status show_steps(Db& db, int64_t seq, Text& out) {
   return {};
 }
 
+// SQLITE_TOOBIG if `claims` cannot be a result: SQLite would say so after the commit, when nobody holds what was leased. SQLite itself
+// is asked, for what counts is the size in the encoding of the file.
+Status check_size(Db& db, Text& claims, string_view id) {
+  const size_t size = claims.size();
+  claims.add(']');  // what may come after the last one: there is room for it then
+  if (!claims.ok()) return Status::no_memory();
+  if (size < static_cast<size_t>(sqlite3_limit(db.handle(), SQLITE_LIMIT_LENGTH, -1)) / 2) {
+    claims.truncate(size);
+    return {};
+  }
+  Query q(db, Sql::claim_fits);
+  q.bind(":claims", claims.view());
+  bool row;
+  Status fits = q.next(&row);
+  claims.truncate(size);
+  if (fits.ok() || (fits.rc() & 0xff) != SQLITE_TOOBIG) return fits;
+  return Status::too_big("string or blob too big: a claim of workflow '%.*s'", WF_SV(id));
+}
+
 // Appends the JSON object of a claim.
 Status show(Db& db, const Claim& args, int64_t seq, Text& out) {
   Query q(db, Sql::claim_show);
@@ -324,7 +343,7 @@ Status show(Db& db, const Claim& args, int64_t seq, Text& out) {
   add_time_or_null("scheduled_at", q, 14, out);
   if (args.steps) WF_TRY(show_steps(db, seq, out));
   out.add('}');
-  return out.ok() ? Status() : Status::no_memory();
+  return check_size(db, out, q.text(0));
 }
 
 // The claim that is current under `key`, renewed; `*found`.
@@ -399,9 +418,8 @@ Status claim_next(Db& db, const Claim& args, Millis now, StaleLanes* stale, Text
   }
 }
 
-}  // namespace
-
-Status claim(Db& db, const Claim& args, const Now& now, Text& out, int64_t* count) {
+// As claim(), but of at most `limit`.
+Status claim_up_to(Db& db, const Claim& args, int64_t limit, const Now& now, Text& out, int64_t* count) {
   *count = 0;
   WriteScope scope(db);
   WF_TRY(scope.begin(Inline::refused, "wf_claim"));
@@ -417,11 +435,14 @@ Status claim(Db& db, const Claim& args, const Now& now, Text& out, int64_t* coun
     if (status.ok() && !found && !args.id.empty()) status = claim_one(db, args, time, out, count);
     // What time has made due is done, also the end of the very workflow whose claim is refused for it.
     if (status.is_ours()) WF_TRY(scope.commit());
-    if (!status.ok()) return status;
+    if (!status.ok()) {
+      *count = 0;
+      return status;
+    }
     if (found || !args.id.empty()) return scope.commit();
   }
   StaleLanes stale;
-  while (*count < args.limit) {
+  while (*count < limit) {
     const size_t before = out.size();
     if (*count != 0) out.add(',');
     bool found;
@@ -434,6 +455,18 @@ Status claim(Db& db, const Claim& args, const Now& now, Text& out, int64_t* coun
   }
   if (*count != 0) WF_TRY(stale.settle(db));
   return scope.commit();
+}
+
+}  // namespace
+
+Status claim(Db& db, const Claim& args, const Now& now, Text& out, int64_t* count) {
+  const size_t before = out.size();
+  for (int64_t limit = args.limit;; limit = *count) {
+    Status status = claim_up_to(db, args, limit, now, out, count);
+    // Too long for a result with the one after these, and undone: once more without it.
+    if ((status.rc() & 0xff) != SQLITE_TOOBIG || *count == 0) return status;
+    out.truncate(before);
+  }
 }
 
 Status is_claimable(Db& db, const Claim& args, Millis now, bool* out) {

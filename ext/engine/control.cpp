@@ -159,7 +159,7 @@ Status remove(Db& db, const Workflow& w, bool force, Millis now) {
   WF_TRY(tell_joins(db, w.seq, now));
   for (const Sql sql : {Sql::wait_forget_workflow, Sql::control_orphan, Sql::control_delete_steps, Sql::control_delete_failures,
                         Sql::control_delete_large, Sql::control_delete_signals, Sql::control_delete_values, Sql::control_delete_streams,
-                        Sql::control_delete_workflow}) {
+                        Sql::control_keep_seq, Sql::control_delete_workflow}) {
     WF_TRY(run_for(db, sql, w, now));
   }
   return lane_moved(db, w);

@@ -29,6 +29,11 @@ Status insert(Db& db, const Handle& handle, string_view step, const Value& value
   return {};
 }
 
+Status none_yet(const Handle& handle) {
+  if (handle.is_token) return Status::error(Code::not_found, "the workflow of this token does not exist: this file has none yet");
+  return Status::error(Code::not_found, "no workflow '%.*s': this file has none yet", WF_SV(handle.id));
+}
+
 // A recorded output is given again to whoever may have recorded it, also when nothing new may be recorded any more.
 bool may_repeat(const Handle& handle, const Workflow& w) {
   const bool over = w.state == State::completed || w.state == State::failed;
@@ -44,9 +49,9 @@ Status read_step(Db& db, const Handle& handle, string_view step, const Now& now,
   if (Status s = output.next(&row); !s.ok()) {
     bool exists;
     WF_TRY(db.schema_exists(&exists));
-    if (exists) return s;
-    return Status::error(Code::not_found, "no workflow '%.*s': this file has none yet", WF_SV(handle.id));
+    return exists ? static_cast<Status&&>(s) : none_yet(handle);
   }
+  WF_TRY(db.check_format());
   *recorded = row && is_done(output) && is_ours(output);
   if (*recorded) return {};
   // Nothing is written, so the connection's clock is good enough also where writing calls have to say the time.
@@ -61,7 +66,11 @@ Status record_step(Db& db, const Handle& handle, string_view step, const Value& 
   *first = false;
   Millis time = now.given ? now.time : db.clock();
   if (Status s = insert(db, handle, step, value, time, now.given, false, first); !s.ok()) {
-    if ((s.rc() & 0xff) != SQLITE_ERROR) return s;  // else there may be no table yet
+    if ((s.rc() & 0xff) != SQLITE_ERROR) return s;
+    // The way below is for files without tables. Where there are some, a trigger of the application has failed, which would then run twice.
+    bool exists;
+    WF_TRY(db.schema_exists(&exists));
+    if (exists) return s;
   }
   if (*first) return {};
 
@@ -94,7 +103,7 @@ Status record_step(Db& db, const Handle& handle, string_view step, const Value& 
 Status step_key(Db& db, const Handle& handle, string_view step, Name* key) {
   bool exists;
   WF_TRY(db.schema_exists(&exists));
-  if (!exists) return Status::error(Code::not_found, "no workflow '%.*s': this file has none yet", WF_SV(handle.id));
+  if (!exists) return none_yet(handle);
   Workflow w;
   WF_TRY(load(db, handle, &w));
   Text name;

@@ -165,9 +165,12 @@ Status wrong_kind(const Workflow& w, string_view step, string_view is, string_vi
 Status check_name(string_view what, string_view name) {
   if (name.empty()) return Status::error(Code::invalid, "%.*s is empty", WF_SV(what));
   if (!is_utf8(name)) return Status::error(Code::invalid, "%.*s is not valid UTF-8", WF_SV(what));
+  unsigned char before = 0;
   for (const char c : name) {
     const auto byte = static_cast<unsigned char>(c);
-    if (byte < 0x20 || byte == 0x7f) {
+    const bool upper = before == 0xc2 && byte < 0xa0;  // U+0080 to U+009F
+    before = byte;
+    if (byte < 0x20 || byte == 0x7f || upper) {
       return Status::error(Code::invalid, "%.*s holds the control character U+%04X", WF_SV(what), static_cast<unsigned>(byte));
     }
   }

@@ -185,7 +185,7 @@ constexpr Function kFunctions[] = {
     {"wf_complete", "handle [, output]", 1, 3, "Completes the workflow and returns its status; the first output stands.", kWrites, "yes",
      kNowOnly, wf_complete},
     {"wf_fail", "handle, error", 2, 3,
-     "Reports a failure; returns 'pending' (it will be tried again, or cleaned up) or 'failed'.", kWrites, "yes", kFailOptions, wf_fail},
+     "Reports a failure; returns 'pending' (it will be tried again, or cleaned up) or 'failed'.", kWrites, "yes; by bare id while the backoff runs, so not with delay 0", kFailOptions, wf_fail},
     {"wf_heartbeat", "handle [, duration]", 1, 3,
      "Extends the lease to at least this long from now and returns its end; a JSON array of tokens is one call, null in its result is a claim that is over.",
      kWrites, "yes", kNowOnly, wf_heartbeat},

@@ -113,7 +113,7 @@ class Planner {
       parameter();
     } else if (takes_in(i)) {
       letters_.add('i');
-      where_.add(" IN (SELECT value FROM json_each(");
+      where_.add(" IN (SELECT value FROM main.json_each(");
       parameter();
       where_.add("))");
     } else {
@@ -311,7 +311,9 @@ Status start_query(const TableObject& table, Cursor& cursor, const char* plan, i
     for (int i = 0; i < argc; ++i) WF_TRY(binder.bind(plan[i], argv[i]));
   }
   Status first = cursor.query->next(&cursor.at_row);
-  if (first.ok() || (first.rc() & 0xff) != SQLITE_ERROR) return first;
+  const bool of_file = table.table->query != Sql::table_functions && table.table->query != Sql::table_doctor;
+  if (first.ok() && of_file) first = table.db->check_format();
+  if (first.ok() || (first.rc() & 0xff) != SQLITE_ERROR || first.is_ours()) return first;
   cursor.close();
   bool exists;
   WF_TRY(table.db->schema_exists(&exists));

@@ -99,6 +99,7 @@ DAMAGE = [
     "UPDATE _wf_queue SET rate_per = NULL",
     "UPDATE _wf_meta SET value = 'x' WHERE key = 'epoch'",
     "INSERT INTO _wf_meta VALUES ('odd', 1)",
+    "INSERT INTO _wf_meta VALUES ('last_seq', 'x')",
     "DELETE FROM _wf_meta WHERE key = 'epoch'",
     "INSERT INTO _wf_large VALUES (99, 0, 1)",
     "DROP INDEX _wf_due",
@@ -112,3 +113,38 @@ def test_damage_is_found(db, damage):
     db.execute(damage)
     problems = json.loads(db.value("SELECT wf_check()"))
     assert problems and all(set(p) == {"problem", "where"} for p in problems)
+
+
+# Found by review: legal, and reported as damage.
+@pytest.mark.parametrize("again", ["retried", "deleted and started anew"])
+@pytest.mark.parametrize("mode", ["all", "any"])
+def test_a_join_whose_workflow_goes_on_after_its_end_is_no_problem(db, again, mode):
+    for id in ("a", "b", "p"):
+        db.wf_start("job", id=id)
+    assert db.wf_join("p", "j", '["a","b"]', mode=mode) is None
+
+    def begin_anew():
+        db.wf_fail("a", "no", retry=False)
+        if again == "retried":
+            db.wf_retry("a")
+        else:
+            db.wf_delete("a")
+            db.wf_start("job", id="a")
+        assert db.wf_check() is None
+
+    begin_anew()
+    if mode == "any":
+        assert db.claim(id="p") is None  # it looks, and waits on for both
+        assert db.wf_check() is None
+        db.wf_complete("a", 1)
+        assert json.loads(db.wf_join("p", "j", '["a","b"]', mode=mode))[0]["id"] == "a"
+        return
+    db.wf_complete("b", 2)
+    assert db.wf_check() is None
+    assert db.claim(id="p") is None
+    assert db.wf_check() is None
+    begin_anew()
+    assert db.wf_join("p", "j", '["a","b"]') is None
+    db.wf_complete("a", 1)
+    assert [one["output"] for one in json.loads(db.wf_join("p", "j", '["a","b"]'))] == [1, 2]
+    assert db.wf_check() is None

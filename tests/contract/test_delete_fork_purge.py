@@ -387,3 +387,56 @@ def test_a_fork_inside_a_writing_statement_is_refused(db):
     with wf_error("WF_CONTEXT", "wf_fork"):
         db.execute("INSERT INTO t VALUES(wf_fork('w1'))")
     assert db.value("SELECT count(*) FROM wf_workflows") == 1
+
+
+def start_anew(db, how):
+    """Makes another workflow, B, as the newest one."""
+    if how == "fork":
+        db.wf_start("job", id="A0")
+        db.wf_delete("A0", force=True)
+        db.wf_fork("first", id="B")
+    elif how == "import":
+        document = db.wf_export("first").replace('"id":"first"', '"id":"B"')
+        db.wf_import(document)
+        db.wf_resume("B")
+    else:
+        db.wf_start("job", json.dumps("x" * 3000) if how == "large" else None, id="B")
+
+
+# Found by review: the number in a token was given out again once the newest workflow had been deleted.
+@pytest.mark.parametrize("how", ["start", "large", "fork", "import"])
+@pytest.mark.parametrize("gone", ["deleted", "purged", "all deleted"])
+def test_a_token_of_a_deleted_workflow_never_speaks_for_another_one(db, how, gone):
+    db.wf_start("job", id="first")
+    token = db.running("A")["token"]
+    if gone == "purged":
+        db.wf_complete(token)
+        db.at(1)
+        db.wf_purge(older_than=0)
+    else:
+        db.wf_start("job", id="newest")
+        db.wf_delete(json.dumps(["newest", "A"]), force=True)
+    start_anew(db, how)
+    if gone == "all deleted":
+        db.wf_delete(json.dumps(["B", "first"]), force=True)
+        db.wf_start("job", id="B")
+    db.wf_step("B", "x", '"of B"')
+    with wf_error("WF_NOT_FOUND"):
+        db.wf_step(token, "x")
+    with wf_error("WF_NOT_FOUND"):
+        db.wf_key(token, "x")
+    assert (db.wf_status(token), db.wf_result(token), db.wf_error(token), db.wf_get(token, "k")) == (None,) * 4
+    with wf_error("WF_NOT_FOUND"):
+        db.wf_complete(token)
+    assert db.wf_check() is None
+
+
+def test_only_the_newest_workflow_leaves_its_number_behind(db):
+    for id in ("a", "b"):
+        db.wf_start("job", id=id)
+    db.wf_delete("a", force=True)
+    assert db.rows("SELECT value FROM _wf_meta WHERE key = 'last_seq'") == []
+    db.wf_delete("b", force=True)
+    assert db.value("SELECT value FROM _wf_meta WHERE key = 'last_seq'") == 2
+    db.wf_start("job", id="c")
+    assert db.value("SELECT seq FROM _wf_workflow") == 3

@@ -181,3 +181,31 @@ def test_a_newer_file_comes_before_a_wrong_context_and_a_wrong_argument(world, c
 def test_a_wrong_number_of_arguments_is_reported_by_sqlite_itself(db, call):
     with pytest.raises(Exception, match="wrong number of arguments to function wf_"):
         db.value("SELECT " + call)
+
+
+# Found by review: a connection at work did not notice that the file had become one of a newer format.
+def test_the_guard_and_the_tables_notice_a_file_that_has_become_newer(db, connect):
+    token = db.running("w1")["token"]
+    db.wf_step(token, "done", 1)
+    assert db.wf_step(token, "next") is None
+    assert db.value("SELECT count(*) FROM wf_workflows") == 1
+    newer(connect())
+    for step in ("done", "next"):
+        with wf_error("WF_SCHEMA", "999"):
+            db.wf_step(token, step)
+    for name in ("wf_workflows", "wf_pending", "wf_steps", "wf_failures", "wf_signals", "wf_queues", "wf_stats"):
+        for each in (db, connect()):
+            with wf_error("WF_SCHEMA", "999"):
+                each.rows("SELECT * FROM " + name)
+    assert db.value("SELECT count(*) FROM wf_functions") > 10
+    assert db.value("SELECT value FROM wf_doctor WHERE name = 'schema version'") == 999
+    db.execute("UPDATE _wf_meta SET value = 1 WHERE key = 'schema_version'")
+    assert db.wf_step(token, "done") == 1
+    assert db.value("SELECT count(*) FROM wf_workflows") == 1
+
+
+def test_a_token_in_a_file_without_tables_is_not_an_empty_name(db):
+    for call in ("wf_step('run_1_1', 's')", "wf_key('run_1_1', 's')"):
+        with wf_error("WF_NOT_FOUND", "token") as caught:
+            db.value("SELECT " + call)
+        assert "''" not in caught.text

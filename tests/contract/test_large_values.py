@@ -5,7 +5,9 @@ import sqlite3
 import sys
 
 import pytest
+from support import sql_time
 
+needs_setlimit = pytest.mark.skipif(sys.version_info < (3, 11), reason="sqlite3.Connection.setlimit is new in Python 3.11")
 TEN_MB = 10_000_000
 LARGE = [
     pytest.param('"' + "x" * TEN_MB + '"', id="text"),
@@ -74,7 +76,7 @@ def test_a_claim_may_embed_large_outputs(db):
     assert claim["steps"] == {"s%d" % number: str(number) * 1_000_000 for number in range(5)}
 
 
-@pytest.mark.skipif(sys.version_info < (3, 11), reason="sqlite3.Connection.setlimit is new in Python 3.11")
+@needs_setlimit
 def test_a_value_beyond_the_limit_of_sqlite_is_its_own_error_and_changes_nothing(db):
     token = db.running()["token"]
     before = db.everything()
@@ -88,3 +90,59 @@ def test_a_value_beyond_the_limit_of_sqlite_is_its_own_error_and_changes_nothing
         assert not str(caught.value).startswith("WF_")
     db.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, 1_000_000_000)
     assert db.everything() == before
+
+
+# Found by review: SQLite refuses a result that is too long only after the commit, when nobody holds the token of what was leased.
+@needs_setlimit
+@pytest.mark.parametrize("encoding, fit", [("UTF-8", 3), ("UTF-16le", 1)])
+def test_a_batch_ends_before_the_claim_that_would_be_too_long_for_sqlite(connect, encoding, fit):
+    db = connect(":memory:")
+    db.execute("PRAGMA encoding = '%s'" % encoding)
+    for i in range(5):
+        db.wf_start("job", json.dumps("x" * 300_000), id="w%d" % i, max_attempts=2)
+    db.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, 1_000_000)
+    claims = db.claim(limit=5)
+    assert [claim["id"] for claim in claims] == ["w0", "w1", "w2"][:fit]
+    assert db.column("SELECT id FROM wf_workflows WHERE status = 'running'") == [claim["id"] for claim in claims]
+    assert len(db.claim(limit=5)) == min(fit, 5 - fit)
+    for claim in claims:
+        assert db.wf_complete(claim["token"]) == "completed"
+
+
+@needs_setlimit
+@pytest.mark.parametrize("options", [{}, {"limit": 5}, {"id": "w1"}, {"key": "k"}, {"id": "w1", "limit": 2}])
+def test_a_claim_that_is_too_long_for_sqlite_leases_nothing(db, options):
+    db.wf_start("job", id="w1", max_attempts=1)
+    db.execute("UPDATE _wf_workflow SET input = zeroblob(300000)")
+    db.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, 500_000)
+    for _ in range(3):
+        with pytest.raises(sqlite3.DataError, match="too big.*w1"):
+            db.wf_claim(**options)
+        assert (db.wf_status("w1"), db.workflow()["attempt"], db.in_transaction) == ("pending", 0, False)
+
+
+@needs_setlimit
+def test_the_steps_of_a_claim_count_too(db):
+    token = db.running()["token"]
+    for i in range(4):
+        db.wf_step(token, "s%d" % i, json.dumps("x" * 300_000))
+    db.wf_release(token)
+    db.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, 1_000_000)
+    with pytest.raises(sqlite3.DataError):
+        db.wf_claim(steps=True)
+    assert db.wf_status("w1") == "pending"
+    assert db.claim()["id"] == "w1"
+
+
+@needs_setlimit
+def test_a_repeated_claim_that_has_become_too_long_keeps_its_lease(db):
+    db.at(0)
+    db.wf_start("job", id="w1")
+    token = db.claim(key="k", lease=10)["token"]
+    db.execute("UPDATE _wf_workflow SET input = zeroblob(300000)")
+    db.at(5)
+    db.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, 500_000)
+    with pytest.raises(sqlite3.DataError):
+        db.wf_claim(key="k", lease=10)
+    assert db.workflow()["due_at"] == sql_time(10)
+    assert db.wf_complete(token) == "completed"

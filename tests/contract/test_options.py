@@ -206,3 +206,18 @@ def test_now_overrides_the_clock_of_a_recovery(db):
     db.running()
     db.wf_recover(now=BASE + 12)
     assert db.workflow()["due_at"] == sql_time(12)
+
+
+# Found by review: the last seven were refused.
+@pytest.mark.parametrize("offset", [9223372036854775800, 9223372036854775801, 9223372036854775807])
+def test_an_integer_may_have_all_its_64_bits(db, offset):
+    db.wf_start("job", id="w1")
+    with wf_error("WF_INVALID", offset, "goes on at 0"):
+        db.wf_append("w1", "s", 1, offset=offset)
+
+
+def test_an_integer_of_more_than_64_bits_is_refused(db):
+    db.wf_start("job", id="w1")
+    for offset in (9223372036854775808, 92233720368547758070, -9223372036854775809):
+        with wf_error("WF_INVALID", "offset"):
+            db.wf_append("w1", "s", 1, offset=offset)

@@ -123,3 +123,56 @@ def test_filters_reach_the_rows(db):
         db.wf_start("job", id="w%d" % number, queue="q%d" % (number % 2), delay=number)
     assert db.column("SELECT id FROM wf_pending WHERE ready = 0 AND queue = 'q1' ORDER BY due_at DESC LIMIT 2") == ["w9", "w7"]
     assert db.column("SELECT id FROM wf_pending WHERE due_at < '2027-01-15 08:00:03' ORDER BY id") == ["w0", "w1", "w2"]
+
+
+# Found by review: what the next claim would fail instead of taking it was counted as ready.
+def test_a_workflow_whose_lease_was_lost_once_too_often_is_not_ready(db):
+    db.at(0)
+    db.running(worker="worker-1", max_attempts=2)
+    db.at(31)
+    assert (pending(db)[0], db.wf_ready()) == (1, 1)
+    db.claim(None, "worker-2")
+    db.at(62)
+    assert pending(db) == (0, sql_time(61), "lease of worker-2 expired, once too often")
+    assert (db.wf_ready(), db.wf_pending()) == (0, 1)
+    assert db.claim() is None
+    assert db.wf_status("w1") == "failed"
+
+
+def test_progress_makes_a_lost_lease_one_of_several_again(db):
+    db.at(0)
+    db.running(worker="worker-1", max_attempts=2)
+    db.at(31)
+    token = db.claim(None, "worker-2")["token"]
+    db.wf_step(token, "a", 1)
+    db.at(62)
+    assert pending(db) == (1, sql_time(61), "lease of worker-2 expired")
+    assert db.wf_ready() == 1
+    assert db.claim()["id"] == "w1"
+
+
+@pytest.mark.parametrize("where", ["file", "queue"])
+def test_the_limit_of_lost_leases_may_be_that_of_the_queue_or_the_file(db, where):
+    db.at(0)
+    if where == "file":
+        db.wf_config("max_attempts", 1)
+    else:
+        db.wf_queue("default", max_attempts=1)
+    db.running()
+    db.at(31)
+    assert (pending(db)[0], db.wf_ready()) == (0, 0)
+    assert db.claim() is None
+
+
+# Found by review: the reason was `ready`, and it was not.
+def test_a_manual_workflow_after_a_wait_is_ready_by_its_id_only(db):
+    db.at(0)
+    db.wf_start("job", id="w1", manual=True)
+    db.wf_sleep("w1", "s", 10)
+    assert pending(db) == (0, sql_time(10), "sleeping")
+    db.at(10)
+    assert pending(db) == (0, sql_time(10), "ready, by id only")
+    db.wf_start("job", id="w2")
+    db.wf_sleep("w2", "s", 10)
+    db.at(20)
+    assert pending(db, "w2") == (1, sql_time(20), "ready")

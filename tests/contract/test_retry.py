@@ -289,3 +289,22 @@ def test_options_have_their_values(db, options):
     failed(db, "a")
     with wf_error("WF_INVALID", *options):
         db.wf_retry("w1", **options)
+
+
+# Found by review: a time that no table could show.
+def test_a_deadline_never_passes_the_last_valid_time(db):
+    last = 253402300799999  # 9999-12-31 23:59:59.999
+
+    def deadline(id):
+        return db.value("SELECT deadline_at FROM _wf_workflow WHERE id = ?", id)
+
+    db.wf_start("job", id="w1", timeout=3600)
+    db.wf_cancel("w1")
+    late = "9999-12-31 23:59:00"
+    assert db.wf_retry("w1", now=late) == 1
+    assert deadline("w1") == last
+    db.wf_pause("w1", now="9999-12-31 23:00:00")
+    db.wf_resume("w1", now=late)
+    assert deadline("w1") == last
+    db.wf_fork("w1", id="w2", now=late)
+    assert deadline("w2") == last

@@ -1,5 +1,6 @@
 """wf_start: identity, what a duplicate is, and every option."""
 
+import json
 import re
 import uuid
 
@@ -256,3 +257,27 @@ def test_dedup_is_looked_up_after_the_id(db):
     with wf_error("WF_CONFLICT"):
         db.wf_start("other", id="w2", dedup="k")
     assert db.column("SELECT id FROM wf_workflows ORDER BY id") == ["w1", "w2"]
+
+
+# Found by review: a double was written with 17 digits, and 0.10000000000000001 is not the 0.1 of a text.
+@pytest.mark.parametrize("number, text", [
+    (0.1, "0.1"), (0.1, "1e-1"), (0.1, "0.10000000000000001"), (0.1 + 0.2, "0.30000000000000004"), (1e23, "1e23"), (-2.5, "-2.50"), (5e-324, "5e-324"),
+    (12345678901234567890.0, "12345678901234567890"), (9007199254740993.0, "9007199254740993"), (1.7976931348623157e308, "1.7976931348623157e308")])
+def test_a_number_is_the_same_input_bound_as_a_double_or_written_as_text(db, number, text):
+    for id, first, second in (("a", number, text), ("b", text, number)):
+        db.wf_start("job", first, id=id)
+        assert db.wf_start("job", second, id=id) == id
+        with wf_error("WF_CONFLICT"):
+            db.wf_start("job", -number, id=id)
+    for other in ('"%s"' % text, "[%s]" % text, None, "true"):
+        with wf_error("WF_CONFLICT"):
+            db.wf_start("job", other, id="a")
+
+
+@pytest.mark.parametrize("number", [0.1, 0.3, 0.1 + 0.2, 1e23, 1 / 3, 1e-7, 123456.789, 2.0])
+def test_a_double_is_shown_with_the_digits_it_needs(db, number):
+    db.wf_start("job", number)
+    text = db.wf_claim()
+    assert json.loads(text)["input"] == number
+    digits = text.split('"input":')[1].split(",")[0].split("e")[0].replace(".", "").strip("0")
+    assert len(digits) == len(repr(number).split("e")[0].replace(".", "").strip("0"))

@@ -1,5 +1,7 @@
 """wf_step: read, record once, and refuse what recording would refuse."""
 
+import sqlite3
+
 import pytest
 from support import sql_time, wf_error
 
@@ -204,3 +206,25 @@ def test_a_name_recorded_as_another_kind_of_step_is_nondeterminism(db):
     db.execute("UPDATE _wf_step SET kind = 'sleep' WHERE name = 'a'")
     with wf_error("WF_NONDETERMINISM", "a", "sleep"):
         db.wf_step("w1", "a", "2")
+
+
+# Found by review: whatever the first attempt to record failed for, there was a second one.
+def test_a_trigger_that_fails_on_a_step_runs_once(db):
+    calls = []
+    db.create_function("called", 1, calls.append)
+    db.wf_start("job", id="w1")
+    db.execute("CREATE TRIGGER t AFTER INSERT ON _wf_step BEGIN SELECT called(new.name), json('{bad'); END")
+    with pytest.raises(sqlite3.OperationalError, match="JSON"):
+        db.wf_step("w1", "a", 1)
+    assert calls == ["a"]
+    assert db.wf_step("w1", "a") is None
+
+
+def test_a_trigger_that_records_steps_for_ever_is_stopped_at_once(db):
+    db.wf_start("job", id="w1")
+    db.execute("CREATE TRIGGER t AFTER INSERT ON _wf_step BEGIN SELECT wf_step('w1', 's' || new.n, 1); END")
+    ticks = []
+    db.set_progress_handler(lambda: ticks.append(1) or len(ticks) > 1000, 1000)
+    with wf_error("WF_CONTEXT", "too deep"):
+        db.wf_step("w1", "s", 1)
+    assert db.value("SELECT count(*) FROM _wf_step") == 0

@@ -190,3 +190,33 @@ def test_shared_cache_memory_database(connect):
     lifecycle(second, "second")
     assert first.wf_status("second") == "completed"
     assert stored(first) == stored(second)
+
+
+SHADOWS = ["json_each"] + ["pragma_" + name for name in ("journal_mode", "synchronous", "busy_timeout", "trusted_schema", "query_only")]
+
+
+# Found by review: a table-valued function is looked for among the tables of TEMP first.
+@pytest.mark.parametrize("kind", ["TABLE {}(x)", "VIEW {} AS SELECT 1 AS x"])
+def test_temp_objects_named_like_table_valued_functions(db, kind):
+    for name in SHADOWS:
+        db.execute("CREATE TEMP " + kind.format(name))
+    lifecycle(db)
+    db.wf_start("job", id="waits")
+    assert db.wf_await("waits", "a", '["x", "y"]') is None
+    assert db.value("SELECT reason FROM wf_pending WHERE id = 'waits'") == "waiting for signal x, y"
+    db.wf_start("job", id="joins")
+    assert db.wf_join("joins", "j", '["waits"]') is None
+    assert db.wf_check() is None
+    assert db.value("SELECT count(*) FROM wf_functions") > 10
+    assert db.value("SELECT count(*) FROM wf_doctor") == 12
+    assert db.column("SELECT id FROM wf_workflows WHERE id IN ('waits', 'joins') ORDER BY created_at") == ["waits", "joins"]
+
+
+def test_a_temp_table_named_like_the_hook_on_closing(tmp_path):
+    where = tmp_path / "hook.db"
+    db = open_database(where)
+    db.execute("PRAGMA journal_mode = wal")
+    db.execute("CREATE TEMP TABLE _wf_close_hook(x)")
+    lifecycle(db)
+    db.close()
+    assert [path.name for path in tmp_path.glob("hook.db-*")] == [], "the connection is still open"

@@ -338,7 +338,7 @@ class ModelCore:
     def ready(self, w, now):
         """Whether a claim may take it by itself."""
         return (not w.over and w.status != "paused" and not w.manual and w.due is not None and w.due <= now
-                and (w.deadline is None or w.deadline > now) and self.refusal(w, now) is None)
+                and (w.deadline is None or w.deadline > now) and not self.is_poisoned(w, now) and self.refusal(w, now) is None)
 
     def claim_next(self, queues, given, worker, now):
         while True:
@@ -692,7 +692,8 @@ class ModelCore:
         if w.status == "paused" or (w.deadline is not None and w.deadline <= now):
             return None
         if w.status == "running":
-            return "running on " + worker if w.due > now else "lease of %s expired" % worker
+            expired = "expired, once too often" if self.is_poisoned(w, now) else "expired"
+            return "running on " + worker if w.due > now else "lease of %s %s" % (worker, expired)
         if w.status == "waiting" and (w.due is None or w.due > now):
             return self.reason_of_wait(w.wait)
         if w.status == "pending" and w.due > now:

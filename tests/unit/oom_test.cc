@@ -109,6 +109,34 @@ TEST_F(Oom, Registering) {
   }
 }
 
+// Found by review: the statement that is the last way back knew the tables of a transaction that was rolled back, and there was no memory
+// to compile it anew. Here memory runs out as it does in a process: no allocation that is too large succeeds, smaller ones still do.
+TEST_F(Oom, NoTransactionIsLeftOpenWhereTablesAreMadeAnewAfterARollback) {
+  int failed = 0;
+  for (int64_t room = 2000; room < 60000; room += 500) {
+    SCOPED_TRACE(room);
+    fault::Connection c(":memory:");
+    for (const char* sql : {"BEGIN", "SELECT wf_start('job')", "ROLLBACK"}) c.query(sql);
+    sqlite3_hard_heap_limit64(sqlite3_memory_used() + room);
+    failed += c.run("SELECT wf_claim()") != SQLITE_OK;
+    sqlite3_hard_heap_limit64(0);
+    EXPECT_NE(sqlite3_get_autocommit(c.handle()), 0);
+  }
+  EXPECT_GT(failed, 5) << "memory never ran out";
+}
+
+TEST_F(Oom, NoTransactionIsLeftOpenWhereNoLargeStatementCanBeCompiled) {
+  for (int most = 20; most < 200; most += 3) {
+    SCOPED_TRACE(most);
+    fault::Connection c(":memory:");
+    sqlite3_limit(c.handle(), SQLITE_LIMIT_VDBE_OP, most);
+    for (const char* sql : {"SELECT wf_start('job')", "SELECT wf_claim()", "SELECT wf_init()"}) {
+      c.run(sql);
+      EXPECT_NE(sqlite3_get_autocommit(c.handle()), 0) << sql;
+    }
+  }
+}
+
 // A connection that lived through a thousand refusals is as good as new, and has not grown.
 TEST_F(Oom, MemoryOfAConnectionDoesNotGrowWithFailures) {
   fault::Connection c(":memory:");
