@@ -1,14 +1,16 @@
 # Embeds the statements of sql/*.sql into C++.
 #
-#   cmake -DSQL_DIR=<folder> -DOUT_DIR=<folder> -P EmbedSql.cmake
+#   cmake -DSQL_DIR=<folder> [-DMORE=<file>] -DOUT_DIR=<folder> -P EmbedSql.cmake
 #
 # writes OUT_DIR/sql_statements.h (an enum with one entry per statement) and OUT_DIR/sql_statements.cpp (the table of
-# their texts). Each file is written only when its content changes, so editing one statement does not recompile everything.
+# their texts), of the folder and then of the file MORE. Each file is written only when its content changes, so editing one statement does not recompile everything.
 #
 # In a .sql file a statement begins behind a line `-- name: snake_case_name` and runs to the next such line or to the end of
 # the file. Files count in alphabetical order, statements in the order in which they stand. From the text are dropped: lines
 # that hold only a comment, blank lines, blanks at the end of a line, and a `;` at the very end. In a statement whose name begins with
 # `schema_` or `script_` that `;` stays: it may hold several statements.
+#
+# `schema_1`, `schema_2` ... make the file format of that version out of the one before; kSchemas lists them.
 #
 # A statement whose name begins with `fragment_` is none: its text stands for `{{rest_of_the_name}}` in the statements after it.
 #
@@ -54,9 +56,12 @@ set(kMark "\n-- name:")
 string(LENGTH "${kMark}" mark_length)
 set(names "")
 set(table "")
+set(schemas "")
 set(count 0)
+set(version 0)
 
 file(GLOB files "${SQL_DIR}/*.sql")
+list(APPEND files ${MORE})
 foreach(file IN LISTS files)
   file(READ "${file}" rest)
   string(REPLACE "\r\n" "\n" rest "${rest}")
@@ -106,6 +111,14 @@ foreach(file IN LISTS files)
       continue()
     endif()
 
+    if(name MATCHES "^schema_([0-9]+)$")
+      math(EXPR version "${version} + 1")
+      if(NOT name STREQUAL "schema_${version}")
+        message(FATAL_ERROR "${file}: ${name} stands where schema_${version} is expected: versions have no gaps, and their scripts are in order")
+      endif()
+      string(APPEND schemas "Sql::${name}, ")
+    endif()
+
     string(LENGTH "${text}" length)
     string(APPEND names "  ${name},\n")
     string(APPEND table "  {\"${name}\",\n   ")
@@ -133,6 +146,9 @@ struct SqlText {
 
 // kSql[static_cast<unsigned>(Sql::some_name)]; the last entry, for count_, is empty.
 extern const SqlText kSql[];
+
+// What makes version 1 of the file format out of nothing, version 2 out of version 1, and so on.
+constexpr Sql kSchemas[] = {${schemas}};
 
 }  // namespace wf
 ")

@@ -29,7 +29,8 @@ class WriteScope {
   WriteScope& operator=(const WriteScope&) = delete;
   ~WriteScope();
 
-  // Opens the scope on behalf of the SQL function `function`; creates the tables if the file has none.
+  // Opens the scope on behalf of the SQL function `function`; creates the tables if the file has none, and brings those of an
+  // older format forward.
   // WF_CONTEXT, WF_SCHEMA, or SQLite's BUSY, READONLY ...
   Status begin(Inline inline_mode, const char* function);
   Status commit();
@@ -38,6 +39,7 @@ class WriteScope {
  private:
   Status lock(const char* function);
   Status create_tables();
+  Status run_schemas();
   void roll_back();
 
   Db& db_;
