@@ -12,7 +12,7 @@
 #   make format       clang-format on all C++; make tidy: clang-tidy
 #   make clean
 #
-# PYTEST="-k claim" passes arguments to pytest, PYTHON=... chooses the Python, JOBS=... how many compile at once.
+# PYTEST="-k claim" runs pytest alone, with these arguments; PYTHON=... chooses the Python, JOBS=... how many compile at once.
 JOBS ?= $(shell nproc 2>/dev/null || echo 2)
 PREFIX ?= /usr/local
 BETTER_SQLITE3 ?= 6.0.1

@@ -1,14 +1,16 @@
 # Embeds the statements of sql/*.sql into C++.
 #
-#   cmake -DSQL_DIR=<folder> -DOUT_DIR=<folder> -P EmbedSql.cmake
+#   cmake -DSQL_DIR=<folder> [-DMORE=<file>] -DOUT_DIR=<folder> -P EmbedSql.cmake
 #
 # writes OUT_DIR/sql_statements.h (an enum with one entry per statement) and OUT_DIR/sql_statements.cpp (the table of
-# their texts). Each file is written only when its content changes, so editing one statement does not recompile everything.
+# their texts), of the folder and then of the file MORE. Each file is written only when its content changes, so editing one statement does not recompile everything.
 #
 # In a .sql file a statement begins behind a line `-- name: snake_case_name` and runs to the next such line or to the end of
 # the file. Files count in alphabetical order, statements in the order in which they stand. From the text are dropped: comments (`-- ` and
 # the rest of the line, behind a blank), blank lines, blanks at the start and end of a line, and a `;` at the very end. In a statement whose name begins with
 # `schema_` or `script_` that `;` stays: it may hold several statements.
+#
+# `schema_1`, `schema_2` ... make the file format of that version out of the one before; kSchemas lists them.
 #
 # A statement whose name begins with `fragment_` is none: its text stands for `{{rest_of_the_name}}` in the statements after it.
 #
@@ -58,9 +60,12 @@ set(names "")
 set(members "")
 set(texts "")
 set(entries "")
+set(schemas "")
 set(count 0)
+set(version 0)
 
 file(GLOB files "${SQL_DIR}/*.sql")
+list(APPEND files ${MORE})
 foreach(file IN LISTS files)
   file(READ "${file}" rest)
   string(REPLACE "\r\n" "\n" rest "${rest}")
@@ -110,6 +115,14 @@ foreach(file IN LISTS files)
       continue()
     endif()
 
+    if(name MATCHES "^schema_([0-9]+)$")
+      math(EXPR version "${version} + 1")
+      if(NOT name STREQUAL "schema_${version}")
+        message(FATAL_ERROR "${file}: ${name} stands where schema_${version} is expected: versions have no gaps, and their scripts are in order")
+      endif()
+      string(APPEND schemas "Sql::${name}, ")
+    endif()
+
     string(LENGTH "${text}" length)
     math(EXPR size "${length} + 1")
     string(APPEND names "  ${name},\n")
@@ -135,6 +148,9 @@ ${names}  count_
 
 // Its text, which ends in NUL.
 std::string_view sql_text(Sql statement);
+
+// What makes version 1 of the file format out of nothing, version 2 out of version 1, and so on.
+constexpr Sql kSchemas[] = {${schemas}};
 
 }  // namespace wf
 ")

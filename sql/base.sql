@@ -32,6 +32,9 @@ SELECT 1 FROM main.sqlite_master WHERE type = 'table' AND name = '_wf_meta'
 -- name: schema_version
 SELECT value FROM main._wf_meta WHERE key = 'schema_version'
 
+-- name: schema_reached
+UPDATE main._wf_meta SET value = :version WHERE key = 'schema_version' AND value IS NOT :version
+
 -- name: create_meta
 CREATE TABLE IF NOT EXISTS main._wf_meta(
   key TEXT NOT NULL PRIMARY KEY,       -- schema_version, epoch, and the keys of wf_config

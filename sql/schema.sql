@@ -1,4 +1,5 @@
--- The file format, version 1. docs/file-format.md explains every column.
+-- The file format. docs/file-format.md explains every column.
+-- schema_<n> makes version n out of version n - 1, and is never changed once it was released: see CONTRIBUTING.md.
 -- Times are integer milliseconds since 1970-01-01 UTC, durations integer milliseconds.
 -- Everything here stays readable by SQLite 3.31 without the extension.
 

@@ -155,7 +155,8 @@ SELECT 3, 'file', nullif(json_extract(:host, '$.file'), ''), json_extract(:host,
 UNION ALL
 SELECT 4, 'schema version', json_extract(:host, '$.schema'), coalesce(json_extract(:host, '$.schema'), 0) <= json_extract(:host, '$.format'),
        CASE WHEN json_extract(:host, '$.schema') IS NULL THEN 'no tables yet: the first write makes them, or SELECT wf_init()'
-            WHEN json_extract(:host, '$.schema') > json_extract(:host, '$.format') THEN 'a newer extension has written this file: load that one' END
+            WHEN json_extract(:host, '$.schema') > json_extract(:host, '$.format') THEN 'a newer extension has written this file: load that one'
+            WHEN json_extract(:host, '$.schema') < json_extract(:host, '$.format') THEN 'the next write upgrades it, or SELECT wf_init()' END
 UNION ALL
 SELECT 5, 'journal mode', journal_mode, journal_mode <> 'off' AND (journal_mode <> 'memory' OR json_extract(:host, '$.file') = ''),
        CASE journal_mode WHEN 'wal' THEN NULL WHEN 'off' THEN 'a crash destroys the file: PRAGMA journal_mode = WAL'

@@ -117,6 +117,12 @@ Status Db::script(Sql sql) {
 }
 
 Status Db::schema_exists(bool* exists) {
+  int64_t version;
+  return schema_version(exists, &version);
+}
+
+Status Db::schema_version(bool* exists, int64_t* version) {
+  *version = 0;
   Query q(*this, Sql::schema_version);
   bool row;
   *exists = q.prepared();
@@ -127,10 +133,10 @@ Status Db::schema_exists(bool* exists) {
     return *exists ? static_cast<Status&&>(read) : Status();
   }
   *exists = row;  // the row is written last
-  const int64_t version = row ? q.integer(0) : 0;
-  if (version > kSchemaVersion) {
+  if (row) *version = q.integer(0);
+  if (*version > kSchemaVersion) {
     return Status::error(Code::schema, "the file has schema version %lld, this extension knows up to %lld: load a newer one",
-                         static_cast<long long>(version), static_cast<long long>(kSchemaVersion));
+                         static_cast<long long>(*version), static_cast<long long>(kSchemaVersion));
   }
   format_checked_ = true;
   return {};

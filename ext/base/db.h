@@ -11,6 +11,8 @@
 // runs under the connection's own mutex, so it is as thread-safe as the connection.
 #pragma once
 
+#include <iterator>
+
 #include "base/status.h"
 #include "base/time.h"
 #include "base/value.h"
@@ -18,8 +20,8 @@
 
 namespace wf {
 
-// The newest file format that this extension knows.
-constexpr int64_t kSchemaVersion = 1;
+// The newest file format that this extension knows: that of the last script schema_<n> in sql/.
+constexpr int64_t kSchemaVersion = std::size(kSchemas);
 
 class Db {
  public:
@@ -54,6 +56,8 @@ class Db {
 
   // Whether main has our tables, all of them, and checks that this version knows their format (WF_SCHEMA).
   Status schema_exists(bool* exists);
+  // The same, and the version of the format: 0 if there is none.
+  Status schema_version(bool* exists, int64_t* version);
   // Whether that check has been made once.
   bool format_checked() const { return format_checked_; }
   // WF_SCHEMA if the file has become one of a newer format since; looks only if anything has changed. For readers that look at the version

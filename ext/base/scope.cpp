@@ -21,6 +21,12 @@ Status prepare_only(Db& db, Sql sql) {
   return {};
 }
 
+// The write lock of main, by an UPDATE that changes nothing. Compiles that statement for the schema as it is now.
+Status take_lock(Db& db) {
+  Query q(db, Sql::lock);
+  return q.run();
+}
+
 // A savepoint locks no file: it is busy for one reason only, a statement further up that writes.
 bool is_inside_writer(int rc) { return (rc & 0xff) == SQLITE_BUSY; }
 
@@ -62,21 +68,33 @@ Status WriteScope::begin(Inline inline_mode, const char* function, bool locked) 
   return rc == SQLITE_OK ? lock(function) : Status::sqlite(rc, db_.handle());
 }
 
-// The write lock of main, by an UPDATE that changes nothing. Nothing is read before it: a lock that had to be upgraded would not wait.
+// Nothing is read before the lock: one that had to be upgraded would not wait.
 Status WriteScope::lock(const char* function) {
-  Status locked;
-  {
-    Query q(db_, Sql::lock);
-    locked = q.run();
-  }
+  Status locked = take_lock(db_);
   if (!locked.ok() && (locked.rc() & 0xff) != SQLITE_ERROR) return locked;
   bool exists = false;
-  if (locked.ok()) WF_TRY(db_.schema_exists(&exists));
-  if (exists) return {};
+  int64_t version = 0;
+  if (locked.ok()) WF_TRY(db_.schema_version(&exists, &version));
+  if (version == kSchemaVersion) return {};
   if (!inline_) return create_tables();
-  WF_TRY(db_.schema_exists(&exists));
-  if (exists) return locked;
-  return Status::error(Code::context, "%s() cannot create the tables inside a statement that writes: run SELECT wf_init() once", function);
+  if (!exists) WF_TRY(db_.schema_version(&exists, &version));
+  if (exists && !locked.ok()) return locked;
+  return Status::error(Code::context, "%s() cannot %s the tables inside a statement that writes: run SELECT wf_init() once", function,
+                       exists ? "upgrade" : "create");
+}
+
+// Makes the tables, or brings them forward, one version after the other. A file that was just made runs every script, so that there is
+// one way only to get to a format.
+Status WriteScope::run_schemas() {
+  // Where the tables were missing a moment ago, another process may have made them since: what counts is read under the lock.
+  WF_TRY(take_lock(db_));
+  bool exists;
+  int64_t version;
+  WF_TRY(db_.schema_version(&exists, &version));
+  for (size_t i = version < 0 ? 0 : static_cast<size_t>(version); i < std::size(kSchemas); ++i) WF_TRY(db_.script(kSchemas[i]));
+  Query q(db_, Sql::schema_reached);
+  q.bind(":version", kSchemaVersion);
+  return q.run();
 }
 
 Status WriteScope::create_tables() {
@@ -90,11 +108,8 @@ Status WriteScope::create_tables() {
   Query probe(db_, Sql::memory_probe);
   bool row;
   WF_TRY(probe.next(&row));
-  Status created = db_.script(Sql::schema_1);
-  if (created.ok()) {
-    Query fresh(db_, Sql::lock);  // run, and not only prepared: one that knows the tables of a transaction that was rolled back is compiled anew
-    created = fresh.run();
-  }
+  Status created = run_schemas();
+  if (created.ok()) created = take_lock(db_);  // the way back depends on it
   if (created.ok()) return db_.schema_exists(&row);  // a newer format, half made, is not for us
   roll_back();
   if (owns_ && !db_.autocommit()) (void)probe.next(&row);

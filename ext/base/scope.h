@@ -29,7 +29,8 @@ class WriteScope {
   WriteScope& operator=(const WriteScope&) = delete;
   ~WriteScope();
 
-  // Opens the scope on behalf of the SQL function `function`; creates the tables if the file has none.
+  // Opens the scope on behalf of the SQL function `function`; creates the tables if the file has none, and brings those of an
+  // older format forward.
   // WF_CONTEXT, WF_SCHEMA, or SQLite's BUSY, READONLY ...
   // With `locked` the caller's transaction is known to hold the write lock already.
   Status begin(Inline inline_mode, const char* function, bool locked = false);
@@ -39,6 +40,7 @@ class WriteScope {
  private:
   Status lock(const char* function);
   Status create_tables();
+  Status run_schemas();
   void roll_back();
 
   Db& db_;

@@ -116,7 +116,7 @@ def test_eight_workers_two_thousand_workflows(tmp_path, transactional):
 
 
 def test_workers_killed_in_the_middle_with_leases_of_a_second(tmp_path):
-    count = 600
+    count = 2000
     path = tmp_path / "pool.db"
     prepare(path, workflows=count)
     warm_up()
@@ -134,7 +134,7 @@ def test_workers_killed_in_the_middle_with_leases_of_a_second(tmp_path):
             assert time.monotonic() - begun < 240
             time.sleep(rng.uniform(0.02, 0.12))
             victim = rng.randrange(8)
-            if kills < 40 and not processes[victim].finished():
+            if kills < 100 and not processes[victim].finished():
                 processes[victim].kill()
                 processes[victim] = another()
                 kills += 1

@@ -8,45 +8,6 @@ from pathlib import Path
 
 from .clock import BASE
 
-# Index of the options argument of every writing function.
-OPTIONS_AT = {
-    "wf_start": 2,
-    "wf_claim": 2,
-    "wf_step": 3,
-    "wf_complete": 2,
-    "wf_fail": 2,
-    "wf_heartbeat": 2,
-    "wf_release": 1,
-    "wf_recover": 0,
-    "wf_sleep": 3,
-    "wf_signal": 3,
-    "wf_await": 4,
-    "wf_emit": 2,
-    "wf_await_event": 4,
-    "wf_spawn": 4,
-    "wf_join": 3,
-    "wf_begin": 2,
-    "wf_resolve": 4,
-    "wf_set": 3,
-    "wf_append": 3,
-    "wf_cancel": 2,
-    "wf_pause": 1,
-    "wf_resume": 1,
-    "wf_retry": 1,
-    "wf_delete": 1,
-    "wf_fork": 1,
-    "wf_purge": 0,
-    "wf_queue": 1,
-    "wf_schedule": 4,
-    "wf_tick": 0,
-    "wf_define": 2,
-    "wf_undefine": 1,
-    "wf_run": 0,
-    "wf_wait": 1,
-    "wf_import": 1,
-}
-
-
 def extension_path():
     """The module under test: $WFEXT, else the release build of this repository."""
     default = Path(__file__).resolve().parents[2] / "build" / "libwfext.so"
@@ -55,6 +16,15 @@ def extension_path():
 
 def compact(value):
     return json.dumps(value, separators=(",", ":")) if isinstance(value, (dict, list)) else value
+
+
+@functools.lru_cache(maxsize=None)
+def options_at():
+    """Function -> index of its options argument, counted in its signature: `wf_fail(handle, error [, options])`."""
+    db = open_database(":memory:")
+    signatures = db.rows("SELECT name, signature FROM wf_functions WHERE signature LIKE '%options])'")
+    db.close()
+    return {name: signature.count(",") for name, signature in signatures}
 
 
 class Database(sqlite3.Connection):
@@ -71,8 +41,9 @@ class Database(sqlite3.Connection):
     def call(self, function, *arguments, **options):
         bound = [compact(argument) for argument in arguments]
         if options:
-            assert len(bound) <= OPTIONS_AT[function]
-            bound += [None] * (OPTIONS_AT[function] - len(bound)) + [json.dumps(options)]
+            at = options_at().get(function, len(bound))  # a function that does not exist is SQLite's to report
+            assert len(bound) <= at
+            bound += [None] * (at - len(bound)) + [json.dumps(options)]
         return self.value("SELECT %s(%s)" % (function, ", ".join("?" * len(bound))), *bound)
 
     def rows(self, sql, *parameters):

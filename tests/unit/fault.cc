@@ -118,6 +118,12 @@ Connection::Connection(const std::string& path, const char* vfs, bool extension)
   query("SELECT wf_clock('2027-01-15 08:00:00')");
 }
 
+void Connection::load() {
+  sqlite3_db_config(db_, SQLITE_DBCONFIG_ENABLE_LOAD_EXTENSION, 1, nullptr);
+  EXPECT_EQ(sqlite3_load_extension(db_, WFEXT_MODULE, nullptr, nullptr), SQLITE_OK) << sqlite3_errmsg(db_);
+  query("SELECT wf_clock('2027-01-15 08:00:00')");
+}
+
 Connection::~Connection() {
   if (db_ != nullptr) {
     EXPECT_EQ(close(), SQLITE_OK);
@@ -186,7 +192,8 @@ Prepared prepare(const Scenario& scenario, const std::string& path, const char* 
   Prepared made;
   write_file(path, "");
   {
-    Connection c(path);
+    Connection c(path, nullptr, !scenario.older);
+    if (scenario.older) c.load();
     c.query("PRAGMA page_size = 1024");
     c.query((std::string("PRAGMA journal_mode = ") + (std::string(journal_mode) == "wal" ? "wal" : "memory")).c_str());
     c.query("PRAGMA synchronous = off");

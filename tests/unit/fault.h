@@ -27,6 +27,7 @@ struct Scenario {
   bool token = false;                   // the body needs the token of the claim in `prepare`
   bool in_transaction = false;          // the body runs after BEGIN and an application row
   bool may_skip = false;                // success may mean that the work was put off (maintenance within a claim)
+  bool older = false;                   // the loadable module prepares: in tests/migration it has an older file format
 };
 // What GoogleTest calls it.
 inline void PrintTo(const Scenario& scenario, std::ostream* out) { *out << scenario.name; }
@@ -43,6 +44,8 @@ class Connection {
   ~Connection();
 
   sqlite3* handle() const { return db_; }
+  // Loads the loadable module, on a connection that was opened without the extension.
+  void load();
   // Runs one statement to its end; `value` gets the rows, cells separated by '|'.
   int run(const char* sql, const std::string& bound = "", std::string* value = nullptr);
   std::string query(const char* sql);   // must succeed
