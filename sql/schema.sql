@@ -130,7 +130,7 @@ CREATE TABLE IF NOT EXISTS main._wf_signal(
   taken INTEGER,                       -- n of the await that took it; NULL: in line
   payload
 );
-CREATE INDEX IF NOT EXISTS main._wf_signal_queue ON _wf_signal(wf, name, n) WHERE taken IS NULL;
+CREATE INDEX IF NOT EXISTS main._wf_signal_queue ON _wf_signal(wf, name, taken);
 CREATE UNIQUE INDEX IF NOT EXISTS main._wf_signal_key ON _wf_signal(wf, name, key) WHERE key IS NOT NULL;
 
 -- Named facts for everyone, and who waits for one ('e' || event) or for a workflow to end ('w' || seq).

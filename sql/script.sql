@@ -46,6 +46,10 @@ SELECT id, coalesce(input, (SELECT value FROM main._wf_large WHERE wf = seq AND 
        coalesce(error, (SELECT value FROM main._wf_large WHERE wf = seq AND what = 2)), redo
 FROM main._wf_workflow WHERE seq = :seq
 
+-- The nearest double, as SQLite reads it.
+-- name: run_real
+SELECT CAST(:text AS REAL)
+
 -- name: run_status
 SELECT status, ending IS NOT NULL FROM main._wf_workflow WHERE seq = :seq
 
@@ -73,8 +77,8 @@ UPDATE main._wf_step SET status = :status, attempts = attempts + (:status <> 'sk
 
 -- Over without having been in line.
 -- name: run_insert
-INSERT INTO main._wf_step(wf, name, kind, status, attempts, at, due_at, output)
-VALUES(:seq, :step, :kind, :status, :status <> 'skipped', :now, :now, :output)
+INSERT INTO main._wf_step(wf, name, kind, status, attempts, at, due_at, topics, output)
+SELECT seq, :step, :kind, :status, :status <> 'skipped', :now, :now, :topics, :output FROM main._wf_workflow WHERE seq = :seq
 
 -- Its place in the order of recording: the last, so far.
 -- name: run_renumber
@@ -108,10 +112,11 @@ SELECT attempts, status IN ('ready', 'waiting') FROM main._wf_step WHERE n = :n 
 -- name: run_finished
 SELECT 1 FROM main._wf_step WHERE wf = :seq AND name = :step AND (status IN ('done', 'skipped') OR (status = 'failed' AND nonce = 1))
 
+-- Whether an item is open. The + keeps SQLite from walking through all items by their names.
 -- name: run_items_open
-SELECT 1 FROM main._wf_step WHERE status = 'ready' AND wf = :seq AND name >= :step || '[' AND name < :step || '\'
+SELECT 1 FROM main._wf_step WHERE status = 'ready' AND wf = :seq AND +name >= :step || '[' AND +name < :step || '\'
 UNION ALL
-SELECT 1 FROM main._wf_step WHERE status = 'waiting' AND wf = :seq AND name >= :step || '[' AND name < :step || '\'
+SELECT 1 FROM main._wf_step WHERE status = 'waiting' AND wf = :seq AND +name >= :step || '[' AND +name < :step || '\'
 LIMIT 1
 
 -- name: run_items
@@ -211,4 +216,4 @@ SELECT coalesce((
               WHEN json_extract(s.how, '$.iteration') IS NOT NULL THEN 'round ' || (json_extract(s.how, '$.iteration') + 1)
               ELSE 'ready' END
   FROM main._wf_step AS s LEFT JOIN main._wf_step AS u ON u.wf = s.wf AND u.name = 'undo ' || s.name
-  WHERE s.wf = :seq AND s.name = :step), '')
+  WHERE s.wf = :seq AND s.name = :step), 'planned')

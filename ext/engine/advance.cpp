@@ -159,6 +159,7 @@ class Turn {
   // ---- Reading -------------------------------------------------------------------------------------------------------
   Status look() {
     row_.clear();
+    live_ = false;
     facts_.forget();
     Query q(db_, Sql::run_next);
     q.bind(":seq", seq_).bind(":now", now_);
@@ -704,17 +705,18 @@ class Turn {
 
   // Without an output the one there is, of a loop, stays. `goes_on`: failed, and passed over.
   Status record(string_view status, string_view output, string_view error = {}, bool goes_on = false) {
-    if (virtual_) {
-      Query q(db_, Sql::run_insert);
-      q.bind(":seq", seq_).bind(":step", row_.name.view()).bind(":kind", action_name(step().action)).bind(":status", status).bind(":now", now_);
-      q.bind_name(":output", output);
-      return q.run();
-    }
-    {
+    if (!virtual_) {
       Query q(db_, Sql::run_record);
       q.bind(":n", row_.n).bind(":status", status).bind(":now", now_).bind_name(":output", output).bind_name(":error", error);
       if (goes_on) q.bind(":goes_on", int64_t{1});
       WF_TRY(q.run());
+    }
+    // It has no row yet, or its statement has ended the workflow, and with it what was open.
+    if (virtual_ || sqlite3_changes(db_.handle()) == 0) {
+      Query q(db_, Sql::run_insert);
+      q.bind(":seq", seq_).bind(":step", row_.name.view()).bind(":kind", row_.undo ? string_view("undo") : action_name(step().action));
+      q.bind(":status", status).bind(":now", now_).bind_name(":topics", row_.topics.view()).bind_name(":output", output);
+      return q.run();
     }
     // Rows of one workflow are put in line in the order in which they are executed, but where several are there at once.
     if (row_.undo || (definition().is_line() && row_.attempts == 0 && !step().has(Role::for_each) && !row_.begun)) return {};
@@ -1041,7 +1043,7 @@ Status advance(Db& db, Scripts& scripts, int64_t seq, Millis now, const Batch& b
   *moved = false;
   Turn turn(db, scripts, seq, now);
   for (bool locked = false; *executed < batch.steps && (*executed == 0 || db.wall_clock() < batch.until); locked = !db.autocommit()) {
-    bool more, one;
+    bool more = false, one = false;
     WF_TRY(turn.take(locked, &more, &one));
     if (turn.failed()) WF_TRY(turn.record_failure(&more, &one));
     *executed += one;

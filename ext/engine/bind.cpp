@@ -28,27 +28,42 @@ bool is_blob(string_view object, Text& bytes) {
 }
 
 // A JSON value as SQL sees it: objects and arrays as their text.
-int bind_json(sqlite3_stmt* statement, int i, string_view json) {
+Status bind_real(sqlite3_stmt* statement, int i, string_view number, Facts& facts, int* rc) {
+  double real;
+  WF_TRY(facts.real(number, &real));
+  *rc = sqlite3_bind_double(statement, i, real);
+  return {};
+}
+
+// `integral`: 3.0 is 3.
+Status bind_json(sqlite3_stmt* statement, int i, string_view json, Facts& facts, int* rc, bool integral = false) {
   Text text;
+  *rc = SQLITE_OK;
   switch (json::kind(json)) {
-    case json::Kind::null: return sqlite3_bind_null(statement, i);
-    case json::Kind::boolean: return sqlite3_bind_int(statement, i, json == "true");
+    case json::Kind::null: *rc = sqlite3_bind_null(statement, i); return {};
+    case json::Kind::boolean: *rc = sqlite3_bind_int(statement, i, json == "true"); return {};
     case json::Kind::number: {
       int64_t number;
-      const bool integer = json.find_first_of(".eE") == string_view::npos && json::to_integer(json, &number);
-      return integer ? sqlite3_bind_int64(statement, i, number) : sqlite3_bind_double(statement, i, json::to_real(json));
+      if ((integral || json.find_first_of(".eE") == string_view::npos) && json::to_integer(json, &number)) {
+        *rc = sqlite3_bind_int64(statement, i, number);
+        return {};
+      }
+      return bind_real(statement, i, json, facts, rc);
     }
     case json::Kind::string:
       json::unquote(json, text);
-      return text.ok() ? bind_text(statement, i, text.view()) : SQLITE_NOMEM;
+      *rc = text.ok() ? bind_text(statement, i, text.view()) : SQLITE_NOMEM;
+      return {};
     case json::Kind::object:
       if (is_blob(json, text)) {
-        return text.ok() ? sqlite3_bind_blob64(statement, i, text.size() == 0 ? "" : text.view().data(), text.size(), SQLITE_TRANSIENT) : SQLITE_NOMEM;
+        *rc = text.ok() ? sqlite3_bind_blob64(statement, i, text.size() == 0 ? "" : text.view().data(), text.size(), SQLITE_TRANSIENT) : SQLITE_NOMEM;
+        return {};
       }
       break;
     case json::Kind::array: break;
   }
-  return bind_text(statement, i, json);
+  *rc = bind_text(statement, i, json);
+  return {};
 }
 
 // The member of an object; nothing if there is none.
@@ -72,10 +87,11 @@ int bind_value(sqlite3_stmt* statement, int i, const Value& value) {
 }
 
 // A value that is JSON text, or its member.
-int bind_holder(sqlite3_stmt* statement, int i, const Value& holder, string_view member) {
-  if (member.empty()) return bind_value(statement, i, holder);
-  const string_view found = holder.type == Value::Type::text ? member_of(holder.bytes, member) : string_view();
-  return found.empty() ? sqlite3_bind_null(statement, i) : bind_json(statement, i, found);
+Status bind_holder(sqlite3_stmt* statement, int i, const Value& holder, string_view member, Facts& facts, int* rc) {
+  const string_view found = member.empty() || holder.type != Value::Type::text ? string_view() : member_of(holder.bytes, member);
+  if (!found.empty()) return bind_json(statement, i, found, facts, rc);
+  *rc = member.empty() ? bind_value(statement, i, holder) : sqlite3_bind_null(statement, i);
+  return {};
 }
 
 Status bind_one(sqlite3_stmt* statement, int i, const Parameter& p, const Binding& b, Facts& facts, int* rc) {
@@ -95,12 +111,10 @@ Status bind_one(sqlite3_stmt* statement, int i, const Parameter& p, const Bindin
       WF_TRY(facts.input(&value));
       const Field& field = b.definition.field(p.index);
       const string_view found = value.type == Value::Type::text ? member_of(value.bytes, field.name) : string_view();
-      if (field.type == FieldType::real && !found.empty() && json::kind(found) == json::Kind::number) {
-        *rc = sqlite3_bind_double(statement, i, json::to_real(found));
-        return {};
-      }
       if (p.member.empty() && field.type != FieldType::json) {
-        *rc = found.empty() ? sqlite3_bind_null(statement, i) : bind_json(statement, i, found);
+        if (found.empty()) *rc = sqlite3_bind_null(statement, i);
+        else if (field.type == FieldType::real && json::kind(found) == json::Kind::number) return bind_real(statement, i, found, facts, rc);
+        else return bind_json(statement, i, found, facts, rc, field.type == FieldType::integer);
         return {};
       }
       value = found.empty() ? Value{} : Value::text(found);
@@ -115,7 +129,8 @@ Status bind_one(sqlite3_stmt* statement, int i, const Parameter& p, const Bindin
     case Source::item:
       WF_TRY(facts.item(b.row, text));
       if (p.member.empty()) {
-        *rc = text.size() == 0 ? sqlite3_bind_null(statement, i) : bind_json(statement, i, text.view());
+        if (text.size() != 0) return bind_json(statement, i, text.view(), facts, rc);
+        *rc = sqlite3_bind_null(statement, i);
         return {};
       }
       if (text.size() != 0 && json::kind(text.view()) == json::Kind::string) json::unquote(text.view(), inner);
@@ -124,8 +139,7 @@ Status bind_one(sqlite3_stmt* statement, int i, const Parameter& p, const Bindin
       break;
   }
   if (!text.ok() || !inner.ok()) return Status::no_memory();
-  *rc = bind_holder(statement, i, value, p.member);
-  return {};
+  return bind_holder(statement, i, value, p.member, facts, rc);
 }
 
 }  // namespace
@@ -163,6 +177,15 @@ Status Facts::input(Value* out) {
 Status Facts::error(Value* out) {
   WF_TRY(load());
   *out = error_;
+  return {};
+}
+
+Status Facts::real(string_view number, double* out) {
+  Query q(db_, Sql::run_real);
+  q.bind(":text", number);
+  bool row;
+  WF_TRY(q.next(&row));
+  *out = q.value(0).real;
   return {};
 }
 

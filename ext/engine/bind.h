@@ -20,6 +20,8 @@ class Facts {
   Status error(Value* out);
   // The result of a step, JSON; nothing is added if it has none.
   Status output(string_view row, Text& out);
+  // The number that JSON text is.
+  Status real(string_view number, double* out);
   // The value of an item, JSON.
   Status item(string_view row, Text& out);
 

@@ -23,9 +23,15 @@ void add_sql(string_view sql, Text& out) {
 }
 
 void add_duration(Millis time, Text& out) {
-  const Value value = seconds(time);
-  add_json(value, out);
-  out.add('s');
+  static constexpr struct {
+    Millis length;
+    const char* name;
+  } kUnits[] = {{86400000, "d"}, {3600000, "h"}, {60000, "m"}, {1000, "s"}, {1, "ms"}};
+  for (const auto& unit : kUnits) {
+    if (time % unit.length != 0 || (time == 0 && unit.length != 1000)) continue;
+    out.add_integer(time / unit.length).add(unit.name);
+    return;
+  }
 }
 
 // What the step does, without its name.

@@ -42,7 +42,7 @@ Status run(Db& db, const Run& args, const Now& now, int64_t* count) {
   if (!running.alone()) return Status::error(Code::context, "wf_run() cannot run inside a step that it runs");
   Scripts scripts(db);
   const Millis began = db.wall_clock();
-  const auto is_over = [&] { return *count >= args.limit || (args.budget != kNoTime && db.wall_clock() - began >= args.budget); };
+  const auto is_over = [&] { return *count >= args.limit || (*count != 0 && args.budget != kNoTime && db.wall_clock() - began >= args.budget); };
   for (int64_t before = 0; !is_over();) {
     Millis time;
     int64_t seq;

@@ -166,7 +166,7 @@ constexpr Option kExplainOptions[] = {{"format", OptionType::choice, "text (defa
 
 constexpr Option kRunOptions[] = {
     {"limit", OptionType::integer, "at most so many steps", 1, INT32_MAX},
-    {"budget", OptionType::duration, "no step is begun after this much real time", 0, kDurationMax},
+    {"budget", OptionType::duration, "no further step is begun after this much real time", 1, kDurationMax},
     {"id", OptionType::id, "only this workflow"},
     {"queue", OptionType::names, "only workflows of these queues; default all"},
     kNowOption,

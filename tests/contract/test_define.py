@@ -245,7 +245,7 @@ def test_explain_shows_the_state_of_a_workflows_steps(db):
     db.wf_run()
     plan = db.value("SELECT wf_explain('w1')")
     assert plan.splitlines()[0] == "w1: f version 1, waiting"
-    assert "[done]" in plan and "[waiting]" in plan and "[]" in plan
+    assert "[done]" in plan and "[waiting]" in plan and "[planned]" in plan
 
 
 def test_explain_as_a_flowchart(db):

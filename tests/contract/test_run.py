@@ -495,6 +495,31 @@ def test_a_step_may_cancel_its_own_workflow(db):
     assert log(db) == ["a"] and db.wf_status("w1") == "cancelled" and db.wf_check() is None
 
 
+def test_what_a_step_did_before_it_cancelled_its_workflow_is_recorded_and_undone(db):
+    start(db, sql("a", "INSERT INTO log SELECT coalesce(wf_cancel(:id), 'x')", undo="INSERT INTO log VALUES('undo')"), note("b"))
+    db.wf_run()
+    assert log(db) == [1, "undo"] and db.wf_status("w1") == "cancelled" and db.wf_check() is None
+
+
+def test_a_step_may_delete_its_own_workflow(db):
+    start(db, sql("a", "SELECT wf_delete(:id, '{\"force\":true}')"), note("b"))
+    db.wf_run()
+    assert log(db) == [] and db.wf_status("w1") is None and db.wf_check() is None
+
+
+def test_numbers_come_back_exactly(db):
+    reals = [1e300, 5e-324, 0.1, 1 / 3, -2.5e-7, 123456789.123456789]
+    db.execute("CREATE TABLE r(x REAL)")
+    db.executemany("INSERT INTO r VALUES(?)", [(x,) for x in reals])
+    start(db, sql("a", "INSERT INTO log SELECT 'found' FROM r WHERE x = :item", for_each="SELECT x FROM r", expect=1), max_attempts=1)
+    db.wf_run()
+    assert log(db) == ["found"] * len(reals)
+    db.wf_define("g", {"input": {"n": "integer"}, "steps": [sql("a", "SELECT typeof(:n) AS t")]})
+    db.wf_start("g", '{"n": 3.0}', id="g1")
+    db.wf_run()
+    assert result(db, "a", "g1") == {"t": "integer"}
+
+
 def test_a_step_may_pause_its_own_workflow(db):
     start(db, note("a"), sql("b", "SELECT wf_pause(:id)"), note("c"))
     db.wf_run()
@@ -546,9 +571,11 @@ def test_limit_bounds_the_steps(db):
     assert [db.wf_run(limit=2), db.wf_run(limit=2), db.wf_run(limit=2)] == [2, 1, 0]
 
 
-def test_a_budget_of_nothing_begins_nothing(db):
-    start(db, note("a"))
-    assert db.wf_run(budget=0) == 0 and log(db) == []
+def test_a_budget_is_not_nothing_and_lets_one_step_run(db):
+    start(db, note("a"), note("b"))
+    with wf_error("WF_INVALID", "budget"):
+        db.wf_run(budget=0)
+    assert db.wf_run(budget="1ms") >= 1
 
 
 def test_a_budget_ends_an_endless_loop(db):
