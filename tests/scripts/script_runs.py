@@ -1,0 +1,202 @@
+"""Ways to run cases to their end: step by step, in transactions, killed again and again, by several processes at once."""
+
+import json
+import os
+import random
+import sqlite3
+import time
+import traceback
+
+from script_cases import SCHEMA, TABLES
+from script_reference import check
+from script_world import Outside, Reference, World, compare_tables, follow, twin_database
+from support import BASE, open_database
+
+STYLES = ("all", "one by one", "few", "by id", "budget", "transaction", "rolled back")
+
+
+def prepare(path=":memory:"):
+    db = open_database(path, timeout=20)
+    if path != ":memory:":
+        db.execute("PRAGMA journal_mode = wal").fetchall()
+        db.execute("PRAGMA synchronous = off")
+    db.execute("PRAGMA foreign_keys = on")
+    db.executescript(SCHEMA)
+    db.wf_init()
+    return db
+
+
+def terminal(db, case):
+    return db.wf_status(case.id) in ("completed", "failed", "cancelled")
+
+
+class Run:
+    """One case alone, on a stopped clock that jumps to the next due time when nothing else can be done."""
+
+    def __init__(self, db, case, style, rng):
+        self.db, self.case, self.style, self.rng = db, case, style, rng
+        self.now = 0
+        self.steps = 0
+        self.outside = Outside(db, [case])
+
+    def advance(self):
+        """One wf_run in the run's style; the number of steps."""
+        style = self.style
+        if style == "all":
+            return self.db.wf_run()
+        if style in ("one by one", "few", "by id"):
+            limit = 1 if style == "one by one" else self.rng.randrange(1, 6)
+            options = {"limit": limit, "id": self.case.id} if style == "by id" else {"limit": limit}
+            count = self.db.wf_run(**options)
+            check(count <= limit, "wf_run executed", count, "steps with limit", limit)
+            return count
+        if style == "budget":
+            return self.db.wf_run(budget="%dms" % self.rng.randrange(1, 5))
+        self.db.execute("BEGIN IMMEDIATE" if self.rng.random() < 0.5 else "BEGIN")
+        if style == "rolled back" and self.rng.random() < 0.4:
+            self.db.wf_run(limit=self.rng.randrange(1, 5))
+            self.db.execute("ROLLBACK")
+            self.db.execute("BEGIN")
+        count = self.db.wf_run(limit=self.rng.randrange(1, 9))
+        self.db.execute("COMMIT")
+        return count
+
+    def to_the_end(self):
+        self.db.at(0)
+        self.outside.begin()
+        for _ in range(3000):
+            count = self.advance()
+            self.steps += count
+            if self.case.ending == "cancel" and self.steps >= self.case.cancel_after and not terminal(self.db, self.case):
+                self.db.wf_cancel(self.case.id, self.case.reason)
+                self.case.cancel_after = 10**9
+            if terminal(self.db, self.case):
+                return
+            if not count and not self.outside.serve():
+                self.wait()
+        check(False, "no end:", self.db.records("SELECT * FROM wf_pending"))
+
+    def wait(self):
+        text = self.db.value(
+            "SELECT min(t) FROM (SELECT due_at AS t FROM wf_pending UNION ALL SELECT deadline_at FROM wf_workflows WHERE status NOT IN"
+            " ('completed', 'failed', 'cancelled')) WHERE t > ?", self.db.wf_clock())
+        check(text is not None, "it is stuck:", self.db.records("SELECT * FROM wf_pending"))
+        self.db.wf_clock(text)
+
+
+def judge(db, case):
+    """Compares a finished case with the reference."""
+    twin = twin_database(SCHEMA)
+    world = World(db, case)
+    reference = Reference(twin, case.id, case.definition, case.input, world)
+    follow(reference, world, db.record("SELECT * FROM wf_workflows WHERE id = ?", case.id), case.ending)
+    compare_tables(db, twin, TABLES, {case.id, *world.children}, case.loops - set(reference.rows))
+    twin.close()
+    return reference
+
+
+def run_alone(case, style, rng):
+    db = prepare()
+    try:
+        Run(db, case, style, rng).to_the_end()
+        reference = judge(db, case)
+        problems = db.value("SELECT wf_check()")
+        check(problems is None, "wf_check:", problems)
+        return reference
+    except sqlite3.Error as error:
+        raise AssertionError("%s\n%s" % (error, traceback.format_exc(limit=4))) from None
+    finally:
+        db.close()
+
+
+# Many cases in one file, by processes that share a clock that runs fast.
+
+SPEED = 100_000
+
+
+class Crew:
+    """Loops of wf_run and of outside work over one file, until all cases are over. Runs in forked children."""
+
+    def __init__(self, path, cases):
+        self.path, self.cases = path, cases
+        self.start = time.monotonic()
+
+    def now(self):
+        return (time.monotonic() - self.start) * SPEED / 1000
+
+    def begin(self):
+        db = prepare(self.path)
+        db.at(0)
+        Outside(db, self.cases).begin()
+        db.close()
+
+    def life(self, seed, recover):
+        rng = random.Random(seed)
+        db = open_database(self.path, timeout=20)
+        db.execute("PRAGMA synchronous = off")
+        db.execute("PRAGMA foreign_keys = on")
+        db.at(self.now())
+        if recover:
+            db.wf_recover()
+        outside = Outside(db, self.cases)
+        while True:
+            db.at(self.now())
+            count = db.wf_run(**rng.choice([{}, {"limit": rng.randrange(1, 20)}, {"budget": 0.005}]))
+            if rng.random() < 0.5 or not count:
+                worked = outside.serve()
+                self.cancel(db, rng)
+                if not count and not worked:
+                    if all(terminal(db, case) for case in self.cases):
+                        break
+                    time.sleep(0.001)
+        db.close()
+
+    def cancel(self, db, rng):
+        for case in self.cases:
+            if case.ending == "cancel" and rng.random() < 0.2 and db.value(
+                "SELECT count(*) FROM wf_steps WHERE workflow_id = ? AND status = 'done'", case.id) * 2 >= case.cancel_after % 7:
+                db.wf_cancel(case.id, case.reason)
+
+    def judge_all(self):
+        db = open_database(self.path, timeout=20)
+        try:
+            check(db.value("SELECT wf_check()") is None, "wf_check:", db.value("SELECT wf_check()"))
+            for case in self.cases:
+                try:
+                    check(terminal(db, case), "not at its end:", db.records("SELECT * FROM wf_pending WHERE id = ?", case.id))
+                    judge(db, case)
+                except Exception as error:
+                    raise AssertionError("%s\n%s" % (error, case.show())) from error
+        finally:
+            db.close()
+
+
+def in_processes(bodies, seconds):
+    """Forks one child for each body and waits for all; the exit codes."""
+    children = []
+    for body in bodies:
+        pid = os.fork()
+        if pid == 0:
+            code = 1
+            try:
+                body()
+                code = 0
+            except BaseException:  # pylint: disable=broad-except
+                traceback.print_exc()
+            finally:
+                os._exit(code)
+        children.append(pid)
+    codes, end = [], time.monotonic() + seconds
+    for pid in children:
+        while True:
+            done, status = os.waitpid(pid, os.WNOHANG)
+            if done:
+                codes.append(os.waitstatus_to_exitcode(status))
+                break
+            if time.monotonic() > end:
+                os.kill(pid, 9)
+            time.sleep(0.002)
+    return codes
+
+
+__all__ = ["BASE", "Crew", "STYLES", "in_processes", "judge", "json", "prepare", "run_alone"]
