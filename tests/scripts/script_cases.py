@@ -17,6 +17,8 @@ CREATE INDEX log_of ON log(wf, step);
 CREATE TABLE gate(wf, step, attempt, need, CHECK(attempt >= need));
 CREATE TABLE door(wf, step, attempt, need);
 CREATE TRIGGER door_closed BEFORE INSERT ON door WHEN NEW.attempt < NEW.need BEGIN SELECT RAISE(ABORT, 'the door is closed'); END;
+CREATE TABLE hinge(oiled);
+INSERT INTO hinge VALUES(0);
 CREATE TABLE shelf(id INTEGER PRIMARY KEY);
 CREATE TABLE pick(wf, step, shelf REFERENCES shelf(id) DEFERRABLE INITIALLY DEFERRED);
 CREATE TABLE purse(wf, step, n INTEGER NOT NULL, PRIMARY KEY(wf, step));
@@ -59,7 +61,7 @@ class Case:
     events: dict = field(default_factory=dict)  # event: {"payload", "late"}
     answers: dict = field(default_factory=dict)  # step: {"fails": k, "every": m}
     awaits: dict = field(default_factory=dict)  # step: event it waits for
-    ending: str = None  # what ends it early: "cancel", "timeout"
+    ending: str = None  # what ends it early: "cancel", "timeout"; "mended": it fails until the hinge is oiled, and is then retried
     cancel_after: int = 0
     reason: str = None
     sequence: bool = False
@@ -109,6 +111,9 @@ class Generator:
             self.case.ending = rng.choice(["cancel", "cancel", "timeout"])
             self.case.cancel_after = rng.randrange(1, 3 * self.size + 2)
             self.case.reason = rng.choice([None, '"changed my mind"', '{"step":"me","code":7}'])
+        elif endings and fatal and rng.random() < 0.3:
+            self.case.ending = "mended"
+        self.mended = self.case.ending == "mended"
         self.many_undos = rng.random() < (0.7 if fatal or self.case.ending else 0.15)
         self.steps, self.ancestors, self.shapes, self.emits = [], {}, {}, {}
 
@@ -172,15 +177,16 @@ class Generator:
         if fatal:
             self.fail_for_good(rng, step, scope)
         else:
-            kind = rng.choice(["sql"] * 9 + ["task"] * 3 + ["start", "sleep", "sleep", "await", "await", "await_event", "emit"])
+            kind = rng.choice(["sql"] * 9 if self.mended else ["sql"] * 9 + ["task"] * 3 + ["start", "sleep", "sleep", "await", "await", "await_event", "emit"])
             self.shape(rng, step, scope, kind)
             getattr(self, kind)(rng, step, scope)
-            if rng.random() < 0.25:
+            if rng.random() < 0.25 and not self.mended:
                 step["when"] = self.condition(rng, dict(scope, more=[]))
-            if kind in ("sql", "task", "start") and rng.random() < 0.2:
+            if kind in ("sql", "task", "start") and rng.random() < 0.2 and not self.mended:
                 step["on_error"] = rng.choice(["continue", "continue", "fail"])
         if self.many_undos and rng.random() < 0.7 or rng.random() < 0.05:
-            step["undo"] = self.undo(rng, step, scope)
+            if not self.mended or "sql" in step and "for_each" not in step:
+                step["undo"] = self.undo(rng, step, scope)
         if rng.random() < 0.1:
             step["description"] = "what it is for"
         return step
@@ -255,15 +261,15 @@ class Generator:
             step["sql"] = "INSERT INTO log(wf, step, v) VALUES(:id, '%s', %s), (:id, '%s', 2) RETURNING v, step" % (name, e(), name)
             self.rows(rng, step)
         elif choice < 0.78 and "for_each" not in step and "while" not in step:
-            step["sql"] = "INSERT INTO purse VALUES(:id, '%s', %d)" % (name, rng.randrange(100))
+            step["sql"] = "INSERT OR REPLACE INTO purse VALUES(:id, '%s', %d)" % (name, rng.randrange(100))
         elif choice < 0.86 and self.sequence:
             step["sql"] = rng.choice(["UPDATE purse SET n = n + %d WHERE wf = :id" % rng.randrange(5), "DELETE FROM log WHERE wf = :id AND step < 'g'",
                                       "REPLACE INTO purse SELECT wf, step, n + 1 FROM purse WHERE wf = :id", "/* a */ WITH c(x) AS (VALUES(3)) UPDATE purse SET n = (SELECT x FROM c) WHERE wf = :id -- b",
-                                      "DELETE FROM purse WHERE wf = :id;"])
+                                      "DELETE FROM purse WHERE wf = :id"])
         else:
             most = step["max_attempts"] = rng.randrange(1, 5)
             need = rng.randrange(1, most + 1)
-            if "item" in str(scope["more"]) and rng.random() < 0.5:
+            if "item" in str(scope["more"]) and not self.mended and rng.random() < 0.5:
                 need = "CASE WHEN typeof(:item) = 'integer' AND :item %% 3 = 1 THEN %d ELSE 1 END" % (need + rng.randrange(2) * (step.setdefault("on_error", "continue") == "continue"))
             step["sql"] = self.failing(rng, name, need)
             if rng.random() < 0.3:
@@ -292,7 +298,9 @@ class Generator:
     def fail_for_good(self, rng, step, scope):
         most = step["max_attempts"] = rng.randrange(1, 4)
         choice = rng.random()
-        if choice < 0.6:
+        if self.mended:
+            step["sql"] = self.failing(rng, step["name"], "(SELECT 99 - 99 * oiled FROM hinge)")
+        elif choice < 0.6:
             step["sql"] = self.failing(rng, step["name"], most + 1)
         elif choice < 0.7:
             step["sql"], step["expect"] = "INSERT INTO log(wf, step, v) VALUES(:id, '%s', 1), (:id, '%s', 2)" % (step["name"], step["name"]), 3

@@ -14,7 +14,7 @@ CREATE TRIGGER outer_mine_inserts AFTER DELETE ON outer_mine BEGIN INSERT INTO m
 # Statements that no step may hold, with a word of the reason ("" if any will do).
 STATEMENTS = [
     ("UPDATE stokc SET n = 1", "no such table: stokc"),
-    ("SELECT nothing FROM log", "no such column: nothing"),
+    ("SELECT nope FROM log", "no such column: nope"),
     ("SELECT no_function(1)", "no such function: no_function"),
     ("SELEC 1", ""),
     ("SELECT (1", ""),

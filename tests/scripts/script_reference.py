@@ -59,7 +59,12 @@ def taken_as_json(value):
             return json.loads(value)
         except ValueError:
             return value
-    return to_json(value)
+    return int(value) if isinstance(value, float) and value.is_integer() else to_json(value)
+
+
+def stored(value):
+    """A JSON value from the form in which inputs and outputs are stored."""
+    return json.loads(value) if isinstance(value, str) else to_json(value)
 
 
 def field(value, kind):
@@ -94,16 +99,16 @@ class Row:
 class Bindings(dict):
     """The parameters of one statement, looked up when SQLite asks for them."""
 
-    def __init__(self, look_up):
+    def __init__(self, look_up, json_of):
         super().__init__()
-        self.look_up = look_up
+        self.look_up, self.json_of = look_up, json_of
 
     def __missing__(self, parameter):
         name, _, member = parameter.partition("::")
         value = self.look_up(name)
         if not member:
             return value
-        holder = json.loads(value) if isinstance(value, str) else None
+        holder = self.json_of(name, value)
         return to_sql(holder.get(member)) if isinstance(holder, dict) else None
 
 
@@ -123,12 +128,13 @@ class Reference:
         self.rows, self.items, self.failures = {}, {}, {}
         self.fatal = None  # the row that failed for good
         self.reason = None  # JSON value of :error
+        self.retried = False
 
     # Statements
 
     def execute(self, sql, scope):
         """(columns or None, rows, changes)"""
-        cursor = self.db.execute(sql, Bindings(lambda name: self.parameter(name, scope)))
+        cursor = self.db.execute(sql, Bindings(lambda name: self.parameter(name, scope), self.json_of))
         rows = cursor.fetchall()
         columns = [column[0] for column in cursor.description] if cursor.description else None
         return columns, rows, self.db.execute("SELECT changes()").fetchone()[0]
@@ -142,8 +148,14 @@ class Reference:
             return text(self.input)
         if name == "id":
             return self.id
+        if name == "now":
+            return "2027-01-15 08:00:00.000"  # of the right type and length
         row = self.rows.get(name)
         return None if row is None or row.status == "skipped" else text(row.result)
+
+    def json_of(self, name, value):
+        """What `:name::member` looks into: of a field its JSON value, so that a text is never taken for an object."""
+        return (self.input or {}).get(name) if name in self.fields else taken_as_json(value) if isinstance(value, str) else None
 
     def first_value(self, sql, scope):
         rows = self.execute(sql, scope)[1]
@@ -178,7 +190,7 @@ class Reference:
                 if self.db.in_transaction:
                     self.db.execute("ROLLBACK")
                 self.failures[row] = self.failures.get(row, 0) + 1
-                last = {"code": "sql", "message": str(error)}
+                last = {"code": "expect" if isinstance(error, Unexpected) else "sql", "message": str(error)}
         raise Failure(most, last)
 
     def most(self, body):
@@ -235,7 +247,7 @@ class Reference:
 
         input, attempts = self.attempts(row, self.most(step.body), scope, give)
         child = self.id + "/" + row + suffix
-        status, value = self.world.child(child, step.get("start", row), input, step.body, self.db)
+        status, value = self.world.child(child, step.get("start") or row.partition("[")[0], input, step.body, self.db)
         if step.get("detached"):
             return {"id": child}, attempts
         if status != "completed":
@@ -250,7 +262,7 @@ class Reference:
         fatal = [name for name, status in recorded if status == "failed" and not self.may_fail(name)]
         check(len(fatal) <= 1, "several steps failed for good:", fatal)
         for name, _ in recorded:
-            if name not in fatal and not name.startswith("undo "):
+            if name not in fatal and name not in self.rows and not name.startswith("undo "):
                 self.finish(name)
         for name in fatal:
             self.finish(name)
@@ -269,7 +281,6 @@ class Reference:
 
     def finish(self, name):
         step, index = self.step_of(name)
-        check(name not in self.rows, name, "is there twice")
         missing = [other for other in step.after if not self.is_finished(other)]
         check(not missing, name, "was recorded before", missing)
         check(self.fatal is None, name, "was recorded after", self.fatal, "had failed")
@@ -305,7 +316,7 @@ class Reference:
     def finish_item(self, step, name, index):
         check("for_each" in step.body, step.name, "has no items")
         if "when" in step.body:
-            check(self.is_true(step.get("when"), {}), step.name, "is skipped and has items")
+            check(self.is_true(step.get("when"), {"attempt": 1}), step.name, "is skipped and has items")
         items = self.expand(step)
         check(index < len(items), name, "of", len(items), "items")
         try:
@@ -370,6 +381,13 @@ class Reference:
             self.rows[row] = Row("undo", "done", attempts, result)
         except Failure as failure:
             self.rows[row] = Row("undo", "failed", failure.attempts, None, failure.error)
+
+    def retry(self):
+        """wf_retry: what was undone and what failed is to be done again."""
+        undone = {row[len("undo ") :] for row in self.rows if row.startswith("undo ") and self.rows[row].status == "done"}
+        self.rows = {row: value for row, value in self.rows.items() if not row.startswith("undo ") and row not in undone and row != self.fatal}
+        self.fatal = self.reason = None
+        self.retried = True
 
     # The end
 

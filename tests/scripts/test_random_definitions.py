@@ -63,10 +63,11 @@ def test_a_definition_alone(part):
 
 
 def crew(tmp_path, seed):
+    """Many cases in one file. (A timeout would end them at random moments.)"""
     cases = []
     for n in range(CREW):
         case = make_case("%s %d" % (seed, n), "w%d" % n)
-        if case.ending != "timeout":
+        if case.ending != "timeout" and not known.avoided(case):
             cases.append(case)
     crew = Crew(str(tmp_path / "crew.db"), cases)
     crew.begin()
@@ -80,7 +81,7 @@ def test_killed_again_and_again(tmp_path, n):
     crew_ = crew(tmp_path, "killed %d %d" % (SEED, n))
     rng = random.Random(n)
     kills = 0
-    while run_and_kill(lambda: crew_.life(rng.random(), True), moment(rng, 0.05 if kills < 60 else 5)):
+    while run_and_kill(lambda: crew_.life(rng.random(), True), moment(rng, 0.03 if kills < 60 else 5)):
         kills += 1
         assert kills < 90
     assert kills > 2
@@ -109,12 +110,12 @@ def test_mistakes_are_refused_by_their_path():
             with wf_error("WF_INVALID", "definition 'd'", *[word for _, words in mistakes for word in words]) as caught:
                 db.wf_define("d", text(definition))
             for path, _ in mistakes:
-                assert re.search(r"[:;] " + re.escape(path) + r"(\[\d+\]|\.\w+)*: ", caught.text), "%s is not named: %s" % (path, caught.text)
+                assert re.search(r"[:;] " + re.escape(path) + r"(\[\d+\]|\.[^:]+)*: ", caught.text), "%s is not named: %s" % (path, caught.text)
             if len(mistakes) > 1:
                 assert "has %d mistakes: " % len(mistakes) in caught.text, caught.text
             else:
                 assert " mistakes: " not in caught.text, caught.text
         except AssertionError as error:
             pytest.fail("mistake %d: %s\n%s" % (n, error, text(definition)), pytrace=False)
-        assert db.rows("SELECT name FROM wf_definitions") == []
+        assert db.rows("SELECT name FROM _wf_definition") == []
     db.close()

@@ -39,6 +39,7 @@ OPTIONS_AT = {
     "wf_queue": 1,
     "wf_schedule": 4,
     "wf_tick": 0,
+    "wf_run": 0,
     "wf_wait": 1,
 }
 
