@@ -89,7 +89,7 @@ FIELD_VALUES = {
     "json": [[1, 2, 3], ["a", "b"], {"k": 1, "l": [2]}, [], [1, "x", None, 2.5, [4]], "s"],
     "any": ["t", 5, 0.25, True, False, [1], {"k": "v"}],
 }
-CONSTANTS = ["1", "0", "42", "'x'", "'it''s'", "NULL", "x'00ff'", "2.5", "'é'", "'{\"k\":1}'", "'12'", "''"]
+CONSTANTS = ["1", "0", "42", "'x'", "'it''s'", "NULL", "x'00ff'", "2.5", "'é'", "'{\"k\":1}'", "'12'", "''", "hex(zeroblob(900))"]
 CONDITIONS = [("SELECT 1", 1), ("SELECT 0", 0), ("SELECT NULL", 0), ("SELECT 1 WHERE 0", 0), ("SELECT 'yes'", 0), ("SELECT '1x'", 1),
               ("SELECT 0.5", 1), ("VALUES (-1)", 1), ("SELECT x'31'", 1), ("SELECT '0.0'", 0), ("WITH c(x) AS (SELECT 3) SELECT x FROM c", 1)]
 NAMES = ["load", "Check", "_c", "d4", "Send_it", "f", "g_g", "H", "i9", "jot", "k", "Last"]
@@ -182,10 +182,13 @@ class Generator:
             getattr(self, kind)(rng, step, scope)
             if rng.random() < 0.25 and not self.mended:
                 step["when"] = self.condition(rng, dict(scope, more=[]))
+            for key in ("when", "for_each", "while"):
+                if key in step and kind in ("sql", "sleep"):
+                    step[key] = self.faltering(rng, step, step[key])
             if kind in ("sql", "task", "start") and rng.random() < 0.2 and not self.mended:
                 step["on_error"] = rng.choice(["continue", "continue", "fail"])
         if self.many_undos and rng.random() < 0.7 or rng.random() < 0.05:
-            if not self.mended or "sql" in step and "for_each" not in step:
+            if not self.mended or "sql" in step:
                 step["undo"] = self.undo(rng, step, scope)
         if rng.random() < 0.1:
             step["description"] = "what it is for"
@@ -215,7 +218,7 @@ class Generator:
         for name, kind in self.fields.items():
             if kind == "json":
                 choices += ["SELECT value FROM json_each(:%s)" % name] * 3
-        for other in scope["above"]:
+        for other in scope["above"] if not self.mended else []:
             choices.append("SELECT v FROM log WHERE wf = :id AND step = '%s' ORDER BY typeof(v), v" % other)
             if self.shapes.get(other) == "list":
                 choices += ["SELECT value FROM json_each(:%s)" % other] * 2
@@ -223,8 +226,9 @@ class Generator:
 
     def expression(self, rng, scope):
         choices = [rng.choice(CONSTANTS), rng.choice(CONSTANTS), ":attempt", ":id", ":input", "typeof(:now)", "length(@now)"] + scope["more"] * 3
-        for name in self.fields:
-            choices += [":" + name, "$%s" % name, ":input::%s" % name, "json_extract(:input, '$.%s')" % name, ":%s::k" % name]
+        for name, kind in self.fields.items():
+            choices += [":" + name, "$%s" % name, ":input::%s" % name, "json_extract(:input, '$.%s')" % name]
+            choices += [":%s::k" % name] if kind in ("json", "any") else []
         for other in scope["above"]:
             choices += [":" + other, "@%s" % other, ":%s::changes" % other, "$%s::v" % other, ":%s::payload" % other, ":%s::echo" % other, "json_type(:%s)" % other,
                         ":%s::nothing" % other, "json_extract(:%s, '$.v')" % other, "(SELECT count(*) FROM log WHERE wf = :id AND step = '%s')" % other]
@@ -298,10 +302,15 @@ class Generator:
     def fail_for_good(self, rng, step, scope):
         most = step["max_attempts"] = rng.randrange(1, 4)
         choice = rng.random()
-        if self.mended:
-            step["sql"] = self.failing(rng, step["name"], "(SELECT 99 - 99 * oiled FROM hinge)")
-        elif choice < 0.6:
-            step["sql"] = self.failing(rng, step["name"], most + 1)
+        need = "(SELECT 99 - 99 * oiled FROM hinge)" if self.mended else most + 1
+        if self.mended or choice < 0.6:
+            if rng.random() < 0.25:
+                step["for_each"] = rng.choice(["VALUES (1), (2), (3)", "SELECT 2", "WITH RECURSIVE c(i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM c WHERE i < 9) SELECT i FROM c"])
+                need = "CASE WHEN :item = 2 THEN %s ELSE 1 END" % need
+            elif rng.random() < 0.25:
+                step["while"] = "SELECT :iteration < 4"
+                need = "CASE WHEN :iteration = %d THEN %s ELSE 1 END" % (rng.randrange(4), need)
+            step["sql"] = self.failing(rng, step["name"], need)
         elif choice < 0.7:
             step["sql"], step["expect"] = "INSERT INTO log(wf, step, v) VALUES(:id, '%s', 1), (:id, '%s', 2)" % (step["name"], step["name"]), 3
         elif choice < 0.8:
@@ -311,6 +320,13 @@ class Generator:
             self.case.answers[step["name"]] = {"fails": most, "every": 1}
         else:
             step["start"] = "lib_fail"
+
+    def faltering(self, rng, step, query):
+        """Sometimes the query fails in the first attempt, or in the first two."""
+        if rng.random() > 0.15:
+            return query
+        step["max_attempts"] = max(4, step.get("max_attempts", 0))
+        return "WITH f(x) AS (SELECT CASE WHEN :attempt < %d THEN json('{broken') END) SELECT q.* FROM f, (%s) AS q WHERE f.x IS NULL" % (rng.randrange(2, 4), query)
 
     def task(self, rng, step, scope):
         step["task"] = "work"
@@ -342,12 +358,14 @@ class Generator:
 
     def sleep(self, rng, step, scope):
         step["sleep"] = rng.choice([0, 1, 0.25, "10m", "1h30m", "SELECT 5", "SELECT '2m'", "select 1.5 * 2", "VALUES ('250ms')"])
+        if "SELECT" in str(step["sleep"]):
+            step["sleep"] = self.faltering(rng, step, step["sleep"])
 
     def emit(self, rng, step, scope):
         event = "%s-%s" % (self.id, step["name"])
         step["emit"] = event if rng.random() < 0.6 else "SELECT :id || '-%s'" % step["name"]
         if rng.random() < 0.7:
-            step["input"] = "SELECT %s" % self.expression(rng, scope)
+            step["input"] = self.faltering(rng, step, "SELECT %s" % self.expression(rng, scope))
         if rng.random() < 0.2:
             self.case.events[event] = {"payload": {"first": True}, "late": False}
         self.emits[step["name"]] = event

@@ -9,6 +9,8 @@ import re
 import sqlite3
 
 ACTIONS = ("sql", "task", "start", "sleep", "await", "await_event", "emit")
+CHILDREN = ("task", "start")
+SKIP, END = object(), object()
 TIME = re.compile(r"\d{4}-\d\d-\d\d[ T]\d\d:\d\d:\d\d\.\d{3}Z?")
 MAX_ATTEMPTS = 10
 
@@ -59,7 +61,7 @@ def taken_as_json(value):
             return json.loads(value)
         except ValueError:
             return value
-    return int(value) if isinstance(value, float) and value.is_integer() else to_json(value)
+    return to_json(value)
 
 
 def stored(value):
@@ -129,6 +131,7 @@ class Reference:
         self.fatal = None  # the row that failed for good
         self.reason = None  # JSON value of :error
         self.retried = False
+        self.progress = {}  # loops that failed: result of the last iteration, number of the next
 
     # Statements
 
@@ -198,10 +201,19 @@ class Reference:
 
     # Actions: each takes the step, the row's name and the scope, and returns (result, attempts).
 
-    def act(self, step, row, scope):
-        if step.kind in ("task", "start"):
-            return self.child(step, row, scope)
-        return self.attempts(row, self.most(step.body), scope, lambda scope: self.once(step, row, scope))
+    def act(self, step, row, scope, gate=None):
+        """One execution, repeated until it succeeds. gate(scope): what ends it before its action, SKIP or END, else None."""
+
+        def body(scope):
+            end = gate(scope) if gate else None
+            if end:
+                return end
+            return self.input_of_child(step, scope) if step.kind in CHILDREN else self.once(step, row, scope)
+
+        result, attempts = self.attempts(row, self.most(step.body), scope, body)
+        if step.kind in CHILDREN and result is not SKIP and result is not END:
+            return self.child(step, row, scope, result), attempts
+        return result, attempts
 
     def once(self, step, row, scope):
         if step.kind == "sql":
@@ -238,22 +250,18 @@ class Reference:
             return objects
         return objects[0] if objects else None
 
-    def child(self, step, row, scope):
-        default = taken_as_json(scope["item"]) if "item" in scope else self.input
-        suffix = "[%d]" % scope["iteration"] if "iteration" in scope else ""
+    def input_of_child(self, step, scope):
+        return self.payload(step, scope, taken_as_json(scope["item"]) if "item" in scope else self.input)
 
-        def give(scope):
-            return self.payload(step, scope, default)
-
-        input, attempts = self.attempts(row, self.most(step.body), scope, give)
-        child = self.id + "/" + row + suffix
+    def child(self, step, row, scope, input):
+        child = self.id + "/" + row + ("[%d]" % scope["iteration"] if "iteration" in scope else "")
         status, value = self.world.child(child, step.get("start") or row.partition("[")[0], input, step.body, self.db)
         if step.get("detached"):
-            return {"id": child}, attempts
+            return {"id": child}
         if status != "completed":
             self.failures[row] = self.failures.get(row, 0) + 1
             raise Failure(1, value)
-        return value, attempts
+        return value
 
     # Steps
 
@@ -276,29 +284,43 @@ class Reference:
         check(match and match.group(1) in self.steps, "unknown row", name)
         return self.steps[match.group(1)], None if match.group(2) is None else int(match.group(2))
 
+    def before(self, step):
+        """All steps that have to be finished before this one."""
+        names, found = list(step.after), set()
+        while names:
+            name = names.pop()
+            if name not in found:
+                found.add(name)
+                names += self.steps[name].after
+        return sorted(found)
+
     def is_finished(self, name):
         return name in self.rows
 
     def finish(self, name):
         step, index = self.step_of(name)
-        missing = [other for other in step.after if not self.is_finished(other)]
+        missing = [other for other in self.before(step) if not self.is_finished(other)]
         check(not missing, name, "was recorded before", missing)
         check(self.fatal is None, name, "was recorded after", self.fatal, "had failed")
         if index is not None:
             self.finish_item(step, name, index)
             return
         try:
-            if "when" in step.body and not self.attempts(name, self.most(step.body), {}, lambda scope: self.is_true(step.get("when"), scope))[0]:
-                self.rows[name] = Row(step.kind, "skipped", None)
-            elif "for_each" in step.body:
+            if "for_each" in step.body:
                 self.finish_items(step, name)
             elif "while" in step.body:
                 self.finish_loop(step, name)
             else:
-                result, attempts = self.act(step, name, {})
-                self.rows[name] = Row(step.kind, "done", attempts, result)
+                result, attempts = self.act(step, name, {}, lambda scope: self.when(step, scope))
+                self.close(step, name, result, attempts)
         except Failure as failure:
             self.fail(step, name, failure)
+
+    def close(self, step, name, result, attempts):
+        self.rows[name] = Row(step.kind, "skipped", None) if result is SKIP else Row(step.kind, "done", attempts, result)
+
+    def when(self, step, scope):
+        return None if "when" not in step.body or self.is_true(step.get("when"), scope) else SKIP
 
     def fail(self, step, name, failure):
         self.rows[name] = Row(step.kind, "failed", failure.attempts, {"error": self.world.recorded_error(self.id, name)}, failure.error)
@@ -306,18 +328,23 @@ class Reference:
             self.fatal = name
 
     def expand(self, step):
+        """The values of :item, once for all; SKIP."""
         if step.name not in self.items:
-            query = lambda scope: self.execute(step.get("for_each"), scope)[:2]
-            (columns, rows), _ = self.attempts(step.name, self.most(step.body), {}, query)
-            whole = lambda row: text(dict(zip(columns, map(to_json, row))))
-            self.items[step.name] = [row[0] if len(columns) == 1 else whole(row) for row in rows]
+
+            def query(scope):
+                return self.when(step, scope) or self.execute(step.get("for_each"), scope)[:2]
+
+            found, _ = self.attempts(step.name, self.most(step.body), {}, query)
+            if found is not SKIP:
+                columns, rows = found
+                found = [row[0] if len(columns) == 1 else text(dict(zip(columns, map(to_json, row)))) for row in rows]
+            self.items[step.name] = found
         return self.items[step.name]
 
     def finish_item(self, step, name, index):
         check("for_each" in step.body, step.name, "has no items")
-        if "when" in step.body:
-            check(self.is_true(step.get("when"), {"attempt": 1}), step.name, "is skipped and has items")
         items = self.expand(step)
+        check(items is not SKIP, step.name, "is skipped and has items")
         check(index < len(items), name, "of", len(items), "items")
         try:
             result, attempts = self.act(step, name, {"item": items[index]})
@@ -326,21 +353,28 @@ class Reference:
             self.fail(step, name, failure)
 
     def finish_items(self, step, name):
-        names = ["%s[%d]" % (name, i) for i in range(len(self.expand(step)))]
+        items = self.expand(step)
+        names = [] if items is SKIP else ["%s[%d]" % (name, i) for i in range(len(items))]
         missing = [item for item in names if item not in self.rows]
         check(not missing, name, "is finished without", missing)
-        self.rows[name] = Row(step.kind, "done", None, [self.rows[item].result for item in names])
+        self.close(step, name, SKIP if items is SKIP else [self.rows[item].result for item in names], None)
 
     def finish_loop(self, step, name):
-        result, iteration, attempts = None, 0, 1
+        result, iteration = self.progress.get(name, (None, 0))
         while True:
+            self.progress[name] = result, iteration
             scope = {"iteration": iteration, name: None if iteration == 0 else text(result)}
-            once = lambda scope: self.is_true(step.get("while"), scope)
-            if not self.attempts(name, self.most(step.body), scope, once)[0]:
-                break
-            result, attempts = self.act(step, name, scope)
-            iteration += 1
-        self.rows[name] = Row(step.kind, "done", None, result)
+
+            def gate(scope):
+                first = self.when(step, scope) if scope["iteration"] == 0 else None
+                return first or (None if self.is_true(step.get("while"), scope) else END)
+
+            found, _ = self.act(step, name, scope, gate)
+            if found is SKIP or found is END:
+                del self.progress[name]
+                self.close(step, name, found if found is SKIP else result, None)
+                return
+            result, iteration = found, iteration + 1
 
     # Undo
 
@@ -377,7 +411,7 @@ class Reference:
                 result, attempts = self.attempts(row, self.most(undo), scope, lambda scope: self.statement(inner, scope))
             else:
                 inner = Step(dict(undo, name=step.name), None)
-                result, attempts = self.child(inner, row, scope)
+                result, attempts = self.act(inner, row, scope)
             self.rows[row] = Row("undo", "done", attempts, result)
         except Failure as failure:
             self.rows[row] = Row("undo", "failed", failure.attempts, None, failure.error)
@@ -385,7 +419,8 @@ class Reference:
     def retry(self):
         """wf_retry: what was undone and what failed is to be done again."""
         undone = {row[len("undo ") :] for row in self.rows if row.startswith("undo ") and self.rows[row].status == "done"}
-        self.rows = {row: value for row, value in self.rows.items() if not row.startswith("undo ") and row not in undone and row != self.fatal}
+        undone |= {row.partition("[")[0] for row in undone} | {self.fatal}
+        self.rows = {row: value for row, value in self.rows.items() if not row.startswith("undo ") and row not in undone}
         self.fatal = self.reason = None
         self.retried = True
 

@@ -1,7 +1,9 @@
 """The outside of a workflow, twice: what it does to the extension (Outside) and what it means to the reference (World)."""
 
 import json
+import re
 import sqlite3
+from datetime import datetime
 
 from script_cases import LIBRARY
 from script_reference import Difference, Reference, check, stored, text
@@ -110,7 +112,7 @@ class World:
         self.children = []  # all that were started and waited for
 
     def rows(self, id):
-        return self.db.records("SELECT name, kind, status, output, error, attempts FROM wf_steps WHERE workflow_id = ? ORDER BY seq", id)
+        return self.db.records("SELECT name, kind, status, output, error, attempts, begun_at, recorded_at FROM wf_steps WHERE workflow_id = ? ORDER BY seq", id)
 
     def recorded_output(self, id, row):
         found = self.db.rows("SELECT output FROM wf_steps WHERE workflow_id = ? AND name = ?", id, row)
@@ -201,16 +203,47 @@ def follow(reference, world, workflow, ending=None):
         reference.undo(recorded, error if workflow["error"] is not None else None)
     for row in rows:
         compare_row(row, reference.rows[row["name"]])
+        compare_times(reference, world, row)
     output = stored(workflow["output"])
     check(output == reference.output and type(output) is type(reference.output), "output", workflow["output"], "instead of", text(reference.output))
     counts = {}
     for (name,) in world.db.rows("SELECT step FROM wf_failures WHERE workflow_id = ? AND step IS NOT NULL", reference.id):
         counts[name] = counts.get(name, 0) + 1
-    open_ones = set(counts) - {name for name, _ in recorded}
-    counts = {name: count for name, count in counts.items() if name not in open_ones}
+    closed_ones = {name for name, _ in recorded}
+    counts = {name: count for name, count in counts.items() if name in closed_ones}
+    expected = {name: count for name, count in reference.failures.items() if name in closed_ones}
     if not reference.retried:  # the budgets are new then, and what was cut off in its attempts fails again
-        check(counts == reference.failures, "failures", counts, "instead of", reference.failures)
+        check(counts == expected, "failures", counts, "instead of", expected)
     return reference
+
+
+def seconds(duration):
+    """A duration as definitions give it."""
+    if not isinstance(duration, str):
+        return duration
+    units = {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86400}
+    return sum(float(n) * units[unit] for n, unit in re.findall(r"([\d.]+)(ms|s|m|h|d)", duration))
+
+
+def compare_times(reference, world, row):
+    """Attempts keep their distance; a sleep lasts as long as it is said."""
+    step = reference.step_of(row["name"])[0] if not row["name"].startswith("undo ") else None
+    if step is None or "while" in step.body or reference.retried:
+        return
+    if step.kind == "sleep" and not str(step.get("sleep"))[:1].lower() in "svw" and row["status"] == "done":
+        begun, ends = instant(row["begun_at"] or row["recorded_at"]), instant(json.loads(row["output"]))
+        check(abs(ends - begun - seconds(step.get("sleep"))) < 0.0015, row["name"], "slept from", row["begun_at"], "to", row["output"])
+    if step.kind == "sql":
+        policy = {"initial": 1, "factor": 2, "max": 300, **step.get("backoff", reference.definition.get("backoff", {}))}
+        times = [instant(at) for (at,) in world.db.rows("SELECT at FROM wf_failures WHERE workflow_id = ? AND step = ? ORDER BY rowid", reference.id, row["name"])]
+        times += [instant(row["recorded_at"])] if row["status"] == "done" else []
+        for n, (one, other) in enumerate(zip(times, times[1:])):
+            least = min(seconds(policy["initial"]) * policy["factor"] ** n, seconds(policy["max"])) * (1 - policy.get("jitter", 0))
+            check(other - one > least - 0.0015, row["name"], "was tried again after", other - one, "instead of", least, "seconds")
+
+
+def instant(time):
+    return datetime.fromisoformat(time.replace("Z", "").replace("T", " ")).timestamp()
 
 
 def compare_row(row, expected):

