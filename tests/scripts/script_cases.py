@@ -61,7 +61,7 @@ class Case:
     events: dict = field(default_factory=dict)  # event: {"payload", "late"}
     answers: dict = field(default_factory=dict)  # step: {"fails": k, "every": m}
     awaits: dict = field(default_factory=dict)  # step: event it waits for
-    ending: str = None  # what ends it early: "cancel", "timeout"; "mended": it fails until the hinge is oiled, and is then retried
+    ending: str = None  # what ends it early: "cancel", "force", "timeout"; "mended": it fails until the hinge is oiled, and is then retried
     cancel_after: int = 0
     reason: str = None
     sequence: bool = False
@@ -108,7 +108,7 @@ class Generator:
         fatal = rng.random() < 0.25
         self.fatal_at = rng.randrange(self.size) if fatal else None
         if endings and not fatal and rng.random() < 0.15:
-            self.case.ending = rng.choice(["cancel", "cancel", "timeout"])
+            self.case.ending = rng.choice(["cancel", "cancel", "cancel", "force", "timeout", "timeout"])
             self.case.cancel_after = rng.randrange(1, 3 * self.size + 2)
             self.case.reason = rng.choice([None, '"changed my mind"', '{"step":"me","code":7}'])
         elif endings and fatal and rng.random() < 0.3:

@@ -7,6 +7,7 @@ import sqlite3
 import time
 import traceback
 
+import known_script_differences as known
 from script_cases import SCHEMA, TABLES
 from script_reference import check, text
 from script_world import Outside, Reference, World, compare_tables, follow, twin_database
@@ -57,7 +58,8 @@ class Run:
             check(count <= limit, "wf_run executed", count, "steps with limit", limit)
             return count or (self.db.wf_run() if style == "by id" else 0)  # its scripted children are others
         if style == "budget":
-            return self.db.wf_run(budget="%dms" % self.rng.randrange(1, 5))
+            count = self.db.wf_run(budget="%dms" % self.rng.randrange(1, 5))
+            return count or (self.db.wf_run() if known.BUDGET_MAY_DO_NOTHING else 0)
         self.db.execute("BEGIN IMMEDIATE" if self.rng.random() < 0.5 else "BEGIN")
         if style == "rolled back" and self.rng.random() < 0.4:
             self.db.wf_run(limit=self.rng.randrange(1, 5))
@@ -94,8 +96,8 @@ class Run:
         for _ in range(3000):
             count = self.advance()
             self.steps += count
-            if self.case.ending == "cancel" and self.steps >= self.case.cancel_after and not terminal(self.db, self.case):
-                self.db.wf_cancel(self.case.id, self.case.reason)
+            if self.case.ending in ("cancel", "force") and self.steps >= self.case.cancel_after and not terminal(self.db, self.case):
+                self.db.wf_cancel(self.case.id, self.case.reason, **{"force": True} if self.case.ending == "force" else {})
                 self.case.cancel_after = 10**9
             if terminal(self.db, self.case):
                 return
@@ -103,12 +105,24 @@ class Run:
                 self.wait()
         check(False, "no end:", self.db.records("SELECT * FROM wf_pending"))
 
+    def explain(self):
+        """The plan names every step, and the state of each."""
+        for what in (self.case.name, self.case.id):
+            for options in ({}, {"format": "mermaid"}):
+                plan = self.db.wf_explain(what, **options)
+                missing = [step["name"] for step in self.case.definition["steps"] if step["name"] not in plan]
+                check(self.style == "redefined" or not missing, "wf_explain leaves out", missing, plan)
+
     def wait(self):
-        text = self.db.value(
+        if self.rng.random() < 0.2:
+            self.explain()
+        problems = self.db.value("SELECT wf_check()") if self.rng.random() < 0.5 else None
+        check(problems is None, "wf_check while it waits:", problems, self.db.records("SELECT * FROM _wf_step WHERE status NOT IN ('done', 'skipped')"))
+        time = self.db.value(
             "SELECT min(t) FROM (SELECT due_at AS t FROM wf_pending UNION ALL SELECT deadline_at FROM wf_workflows WHERE status NOT IN"
             " ('completed', 'failed', 'cancelled')) WHERE t > ?", self.db.wf_clock())
-        check(text is not None, "it is stuck:", self.db.records("SELECT * FROM wf_pending"))
-        self.db.wf_clock(text)
+        check(time is not None, "it is stuck:", self.db.records("SELECT * FROM wf_pending"))
+        self.db.wf_clock(time)
 
 
 class Judge:
@@ -210,9 +224,9 @@ class Crew:
 
     def cancel(self, db, rng):
         for case in self.cases:
-            if case.ending == "cancel" and rng.random() < 0.2 and db.value(
+            if case.ending in ("cancel", "force") and rng.random() < 0.2 and db.value(
                 "SELECT count(*) FROM wf_steps WHERE workflow_id = ? AND status = 'done'", case.id) * 2 >= case.cancel_after % 7:
-                db.wf_cancel(case.id, case.reason)
+                db.wf_cancel(case.id, case.reason, **{"force": True} if case.ending == "force" else {})
 
     def judge_all(self):
         db = open_database(self.path, timeout=20)

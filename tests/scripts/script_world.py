@@ -190,7 +190,7 @@ def follow(reference, world, workflow, ending=None):
     reference.replay(recorded)
     expected = reference.status
     if expected == "unfinished" and ending is not None:
-        check(status == {"cancel": "cancelled", "timeout": "failed"}[ending], "status", status)
+        check(status == {"cancel": "cancelled", "force": "cancelled", "timeout": "failed"}[ending], "status", status)
         if ending == "timeout":
             check(error.get("code") == "timeout", "error", error)
     else:
@@ -199,7 +199,9 @@ def follow(reference, world, workflow, ending=None):
         check(error.get("code") == "step", "error", error)
         check(error.get("step") == reference.fatal, "error names step", error, "instead of", reference.fatal)
         check("'%s'" % reference.fatal in error.get("message", ""), "message", error)
-    if status != "completed":
+    if status == "cancelled" and ending == "force":
+        check(not any(name.startswith("undo ") for name, _ in recorded), "a forced cancel undid something:", recorded)
+    elif status != "completed":
         reference.undo(recorded, error if workflow["error"] is not None else None)
     for row in rows:
         compare_row(row, reference.rows[row["name"]])

@@ -21,11 +21,11 @@ from crashing import moment, run_and_kill, warm_up  # noqa: E402
 
 DEEP = "WFEXT_DEEP" in os.environ
 SEED = int(os.environ.get("WFEXT_SEED", "0") or 0) or (random.SystemRandom().randrange(1, 10**9) if DEEP else 1)
-ALONE = 20_000 if DEEP else 850
-KILLED = 100 if DEEP else 7
-TOGETHER = 60 if DEEP else 5
+ALONE = 30_000 if DEEP else 1_100
+KILLED = 300 if DEEP else 20
+TOGETHER = 200 if DEEP else 12
 CREW = 12  # cases in one file
-INVALID = 3_000 if DEEP else 250
+INVALID = 10_000 if DEEP else 400
 PARTS = 10
 
 
@@ -81,10 +81,10 @@ def test_killed_again_and_again(tmp_path, n):
     crew_ = crew(tmp_path, "killed %d %d" % (SEED, n))
     rng = random.Random(n)
     kills = 0
-    while run_and_kill(lambda: crew_.life(rng.random(), True), moment(rng, 0.03 if kills < 60 else 5)):
+    while run_and_kill(lambda: crew_.life(rng.random(), True), moment(rng, 0.02 if kills < 60 else 5)):
         kills += 1
         assert kills < 90
-    assert kills > 2
+    assert kills > 1, "nothing was killed"
     crew_.judge_all()
 
 

@@ -40,6 +40,7 @@ OPTIONS_AT = {
     "wf_schedule": 4,
     "wf_tick": 0,
     "wf_run": 0,
+    "wf_explain": 1,
     "wf_wait": 1,
 }
 
