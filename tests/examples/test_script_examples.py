@@ -2,6 +2,7 @@
 
 import json
 import random
+import re
 import signal
 import subprocess
 import time
@@ -131,6 +132,23 @@ def test_converge(directory):
     assert json.loads(output) == [{"part": part, "places": 20} for part in (1, 21, 41)]
     ((how,),) = ask(directory, "SELECT how FROM _wf_step WHERE name = 'spread'")
     assert 1 <= json.loads(how)["iteration"] <= 20
+
+
+def code_lines(block):
+    return sum(bool(line.strip()) and not line.strip().startswith("--") for line in block.splitlines())
+
+
+def test_the_comparison_counts_lines_honestly():
+    page = (EXAMPLES.parent / "docs" / "scripts-compared.md").read_text()
+    table = re.findall(r"^\| \[[^]]*\]\(#([\w-]+)\) \| (\d+) \| (\d+) \|", page, re.MULTILINE)
+    sections = re.split(r"^## ", page, flags=re.MULTILINE)[1:]
+    counted = []
+    for section in sections:
+        blocks = {mark: re.findall(r"^```%s\n(.*?)^```" % mark, section, re.MULTILINE | re.DOTALL) for mark in ("sql", "text")}
+        if blocks["text"]:
+            anchor = re.sub(r"[^\w\- ]", "", section.splitlines()[0].lower()).replace(" ", "-")
+            counted.append((anchor, *(str(sum(map(code_lines, blocks[mark]))) for mark in ("sql", "text"))))
+    assert counted == table and len(table) == len(NAMES)
 
 
 PIECES = {name: pieces(script(name)) for name in ("order_saga", "etl")}

@@ -120,7 +120,7 @@ def value(rng, definition, n):
     if wrong == "SELECT :zz_other":
         add(definition, {"name": "zz_other", "sql": "SELECT 1"})
         step["after"] = []
-    return add(definition, step) + "." + key, []
+    return add(definition, step) + "." + key, ["zz_other"] if "zz_other" in str(wrong) else []
 
 
 def name(rng, definition, n):
@@ -148,7 +148,7 @@ def top(rng, definition, n):
         if definition.get("input"):
             key, wrong = "stepz", []
     definition[key] = wrong
-    return key, []
+    return key, ["unheard_of"] if "unheard_of" in str(wrong) else []
 
 
 def shape(rng, definition, n):

@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 
 import known_script_differences as known
-from script_cases import make_case
+from script_cases import Case, make_case
 from script_mistakes import SCHEMA as MISTAKES_SCHEMA
 from script_mistakes import plant
 from script_reference import Difference, text
-from script_runs import Crew, STYLES, in_processes, prepare, run_alone
+from script_runs import Crew, Run, STYLES, in_processes, judge, prepare, run_alone
 from support import open_database, wf_error
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "crash"))
@@ -120,4 +120,40 @@ def test_mistakes_are_refused_by_their_path():
                 continue
             pytest.fail("mistake %d: %s\n%s" % (n, error, text(definition)), pytrace=False)
         assert db.rows("SELECT name FROM _wf_definition") == []
+    db.close()
+
+
+EDITS = {
+    "an effect is missing": "DELETE FROM log WHERE n = (SELECT max(n) FROM log)",
+    "an effect is there twice": "INSERT INTO log(wf, step, v, attempt) SELECT wf, step, v, attempt FROM log LIMIT 1",
+    "another result": "UPDATE _wf_step SET output = '{\"changes\":7}' WHERE name = 'b'",
+    "another output": "UPDATE _wf_workflow SET output = '3' WHERE id = 'w'",
+    "another status": "UPDATE _wf_workflow SET status = 'failed', error = '{\"code\":\"step\"}' WHERE id = 'w'",
+    "another order": "UPDATE _wf_step SET n = n + 100 WHERE name = 'a'",
+    "a step is missing": "DELETE FROM _wf_step WHERE name = 'b'",
+    "an attempt more": "UPDATE _wf_step SET attempts = attempts + 1 WHERE name = 'b'",
+    "a failure less": "DELETE FROM _wf_failure",
+}
+
+
+@pytest.mark.parametrize("edit", [None, *EDITS])
+def test_the_judge_notices(edit):
+    definition = {
+        "steps": [
+            {"name": "a", "sql": "INSERT INTO log(wf, step, v) VALUES(:id, 'a', 1)"},
+            {"name": "b", "sql": "INSERT INTO log(wf, step, v) SELECT :id, 'b', CASE :attempt WHEN 1 THEN json('{') ELSE :a::changes END"},
+        ],
+        "output": "SELECT count(*) FROM log WHERE wf = :id",
+    }
+    case = Case("none", "w", definition, None)
+    db = prepare()
+    run = Run(db, case, "all", random.Random(1))
+    run.begin()
+    run.to_the_end()
+    if edit is None:
+        assert judge(db, case).status == "completed"
+    else:
+        db.execute(EDITS[edit])
+        with pytest.raises(Difference):
+            judge(db, case)
     db.close()
