@@ -43,7 +43,13 @@ def steps(directory, id):
 
 def contents(directory):
     """All rows of the application, and of the engine what does not depend on the time."""
-    tables = [name for (name,) in ask(directory, "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE '\\_%' ESCAPE '\\' AND name NOT LIKE 'sqlite%'")]
+    tables = [
+        name
+        for (name,) in ask(
+            directory,
+            "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE '\\_%' ESCAPE '\\' AND name NOT LIKE 'sqlite%'",
+        )
+    ]
     found = {table: ask(directory, "SELECT * FROM %s" % table) for table in tables}
     found["wf_steps"] = ask(directory, "SELECT workflow_id, name, kind, status, attempts FROM wf_steps ORDER BY workflow_id, seq")
     found["wf_workflows"] = ask(directory, "SELECT id, status, error FROM wf_workflows ORDER BY id")
@@ -72,7 +78,13 @@ def test_there_are_six():
 def test_etl(directory):
     out = run(directory, "etl")
     assert dict(row[:2] for row in steps(directory, "etl 2026-11-23")) == {
-        "check": "done", "load": "done", "reject": "done", "alert": "done", "report": "done", "output": "done"}
+        "check": "done",
+        "load": "done",
+        "reject": "done",
+        "alert": "done",
+        "report": "done",
+        "output": "done",
+    }
     assert ("check", "done", 3) in steps(directory, "etl 2026-11-23")
     result = {"read": 5, "loaded": 3, "rejected": 2, "report": [{"sku": "cocoa", "amount": 2.25}, {"sku": "tea", "amount": 7.5}]}
     status, _, output = out.splitlines()[-1].partition("|")
@@ -83,8 +95,14 @@ def test_etl(directory):
 def test_order_saga(directory):
     out = run(directory, "order_saga")
     assert [row[:2] for row in steps(directory, "order-2")] == [
-        ("reserve", "done"), ("charge", "done"), ("note", "done"), ("ship", "failed"),
-        ("undo note", "done"), ("undo charge", "done"), ("undo reserve", "done")]
+        ("reserve", "done"),
+        ("charge", "done"),
+        ("note", "done"),
+        ("ship", "failed"),
+        ("undo note", "done"),
+        ("undo charge", "done"),
+        ("undo reserve", "done"),
+    ]
     assert ask(directory, "SELECT free FROM stock") == [(17,)]
     assert ask(directory, "SELECT customer, cents FROM account ORDER BY customer") == [("ann", 8800), ("bob", 10000)]
     assert ask(directory, "SELECT order_id, qty FROM parcel") == [("order-1", 3)]
@@ -105,7 +123,8 @@ def test_nightly(directory):
 def test_fanout(directory):
     run(directory, "fanout")
     assert ask(directory, "SELECT count(*), count(DISTINCT document), sum(words) FROM word_count") == [
-        (990, 990, sum(i % 7 + 1 for i in range(1, 1001) if i % 100))]
+        (990, 990, sum(i % 7 + 1 for i in range(1, 1001) if i % 100))
+    ]
     ((output,),) = ask(directory, "SELECT wf_result('count')")
     assert json.loads(output) == {"items": 1000, "counted": 990, "failed": 10}
     assert ask(directory, "SELECT count(*) FROM wf_failures") == [(20,)]
@@ -114,12 +133,16 @@ def test_fanout(directory):
 def test_approval_with_a_timeout(directory):
     run(directory, "approval_timeout")
     assert ask(directory, "SELECT id, state FROM expense ORDER BY id") == [
-        ("expense-1", "paid, approved by ann"), ("expense-2", "refused: nobody answered")]
+        ("expense-1", "paid, approved by ann"),
+        ("expense-2", "refused: nobody answered"),
+    ]
     assert steps(directory, "expense-1")[3][1] == "skipped" and steps(directory, "expense-2")[2][1] == "skipped"
 
 
 def test_approval_refused_by_a_person(directory):
-    text = script("approval_timeout").replace('{"ok": true, "by": "ann"}\', \'{"key": "ann"}\') WHERE', '{"ok": false, "by": "bob"}\', \'{"key": "bob"}\') WHERE')
+    text = script("approval_timeout").replace(
+        '{"ok": true, "by": "ann"}\', \'{"key": "ann"}\') WHERE', '{"ok": false, "by": "bob"}\', \'{"key": "bob"}\') WHERE'
+    )
     assert text != script("approval_timeout")
     assert shell(directory, text).stderr == ""
     assert ask(directory, "SELECT state FROM expense WHERE id = 'expense-1'") == [("refused by bob",)]
@@ -180,7 +203,9 @@ def test_fanout_killed_at_random_moments_and_run_again(tmp_path):
     rng = random.Random(1)
     kills = 0
     while kills < 12:
-        process = subprocess.Popen(["sqlite3", "-bail", "app.db"], stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd=directory)
+        process = subprocess.Popen(
+            ["sqlite3", "-bail", "app.db"], stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd=directory
+        )
         process.stdin.write(script("fanout").encode())
         process.stdin.close()
         time.sleep(rng.uniform(0.3, 0.9) * whole / 4)

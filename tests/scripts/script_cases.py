@@ -35,16 +35,17 @@ LIBRARY = {
         "output": "SELECT json_object('put', :put::changes, 'x', typeof(:x))",
     },
     "lib_nap": {
-        "steps": [
-            {"name": "nap", "sleep": "40m"},
-            {"name": "try", "sql": "INSERT INTO gate VALUES(:id, 'try', :attempt, 2)"},
-        ],
+        "steps": [{"name": "nap", "sleep": "40m"}, {"name": "try", "sql": "INSERT INTO gate VALUES(:id, 'try', :attempt, 2)"}],
         "output": "SELECT 'rested'",
     },
     "lib_fail": {
         "max_attempts": 2,
         "steps": [
-            {"name": "did", "sql": "INSERT INTO log(wf, step, v) VALUES(:id, 'did', 1)", "undo": "INSERT INTO log(wf, step, v) VALUES(:id, 'undid', :error::step)"},
+            {
+                "name": "did",
+                "sql": "INSERT INTO log(wf, step, v) VALUES(:id, 'did', 1)",
+                "undo": "INSERT INTO log(wf, step, v) VALUES(:id, 'undid', :error::step)",
+            },
             {"name": "never", "sql": "INSERT INTO gate VALUES(:id, 'never', 0, 1)"},
         ],
     },
@@ -75,7 +76,10 @@ class Case:
         return {step["name"] for step in self.definition["steps"] if "while" in step}
 
     def show(self):
-        lines = ["-- seed %s, %s" % (self.seed, "sequence" if self.sequence else "graph"), json.dumps(self.definition, indent=1, ensure_ascii=False)]
+        lines = [
+            "-- seed %s, %s" % (self.seed, "sequence" if self.sequence else "graph"),
+            json.dumps(self.definition, indent=1, ensure_ascii=False),
+        ]
         for what in ("input", "signals", "events", "answers", "ending", "reason"):
             if getattr(self, what):
                 lines.append("%s: %s" % (what, json.dumps(getattr(self, what), ensure_ascii=False)))
@@ -90,8 +94,19 @@ FIELD_VALUES = {
     "any": ["t", 5, 0.25, True, False, [1], {"k": "v"}],
 }
 CONSTANTS = ["1", "0", "42", "'x'", "'it''s'", "NULL", "x'00ff'", "2.5", "'é'", "'{\"k\":1}'", "'12'", "''", "hex(zeroblob(900))"]
-CONDITIONS = [("SELECT 1", 1), ("SELECT 0", 0), ("SELECT NULL", 0), ("SELECT 1 WHERE 0", 0), ("SELECT 'yes'", 0), ("SELECT '1x'", 1),
-              ("SELECT 0.5", 1), ("VALUES (-1)", 1), ("SELECT x'31'", 1), ("SELECT '0.0'", 0), ("WITH c(x) AS (SELECT 3) SELECT x FROM c", 1)]
+CONDITIONS = [
+    ("SELECT 1", 1),
+    ("SELECT 0", 0),
+    ("SELECT NULL", 0),
+    ("SELECT 1 WHERE 0", 0),
+    ("SELECT 'yes'", 0),
+    ("SELECT '1x'", 1),
+    ("SELECT 0.5", 1),
+    ("VALUES (-1)", 1),
+    ("SELECT x'31'", 1),
+    ("SELECT '0.0'", 0),
+    ("WITH c(x) AS (SELECT 3) SELECT x FROM c", 1),
+]
 NAMES = ["load", "Check", "_c", "d4", "Send_it", "f", "g_g", "H", "i9", "jot", "k", "Last"]
 
 
@@ -177,7 +192,11 @@ class Generator:
         if fatal:
             self.fail_for_good(rng, step, scope)
         else:
-            kind = rng.choice(["sql"] * 9 if self.mended else ["sql"] * 9 + ["task"] * 3 + ["start", "sleep", "sleep", "await", "await", "await_event", "emit"])
+            kind = rng.choice(
+                ["sql"] * 9
+                if self.mended
+                else ["sql"] * 9 + ["task"] * 3 + ["start", "sleep", "sleep", "await", "await", "await_event", "emit"]
+            )
             self.shape(rng, step, scope, kind)
             getattr(self, kind)(rng, step, scope)
             if rng.random() < 0.25 and not self.mended:
@@ -225,13 +244,25 @@ class Generator:
         return rng.choice(choices)
 
     def expression(self, rng, scope):
-        choices = [rng.choice(CONSTANTS), rng.choice(CONSTANTS), ":attempt", ":id", ":input", "typeof(:now)", "length(@now)"] + scope["more"] * 3
+        choices = [rng.choice(CONSTANTS), rng.choice(CONSTANTS), ":attempt", ":id", ":input", "typeof(:now)", "length(@now)"] + scope[
+            "more"
+        ] * 3
         for name, kind in self.fields.items():
             choices += [":" + name, "$%s" % name, ":input::%s" % name, "json_extract(:input, '$.%s')" % name]
             choices += [":%s::k" % name] if kind in ("json", "any") else []
         for other in scope["above"]:
-            choices += [":" + other, "@%s" % other, ":%s::changes" % other, "$%s::v" % other, ":%s::payload" % other, ":%s::echo" % other, "json_type(:%s)" % other,
-                        ":%s::nothing" % other, "json_extract(:%s, '$.v')" % other, "(SELECT count(*) FROM log WHERE wf = :id AND step = '%s')" % other]
+            choices += [
+                ":" + other,
+                "@%s" % other,
+                ":%s::changes" % other,
+                "$%s::v" % other,
+                ":%s::payload" % other,
+                ":%s::echo" % other,
+                "json_type(:%s)" % other,
+                ":%s::nothing" % other,
+                "json_extract(:%s, '$.v')" % other,
+                "(SELECT count(*) FROM log WHERE wf = :id AND step = '%s')" % other,
+            ]
         if self.sequence:
             choices += ["(SELECT count(*) FROM log WHERE wf = :id)", "(SELECT max(n) FROM purse WHERE wf = :id)"]
         return rng.choice(choices)
@@ -239,7 +270,9 @@ class Generator:
     def condition(self, rng, scope):
         if rng.random() < 0.5:
             return rng.choice(CONDITIONS)[0]
-        return rng.choice(["SELECT %s", "SELECT (%s) IS NOT NULL", "SELECT coalesce(%s, 0) > 1", "select %s", "SELECT typeof(%s) = 'text'"]) % self.expression(rng, scope)
+        return rng.choice(
+            ["SELECT %s", "SELECT (%s) IS NOT NULL", "SELECT coalesce(%s, 0) > 1", "select %s", "SELECT typeof(%s) = 'text'"]
+        ) % self.expression(rng, scope)
 
     # Actions
 
@@ -252,13 +285,21 @@ class Generator:
             if rng.random() < 0.2:
                 step["expect"] = 1
         elif choice < 0.45:
-            step["sql"] = rng.choice(["SELECT %s AS v, %s AS w", "VALUES (%s, %s)", "SELECT 1 AS v, %s AS w, %s AS k UNION ALL SELECT 2, 3, 4"]) % (e(), e())
+            step["sql"] = rng.choice(
+                ["SELECT %s AS v, %s AS w", "VALUES (%s, %s)", "SELECT 1 AS v, %s AS w, %s AS k UNION ALL SELECT 2, 3, 4"]
+            ) % (e(), e())
             self.rows(rng, step)
         elif choice < 0.52:
-            step["sql"] = "WITH RECURSIVE c(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM c WHERE i < %d) SELECT i, i * i AS v FROM c" % rng.randrange(1, 6)
+            step["sql"] = (
+                "WITH RECURSIVE c(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM c WHERE i < %d) SELECT i, i * i AS v FROM c"
+                % rng.randrange(1, 6)
+            )
             self.rows(rng, step)
         elif choice < 0.6:
-            step["sql"] = "INSERT INTO log(wf, step, v) SELECT :id, '%s', value FROM json_each(json_array(1, 2, %s))" % (name, e().replace("x'00ff'", "3"))
+            step["sql"] = "INSERT INTO log(wf, step, v) SELECT :id, '%s', value FROM json_each(json_array(1, 2, %s))" % (
+                name,
+                e().replace("x'00ff'", "3"),
+            )
             if "json_array(1, 2, :" in step["sql"] or "$" in step["sql"] or "@" in step["sql"]:
                 step["sql"] = "INSERT INTO log(wf, step, v) SELECT :id, '%s', i FROM (SELECT 1 AS i UNION ALL SELECT 2)" % name
         elif choice < 0.68 and RETURNING:
@@ -267,14 +308,22 @@ class Generator:
         elif choice < 0.78 and "for_each" not in step and "while" not in step:
             step["sql"] = "INSERT OR REPLACE INTO purse VALUES(:id, '%s', %d)" % (name, rng.randrange(100))
         elif choice < 0.86 and self.sequence:
-            step["sql"] = rng.choice(["UPDATE purse SET n = n + %d WHERE wf = :id" % rng.randrange(5), "DELETE FROM log WHERE wf = :id AND step < 'g'",
-                                      "REPLACE INTO purse SELECT wf, step, n + 1 FROM purse WHERE wf = :id", "/* a */ WITH c(x) AS (VALUES(3)) UPDATE purse SET n = (SELECT x FROM c) WHERE wf = :id -- b",
-                                      "DELETE FROM purse WHERE wf = :id"])
+            step["sql"] = rng.choice(
+                [
+                    "UPDATE purse SET n = n + %d WHERE wf = :id" % rng.randrange(5),
+                    "DELETE FROM log WHERE wf = :id AND step < 'g'",
+                    "REPLACE INTO purse SELECT wf, step, n + 1 FROM purse WHERE wf = :id",
+                    "/* a */ WITH c(x) AS (VALUES(3)) UPDATE purse SET n = (SELECT x FROM c) WHERE wf = :id -- b",
+                    "DELETE FROM purse WHERE wf = :id",
+                ]
+            )
         else:
             most = step["max_attempts"] = rng.randrange(1, 5)
             need = rng.randrange(1, most + 1)
             if "item" in str(scope["more"]) and not self.mended and rng.random() < 0.5:
-                need = "CASE WHEN typeof(:item) = 'integer' AND :item %% 3 = 1 THEN %d ELSE 1 END" % (need + rng.randrange(2) * (step.setdefault("on_error", "continue") == "continue"))
+                need = "CASE WHEN typeof(:item) = 'integer' AND :item %% 3 = 1 THEN %d ELSE 1 END" % (
+                    need + rng.randrange(2) * (step.setdefault("on_error", "continue") == "continue")
+                )
             step["sql"] = self.failing(rng, name, need)
             if rng.random() < 0.3:
                 step["backoff"] = rng.choice([{"initial": 0}, {"initial": 2, "factor": 3}, {"initial": "50ms", "jitter": 0.5}])
@@ -289,15 +338,17 @@ class Generator:
 
     def failing(self, rng, name, need):
         """A statement that fails while :attempt is less than need, after it has written something."""
-        return rng.choice([
-            "INSERT INTO gate VALUES(:id, '%s', :attempt, %s)",
-            "INSERT OR FAIL INTO gate SELECT :id, '%s', a, b FROM (SELECT 1 AS a, 1 AS b UNION ALL SELECT :attempt, %s)",
-            "INSERT INTO door VALUES(:id, '%s', :attempt, %s)",
-            "INSERT INTO door SELECT :id, '%s', a, b FROM (SELECT 1 AS a, 1 AS b UNION ALL SELECT :attempt, %s)",
-            "INSERT INTO log(wf, step, v) SELECT :id, '%s', CASE WHEN :attempt < %s THEN abs(-9223372036854775808) ELSE 7 END",
-            "INSERT INTO log(wf, step, v) SELECT :id, '%s', CASE WHEN :attempt < %s THEN json('{broken') ELSE 8 END",
-            "INSERT INTO pick SELECT :id, '%s', CASE WHEN :attempt < %s THEN 99 ELSE 1 END",
-        ]) % (name, need)
+        return rng.choice(
+            [
+                "INSERT INTO gate VALUES(:id, '%s', :attempt, %s)",
+                "INSERT OR FAIL INTO gate SELECT :id, '%s', a, b FROM (SELECT 1 AS a, 1 AS b UNION ALL SELECT :attempt, %s)",
+                "INSERT INTO door VALUES(:id, '%s', :attempt, %s)",
+                "INSERT INTO door SELECT :id, '%s', a, b FROM (SELECT 1 AS a, 1 AS b UNION ALL SELECT :attempt, %s)",
+                "INSERT INTO log(wf, step, v) SELECT :id, '%s', CASE WHEN :attempt < %s THEN abs(-9223372036854775808) ELSE 7 END",
+                "INSERT INTO log(wf, step, v) SELECT :id, '%s', CASE WHEN :attempt < %s THEN json('{broken') ELSE 8 END",
+                "INSERT INTO pick SELECT :id, '%s', CASE WHEN :attempt < %s THEN 99 ELSE 1 END",
+            ]
+        ) % (name, need)
 
     def fail_for_good(self, rng, step, scope):
         most = step["max_attempts"] = rng.randrange(1, 4)
@@ -305,14 +356,23 @@ class Generator:
         need = "(SELECT 99 - 99 * oiled FROM hinge)" if self.mended else most + 1
         if self.mended or choice < 0.6:
             if rng.random() < 0.25:
-                step["for_each"] = rng.choice(["VALUES (1), (2), (3)", "SELECT 2", "WITH RECURSIVE c(i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM c WHERE i < 9) SELECT i FROM c"])
+                step["for_each"] = rng.choice(
+                    [
+                        "VALUES (1), (2), (3)",
+                        "SELECT 2",
+                        "WITH RECURSIVE c(i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM c WHERE i < 9) SELECT i FROM c",
+                    ]
+                )
                 need = "CASE WHEN :item = 2 THEN %s ELSE 1 END" % need
             elif rng.random() < 0.25:
                 step["while"] = "SELECT :iteration < 4"
                 need = "CASE WHEN :iteration = %d THEN %s ELSE 1 END" % (rng.randrange(4), need)
             step["sql"] = self.failing(rng, step["name"], need)
         elif choice < 0.7:
-            step["sql"], step["expect"] = "INSERT INTO log(wf, step, v) VALUES(:id, '%s', 1), (:id, '%s', 2)" % (step["name"], step["name"]), 3
+            step["sql"], step["expect"] = (
+                "INSERT INTO log(wf, step, v) VALUES(:id, '%s', 1), (:id, '%s', 2)" % (step["name"], step["name"]),
+                3,
+            )
         elif choice < 0.8:
             step["sql"], step["expect"] = "SELECT 1 UNION ALL SELECT 2", 1
         elif choice < 0.9:
@@ -326,12 +386,17 @@ class Generator:
         if rng.random() > 0.15:
             return query
         step["max_attempts"] = max(4, step.get("max_attempts", 0))
-        return "WITH f(x) AS (SELECT CASE WHEN :attempt < %d THEN json('{broken') END) SELECT q.* FROM f, (%s) AS q WHERE f.x IS NULL" % (rng.randrange(2, 4), query)
+        return "WITH f(x) AS (SELECT CASE WHEN :attempt < %d THEN json('{broken') END) SELECT q.* FROM f, (%s) AS q WHERE f.x IS NULL" % (
+            rng.randrange(2, 4),
+            query,
+        )
 
     def task(self, rng, step, scope):
         step["task"] = "work"
         if rng.random() < 0.6:
-            step["input"] = rng.choice(["SELECT %s", "SELECT json_object('v', %s)", "SELECT json_array(%s)"]) % self.expression(rng, scope).replace("x'00ff'", "'no blob'")
+            step["input"] = rng.choice(["SELECT %s", "SELECT json_object('v', %s)", "SELECT json_array(%s)"]) % self.expression(
+                rng, scope
+            ).replace("x'00ff'", "'no blob'")
             if "json_" in step["input"]:
                 step["input"] = step["input"].replace(":item)", "typeof(:item))")  # JSON cannot hold BLOBs
         if rng.random() < 0.5:
@@ -424,8 +489,15 @@ class Generator:
 
     def output(self, rng):
         scope = {"above": sorted(step["name"] for step in self.steps), "more": []}
-        return rng.choice(["SELECT %s", "SELECT count(*) FROM log WHERE wf = :id", "SELECT json_object('o', typeof(%s))", "VALUES (%s)", "SELECT 1 WHERE 0"]).replace(
-            "%s", self.expression(rng, scope))
+        return rng.choice(
+            [
+                "SELECT %s",
+                "SELECT count(*) FROM log WHERE wf = :id",
+                "SELECT json_object('o', typeof(%s))",
+                "VALUES (%s)",
+                "SELECT 1 WHERE 0",
+            ]
+        ).replace("%s", self.expression(rng, scope))
 
 
 setattr(Generator, "await", Generator.await_)

@@ -59,20 +59,85 @@ QUERIES = [
 ]
 # Keys with values that they may not have, in a step with this action.
 VALUES = [
-    ("sql", "expect", -1), ("sql", "expect", "one"), ("sql", "expect", 1.5), ("task", "expect", 1), ("sql", "rows", "some"), ("sleep", "rows", "all"),
-    ("sql", "on_error", "ignore"), ("sql", "max_attempts", 0), ("task", "max_attempts", "many"), ("sql", "backoff", 5), ("sql", "backoff", {"start": 1}),
-    ("task", "timeout", "soon"), ("sql", "timeout", 5), ("sleep", "timeout", 5), ("await", "timeout", -1), ("start", "detached", "yes"), ("task", "detached", True),
-    ("task", "queue", "q"), ("sql", "input", "SELECT 1"), ("sleep", "for_each", "SELECT 1"), ("emit", "for_each", "SELECT 1"), ("emit", "while", "SELECT 0"), ("sql", "when", True),
-    ("sql", "after", "nowhere"), ("sql", "after", ["load", "nowhere"]), ("sql", "after", 5), ("sql", "description", 5), ("sql", "undo", 7), ("sql", "undo", {"sql": "SELECT 1", "queue": "x"}),
-    ("sql", "undo", {"sql": "SELECT 1", "task": "x"}), ("sql", "undo", {}), ("sql", "undo", {"sql": "SELECT nope"}), ("sql", "undo", "SELECT 1; SELECT 2"), ("sql", "undo", {"task": "q", "input": "SELECT nope"}),
-    ("sql", "undo", "PRAGMA user_version"), ("sql", "when", "SELECT :zz_other"), ("sql", "retries", 3), ("sql", "For_each", "SELECT 1"),
+    ("sql", "expect", -1),
+    ("sql", "expect", "one"),
+    ("sql", "expect", 1.5),
+    ("task", "expect", 1),
+    ("sql", "rows", "some"),
+    ("sleep", "rows", "all"),
+    ("sql", "on_error", "ignore"),
+    ("sql", "max_attempts", 0),
+    ("task", "max_attempts", "many"),
+    ("sql", "backoff", 5),
+    ("sql", "backoff", {"start": 1}),
+    ("task", "timeout", "soon"),
+    ("sql", "timeout", 5),
+    ("sleep", "timeout", 5),
+    ("await", "timeout", -1),
+    ("start", "detached", "yes"),
+    ("task", "detached", True),
+    ("task", "queue", "q"),
+    ("sql", "input", "SELECT 1"),
+    ("sleep", "for_each", "SELECT 1"),
+    ("emit", "for_each", "SELECT 1"),
+    ("emit", "while", "SELECT 0"),
+    ("sql", "when", True),
+    ("sql", "after", "nowhere"),
+    ("sql", "after", ["load", "nowhere"]),
+    ("sql", "after", 5),
+    ("sql", "description", 5),
+    ("sql", "undo", 7),
+    ("sql", "undo", {"sql": "SELECT 1", "queue": "x"}),
+    ("sql", "undo", {"sql": "SELECT 1", "task": "x"}),
+    ("sql", "undo", {}),
+    ("sql", "undo", {"sql": "SELECT nope"}),
+    ("sql", "undo", "SELECT 1; SELECT 2"),
+    ("sql", "undo", {"task": "q", "input": "SELECT nope"}),
+    ("sql", "undo", "PRAGMA user_version"),
+    ("sql", "when", "SELECT :zz_other"),
+    ("sql", "retries", 3),
+    ("sql", "For_each", "SELECT 1"),
 ]
 ACTIONS = {"sql": "SELECT 1", "task": "q", "start": "w", "sleep": 1, "await": "s", "await_event": "e", "emit": "e"}
-BAD_ACTIONS = [("sleep", "a while"), ("sleep", -1), ("sleep", [1]), ("sleep", "SELECT nope"), ("await", []), ("await", 5), ("await", ["a", 5]), ("await", ""), ("emit", 5), ("emit", "SELECT nope"),
-               ("await_event", ""), ("await_event", ["a"]), ("task", ""), ("task", 5), ("start", 7), ("sql", 5), ("sql", ["SELECT 1"])]
+BAD_ACTIONS = [
+    ("sleep", "a while"),
+    ("sleep", -1),
+    ("sleep", [1]),
+    ("sleep", "SELECT nope"),
+    ("await", []),
+    ("await", 5),
+    ("await", ["a", 5]),
+    ("await", ""),
+    ("emit", 5),
+    ("emit", "SELECT nope"),
+    ("await_event", ""),
+    ("await_event", ["a"]),
+    ("task", ""),
+    ("task", 5),
+    ("start", 7),
+    ("sql", 5),
+    ("sql", ["SELECT 1"]),
+]
 NAMES = ["", "1a", "a b", "a-b", "é", "input", "ID", "attempt", "now", "item", "iteration", "error", "output", "x" * 101, 5]
-TOP = [("stepz", []), ("max_attempts", 0), ("max_attempts", "x"), ("backoff", {"initial": -1}), ("timeout", "later"), ("queue", ""), ("queue", 5), ("description", 5), ("output", "SELECT nope"),
-       ("output", "DELETE FROM log"), ("output", 5), ("output", "SELECT :unheard_of"), ("input", []), ("input", {"zz f": "text"}), ("input", {"zz_f": "number"}), ("input", {"zz_f": 5}), ("input", {"id": "text"})]
+TOP = [
+    ("stepz", []),
+    ("max_attempts", 0),
+    ("max_attempts", "x"),
+    ("backoff", {"initial": -1}),
+    ("timeout", "later"),
+    ("queue", ""),
+    ("queue", 5),
+    ("description", 5),
+    ("output", "SELECT nope"),
+    ("output", "DELETE FROM log"),
+    ("output", 5),
+    ("output", "SELECT :unheard_of"),
+    ("input", []),
+    ("input", {"zz f": "text"}),
+    ("input", {"zz_f": "number"}),
+    ("input", {"zz_f": 5}),
+    ("input", {"id": "text"}),
+]
 
 
 def plant(rng, definition):
@@ -98,7 +163,15 @@ def add(definition, step):
 
 def statement(rng, definition, n):
     sql, word = rng.choice(STATEMENTS)
-    plain = [i for i, step in enumerate(definition["steps"]) if isinstance(step, dict) and "sql" in step and "for_each" not in step and "while" not in step and not str(step.get("name", "zz")).startswith("zz")]
+    plain = [
+        i
+        for i, step in enumerate(definition["steps"])
+        if isinstance(step, dict)
+        and "sql" in step
+        and "for_each" not in step
+        and "while" not in step
+        and not str(step.get("name", "zz")).startswith("zz")
+    ]
     if plain and rng.random() < 0.5:
         i = rng.choice(plain)
         definition["steps"][i]["sql"] = sql

@@ -6,7 +6,7 @@ import sqlite3
 from datetime import datetime
 
 from script_cases import LIBRARY
-from script_reference import Difference, Reference, check, stored, text
+from script_reference import Reference, check, stored, text
 
 BY_PLAN = "refused by plan"
 
@@ -65,9 +65,7 @@ class Outside:
         if claim["ending"]:
             self.db.wf_complete(claim["token"])
             return
-        failures = self.db.value(
-            "SELECT count(*) FROM wf_failures WHERE workflow_id = ? AND error LIKE ?", child, "%" + BY_PLAN + "%"
-        )
+        failures = self.db.value("SELECT count(*) FROM wf_failures WHERE workflow_id = ? AND error LIKE ?", child, "%" + BY_PLAN + "%")
         good, value = answer(self.cases[owner], child, claim["input"], failures)
         if good:
             self.db.wf_complete(claim["token"], text(value))
@@ -94,7 +92,8 @@ class Outside:
         names = json.dumps(sorted({message["name"] for message in messages}))
         count = self.db.value(
             "SELECT count(*) FROM _wf_signal WHERE wf = (SELECT seq FROM _wf_workflow WHERE id = ?) AND name IN (SELECT value FROM json_each(?))",
-            case.id, names,
+            case.id,
+            names,
         )
         if count >= len(messages):
             return False
@@ -112,7 +111,9 @@ class World:
         self.children = []  # all that were started and waited for
 
     def rows(self, id):
-        return self.db.records("SELECT name, kind, status, output, error, attempts, begun_at, recorded_at FROM wf_steps WHERE workflow_id = ? ORDER BY seq", id)
+        return self.db.records(
+            "SELECT name, kind, status, output, error, attempts, begun_at, recorded_at FROM wf_steps WHERE workflow_id = ? ORDER BY seq", id
+        )
 
     def recorded_output(self, id, row):
         found = self.db.rows("SELECT output FROM wf_steps WHERE workflow_id = ? AND name = ?", id, row)
@@ -207,7 +208,13 @@ def follow(reference, world, workflow, ending=None):
         compare_row(row, reference.rows[row["name"]])
         compare_times(reference, world, row)
     output = stored(workflow["output"])
-    check(output == reference.output and type(output) is type(reference.output), "output", workflow["output"], "instead of", text(reference.output))
+    check(
+        output == reference.output and type(output) is type(reference.output),
+        "output",
+        workflow["output"],
+        "instead of",
+        text(reference.output),
+    )
     counts = {}
     for (name,) in world.db.rows("SELECT step FROM wf_failures WHERE workflow_id = ? AND step IS NOT NULL", reference.id):
         counts[name] = counts.get(name, 0) + 1
@@ -237,7 +244,12 @@ def compare_times(reference, world, row):
         check(abs(ends - begun - seconds(step.get("sleep"))) < 0.0015, row["name"], "slept from", row["begun_at"], "to", row["output"])
     if step.kind == "sql":
         policy = {"initial": 1, "factor": 2, "max": 300, **step.get("backoff", reference.definition.get("backoff", {}))}
-        times = [instant(at) for (at,) in world.db.rows("SELECT at FROM wf_failures WHERE workflow_id = ? AND step = ? ORDER BY rowid", reference.id, row["name"])]
+        times = [
+            instant(at)
+            for (at,) in world.db.rows(
+                "SELECT at FROM wf_failures WHERE workflow_id = ? AND step = ? ORDER BY rowid", reference.id, row["name"]
+            )
+        ]
         times += [instant(row["recorded_at"])] if row["status"] == "done" else []
         for n, (one, other) in enumerate(zip(times, times[1:])):
             least = min(seconds(policy["initial"]) * policy["factor"] ** n, seconds(policy["max"])) * (1 - policy.get("jitter", 0))
@@ -256,7 +268,14 @@ def compare_row(row, expected):
         check(row["attempts"] == expected.attempts, name, "has", row["attempts"], "attempts instead of", expected.attempts)
     if expected.status == "done":
         result = stored(row["output"])
-        check(result == expected.result and text(result) == text(expected.result), name, "gave", row["output"], "instead of", text(expected.result))
+        check(
+            result == expected.result and text(result) == text(expected.result),
+            name,
+            "gave",
+            row["output"],
+            "instead of",
+            text(expected.result),
+        )
     if expected.status == "skipped":
         check(row["output"] is None, name, "is skipped and gave", row["output"])
     if expected.status == "failed":
@@ -280,7 +299,9 @@ def twin_database(schema):
 def compare_tables(db, twin, tables, ids, ignored):
     """The application's rows of these workflows, as sets; the rows of loops that were cut off do not count."""
     for table in tables:
-        columns = [name for (name,) in twin.execute("SELECT name FROM pragma_table_info(?) WHERE name <> 'n' OR ? = 'purse'", (table, table))]
+        columns = [
+            name for (name,) in twin.execute("SELECT name FROM pragma_table_info(?) WHERE name <> 'n' OR ? = 'purse'", (table, table))
+        ]
         query = "SELECT %s FROM %s" % (", ".join(columns), table)
 
         def content(connection):
@@ -295,5 +316,3 @@ def minus(left, right):
     right = list(right)
     return [row for row in left if row not in right or right.remove(row)]
 
-
-__all__ = ["Difference", "Outside", "World", "closed", "compare_tables", "follow", "twin_database"]

@@ -95,7 +95,14 @@ def test_three_processes_at_once(tmp_path, n):
     codes = in_processes([lambda i=i: crew_.life(i, False) for i in range(3)], 60)
     if codes != [0, 0, 0]:
         db = open_database(crew_.path)
-        pytest.fail("%s\n%s\n%s" % (codes, db.records("SELECT * FROM wf_pending"), db.records("SELECT * FROM wf_steps WHERE status NOT IN ('done', 'skipped', 'failed')")))
+        pytest.fail(
+            "%s\n%s\n%s"
+            % (
+                codes,
+                db.records("SELECT * FROM wf_pending"),
+                db.records("SELECT * FROM wf_steps WHERE status NOT IN ('done', 'skipped', 'failed')"),
+            )
+        )
     crew_.judge_all()
 
 
@@ -110,7 +117,10 @@ def test_mistakes_are_refused_by_their_path():
             with wf_error("WF_INVALID", "definition 'd'", *[word for _, words in mistakes for word in words]) as caught:
                 db.wf_define("d", text(definition))
             for path, _ in mistakes:
-                assert re.search(r"[:;] " + re.escape(path) + r"(\[\d+\]|\.[^:]+)*: ", caught.text), "%s is not named: %s" % (path, caught.text)
+                assert re.search(r"[:;] " + re.escape(path) + r"(\[\d+\]|\.[^:]+)*: ", caught.text), "%s is not named: %s" % (
+                    path,
+                    caught.text,
+                )
             if len(mistakes) > 1:
                 assert "has %d mistakes: " % len(mistakes) in caught.text, caught.text
             else:
