@@ -235,7 +235,7 @@ class ModelCore:
                     return w
         if given["id"] is None and self.state.config.get("clock") == "explicit":
             raise arg.invalid("id is required")
-        seq = max(self.state.workflows, default=0) + 1
+        seq = max(self.state.deleted, *self.state.workflows, 0) + 1
         due = given["at"] if given["at"] is not None else now + (given["delay"] or 0)
         w = Workflow(seq, given["id"] or str(self.hint), name, input, queue, created=now, due=due, updated=now)
         w.priority = given["priority"] or 0
@@ -338,7 +338,11 @@ class ModelCore:
     def ready(self, w, now):
         """Whether a claim may take it by itself."""
         return (not w.over and w.status != "paused" and not w.manual and w.due is not None and w.due <= now
-                and (w.deadline is None or w.deadline > now) and not self.is_poisoned(w, now) and self.refusal(w, now) is None)
+                and (w.deadline is None or w.deadline > now) and self.refusal(w, now) is None)
+
+    def counts_as_ready(self, w, now):
+        """What a claim looks at, but for what it would fail instead of taking it."""
+        return self.ready(w, now) and not self.is_poisoned(w, now)
 
     def claim_next(self, queues, given, worker, now):
         while True:
@@ -587,7 +591,7 @@ class ModelCore:
 
     def wf_ready(self, queue=None):
         queue = arg.optional_name(queue)
-        return sum(self.ready(w, self.clock) and queue in (None, w.queue) for w in self.state.workflows.values())
+        return sum(self.counts_as_ready(w, self.clock) and queue in (None, w.queue) for w in self.state.workflows.values())
 
     # Service
 
@@ -683,7 +687,7 @@ class ModelCore:
         return rows
 
     def table_pending(self):
-        return [(w.id, int(self.ready(w, self.clock)), sql_time(w.due), self.reason(w, self.clock))
+        return [(w.id, int(self.counts_as_ready(w, self.clock)), sql_time(w.due), self.reason(w, self.clock))
                 for w in self.by_id() if not w.over]
 
     def reason(self, w, now):

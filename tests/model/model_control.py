@@ -120,6 +120,7 @@ class Control:
 
     def remove(self, w, now):
         del self.state.workflows[w.seq]
+        self.state.deleted = max(self.state.deleted, w.seq)
         self.state.failures = [failure for failure in self.state.failures if failure[0] != w.seq]
         for other in self.state.workflows.values():
             if other.parent == w.seq:
@@ -163,7 +164,7 @@ class Control:
             steps = [step for step in steps if step.order < w.steps[given["from"]].order]
         if given["id"] and self.find(given["id"]):
             raise WfError("WF_CONFLICT", "it exists")
-        seq = max(self.state.workflows) + 1
+        seq = max(self.state.deleted, *self.state.workflows) + 1
         input = w.input if given["input"] is None else given["input"]
         new = Workflow(seq, given["id"] or str(self.hint), w.name, input, w.queue, created=now, due=now, updated=now)
         for field in ("priority", "version", "partition", "headers", "manual", "cleanup", "own_attempts", "own_backoff", "timeout"):

@@ -135,6 +135,7 @@ class Schedule:
 @dataclass
 class State:
     workflows: dict = field(default_factory=dict)  # by seq
+    deleted: int = 0                               # the highest seq of those that are gone: none is given out again
     failures: list = field(default_factory=list)   # (seq, attempt, step, worker, error, at)
     events: dict = field(default_factory=dict)     # name: (payload, at)
     queues: dict = field(default_factory=dict)
