@@ -109,6 +109,7 @@ void measure_processes(Run& run);    // processes.cpp
 void measure_tables(Run& run);       // tables.cpp
 void measure_memory(Run& run);       // memory.cpp
 void measure_cold(Run& run);         // cold.cpp
+void measure_script(Run& run);       // script.cpp
 void measure_size(Run& run);         // cold.cpp
 
 }  // namespace bench

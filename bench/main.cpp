@@ -27,6 +27,7 @@ constexpr Benchmark kBenchmarks[] = {
     {"memory", bench::measure_memory, "memory of a connection that used everything once"},
     {"cold", bench::measure_cold, "a process that loads the module and closes, against an empty module"},
     {"size", bench::measure_size, "the stripped module"},
+    {"script", bench::measure_script, "wf_run against the same statements run by hand, and fan-outs of two sizes"},
     {"processes", bench::measure_processes, "the longest call while 8 processes write"},
 };
 

@@ -34,12 +34,7 @@ Status choose(Db& db, const Run& args, const Now& given, Millis* time, int64_t* 
   return scope.commit();
 }
 
-}  // namespace
-
-Status run(Db& db, const Run& args, const Now& now, int64_t* count) {
-  *count = 0;
-  const Db::Running running(db);
-  if (!running.alone()) return Status::error(Code::context, "wf_run() cannot run inside a step that it runs");
+Status run_steps(Db& db, const Run& args, const Now& now, int64_t* count) {
   Scripts scripts(db);
   const Millis began = db.wall_clock();
   const auto is_over = [&] { return *count >= args.limit || (*count != 0 && args.budget != kNoTime && db.wall_clock() - began >= args.budget); };
@@ -59,6 +54,19 @@ Status run(Db& db, const Run& args, const Now& now, int64_t* count) {
     before = any ? 0 : seq;
   }
   return {};
+}
+
+}  // namespace
+
+Status run(Db& db, const Run& args, const Now& now, int64_t* count) {
+  *count = 0;
+  const Db::Running running(db);
+  if (!running.alone()) return Status::error(Code::context, "wf_run() cannot run inside a step that it runs");
+  if (db.autocommit()) return run_steps(db, args, now, count);
+  WriteScope scope(db);  // all of the call, or nothing
+  WF_TRY(scope.begin(Inline::refused, "wf_run"));
+  WF_TRY(run_steps(db, args, now, count));
+  return scope.commit();
 }
 
 }  // namespace wf

@@ -44,6 +44,10 @@ CALLS = {
     "wf_pending": "wf_pending()",
     "wf_ready": "wf_ready()",
     "wf_recover": "wf_recover()",
+    "wf_define": "wf_define('new', '{\"steps\":[{\"name\":\"a\",\"sql\":\"SELECT 1\"}]}')",
+    "wf_undefine": "wf_undefine('flow')",
+    "wf_explain": "wf_explain('flow')",
+    "wf_run": "wf_run()",
     "wf_export": "wf_export('w')",
     "wf_import": "wf_import((SELECT v FROM app WHERE k = 1))",
     "wf_check": "wf_check()",
@@ -65,6 +69,8 @@ def ready(db):
     db.wf_fail("f", "no", retry=False)
     db.wf_pause("s")
     db.wf_schedule("old", "@daily", "job")
+    db.wf_define("flow", {"steps": [{"name": "a", "sql": "INSERT INTO app VALUES(99, :id)"}]})
+    db.wf_start("flow", id="scripted")
     db.execute("INSERT INTO app VALUES (1, replace(wf_export('x'), '\"id\":\"x\"', '\"id\":\"y\"'))")
     token = db.claim(id="w")["token"]
     return db, lambda function: CALLS[function].replace("{t}", "'%s'" % token)

@@ -15,6 +15,9 @@ namespace {
 
 constexpr char kStart[] = "SELECT wf_start('job', '{\"in\":1}', '{\"id\":\"w\"}')";
 constexpr char kClaim[] = "SELECT wf_claim('default', 'worker', '{\"id\":\"w\"}')";
+constexpr char script[] =
+    "SELECT wf_define('flow', '{\"input\":{\"n\":\"integer\"},\"steps\":[{\"name\":\"a\",\"sql\":\"INSERT INTO app(k, v) VALUES(70, :n)\"},"
+    "{\"name\":\"b\",\"for_each\":\"VALUES(1),(2)\",\"sql\":\"SELECT :item AS x, :a AS y\"},{\"name\":\"c\",\"task\":\"q\"}]}')";
 constexpr bool kToken = true;
 constexpr bool kInTransaction = true;
 constexpr bool kMaySkip = true;
@@ -100,6 +103,11 @@ const std::vector<Scenario>& scenarios() {
       {"export", moving, "SELECT wf_export('w')"},
       {"import", moving, "SELECT wf_import((SELECT document FROM moving))"},
       {"import_in_transaction", moving, "SELECT wf_import((SELECT document FROM moving))", false, kInTransaction},
+      {"define", {"SELECT wf_init()"}, script},
+      {"undefine", {script}, "SELECT wf_undefine('flow')"},
+      {"start_scripted", {script}, "SELECT wf_start('flow', '{\"n\":1}', '{\"id\":\"w\"}')"},
+      {"run_in_transaction", {script, "SELECT wf_start('flow', '{\"n\":1}', '{\"id\":\"w\"}')"}, "SELECT wf_run()", false, kInTransaction},
+      {"explain", {script}, "SELECT wf_explain('flow')"},
       {"status", claimed, "SELECT wf_status('w'), wf_result('w'), wf_error('w'), wf_pending(), wf_ready(), wf_key('w', 'a')"},
       {"workflows", claimed, "SELECT * FROM wf_workflows WHERE status IN ('running', 'failed') ORDER BY created_at LIMIT 3"},
       {"pending", claimed, "SELECT * FROM wf_pending"},
