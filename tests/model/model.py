@@ -337,16 +337,20 @@ class ModelCore:
             if self.take(w, given, worker, now):
                 return w
 
-    def ready(self, w, now):
-        """Whether a claim may take it by itself."""
+    def offered(self, w, now):
+        """Whether a claim comes to it by itself."""
         return (not w.over and w.status != "paused" and not w.manual and w.due is not None and w.due <= now
-                and (w.deadline is None or w.deadline > now) and not self.is_poisoned(w, now) and self.refusal(w, now) is None)
+                and (w.deadline is None or w.deadline > now) and self.refusal(w, now) is None)
+
+    def ready(self, w, now):
+        """Whether it takes it then, and does not end it."""
+        return self.offered(w, now) and not self.is_poisoned(w, now)
 
     def claim_next(self, queues, given, worker, now):
         while True:
             candidates = [
                 w for w in self.state.workflows.values()
-                if w.queue in queues and self.ready(w, now) and self.refusal(w, now, (worker,)) is None
+                if w.queue in queues and self.offered(w, now) and self.refusal(w, now, (worker,)) is None
                 and (given["names"] is None or w.name in given["names"])
                 and (given["versions"] is None or w.version is None or w.version in given["versions"])
             ]
