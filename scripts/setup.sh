@@ -60,8 +60,22 @@ look() {
   done
 }
 
+# What only some tests use, and skip without it: a package of PyPI, in build/python.
+wants_cronsim() {
+  case " $* " in *" test "*) ;; *) return 0 ;; esac
+  local python folder=$here/../build/python
+  python=$(python_with pytest 2>/dev/null) || return 0
+  PYTHONPATH=$folder "$python" -c 'import cronsim' 2>/dev/null && return 0
+  echo "setup: installing cronsim into build/python"
+  "$python" -m pip install --quiet --disable-pip-version-check --no-input --no-deps --retries 1 --timeout 15 --target "$folder" cronsim==2.8 \
+    >/dev/null 2>&1 </dev/null || echo "setup: cronsim cannot be had (by pip, of $python): the tests that compare with it are skipped" >&2
+}
+
 look "$@"
-[ ${#missing[@]} -eq 0 ] && exit 0
+if [ ${#missing[@]} -eq 0 ]; then
+  wants_cronsim "$@"
+  exit 0
+fi
 
 command=(apt-get install -y --no-install-recommends "${missing[@]}")
 give_up() {
@@ -89,3 +103,4 @@ apt install -y --no-install-recommends "${missing[@]}" >/dev/null || give_up "in
 
 look "$@"
 [ ${#missing[@]} -eq 0 ] || give_up "still missing after installing:"
+wants_cronsim "$@"

@@ -42,3 +42,8 @@ s.name || '@' || strftime('%Y-%m-%dT%H:%M:%S', (s.last_at - (s.last_at % 1000 + 
                           (SELECT value FROM main._wf_meta WHERE key = 'max_attempts'), 10)
    <= CASE WHEN w.lost AND EXISTS (SELECT 1 FROM main._wf_step WHERE wf = w.seq AND n > w.mark AND status IN ('done', 'waiting')) THEN 1
            ELSE w.lost + 1 END)
+
+-- Whether one more lost lease may be too many for w, a workflow of the lane l.
+-- name: fragment_may_be_poison
+w.lost + 1 >= coalesce(
+  w.max_attempts, (SELECT max_attempts FROM main._wf_queue WHERE queue = l.queue), (SELECT value FROM main._wf_meta WHERE key = 'max_attempts'), 10)

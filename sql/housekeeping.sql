@@ -6,8 +6,11 @@ SELECT seq FROM main._wf_workflow WHERE deadline_at <= :now AND finished_at IS N
 -- name: due_put_off
 UPDATE main._wf_workflow SET deadline_at = :until WHERE seq = :seq
 
--- Expired claims that may have been one too many: this one and those before it.
+-- Expired claims that may have been one too many: this one and those before it. The lane's next_due knows nothing of manual workflows.
 -- name: due_poison
 SELECT w.seq FROM main._wf_lane AS l CROSS JOIN main._wf_workflow AS w ON w.lane = l.lane AND w.place = 1 AND w.due_at <= :now
-WHERE l.next_due <= :now AND w.lost + 1 >= coalesce(
-  w.max_attempts, (SELECT max_attempts FROM main._wf_queue WHERE queue = l.queue), (SELECT value FROM main._wf_meta WHERE key = 'max_attempts'), 10)
+WHERE l.next_due <= :now AND {{may_be_poison}}
+UNION ALL
+SELECT w.seq FROM main._wf_lane AS l CROSS JOIN main._wf_workflow AS w ON w.lane = l.lane AND w.place = 2 AND w.due_at <= :now
+WHERE w.status = 'running' AND {{may_be_poison}}
+ORDER BY 1

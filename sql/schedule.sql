@@ -20,27 +20,12 @@ DELETE FROM main._wf_schedule WHERE name = :name
 -- name: schedule_due
 SELECT s.name FROM main._wf_schedule AS s
 WHERE s.next_at <= :now AND s.paused = 0
-  AND CASE WHEN json_valid(s.settings) THEN
-        coalesce(json_extract(s.settings, '$.failed.until') <= :now, 1)
-        AND NOT (json_extract(s.settings, '$.overlap') IS 'queue' AND EXISTS (
-          SELECT 1 FROM main._wf_workflow AS w
-          WHERE w.finished_at IS NULL
-            AND w.id = {{last_firing}}))
-      ELSE 1 END
+  AND CASE WHEN NOT json_valid(s.settings) THEN 1
+           WHEN json_extract(s.settings, '$.failed.until') > :now THEN 0
+           WHEN json_extract(s.settings, '$.overlap') IS 'queue' THEN NOT EXISTS (
+             SELECT 1 FROM main._wf_workflow AS w WHERE w.finished_at IS NULL AND w.id = {{last_firing}})
+           ELSE 1 END
 ORDER BY s.next_at LIMIT :most
-
--- All that may fire, by their times: next_at, and when it is looked at next, NULL while it is in line behind a firing that still runs.
--- name: schedule_next
-SELECT s.next_at,
-       CASE WHEN NOT json_valid(s.settings) THEN s.next_at
-            WHEN json_extract(s.settings, '$.overlap') IS 'queue' AND EXISTS (
-              SELECT 1 FROM main._wf_workflow AS w
-              WHERE w.finished_at IS NULL
-                AND w.id = {{last_firing}}) THEN NULL
-            ELSE max(s.next_at, coalesce(json_extract(s.settings, '$.failed.until'), s.next_at)) END
-FROM main._wf_schedule AS s
-WHERE s.next_at IS NOT NULL AND s.paused = 0
-ORDER BY s.next_at
 
 -- Whether the workflow exists, and whether it goes on.
 -- name: schedule_workflow

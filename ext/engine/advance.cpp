@@ -91,10 +91,10 @@ class Turn {
     *moved = *executed = true;
     const bool transaction = !db_.autocommit();
     Status status = execute();
+    WF_TRY(static_cast<Status&&>(status));
     if (transaction && db_.autocommit()) {
       return Status::error(Code::state, "step '%.*s' of workflow '%.*s' has ended the transaction", WF_SV(row_.name.view()), WF_SV(facts_.id()));
     }
-    WF_TRY(static_cast<Status&&>(status));
     if (failed_ || unfit_) return {};  // the scope is rolled back, and with it what the statement did
     status = scope.commit();
     if ((status.rc() & 0xff) != SQLITE_CONSTRAINT) return status;

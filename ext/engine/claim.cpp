@@ -425,8 +425,7 @@ Status claim_up_to(Db& db, const Claim& args, int64_t limit, const Now& now, Tex
   WF_TRY(scope.begin(Inline::refused, "wf_claim"));
   Millis time;
   WF_TRY(call_time(db, now, &time));
-  int64_t done;
-  WF_TRY(do_what_is_due(db, time, &done));
+  WF_TRY(do_what_is_due(db, time));
 
   if (!args.key.empty() || !args.id.empty()) {
     bool found = false;

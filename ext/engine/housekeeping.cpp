@@ -11,17 +11,30 @@ namespace wf {
 namespace {
 
 constexpr size_t kMostDeadlines = 32;  // of one round
-constexpr int64_t kMostRounds = 10000;
+constexpr int64_t kMostRounds = 1000000;
 
-Status fire_one(Db& db, int64_t seq, Millis now, bool* fired) {
+// What a workflow may have run out of.
+enum class RunOut : bool { time, leases };
+
+// Ends the workflow if it has; the one before may have ended it, or begun its second phase.
+Status end_if_due(Db& db, RunOut of, const Workflow& w, Millis now, bool* ended) {
+  *ended = of == RunOut::time ? !is_terminal(w.state) && w.deadline_at != kNoTime && w.deadline_at <= now
+                              : w.state == State::running && w.is_claimed() && w.due_at <= now;
+  if (!*ended || of == RunOut::time) return *ended ? time_out(db, w, now) : Status();
+  int64_t lost;
+  WF_TRY(count_lost(db, w, &lost));
+  Policy policy;
+  WF_TRY(policy_of(db, w, &policy));
+  *ended = lost >= policy.max_attempts;
+  return *ended ? poison(db, w, lost, now) : Status();
+}
+
+Status end_one(Db& db, RunOut of, int64_t seq, Millis now, bool* ended) {
   WriteScope item(db);
   WF_TRY(item.begin(Inline::refused, "wf_tick"));
   Workflow w;
-  bool found;
-  WF_TRY(find_seq(db, seq, &found, &w));
-  // The one before may have ended it, or begun its second phase.
-  *fired = found && !is_terminal(w.state) && w.deadline_at != kNoTime && w.deadline_at <= now;
-  if (*fired) WF_TRY(time_out(db, w, now));
+  WF_TRY(find_seq(db, seq, ended, &w));
+  if (*ended) WF_TRY(end_if_due(db, of, w, now, ended));
   return item.commit();
 }
 
@@ -44,90 +57,76 @@ Status put_off(Db& db, int64_t seq, const Status& failed, Millis now) {
   return item.commit();
 }
 
-Status list(Db& db, Sql sql, Millis now, Numbers* out) {
-  Query q(db, sql);
-  q.bind(":now", now);
-  while (out->size() < kMostDeadlines) {
-    bool row;
-    WF_TRY(q.next(&row));
-    if (!row) break;
-    out->add(q.integer(0));
-  }
-  return out->ok() ? Status() : Status::no_memory();
-}
-
-Status fire_deadlines(Db& db, Millis now, int64_t* count) {
+// Ends those that `sql` lists, up to `most_listed` and `most`; `*more`: a bound was met. Of the claims that have run out only those are
+// ended that were one too many. The others are left to the next claim: a sweep alone ends none.
+Status end_all(Db& db, RunOut of, Sql sql, size_t most_listed, int64_t most, Millis now, int64_t* count, bool* more) {
   *count = 0;
+  *more = false;
   Numbers due;
-  WF_TRY(list(db, Sql::due_deadlines, now, &due));
+  {
+    Query q(db, sql);
+    q.bind(":now", now);
+    for (bool row = true; !*more;) {
+      WF_TRY(q.next(&row));
+      if (!row) break;
+      due.add(q.integer(0));
+      *more = due.size() >= most_listed;
+    }
+    if (!due.ok()) return Status::no_memory();
+  }
   for (size_t i = 0; i < due.size(); ++i) {
-    bool done;
-    Status fired = fire_one(db, due[i], now, &done);
-    if (fired.ok()) {
-      *count += done;
+    if (*count >= most) {
+      *more = true;
+      break;
+    }
+    bool ended;
+    Status status = end_one(db, of, due[i], now, &ended);
+    if (status.ok()) {
+      *count += ended;
       continue;
     }
-    // What is not the workflow's own fault (an interrupt, a failing disk) is the caller's to know.
-    const int rc = fired.rc() & 0xff;
-    if (db.autocommit() || (rc != SQLITE_ERROR && rc != SQLITE_CONSTRAINT && rc != SQLITE_TOOBIG)) return fired;
-    Status noted = put_off(db, due[i], fired, now);
-    if (!noted.ok()) return fired;
+    if (!concerns_item_alone(db, status)) return status;
+    if (of == RunOut::leases) continue;  // nobody else waits for it, and the next claim says why
+    Status noted = put_off(db, due[i], status, now);
+    if (!noted.ok()) return status;
   }
   return {};
 }
 
-// The expired claims that were one too many. The others are left to the next claim: a sweep alone ends none.
-Status end_poisoned(Db& db, Millis now, int64_t* count) {
-  Numbers expired;
-  {
-    Query q(db, Sql::due_poison);
-    q.bind(":now", now);
-    for (bool row = true;;) {
-      WF_TRY(q.next(&row));
-      if (!row) break;
-      expired.add(q.integer(0));
-    }
-    if (!expired.ok()) return Status::no_memory();
-  }
-  for (size_t i = 0; i < expired.size(); ++i) {
-    Workflow w;
-    bool found;
-    WF_TRY(find_seq(db, expired[i], &found, &w));
-    if (!found || !w.is_claimed() || w.due_at > now || w.state != State::running) continue;
-    int64_t lost;
-    WF_TRY(count_lost(db, w, &lost));
-    Policy policy;
-    WF_TRY(policy_of(db, w, &policy));
-    if (lost < policy.max_attempts) continue;
-    WF_TRY(poison(db, w, lost, now));
-    ++*count;
-  }
+// Timeouts and schedules, up to the bounds of both, and `most`. `*count`: how many; `*more`: a bound was met, so there may be more.
+Status one_round(Db& db, Millis now, int64_t most, int64_t* count, bool* more) {
+  int64_t started;
+  bool more_firings;
+  WF_TRY(end_all(db, RunOut::time, Sql::due_deadlines, kMostDeadlines, most, now, count, more));
+  WF_TRY(fire_schedules(db, now, most - *count, &started, &more_firings));
+  *count += started;
+  *more = *more || more_firings;
   return {};
 }
 
 }  // namespace
 
-Status do_what_is_due(Db& db, Millis now, int64_t* count) {
-  int64_t started;
-  WF_TRY(fire_deadlines(db, now, count));
-  WF_TRY(fire_schedules(db, now, &started));
-  *count += started;
-  return {};
+Status do_what_is_due(Db& db, Millis now) {
+  int64_t count;
+  bool more;
+  return one_round(db, now, kNoLimit, &count, &more);
 }
 
-Status tick(Db& db, const Now& now, int64_t* count) {
+Status tick(Db& db, int64_t limit, const Now& now, int64_t* count) {
   WriteScope scope(db);
   WF_TRY(scope.begin(Inline::refused, "wf_tick"));
   Millis time;
   WF_TRY(call_time(db, now, &time));
   *count = 0;
-  for (int64_t round = 0; round < kMostRounds; ++round) {
+  bool more = true;
+  for (int64_t round = 0; more && *count < limit && round < kMostRounds; ++round) {
     int64_t done;
-    WF_TRY(do_what_is_due(db, time, &done));
-    if (done == 0) break;
+    WF_TRY(one_round(db, time, limit - *count, &done, &more));
     *count += done;
   }
-  WF_TRY(end_poisoned(db, time, count));
+  int64_t poisoned;
+  WF_TRY(end_all(db, RunOut::leases, Sql::due_poison, SIZE_MAX, limit - *count, time, &poisoned, &more));
+  *count += poisoned;
   return scope.commit();
 }
 
@@ -137,11 +136,12 @@ Status is_something_due(Db& db, Millis now, bool* out) {
     q.bind(":now", now);
     WF_TRY(q.next(out));
   }
-  if (*out) return {};
-  Millis at;
-  WF_TRY(next_firing(db, &at));
-  *out = at != kNoTime && at <= now;
-  return {};
+  return *out ? Status() : is_schedule_due(db, now, out);
+}
+
+bool concerns_item_alone(const Db& db, const Status& failed) {
+  const int rc = failed.rc() & 0xff;
+  return !db.autocommit() && (rc == SQLITE_ERROR || rc == SQLITE_CONSTRAINT || rc == SQLITE_TOOBIG || rc == SQLITE_MISMATCH);
 }
 
 }  // namespace wf

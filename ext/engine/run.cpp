@@ -19,8 +19,7 @@ Status choose(Db& db, const Run& args, const Now& given, Millis* time, int64_t* 
   WF_TRY(scope.begin(Inline::refused, "wf_run"));
   WF_TRY(call_time(db, given, time));
   const Millis now = *time;
-  int64_t done;
-  WF_TRY(do_what_is_due(db, now, &done));
+  WF_TRY(do_what_is_due(db, now));
   if (args.id.empty()) {
     WF_TRY(next_scripted(db, args.queues, now, seq));
     return scope.commit();

@@ -3,14 +3,16 @@
 #include "base/json.h"
 #include "base/scope.h"
 #include "engine/cron.h"
+#include "engine/housekeeping.h"
 
 namespace wf {
 namespace {
 
 constexpr string_view kCatchUps[] = {"last", "all", "skip"};
 constexpr string_view kOverlaps[] = {"skip", "allow", "queue"};
-constexpr Millis kPutOff = 60000, kLeastPutOff = 1000;
-constexpr int64_t kMostSkips = 10000;    // in one look
+constexpr Millis kPutOff = 60000;
+constexpr int64_t kMostSkips = 10000;  // in one look, which then counts for more than one
+constexpr int64_t kSkipsOfALook = 100;
 
 // ---- The stored settings ---------------------------------------------------------------------------------------------
 // {"timezone", "catch_up", "grace", "overlap", "start": {options of wf_start}}, durations in seconds.
@@ -237,16 +239,16 @@ Decision decide(const Schedule& s, const Calendar& calendar, Millis due, bool la
 
 // What a look at one due schedule has done.
 struct Look {
-  bool moved = false;      // something is handled
-  bool started = false;    // a workflow was started
+  bool moved = false;    // something is handled
+  bool started = false;  // a workflow was started
+  int64_t skipped = 0;
   Millis again = kPutOff;  // when to try again after a failure
 };
 
 // A failure that passes should not make a firing late: with `grace` it is tried again within it.
 Millis again_after(const Schedule& s) {
-  if (s.catch_up != CatchUp::skip) return kPutOff;
-  const Millis part_of_grace = s.grace / 4;
-  return part_of_grace < kLeastPutOff ? kLeastPutOff : part_of_grace < kPutOff ? part_of_grace : kPutOff;
+  const Millis part_of_grace = s.grace / 4 + (s.grace < 4);
+  return s.catch_up == CatchUp::skip && part_of_grace < kPutOff ? part_of_grace : kPutOff;
 }
 
 Status fire_one(Db& db, Calendar& calendar, string_view name, Millis now, Look* look) {
@@ -285,6 +287,7 @@ Status fire_one(Db& db, Calendar& calendar, string_view name, Millis now, Look* 
     WF_TRY(q.run());
   }
   look->moved = true;
+  look->skipped = d.skipped;
   return item.commit();
 }
 
@@ -365,26 +368,26 @@ Status drop_schedule(Db& db, string_view name, bool* existed) {
   return scope.commit();
 }
 
-Status fire_schedules(Db& db, Millis now, int64_t* count) {
+Status fire_schedules(Db& db, Millis now, int64_t most, int64_t* count, bool* more) {
   *count = 0;
+  *more = false;
   Calendar calendar;
   Name names[16];
   int64_t looks = 0;
-  for (bool moved = true; moved && looks < kMostFirings;) {
+  for (bool moved = true; moved;) {
     moved = false;
     size_t due;
     WF_TRY(find_due(db, now, names, std::size(names), &due));
-    for (size_t i = 0; i < due && looks < kMostFirings; ++i, ++looks) {
+    for (size_t i = 0; i < due; ++i) {
+      *more = looks >= kMostFirings || *count >= most;
+      if (*more) return {};
       Look look;
       Status fired = fire_one(db, calendar, names[i].view(), now, &look);
-      if (fired.ok()) {
-        moved = moved || look.moved;
-        *count += look.started;
-        continue;
-      }
-      // What is not the schedule's own fault (an interrupt, a failing disk) is the caller's to know.
-      const int rc = fired.rc() & 0xff;
-      if (db.autocommit() || (rc != SQLITE_ERROR && rc != SQLITE_CONSTRAINT && rc != SQLITE_TOOBIG)) return fired;
+      looks += 1 + look.skipped / kSkipsOfALook;
+      *count += look.started;
+      moved = moved || look.moved;
+      if (fired.ok()) continue;
+      if (!concerns_item_alone(db, fired)) return fired;
       Status noted = put_off(db, names[i].view(), fired, now, later(now, look.again));
       if (!noted.ok()) return fired;
       moved = true;
@@ -393,16 +396,10 @@ Status fire_schedules(Db& db, Millis now, int64_t* count) {
   return {};
 }
 
-Status next_firing(Db& db, Millis* at) {
-  *at = kNoTime;
-  Query q(db, Sql::schedule_next);
-  for (;;) {
-    bool row;
-    WF_TRY(q.next(&row));
-    // They come in the order of their times, and none is looked at before its time.
-    if (!row || (*at != kNoTime && q.integer(0) >= *at)) return {};
-    if (!q.is_null(1) && (*at == kNoTime || q.integer(1) < *at)) *at = q.integer(1);
-  }
+Status is_schedule_due(Db& db, Millis now, bool* out) {
+  Query q(db, Sql::schedule_due);
+  q.bind(":now", now).bind(":most", int64_t{1});
+  return q.next(out);
 }
 
 }  // namespace wf

@@ -19,7 +19,7 @@ enum class CatchUp : char { last, all, skip };
 enum class Overlap : char { skip, allow, queue };
 
 constexpr Millis kDefaultGrace = 60000;
-constexpr int64_t kMostFirings = 1000;   // of one fire_schedules()
+constexpr int64_t kMostFirings = 1000;  // of one fire_schedules()
 constexpr size_t kMostScheduleName = 255 - sizeof "@2026-11-23T10:00:00.000Z" + 1;
 
 struct Schedule {
@@ -30,7 +30,7 @@ struct Schedule {
   Millis grace = kDefaultGrace;
   Overlap overlap = Overlap::skip;
   bool paused = false;
-  Start start;                           // settings of its workflows; name, input, id, at and dedup are not used
+  Start start;  // settings of its workflows; name, input, id, at and dedup are not used
 };
 
 // Makes or changes a schedule. `*next` is its next time, kNoTime if it is paused or there is none. What is there already in the same form is
@@ -40,10 +40,11 @@ Status put_schedule(Db& db, const Schedule& schedule, const Now& now, Millis* ne
 // Ends a schedule; what it has started goes on. `*existed` says whether there was one.
 Status drop_schedule(Db& db, string_view name, bool* existed);
 
-// Does what is due, at most kMostFirings looks; `*count` is how many workflows were started. A firing that fails is noted in the schedule and
-// tried again a minute later, with catch_up `skip` after a quarter of `grace` if that is shorter; it is no error, and stands in nobody's way.
-Status fire_schedules(Db& db, Millis now, int64_t* count);
-// When fire_schedules() has something to do next, kNoTime if never as things stand.
-Status next_firing(Db& db, Millis* at);
+// Does what is due, at most kMostFirings looks and `most` starts; `*count` is how many workflows were started, `*more` whether a bound was met. A
+// firing that fails is noted in the schedule and tried again a minute later, with catch_up `skip` after a quarter of `grace` if that is
+// shorter; it is no error, and stands in nobody's way.
+Status fire_schedules(Db& db, Millis now, int64_t most, int64_t* count, bool* more);
+// Whether fire_schedules() would find something.
+Status is_schedule_due(Db& db, Millis now, bool* out);
 
 }  // namespace wf

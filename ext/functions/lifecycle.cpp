@@ -101,7 +101,7 @@ Status wf_claim(Call& call) {
 
 Status wf_tick(Call& call) {
   int64_t count;
-  WF_TRY(tick(call.db, call.options.now(), &count));
+  WF_TRY(tick(call.db, call.options.integer("limit", kNoLimit), call.options.now(), &count));
   call.result(count);
   return {};
 }

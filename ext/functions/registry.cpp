@@ -124,7 +124,7 @@ constexpr Option kScheduleOptions[] = {
     {"catch_up", OptionType::choice, "of several times that have come due: start the last one (default), all, or skip them if the last is older than grace", 0, 0,
      "last all skip"},
     {"grace", OptionType::duration, "how late a firing may be with catch_up skip; default 60s", 0, kDurationMax},
-    {"overlap", OptionType::choice, "while the workflow of the last firing goes on: skip the next (default), allow it (default with catch_up all), or queue it until then",
+    {"overlap", OptionType::choice, "while the workflow of the last firing goes on: skip the next (default), allow it (default with catch_up all, of which skip would start only the first), or queue it until then",
      0, 0, "skip allow queue"},
     {"paused", OptionType::boolean, "it does not fire; times that come meanwhile are left out"},
     {"start", OptionType::object, "options of wf_start for its workflows; not id, at, dedup, now"},
@@ -151,6 +151,11 @@ constexpr Option kFailOptions[] = {
 constexpr Option kReleaseOptions[] = {
     {"delay", OptionType::duration, "claimable again after this long", 0, kDurationMax},
     {"at", OptionType::time, "claimable again at this time"},
+    kNowOption,
+};
+
+constexpr Option kTickOptions[] = {
+    {"limit", OptionType::integer, "do at most this many; default: all", 1, INT64_MAX},
     kNowOption,
 };
 
@@ -235,7 +240,7 @@ constexpr Function kFunctions[] = {
      kWrites | kDirectOnly, "yes", kScheduleOptions, wf_schedule},
     {"wf_unschedule", "name", 1, 2, "Ends a schedule, not what it has started; returns 1, or 0 if there is none.", kWrites | kDirectOnly, "yes", kNowOnly, wf_unschedule},
     {"wf_tick", "", 0, 1, "Does what time has made due: timeouts, schedules, workflows that lost too many leases; returns how many.",
-     kWrites | kNotInWritingStatement, "yes", kNowOnly, wf_tick},
+     kWrites | kNotInWritingStatement, "yes", kTickOptions, wf_tick},
     {"wf_wait", "[timeout]", 0, 2,
      "Blocks until a claim with the same options would find something or something is due (1), or the timeout passes (0). Not inside a transaction.",
      kDirectOnly | kNotInWritingStatement, "yes", kWaitOptions, wf_wait},

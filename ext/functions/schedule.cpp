@@ -68,7 +68,7 @@ Status wf_schedule(Call& call) {
   s.timezone = o.text("timezone", s.timezone);
   s.catch_up = static_cast<CatchUp>(o.integer("catch_up", 0));
   s.grace = o.integer("grace", s.grace);
-  // Who wants every missed time wants the second one too, although the first has just been started.
+  // Who wants every missed time wants the second one too, although the first has just been started: docs/schedules.md.
   s.overlap = static_cast<Overlap>(o.integer("overlap", static_cast<int64_t>(s.catch_up == CatchUp::all ? Overlap::allow : Overlap::skip)));
   s.paused = o.boolean("paused");
   const StartOptions allowed;

@@ -517,6 +517,35 @@ def test_overlap_skip_with_all_counts_each(clock):
     assert (shown(clock)["skipped"], shown(clock)["next_at"]) == (4, sql_time(6 * HOUR))
 
 
+def test_what_is_left_out_is_bounded_in_a_claim_and_all_of_it_done_by_a_tick(clock):
+    """Found by review: after a year of seconds a claim counted them for a second and a half."""
+    schedule(clock, cron="@every 1s", overlap="skip", catch_up="all")
+    tick(clock, 1)
+    clock.at(1_000_000)
+    assert clock.claim("elsewhere") is None
+    assert shown(clock)["skipped"] == 100_000
+    assert clock.wf_tick() == 0
+    assert (shown(clock)["skipped"], shown(clock)["next_at"]) == (999_999, sql_time(1_000_001))
+
+
+def test_made_anew_overlap_does_not_know_what_the_old_one_has_started(clock):
+    schedule(clock)
+    tick(clock, HOUR)
+    clock.wf_unschedule("s")
+    assert schedule(clock) == sql_time(2 * HOUR)
+    assert tick(clock, 2 * HOUR) == 1
+    assert ids(clock) == [nominal(9), nominal(10)]
+
+
+def test_after_a_clock_far_ahead_a_schedule_made_anew_begins_again(clock):
+    schedule(clock)
+    assert clock.wf_tick(now="2100-01-01") == 1
+    clock.at(HOUR)
+    assert (clock.wf_tick(), schedule(clock, cron="5 * * * *")) == (0, "2100-01-01 00:05:00.000")
+    clock.wf_unschedule("s")
+    assert schedule(clock) == sql_time(2 * HOUR)
+
+
 def test_a_schedule_in_line_hides_no_other(clock):
     for n in range(40):
         schedule(clock, "q%d" % n, overlap="queue")
@@ -731,6 +760,37 @@ def test_what_was_too_late_in_the_end_keeps_its_error_on_show(refusing):
     assert tick(refusing, HOUR + 61) == 0
     row = shown(refusing, "bad")
     assert "no bad ones" in row["error"] and (row["skipped"], row["next_at"]) == (1, sql_time(2 * HOUR))
+
+
+@pytest.mark.parametrize("grace", [0, 0.001, 0.25, 2, 7200])
+def test_with_any_grace_a_failed_firing_is_tried_again_in_time_or_left_out(refusing, grace):
+    schedule(refusing, "bad", catch_up="skip", grace=grace)
+    tick(refusing, HOUR)
+    assert (refusing.wf_tick(), shown(refusing, "bad")["skipped"]) == (0, 0)
+    refusing.execute("DROP TRIGGER refuse")
+    at = HOUR + max(min(grace / 4, 60), 0.001)
+    assert tick(refusing, at) == (grace > 0)
+    assert shown(refusing, "bad")["skipped"] == (grace == 0)
+
+
+@pytest.mark.parametrize("policy", ["last", "all"])
+def test_a_failed_firing_of_another_policy_waits_a_minute_whatever_its_grace(refusing, policy):
+    schedule(refusing, "bad", catch_up=policy, grace=1)
+    tick(refusing, HOUR)
+    refusing.execute("DROP TRIGGER refuse")
+    assert [tick(refusing, HOUR + 59.999), tick(refusing, HOUR + 60)] == [0, 1]
+
+
+def test_any_error_of_a_trigger_is_recorded(clock):
+    """Found by review: one of another type than SQLITE_ERROR or SQLITE_CONSTRAINT made every claim fail."""
+    clock.execute("CREATE TABLE t(n INTEGER PRIMARY KEY)")
+    clock.wf_init()
+    clock.execute("CREATE TRIGGER wrong AFTER INSERT ON _wf_workflow WHEN new.id GLOB 's@*' BEGIN INSERT INTO t VALUES(new.id); END")
+    schedule(clock)
+    clock.wf_start("job", id="w1")
+    clock.at(HOUR)
+    assert clock.claim()["id"] == "w1"
+    assert "datatype mismatch" in shown(clock)["error"]
 
 
 def test_it_hides_no_others(refusing):

@@ -9,6 +9,7 @@ model_control, the limits of queues in model_queues.
 """
 
 import json
+import math
 
 import model_arguments as arg
 from model_arguments import WfError, duration, in_json, in_seconds, json_time, options, report, sql_time
@@ -201,11 +202,12 @@ class ModelCore:
     def time_out(self, w, now):
         self.finish(w, "failed", None, '{"code":"timeout","deadline_at":"%s"}' % json_time(w.deadline), now)
 
-    def fire_deadlines(self, now):
+    def fire_deadlines(self, now, most=math.inf):
         late = [w for w in self.state.workflows.values() if not w.over and w.deadline is not None and w.deadline <= now]
         fired = 0
         for w in sorted(late, key=lambda w: w.deadline):
-            if not w.over and w.deadline is not None:  # its parent may have taken it along
+            # Its parent may have taken it along.
+            if fired < most and not w.over and w.deadline is not None:
                 self.time_out(w, now)
                 fired += 1
         return fired
@@ -335,8 +337,8 @@ class ModelCore:
             if self.take(w, given, worker, now):
                 return w
 
-    def ready(self, w, now):
-        """Whether a claim may take it by itself."""
+    def offered(self, w, now):
+        """Whether a claim comes to it by itself."""
         return (not w.over and w.status != "paused" and not w.manual and w.due is not None and w.due <= now
                 and (w.deadline is None or w.deadline > now) and self.refusal(w, now) is None)
 
@@ -348,7 +350,7 @@ class ModelCore:
         while True:
             candidates = [
                 w for w in self.state.workflows.values()
-                if w.queue in queues and self.ready(w, now) and self.refusal(w, now, (worker,)) is None
+                if w.queue in queues and self.offered(w, now) and self.refusal(w, now, (worker,)) is None
                 and (given["names"] is None or w.name in given["names"])
                 and (given["versions"] is None or w.version is None or w.version in given["versions"])
             ]

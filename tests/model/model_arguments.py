@@ -307,7 +307,7 @@ OPTIONS = {
     "wf_schedule": {"timezone": one_of("UTC"), "catch_up": one_of("last", "all", "skip"), "grace": duration, "overlap": one_of("skip", "allow", "queue"),
                     "paused": boolean, "start": start_of_schedule},
     "wf_unschedule": {},
-    "wf_tick": {},
+    "wf_tick": {"limit": integer(1, 2**63 - 1)},
 }
 
 

@@ -100,6 +100,7 @@ claim_options = Options(
 claim_id_options = Options(2, lease=[10, "1m"], key=["k1", "k2"], steps=[True], limit=[1], now=NOW)
 step_options = Options(2, {"once": ["yes"]}, once=[True, False], now=NOW)
 now_options = Options(1, {"now": [True, []]}, now=NOW)
+tick_options = Options(2, {"limit": [0, "x"]}, limit=[1, 1, 2, 3.0], now=NOW)
 fail_options = Options(
     3, {"retry": [2], "delay": [-1], "step": ["", 5], "max_attempts": [2, 0]},
     retry=[False, False, True], delay=[0, 5, "1m"], step=STEPS, now=NOW)

@@ -1,6 +1,7 @@
 """Control, as a mixin of the model: cancel, pause, resume, retry, delete, fork, purge, tick."""
 
 import json
+import math
 from copy import deepcopy
 
 import model_arguments as arg
@@ -183,9 +184,11 @@ class Control:
         self.at_top_level("wf_tick")
         given = options("wf_tick", given)
         now = self.write(given)
-        done = self.fire_deadlines(now) + self.fire_schedules(now)
+        limit = given["limit"] or math.inf
+        done = self.fire_deadlines(now, limit)
+        done += self.fire_schedules(now, limit - done)
         for w in list(self.state.workflows.values()):
-            if self.is_poisoned(w, now):
+            if done < limit and self.is_poisoned(w, now):
                 self.poison(w, now)
                 done += 1
         return done

@@ -245,7 +245,7 @@ class Control:
 
 
 class Tick:
-    @play(1, c=where, options=calls.now_options, inline=inline)
+    @play(1, c=where, options=calls.tick_options, inline=inline)
     def tick(self, c, options, inline):
         self.check(c, "wf_tick", options=options, inline=inline)
 

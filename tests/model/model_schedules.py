@@ -3,6 +3,7 @@
 The calendar here knows `@every` and the times of every day, in UTC; days, months and time zones have a test of their own.
 """
 
+import math
 from bisect import bisect_right
 from functools import lru_cache
 
@@ -85,14 +86,16 @@ class Schedules:
         self.write(Options(now=0))
         return int(self.state.schedules.pop(name, None) is not None)
 
-    def fire_schedules(self, now):
-        """Does what is due, time after time; returns how many workflows were started."""
+    def fire_schedules(self, now, most=math.inf):
+        """Does what is due, time after time, up to `most` workflows; returns how many were started."""
         started = 0
         while True:
             due = [s for s in self.state.schedules.values() if s.next is not None and s.next <= now and not (s.overlap == "queue" and self.goes_on(s))]
             if not due:
                 return started
             for schedule in sorted(due, key=lambda s: s.next):
+                if started >= most:
+                    return started
                 started += self.fire(schedule, now)
 
     def goes_on(self, schedule):

@@ -19,7 +19,7 @@ import model_plays as plays
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
-from model import READING, Json
+from model import READING, Json, Model
 from model_arguments import WfError, json_time, sql_time
 from model_calls import Ref, Some
 from model_plays import play
@@ -113,7 +113,7 @@ class Machine:
             if os.path.exists(self.path + end):
                 os.remove(self.path + end)
         shutil.copyfile(str(folder / "template.db"), self.path)
-        self.model = known_differences.ExcusedModel()
+        self.model = Model()
         self.world = World(self.model, CONNECTIONS)
         self.dbs = [None] * CONNECTIONS
         self.now = START

@@ -19,7 +19,7 @@ def look_again_and_again(path, seed, seconds, results):
             if rng.random() < 0.5:
                 db.claim("elsewhere", now=BASE + at)
             else:
-                db.wf_tick(now=BASE + at)
+                db.wf_tick(now=BASE + at, **rng.choice(({}, {"limit": 3})))
         except sqlite3.Error as error:
             errors.append(str(error))
     db.close()
