@@ -476,7 +476,11 @@ class Generator:
 
     def undo(self, rng, step, scope):
         name = step["name"]
-        own = {"undo": True, "above": scope["above"], "more": [":" + name, ":%s::v" % name, ":error::step", ":error::code", ":error IS NULL"]}
+        own = {
+            "undo": True,
+            "above": scope["above"],
+            "more": [":" + name, ":%s::v" % name, ":error::step", ":error::code", ":error IS NULL"],
+        }
         own["more"] += [":item"] if "for_each" in step else []
         sql = "INSERT INTO log(wf, step, v) VALUES(:id, 'undo %s', %s)" % (name, self.expression(rng, own))
         choice = rng.random()

@@ -319,4 +319,3 @@ def compare_tables(db, twin, tables, ids, ignored):
 def minus(left, right):
     right = list(right)
     return [row for row in left if row not in right or right.remove(row)]
-
