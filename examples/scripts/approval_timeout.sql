@@ -18,7 +18,7 @@ SELECT wf_define('approval', '{
     {"name": "pay",    "when": "SELECT json_extract(:answer, ''$.payload.ok'')",
                        "sql": "UPDATE expense SET state = ''paid, approved by '' || json_extract(:answer, ''$.payload.by'') WHERE id = :id"},
     {"name": "refuse", "when": "SELECT :pay IS NULL",
-                       "sql": "UPDATE expense SET state = iif(:answer::timeout, ''refused: nobody answered'', ''refused by '' || json_extract(:answer, ''$.payload.by'')) WHERE id = :id"}
+                       "sql": "UPDATE expense SET state = CASE WHEN :answer::timeout THEN ''refused: nobody answered'' ELSE ''refused by '' || json_extract(:answer, ''$.payload.by'') END WHERE id = :id"}
   ],
   "output": "SELECT state FROM expense WHERE id = :id"
 }') AS approval_version;

@@ -10,8 +10,8 @@ CREATE TABLE IF NOT EXISTS place(id INTEGER PRIMARY KEY, part INTEGER);
 CREATE TABLE IF NOT EXISTS road(a INTEGER, b INTEGER);
 WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 60)
 INSERT OR IGNORE INTO place SELECT i, i FROM n;
--- Three chains of 20 places each.
-INSERT INTO road SELECT id, id + 1 FROM place WHERE id % 20 AND NOT EXISTS (SELECT 1 FROM road);
+-- Three chains of 20 places each, their numbers scattered.
+INSERT INTO road SELECT id * 37 % 61, (id + 1) * 37 % 61 FROM place WHERE id % 20 AND NOT EXISTS (SELECT 1 FROM road);
 
 SELECT wf_define('converge', '{
   "steps": [

@@ -6,6 +6,9 @@ BUDGET_MAY_DO_NOTHING = True
 # B26: wf_check of a workflow whose wait was decided by a wf_run that ended there, at its limit.
 CHECK_MISJUDGES_A_PAUSE = True
 
+# Kinds of test_cost_of_items that walk all items.
+COSTS_GROW = {"task": "B25: the end of a child looks at all waiting steps of the parent"}
+
 
 def avoided(case):
     """Whether a case is left out where many run in one file."""

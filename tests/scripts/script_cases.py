@@ -87,11 +87,11 @@ class Case:
 
 
 FIELD_VALUES = {
-    "text": ["a", "it's", "", "é 😀", '{"k":1}', "17"],
-    "integer": [0, 1, 3, -7, 9007199254740993],
-    "real": [0.5, 2, -1.25],
+    "text": [None, "a", "it's", "", "é 😀", '{"k":1}', "17"],
+    "integer": [None, 0, 1, 3, -7, 9007199254740993],
+    "real": [None, 0.5, 2, -1.25],
     "json": [[1, 2, 3], ["a", "b"], {"k": 1, "l": [2]}, [], [1, "x", None, 2.5, [4]], "s"],
-    "any": ["t", 5, 0.25, True, False, [1], {"k": "v"}],
+    "any": [None, "t", 5, 0.25, True, False, [1], {"k": "v"}],
 }
 CONSTANTS = ["1", "0", "42", "'x'", "'it''s'", "NULL", "x'00ff'", "2.5", "'é'", "'{\"k\":1}'", "'12'", "''", "hex(zeroblob(900))"]
 CONDITIONS = [
@@ -155,6 +155,8 @@ class Generator:
             definition["backoff"] = rng.choice([{"initial": 0}, {"initial": "10ms", "factor": 1}, {"initial": 60, "max": "5m"}])
         if self.case.ending == "timeout":
             definition["timeout"] = "12h"
+        if rng.random() < 0.2:
+            definition["queue"] = rng.choice(["scripts", "night work"])
         keys = list(definition)
         rng.shuffle(keys)
         self.case.definition = {key: definition[key] for key in keys}
@@ -263,7 +265,7 @@ class Generator:
                 "json_extract(:%s, '$.v')" % other,
                 "(SELECT count(*) FROM log WHERE wf = :id AND step = '%s')" % other,
             ]
-        if self.sequence:
+        if self.sequence and "undo" not in scope:
             choices += ["(SELECT count(*) FROM log WHERE wf = :id)", "(SELECT max(n) FROM purse WHERE wf = :id)"]
         return rng.choice(choices)
 
@@ -474,7 +476,11 @@ class Generator:
 
     def undo(self, rng, step, scope):
         name = step["name"]
-        own = {"above": scope["above"], "more": [":" + name, ":%s::v" % name, ":error::step", ":error::code", ":error IS NULL"]}
+        own = {
+            "undo": True,
+            "above": scope["above"],
+            "more": [":" + name, ":%s::v" % name, ":error::step", ":error::code", ":error IS NULL"],
+        }
         own["more"] += [":item"] if "for_each" in step else []
         sql = "INSERT INTO log(wf, step, v) VALUES(:id, 'undo %s', %s)" % (name, self.expression(rng, own))
         choice = rng.random()

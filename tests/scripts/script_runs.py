@@ -120,7 +120,9 @@ class Run:
     def verify(self):
         problems = self.db.value("SELECT wf_check()")
         if problems and not (known.CHECK_MISJUDGES_A_PAUSE and "it waits, but for nothing" in problems):
-            check(False, "wf_check on the way:", problems, self.db.records("SELECT * FROM _wf_step WHERE status NOT IN ('done', 'skipped')"))
+            check(
+                False, "wf_check on the way:", problems, self.db.records("SELECT * FROM _wf_step WHERE status NOT IN ('done', 'skipped')")
+            )
 
     def wait(self):
         if self.rng.random() < 0.2:
@@ -280,4 +282,3 @@ def in_processes(bodies, seconds):
                 os.kill(pid, 9)
             time.sleep(0.002)
     return codes
-

@@ -57,7 +57,11 @@ class Outside:
             if claim is None:
                 return worked
             worked = True
-            self.handle(claim)
+            try:
+                self.handle(claim)
+            except sqlite3.OperationalError as error:
+                if not str(error).startswith("WF_CANCELLED: "):  # by another process, since the claim
+                    raise
 
     def handle(self, claim):
         child = claim["id"]
@@ -315,4 +319,3 @@ def compare_tables(db, twin, tables, ids, ignored):
 def minus(left, right):
     right = list(right)
     return [row for row in left if row not in right or right.remove(row)]
-

@@ -20,10 +20,11 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "crash"))
 from crashing import moment, run_and_kill, warm_up  # noqa: E402
 
 DEEP = "WFEXT_DEEP" in os.environ
+SLOW = "WFEXT_SANITIZE" in os.environ
 SEED = int(os.environ.get("WFEXT_SEED", "0") or 0) or (random.SystemRandom().randrange(1, 10**9) if DEEP else 1)
-ALONE = 30_000 if DEEP else 1_100
-KILLED = 300 if DEEP else 20
-TOGETHER = 200 if DEEP else 12
+ALONE = 30_000 if DEEP else 300 if SLOW else 1_500
+KILLED = 300 if DEEP else 5 if SLOW else 20
+TOGETHER = 200 if DEEP else 3 if SLOW else 12
 CREW = 12  # cases in one file
 INVALID = 10_000 if DEEP else 400
 PARTS = 10
