@@ -344,7 +344,7 @@ class ModelCore:
 
     def counts_as_ready(self, w, now):
         """What a claim looks at, but for what it would fail instead of taking it."""
-        return self.ready(w, now) and not self.is_poisoned(w, now)
+        return self.offered(w, now) and not self.is_poisoned(w, now)
 
     def claim_next(self, queues, given, worker, now):
         while True:
