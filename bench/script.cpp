@@ -62,7 +62,8 @@ class Scripts {
       row.step();
     }
     Stmt define = db.prepare("SELECT wf_define('flow', ?)");
-    define.bind(1, definition());
+    const std::string flow = definition();
+    define.bind(1, flow);
     define.step();
     return db.prepare("SELECT wf_run()");
   }
@@ -84,7 +85,9 @@ int64_t fan_out(Run& run, const std::string& name, int items) {
   Db db(run.scratch->path(name), "NORMAL");
   db.load(run.module);
   db.exec("CREATE TABLE done(x)");
-  db.exec(R"(SELECT wf_define('fan', '{"steps":[{"name":"each","for_each":"WITH RECURSIVE c(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM c WHERE i < :input) SELECT i FROM c","sql":"INSERT INTO done VALUES(:item)"}]}'))");
+  db.exec(
+      R"sql(SELECT wf_define('fan', '{"steps":[{"name":"each", "sql":"INSERT INTO done VALUES(:item)", "for_each":
+              "WITH RECURSIVE c(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM c WHERE i < :input) SELECT i FROM c"}]}'))sql");
   db.exec("SELECT wf_start('fan', " + std::to_string(items) + ")");
   db.exec("BEGIN IMMEDIATE");
   const int64_t time = timed([&] { db.exec("SELECT wf_run()"); });

@@ -18,7 +18,8 @@ CREATE TABLE IF NOT EXISTS main._wf_lane(
   next_due INTEGER,                    -- nothing in the lane is due before it; exact if partitioned; NULL: nothing to claim
   UNIQUE(queue, kind, partition, name, version, priority)
 );
-CREATE INDEX IF NOT EXISTS main._wf_lane_scripted ON _wf_lane(queue) WHERE kind = 1;
+-- (Not kind = 1: where a statement says kind = :kind, SQLite would compile it anew for every value, to see whether this index fits.)
+CREATE INDEX IF NOT EXISTS main._wf_lane_scripted ON _wf_lane(queue) WHERE kind > 0;
 CREATE INDEX IF NOT EXISTS main._wf_lane_open ON _wf_lane(queue, kind, priority DESC, next_due) WHERE next_due IS NOT NULL;
 
 CREATE TABLE IF NOT EXISTS main._wf_workflow(

@@ -28,7 +28,7 @@ WHERE name = :name AND NOT EXISTS (SELECT 1 FROM main._wf_lane AS l WHERE l.kind
 
 -- The queues that have scripted workflows, as a JSON array.
 -- name: run_queues
-SELECT json_group_array(queue) FROM (SELECT DISTINCT queue FROM main._wf_lane WHERE kind = 1)
+SELECT json_group_array(queue) FROM (SELECT DISTINCT queue FROM main._wf_lane WHERE kind > 0)
 
 -- A workflow, and the first of its steps that is to be looked at: one that is ready, else one whose time is up.
 -- name: run_next
@@ -157,7 +157,8 @@ SELECT seq, finished_at IS NOT NULL FROM main._wf_workflow WHERE id = :id
 -- Steps of scripted workflows that wait for a topic are ready to be looked at.
 -- name: run_wake_steps
 UPDATE main._wf_step SET status = 'ready', due_at = :now
-WHERE status = 'waiting' AND (wf, name) IN (SELECT wf, step FROM main._wf_waiter WHERE topic = :topic AND step <> '')
+WHERE +status = 'waiting'
+  AND n IN (SELECT s.n FROM main._wf_waiter AS x CROSS JOIN main._wf_step AS s ON s.wf = x.wf AND s.name = x.step WHERE x.topic = :topic AND x.step <> '')
 
 -- name: run_wake_signal
 UPDATE main._wf_step SET status = 'ready', due_at = :now

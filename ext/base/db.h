@@ -47,7 +47,7 @@ class Db {
   // Runs the statements of the script `sql`, one after the other.
   Status script(Sql sql);
 
-  // Changes when another connection has written to main; to be read inside a transaction.
+  // Changes with every commit to main, ours as well; those of others show once a transaction has begun.
   unsigned data_version() const {
     unsigned version = 0;
     sqlite3_file_control(handle_, "main", SQLITE_FCNTL_DATA_VERSION, &version);

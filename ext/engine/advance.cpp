@@ -66,11 +66,9 @@ class Turn {
     failed_ = unfit_ = for_good_ = fresh_ = over_ = false;
     virtual_ = false;
     // What was found out before holds as long as nobody else has written. Behind the write lock nobody can.
-    const unsigned version = db_.data_version();
-    if (known_ && version == version_) go_on();
+    if (known_ && db_.data_version() == version_) go_on();
     else WF_TRY(look());
     known_ = false;
-    version_ = version;
     was_again_ = again_;
     *moved = *executed = false;
     if (!live_) return scope.commit();
@@ -97,6 +95,7 @@ class Turn {
     }
     if (failed_ || unfit_) return {};  // the scope is rolled back, and with it what the statement did
     status = scope.commit();
+    version_ = db_.data_version();     // our own commit has changed it, too
     if ((status.rc() & 0xff) != SQLITE_CONSTRAINT) return status;
     fail("sql", status.message());     // a foreign key that is checked at the end
     return {};

@@ -435,8 +435,7 @@ Status tell_joins(Db& db, int64_t seq, Millis now) {
   Text topic;
   topic.add('w').add_integer(seq);
   if (!topic.ok()) return Status::no_memory();
-  WF_TRY(wake_steps(db, topic.view(), now));
-  for (;;) {
+  for (bool woken = false;;) {
     int64_t waiter, lane;
     bool scripted;
     {
@@ -449,6 +448,8 @@ Status tell_joins(Db& db, int64_t seq, Millis now) {
       lane = q.integer(1);
       scripted = q.integer(2) != 0;
     }
+    if (scripted && !woken) WF_TRY(wake_steps(db, topic.view(), now));  // all of them, before the first is taken off the list
+    woken = woken || scripted;
     {
       Query q(db, Sql::join_retire);
       q.bind(":topic", topic.view()).bind(":seq", waiter);
