@@ -1,14 +1,5 @@
 """Where the extension is known to do otherwise than the reference: the one place that excuses it. An entry goes when its defect is mended."""
 
-# B6: wf_run with a small budget may return 0 although something is runnable.
-BUDGET_MAY_DO_NOTHING = True
-
-# B26: wf_check of a workflow whose wait was decided by a wf_run that ended there, at its limit.
-CHECK_MISJUDGES_A_PAUSE = True
-
-# Kinds of test_cost_of_items that walk all items.
-COSTS_GROW = {"task": "B25: the end of a child looks at all waiting steps of the parent"}
-
 
 def avoided(case):
     """Whether a case is left out where many run in one file."""
