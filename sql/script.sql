@@ -26,6 +26,10 @@ WHERE name = :name AND NOT EXISTS (SELECT 1 FROM main._wf_lane AS l WHERE l.kind
 
 -- ---- wf_run ----------------------------------------------------------------------------------------------------------
 
+-- A number that changes with the tables, triggers and views of main and of TEMP.
+-- name: run_schema
+SELECT (SELECT schema_version FROM main.pragma_schema_version) * 1000003 + (SELECT coalesce(max(rowid), 0) * 31 + count(*) FROM temp.sqlite_master)
+
 -- The queues that have scripted workflows, as a JSON array.
 -- name: run_queues
 SELECT json_group_array(queue) FROM (SELECT DISTINCT queue FROM main._wf_lane WHERE kind > 0)

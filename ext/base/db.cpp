@@ -183,7 +183,15 @@ void Db::drop(Slot& slot) {
   slot = {};
 }
 
+void Db::finalize(sqlite3_stmt* statement) const {
+  if (statement != nullptr && is_listed(statement)) sqlite3_finalize(statement);
+}
+
 void Db::finalize_all() {
+  if (kept_.object != nullptr && !running_) {
+    kept_.drop(kept_.object);
+    kept_ = {};
+  }
   for (Slot& slot : cache_) drop(slot);
   cached_ = 0;
   for (Cached& cached : texts_) {

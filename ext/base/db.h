@@ -81,6 +81,15 @@ class Db {
   // Finalizes every cached statement that the connection still lists: hosts that sweep sqlite3_next_stmt have finalized
   // some of them already. One that is in use (a close that was refused because of it) is left to who uses it.
   void finalize_all();
+  // The same for one statement of others.
+  void finalize(sqlite3_stmt* statement) const;
+
+  // What an engine keeps with the connection beyond one call, and how it is given up; it goes before the statements do.
+  struct Kept {
+    void* object = nullptr;
+    void (*drop)(void*) = nullptr;
+  };
+  Kept& kept() { return kept_; }
 
   // Counts how deep calls are nested in each other (through triggers on our tables): beyond any use the stack would run out.
   class Depth {
@@ -131,6 +140,7 @@ class Db {
   int references_ = 1;
   int depth_ = 0;
   bool running_ = false;
+  Kept kept_;
   bool hooked_ = false;         // the close hook is connected
   bool format_checked_ = false;
   unsigned format_of_ = 0;      // the state of the file in which it was

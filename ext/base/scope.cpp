@@ -53,7 +53,7 @@ WriteScope::~WriteScope() {
 Status WriteScope::begin(Inline inline_mode, const char* function, bool locked) {
   if (db_.autocommit()) db_.forget_rolled_back();
   // Under an interrupt nothing can be prepared any more, so all that may be needed for the way back is prepared first.
-  for (const Sql sql : {Sql::savepoint, Sql::savepoint_release, Sql::savepoint_undo, Sql::commit, Sql::roll_back}) WF_TRY(prepare_only(db_, sql));
+  if (!locked) for (const Sql sql : {Sql::savepoint, Sql::savepoint_release, Sql::savepoint_undo, Sql::commit, Sql::roll_back}) WF_TRY(prepare_only(db_, sql));
   if (Status lock = prepare_only(db_, Sql::lock); !lock.ok() && (lock.rc() & 0xff) != SQLITE_ERROR) return lock;
   owns_ = db_.autocommit();
   const int rc = step_plain(db_, Sql::savepoint);

@@ -718,7 +718,7 @@ class Turn {
       return q.run();
     }
     // Rows of one workflow are put in line in the order in which they are executed, but where several are there at once.
-    if (row_.undo || (definition().is_line() && row_.attempts == 0 && !step().has(Role::for_each) && !row_.begun)) return {};
+    if (row_.undo || (definition().is_line() && !retried_ && row_.attempts == 0 && !step().has(Role::for_each) && !row_.begun)) return {};
     return renumber();
   }
 

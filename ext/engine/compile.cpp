@@ -66,7 +66,7 @@ Status can_roll_back(Db& db, string_view sql, bool* out) {
 // Whether the text after a statement holds another.
 bool is_more(string_view tail) { return !skip_blanks(tail, true).empty(); }
 
-Status check_parameters(const Definition& d, size_t step, Role role, sqlite3_stmt* statement, int64_t n, string_view path, Mistakes& mistakes) {
+Status check_parameters(const Definition& d, size_t step, Role role, sqlite3_stmt* statement, int64_t n, string_view path, bool whole, Mistakes& mistakes) {
   const int count = sqlite3_bind_parameter_count(statement);
   for (int i = 1; i <= count; ++i) {
     const char* name = sqlite3_bind_parameter_name(statement, i);
@@ -74,7 +74,7 @@ Status check_parameters(const Definition& d, size_t step, Role role, sqlite3_stm
     bool found;
     const char* why;
     d.resolve(step, role, name != nullptr ? name : "", &parameter, &found, &why);
-    if (!found) mistakes.add(n, path, "%s: %s", name != nullptr ? name : "?", why);
+    if (!found && (whole || why != kNotBefore)) mistakes.add(n, path, "%s: %s", name != nullptr ? name : "?", why);
     if (name == nullptr) break;  // ?9 is nine of them
   }
   return {};
@@ -109,7 +109,7 @@ Status prepare_statement(Db& db, string_view sql, bool query, sqlite3_stmt** out
 }
 
 Status check_statements(Db& db, const Definition& d, Mistakes& mistakes) {
-  const bool whole = mistakes.count() == 0;  // else what parameters stand for cannot be said for sure
+  const bool whole = mistakes.count() == 0;  // else the order of the steps cannot be said for sure
   for (size_t i = 0; i < d.size(); ++i) {
     const ScriptStep& step = d.step(i);
     const bool is_output = d.has_output() && i + 1 == d.size();
@@ -123,7 +123,7 @@ Status check_statements(Db& db, const Definition& d, Mistakes& mistakes) {
       Text why;
       WF_TRY(prepare_statement(db, step.text(role), query, &statement, why));
       if (statement == nullptr) mistakes.add(n, path, "%.*s", WF_SV(why.view()));
-      else if (whole) WF_TRY(check_parameters(d, i, role, statement, n, path, mistakes));
+      else WF_TRY(check_parameters(d, i, role, statement, n, path, whole, mistakes));
       sqlite3_finalize(statement);
     }
   }

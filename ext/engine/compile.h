@@ -10,7 +10,7 @@ namespace wf {
 // also of a table, and RAISE(ROLLBACK) of a trigger). A `query` reads only and has columns. The caller finalizes it.
 Status prepare_statement(Db& db, string_view sql, bool query, sqlite3_stmt** out, Text& why);
 
-// Checks every statement of the definition, and where it is right in all else their parameters, too.
+// Checks every statement of the definition and its parameters.
 Status check_statements(Db& db, const Definition& definition, Mistakes& mistakes);
 
 // WF_INVALID with all mistakes, if there are any.

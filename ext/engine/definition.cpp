@@ -593,7 +593,7 @@ void Definition::resolve(size_t i, Role role, string_view name, Parameter* out, 
   Text seen;
   for (size_t k = 0; k < steps_.size(); ++k) seen.add('\0');
   *found = seen.ok() && is_ancestor(i, out->index, seen);
-  *why = "this step does not come after that one";
+  *why = kNotBefore;
 }
 
 }  // namespace wf

@@ -60,6 +60,9 @@ struct Parameter {
   string_view member;         // of :name::member, else empty
 };
 
+// Why a parameter is not there: the one reason that may be wrong as long as the order of the steps has mistakes.
+inline constexpr const char* kNotBefore = "this step does not come after that one";
+
 // Collects what is wrong with a definition: "path: message; path: message".
 class Mistakes {
  public:

@@ -34,7 +34,9 @@ Status choose(Db& db, const Run& args, const Now& given, Millis* time, int64_t* 
 }
 
 Status run_steps(Db& db, const Run& args, const Now& now, int64_t* count) {
-  Scripts scripts(db);
+  Scripts* scripts = Scripts::of(db);
+  if (scripts == nullptr) return Status::no_memory();
+  WF_TRY(scripts->begin());
   const Millis began = db.wall_clock();
   const auto is_over = [&] { return *count >= args.limit || (*count != 0 && args.budget != kNoTime && db.wall_clock() - began >= args.budget); };
   for (int64_t before = 0; !is_over();) {
@@ -47,7 +49,7 @@ Status run_steps(Db& db, const Run& args, const Now& now, int64_t* count) {
     if (args.budget != kNoTime && began + args.budget < batch.until) batch.until = began + args.budget;
     int64_t executed;
     bool any;
-    WF_TRY(advance(db, scripts, seq, time, batch, &executed, &any));
+    WF_TRY(advance(db, *scripts, seq, time, batch, &executed, &any));
     *count += executed;
     if (!any && seq == before) return {};  // nothing can be done, although it seems due
     before = any ? 0 : seq;
@@ -61,11 +63,13 @@ Status run(Db& db, const Run& args, const Now& now, int64_t* count) {
   *count = 0;
   const Db::Running running(db);
   if (!running.alone()) return Status::error(Code::context, "wf_run() cannot run inside a step that it runs");
-  if (db.autocommit()) return run_steps(db, args, now, count);
-  WriteScope scope(db);  // all of the call, or nothing
-  WF_TRY(scope.begin(Inline::refused, "wf_run"));
-  WF_TRY(run_steps(db, args, now, count));
-  return scope.commit();
+  WriteScope scope(db);
+  const bool whole = !db.autocommit();  // all of the call, or nothing
+  if (whole) WF_TRY(scope.begin(Inline::refused, "wf_run"));
+  Status status = run_steps(db, args, now, count);
+  if (Scripts* scripts = Scripts::of(db); scripts != nullptr) scripts->end();
+  WF_TRY(static_cast<Status&&>(status));
+  return whole ? scope.commit() : Status();
 }
 
 }  // namespace wf

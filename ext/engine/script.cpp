@@ -5,35 +5,79 @@
 
 namespace wf {
 
-Scripts::~Scripts() {
-  for (Program* program : programs_) drop(program);
+Scripts* Scripts::of(Db& db) {
+  Db::Kept& kept = db.kept();
+  if (kept.object == nullptr) {
+    void* memory = sqlite3_malloc64(sizeof(Scripts));
+    if (memory == nullptr) return nullptr;
+    kept = {new (memory) Scripts(db), free};
+  }
+  return static_cast<Scripts*>(kept.object);
 }
 
-void Scripts::drop(Program* program) {
+void Scripts::free(void* scripts) {
+  static_cast<Scripts*>(scripts)->~Scripts();
+  sqlite3_free(scripts);
+}
+
+Status Scripts::begin() {
+  ++calls_;
+  Query q(db_, Sql::run_schema);
+  bool row;
+  WF_TRY(q.next(&row));
+  if (q.integer(0) != schema_) drop_all();
+  schema_ = q.integer(0);
+  return {};
+}
+
+void Scripts::end() {
+  int prepared = 0;
+  for (const Program* program : programs_) prepared += program != nullptr ? program->prepared : 0;
+  if (prepared > kMostStatements) drop_all();
+}
+
+void Scripts::drop_all() {
+  for (Program*& program : programs_) drop(program);
+}
+
+void Scripts::drop(Program*& program) {
   if (program == nullptr) return;
-  for (size_t i = 0; program->statements != nullptr && i < program->definition.size() * kRoles; ++i) sqlite3_finalize(program->statements[i]);
+  for (size_t i = 0; program->statements != nullptr && i < program->definition.size() * kRoles; ++i) db_.finalize(program->statements[i]);
   sqlite3_free(program->statements);
   program->~Program();
   sqlite3_free(program);
+  program = nullptr;
 }
 
 Status Scripts::program(string_view name, string_view version, Program** out) {
   *out = nullptr;
+  int64_t number = 0;
+  std::from_chars(version.data(), version.data() + version.size(), number);
+  if (number <= 0) return {};
+  bool found;
+  Text document;
   size_t oldest = 0;
   for (size_t i = 0; i < kMost; ++i) {
     Program* p = programs_[i];
     if (p != nullptr && p->name.view() == name && p->version.view() == version) {
       p->used = ++uses_;
-      *out = p;
-      return {};
+      if (p->call == calls_) {
+        *out = p;
+        return {};
+      }
+      // A transaction that was rolled back may have made this number stand for another document.
+      WF_TRY(read_definition(db_, name, &number, &found, document));
+      p->call = calls_;
+      if (found && document.view() == p->definition.document()) {
+        *out = p;
+        return {};
+      }
+      drop(programs_[i]);
+      p = nullptr;
     }
     if (p == nullptr || (programs_[oldest] != nullptr && p->used < programs_[oldest]->used)) oldest = i;
   }
-  int64_t number = 0;
-  std::from_chars(version.data(), version.data() + version.size(), number);
-  bool found = false;
-  Text document;
-  if (number > 0) WF_TRY(read_definition(db_, name, &number, &found, document));
+  WF_TRY(read_definition(db_, name, &number, &found, document));
   if (!found) return {};
   void* memory = sqlite3_malloc64(sizeof(Program));
   if (memory == nullptr) return Status::no_memory();
@@ -53,6 +97,7 @@ Status Scripts::program(string_view name, string_view version, Program** out) {
   program->name = name;
   program->version = version;
   program->used = ++uses_;
+  program->call = calls_;
   drop(programs_[oldest]);
   programs_[oldest] = program;
   *out = program;
@@ -67,6 +112,7 @@ Status Scripts::statement(Program& program, size_t step, Role role, sqlite3_stmt
     const bool is_output = d.has_output() && step + 1 == d.size();
     const bool query = !(role == Role::undo || (role == Role::action && s.action == Action::sql && !is_output));
     WF_TRY(prepare_statement(db_, s.text(role), query, &kept, why));
+    program.prepared += kept != nullptr;
   }
   *out = kept;
   if (kept != nullptr) sqlite3_reset(kept);
