@@ -82,6 +82,11 @@ UPDATE main._wf_step SET status = :status, attempts = attempts + (:status <> 'sk
 -- Over without having been in line.
 -- name: run_insert
 INSERT INTO main._wf_step(wf, name, kind, status, attempts, at, due_at, topics, output)
+VALUES(:seq, :step, :kind, :status, :status <> 'skipped', :now, :now, :topics, :output)
+
+-- The same, unless the step has deleted its workflow.
+-- name: run_insert_if
+INSERT INTO main._wf_step(wf, name, kind, status, attempts, at, due_at, topics, output)
 SELECT seq, :step, :kind, :status, :status <> 'skipped', :now, :now, :topics, :output FROM main._wf_workflow WHERE seq = :seq
 
 -- Its place in the order of recording: the last, so far.

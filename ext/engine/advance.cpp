@@ -712,7 +712,7 @@ class Turn {
     }
     // It has no row yet, or its statement has ended the workflow, and with it what was open.
     if (virtual_ || sqlite3_changes(db_.handle()) == 0) {
-      Query q(db_, Sql::run_insert);
+      Query q(db_, nested_ ? Sql::run_insert_if : Sql::run_insert);
       q.bind(":seq", seq_).bind(":step", row_.name.view()).bind(":kind", row_.undo ? string_view("undo") : action_name(step().action));
       q.bind(":status", status).bind(":now", now_).bind_name(":topics", row_.topics.view()).bind_name(":output", output);
       return q.run();
