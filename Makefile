@@ -57,7 +57,7 @@ asan:
 	$(call compile,build/asan)
 
 test-asan-unit: asan
-	@ctest --test-dir build/asan --output-on-failure --no-tests=error -j $(JOBS)
+	@ctest --test-dir build/asan --output-on-failure --no-tests=error -j $(JOBS) $(CTEST)
 
 test-asan: asan
 	@bash scripts/test.sh build/asan $(PYTEST)

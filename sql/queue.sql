@@ -28,7 +28,7 @@ WHERE queue = :queue
 -- The lanes of the partition of a lane, after a slot of it has come free.
 -- name: queue_settle_partition
 UPDATE main._wf_lane SET next_due = {{earliest}}
-WHERE queue = :queue AND partition = (SELECT partition FROM main._wf_lane WHERE lane = :lane)
+WHERE queue = :queue AND kind IN (0, 1) AND partition = (SELECT partition FROM main._wf_lane WHERE lane = :lane)
 
 -- Slots in use, counted up to :most.
 -- name: queue_used
