@@ -21,13 +21,7 @@ WHERE nonce IS NOT NULL AND (:worker IS NULL OR worker = :worker)
 
 -- Slots have come free: the lanes of limited partitions look anew.
 -- name: recover_partitions
-UPDATE main._wf_lane SET next_due = (
-  SELECT min(due) FROM (
-    SELECT min(due_at) AS due FROM main._wf_workflow WHERE lane = _wf_lane.lane AND place = 0
-    UNION ALL
-    SELECT min(due_at) FROM main._wf_workflow WHERE lane = _wf_lane.lane AND place = 1
-    UNION ALL
-    SELECT min(due_at) FROM main._wf_workflow WHERE lane = _wf_lane.lane AND place = 3))
+UPDATE main._wf_lane SET next_due = {{earliest}}
 WHERE kind = 0 AND partition <> '' AND queue IN (SELECT queue FROM main._wf_queue WHERE partition_concurrency IS NOT NULL)
 
 -- name: recover_pause

@@ -160,9 +160,6 @@ INSERT OR IGNORE INTO main._wf_waiter(topic, wf, step) SELECT :kind || value, :s
 -- name: run_forget
 DELETE FROM main._wf_waiter WHERE wf = :seq AND step = :step
 
--- name: run_child
-SELECT seq, finished_at IS NOT NULL FROM main._wf_workflow WHERE id = :id
-
 -- Steps of scripted workflows that wait for a topic are ready to be looked at.
 -- name: run_wake_steps
 UPDATE main._wf_step SET status = 'ready', due_at = :now

@@ -52,9 +52,6 @@ SET due_at = :now, place = CASE WHEN status = 'paused' OR flags & 1 THEN 2 WHEN 
 WHERE seq IN (SELECT wf FROM main._wf_waiter WHERE topic = :topic) AND (due_at IS NULL OR due_at > :now)
   AND ('waiting' IN (status, paused_from) OR (flags & 16 AND finished_at IS NULL))
 
--- name: wait_forget_topic
-DELETE FROM main._wf_waiter WHERE topic = :topic
-
 -- name: wait_forget_workflow
 DELETE FROM main._wf_waiter WHERE wf = :seq
 
