@@ -18,7 +18,7 @@ SELECT w.seq AS _n, w.id AS id, l.name AS name, w.status AS status, l.queue AS q
        w.headers AS headers, (SELECT p.id FROM main._wf_workflow AS p WHERE p.seq = w.parent) AS parent_id, w.ending AS ending,
        w.due_at AS due_at, w.deadline_at AS deadline_at, w.created_at AS created_at, w.started_at AS started_at,
        w.finished_at AS completed_at, w.updated_at AS updated_at
-FROM main._wf_workflow AS w JOIN main._wf_lane AS l ON l.lane = w.lane
+FROM main._wf_workflow AS w LEFT JOIN main._wf_lane AS l ON l.lane = w.lane
 
 -- name: table_pending
 SELECT w.seq AS _n, w.id AS id, l.name AS name, w.status AS status, l.queue AS queue, l.priority AS priority,
@@ -63,7 +63,7 @@ SELECT w.seq AS _n, w.id AS id, l.name AS name, w.status AS status, l.queue AS q
          ELSE 'ready'
        END AS reason,
        w.attempt AS attempt, w.worker AS worker, w.deadline_at AS deadline_at, w.created_at AS created_at
-FROM main._wf_workflow AS w JOIN main._wf_lane AS l ON l.lane = w.lane
+FROM main._wf_workflow AS w LEFT JOIN main._wf_lane AS l ON l.lane = w.lane
 WHERE w.place IS NOT NULL
 
 -- name: table_steps

@@ -2,10 +2,10 @@
 //
 // best_index() writes that query: the columns in use, the conditions and the order that SQLite offers, LIMIT and OFFSET where
 // everything else is dealt with, around the table's named query. filter() binds the values and steps it. The plan that travels between
-// them (idxStr) is one letter per value, a line end, and the query.
+// them is one letter per value, a line end, and the query (idxStr), and a bit for each column in use (idxNum).
 //
 //   v  the value as it is              E G g L l  a time: = >= > <= <, bound as milliseconds
-//   i  all values of an IN at once, as a JSON array
+//   i  all values of an IN at once, as a JSON array; a few are put into the query one by one instead, which is faster
 //
 // Times are compared as the text that they are shown as. Times in that form have the order of their milliseconds, so every
 // comparison with a text is a comparison with the first millisecond whose text is not before, or is after, that text.
@@ -32,6 +32,7 @@ struct TableObject : sqlite3_vtab {
 struct Cursor : sqlite3_vtab_cursor {
   Query* query;   // nullptr: no rows
   bool at_row;
+  unsigned char place[kMostColumns];  // of each of the table's columns in the query; 0: not in use
   alignas(Query) unsigned char space[sizeof(Query)];
 
   void close() {
@@ -71,6 +72,9 @@ char time_letter(unsigned char op) {
     default: return 'L';
   }
 }
+
+// The values of an IN, as the plan has them: a JSON array in one parameter.
+void add_values_of(int parameter, Text& out) { out.add("(SELECT value FROM main.json_each(:p").add_integer(parameter).add("))"); }
 
 class Planner {
  public:
@@ -113,9 +117,8 @@ class Planner {
       parameter();
     } else if (takes_in(i)) {
       letters_.add('i');
-      where_.add(" IN (SELECT value FROM main.json_each(");
-      parameter();
-      where_.add("))");
+      where_.add(" IN ");
+      add_values_of(++parameters_, where_);
     } else {
       letters_.add('v');
       where_.add(' ').add(op).add(' ');
@@ -187,8 +190,9 @@ class Planner {
     Text columns;
     columns.add("_n");
     for (size_t i = 0; i < table_.columns.size(); ++i) {
-      const bool used = info_.colUsed >> (i < 63 ? i : 63) & 1;
-      columns.add(", ").add(used ? table_.columns[i].name : "NULL");
+      if ((info_.colUsed >> i & 1) == 0) continue;
+      columns.add(", ").add(table_.columns[i].name);
+      info_.idxNum |= 1 << i;
     }
     columns.add('\0');
     if (!columns.ok() || !letters_.ok() || !where_.ok() || !order_.ok()) return SQLITE_NOMEM;
@@ -226,12 +230,41 @@ Millis first_not_before(string_view text, bool after) {
   return low;
 }
 
+// The values of an IN, one after the other.
+class InValues {
+ public:
+  explicit InValues(sqlite3_value* list) : list_(list) {}
+  sqlite3_value* next() {
+    sqlite3_value* item = nullptr;
+    const int rc = begun_ ? sqlite3_vtab_in_next(list_, &item) : sqlite3_vtab_in_first(list_, &item);
+    begun_ = true;
+    return rc == SQLITE_OK ? item : nullptr;
+  }
+
+ private:
+  sqlite3_value* list_;
+  bool begun_ = false;
+};
+
+// The number of parameters for the values of an IN that has only a few: a power of two, so that there are not as many different queries as
+// numbers of values. -1: they are many.
+int few_parameters(sqlite3_value* list) {
+  InValues values(list);
+  int count = 0, parameters = 0;
+  for (; values.next() != nullptr; ++count) {
+    if (count < parameters) continue;
+    if (parameters == 8) return -1;
+    parameters = parameters == 0 ? 1 : 2 * parameters;
+  }
+  return parameters;
+}
+
 // All values of an IN as a JSON array; a BLOB or NULL equals no text and no number.
 Status in_values(sqlite3_value* list, Text& out) {
   out.add('[');
   bool first = true;
-  sqlite3_value* item = nullptr;
-  for (int rc = sqlite3_vtab_in_first(list, &item); rc == SQLITE_OK && item != nullptr; rc = sqlite3_vtab_in_next(list, &item)) {
+  InValues values(list);
+  while (sqlite3_value* item = values.next()) {
     const Value value = Value::from(item);
     if (value.is_null() || value.type == Value::Type::blob) continue;
     if (!first) out.add(',');
@@ -239,6 +272,29 @@ Status in_values(sqlite3_value* list, Text& out) {
     first = false;
   }
   out.add(']');
+  return out.ok() ? Status() : Status::no_memory();
+}
+
+// How many parameters of the query a letter of the plan stands for.
+int parameters_of(char letter) { return letter == 'E' ? 2 : 1; }
+
+// The query of the plan, with a parameter for each value of a short IN.
+Status query_of(const char* plan, int argc, sqlite3_value** argv, Text& out) {
+  string_view rest(std::strchr(plan, '\n') + 1);
+  for (int i = 0, parameter = 0; i < argc; ++i) {
+    parameter += parameters_of(plan[i]);
+    const int few = plan[i] == 'i' ? few_parameters(argv[i]) : -1;
+    if (few < 0) continue;
+    Text array;
+    add_values_of(parameter, array);
+    if (!array.ok()) return Status::no_memory();
+    const size_t at = rest.find(array.view());
+    out.add(part(rest, 0, at)).add('(');
+    for (int k = 0; k < few; ++k) out.add(k == 0 ? ":p" : ",:p").add_integer(parameter).add('_').add_integer(k);
+    out.add(')');
+    rest = part(rest, at + array.size());
+  }
+  out.add(rest);
   return out.ok() ? Status() : Status::no_memory();
 }
 
@@ -252,12 +308,7 @@ class Binder {
       next(Value::from(value));
       return {};
     }
-    if (letter == 'i') {
-      Text list;
-      WF_TRY(in_values(value, list));
-      next(Value::text(list.view()));
-      return {};
-    }
+    if (letter == 'i') return bind_in(value);
     if (sqlite3_value_type(value) == SQLITE_BLOB || sqlite3_value_type(value) == SQLITE_NULL) {
       // Nothing is known: SQLite looks at every row itself.
       if (letter == 'E') next(Value::of(kTimeMin));
@@ -284,6 +335,29 @@ class Binder {
     query_.bind_copy(name, value);
   }
 
+  Status bind_in(sqlite3_value* list) {
+    const int few = few_parameters(list);
+    if (few < 0) {
+      Text array;
+      WF_TRY(in_values(list, array));
+      next(Value::text(array.view()));
+      return {};
+    }
+    ++parameter_;
+    InValues values(list);
+    for (int k = 0; k < few; ++k) {
+      sqlite3_value* item = values.next();
+      if (item == nullptr) {  // what is left over repeats them
+        values = InValues(list);
+        item = values.next();
+      }
+      char name[16];
+      sqlite3_snprintf(sizeof name, name, ":p%d_%d", parameter_, k);
+      query_.bind_copy(name, Value::from(item));
+    }
+    return {};
+  }
+
   Query& query_;
   int parameter_ = 0;
 };
@@ -303,8 +377,14 @@ Status bind_facts(const TableObject& table, Query& query) {
 }
 
 Status start_query(const TableObject& table, Cursor& cursor, const char* plan, int argc, sqlite3_value** argv) {
-  const char* select = std::strchr(plan, '\n') + 1;
-  cursor.query = new (cursor.space) Query(*table.db, string_view(select));
+  const char* select = std::strchr(plan, '\n');
+  if (std::memchr(plan, 'i', static_cast<size_t>(select - plan)) == nullptr) {
+    cursor.query = new (cursor.space) Query(*table.db, string_view(select + 1));
+  } else {
+    Text with_values;
+    WF_TRY(query_of(plan, argc, argv, with_values));
+    cursor.query = new (cursor.space) Query(*table.db, with_values.view());
+  }
   if (cursor.query->prepared()) {
     WF_TRY(bind_facts(table, *cursor.query));
     Binder binder(*cursor.query);
@@ -320,10 +400,12 @@ Status start_query(const TableObject& table, Cursor& cursor, const char* plan, i
   return exists ? static_cast<Status&&>(first) : Status();  // a file that has no tables has no rows
 }
 
-int filter(sqlite3_vtab_cursor* base, int, const char* plan, int argc, sqlite3_value** argv) {
+int filter(sqlite3_vtab_cursor* base, int used, const char* plan, int argc, sqlite3_value** argv) {
   auto* cursor = static_cast<Cursor*>(base);
   auto* table = static_cast<TableObject*>(base->pVtab);
   cursor->close();
+  unsigned char place = 0;
+  for (size_t i = 0; i < table->table->columns.size(); ++i) cursor->place[i] = (used >> i & 1) != 0 ? ++place : 0;
   const Status status = start_query(*table, *cursor, plan, argc, argv);
   if (status.ok()) return SQLITE_OK;
   cursor->close();
@@ -339,13 +421,29 @@ int next(sqlite3_vtab_cursor* base) {
 int eof(sqlite3_vtab_cursor* base) { return !static_cast<Cursor*>(base)->at_row; }
 
 int column(sqlite3_vtab_cursor* base, sqlite3_context* context, int i) {
-  const Query& query = *static_cast<Cursor*>(base)->query;
-  const bool is_time = column_of(*static_cast<TableObject*>(base->pVtab)->table, i).type == ColumnType::time;
-  if (!is_time || query.is_null(i + 1)) {
-    sqlite3_result_value(context, query.raw(i + 1));
-  } else {
-    const TimeText time(query.integer(i + 1), TimeForm::sql);
-    sqlite3_result_text(context, time.view().data(), static_cast<int>(time.view().size()), SQLITE_TRANSIENT);
+  const auto* cursor = static_cast<Cursor*>(base);
+  const int place = cursor->place[i];
+  if (place == 0) return SQLITE_OK;
+  // One look at the value: every sqlite3_column_ function takes and gives back the mutex, which is ours anyway.
+  sqlite3_value* value = cursor->query->raw(place);
+  switch (sqlite3_value_type(value)) {
+    case SQLITE_TEXT: {
+      // As sqlite3_result_value() would, but into the memory that the row before has left there.
+      const char* text = reinterpret_cast<const char*>(sqlite3_value_text(value));
+      sqlite3_result_text(context, text, sqlite3_value_bytes(value), SQLITE_TRANSIENT);
+      break;
+    }
+    case SQLITE_INTEGER: {
+      const int64_t integer = sqlite3_value_int64(value);
+      if (column_of(*static_cast<TableObject*>(base->pVtab)->table, i).type != ColumnType::time) {
+        sqlite3_result_int64(context, integer);
+        break;
+      }
+      const TimeText time(integer, TimeForm::sql);
+      sqlite3_result_text(context, time.view().data(), static_cast<int>(time.view().size()), SQLITE_TRANSIENT);
+      break;
+    }
+    default: sqlite3_result_value(context, value);
   }
   return SQLITE_OK;
 }

@@ -1,5 +1,7 @@
 #include "tables/tables.h"
 
+#include <algorithm>
+
 #ifdef __linux__
 #include <sys/vfs.h>
 #endif
@@ -84,6 +86,8 @@ constexpr Table kTables[] = {
     {"wf_in_doubt", Sql::table_in_doubt, kInDoubt, true},
     {"wf_doctor", Sql::table_doctor, kDoctor},          {"wf_functions", Sql::table_functions, kFunctions},
 };
+
+static_assert(std::ranges::all_of(kTables, [](const Table& table) { return table.columns.size() <= kMostColumns; }));
 
 // The name of a file system on which SQLite's locks cannot be relied on; empty: it is none that we know.
 string_view network_file_system([[maybe_unused]] const char* path) {

@@ -19,6 +19,8 @@ struct Column {
   ColumnType type;
 };
 
+constexpr size_t kMostColumns = 31;  // a bit for each travels from the plan of a query to its run
+
 struct Table {
   const char* name;
   Sql query;                        // its first column is the row's number, then come `columns` in order

@@ -111,6 +111,16 @@ QUERIES = [
     "SELECT id FROM {} WHERE id = 'W07'",
     "SELECT id FROM {} WHERE id = 'w07' AND status = 'no such status'",
     "SELECT id FROM {} WHERE id IN (SELECT id FROM {} WHERE queue = 'q0') ORDER BY id LIMIT 4",
+    # Few and many values of an IN, of every type; and more than one IN.
+    *("SELECT id FROM {} WHERE id IN (%s) ORDER BY id LIMIT 9" % ", ".join("'w%02d'" % (n * 7 % 20) for n in range(count))
+      for count in (0, 1, 2, 3, 7, 8, 9, 10, 40)),
+    "SELECT id FROM {} WHERE id IN ('w03', NULL, X'773035', 'w03', 7, 7.5, '') ORDER BY id",
+    "SELECT id FROM {} WHERE id IN (NULL) ORDER BY id",
+    "SELECT id FROM {} WHERE priority IN (1, 2.0, '0', NULL, X'32', 1e300) ORDER BY id DESC LIMIT 5",
+    "SELECT id FROM {} WHERE priority IN (1, 2.0, '0', NULL, X'32', 1e300, 9, 8, 7, 6, 5) ORDER BY id DESC LIMIT 5",
+    "SELECT id FROM {} WHERE status IN ('failed', 'completed') AND priority IN (-2, -1, 0) AND created_at < '2028' ORDER BY id LIMIT 3 OFFSET 1",
+    "SELECT id FROM {} WHERE created_at = '2027-01-15 08:00:07.000' AND status IN ('failed', 'pending', 'completed') ORDER BY id",
+    "SELECT status, id, updated_at FROM {} WHERE name IN ('job-1', 'job-2', 'job-9') AND id IN ('w01', 'w02', 'w03', 'w05') ORDER BY name, id",
     "SELECT id FROM {} ORDER BY priority, name DESC, id LIMIT 6",
     "SELECT id FROM {} LIMIT 0",
 ]
