@@ -112,16 +112,14 @@ Status check_statements(Db& db, const Definition& d, Mistakes& mistakes) {
   const bool whole = mistakes.count() == 0;  // else the order of the steps cannot be said for sure
   for (size_t i = 0; i < d.size(); ++i) {
     const ScriptStep& step = d.step(i);
-    const bool is_output = d.has_output() && i + 1 == d.size();
     for (size_t r = 0; r < kRoles; ++r) {
       const Role role = static_cast<Role>(r);
       if (!step.has(role)) continue;
-      const bool query = !(role == Role::undo || (role == Role::action && step.action == Action::sql && !is_output));
-      const string_view path = is_output ? "output" : role_key(role, step.action);
-      const int64_t n = is_output ? -1 : static_cast<int64_t>(i);
+      const string_view path = d.is_output(i) ? "output" : role_key(role, step.action);
+      const int64_t n = d.is_output(i) ? -1 : static_cast<int64_t>(i);
       sqlite3_stmt* statement;
       Text why;
-      WF_TRY(prepare_statement(db, step.text(role), query, &statement, why));
+      WF_TRY(prepare_statement(db, step.text(role), d.is_query(i, role), &statement, why));
       if (statement == nullptr) mistakes.add(n, path, "%.*s", WF_SV(why.view()));
       else WF_TRY(check_parameters(d, i, role, statement, n, path, whole, mistakes));
       sqlite3_finalize(statement);

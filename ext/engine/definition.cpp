@@ -528,6 +528,10 @@ bool Definition::comes_after(size_t step, size_t other) const {
   return false;
 }
 
+bool Definition::is_query(size_t step, Role role) const {
+  return role != Role::undo && (role != Role::action || steps_[step].action != Action::sql || is_output(step));
+}
+
 bool Definition::has_undo() const {
   for (size_t i = 0; i < steps_.size(); ++i) {
     if (steps_[i].has_undo()) return true;
@@ -582,7 +586,7 @@ void Definition::resolve(size_t i, Role role, string_view name, Parameter* out, 
     return;
   }
   const int64_t other = find(name);
-  if (other < 0 || (has_output_ && static_cast<size_t>(other) == steps_.size() - 1)) return;
+  if (other < 0 || is_output(static_cast<size_t>(other))) return;
   out->source = Source::step;
   out->index = static_cast<size_t>(other);
   if (out->index == i) {

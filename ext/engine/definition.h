@@ -91,6 +91,9 @@ class Definition {
   size_t size() const { return steps_.size(); }
   const ScriptStep& step(size_t i) const { return steps_[i]; }
   bool has_output() const { return has_output_; }
+  bool is_output(size_t step) const { return has_output_ && step + 1 == size(); }
+  // Whether the statement only reads, and has columns; an undo and the statement of sql may do anything.
+  bool is_query(size_t step, Role role) const;
   // The number of the step, or -1.
   int64_t find(string_view name) const;
   // The numbers of the steps that `step` comes after.
