@@ -2,6 +2,7 @@
 
 #include "base/json.h"
 #include "base/scope.h"
+#include "engine/parameter.h"
 
 namespace wf {
 namespace {
@@ -66,20 +67,6 @@ Status can_roll_back(Db& db, string_view sql, bool* out) {
 // Whether the text after a statement holds another.
 bool is_more(string_view tail) { return !skip_blanks(tail, true).empty(); }
 
-Status check_parameters(const Definition& d, size_t step, Role role, sqlite3_stmt* statement, int64_t n, string_view path, bool whole, Mistakes& mistakes) {
-  const int count = sqlite3_bind_parameter_count(statement);
-  for (int i = 1; i <= count; ++i) {
-    const char* name = sqlite3_bind_parameter_name(statement, i);
-    Parameter parameter;
-    bool found;
-    const char* why;
-    d.resolve(step, role, name != nullptr ? name : "", &parameter, &found, &why);
-    if (!found && (whole || why != kNotBefore)) mistakes.add(n, path, "%s: %s", name != nullptr ? name : "?", why);
-    if (name == nullptr) break;  // ?9 is nine of them
-  }
-  return {};
-}
-
 }  // namespace
 
 Status prepare_statement(Db& db, string_view sql, bool query, sqlite3_stmt** out, Text& why) {
@@ -120,8 +107,13 @@ Status check_statements(Db& db, const Definition& d, Mistakes& mistakes) {
       sqlite3_stmt* statement;
       Text why;
       WF_TRY(prepare_statement(db, step.text(role), d.is_query(i, role), &statement, why));
-      if (statement == nullptr) mistakes.add(n, path, "%.*s", WF_SV(why.view()));
-      else WF_TRY(check_parameters(d, i, role, statement, n, path, whole, mistakes));
+      if (statement == nullptr) {
+        mistakes.add(n, path, "%.*s", WF_SV(why.view()));
+        continue;
+      }
+      for (Parameters p(statement, d, i, role); p.next();) {
+        if (p.why_not() != nullptr && (whole || !p.is_not_before())) mistakes.add(n, path, "%s: %s", p.name(), p.why_not());
+      }
       sqlite3_finalize(statement);
     }
   }

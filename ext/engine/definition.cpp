@@ -8,18 +8,9 @@ namespace wf {
 namespace {
 
 constexpr string_view kActions[] = {"sql", "task", "start", "sleep", "await", "await_event", "emit"};
-constexpr string_view kBuiltIn[] = {"input", "id", "attempt", "now", "item", "iteration", "error", "output"};
 constexpr string_view kFieldTypes[] = {"text", "integer", "real", "json", "any"};
 constexpr int64_t kMostSteps = 1000, kMostMistakes = 100;
 constexpr size_t kMostNameBytes = 100;
-
-template <size_t n>
-int64_t index_of(const string_view (&words)[n], string_view word) {
-  for (size_t i = 0; i < n; ++i) {
-    if (words[i] == word) return static_cast<int64_t>(i);
-  }
-  return -1;
-}
 
 bool is_letter(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_'; }
 bool is_word(char c) { return is_letter(c) || (c >= '0' && c <= '9'); }
@@ -539,65 +530,21 @@ bool Definition::has_undo() const {
   return false;
 }
 
-bool Definition::is_ancestor(size_t step, size_t other, Text& seen) const {
+bool Definition::is_behind(size_t step, size_t other) const {
+  Text seen;
+  for (size_t i = 0; i < steps_.size(); ++i) seen.add('\0');
+  return seen.ok() && is_behind(step, other, seen);
+}
+
+bool Definition::is_behind(size_t step, size_t other, Text& seen) const {
   for (size_t k = 0; k < steps_[step].after_count; ++k) {
     const size_t before = after(steps_[step], k);
     if (before == other) return true;
     if (seen.view()[before] != 0) continue;
     seen.data()[before] = 1;
-    if (is_ancestor(before, other, seen)) return true;
+    if (is_behind(before, other, seen)) return true;
   }
   return false;
-}
-
-void Definition::resolve(size_t i, Role role, string_view name, Parameter* out, bool* found, const char** why) const {
-  *found = false;
-  *why = "there is no field, step or built-in of this name";
-  if (name.empty() || name[0] == '?') {
-    *why = "parameters have names, like :id";
-    return;
-  }
-  name = part(name, 1);
-  out->member = {};
-  if (const size_t colons = name.find("::"); colons != string_view::npos) {
-    out->member = part(name, colons + 2);
-    name = part(name, 0, colons);
-    if (out->member.empty() || out->member.find("::") != string_view::npos) {
-      *why = "it is :name::member, with one member";
-      return;
-    }
-  }
-  if (name.find('(') != string_view::npos || out->member.find('(') != string_view::npos) return;
-  const ScriptStep& step = steps_[i];
-  const bool undo = role == Role::undo || role == Role::undo_input;
-  if (const int64_t built_in = index_of(kBuiltIn, name); built_in >= 0 && name != "output") {
-    out->source = static_cast<Source>(static_cast<int64_t>(Source::input) + built_in);
-    const Source s = out->source;
-    *found = !(s == Source::item && (!step.has(Role::for_each) || role == Role::when || role == Role::for_each)) &&
-             !(s == Source::iteration && (!step.has(Role::loop) || role == Role::when)) && !(s == Source::error && !undo);
-    *why = s == Source::item ? "it is there only in a step with for_each" : s == Source::iteration ? "it is there only in a step with while" : "it is there only in an undo";
-    return;
-  }
-  for (size_t k = 0; k < fields_.size(); ++k) {
-    if (fields_[k].name != name) continue;
-    *out = {Source::field, k, out->member};
-    *found = out->member.empty() || fields_[k].type >= FieldType::json;
-    *why = "a field of this type has no members";
-    return;
-  }
-  const int64_t other = find(name);
-  if (other < 0 || is_output(static_cast<size_t>(other))) return;
-  out->source = Source::step;
-  out->index = static_cast<size_t>(other);
-  if (out->index == i) {
-    *found = undo || (step.has(Role::loop) && role != Role::when);
-    *why = "a step's own result is there only in its undo, or with while";
-    return;
-  }
-  Text seen;
-  for (size_t k = 0; k < steps_.size(); ++k) seen.add('\0');
-  *found = seen.ok() && is_ancestor(i, out->index, seen);
-  *why = kNotBefore;
 }
 
 }  // namespace wf
