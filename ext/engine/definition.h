@@ -10,7 +10,8 @@
 namespace wf {
 
 enum class Action : char { sql, task, start, sleep, await, await_event, emit };
-string_view action_name(Action action);
+inline constexpr string_view kActions[] = {"sql", "task", "start", "sleep", "await", "await_event", "emit"};
+inline string_view action_name(Action action) { return kActions[static_cast<size_t>(action)]; }
 
 // The SQL texts that a step may have. `action` is the statement of sql, or the query of sleep, await_event and emit.
 enum class Role : char { action, when, for_each, loop, input, undo, undo_input };
@@ -22,6 +23,7 @@ string_view role_key(Role role, Action action);
 inline constexpr string_view kBuiltIn[] = {"input", "id", "attempt", "now", "item", "iteration", "error", "output"};
 
 enum class FieldType : char { text, integer, real, json, any };
+inline constexpr string_view kFieldTypes[] = {"text", "integer", "real", "json", "any"};
 
 struct Field {
   string_view name;
@@ -93,6 +95,8 @@ class Definition {
   bool comes_after(size_t step, size_t other) const;
   // The same, or through others.
   bool is_behind(size_t step, size_t other) const;
+  // The first step that waits for itself, directly or behind a circle of others; -1: none does.
+  Status find_circle(int64_t* step) const;
   size_t fields() const { return fields_.size(); }
   const Field& field(size_t i) const { return fields_[i]; }
   bool has_undo() const;
