@@ -75,6 +75,15 @@ inline string_view part(string_view text, size_t from, size_t count = SIZE_MAX) 
 }
 inline bool has_prefix(string_view text, string_view prefix) { return part(text, 0, prefix.size()) == prefix; }
 
+// The place of `word` among `words`, or -1.
+template <size_t n>
+int64_t index_of(const string_view (&words)[n], string_view word) {
+  for (size_t i = 0; i < n; ++i) {
+    if (words[i] == word) return static_cast<int64_t>(i);
+  }
+  return -1;
+}
+
 // The number of bytes of the UTF-8 character at the start of `text`, 0 if there is no valid one.
 size_t utf8_length(string_view text);
 bool is_utf8(string_view text);

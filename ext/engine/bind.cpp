@@ -1,6 +1,7 @@
 #include "engine/bind.h"
 
 #include "base/json.h"
+#include "engine/parameter.h"
 
 namespace wf {
 namespace {
@@ -202,16 +203,10 @@ Status Facts::output(string_view row, Text& out) { return text_of(Sql::run_outpu
 Status Facts::item(string_view row, Text& out) { return text_of(Sql::run_item, row, out); }
 
 Status bind_parameters(sqlite3_stmt* statement, const Binding& binding, Facts& facts) {
-  const int count = sqlite3_bind_parameter_count(statement);
-  for (int i = 1; i <= count; ++i) {
-    const char* name = sqlite3_bind_parameter_name(statement, i);
-    Parameter parameter;
-    bool found;
-    const char* why;
-    binding.definition.resolve(binding.step, binding.role, name != nullptr ? name : "", &parameter, &found, &why);
-    if (!found) return Status::error(Code::state, "%s: %s", name != nullptr ? name : "?", why);
+  for (Parameters p(statement, binding.definition, binding.step, binding.role); p.next();) {
+    if (p.why_not() != nullptr) return Status::error(Code::state, "%s: %s", p.name(), p.why_not());
     int rc = SQLITE_OK;
-    WF_TRY(bind_one(statement, i, parameter, binding, facts, &rc));
+    WF_TRY(bind_one(statement, p.number(), p.parameter(), binding, facts, &rc));
     if (rc != SQLITE_OK) return Status::sqlite(rc, sqlite3_db_handle(statement));
   }
   return {};

@@ -2,6 +2,7 @@
 
 #include "base/json.h"
 #include "base/scope.h"
+#include "engine/parameter.h"
 
 namespace wf {
 namespace {
@@ -66,20 +67,6 @@ Status can_roll_back(Db& db, string_view sql, bool* out) {
 // Whether the text after a statement holds another.
 bool is_more(string_view tail) { return !skip_blanks(tail, true).empty(); }
 
-Status check_parameters(const Definition& d, size_t step, Role role, sqlite3_stmt* statement, int64_t n, string_view path, bool whole, Mistakes& mistakes) {
-  const int count = sqlite3_bind_parameter_count(statement);
-  for (int i = 1; i <= count; ++i) {
-    const char* name = sqlite3_bind_parameter_name(statement, i);
-    Parameter parameter;
-    bool found;
-    const char* why;
-    d.resolve(step, role, name != nullptr ? name : "", &parameter, &found, &why);
-    if (!found && (whole || why != kNotBefore)) mistakes.add(n, path, "%s: %s", name != nullptr ? name : "?", why);
-    if (name == nullptr) break;  // ?9 is nine of them
-  }
-  return {};
-}
-
 }  // namespace
 
 Status prepare_statement(Db& db, string_view sql, bool query, sqlite3_stmt** out, Text& why) {
@@ -112,18 +99,21 @@ Status check_statements(Db& db, const Definition& d, Mistakes& mistakes) {
   const bool whole = mistakes.count() == 0;  // else the order of the steps cannot be said for sure
   for (size_t i = 0; i < d.size(); ++i) {
     const ScriptStep& step = d.step(i);
-    const bool is_output = d.has_output() && i + 1 == d.size();
     for (size_t r = 0; r < kRoles; ++r) {
       const Role role = static_cast<Role>(r);
       if (!step.has(role)) continue;
-      const bool query = !(role == Role::undo || (role == Role::action && step.action == Action::sql && !is_output));
-      const string_view path = is_output ? "output" : role_key(role, step.action);
-      const int64_t n = is_output ? -1 : static_cast<int64_t>(i);
+      const string_view path = d.is_output(i) ? "output" : role_key(role, step.action);
+      const int64_t n = d.is_output(i) ? -1 : static_cast<int64_t>(i);
       sqlite3_stmt* statement;
       Text why;
-      WF_TRY(prepare_statement(db, step.text(role), query, &statement, why));
-      if (statement == nullptr) mistakes.add(n, path, "%.*s", WF_SV(why.view()));
-      else WF_TRY(check_parameters(d, i, role, statement, n, path, whole, mistakes));
+      WF_TRY(prepare_statement(db, step.text(role), d.is_query(i, role), &statement, why));
+      if (statement == nullptr) {
+        mistakes.add(n, path, "%.*s", WF_SV(why.view()));
+        continue;
+      }
+      for (Parameters p(statement, d, i, role); p.next();) {
+        if (p.why_not() != nullptr && (whole || !p.is_not_before())) mistakes.add(n, path, "%s: %s", p.name(), p.why_not());
+      }
       sqlite3_finalize(statement);
     }
   }

@@ -10,7 +10,8 @@
 namespace wf {
 
 enum class Action : char { sql, task, start, sleep, await, await_event, emit };
-string_view action_name(Action action);
+inline constexpr string_view kActions[] = {"sql", "task", "start", "sleep", "await", "await_event", "emit"};
+inline string_view action_name(Action action) { return kActions[static_cast<size_t>(action)]; }
 
 // The SQL texts that a step may have. `action` is the statement of sql, or the query of sleep, await_event and emit.
 enum class Role : char { action, when, for_each, loop, input, undo, undo_input };
@@ -18,7 +19,11 @@ constexpr size_t kRoles = 7;
 // "sql", "when" and so on, as in the document.
 string_view role_key(Role role, Action action);
 
+// Names that mean something in statements by themselves: no step may have one, and no field.
+inline constexpr string_view kBuiltIn[] = {"input", "id", "attempt", "now", "item", "iteration", "error", "output"};
+
 enum class FieldType : char { text, integer, real, json, any };
+inline constexpr string_view kFieldTypes[] = {"text", "integer", "real", "json", "any"};
 
 struct Field {
   string_view name;
@@ -52,17 +57,6 @@ struct ScriptStep : Script {
   bool has_undo() const { return has(Role::undo) || !undo_task.empty(); }
 };
 
-// What a parameter of a statement stands for.
-enum class Source : char { field, step, input, id, attempt, now, item, iteration, error };
-struct Parameter {
-  Source source = Source::id;
-  size_t index = 0;           // of the field or step
-  string_view member;         // of :name::member, else empty
-};
-
-// Why a parameter is not there: the one reason that may be wrong as long as the order of the steps has mistakes.
-inline constexpr const char* kNotBefore = "this step does not come after that one";
-
 // Collects what is wrong with a definition: "path: message; path: message".
 class Mistakes {
  public:
@@ -91,11 +85,18 @@ class Definition {
   size_t size() const { return steps_.size(); }
   const ScriptStep& step(size_t i) const { return steps_[i]; }
   bool has_output() const { return has_output_; }
+  bool is_output(size_t step) const { return has_output_ && step + 1 == size(); }
+  // Whether the statement only reads, and has columns; an undo and the statement of sql may do anything.
+  bool is_query(size_t step, Role role) const;
   // The number of the step, or -1.
   int64_t find(string_view name) const;
   // The numbers of the steps that `step` comes after.
   size_t after(const ScriptStep& step, size_t i) const { return static_cast<size_t>(after_[step.after + i]); }
   bool comes_after(size_t step, size_t other) const;
+  // The same, or through others.
+  bool is_behind(size_t step, size_t other) const;
+  // The first step that waits for itself, directly or behind a circle of others; -1: none does.
+  Status find_circle(int64_t* step) const;
   size_t fields() const { return fields_.size(); }
   const Field& field(size_t i) const { return fields_[i]; }
   bool has_undo() const;
@@ -105,12 +106,9 @@ class Definition {
   // Defaults of wf_start's options.
   const ScriptStep& defaults() const { return defaults_; }
 
-  // What the parameter `name`, as it stands in SQL with its first character, means in this place. Not `*found`: nothing; `why` says why.
-  void resolve(size_t step, Role role, string_view name, Parameter* out, bool* found, const char** why) const;
-
  private:
   friend class DefinitionReader;
-  bool is_ancestor(size_t step, size_t other, Text& seen) const;
+  bool is_behind(size_t step, size_t other, Text& seen) const;
 
   char* texts_ = nullptr;      // the document, and the texts unescaped from it
   string_view document_;

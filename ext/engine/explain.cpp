@@ -70,8 +70,7 @@ class Plan {
     for (size_t i = 0; i < d_.size(); ++i) width = d_.step(i).name.size() > width ? d_.step(i).name.size() : width;
     out_.add(title);
     for (size_t i = 0; i < d_.fields(); ++i) {
-      static constexpr string_view kTypes[] = {"text", "integer", "real", "json", "any"};
-      out_.add(i == 0 ? "\n  input   " : ", ").add(d_.field(i).name).add(' ').add(kTypes[static_cast<size_t>(d_.field(i).type)]);
+      out_.add(i == 0 ? "\n  input   " : ", ").add(d_.field(i).name).add(' ').add(kFieldTypes[static_cast<size_t>(d_.field(i).type)]);
     }
     for (size_t i = 0; i < d_.size(); ++i) {
       const ScriptStep& s = d_.step(i);

@@ -108,10 +108,7 @@ Status Scripts::statement(Program& program, size_t step, Role role, sqlite3_stmt
   sqlite3_stmt*& kept = program.statements[step * kRoles + static_cast<size_t>(role)];
   if (kept == nullptr) {
     const Definition& d = program.definition;
-    const ScriptStep& s = d.step(step);
-    const bool is_output = d.has_output() && step + 1 == d.size();
-    const bool query = !(role == Role::undo || (role == Role::action && s.action == Action::sql && !is_output));
-    WF_TRY(prepare_statement(db_, s.text(role), query, &kept, why));
+    WF_TRY(prepare_statement(db_, d.step(step).text(role), d.is_query(step, role), &kept, why));
     program.prepared += kept != nullptr;
   }
   *out = kept;

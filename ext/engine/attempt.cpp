@@ -1,0 +1,150 @@
+#include "engine/attempt.h"
+
+#include "base/json.h"
+
+namespace wf {
+
+void Attempt::clear() {
+  result.clear();
+  error.clear();
+  failed = unfit = for_good = ended = false;
+}
+
+void Attempt::fail(const char* code, const char* message, bool lasting) {
+  error.clear();
+  error.add("{\"code\":\"").add(code).add("\",\"message\":");
+  json::quote(message != nullptr ? message : "out of memory", error);
+  error.add('}');
+  failed = true;
+  for_good = lasting;
+}
+
+Status Attempt::own(Status status) {
+  const int rc = status.rc() & 0xff;
+  if (rc != SQLITE_ERROR && rc != SQLITE_CONSTRAINT && rc != SQLITE_TOOBIG && rc != SQLITE_MISMATCH && rc != SQLITE_RANGE) return status;
+  fail("sql", status.message());
+  return {};
+}
+
+// The statement, bound.
+Status Attempt::prepare(Role role, sqlite3_stmt** out) {
+  Text why;
+  WF_TRY(scripts.statement(*program, row.step, role, out, why));
+  if (*out != nullptr) {
+    const Binding binding{definition(), row.step, role, row.base(), row.attempts + 1, row.iteration, now};
+    return own(bind_parameters(*out, binding, facts));
+  }
+  why.add('\0');
+  fail("statement", why.ok() ? why.view().data() : nullptr);
+  failed = false;
+  unfit = true;
+  return {};
+}
+
+Status Attempt::next_row(sqlite3_stmt* statement, bool* there) {
+  const int rc = sqlite3_step(statement);
+  *there = rc == SQLITE_ROW;
+  if (rc == SQLITE_ROW || rc == SQLITE_DONE) return {};
+  Status status = Status::sqlite(sqlite3_extended_errcode(db.handle()), db.handle());
+  sqlite3_reset(statement);
+  return own(static_cast<Status&&>(status));
+}
+
+Status Attempt::condition(Role role, bool* holds) {
+  sqlite3_stmt* statement;
+  bool there;
+  *holds = false;
+  WF_TRY(prepare(role, &statement));
+  if (stopped()) return {};
+  WF_TRY(next_row(statement, &there));
+  *holds = there && sqlite3_column_double(statement, 0) != 0;
+  sqlite3_reset(statement);
+  return {};
+}
+
+Status Attempt::single(Role role, Text& buffer, Value* out) {
+  sqlite3_stmt* statement;
+  bool there;
+  *out = {};
+  WF_TRY(prepare(role, &statement));
+  if (stopped()) return {};
+  WF_TRY(next_row(statement, &there));
+  if (there) *out = Value::from(sqlite3_column_value(statement, 0));
+  buffer.add(out->bytes);
+  out->bytes = buffer.view();
+  sqlite3_reset(statement);
+  return buffer.ok() ? Status() : Status::no_memory();
+}
+
+Status Attempt::single_json(Role role, Text& buffer, Value* out) {
+  Text raw;
+  WF_TRY(single(role, raw, out));
+  if (out->type == Value::Type::text && !json::valid(out->bytes)) json::quote(out->bytes, buffer);
+  else buffer.add(out->bytes);
+  out->bytes = buffer.view();
+  return buffer.ok() ? Status() : Status::no_memory();
+}
+
+Status Attempt::list(Role role, Text& rows_json, Numbers& ends) {
+  sqlite3_stmt* statement;
+  WF_TRY(prepare(role, &statement));
+  if (stopped()) return {};
+  const int columns = sqlite3_column_count(statement);
+  for (;;) {
+    bool there;
+    WF_TRY(next_row(statement, &there));
+    if (failed) return {};
+    if (!there) break;
+    columns == 1 ? add_value(sqlite3_column_value(statement, 0), rows_json) : add_row(statement, columns, rows_json);
+    ends.add(static_cast<int64_t>(rows_json.size()));
+  }
+  sqlite3_reset(statement);
+  return rows_json.ok() && ends.ok() ? Status() : Status::no_memory();
+}
+
+Status Attempt::run(Role role) {
+  sqlite3_stmt* statement;
+  WF_TRY(prepare(role, &statement));
+  if (stopped()) return {};
+  const int before = sqlite3_total_changes(db.handle());
+  const bool was_violated = foreign_keys_violated();
+  const int columns = sqlite3_column_count(statement);
+  const bool all = role == Role::action && step().all_rows;
+  int64_t rows_seen = 0;
+  if (all) result.add('[');
+  for (;;) {
+    bool there;
+    WF_TRY(next_row(statement, &there));
+    if (failed) return {};
+    if (!there) break;
+    if (all || rows_seen == 0) {
+      if (rows_seen != 0) result.add(',');
+      add_row(statement, columns, result);
+    }
+    ++rows_seen;
+  }
+  sqlite3_reset(statement);
+  // A call of a wf_ function, or a trigger, counts in the total only.
+  const int changed = sqlite3_total_changes(db.handle()) - before;
+  nested = changed != (sqlite3_stmt_readonly(statement) ? 0 : sqlite3_changes(db.handle()));
+  const int64_t count = columns != 0 ? rows_seen : sqlite3_changes(db.handle());
+  if (all) result.add(']');
+  else if (columns == 0) result.add("{\"changes\":").add_integer(count).add('}');
+  else if (rows_seen == 0) result.add("null");
+  if (!was_violated && foreign_keys_violated()) {
+    fail("sql", "FOREIGN KEY constraint failed");
+  } else if (role == Role::action && step().expect >= 0 && step().expect != count) {
+    char message[96];
+    sqlite3_snprintf(sizeof message, message, "%lld rows expected, got %lld", static_cast<long long>(step().expect),
+                     static_cast<long long>(count));
+    fail("expect", message);
+  }
+  return result.ok() ? Status() : Status::no_memory();
+}
+
+bool Attempt::foreign_keys_violated() const {
+  int current = 0, highest = 0;
+  return sqlite3_db_status(db.handle(), SQLITE_DBSTATUS_DEFERRED_FKS, &current, &highest, 0) == SQLITE_OK && current != 0;
+}
+
+}  // namespace wf
