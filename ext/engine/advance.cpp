@@ -12,16 +12,17 @@ constexpr Millis kUnfitAgain = 1000;  // when a statement that does not compile 
 // Looks at one workflow, step by step.
 class Turn {
  public:
-  Turn(Db& db, Scripts& scripts, int64_t seq, Millis now) : db_(db), scripts_(scripts), a_(db, scripts, seq, now) {}
+  // `inside`: the caller holds a write scope, and gives up all that was done in it once a step has failed.
+  Turn(Db& db, Scripts& scripts, int64_t seq, Millis now, bool inside) : db_(db), scripts_(scripts), a_(db, scripts, seq, now), inside_(inside) {}
 
   // Executes the next step. `locked`: as of WriteScope.
   Status take(bool locked, bool* moved, bool* executed) {
     WriteScope scope(db_);
-    WF_TRY(scope.begin(Inline::refused, "wf_run", locked));
+    if (!inside_) WF_TRY(scope.begin(Inline::refused, "wf_run", locked));
     a_.clear();
     fresh_ = false;
     // What was found out before holds as long as nobody else has written. Behind the write lock nobody can.
-    if (next_ >= 0 && db_.data_version() == version_) go_on();
+    if (next_ >= 0 && db_.data_version() == version_) go_to(next_);
     else WF_TRY(look());
     next_ = -1;
     was_again_ = a_.again;
@@ -32,6 +33,8 @@ class Turn {
       return scope.commit();
     }
     if (a_.again) WF_TRY(begin_attempt(a_));
+    if (unbegun_ && a_.definition().is_line()) go_to(0);
+    unbegun_ = false;
     if (!a_.row.is_there()) {
       WF_TRY(settle(a_, &fresh_));
       if (fresh_) WF_TRY(look());
@@ -62,14 +65,17 @@ class Turn {
   Status leave() {
     if (next_ < 0) return {};
     WriteScope scope(db_);
-    WF_TRY(scope.begin(Inline::refused, "wf_run"));
+    if (!inside_) WF_TRY(scope.begin(Inline::refused, "wf_run"));
     if (db_.data_version() == version_) {
-      go_on();
+      go_to(next_);
       WF_TRY(a_.rows.make(a_.row, a_.kind()));
     }
     next_ = -1;
     return scope.commit();
   }
+
+  // Whether the workflow is over, and there is no need to look again.
+  bool ended() const { return a_.ended; }
 
   // After take() was rolled back: what is left of the step is the record of its failure, or why it cannot run here.
   bool stopped() const { return a_.stopped(); }
@@ -117,6 +123,7 @@ class Turn {
     a_.retried = q.integer(3) + a_.again > 1;
     a_.priority = q.integer(6);
     a_.queue = q.text(7);
+    unbegun_ = q.integer(16) != 0;
     if (!live_) return {};
     const Name name(q.text(4)), version(q.text(5));
     if (!q.is_null(8)) WF_TRY(a_.row.read(q, 8));
@@ -131,9 +138,9 @@ class Turn {
   }
 
   // To the next step, of which all is known but that it has no row yet.
-  void go_on() {
+  void go_to(int64_t step) {
     a_.row.clear();
-    a_.row.step = static_cast<size_t>(next_);
+    a_.row.step = static_cast<size_t>(step);
     a_.row.name = a_.step().name;
     a_.row.unwritten = true;
   }
@@ -141,7 +148,9 @@ class Turn {
   Db& db_;
   Scripts& scripts_;
   Attempt a_;
+  const bool inside_;
   bool live_ = false;
+  bool unbegun_ = false;    // no step has a row yet
   int64_t next_ = -1;       // the step that is known to be the next
   unsigned version_ = 0;    // of the file, when that was found out
   bool was_again_ = false;  // as the turn began
@@ -150,19 +159,40 @@ class Turn {
 
 }  // namespace
 
-Status advance(Db& db, Scripts& scripts, int64_t seq, Millis now, const Batch& batch, int64_t* executed, bool* moved) {
+namespace {
+
+// One step after the other, until the batch is full, nothing can be done, or the workflow is over. With `inside` it stops before a failure.
+Status advance_by(Turn& turn, Db& db, const Batch& batch, bool inside, int64_t* executed, bool* moved) {
   *executed = 0;
   *moved = false;
-  Turn turn(db, scripts, seq, now);
-  for (bool locked = false; *executed < batch.steps && (*executed == 0 || db.wall_clock() < batch.until); locked = !db.autocommit()) {
+  for (bool locked = !db.autocommit(); *executed < batch.steps && (*executed == 0 || db.wall_clock() < batch.until); locked = !db.autocommit()) {
     bool more = false, one = false;
     WF_TRY(turn.take(locked, &more, &one));
-    if (turn.stopped()) WF_TRY(turn.record_failure(&more, &one));
+    if (turn.stopped()) {
+      if (inside) return {};
+      WF_TRY(turn.record_failure(&more, &one));
+    }
     *executed += one;
     *moved = *moved || more;
-    if (!more) break;
+    if (!more || turn.ended()) break;
   }
   return turn.leave();
+}
+
+}  // namespace
+
+Status advance(Db& db, Scripts& scripts, int64_t seq, Millis now, const Batch& batch, int64_t* executed, bool* moved) {
+  if (!db.autocommit() && batch.steps > 1) {
+    // In a transaction of the caller nothing is durable yet. A savepoint for each step would copy the same pages again and again; one for
+    // all of them does as well, as long as none fails.
+    WriteScope scope(db);
+    WF_TRY(scope.begin(Inline::refused, "wf_run", true));
+    Turn turn(db, scripts, seq, now, true);
+    WF_TRY(advance_by(turn, db, batch, true, executed, moved));
+    if (!turn.stopped()) return scope.commit();
+  }
+  Turn turn(db, scripts, seq, now, false);
+  return advance_by(turn, db, batch, false, executed, moved);
 }
 
 Status wake_steps(Db& db, string_view topic, Millis now) {

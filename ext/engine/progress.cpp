@@ -53,6 +53,16 @@ Status end_for_each(Attempt& a, size_t step, int64_t* added) {
   return put_next_in_line(a, step, added);
 }
 
+Status complete_workflow(Attempt& a) {
+  a.ended = true;
+  Workflow w;
+  WF_TRY(load_workflow(a, &w));
+  Text output;
+  if (!a.ending && a.definition().has_output()) WF_TRY(a.facts.output("output", output));
+  State became;
+  return finish(a.db, w, {State::completed, output.size() != 0 ? Value::text(output.view()) : Value{}, {}}, {}, a.now, &became);
+}
+
 // What follows once a row is over, or once the items of a for_each are in line.
 Status go_on(Attempt& a, bool items, int64_t* next) {
   bool changed;
@@ -65,7 +75,8 @@ Status go_on(Attempt& a, bool items, int64_t* next) {
     added = more;
   } else if (items || a.row.item >= 0) {
     WF_TRY(end_for_each(a, a.row.step, &added));
-  } else if (a.definition().is_line() && !a.retried && a.row.step + 1 < a.definition().size()) {
+  } else if (a.definition().is_line() && !a.retried && !a.ending) {  // nothing else of it is open
+    if (a.row.step + 1 == a.definition().size()) return complete_workflow(a);
     *next = static_cast<int64_t>(a.row.step) + 1;
     return {};
   } else {
@@ -99,16 +110,6 @@ Status fail_workflow(Attempt& a, const Workflow& w) {
   a.ended = true;
   State became;
   return finish(a.db, w, {State::failed, {}, Value::text(error.view())}, {}, a.now, &became);
-}
-
-Status complete_workflow(Attempt& a) {
-  a.ended = true;
-  Workflow w;
-  WF_TRY(load_workflow(a, &w));
-  Text output;
-  if (!a.ending && a.definition().has_output()) WF_TRY(a.facts.output("output", output));
-  State became;
-  return finish(a.db, w, {State::completed, output.size() != 0 ? Value::text(output.view()) : Value{}, {}}, {}, a.now, &became);
 }
 
 }  // namespace

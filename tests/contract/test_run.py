@@ -627,6 +627,48 @@ def test_what_a_rolled_back_transaction_has_run_is_run_again(db):
     assert log(db) == [] and db.wf_run() == 2 and log(db) == ["a", "b"]
 
 
+@pytest.mark.parametrize("failing", [
+    sql("bad", "UPDATE stock SET free = -1"),
+    sql("bad", "INSERT OR FAIL INTO log SELECT 'bad' UNION ALL SELECT abs(-9223372036854775808)"),
+    sql("bad", "INSERT INTO log VALUES('bad')", expect=2),
+    sql("bad", "INSERT INTO log SELECT 'bad' FROM vanishing"),
+], ids=["constraint", "or fail", "expect", "cannot run"])
+def test_a_step_that_fails_in_a_transaction_takes_nothing_of_the_others_along(db, failing):
+    """Steps share a savepoint there until one fails: then they are done again, each in its own."""
+    before = [note("a"), sql("b", "UPDATE stock SET held = held + 1 RETURNING held")]
+    db.execute("CREATE TABLE vanishing(x)")
+    start(db, *before, {**failing, "max_attempts": 2, "backoff": {"initial": 10, "factor": 1, "jitter": 0}, "on_error": "continue"}, note("c"))
+    db.execute("DROP TABLE vanishing")
+    db.execute("BEGIN")
+    db.wf_run()
+    first = (log(db), db.value("SELECT held FROM stock"), steps(db)["a"], steps(db)["b"], db.value("SELECT count(*) FROM wf_steps WHERE name = 'b'"))
+    assert first == (["a"], 1, "done", "done", 1) and result(db, "b") == {"held": 1}
+    db.execute("COMMIT")
+    if "vanishing" in failing["sql"]:
+        assert "no such table" in reason(db) and db.value("SELECT count(*) FROM wf_failures") == 0
+        return
+    assert db.value("SELECT count(*) FROM wf_failures") == 1 and db.wf_status("w1") == "pending"
+    db.at(10)
+    db.execute("BEGIN")
+    assert db.wf_run() == 2
+    db.execute("COMMIT")
+    assert log(db) == ["a", "c"] and db.wf_status("w1") == "completed" and db.value("SELECT count(*) FROM wf_failures") == 2
+    assert db.wf_check() is None
+
+
+def test_a_long_run_in_a_transaction_is_taken_back_to_a_savepoint(db):
+    start(db, *(note("s%02d" % n) for n in range(80)))
+    db.execute("BEGIN")
+    assert db.wf_run(limit=3) == 3
+    db.execute("SAVEPOINT mine")
+    assert db.wf_run(limit=70) == 70
+    assert log(db) == ["s%02d" % n for n in range(73)] == [name for name, status in steps(db).items() if status == "done"]
+    db.execute("ROLLBACK TO mine")
+    assert log(db) == ["s00", "s01", "s02"] and db.wf_run(limit=1) == 1
+    db.execute("COMMIT")
+    assert log(db) == ["s00", "s01", "s02", "s03"] and db.wf_run() == 76 and db.wf_status("w1") == "completed"
+
+
 def test_it_is_refused_inside_a_writing_statement(db):
     start(db, note("a"))
     with wf_error("WF_CONTEXT", "wf_run"):
