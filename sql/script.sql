@@ -26,9 +26,9 @@ WHERE name = :name AND NOT EXISTS (SELECT 1 FROM main._wf_lane AS l WHERE l.kind
 
 -- ---- wf_run ----------------------------------------------------------------------------------------------------------
 
--- A number that changes with the tables, triggers and views of main and of TEMP.
--- name: run_schema
-SELECT (SELECT schema_version FROM main.pragma_schema_version) * 1000003 + (SELECT coalesce(max(rowid), 0) * 31 + count(*) FROM temp.sqlite_master)
+-- Depends on the schemas of main and of TEMP, and reads nothing.
+-- name: run_witness
+SELECT 1 FROM main._wf_meta, temp.sqlite_master LIMIT 0
 
 -- The queues that have scripted workflows, as a JSON array.
 -- name: run_queues
@@ -133,8 +133,26 @@ LIMIT 1
 SELECT coalesce(output, 'null') FROM main._wf_step
 WHERE wf = :seq AND name >= :step || '[' AND name < :step || '\' ORDER BY CAST(substr(name, length(:step) + 2) AS INTEGER)
 
--- name: run_items_drop
-DELETE FROM main._wf_step WHERE wf = :seq AND name >= :step || '[' AND name < :step || '\'
+-- The items of a step that are not over are to be done, or done again.
+-- name: run_items_again
+UPDATE main._wf_step SET status = 'ready', attempts = 0, error = NULL, output = NULL, begun_at = NULL, at = :now, due_at = :now
+WHERE wf = :seq AND name >= :step || '[' AND name < :step || '\' AND status = 'failed' AND nonce IS NOT 1
+
+-- Drops the steps from :n on; items go with the step that has listed them, whenever they were recorded.
+-- name: run_drop_steps
+DELETE FROM main._wf_step AS s
+WHERE wf = :seq AND :n <= coalesce((SELECT l.n FROM main._wf_step AS l WHERE l.wf = :seq AND instr(s.name, '[') AND l.name = substr(s.name, 1, instr(s.name, '[') - 1)), n)
+
+-- The copy of a scripted workflow: the steps that are over, and lists of items, of which what is open is as if it had been stopped.
+-- name: run_fork_steps
+INSERT INTO main._wf_step(wf, name, kind, status, attempts, begun_at, at, due_at, nonce, topics, how, output, error)
+SELECT :new, name, kind, CASE WHEN is_over THEN status ELSE 'failed' END, attempts, begun_at, at, due_at, CASE WHEN status = 'failed' THEN nonce END, topics, how, output,
+       CASE WHEN is_over THEN error ELSE coalesce(error, '{"code":"stopped","message":"the workflow was forked"}') END
+FROM (SELECT s.*, s.status IN ('done', 'skipped') OR (s.status = 'failed' AND s.nonce IS 1) AS is_over, coalesce(l.how, s.how) AS list, coalesce(l.n, s.n) AS since
+      FROM main._wf_step AS s LEFT JOIN main._wf_step AS l ON l.wf = s.wf AND instr(s.name, '[') AND l.name = substr(s.name, 1, instr(s.name, '[') - 1)
+      WHERE s.wf = :seq AND s.kind <> 'undo')
+WHERE (:n IS NULL OR since < :n) AND (is_over OR list LIKE '{"items":%')
+ORDER BY n
 
 -- When the next step is to be looked at, and whether any waits.
 -- name: run_due
@@ -175,10 +193,10 @@ WHERE status = 'waiting' AND wf = :seq AND kind = 'await' AND EXISTS (SELECT 1 F
 UPDATE main._wf_workflow SET due_at = :now, place = CASE WHEN status = 'paused' THEN 2 WHEN again THEN 0 ELSE 3 END
 WHERE seq = :seq AND finished_at IS NULL AND (due_at IS NULL OR due_at > :now)
 
--- What a scripted workflow that ends, or is undone, leaves open: loops remember how far they are.
+-- What a scripted workflow that ends, or is undone, leaves open: loops remember how far they are, a for_each its list of items.
 -- name: run_stop
 UPDATE main._wf_step SET status = 'failed', error = '{"code":"stopped","message":"the workflow has ended"}'
-WHERE wf = :seq AND (status = 'ready' OR status = 'waiting') AND how IS NOT NULL
+WHERE wf = :seq AND (status = 'ready' OR status = 'waiting') AND (how IS NOT NULL OR (kind <> 'undo' AND instr(name, '[')))
 
 -- name: run_close
 DELETE FROM main._wf_step WHERE wf = :seq AND (status = 'ready' OR status = 'waiting')
@@ -192,14 +210,20 @@ UPDATE main._wf_signal SET taken = NULL
 WHERE wf = :seq AND taken IN (SELECT b.n FROM main._wf_step AS u JOIN main._wf_step AS b ON b.wf = u.wf AND b.name = substr(u.name, 6)
                               WHERE u.wf = :seq AND u.kind = 'undo' AND u.status = 'done')
 
+-- A for_each keeps the list of its items: an item that was undone, and the step with it, are as if they had been stopped.
+-- name: run_reopen_undone
+UPDATE main._wf_step SET status = 'failed', nonce = NULL, output = NULL, error = '{"code":"undone","message":"it was undone"}'
+WHERE wf = :seq AND kind <> 'undo' AND (
+  name IN (SELECT substr(name, 6) FROM main._wf_step WHERE wf = :seq AND kind = 'undo' AND status = 'done' AND instr(name, '['))
+  OR name IN (SELECT substr(name, 6, instr(name, '[') - 6) FROM main._wf_step WHERE wf = :seq AND kind = 'undo' AND status = 'done' AND instr(name, '[')))
+
 -- name: run_forget_undone
 DELETE FROM main._wf_step
 WHERE wf = :seq AND (kind = 'undo'
-  OR name IN (SELECT substr(name, 6) FROM main._wf_step WHERE wf = :seq AND kind = 'undo' AND status = 'done')
-  OR name IN (SELECT substr(name, 6, instr(name, '[') - 6) FROM main._wf_step WHERE wf = :seq AND kind = 'undo' AND status = 'done' AND instr(name, '[')))
+  OR name IN (SELECT substr(name, 6) FROM main._wf_step WHERE wf = :seq AND kind = 'undo' AND status = 'done' AND NOT instr(name, '[')))
 
 -- name: run_forget_failed
-DELETE FROM main._wf_step WHERE wf = :seq AND status = 'failed' AND nonce IS NOT 1 AND (how IS NULL OR instr(name, '['))
+DELETE FROM main._wf_step WHERE wf = :seq AND status = 'failed' AND nonce IS NOT 1 AND how IS NULL AND NOT instr(name, '[')
 
 -- A loop, or the items of a step, that were stopped.
 -- name: run_again
@@ -215,6 +239,9 @@ SELECT w.seq, l.name, l.version, w.status FROM main._wf_workflow AS w JOIN main.
 -- name: explain_step
 SELECT coalesce((
   SELECT CASE WHEN u.status = 'done' THEN 'undone'
+              WHEN u.status = 'failed' THEN 'undo failed'
+              WHEN i.undone = i.all_of_them THEN 'undone'
+              WHEN i.undone > 0 THEN 'partly undone'
               WHEN s.status IN ('done', 'skipped', 'failed') THEN s.status
               WHEN json_extract(s.how, '$.items') IS NOT NULL THEN
                 (SELECT count(*) FROM main._wf_step WHERE wf = :seq AND name >= :step || '[' AND name < :step || '\' AND status NOT IN ('ready', 'waiting'))
@@ -224,4 +251,6 @@ SELECT coalesce((
               WHEN json_extract(s.how, '$.iteration') IS NOT NULL THEN 'round ' || (json_extract(s.how, '$.iteration') + 1)
               ELSE 'ready' END
   FROM main._wf_step AS s LEFT JOIN main._wf_step AS u ON u.wf = s.wf AND u.name = 'undo ' || s.name
+  LEFT JOIN (SELECT sum(status = 'done') AS undone, count(*) AS all_of_them FROM main._wf_step
+             WHERE wf = :seq AND name >= 'undo ' || :step || '[' AND name < 'undo ' || :step || '\') AS i
   WHERE s.wf = :seq AND s.name = :step), 'planned')

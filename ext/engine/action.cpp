@@ -22,7 +22,8 @@ class Execution {
     }
     if (row_.item < 0) {
       bool holds = true;
-      if (s.has(Role::when) && row_.iteration == 0) WF_TRY(a_.condition(Role::when, &holds));
+      const bool begun_before = row_.iteration != 0 || row_.items >= 0;
+      if (s.has(Role::when) && !begun_before) WF_TRY(a_.condition(Role::when, &holds));
       if (a_.stopped()) return {};
       if (!holds) return came(Upshot::skipped);
       if (s.has(Role::for_each)) return expand();
@@ -243,6 +244,10 @@ class Execution {
 
   // ---- for_each and while --------------------------------------------------------------------------------------------
   Status expand() {
+    if (row_.items >= 0) {  // before a retry: what it was to be done for stands
+      WF_TRY(a_.rows.open_items(row_, row_.items));
+      return came(Upshot::items);
+    }
     Text items;
     Numbers ends;
     WF_TRY(a_.list(Role::for_each, items, ends));
@@ -253,7 +258,7 @@ class Execution {
       if (!name.ok()) return Status::no_memory();
       WF_TRY(a_.rows.add(name.view(), a_.kind(), a_.now, part(items.view(), from, static_cast<size_t>(ends[i]) - from), nullptr));
     }
-    WF_TRY(a_.rows.open_items(row_, ends.size()));
+    WF_TRY(a_.rows.open_items(row_, static_cast<int64_t>(ends.size())));
     return came(Upshot::items);
   }
 

@@ -18,7 +18,13 @@ class Turn {
   // Executes the next step. `locked`: as of WriteScope.
   Status take(bool locked, bool* moved, bool* executed) {
     WriteScope scope(db_);
-    if (!inside_) WF_TRY(scope.begin(Inline::refused, "wf_run", locked));
+    const bool callers = inside_ || !db_.autocommit();  // the transaction is not ours
+    if (!inside_) {
+      WF_TRY(scope.begin(Inline::refused, "wf_run", locked));
+      bool changed;
+      WF_TRY(scripts_.check_schema(&changed));
+      if (changed) next_ = -1;
+    }
     a_.clear();
     fresh_ = false;
     // What was found out before holds as long as nobody else has written. Behind the write lock nobody can.
@@ -45,15 +51,22 @@ class Turn {
       WF_TRY(a_.rows.make(a_.row, a_.kind()));
     }
     *moved = *executed = true;
-    const bool transaction = !db_.autocommit();
     Upshot upshot;
     WF_TRY(execute(a_, &upshot));
-    WF_TRY(follow(a_, upshot, &next_));
-    if (transaction && db_.autocommit()) {
-      return Status::error(Code::state, "step '%.*s' of workflow '%.*s' has ended the transaction", WF_SV(a_.row.name.view()),
-                           WF_SV(a_.facts.id()));
+    if (!db_.autocommit()) {
+      Status followed = follow(a_, upshot, &next_);
+      if ((followed.rc() & 0xff) == SQLITE_TOOBIG) a_.fail("sql", followed.message());  // its result
+      else WF_TRY(static_cast<Status&&>(followed));
     }
-    if (a_.stopped()) return {};  // the scope is rolled back, and with it what the statement did
+    if (db_.autocommit()) {  // a trigger of which EXPLAIN says nothing has said ROLLBACK
+      WF_TRY(a_.facts.load());
+      if (callers) {
+        return Status::error(Code::state, "step '%.*s' of workflow '%.*s' has rolled back the transaction", WF_SV(a_.row.name.view()),
+                             WF_SV(a_.facts.id()));
+      }
+      if (!a_.failed) a_.fail("sql", "it has rolled back the transaction");
+    }
+    if (a_.undone()) return {};  // the scope is rolled back, and with it what the statement did
     Status status = scope.commit();
     version_ = db_.data_version();  // our own commit has changed it, too
     if ((status.rc() & 0xff) != SQLITE_CONSTRAINT) return status;
@@ -78,11 +91,12 @@ class Turn {
   bool ended() const { return a_.ended; }
 
   // After take() was rolled back: what is left of the step is the record of its failure, or why it cannot run here.
-  bool stopped() const { return a_.stopped(); }
+  bool undone() const { return a_.undone(); }
   Status record_failure(bool* moved, bool* executed) {
     WriteScope scope(db_);
     WF_TRY(scope.begin(Inline::refused, "wf_run"));
-    *moved = *executed = a_.failed;
+    *moved = true;  // also where it is put off: others may be done before it is looked at again
+    *executed = a_.failed;
     next_ = -1;
     a_.again = was_again_;
     if (a_.again) WF_TRY(begin_attempt(a_));
@@ -168,7 +182,7 @@ Status advance_by(Turn& turn, Db& db, const Batch& batch, bool inside, int64_t* 
   for (bool locked = !db.autocommit(); *executed < batch.steps && (*executed == 0 || db.wall_clock() < batch.until); locked = !db.autocommit()) {
     bool more = false, one = false;
     WF_TRY(turn.take(locked, &more, &one));
-    if (turn.stopped()) {
+    if (turn.undone()) {
       if (inside) return {};
       WF_TRY(turn.record_failure(&more, &one));
     }
@@ -187,9 +201,11 @@ Status advance(Db& db, Scripts& scripts, int64_t seq, Millis now, const Batch& b
     // all of them does as well, as long as none fails.
     WriteScope scope(db);
     WF_TRY(scope.begin(Inline::refused, "wf_run", true));
+    bool changed;
+    WF_TRY(scripts.check_schema(&changed));
     Turn turn(db, scripts, seq, now, true);
     WF_TRY(advance_by(turn, db, batch, true, executed, moved));
-    if (!turn.stopped()) return scope.commit();
+    if (!turn.undone()) return scope.commit();
   }
   Turn turn(db, scripts, seq, now, false);
   return advance_by(turn, db, batch, false, executed, moved);

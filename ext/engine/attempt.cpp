@@ -7,7 +7,7 @@ namespace wf {
 void Attempt::clear() {
   result.clear();
   error.clear();
-  failed = unfit = for_good = ended = false;
+  failed = unfit = for_good = overtaken = ended = false;
 }
 
 void Attempt::fail(const char* code, const char* message, bool lasting) {
@@ -20,10 +20,12 @@ void Attempt::fail(const char* code, const char* message, bool lasting) {
 }
 
 Status Attempt::own(Status status) {
-  const int rc = status.rc() & 0xff;
-  if (rc != SQLITE_ERROR && rc != SQLITE_CONSTRAINT && rc != SQLITE_TOOBIG && rc != SQLITE_MISMATCH && rc != SQLITE_RANGE) return status;
-  fail("sql", status.message());
-  return {};
+  switch (status.rc() & 0xff) {
+    // What passes, or concerns the whole file: no fault of the step.
+    case SQLITE_OK: case SQLITE_BUSY: case SQLITE_LOCKED: case SQLITE_NOMEM: case SQLITE_INTERRUPT: case SQLITE_IOERR: case SQLITE_FULL:
+    case SQLITE_PROTOCOL: case SQLITE_SCHEMA: case SQLITE_ABORT: return status;
+    default: fail("sql", status.message()); return {};
+  }
 }
 
 // The statement, bound.
@@ -50,16 +52,39 @@ Status Attempt::next_row(sqlite3_stmt* statement, bool* there) {
   return own(static_cast<Status&&>(status));
 }
 
+// Looks at what a query has written, by a wf_ function: there is nothing more to be done if that was to end the workflow.
+Status Attempt::end_query(sqlite3_stmt* statement, int changes_before) {
+  sqlite3_reset(statement);
+  if (failed || sqlite3_total_changes(db.handle()) == changes_before) return {};
+  nested = true;
+  WF_TRY(has_changed(&overtaken));
+  nested = true;  // the step's own statement is still to come
+  return {};
+}
+
+Status Attempt::has_changed(bool* changed) {
+  *changed = false;
+  if (!nested) return {};
+  nested = false;
+  Query q(db, Sql::run_status);
+  q.bind(":seq", seq);
+  bool found;
+  WF_TRY(q.next(&found));
+  const State state = found ? state_of(q.text(0)) : State::failed;
+  *changed = (state != State::pending && state != State::waiting) || (q.integer(1) != 0) != ending;
+  return {};
+}
+
 Status Attempt::condition(Role role, bool* holds) {
   sqlite3_stmt* statement;
   bool there;
   *holds = false;
   WF_TRY(prepare(role, &statement));
   if (stopped()) return {};
+  const int before = sqlite3_total_changes(db.handle());
   WF_TRY(next_row(statement, &there));
   *holds = there && sqlite3_column_double(statement, 0) != 0;
-  sqlite3_reset(statement);
-  return {};
+  return end_query(statement, before);
 }
 
 Status Attempt::single(Role role, Text& buffer, Value* out) {
@@ -68,11 +93,12 @@ Status Attempt::single(Role role, Text& buffer, Value* out) {
   *out = {};
   WF_TRY(prepare(role, &statement));
   if (stopped()) return {};
+  const int before = sqlite3_total_changes(db.handle());
   WF_TRY(next_row(statement, &there));
   if (there) *out = Value::from(sqlite3_column_value(statement, 0));
   buffer.add(out->bytes);
   out->bytes = buffer.view();
-  sqlite3_reset(statement);
+  WF_TRY(end_query(statement, before));
   return buffer.ok() ? Status() : Status::no_memory();
 }
 
@@ -89,7 +115,7 @@ Status Attempt::list(Role role, Text& rows_json, Numbers& ends) {
   sqlite3_stmt* statement;
   WF_TRY(prepare(role, &statement));
   if (stopped()) return {};
-  const int columns = sqlite3_column_count(statement);
+  const int columns = sqlite3_column_count(statement), before = sqlite3_total_changes(db.handle());
   for (;;) {
     bool there;
     WF_TRY(next_row(statement, &there));
@@ -98,7 +124,7 @@ Status Attempt::list(Role role, Text& rows_json, Numbers& ends) {
     columns == 1 ? add_value(sqlite3_column_value(statement, 0), rows_json) : add_row(statement, columns, rows_json);
     ends.add(static_cast<int64_t>(rows_json.size()));
   }
-  sqlite3_reset(statement);
+  WF_TRY(end_query(statement, before));
   return rows_json.ok() && ends.ok() ? Status() : Status::no_memory();
 }
 
@@ -126,7 +152,7 @@ Status Attempt::run(Role role) {
   sqlite3_reset(statement);
   // A call of a wf_ function, or a trigger, counts in the total only.
   const int changed = sqlite3_total_changes(db.handle()) - before;
-  nested = changed != (sqlite3_stmt_readonly(statement) ? 0 : sqlite3_changes(db.handle()));
+  nested = nested || changed != (sqlite3_stmt_readonly(statement) ? 0 : sqlite3_changes(db.handle()));
   const int64_t count = columns != 0 ? rows_seen : sqlite3_changes(db.handle());
   if (all) result.add(']');
   else if (columns == 0) result.add("{\"changes\":").add_integer(count).add('}');

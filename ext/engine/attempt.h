@@ -1,7 +1,7 @@
 // A step that is being executed: what is known of it and of its workflow, its statements, and what came of them.
 //
-// What goes wrong with a step is no error of wf_run. Where that happens, the function succeeds and the attempt is `stopped()`: it has
-// failed, or cannot be made on this connection. Then everything that it has written is rolled back.
+// What goes wrong with a step is no error of wf_run. Where that happens, the function succeeds and the attempt is `stopped()`. It has
+// failed, or cannot be made on this connection: then it is `undone()`, and everything that it has written is rolled back. Or it is overtaken.
 #pragma once
 
 #include "base/numbers.h"
@@ -44,9 +44,14 @@ struct Attempt {
   bool failed = false, for_good = false;
   bool unfit = false;     // its statement does not compile here
   Text error;             // why, JSON
-  bool nested = false;    // the statement has written otherwise than by itself
+  bool nested = false;    // a statement has written otherwise than by itself
+  bool overtaken = false; // a query of the step has ended or paused the workflow: nothing more of the step is done
   bool ended = false;     // the workflow is over: its own row is written
-  bool stopped() const { return failed || unfit; }
+  bool undone() const { return failed || unfit; }
+  bool stopped() const { return undone() || overtaken; }
+
+  // Whether the statements so far have ended, paused or deleted the workflow.
+  Status has_changed(bool* changed);
 
   // Forgets what came of the last one.
   void clear();
@@ -68,6 +73,7 @@ struct Attempt {
  private:
   Status prepare(Role role, sqlite3_stmt** out);
   Status next_row(sqlite3_stmt* statement, bool* there);
+  Status end_query(sqlite3_stmt* statement, int changes_before);
   bool foreign_keys_violated() const;
 };
 

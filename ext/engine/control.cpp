@@ -46,7 +46,7 @@ Status drop_steps(Db& db, const Workflow& w, int64_t n, Millis now) {
     WF_TRY(find_seq(db, spawned[i], &found, &child));
     if (found) WF_TRY(cancel(db, child, {}, false, now, &changed));
   }
-  for (const Sql sql : {Sql::control_untake, Sql::control_drop_steps}) {
+  for (const Sql sql : {Sql::control_untake, (w.flags & kScripted) ? Sql::run_drop_steps : Sql::control_drop_steps}) {
     Query q(db, sql);
     q.bind(":seq", w.seq).bind(":n", n);
     WF_TRY(q.run());
@@ -73,7 +73,7 @@ Status retry_steps(Db& db, const Workflow& w, Millis now) {
     WF_TRY(q.next(&undone));
   }
   if (undone) WF_TRY(run_for(db, Sql::control_redo, w, now));
-  for (const Sql sql : {Sql::run_untake_undone, Sql::run_forget_undone, Sql::run_forget_failed}) WF_TRY(run_for(db, sql, w, now));
+  for (const Sql sql : {Sql::run_untake_undone, Sql::run_reopen_undone, Sql::run_forget_undone, Sql::run_forget_failed}) WF_TRY(run_for(db, sql, w, now));
   return {};
 }
 
@@ -82,11 +82,6 @@ Status retry_one(Db& db, const Workflow& w, string_view from, Millis now) {
   if (!from.empty()) WF_TRY(step_n(db, w, from, &n));
   WF_TRY(check_dedup(db, w));
   if (!from.empty()) WF_TRY(drop_steps(db, w, n, now));
-  if (!from.empty() && (w.flags & kScripted)) {
-    Query q(db, Sql::run_items_drop);
-    q.bind(":seq", w.seq).bind(":step", from);
-    WF_TRY(q.run());
-  }
   if (w.flags & kScripted) WF_TRY(retry_steps(db, w, now));
   WF_TRY(run_for(db, Sql::control_drop_outcome, w, now));
   WF_TRY(run_for(db, Sql::control_forgive_steps, w, now));
@@ -195,7 +190,7 @@ Status fork(Db& db, string_view id, const Fork& args, const Now& now, Name* out)
     WF_TRY(q.run());
   }
   {
-    Query q(db, Sql::fork_steps);
+    Query q(db, (w.flags & kScripted) ? Sql::run_fork_steps : Sql::fork_steps);
     q.bind(":new", seq).bind(":seq", w.seq);
     if (!args.from.empty()) q.bind(":n", n);
     WF_TRY(q.run());

@@ -23,20 +23,6 @@ Status record(Attempt& a, const StepEnd& end) {
   return inserted || in_order ? Status() : a.rows.renumber(a.row, a.kind());
 }
 
-// Whether the statement has ended or paused its own workflow.
-Status has_changed(Attempt& a, bool* changed) {
-  *changed = false;
-  if (!a.nested) return {};
-  a.nested = false;
-  Query q(a.db, Sql::run_status);
-  q.bind(":seq", a.seq);
-  bool found;
-  WF_TRY(q.next(&found));
-  const State state = found ? state_of(q.text(0)) : State::failed;
-  *changed = (state != State::pending && state != State::waiting) || (q.integer(1) != 0) != a.ending;
-  return {};
-}
-
 // Ends the for_each `step` if none of its items is open.
 Status end_for_each(Attempt& a, size_t step, int64_t* added) {
   const string_view name = a.definition().step(step).name;
@@ -66,7 +52,7 @@ Status complete_workflow(Attempt& a) {
 // What follows once a row is over, or once the items of a for_each are in line.
 Status go_on(Attempt& a, bool items, int64_t* next) {
   bool changed;
-  WF_TRY(has_changed(a, &changed));
+  WF_TRY(a.has_changed(&changed));
   if (changed) return {};
   int64_t added = 0;
   if (a.row.undo) {
@@ -132,7 +118,7 @@ Status follow(Attempt& a, Upshot upshot, int64_t* next) {
       break;
     case Upshot::waits: {
       bool changed;
-      WF_TRY(has_changed(a, &changed));
+      WF_TRY(a.has_changed(&changed));
       return changed ? Status() : settle(a, nullptr);
     }
     case Upshot::items: break;

@@ -36,7 +36,7 @@ Status choose(Db& db, const Run& args, const Now& given, Millis* time, int64_t* 
 Status run_steps(Db& db, const Run& args, const Now& now, int64_t* count) {
   Scripts* scripts = Scripts::of(db);
   if (scripts == nullptr) return Status::no_memory();
-  WF_TRY(scripts->begin());
+  scripts->begin();
   const Millis began = db.wall_clock();
   const auto is_over = [&] { return *count >= args.limit || (*count != 0 && args.budget != kNoTime && db.wall_clock() - began >= args.budget); };
   for (int64_t before = 0; !is_over();) {

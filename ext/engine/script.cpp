@@ -20,14 +20,21 @@ void Scripts::free(void* scripts) {
   sqlite3_free(scripts);
 }
 
-Status Scripts::begin() {
-  ++calls_;
-  Query q(db_, Sql::run_schema);
-  bool row;
-  WF_TRY(q.next(&row));
-  if (q.integer(0) != schema_) drop_all();
-  schema_ = q.integer(0);
-  return {};
+Status Scripts::check_schema(bool* changed) {
+  *changed = witness_ == nullptr;
+  if (witness_ == nullptr) {
+    const string_view sql = sql_text(Sql::run_witness);
+    const int rc = sqlite3_prepare_v3(db_.handle(), sql.data(), static_cast<int>(sql.size()), SQLITE_PREPARE_PERSISTENT, &witness_, nullptr);
+    if (rc != SQLITE_OK) return Status::sqlite(rc, db_.handle());
+  }
+  const int rc = sqlite3_step(witness_);
+  Status looked = rc == SQLITE_DONE || rc == SQLITE_ROW ? Status() : Status::sqlite(sqlite3_extended_errcode(db_.handle()), db_.handle());
+  sqlite3_reset(witness_);
+  const int prepared = sqlite3_stmt_status(witness_, SQLITE_STMTSTATUS_REPREPARE, 0);
+  if (prepared != prepared_anew_ || !looked.ok()) *changed = true;
+  prepared_anew_ = prepared;
+  if (*changed) drop_all();
+  return looked;
 }
 
 void Scripts::end() {

@@ -1,6 +1,8 @@
 // The definitions that wf_run has worked with lately, kept with the connection: parsed once, their statements prepared once.
 //
-// A statement is checked when it is prepared. SQLite prepares it anew when the schema has changed, without asking us; so all are given up then.
+// A statement is checked when it is prepared. SQLite prepares it anew, without asking us, when the schema has changed, also by a rollback, or a
+// setting of the connection on which its program depends; so all are given up then. One that reads nothing tells: SQLite counts how often it
+// was prepared anew, and it is whenever the others are.
 #pragma once
 
 #include "engine/compile.h"
@@ -24,8 +26,10 @@ class Scripts {
   Scripts& operator=(const Scripts&) = delete;
 
   // To be called as a call of wf_run begins and ends.
-  Status begin();
+  void begin() { ++calls_; }
   void end();
+  // To be called in each transaction, before its first step. `*changed`: programs and statements that were given out are no more.
+  Status check_schema(bool* changed);
 
   // The version of a definition; nullptr: there is none, or it is damaged.
   Status program(string_view name, string_view version, Program** out);
@@ -37,7 +41,10 @@ class Scripts {
   static constexpr int kMostStatements = 64;  // kept beyond a call: a statement takes some kilobytes
 
   explicit Scripts(Db& db) : db_(db) {}
-  ~Scripts() { drop_all(); }
+  ~Scripts() {
+    drop_all();
+    db_.finalize(witness_);
+  }
   static void free(void* scripts);
   void drop(Program*& program);
   void drop_all();
@@ -45,7 +52,8 @@ class Scripts {
   Db& db_;
   Program* programs_[kMost] = {};
   uint64_t uses_ = 0, calls_ = 0;
-  int64_t schema_ = -1;  // version of the schema for which the statements were checked
+  sqlite3_stmt* witness_ = nullptr;
+  int prepared_anew_ = 0;  // the witness, when it was looked at last
 };
 
 }  // namespace wf

@@ -20,6 +20,7 @@ void StepRow::clear() {
   undo = begun = unwritten = false;
   item = -1;
   attempts = iteration = 0;
+  items = -1;
   due = kNoTime;
   topics.clear();
 }
@@ -35,6 +36,7 @@ Status StepRow::read(const Query& q, int column) {
   const string_view text = name.view(), how = q.text(column + 7);
   read_after("[", text, &item);
   read_after(kIteration, how, &iteration);
+  read_after(kItems, how, &items);
   return topics.ok() ? Status() : Status::no_memory();
 }
 
@@ -61,9 +63,14 @@ Status StepRows::open(const StepRow& row, Millis due, string_view topics, string
 
 Status StepRows::open(const StepRow& row, Millis due, string_view topics) { return open(row, due, topics, {}); }
 
-Status StepRows::open_items(const StepRow& row, size_t count) {
+Status StepRows::open_items(const StepRow& row, int64_t count) {
+  if (row.items >= 0) {
+    Query q(db_, Sql::run_items_again);
+    q.bind(":seq", seq_).bind(":step", row.name.view()).bind(":now", now_);
+    WF_TRY(q.run());
+  }
   Text how;
-  how.add(kItems).add_integer(static_cast<int64_t>(count)).add('}');
+  how.add(kItems).add_integer(count).add('}');
   return how.ok() ? open(row, kNoTime, {}, how.view()) : Status::no_memory();
 }
 

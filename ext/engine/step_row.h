@@ -26,6 +26,7 @@ struct StepRow {
   size_t step = 0;         // in the definition
   int64_t item = -1;
   int64_t attempts = 0, iteration = 0;
+  int64_t items = -1;      // of a for_each whose items have rows
   Millis due = kNoTime;
   Text topics;
 
@@ -58,8 +59,8 @@ class StepRows {
   Status make(StepRow& row, string_view kind);
   // It waits from now on; without topics those that it has stay.
   Status open(const StepRow& row, Millis due, string_view topics);
-  // The same for so many items.
-  Status open_items(const StepRow& row, size_t count);
+  // The same for so many items; those that are there already are open again, unless they are over.
+  Status open_items(const StepRow& row, int64_t count);
   // Notes the topics (a JSON array) that it waits for: "e" events, "w" workflows; and forgets them.
   Status wait_for(const StepRow& row, string_view kind, string_view topics);
   Status forget(const StepRow& row);

@@ -1,6 +1,7 @@
 """wf_run: workflows scripted in SQL, step by step."""
 
 import json
+import re
 import sqlite3
 
 import pytest
@@ -705,3 +706,228 @@ def test_items_are_not_done_again_by_a_retry(db):
     db.wf_retry("w1")
     db.wf_run()
     assert log(db) == [1, 2, 3] and db.wf_status("w1") == "completed" and db.wf_check() is None
+
+
+# A query of a step that ends, pauses or deletes its own workflow
+
+OVERTAKING = {
+    "when": dict(sql="INSERT INTO log VALUES('b')", when="{}"),
+    "while": dict(sql="INSERT INTO log VALUES('b')", **{"while": "{}"}),
+    "for_each": dict(sql="INSERT INTO log VALUES('b')", for_each="{}"),
+    "input": dict(task="hands", input="{}"),
+    "start input": dict(start="other", input="{}"),
+    "sleep": dict(sleep="{}"),
+    "await_event": dict(await_event="{}"),
+    "emit": dict(emit="{}"),
+    "payload": dict(emit="e", input="{}"),
+}
+
+
+@pytest.mark.parametrize("call", ["wf_cancel(:id)", "wf_pause(:id)", "wf_delete(:id, '{\"force\":true}')"])
+@pytest.mark.parametrize("place", [*OVERTAKING, "output"])
+def test_a_query_that_ends_its_own_workflow_ends_it(db, place, call):
+    query = "SELECT " + call
+    step = {"name": "b", **{key: value.format(query) for key, value in OVERTAKING.get(place, {"sql": "SELECT 1"}).items()}}
+    keys = {"output": query} if place == "output" else {}
+    start(db, note("a", undo="INSERT INTO log VALUES('undo a')"), step, *([] if place == "output" else [note("c")]), **keys)
+    while db.wf_run():
+        pass
+    after = {"wf_cancel": ["a", "undo a"], "wf_pause": ["a"], "wf_delete": ["a"]}[call.split("(")[0]]
+    assert log(db) == after and db.wf_check() is None
+    assert db.column("SELECT status FROM wf_workflows") == {"wf_cancel": ["cancelled"], "wf_pause": ["paused"], "wf_delete": []}[call.split("(")[0]]
+    assert db.value("SELECT count(*) FROM wf_events") == 0
+    if "delete" in call:
+        assert db.value("SELECT count(*) FROM _wf_step") == 0
+
+
+# The items of a for_each stand once they are listed
+
+
+def each(query, statement, **keys):
+    return sql("f", statement, for_each=query, max_attempts=1, **keys)
+
+
+@pytest.fixture
+def jobs(db):
+    db.execute("CREATE TABLE job(id INTEGER PRIMARY KEY, done INT DEFAULT 0)")
+    db.execute("INSERT INTO job(id) VALUES(10), (20), (30)")
+    db.execute("CREATE TABLE broken(id)")
+    db.execute("INSERT INTO broken VALUES(20)")
+    db.execute("CREATE TRIGGER breaks BEFORE UPDATE ON job WHEN NEW.id IN (SELECT id FROM broken) BEGIN SELECT RAISE(ABORT, 'broken'); END")
+    return db
+
+
+DO = "UPDATE job SET done = done + 1 WHERE id = :item"
+
+
+@pytest.mark.parametrize("meanwhile", ["SELECT 1", "INSERT INTO job(id) VALUES(5)", "DELETE FROM job WHERE id = 10"])
+def test_a_retry_goes_on_with_the_items_that_there_were(jobs, meanwhile):
+    start(jobs, each("SELECT id FROM job WHERE NOT done ORDER BY id", DO), note("z"))
+    jobs.wf_run()
+    assert jobs.wf_status("w1") == "failed" and jobs.rows("SELECT id FROM job WHERE done = 1") == [(10,)] and jobs.wf_check() is None
+    assert steps(jobs) == {"f": "failed", "f[0]": "done", "f[1]": "failed", "f[2]": "failed"}
+    jobs.execute(meanwhile)
+    jobs.execute("DELETE FROM broken")
+    jobs.wf_retry("w1")
+    assert jobs.wf_run() == 4
+    assert jobs.wf_status("w1") == "completed" and jobs.wf_check() is None
+    assert jobs.rows("SELECT id, done FROM job WHERE id NOT IN (5, 10)") == [(20, 1), (30, 1)]
+    assert set(jobs.column("SELECT done FROM job WHERE id = 10")) <= {1} and set(jobs.column("SELECT done FROM job WHERE id = 5")) <= {0}
+
+
+def test_items_that_were_undone_are_done_again_with_the_same_values(jobs):
+    start(jobs, each("SELECT id FROM job WHERE NOT done ORDER BY id", DO, undo="INSERT INTO log VALUES('undo ' || :item)", after=[]), note("other", after=[]))
+    jobs.wf_run()
+    assert jobs.wf_status("w1") == "failed" and "undo 10" in log(jobs)
+    jobs.execute("DELETE FROM broken")
+    jobs.wf_retry("w1")
+    while jobs.wf_run():
+        pass
+    assert jobs.wf_status("w1") == "completed" and jobs.wf_check() is None
+    assert jobs.rows("SELECT id, done FROM job") == [(10, 2), (20, 1), (30, 1)]
+    assert log(jobs).count("other") == 1
+
+
+def test_items_wait_for_what_comes_before_their_step_is_done_again(jobs):
+    start(jobs, note("first", undo="INSERT INTO log VALUES('undo first')"), each("SELECT id FROM job ORDER BY id", "INSERT INTO log SELECT :item WHERE (SELECT count(*) FROM broken) = 0", expect=1))
+    jobs.wf_run()
+    jobs.wf_run()
+    assert log(jobs) == ["first", "undo first"] and jobs.wf_status("w1") == "failed"
+    jobs.execute("DELETE FROM broken")
+    jobs.wf_retry("w1")
+    while jobs.wf_run():
+        pass
+    assert log(jobs)[:3] == ["first", "undo first", "first"] and sorted(log(jobs)[3:]) == [10, 20, 30]
+
+
+def test_a_fork_from_a_for_each_lists_its_items_anew(db):
+    define(db, note("a"), sql("f", "INSERT INTO log VALUES(:item)", for_each="SELECT value FROM json_each(:p)"), input={"p": "json"})
+    db.wf_start("flow", {"p": [1, 2]}, id="w1")
+    db.wf_run()
+    db.wf_fork("w1", **{"id": "k", "from": "f", "input": {"p": [7, 8, 9]}})
+    db.wf_run()
+    assert log(db) == ["a", 1, 2, 7, 8, 9] and db.wf_check() is None
+
+
+def test_a_fork_of_a_half_done_for_each_goes_on_with_its_items(jobs):
+    start(jobs, note("a"), each("SELECT id FROM job WHERE NOT done ORDER BY id", DO), note("z"))
+    jobs.wf_run(limit=2)  # a, and the list
+    jobs.wf_run(limit=1)
+    jobs.execute("DELETE FROM broken")
+    jobs.wf_fork("w1", id="k")
+    jobs.wf_cancel("w1")
+    jobs.wf_run()
+    assert jobs.rows("SELECT id, done FROM job") == [(10, 1), (20, 1), (30, 1)]
+    assert jobs.wf_status("k") == "completed" and log(jobs) == ["a", "z"] and jobs.wf_check() is None
+
+
+def test_a_retry_from_a_step_lists_the_items_after_it_anew(jobs):
+    start(jobs, note("a"), each("SELECT id FROM job WHERE NOT done ORDER BY id", DO))
+    jobs.wf_run()
+    jobs.execute("DELETE FROM broken")
+    jobs.wf_retry("w1", **{"from": "a"})
+    jobs.wf_run()
+    assert jobs.wf_status("w1") == "completed" and steps(jobs) == {"a": "done", "f": "done", "f[0]": "done", "f[1]": "done"}
+
+
+# What goes wrong with one workflow does not stop the others
+
+
+def test_statements_that_do_not_compile_stop_nobody_else(db):
+    db.execute("CREATE TABLE gone(a)")
+    define(db, sql("a", "INSERT INTO gone VALUES(:item)", for_each="VALUES(1), (2), (3)"), name="bad")
+    define(db, note("good"), name="good")
+    db.wf_start("bad", id="bad", priority=1)
+    db.wf_start("good", id="good")
+    db.execute("DROP TABLE gone")
+    assert db.wf_run() == 2 and log(db) == ["good"]
+    assert db.wf_status("bad") == "waiting" and "no such table" in reason(db, "bad") and db.wf_run() == 0
+    db.execute("CREATE TABLE gone(a)")
+    db.at(1)
+    assert db.wf_run() == 3 and db.column("SELECT a FROM gone ORDER BY a") == [1, 2, 3]
+
+
+def test_what_the_statement_meets_is_a_failure_of_its_step(db, tmp_path):
+    """Also a read-only file that is attached, and a damaged index; only what passes, or concerns the file itself, is an error of wf_run."""
+    other = tmp_path / "other.db"
+    sqlite3.connect(other).executescript("CREATE TABLE t(x)")
+    db.execute("ATTACH ? AS ro", ("file:%s?mode=ro" % other,))
+    start(db, sql("a", "INSERT INTO ro.t VALUES(1)", max_attempts=1, on_error="continue"), note("b"))
+    assert db.wf_run() == 2 and log(db) == ["b"] and db.wf_status("w1") == "completed"
+    assert "readonly" in db.value("SELECT error FROM wf_failures")
+
+
+def test_a_result_that_is_too_long_is_a_failure_of_its_step(db):
+    start(db, sql("a", "SELECT hex(zeroblob(300)) AS x, hex(zeroblob(300)) AS y", max_attempts=1, on_error="continue"), note("b"))
+    db.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, 1000)
+    assert db.wf_run() == 2 and log(db) == ["b"]
+    assert "too big" in db.value("SELECT error FROM wf_failures")
+
+
+# The application's transaction
+
+ROLLS_BACK = "CREATE {} TRIGGER g AFTER INSERT ON log BEGIN SELECT RAISE(ROLLBACK, 'boo'); END"
+
+
+def in_a_transaction(db):
+    """Runs a new workflow in a transaction; whether that is still there."""
+    db.wf_start("flow")
+    db.execute("BEGIN")
+    db.execute("INSERT INTO stock(sku) VALUES('precious')")
+    count = db.wf_run()
+    assert db.in_transaction and db.value("SELECT count(*) FROM stock WHERE sku = 'precious'") == 1
+    db.execute("ROLLBACK")
+    return count
+
+
+def test_a_temp_trigger_that_took_the_place_of_another_is_seen(db):
+    start(db, note("a"))
+    db.execute("CREATE TEMP TRIGGER g AFTER INSERT ON log BEGIN SELECT 1; END")
+    assert db.wf_run() == 1
+    db.execute("DROP TRIGGER g")
+    db.execute(ROLLS_BACK.format("TEMP"))
+    assert in_a_transaction(db) == 0
+
+
+def test_a_trigger_with_the_schema_version_of_one_that_was_rolled_back_is_seen(db):
+    define(db, note("a"))
+    db.execute("BEGIN")
+    db.execute("CREATE TRIGGER g AFTER INSERT ON log BEGIN SELECT 1; END")
+    db.wf_start("flow")
+    assert db.wf_run() == 1
+    db.execute("ROLLBACK")
+    db.execute(ROLLS_BACK.format(""))
+    assert in_a_transaction(db) == 0
+
+
+def test_a_trigger_that_a_pragma_wakes_is_seen(db):
+    db.execute("CREATE TABLE t(x PRIMARY KEY)")
+    db.execute("CREATE TRIGGER g AFTER DELETE ON t BEGIN SELECT RAISE(ROLLBACK, 'boo'); END")
+    define(db, sql("a", "REPLACE INTO t VALUES(1)"))
+    db.wf_start("flow")
+    assert db.wf_run() == 1
+    db.execute("PRAGMA recursive_triggers = ON")
+    assert in_a_transaction(db) == 0
+
+
+def test_a_rollback_that_nothing_foretells_fails_the_step(db):
+    """A trigger on a table that the statement does not name: of a virtual table's own tables, or of what a wf_ function writes."""
+    start(db, note("a"), sql("b", "SELECT wf_signal(:id, 'x')", max_attempts=1, on_error="continue"), note("c"))
+    db.execute("CREATE TRIGGER g AFTER INSERT ON _wf_signal BEGIN SELECT RAISE(ROLLBACK, 'boo'); END")
+    assert db.wf_run() == 3 and log(db) == ["a", "c"] and db.wf_status("w1") == "completed" and steps(db)["b"] == "failed"
+    assert "boo" in db.value("SELECT error FROM wf_failures")
+    db.wf_start("flow", id="w2")
+    db.execute("BEGIN")
+    with wf_error("WF_STATE", "step 'b' of workflow 'w2' has rolled back the transaction"):
+        db.wf_run()
+    assert not db.in_transaction and log(db) == ["a", "c"]
+
+
+def test_wf_explain_tells_what_was_undone(db):
+    undo = "INSERT INTO log VALUES('undo')"
+    start(db, note("a", undo=undo), note("b", undo="UPDATE stock SET free = -1"), sql("each", "INSERT INTO log VALUES(:item)", for_each="VALUES(1), (2)", undo=undo),
+          sql("some", "INSERT INTO log VALUES(:item)", for_each="VALUES(1), (2)", undo="UPDATE stock SET free = 1 - 2 * (:item = 1)"), sql("z", "UPDATE stock SET free = -1"), max_attempts=1)
+    while db.wf_run():
+        pass
+    plan = db.wf_explain("w1")
+    assert re.findall(r"^ +\d+\. \w+ +\[(.*?)\]", plan, re.M) == ["undone", "undo failed", "undone", "partly undone", "failed"], plan
