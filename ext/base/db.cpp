@@ -121,19 +121,26 @@ Status Db::schema_exists(bool* exists) {
   return schema_version(exists, &version);
 }
 
+// The row is written last: without it there are no tables yet.
+Status Db::read_version(bool* exists, int64_t* version) {
+  Query q(*this, Sql::schema_version);
+  WF_TRY(q.next(exists));
+  if (*exists) *version = q.integer(0);
+  return {};
+}
+
 Status Db::schema_version(bool* exists, int64_t* version) {
   *version = 0;
-  Query q(*this, Sql::schema_version);
-  bool row;
-  *exists = q.prepared();
-  if (Status read = q.next(&row); !read.ok()) {
-    if ((read.rc() & 0xff) != SQLITE_ERROR) return read;
-    Query tables(*this, Sql::schema_exists);
-    WF_TRY(tables.next(exists));
-    return *exists ? static_cast<Status&&>(read) : Status();
+  Status read = read_version(exists, version);
+  if (!read.ok() && (read.rc() & 0xff) == SQLITE_ERROR) {
+    {
+      Query tables(*this, Sql::schema_exists);
+      WF_TRY(tables.next(exists));
+    }
+    if (!*exists) return {};
+    read = read_version(exists, version);  // another process has made them meanwhile
   }
-  *exists = row;  // the row is written last
-  if (row) *version = q.integer(0);
+  WF_TRY(static_cast<Status&&>(read));
   if (*version > kSchemaVersion) {
     return Status::error(Code::schema, "the file has schema version %lld, this extension knows up to %lld: load a newer one",
                          static_cast<long long>(*version), static_cast<long long>(kSchemaVersion));

@@ -67,7 +67,9 @@ def work(path, name, folder, lease, transactional):
             except sqlite3.Error as error:
                 if db.in_transaction:
                     db.execute("ROLLBACK")
-                if not str(error).startswith("WF_LEASE_LOST"):
+                # Whoever has taken over may have completed it since: its state is told first.
+                over = str(error).startswith("WF_STATE") and str(error).endswith("is completed")
+                if not over and not str(error).startswith("WF_LEASE_LOST"):
                     report(error=name_of(error))
                 lost += 1
             exclusion.leave()
