@@ -10,7 +10,7 @@ constexpr int64_t kMostSteps = 1000;
 
 }  // namespace
 
-// Reads one document. Texts are unescaped into the second half of a block of twice its size: unescaping makes none longer.
+// Reads one document. Texts are unescaped into the second half of a block of twice its size, each of them once: unescaping makes none longer.
 class DefinitionReader {
  public:
   DefinitionReader(Definition& out, Mistakes& mistakes) : d_(out), mistakes_(mistakes) {}
@@ -44,7 +44,7 @@ class DefinitionReader {
   }
 
  private:
-  // The text of a JSON string, kept.
+  // The text of a JSON string, kept. Not twice for the same string: there is room for each once.
   string_view unescaped(string_view json) {
     const string_view inside = part(json, 1, json.size() - 2);
     if (inside.find('\\') == string_view::npos) return inside;
@@ -110,7 +110,8 @@ class DefinitionReader {
   // The value of one key; wrong ones are reported.
   void value(const DefinitionKey& kind, string_view json, char where, int64_t n, const char* within, ScriptStep* out) {
     const json::Kind is = json::kind(json);
-    const string_view text = is == json::Kind::string ? unescaped(json) : string_view();
+    // The names in `after` are unescaped when all steps are known: link_to().
+    const string_view text = is == json::Kind::string && kind.key != Key::after ? unescaped(json) : string_view();
     Script& script = where == kInUndo ? out->undo : *out;
     int64_t number = 0;
     if (kind.key == Key::steps) saw_steps_ = true;

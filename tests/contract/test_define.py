@@ -146,6 +146,28 @@ def test_only_direct_calls_define_and_run(db):
             db.execute("INSERT INTO t(y) VALUES(%s)" % call)
 
 
+def test_a_text_of_after_may_be_long_and_escaped(db):
+    name = "b" * 100
+    escaped = "".join("\\u%04x" % ord(c) for c in name)
+    assert db.wf_define("f", '{"steps":[{"name":"%s","sleep":1},{"name":"a","after":["%s","%s"],"sql":"SELECT :%s"}]}' % (name, escaped, escaped, name)) == 1
+    for size in [*range(100, 5000, 100), 100_000, 3_000_000]:
+        for after in ('"\\/%s"', '["\\/%s","\\/%s"]'):
+            text = after.replace("%s", "A" * size)
+            with wf_error("WF_INVALID", "steps[0].after: there is no step '/AAAA"):
+                db.wf_define("f", '{"steps":[{"name":"a","sleep":1,"after":%s}]}' % text)
+
+
+def test_a_view_cannot_explain(db):
+    """It compiles what it is handed."""
+    db.wf_define("f", document())
+    db.execute("CREATE VIEW v AS SELECT wf_explain('f')")
+    with pytest.raises(sqlite3.OperationalError, match="unsafe use"):
+        db.rows("SELECT * FROM v")
+    db.execute("CREATE TRIGGER g AFTER INSERT ON t BEGIN SELECT wf_explain('f'); END")
+    with pytest.raises(sqlite3.OperationalError, match="unsafe use"):
+        db.execute("INSERT INTO t(y) VALUES(1)")
+
+
 # Starting
 
 
