@@ -85,7 +85,7 @@ class DefinitionReader {
         continue;
       }
       seen |= uint64_t{1} << i;
-      if (json::kind(m.value()) != json::Kind::null) value(kKeys[i], m.value(), where, n, within, out);
+      value(kKeys[i], m.value(), where, n, within, out);
     }
   }
 

@@ -104,6 +104,33 @@ def test_a_mistake_is_named_with_its_path(db, doc, path, says):
     assert db.rows("SELECT * FROM wf_definitions") == []
 
 
+@pytest.mark.parametrize("action", ["sql", "task", "start", "sleep", "await", "await_event", "emit"])
+def test_null_is_no_action(db, action):
+    with wf_error("WF_INVALID", "definition 'f': steps[0].%s: it must be a" % action, ", got null"):
+        db.wf_define("f", {"steps": [{"name": "a", action: None}]})
+
+
+@pytest.mark.parametrize(
+    "path, doc",
+    [
+        ("steps[0].name", document(step(name=None))),
+        *(("steps[0]." + key, document(step(**{key: None}))) for key in ("when", "after", "for_each", "while", "on_error", "expect", "rows", "max_attempts", "backoff", "undo", "description")),
+        *(("steps[0]." + key, document({"name": "a", "start": "w", key: None})) for key in ("input", "timeout", "queue", "detached")),
+        *(("steps[0].undo." + key, document(step(undo={"task": "q", key: None}))) for key in ("input", "max_attempts", "backoff")),
+        *((key, document(**{key: None})) for key in ("input", "output", "queue", "timeout", "max_attempts", "backoff", "description")),
+        ("steps", {"steps": None}),
+    ],
+)  # fmt: skip
+def test_null_is_no_value_of_a_key(db, path, doc):
+    with wf_error("WF_INVALID", "definition 'f': %s: it must be " % path, ", got null"):
+        db.wf_define("f", doc)
+
+
+def test_null_counts_as_a_second_action(db):
+    with wf_error("WF_INVALID", "definition 'f': steps[0]: it must have one of"):
+        db.wf_define("f", document(step(sleep=None)))
+
+
 def test_all_mistakes_are_reported_at_once(db):
     with wf_error("WF_INVALID", "has 4 mistakes", "steps[0].sql: no such table: stokc", "steps[1].name", "steps[2].sleep", "steps[2].wen"):
         db.wf_define("f", document(step("SELECT * FROM stokc"), step(name="1"), {"name": "c", "sleep": "x", "wen": 1}))
