@@ -96,7 +96,6 @@ Status prepare_statement(Db& db, string_view sql, bool query, sqlite3_stmt** out
 }
 
 Status check_statements(Db& db, const Definition& d, Mistakes& mistakes) {
-  const bool whole = mistakes.count() == 0;  // else the order of the steps cannot be said for sure
   for (size_t i = 0; i < d.size(); ++i) {
     const ScriptStep& step = d.step(i);
     for (size_t r = 0; r < kRoles; ++r) {
@@ -112,7 +111,7 @@ Status check_statements(Db& db, const Definition& d, Mistakes& mistakes) {
         continue;
       }
       for (Parameters p(statement, d, i, role); p.next();) {
-        if (p.why_not() != nullptr && (whole || !p.is_not_before())) mistakes.add(n, path, "%s: %s", p.name(), p.why_not());
+        if (p.why_not() != nullptr) mistakes.add(n, path, "%s: %s", p.name(), p.why_not());
       }
       sqlite3_finalize(statement);
     }

@@ -62,8 +62,8 @@ inline constexpr DefinitionKey kKeys[] = {
 // What a key takes, in words.
 const char* form(Takes takes);
 // Whether a JSON value is that; `text` is what it says if it is a string. `*number`: the integer, the duration, or 1 for the second of two
-// words. A backoff goes to `*backoff`.
-bool has_form(Takes takes, string_view json, string_view text, int64_t* number, Backoff* backoff);
+// words. A backoff goes to `*backoff`. False on a failed allocation, with `*failed` set.
+bool has_form(Takes takes, string_view json, string_view text, int64_t* number, Backoff* backoff, bool* failed);
 
 // Whether a text that may be a query is one.
 bool is_query(string_view text);

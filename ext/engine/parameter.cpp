@@ -1,11 +1,6 @@
 #include "engine/parameter.h"
 
 namespace wf {
-namespace {
-
-constexpr char kNotBefore[] = "this step does not come after that one";
-
-}  // namespace
 
 bool Parameters::next() {
   if (name_ == nullptr || number_ == sqlite3_bind_parameter_count(statement_)) return false;
@@ -13,8 +8,6 @@ bool Parameters::next() {
   why_not_ = resolve(name());
   return true;
 }
-
-bool Parameters::is_not_before() const { return why_not_ == kNotBefore; }
 
 // Finds out what the name stands for, or why it does not.
 const char* Parameters::resolve(string_view name) {
@@ -50,7 +43,7 @@ const char* Parameters::resolve(string_view name) {
   if (parameter_.index == step_) {
     return undo || (step.has(Role::loop) && role_ != Role::when) ? nullptr : "a step's own result is there only in its undo, or with while";
   }
-  return d_.is_behind(step_, parameter_.index) ? nullptr : kNotBefore;
+  return d_.may_be_behind(step_, parameter_.index) ? nullptr : "this step does not come after that one";
 }
 
 }  // namespace wf

@@ -136,6 +136,68 @@ def test_all_mistakes_are_reported_at_once(db):
         db.wf_define("f", document(step("SELECT * FROM stokc"), step(name="1"), {"name": "c", "sleep": "x", "wen": 1}))
 
 
+def mistakes(db, doc):
+    """{path: message} of what wf_define says."""
+    with wf_error("WF_INVALID", "definition 'f'") as caught:
+        db.wf_define("f", doc)
+    text = caught.text.partition(": definition 'f'")[2].partition(": ")[2]
+    found = dict(piece.split(": ", 1) for piece in text.split("; "))
+    assert len(found) == 1 or " has %d mistakes: " % len(found) in caught.text, caught.text
+    return found
+
+
+NOT_AFTER = ":b: this step does not come after that one"
+CIRCLE = "the steps wait for each other in a circle"
+
+
+@pytest.mark.parametrize(
+    "elsewhere, path",
+    [
+        (step(name="c", expect=-1), "steps[2].expect"),
+        (step("SELECT * FROM stokc", name="c"), "steps[2].sql"),
+        (step(name="c", after="nope"), "steps[2].after"),
+        (step(name="c", after=5), "steps[2].after"),
+        (step(name="1c"), "steps[2].name"),
+        (step(name="A"), "steps[2].name"),
+        (step(name="c", after="c"), "steps[2].after"),
+        ({"name": "c"}, "steps[2]"),
+        ("c", "steps[2]"),
+    ],
+)
+def test_a_mistake_elsewhere_hides_no_wrong_order(db, elsewhere, path):
+    found = mistakes(db, document(step("SELECT :b", after=[]), step(name="b"), elsewhere))
+    assert set(found) == {"steps[0].sql", path} and found["steps[0].sql"] == NOT_AFTER
+
+
+@pytest.mark.parametrize(
+    "steps, path",
+    [
+        ([step("SELECT :b", after="bb"), step(name="b", after=[])], "steps[0].after"),
+        ([step("SELECT :b", after=["c", "bb"]), step(name="b", after=[]), step(name="c", after=[])], "steps[0].after"),
+        ([step(name="b", after=[]), step(name="c", after=5), step("SELECT :b", after="c")], "steps[1].after"),
+        ([step(name="b", after=[]), "c", step("SELECT :b")], "steps[1]"),
+        ([step(name="b", after=[]), step(name="c", after=[]), step(name="b"), step("SELECT :b", name="d")], "steps[2].name"),
+    ],
+)
+def test_an_order_that_is_not_known_is_no_mistake(db, steps, path):
+    """What is meant there could well come after it."""
+    assert set(mistakes(db, document(*steps))) == {path}
+
+
+def test_an_unknown_name_in_after_hides_no_circle(db):
+    found = mistakes(db, document(step(after="b"), step(name="b", after="a"), step(name="c", after="nope")))
+    assert found == {"steps[0].after": CIRCLE, "steps[2].after": "there is no step 'nope'"}
+
+
+def test_every_circle_is_reported_once(db):
+    steps = [step(after=[]), step(name="b", after="c"), step(name="c", after="d"), step(name="d", after="b"), step(name="e", after=["b", "f"]), step(name="f"), step(name="g")]
+    assert mistakes(db, document(*steps, output="SELECT :a, :g")) == {"steps[1].after": CIRCLE, "steps[4].after": CIRCLE}
+
+
+def test_no_step_is_found_by_an_empty_name(db):
+    assert set(mistakes(db, document({"sql": "SELECT 1"}, step(after="")))) == {"steps[0].name", "steps[1].after"}
+
+
 @pytest.mark.parametrize(
     "text",
     ["SELECT 1", "VALUES(1)", "WITH c AS (SELECT 1) SELECT * FROM c", "INSERT INTO t(y) VALUES(1)", "UPDATE t SET y = 1", "DELETE FROM t", "REPLACE INTO t VALUES(1, 1)",
