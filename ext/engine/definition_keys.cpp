@@ -8,7 +8,6 @@ namespace {
 constexpr size_t kMostNameBytes = 100;
 
 bool is_letter(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_'; }
-bool is_word(char c) { return is_letter(c) || (c >= '0' && c <= '9'); }
 char small(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; }
 
 bool read_duration(string_view json, Millis* out, bool* failed) {
@@ -57,6 +56,8 @@ bool one_of(string_view text, string_view first, string_view second, int64_t* wh
 }
 
 }  // namespace
+
+bool is_word(char c) { return is_letter(c) || (c >= '0' && c <= '9'); }
 
 const char* form(Takes takes) {
   switch (takes) {
@@ -125,6 +126,13 @@ bool is_parameter_name(string_view name) {
     if (!is_word(c)) return false;
   }
   return true;
+}
+
+bool is_built_in(string_view name) {
+  for (const string_view word : kBuiltIn) {
+    if (same_letters(word, name)) return true;
+  }
+  return false;
 }
 
 bool same_letters(string_view a, string_view b) {

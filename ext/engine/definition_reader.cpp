@@ -151,6 +151,7 @@ class DefinitionReader {
         break;
       case Key::queue: out->queue = text; break;
       case Key::detached: out->detached = json == "true"; break;
+      case Key::schema:
       case Key::description: break;
       case Key::steps: steps_ = json; break;
       case Key::fields: fields(json); break;
@@ -167,12 +168,12 @@ class DefinitionReader {
       failed_ = failed_ || !path.ok() || !type.ok();
       const int64_t number = index_of(kFieldTypes, type.view());
       if (!is_parameter_name(name)) mistakes_.add(-1, path.view(), "a field is named like a parameter: letters, digits and _");
-      else if (index_of(kBuiltIn, name) >= 0) mistakes_.add(-1, path.view(), "the name means something already");
+      else if (is_built_in(name)) mistakes_.add(-1, path.view(), "the name means something already");
       if (number < 0) {
         mistakes_.add(-1, path.view(), "the type must be text, integer, real, json or any, got %.*s", WF_SV(excerpt(m.value())));
       }
       for (size_t i = 0; d_.fields_.ok() && i < d_.fields_.size(); ++i) {
-        if (same_letters(d_.fields_[i].name, name)) mistakes_.add(-1, path.view(), "the field is given twice");
+        if (same_letters(d_.fields_[i].name, name)) mistakes_.add(-1, path.view(), "the field is given twice: case does not matter");
       }
       d_.fields_.add({name, static_cast<FieldType>(number < 0 ? 0 : number)});
     }
@@ -217,9 +218,7 @@ class DefinitionReader {
       return mistakes_.add(n, "name", "'%.*s' is not named like a parameter: a letter or _, then letters, digits and _, at most 100",
                            WF_SV(excerpt(name)));
     }
-    for (const string_view word : kBuiltIn) {
-      if (same_letters(word, name)) return mistakes_.add(n, "name", "'%.*s' means something already", WF_SV(name));
-    }
+    if (is_built_in(name)) return mistakes_.add(n, "name", "'%.*s' means something already", WF_SV(name));
     for (size_t i = 0; i < d_.fields_.size(); ++i) {
       if (same_letters(d_.fields_[i].name, name)) return mistakes_.add(n, "name", "'%.*s' is a field of the input, too", WF_SV(name));
     }

@@ -27,9 +27,11 @@ const char* Parameters::resolve(string_view name) {
     const Source source = static_cast<Source>(static_cast<int64_t>(Source::input) + built_in);
     parameter_ = {source, 0, member};
     const bool in_items = step.has(Role::for_each) && role_ != Role::when && role_ != Role::for_each;
-    const bool in_rounds = step.has(Role::loop) && role_ != Role::when;
+    const bool in_rounds = step.has(Role::loop) && role_ != Role::when && !undo;
+    const bool has_members = source == Source::input || source == Source::item || source == Source::error;
+    if (!member.empty() && !has_members) return "it has no members";
     if (source == Source::item && !in_items) return "it is there only in a step with for_each";
-    if (source == Source::iteration && !in_rounds) return "it is there only in a step with while";
+    if (source == Source::iteration && !in_rounds) return "it is there only in a step with while, not in its undo";
     return source == Source::error && !undo ? "it is there only in an undo" : nullptr;
   }
   for (size_t i = 0; i < d_.fields(); ++i) {

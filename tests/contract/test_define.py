@@ -12,6 +12,7 @@ def db(db):
     db.at(0)
     db.execute("CREATE TABLE t(x INTEGER PRIMARY KEY, y)")
     db.execute("CREATE TABLE strict(x UNIQUE ON CONFLICT ROLLBACK)")
+    db.execute("CREATE TABLE plain(x)")
     db.execute("CREATE TABLE guarded(x)")
     db.execute("CREATE TRIGGER guard BEFORE INSERT ON guarded BEGIN SELECT raise(ROLLBACK, 'no'); END")
     return db
@@ -54,6 +55,9 @@ def test_it_returns_the_version_and_the_same_document_again_changes_nothing(db):
         (document(step(name="f"), input={"f": "text"}), "steps[0].name:", "field of the input"),
         (document(step(), input={"f": "string"}), "input.f:", "text, integer, real, json or any"),
         (document(step(), input={"id": "text"}), "input.id:", "means something already"),
+        (document(step(), input={"ID": "text"}), "input.ID:", "means something already"),
+        (document(step(), input={"Output": "text"}), "input.Output:", "means something already"),
+        (document(step(), input={"city": "text", "City": "text"}), "input.City:", "the field is given twice"),
         (document(step(wen="SELECT 1")), "steps[0].wen:", "allowed are name, sql, when"),
         (document({"name": "a", "sleep": "5s", "expect": 1}), "steps[0].expect:", "a step with sleep has no such key"),
         (document({"name": "a", "sleep": "a while"}), "steps[0].sleep:", "a duration"),
@@ -81,6 +85,10 @@ def test_it_returns_the_version_and_the_same_document_again_changes_nothing(db):
         (document(step("EXPLAIN SELECT 1")), "steps[0].sql:", "must begin with SELECT"),
         (document(step("VACUUM")), "steps[0].sql:", "must begin with SELECT"),
         (document(step("INSERT OR ROLLBACK INTO t VALUES(1, 1)")), "steps[0].sql:", "roll the whole transaction back"),
+        (document(step("INSERT OR ROLLBACK INTO plain VALUES(1)")), "steps[0].sql:", "roll the whole transaction back"),
+        (document(step("with c(x) as (values(1)) insert/**/or -- so\n rollback into plain select x from c")), "steps[0].sql:", "roll the whole transaction back"),
+        (document(step('UPDATE OR ROLLBACK plain SET x = \'"\'')), "steps[0].sql:", "roll the whole transaction back"),
+        (document(step(undo="INSERT OR ROLLBACK INTO plain VALUES(1)")), "steps[0].undo:", "roll the whole transaction back"),
         (document(step("INSERT INTO strict VALUES(1)")), "steps[0].sql:", "roll the whole transaction back"),
         (document(step("INSERT INTO guarded VALUES(1)")), "steps[0].sql:", "roll the whole transaction back"),
         (document(step(when="DELETE FROM t")), "steps[0].when:", "only read"),
@@ -92,6 +100,12 @@ def test_it_returns_the_version_and_the_same_document_again_changes_nothing(db):
         (document(step("SELECT :item")), "steps[0].sql:", "with for_each"),
         (document(step("SELECT :iteration")), "steps[0].sql:", "with while"),
         (document(step("SELECT :error")), "steps[0].sql:", "in an undo"),
+        (document(step(undo="SELECT :iteration", **{"while": "SELECT :iteration < 3"})), "steps[0].undo:", "not in its undo"),
+        (document(step(undo={"task": "q", "input": "SELECT :iteration"}, **{"while": "SELECT 0"})), "steps[0].undo.input:", "not in its undo"),
+        (document(step("SELECT :attempt::x")), "steps[0].sql:", ":attempt::x: it has no members"),
+        (document(step("SELECT :id::x")), "steps[0].sql:", ":id::x: it has no members"),
+        (document(step("SELECT $now::x")), "steps[0].sql:", "$now::x: it has no members"),
+        (document(step("SELECT :iteration::x", **{"while": "SELECT 0"})), "steps[0].sql:", ":iteration::x: it has no members"),
         (document(step("SELECT :a")), "steps[0].sql:", "own result"),
         (document(step("SELECT :b", after=[]), step(name="b", after=[])), "steps[0].sql:", "does not come after"),
         (document(step("SELECT :f::x"), input={"f": "text"}), "steps[0].sql:", "no members"),
@@ -205,6 +219,32 @@ def test_no_step_is_found_by_an_empty_name(db):
 )  # fmt: skip
 def test_what_may_run_is_accepted(db, text):
     assert db.wf_define("f", document(step(text), input={"f": "any"})) == 1
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "INSERT INTO odd VALUES('INSERT OR ROLLBACK INTO t', 1, 1, 1) /* INSERT OR ROLLBACK */ -- UPDATE OR ROLLBACK",
+        "INSERT INTO odd(\"update\", rollback) SELECT 'it''s INSERT OR ROLLBACK', \"update\" OR rollback FROM odd",
+        "UPDATE odd SET [or] = [insert or rollback] OR rollback, [insert or rollback] = `update` or rollback",
+        "INSERT INTO odd(rollback) SELECT :update OR rollback FROM odd UNION ALL SELECT $x::insert or rollback FROM odd",
+        "INSERT OR ABORT INTO odd(rollback) VALUES(1)",
+        "UPDATE OR IGNORE odd SET rollback = 1 OR rollback",
+    ],
+)
+def test_words_of_a_conflict_may_stand_in_texts_comments_and_names(db, text):
+    db.execute('CREATE TABLE odd("update", "or", rollback, "insert or rollback")')
+    assert db.wf_define("f", document(step(text), input={"update": "any", "x": "json"})) == 1
+
+
+def test_an_undo_may_use_members_of_the_error(db):
+    assert db.wf_define("f", document(step("SELECT :input::x", undo="SELECT :error::message, :attempt, :id, :now, :a::n"))) == 1
+
+
+def test_the_schema_of_editors_may_be_named(db):
+    assert db.wf_define("f", {"$schema": "https://example.com/definition.schema.json", **document()}) == 1
+    with wf_error("WF_INVALID", "$schema: it must be a text, got 5"):
+        db.wf_define("f", {"$schema": 5, **document()})
 
 
 @pytest.mark.parametrize("value", [5, None, b"{}"])
@@ -348,6 +388,11 @@ def test_explain_draws_a_definition_by_name_and_by_document(db):
     for piece in ("1. a", "UPDATE t SET y = 1", "expects 1 row; at most 3 attempts", "sleep 90s", "when SELECT 1", "after a", "undo DELETE FROM t"):
         assert piece in plan, piece
     assert db.value("SELECT wf_explain(?)", json.dumps(doc)).splitlines()[1:] == plan.splitlines()[1:]
+
+
+def test_explain_takes_a_document_that_begins_with_white_space(db):
+    plan = db.value("SELECT wf_explain(?)", json.dumps(document()))
+    assert db.value("SELECT wf_explain(?)", " \r\n\t" + json.dumps(document(), indent=1)) == plan
 
 
 def test_explain_shows_the_state_of_a_workflows_steps(db):
