@@ -173,7 +173,9 @@ class DefinitionReader {
         mistakes_.add(-1, path.view(), "the type must be text, integer, real, json or any, got %.*s", WF_SV(excerpt(m.value())));
       }
       for (size_t i = 0; d_.fields_.ok() && i < d_.fields_.size(); ++i) {
-        if (same_letters(d_.fields_[i].name, name)) mistakes_.add(-1, path.view(), "the field is given twice: case does not matter");
+        if (!same_letters(d_.fields_[i].name, name)) continue;
+        mistakes_.add(-1, path.view(), "the field is given twice: case does not matter");
+        break;
       }
       d_.fields_.add({name, static_cast<FieldType>(number < 0 ? 0 : number)});
     }

@@ -208,6 +208,11 @@ def test_every_circle_is_reported_once(db):
     assert mistakes(db, document(*steps, output="SELECT :a, :g")) == {"steps[1].after": CIRCLE, "steps[4].after": CIRCLE}
 
 
+def test_a_field_that_is_given_again_and_again_is_one_mistake_each_time(db):
+    with wf_error("WF_INVALID", "has 2 mistakes: input.X: the field is given twice", "; input.x: the field is given twice"):
+        db.wf_define("f", '{"input":{"x":"text","X":"text","x":"any"},"steps":[{"name":"a","sleep":1}]}')
+
+
 def test_no_step_is_found_by_an_empty_name(db):
     assert set(mistakes(db, document({"sql": "SELECT 1"}, step(after="")))) == {"steps[0].name", "steps[1].after"}
 
