@@ -30,8 +30,8 @@ string_view skip_blanks(string_view text, bool semicolons) {
 
 bool is_identifier(char c) { return is_word(c) || c == '$' || static_cast<unsigned char>(c) >= 0x80; }
 
-// Takes the next token of a statement that compiles: a word, a parameter, a text or name in quotes, else one character; empty at the end. It is as
-// exact as a search for words needs: a quote that is doubled within quotes makes two tokens, a number with a point three.
+// Takes the next token of a statement: a word, a parameter, a text or name in quotes, else one character; empty at the end. It is as exact as
+// a search for words needs: a quote that is doubled within quotes makes two tokens, a number with a point three.
 string_view next_token(string_view& sql) {
   sql = skip_blanks(sql, false);
   if (sql.empty()) return {};

@@ -9,7 +9,7 @@ namespace {
 
 constexpr int64_t kMostMistakes = 100;
 
-// Goes through the steps that one is behind, each once. It takes no memory: that there is none is no reason to say that a step is not behind another.
+// Goes through the steps that one is behind, each once. It takes no memory: where there is none, a step is not to seem not to be behind another.
 class Behind {
  public:
   Behind(const Definition& d, size_t step) : d_(d), step_(step) {}

@@ -5,7 +5,7 @@
 
 namespace wf {
 
-// Reads one document. Texts are unescaped into the second half of a block of twice its size, each of them once: unescaping makes none longer.
+// Reads one document. Texts are unescaped into the second half of a block of twice its size, each once: unescaping makes none longer.
 class DefinitionReader {
  public:
   DefinitionReader(Definition& out, Mistakes& mistakes) : d_(out), mistakes_(mistakes) {}
