@@ -99,7 +99,7 @@ WHERE (s.status = 'begun' OR s.status = 'waiting') AND s.kind = 'step' AND w.pla
   AND (s.status = 'waiting' OR (s.nonce IS NOT NULL AND NOT (s.nonce IS w.nonce AND w.status = 'running' AND w.due_at > :now)))
 
 -- name: table_queues
-SELECT row_number() OVER (ORDER BY n.queue) AS _n, n.queue AS queue, q.concurrency AS concurrency, q.worker_concurrency AS worker_concurrency,
+SELECT CAST(row_number() OVER (ORDER BY n.queue) AS INTEGER) AS _n, n.queue AS queue, q.concurrency AS concurrency, q.worker_concurrency AS worker_concurrency,
        q.partition_concurrency AS partition_concurrency, coalesce(q.hold, 'lease') AS hold, q.rate_limit AS rate_limit,
        q.rate_per / 1000.0 AS rate_per, coalesce(q.paused, 0) AS paused, q.lease / 1000.0 AS lease, q.max_attempts AS max_attempts, q.backoff AS backoff,
        (SELECT count(*) FROM main._wf_lane AS l CROSS JOIN main._wf_workflow AS w ON w.lane = l.lane AND w.place IN (0, 3) AND w.due_at <= :now
@@ -128,7 +128,7 @@ FROM main._wf_definition AS d
 
 -- Seconds from the first claim to the end, or until now.
 -- name: table_stats
-SELECT row_number() OVER (ORDER BY name, queue, status) AS _n, name, queue, status, count(*) AS count,
+SELECT CAST(row_number() OVER (ORDER BY name, queue, status) AS INTEGER) AS _n, name, queue, status, count(*) AS count,
        max(CASE WHEN place = (size + 1) / 2 THEN seconds END) AS p50, max(CASE WHEN place = (size * 95 + 99) / 100 THEN seconds END) AS p95,
        max(seconds) AS max
 FROM (SELECT l.name AS name, l.queue AS queue, w.status AS status,

@@ -19,12 +19,10 @@ class Turn {
   Status take(bool locked, bool* moved, bool* executed) {
     WriteScope scope(db_);
     const bool callers = inside_ || !db_.autocommit();  // the transaction is not ours
-    if (!inside_) {
-      WF_TRY(scope.begin(Inline::refused, "wf_run", locked));
-      bool changed;
-      WF_TRY(scripts_.check_schema(&changed));
-      if (changed) next_ = -1;
-    }
+    if (!inside_) WF_TRY(scope.begin(Inline::refused, "wf_run", locked));
+    bool changed;
+    WF_TRY(scripts_.check_schema(&changed));
+    if (changed) next_ = -1;
     a_.clear();
     fresh_ = false;
     // What was found out before holds as long as nobody else has written. Behind the write lock nobody can.
@@ -39,7 +37,7 @@ class Turn {
       return scope.commit();
     }
     if (a_.again) WF_TRY(begin_attempt(a_));
-    if (unbegun_ && a_.definition().is_line()) go_to(0);
+    if (unbegun_ && !a_.ending && a_.definition().is_line()) go_to(0);
     unbegun_ = false;
     if (!a_.row.is_there()) {
       WF_TRY(settle(a_, &fresh_));
@@ -201,8 +199,6 @@ Status advance(Db& db, Scripts& scripts, int64_t seq, Millis now, const Batch& b
     // all of them does as well, as long as none fails.
     WriteScope scope(db);
     WF_TRY(scope.begin(Inline::refused, "wf_run", true));
-    bool changed;
-    WF_TRY(scripts.check_schema(&changed));
     Turn turn(db, scripts, seq, now, true);
     WF_TRY(advance_by(turn, db, batch, true, executed, moved));
     if (!turn.undone()) return scope.commit();

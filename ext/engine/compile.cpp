@@ -2,6 +2,7 @@
 
 #include "base/json.h"
 #include "base/scope.h"
+#include "engine/definition_keys.h"
 #include "engine/parameter.h"
 
 namespace wf {
@@ -27,12 +28,40 @@ string_view skip_blanks(string_view text, bool semicolons) {
   }
 }
 
-bool begins_with_a_verb(string_view sql) {
+bool is_identifier(char c) { return is_word(c) || c == '$' || static_cast<unsigned char>(c) >= 0x80; }
+
+// Takes the next token of a statement: a word, a parameter, a text or name in quotes, else one character; empty at the end. It is as exact as
+// a search for words needs: a quote that is doubled within quotes makes two tokens, a number with a point three.
+string_view next_token(string_view& sql) {
   sql = skip_blanks(sql, false);
+  if (sql.empty()) return {};
+  size_t end = 1;
+  const char first = sql[0];
+  if (first == '\'' || first == '"' || first == '`' || first == '[') {
+    end = sql.find(first == '[' ? ']' : first, 1);
+    end = end == string_view::npos ? sql.size() : end + 1;
+  } else if (is_identifier(first) || first == ':' || first == '@' || first == '#') {
+    while (end < sql.size() && is_identifier(sql[end])) ++end;
+  }
+  const string_view token = part(sql, 0, end);
+  sql = part(sql, end);
+  return token;
+}
+
+bool begins_with_a_verb(string_view sql) {
+  const string_view first = next_token(sql);
   for (const string_view verb : kVerbs) {
-    size_t i = 0;
-    while (i < verb.size() && i < sql.size() && (sql[i] & ~0x20) == verb[i]) ++i;
-    if (i == verb.size() && (i == sql.size() || !((sql[i] | 0x20) >= 'a' && (sql[i] | 0x20) <= 'z'))) return true;
+    if (same_letters(first, verb)) return true;
+  }
+  return false;
+}
+
+// Whether it says INSERT OR ROLLBACK or UPDATE OR ROLLBACK. INSERT and UPDATE are never names without quotes.
+bool says_or_rollback(string_view sql) {
+  string_view before, last;
+  for (string_view token; !(token = next_token(sql)).empty(); before = last, last = token) {
+    if (!same_letters(token, "rollback") || !same_letters(last, "or")) continue;
+    if (same_letters(before, "insert") || same_letters(before, "update")) return true;
   }
   return false;
 }
@@ -44,7 +73,8 @@ int prepare(Db& db, string_view sql, sqlite3_stmt** out, const char** tail) {
   return sqlite3_prepare_v3(db.handle(), sql.data(), static_cast<int>(sql.size()), SQLITE_PREPARE_PERSISTENT, out, tail);
 }
 
-// Whether a conflict could make the statement, a table or a trigger of it roll the transaction back: EXPLAIN lists all their programs.
+// Whether a conflict could make a table or a trigger of the statement roll the transaction back: EXPLAIN lists all their programs. What the
+// statement itself says is in them only where a constraint of the table can be hit.
 Status can_roll_back(Db& db, string_view sql, bool* out) {
   *out = false;
   Text text;
@@ -88,7 +118,7 @@ Status prepare_statement(Db& db, string_view sql, bool query, sqlite3_stmt** out
   if (is_more(part(sql, used))) status = refuse("it must be one statement");
   else if (query && !sqlite3_stmt_readonly(statement)) status = refuse("it must only read");
   else if (query && sqlite3_column_count(statement) == 0) status = refuse("it must return a column");
-  else if (!sqlite3_stmt_readonly(statement)) status = can_roll_back(db, sql, &rolls_back);
+  else if (!sqlite3_stmt_readonly(statement) && !(rolls_back = says_or_rollback(sql))) status = can_roll_back(db, sql, &rolls_back);
   if (rolls_back) status = refuse("a conflict could roll the whole transaction back (OR ROLLBACK, or RAISE(ROLLBACK) in a trigger)");
   if (status.ok() && why.size() == 0) *out = statement;
   else sqlite3_finalize(statement);
@@ -96,7 +126,6 @@ Status prepare_statement(Db& db, string_view sql, bool query, sqlite3_stmt** out
 }
 
 Status check_statements(Db& db, const Definition& d, Mistakes& mistakes) {
-  const bool whole = mistakes.count() == 0;  // else the order of the steps cannot be said for sure
   for (size_t i = 0; i < d.size(); ++i) {
     const ScriptStep& step = d.step(i);
     for (size_t r = 0; r < kRoles; ++r) {
@@ -112,7 +141,7 @@ Status check_statements(Db& db, const Definition& d, Mistakes& mistakes) {
         continue;
       }
       for (Parameters p(statement, d, i, role); p.next();) {
-        if (p.why_not() != nullptr && (whole || !p.is_not_before())) mistakes.add(n, path, "%s: %s", p.name(), p.why_not());
+        if (p.why_not() != nullptr) mistakes.add(n, path, "%s: %s", p.name(), p.why_not());
       }
       sqlite3_finalize(statement);
     }

@@ -18,6 +18,9 @@ Status run_for(Db& db, Sql sql, const Workflow& w, Millis now) {
 
 // The place in the row of a step; WF_NOT_FOUND.
 Status step_n(Db& db, const Workflow& w, string_view step, int64_t* n) {
+  if ((w.flags & kScripted) && step.find_first_of("[ ") != string_view::npos) {
+    return Status::error(Code::invalid, "from: '%.*s' is no step of the definition: an item or an undo goes with its step", WF_SV(step));
+  }
   Query q(db, Sql::control_step_n);
   q.bind(":seq", w.seq).bind(":step", step);
   bool found;
@@ -81,8 +84,8 @@ Status retry_one(Db& db, const Workflow& w, string_view from, Millis now) {
   int64_t n = 0;
   if (!from.empty()) WF_TRY(step_n(db, w, from, &n));
   WF_TRY(check_dedup(db, w));
+  if (w.flags & kScripted) WF_TRY(retry_steps(db, w, now));  // first: it asks what was undone
   if (!from.empty()) WF_TRY(drop_steps(db, w, n, now));
-  if (w.flags & kScripted) WF_TRY(retry_steps(db, w, now));
   WF_TRY(run_for(db, Sql::control_drop_outcome, w, now));
   WF_TRY(run_for(db, Sql::control_forgive_steps, w, now));
   WF_TRY(lane_expect(db, w.lane, now));

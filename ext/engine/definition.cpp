@@ -9,6 +9,31 @@ namespace {
 
 constexpr int64_t kMostMistakes = 100;
 
+// Goes through the steps that one is behind, each once. It takes no memory: where there is none, a step is not to seem not to be behind another.
+class Behind {
+ public:
+  Behind(const Definition& d, size_t step) : d_(d), step_(step) {}
+
+  bool next() {
+    const ScriptStep& last = d_.step(step_);
+    for (size_t k = 0; k < last.after_count; ++k) {
+      const size_t before = d_.after(last, k);
+      if (!seen_[before]) found_[count_++] = static_cast<uint16_t>(before);
+      seen_[before] = true;
+    }
+    if (at_ == count_) return false;
+    step_ = found_[at_++];
+    return true;
+  }
+  size_t step() const { return step_; }
+
+ private:
+  const Definition& d_;
+  size_t step_, at_ = 0, count_ = 0;
+  uint16_t found_[kMostSteps];
+  bool seen_[kMostSteps] = {};
+};
+
 }  // namespace
 
 string_view role_key(Role role, Action action) {
@@ -40,7 +65,7 @@ Status Definition::parse(string_view document, Mistakes& mistakes) {
 }
 
 int64_t Definition::find(string_view name) const {
-  for (size_t i = 0; i < steps_.size(); ++i) {
+  for (size_t i = 0; i < steps_.size() && !name.empty(); ++i) {
     if (steps_[i].name == name) return static_cast<int64_t>(i);
   }
   return -1;
@@ -65,41 +90,20 @@ bool Definition::has_undo() const {
 }
 
 bool Definition::is_behind(size_t step, size_t other) const {
-  Text seen;
-  for (size_t i = 0; i < steps_.size(); ++i) seen.add('\0');
-  return seen.ok() && is_behind(step, other, seen);
-}
-
-bool Definition::is_behind(size_t step, size_t other, Text& seen) const {
-  for (size_t k = 0; k < steps_[step].after_count; ++k) {
-    const size_t before = after(steps_[step], k);
-    if (before == other) return true;
-    if (seen.view()[before] != 0) continue;
-    seen.data()[before] = 1;
-    if (is_behind(before, other, seen)) return true;
+  if (is_output(step)) return true;
+  if (is_line_) return other < step;
+  for (Behind all(*this, step); all.next();) {
+    if (all.step() == other) return true;
   }
   return false;
 }
 
-// Takes away again and again what comes after nothing that is left: what remains is a circle, or behind one.
-Status Definition::find_circle(int64_t* step) const {
-  *step = -1;
-  Text left;
-  for (size_t i = 0; i < size(); ++i) left.add('\1');
-  if (!left.ok()) return Status::no_memory();
-  for (bool changed = true; changed;) {
-    changed = false;
-    for (size_t i = 0; i < size(); ++i) {
-      if (left.view()[i] == 0) continue;
-      bool free = true;
-      for (size_t k = 0; k < steps_[i].after_count && free; ++k) free = left.view()[after(steps_[i], k)] == 0;
-      if (!free) continue;
-      left.data()[i] = 0;
-      changed = true;
-    }
+bool Definition::may_be_behind(size_t step, size_t other) const {
+  if (is_behind(step, other) || steps_[step].order_unknown || steps_[other].shares_name) return true;
+  for (Behind all(*this, step); all.next();) {
+    if (steps_[all.step()].order_unknown) return true;
   }
-  if (const size_t i = left.view().find('\1'); i != string_view::npos) *step = static_cast<int64_t>(i);
-  return {};
+  return false;
 }
 
 }  // namespace wf

@@ -9,6 +9,8 @@
 
 namespace wf {
 
+constexpr size_t kMostSteps = 1000;
+
 enum class Action : char { sql, task, start, sleep, await, await_event, emit };
 inline constexpr string_view kActions[] = {"sql", "task", "start", "sleep", "await", "await_event", "emit"};
 inline string_view action_name(Action action) { return kActions[static_cast<size_t>(action)]; }
@@ -51,6 +53,8 @@ struct ScriptStep : Script {
   string_view undo_task;      // queue
   Script undo;
   size_t after = 0, after_count = 0;   // in Definition::after()
+  bool order_unknown = false;   // mistakes leave open what it comes after
+  bool shares_name = false;     // by mistake, with a step behind it in the document
 
   string_view text(Role role) const { return sql[static_cast<size_t>(role)]; }
   bool has(Role role) const { return !text(role).empty(); }
@@ -88,15 +92,15 @@ class Definition {
   bool is_output(size_t step) const { return has_output_ && step + 1 == size(); }
   // Whether the statement only reads, and has columns; an undo and the statement of sql may do anything.
   bool is_query(size_t step, Role role) const;
-  // The number of the step, or -1.
+  // The number of the step, or -1. No step has an empty name.
   int64_t find(string_view name) const;
   // The numbers of the steps that `step` comes after.
   size_t after(const ScriptStep& step, size_t i) const { return static_cast<size_t>(after_[step.after + i]); }
   bool comes_after(size_t step, size_t other) const;
   // The same, or through others.
   bool is_behind(size_t step, size_t other) const;
-  // The first step that waits for itself, directly or behind a circle of others; -1: none does.
-  Status find_circle(int64_t* step) const;
+  // The same, or mistakes in the order of the steps leave it open.
+  bool may_be_behind(size_t step, size_t other) const;
   size_t fields() const { return fields_.size(); }
   const Field& field(size_t i) const { return fields_[i]; }
   bool has_undo() const;
@@ -108,7 +112,6 @@ class Definition {
 
  private:
   friend class DefinitionReader;
-  bool is_behind(size_t step, size_t other, Text& seen) const;
 
   char* texts_ = nullptr;      // the document, and the texts unescaped from it
   string_view document_;

@@ -12,7 +12,7 @@ enum class Takes : char {
 
 enum class Key : char {
   name, sql, task, start, sleep, await, await_event, emit, when, after, for_each, loop, on_error, expect, rows, input, max_attempts,
-  backoff, timeout, undo, queue, detached, description, steps, fields, output
+  backoff, timeout, undo, queue, detached, description, steps, fields, output, schema
 };
 
 struct DefinitionKey {
@@ -57,18 +57,23 @@ inline constexpr DefinitionKey kKeys[] = {
     {"steps", Key::steps, Takes::steps, "d"},
     {"input", Key::fields, Takes::input, "d"},
     {"output", Key::output, Takes::query, "d"},
+    {"$schema", Key::schema, Takes::text, "d"},  // for editors
 };
 
 // What a key takes, in words.
 const char* form(Takes takes);
 // Whether a JSON value is that; `text` is what it says if it is a string. `*number`: the integer, the duration, or 1 for the second of two
-// words. A backoff goes to `*backoff`.
-bool has_form(Takes takes, string_view json, string_view text, int64_t* number, Backoff* backoff);
+// words. A backoff goes to `*backoff`. False on a failed allocation, with `*failed` set.
+bool has_form(Takes takes, string_view json, string_view text, int64_t* number, Backoff* backoff, bool* failed);
 
 // Whether a text that may be a query is one.
 bool is_query(string_view text);
+// A letter, digit or _.
+bool is_word(char c);
 // Whether it could be the name of a parameter.
 bool is_parameter_name(string_view name);
+// Whether it is one of kBuiltIn, in any case.
+bool is_built_in(string_view name);
 // Whether the names differ at most in upper and lower case.
 bool same_letters(string_view a, string_view b);
 

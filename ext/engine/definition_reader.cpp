@@ -4,13 +4,8 @@
 #include "engine/definition_keys.h"
 
 namespace wf {
-namespace {
 
-constexpr int64_t kMostSteps = 1000;
-
-}  // namespace
-
-// Reads one document. Texts are unescaped into the second half of a block of twice its size: unescaping makes none longer.
+// Reads one document. Texts are unescaped into the second half of a block of twice its size, each once: unescaping makes none longer.
 class DefinitionReader {
  public:
   DefinitionReader(Definition& out, Mistakes& mistakes) : d_(out), mistakes_(mistakes) {}
@@ -44,7 +39,7 @@ class DefinitionReader {
   }
 
  private:
-  // The text of a JSON string, kept.
+  // The text of a JSON string, kept. Not twice for the same string: there is room for each once.
   string_view unescaped(string_view json) {
     const string_view inside = part(json, 1, json.size() - 2);
     if (inside.find('\\') == string_view::npos) return inside;
@@ -64,6 +59,7 @@ class DefinitionReader {
   void wrong(int64_t step, const char* within, string_view key, const char* wanted, string_view got) {
     Text path;
     path.add(within).add(key);
+    failed_ = failed_ || !path.ok();
     mistakes_.add(step, path.view(), "it must be %s, got %.*s", wanted, WF_SV(excerpt(got)));
   }
 
@@ -85,7 +81,7 @@ class DefinitionReader {
         continue;
       }
       seen |= uint64_t{1} << i;
-      if (json::kind(m.value()) != json::Kind::null) value(kKeys[i], m.value(), where, n, within, out);
+      value(kKeys[i], m.value(), where, n, within, out);
     }
   }
 
@@ -101,6 +97,7 @@ class DefinitionReader {
     for (const DefinitionKey& kind : kKeys) {
       if (kind.allowed(where)) allowed.add(allowed.size() != 0 ? ", " : "").add(kind.name);
     }
+    failed_ = failed_ || !allowed.ok();
     const char* at = std::strchr(kActionLetters, where);
     const char* place = where == kInUndo ? "an undo" : where == kInDocument ? "a definition" : at != nullptr ? "a step with " : "a step";
     const string_view action = at != nullptr ? kActions[at - kActionLetters] : string_view();
@@ -110,11 +107,12 @@ class DefinitionReader {
   // The value of one key; wrong ones are reported.
   void value(const DefinitionKey& kind, string_view json, char where, int64_t n, const char* within, ScriptStep* out) {
     const json::Kind is = json::kind(json);
-    const string_view text = is == json::Kind::string ? unescaped(json) : string_view();
+    // The names in `after` are unescaped when all steps are known: link_to().
+    const string_view text = is == json::Kind::string && kind.key != Key::after ? unescaped(json) : string_view();
     Script& script = where == kInUndo ? out->undo : *out;
     int64_t number = 0;
     if (kind.key == Key::steps) saw_steps_ = true;
-    if (!has_form(kind.takes, json, text, &number, &script.backoff)) return wrong(n, within, kind.name, form(kind.takes), json);
+    if (!has_form(kind.takes, json, text, &number, &script.backoff, &failed_)) return wrong(n, within, kind.name, form(kind.takes), json);
     const auto set = [&](Role role) { out->sql[static_cast<size_t>(role)] = text; };
     switch (kind.key) {
       case Key::name: out->name = text; break;
@@ -153,6 +151,7 @@ class DefinitionReader {
         break;
       case Key::queue: out->queue = text; break;
       case Key::detached: out->detached = json == "true"; break;
+      case Key::schema:
       case Key::description: break;
       case Key::steps: steps_ = json; break;
       case Key::fields: fields(json); break;
@@ -169,12 +168,14 @@ class DefinitionReader {
       failed_ = failed_ || !path.ok() || !type.ok();
       const int64_t number = index_of(kFieldTypes, type.view());
       if (!is_parameter_name(name)) mistakes_.add(-1, path.view(), "a field is named like a parameter: letters, digits and _");
-      else if (index_of(kBuiltIn, name) >= 0) mistakes_.add(-1, path.view(), "the name means something already");
+      else if (is_built_in(name)) mistakes_.add(-1, path.view(), "the name means something already");
       if (number < 0) {
         mistakes_.add(-1, path.view(), "the type must be text, integer, real, json or any, got %.*s", WF_SV(excerpt(m.value())));
       }
       for (size_t i = 0; d_.fields_.ok() && i < d_.fields_.size(); ++i) {
-        if (same_letters(d_.fields_[i].name, name)) mistakes_.add(-1, path.view(), "the field is given twice");
+        if (!same_letters(d_.fields_[i].name, name)) continue;
+        mistakes_.add(-1, path.view(), "the field is given twice: case does not matter");
+        break;
       }
       d_.fields_.add({name, static_cast<FieldType>(number < 0 ? 0 : number)});
     }
@@ -183,15 +184,19 @@ class DefinitionReader {
   void step(string_view json, int64_t n) {
     ScriptStep step;
     after_of_step_ = {};
-    if (n == kMostSteps) mistakes_.add(-1, "steps", "there may be %lld steps", static_cast<long long>(kMostSteps));
-    if (n >= kMostSteps) return;
+    constexpr int64_t most = kMostSteps;
+    if (n == most) mistakes_.add(-1, "steps", "there may be %lld steps", static_cast<long long>(most));
+    if (n >= most) return;
     if (json::kind(json) != json::Kind::object) {
+      step.order_unknown = true;
       mistakes_.add(n, {}, "it must be an object, got %.*s", WF_SV(excerpt(json)));
     } else {
       unsigned actions = 0;  // a bit for each
       bool named = false;
+      size_t afters = 0;
       for (json::Members m(json); m.next();) {
         named = named || m.key_is("name");
+        afters += m.key_is("after");
         for (size_t i = 0; i < std::size(kActions); ++i) {
           if (!m.key_is(kActions[i])) continue;
           step.action = static_cast<Action>(i);
@@ -202,6 +207,7 @@ class DefinitionReader {
       if (!one) mistakes_.add(n, {}, "it must have one of sql, task, start, sleep, await, await_event, emit");
       members(json, one ? kActionLetters[static_cast<size_t>(step.action)] : kUnknownStep, n, "", &step);
       if (!step.name.empty() || !named) check_name_of(step.name, n);
+      step.order_unknown = afters != (after_of_step_.empty() ? 0 : 1);  // else it is wrong, or given twice
       if (step.has(Role::for_each) && step.has(Role::loop)) mistakes_.add(n, "while", "for_each and while exclude each other");
     }
     d_.steps_.add(step);
@@ -214,23 +220,21 @@ class DefinitionReader {
       return mistakes_.add(n, "name", "'%.*s' is not named like a parameter: a letter or _, then letters, digits and _, at most 100",
                            WF_SV(excerpt(name)));
     }
-    for (const string_view word : kBuiltIn) {
-      if (same_letters(word, name)) return mistakes_.add(n, "name", "'%.*s' means something already", WF_SV(name));
-    }
+    if (is_built_in(name)) return mistakes_.add(n, "name", "'%.*s' means something already", WF_SV(name));
     for (size_t i = 0; i < d_.fields_.size(); ++i) {
       if (same_letters(d_.fields_[i].name, name)) return mistakes_.add(n, "name", "'%.*s' is a field of the input, too", WF_SV(name));
     }
     for (size_t i = 0; i < d_.steps_.size(); ++i) {
       if (!same_letters(d_.steps_[i].name, name)) continue;
+      d_.steps_[i].shares_name = true;
       return mistakes_.add(n, "name", "'%.*s' is the name of steps[%d], too", WF_SV(name), static_cast<int>(i));
     }
   }
 
-  // Finds the steps that each comes after, and circles among them.
+  // Finds the steps that each comes after, and circles among them; what is not known makes no circle.
   Status link() {
     if (!d_.steps_.ok() || !after_json_.ok()) return Status::no_memory();
     const size_t n = d_.steps_.size();
-    bool known = true;
     for (size_t i = 0; i < n; ++i) {
       ScriptStep& step = d_.steps_[i];
       step.after = d_.after_.size();
@@ -238,32 +242,39 @@ class DefinitionReader {
       if (json.empty()) {
         if (i != 0) d_.after_.add(static_cast<int64_t>(i) - 1);
       } else if (json::kind(json) == json::Kind::string) {
-        known = link_to(i, json) && known;
+        link_to(i, json);
       } else {
-        for (json::Elements e(json); e.next();) known = link_to(i, e.value()) && known;
+        for (json::Elements e(json); e.next();) link_to(i, e.value());
       }
       step.after_count = d_.after_.size() - step.after;
     }
     if (!d_.after_.ok()) return Status::no_memory();
-    if (!known) return {};
-    int64_t circle;
-    WF_TRY(d_.find_circle(&circle));
-    if (circle >= 0) mistakes_.add(circle, "after", "the steps wait for each other in a circle");
+    if (some_go_back_) find_circles();
     return {};
   }
 
-  bool link_to(size_t step, string_view json) {
+  void link_to(size_t step, string_view json) {
     const int64_t n = static_cast<int64_t>(step);
-    if (json::kind(json) != json::Kind::string) {
-      wrong(n, "", "after", form(Takes::after), json);
-      return false;
-    }
-    const string_view name = unescaped(json);
+    const bool is_text = json::kind(json) == json::Kind::string;
+    const string_view name = is_text ? unescaped(json) : string_view();
     const int64_t other = d_.find(name);
-    if (other < 0) mistakes_.add(n, "after", "there is no step '%.*s'", WF_SV(excerpt(name)));
+    if (!is_text) wrong(n, "", "after", form(Takes::after), json);
+    else if (other < 0) mistakes_.add(n, "after", "there is no step '%.*s'", WF_SV(excerpt(name)));
     else if (other == n) mistakes_.add(n, "after", "a step cannot come after itself");
-    else d_.after_.add(other);
-    return other >= 0 && other != n;
+    const bool known = other >= 0 && other != n;
+    if (known) d_.after_.add(other);
+    if (!known || d_.steps_[static_cast<size_t>(other)].shares_name) d_.steps_[step].order_unknown = true;
+    some_go_back_ = some_go_back_ || other > n;
+  }
+
+  // Names every circle once, at its first step.
+  void find_circles() {
+    bool told[kMostSteps] = {};
+    for (size_t i = 0; i < d_.steps_.size(); ++i) {
+      if (told[i] || !d_.is_behind(i, i)) continue;
+      mistakes_.add(static_cast<int64_t>(i), "after", "the steps wait for each other in a circle");
+      for (size_t k = i; k < d_.steps_.size(); ++k) told[k] = told[k] || (d_.is_behind(i, k) && d_.is_behind(k, i));
+    }
   }
 
   void add_output() {
@@ -288,7 +299,7 @@ class DefinitionReader {
   char* free_ = nullptr;
   string_view steps_, output_, after_of_step_;
   List<string_view> after_json_;
-  bool saw_steps_ = false, failed_ = false;
+  bool saw_steps_ = false, some_go_back_ = false, failed_ = false;
 };
 
 Status read_document(string_view document, Definition& out, Mistakes& mistakes) { return DefinitionReader(out, mistakes).read(document); }

@@ -165,7 +165,7 @@ Status explain(Db& db, string_view what, bool mermaid, Text& out) {
   Mistakes mistakes;
   Text document, title;
   int64_t seq = 0;
-  if (has_prefix(what, "{")) {
+  if (const size_t first = what.find_first_not_of(" \t\n\r"); first != string_view::npos && what[first] == '{') {
     title.add("a definition");
     WF_TRY(d.parse(what, mistakes));
     WF_TRY(check_statements(db, d, mistakes));

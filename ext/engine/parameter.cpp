@@ -1,11 +1,6 @@
 #include "engine/parameter.h"
 
 namespace wf {
-namespace {
-
-constexpr char kNotBefore[] = "this step does not come after that one";
-
-}  // namespace
 
 bool Parameters::next() {
   if (name_ == nullptr || number_ == sqlite3_bind_parameter_count(statement_)) return false;
@@ -13,8 +8,6 @@ bool Parameters::next() {
   why_not_ = resolve(name());
   return true;
 }
-
-bool Parameters::is_not_before() const { return why_not_ == kNotBefore; }
 
 // Finds out what the name stands for, or why it does not.
 const char* Parameters::resolve(string_view name) {
@@ -34,9 +27,11 @@ const char* Parameters::resolve(string_view name) {
     const Source source = static_cast<Source>(static_cast<int64_t>(Source::input) + built_in);
     parameter_ = {source, 0, member};
     const bool in_items = step.has(Role::for_each) && role_ != Role::when && role_ != Role::for_each;
-    const bool in_rounds = step.has(Role::loop) && role_ != Role::when;
+    const bool in_rounds = step.has(Role::loop) && role_ != Role::when && !undo;
+    const bool has_members = source == Source::input || source == Source::item || source == Source::error;
+    if (!member.empty() && !has_members) return "it has no members";
     if (source == Source::item && !in_items) return "it is there only in a step with for_each";
-    if (source == Source::iteration && !in_rounds) return "it is there only in a step with while";
+    if (source == Source::iteration && !in_rounds) return "it is there only in a step with while, not in its undo";
     return source == Source::error && !undo ? "it is there only in an undo" : nullptr;
   }
   for (size_t i = 0; i < d_.fields(); ++i) {
@@ -50,7 +45,7 @@ const char* Parameters::resolve(string_view name) {
   if (parameter_.index == step_) {
     return undo || (step.has(Role::loop) && role_ != Role::when) ? nullptr : "a step's own result is there only in its undo, or with while";
   }
-  return d_.is_behind(step_, parameter_.index) ? nullptr : kNotBefore;
+  return d_.may_be_behind(step_, parameter_.index) ? nullptr : "this step does not come after that one";
 }
 
 }  // namespace wf

@@ -26,11 +26,9 @@ class Parameters {
   int number() const { return number_; }
   // As it stands in the SQL, with its first character.
   const char* name() const { return name_ != nullptr ? name_ : "?"; }
-  // Why it means nothing in this place; nullptr: it is parameter().
+  // Why it means nothing in this place; nullptr: it is parameter(), or mistakes in the order of the steps leave that open.
   const char* why_not() const { return why_not_; }
   const Parameter& parameter() const { return parameter_; }
-  // The only such reason is that its step does not come before: may be wrong as long as the order of the steps has mistakes.
-  bool is_not_before() const;
 
  private:
   const char* resolve(string_view name);

@@ -108,7 +108,11 @@ Status follow(Attempt& a, Upshot upshot, int64_t* next) {
     case Upshot::stopped: break;
     case Upshot::done:
       if (a.row.begun && a.step().action != Action::sleep) WF_TRY(a.rows.forget(a.row));
-      if (!a.row.undo && a.row.item < 0 && a.step().has(Role::loop)) return a.rows.iterate(a.row, a.result.view());
+      if (!a.row.undo && a.row.item < 0 && a.step().has(Role::loop)) {
+        bool changed;
+        WF_TRY(a.has_changed(&changed));
+        return changed ? Status() : a.rows.iterate(a.row, a.result.view());
+      }
       [[fallthrough]];
     case Upshot::loop_over:
       WF_TRY(record(a, {"done", a.result.view(), {}}));

@@ -28,7 +28,7 @@ class Scripts {
   // To be called as a call of wf_run begins and ends.
   void begin() { ++calls_; }
   void end();
-  // To be called in each transaction, before its first step. `*changed`: programs and statements that were given out are no more.
+  // To be called before each step, in its transaction. `*changed`: programs and statements that were given out are no more.
   Status check_schema(bool* changed);
 
   // The version of a definition; nullptr: there is none, or it is damaged.

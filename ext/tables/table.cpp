@@ -98,7 +98,8 @@ class Planner {
     if (is_limit(constraint.op)) return;
     const char* op = operator_text(constraint.op);
     const char* collation = op != nullptr ? sqlite3_vtab_collation(&info_, i) : nullptr;
-    if (!constraint.usable || op == nullptr || collation == nullptr || sqlite3_stricmp(collation, "BINARY") != 0) {
+    // What has no affinity is compared by the affinity of the other side, which is not told: SQLite does that itself.
+    if (!constraint.usable || op == nullptr || type(constraint.iColumn) == ColumnType::any || collation == nullptr || sqlite3_stricmp(collation, "BINARY") != 0) {
       complete_ = false;
       return;
     }

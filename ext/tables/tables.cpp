@@ -47,7 +47,7 @@ constexpr Column kValues[] = {{"workflow_id", text}, {"key", text}, {"value", an
 constexpr Column kStreams[] = {{"workflow_id", text}, {"stream", text}, {"offset", integer}, {"value", any}, {"appended_at", time}};
 
 constexpr Column kQueues[] = {
-    {"queue", any}, {"concurrency", any}, {"worker_concurrency", any}, {"partition_concurrency", any}, {"hold", any}, {"rate_limit", any},
+    {"queue", text}, {"concurrency", any}, {"worker_concurrency", any}, {"partition_concurrency", any}, {"hold", any}, {"rate_limit", any},
     {"rate_per", any}, {"paused", any}, {"lease", any}, {"max_attempts", any}, {"backoff", any}, {"depth", any}, {"running", any},
     {"oldest_due_at", time},
 };

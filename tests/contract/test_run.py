@@ -931,3 +931,92 @@ def test_wf_explain_tells_what_was_undone(db):
         pass
     plan = db.wf_explain("w1")
     assert re.findall(r"^ +\d+\. \w+ +\[(.*?)\]", plan, re.M) == ["undone", "undo failed", "undone", "partly undone", "failed"], plan
+
+
+# Cancelled before anything, or in the middle of its first step
+
+
+def saga(*first):
+    return [*first, note("a", undo="INSERT INTO log VALUES('undo a')"), note("b", undo="INSERT INTO log VALUES('undo b')")]
+
+
+@pytest.mark.parametrize("first", [None, {"name": "f", "await": "go"}, {"name": "f", "sleep": "1h"}, {"name": "f", "task": "hands"},
+                                   sql("f", "UPDATE stock SET free = -1")], ids=["not begun", "await", "sleep", "task", "retry"])
+@pytest.mark.parametrize("ends", ["cancel", "timeout"])
+def test_a_workflow_that_ends_before_a_step_is_done_does_nothing_more(db, first, ends):
+    start(db, *saga(*[first] if first else []), timeout=60)
+    if first:
+        db.wf_run()
+    if ends == "cancel":
+        db.wf_cancel("w1")
+    else:
+        db.at(61)
+    while db.wf_run():
+        pass
+    assert log(db) == [] and db.wf_status("w1") == {"cancel": "cancelled", "timeout": "failed"}[ends] and db.wf_check() is None
+
+
+@pytest.mark.parametrize("undo", [{}, {"undo": "INSERT INTO log VALUES('undo a')"}])
+def test_a_loop_whose_statement_cancels_its_workflow_goes_round_no_more(db, undo):
+    start(db, note("a", **undo), sql("loop", "SELECT wf_cancel(:id)", **{"while": "SELECT :iteration < 3"}), note("c"))
+    while db.wf_run():
+        pass
+    assert log(db) == ["a", *(["undo a"] if undo else [])] and db.wf_status("w1") == "cancelled" and db.wf_check() is None
+
+
+def undone(db):
+    start(db, *saga(), sql("c", "UPDATE stock SET free = -1"), max_attempts=1)
+    while db.wf_run():
+        pass
+    assert log(db) == ["a", "b", "undo b", "undo a"] and db.wf_status("w1") == "failed"
+    db.execute("DELETE FROM log")
+    db.execute("DROP TABLE stock")
+    db.execute("CREATE TABLE stock(free)")
+
+
+def test_a_retry_from_a_step_does_again_what_was_undone_before_it(db):
+    undone(db)
+    db.wf_retry("w1", **{"from": "b"})
+    while db.wf_run():
+        pass
+    assert log(db) == ["a", "b"] and db.wf_status("w1") == "completed" and db.wf_check() is None
+
+
+def test_a_fork_does_what_was_undone(db):
+    undone(db)
+    db.wf_fork("w1", id="k")
+    while db.wf_run():
+        pass
+    assert log(db) == ["a", "b"] and db.wf_status("k") == "completed" and db.wf_check() is None
+
+
+def test_a_fork_does_items_that_were_undone(jobs):
+    start(jobs, each("SELECT id FROM job ORDER BY id", DO, undo="UPDATE job SET done = done - 1 WHERE id = :item"))
+    while jobs.wf_run():
+        pass
+    jobs.execute("DELETE FROM broken")
+    jobs.wf_fork("w1", id="k")
+    while jobs.wf_run():
+        pass
+    assert jobs.rows("SELECT id, done FROM job") == [(10, 1), (20, 1), (30, 1)] and jobs.wf_status("k") == "completed" and jobs.wf_check() is None
+
+
+@pytest.mark.parametrize("call", ["wf_retry", "wf_fork"])
+@pytest.mark.parametrize("from_", ["f[1]", "undo f"])
+def test_from_names_a_step_not_an_item(jobs, call, from_):
+    start(jobs, each("SELECT id FROM job", DO))
+    jobs.wf_run()
+    with wf_error("WF_INVALID", from_):
+        getattr(jobs, call)("w1", **{"from": from_})
+
+
+def test_a_trigger_that_a_step_has_made_in_passing_is_seen_by_the_next(db):
+    """By a function of the application, in the middle of a transaction."""
+    db.create_function("make_trigger", 0, lambda: db.execute(ROLLS_BACK.format("TEMP")) and 1)
+    start(db, note("a"), sql("b", "SELECT make_trigger()"), note("c"))
+    db.execute("INSERT INTO log VALUES('kept')")
+    db.execute("BEGIN")
+    db.execute("INSERT INTO stock(sku) VALUES('precious')")
+    db.wf_run()
+    assert db.in_transaction and log(db) == ["kept", "a"] and "ROLLBACK" in reason(db)
+    db.execute("ROLLBACK")

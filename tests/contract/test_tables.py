@@ -149,6 +149,24 @@ def test_a_filtered_ordered_or_limited_query_answers_like_a_plain_table(many):
         assert many.rows(query.format(*["wf_workflows"] * tables)) == many.rows(query.format(*["plain"] * tables)), query
 
 
+def test_a_comparison_with_a_column_takes_its_affinity(db):
+    """A value that is text on one side and a number on the other."""
+    db.wf_start("job", id="w1")
+    for payload in ("5", '"5"', "5.0", "6"):
+        db.wf_signal("w1", "s", payload)
+    db.wf_queue("q1", '{"concurrency":3}')
+    db.wf_queue("q2", '{"concurrency":4}')
+    db.execute("CREATE TEMP TABLE t(i INTEGER, x TEXT, any)")
+    db.execute("INSERT INTO t VALUES(5, '5', '5'), (3, '3', 3)")
+    for table in ("wf_signals", "wf_queues"):
+        db.execute("CREATE TEMP TABLE plain_%s AS SELECT * FROM %s" % (table, table))
+    for query in ("SELECT payload FROM {}wf_signals JOIN t ON payload = t.i", "SELECT payload FROM {}wf_signals JOIN t ON payload = t.x",
+                  "SELECT payload FROM {}wf_signals WHERE payload IN (SELECT i FROM t)", "SELECT queue FROM {}wf_queues JOIN t ON concurrency = t.any",
+                  "SELECT queue FROM {}wf_queues JOIN t ON concurrency = t.x", "SELECT queue FROM {}wf_queues WHERE rowid < '2'",
+                  "SELECT queue FROM {}wf_queues WHERE queue >= 'q2'", "SELECT queue FROM {}wf_queues WHERE queue IN ('q1', 'q2') ORDER BY queue DESC LIMIT 1"):
+        assert sorted(db.rows(query.format(""))) == sorted(db.rows(query.format("plain_"))), query
+
+
 def test_a_query_may_be_open_while_the_engine_writes(many):
     cursor = many.execute("SELECT id FROM wf_workflows ORDER BY id")
     first = cursor.fetchone()

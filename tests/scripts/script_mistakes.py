@@ -5,6 +5,7 @@ import copy
 # Tables that only mistakes use.
 SCHEMA = """
 CREATE TABLE trap(n UNIQUE ON CONFLICT ROLLBACK);
+CREATE TABLE unguarded(n);
 CREATE TABLE mine(n);
 CREATE TRIGGER mine_raises BEFORE INSERT ON mine BEGIN SELECT RAISE(ROLLBACK, 'boom') WHERE NEW.n > 5; END;
 CREATE TABLE outer_mine(n);
@@ -36,6 +37,8 @@ STATEMENTS = [
     ("EXPLAIN SELECT 1", ""),
     ("INSERT OR ROLLBACK INTO log(wf, step) VALUES(:id, 'x')", ""),
     ("UPDATE OR ROLLBACK purse SET n = NULL", ""),
+    ("INSERT OR ROLLBACK INTO unguarded VALUES(1)", "OR ROLLBACK"),
+    ("SELECT :id::x, :attempt", ":id::x"),
     ("INSERT INTO trap VALUES(1)", ""),
     ("INSERT INTO mine VALUES(1)", ""),
     ("DELETE FROM outer_mine", ""),
@@ -96,6 +99,9 @@ VALUES = [
     ("sql", "undo", "PRAGMA user_version"),
     ("sql", "when", "SELECT :zz_other"),
     ("sql", "retries", 3),
+    ("sql", "undo", None),
+    ("task", "input", None),
+    ("sleep", "when", None),
     ("sql", "For_each", "SELECT 1"),
 ]
 ACTIONS = {"sql": "SELECT 1", "task": "q", "start": "w", "sleep": 1, "await": "s", "await_event": "e", "emit": "e"}
@@ -117,6 +123,9 @@ BAD_ACTIONS = [
     ("start", 7),
     ("sql", 5),
     ("sql", ["SELECT 1"]),
+    ("sql", None),
+    ("await", None),
+    ("emit", None),
 ]
 NAMES = ["", "1a", "a b", "a-b", "é", "input", "ID", "attempt", "now", "item", "iteration", "error", "output", "x" * 101, 5]
 TOP = [
@@ -137,6 +146,9 @@ TOP = [
     ("input", {"zz_f": "number"}),
     ("input", {"zz_f": 5}),
     ("input", {"id": "text"}),
+    ("input", {"Now": "text"}),
+    ("queue", None),
+    ("$schema", 5),
 ]
 
 

@@ -86,6 +86,27 @@ TEST_F(Oom, NoTransactionIsLeftOpenWhereNoLargeStatementCanBeCompiled) {
   }
 }
 
+// A step that uses an earlier one, names in an array, durations in a backoff: what is looked at in memory of its own must not be wrong where there is none.
+TEST_F(Oom, NoMistakeOfADefinitionIsMadeUp) {
+  for (const bool sticky : {false, true}) {
+    int n = 0;
+    for (bool fired = true; fired;) {
+      SCOPED_TRACE(++n);
+      fault::Connection c(":memory:");
+      oom.arm(c.handle(), n, sticky);
+      const int code = c.run(
+          R"(SELECT wf_explain('{"steps":[{"name":"b","await":["one","two"],"timeout":"5m"},{"name":"c","sleep":"1h30m","backoff":{"initial":"5s","max":"1h"}},
+             {"name":"a","after":["c","\u0062"],"sql":"SELECT :b, :c"}],"output":"SELECT :a"}'))");
+      fired = oom.disarm(c.handle());
+      if (code != SQLITE_OK) {
+        EXPECT_EQ(code, SQLITE_NOMEM) << c.message();
+      }
+      if (HasFailure()) return;
+    }
+    EXPECT_GT(n, 20) << "hardly any allocation: the fuse is not in the line";
+  }
+}
+
 // A connection that lived through a thousand refusals is as good as new, and has not grown.
 TEST_F(Oom, MemoryOfAConnectionDoesNotGrowWithFailures) {
   fault::Connection c(":memory:");
