@@ -56,7 +56,7 @@ FROM main._wf_workflow WHERE seq = :seq
 SELECT CAST(:text AS REAL)
 
 -- name: run_status
-SELECT status, ending IS NOT NULL FROM main._wf_workflow WHERE seq = :seq
+SELECT status, ending IS NOT NULL, again FROM main._wf_workflow WHERE seq = :seq
 
 -- The first claim of an attempt.
 -- name: run_take

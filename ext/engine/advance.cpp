@@ -29,7 +29,6 @@ class Turn {
     if (next_ >= 0 && db_.data_version() == version_) go_to(next_);
     else WF_TRY(look());
     next_ = -1;
-    was_again_ = a_.again;
     *moved = *executed = false;
     if (!live_) return scope.commit();
     if (a_.program == nullptr) {
@@ -96,7 +95,10 @@ class Turn {
     *moved = true;  // also where it is put off: others may be done before it is looked at again
     *executed = a_.failed;
     next_ = -1;
-    a_.again = was_again_;
+    // Others may have come between.
+    bool changed;
+    WF_TRY(a_.look_again(&changed));
+    if (changed) return scope.commit();
     if (a_.again) WF_TRY(begin_attempt(a_));
     if (a_.row.unwritten) {
       WF_TRY(a_.rows.make(a_.row, a_.kind()));
@@ -165,7 +167,6 @@ class Turn {
   bool unbegun_ = false;    // no step has a row yet
   int64_t next_ = -1;       // the step that is known to be the next
   unsigned version_ = 0;    // of the file, when that was found out
-  bool was_again_ = false;  // as the turn began
   bool fresh_ = false;      // the row was put in line by this turn
 };
 
@@ -194,7 +195,8 @@ Status advance_by(Turn& turn, Db& db, const Batch& batch, bool inside, int64_t* 
 }  // namespace
 
 Status advance(Db& db, Scripts& scripts, int64_t seq, Millis now, const Batch& batch, int64_t* executed, bool* moved) {
-  if (!db.autocommit() && batch.steps > 1) {
+  const bool transaction = !db.autocommit();
+  if (transaction && batch.steps > 1) {
     // In a transaction of the caller nothing is durable yet. A savepoint for each step would copy the same pages again and again; one for
     // all of them does as well, as long as none fails.
     WriteScope scope(db);
@@ -203,6 +205,7 @@ Status advance(Db& db, Scripts& scripts, int64_t seq, Millis now, const Batch& b
     WF_TRY(advance_by(turn, db, batch, true, executed, moved));
     if (!turn.undone()) return scope.commit();
   }
+  if (transaction && db.autocommit()) return Status::error(Code::state, "the transaction was rolled back, because nothing less could be");
   Turn turn(db, scripts, seq, now, false);
   return advance_by(turn, db, batch, false, executed, moved);
 }

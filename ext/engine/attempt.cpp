@@ -66,12 +66,17 @@ Status Attempt::has_changed(bool* changed) {
   *changed = false;
   if (!nested) return {};
   nested = false;
+  return look_again(changed);
+}
+
+Status Attempt::look_again(bool* changed) {
   Query q(db, Sql::run_status);
   q.bind(":seq", seq);
   bool found;
   WF_TRY(q.next(&found));
   const State state = found ? state_of(q.text(0)) : State::failed;
   *changed = (state != State::pending && state != State::waiting) || (q.integer(1) != 0) != ending;
+  again = q.integer(2) != 0;
   return {};
 }
 

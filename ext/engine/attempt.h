@@ -52,6 +52,8 @@ struct Attempt {
 
   // Whether the statements so far have ended, paused or deleted the workflow.
   Status has_changed(bool* changed);
+  // The same of whoever has written since it was looked at; else `again` is as it is now.
+  Status look_again(bool* changed);
 
   // Forgets what came of the last one.
   void clear();

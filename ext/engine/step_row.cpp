@@ -50,7 +50,9 @@ Status StepRows::add(string_view name, string_view kind, Millis due, string_view
 
 Status StepRows::make(StepRow& row, string_view kind) {
   row.unwritten = false;
-  WF_TRY(add(row.name.view(), kind, now_, {}, nullptr));
+  int64_t added = 0;
+  WF_TRY(add(row.name.view(), kind, now_, {}, &added));
+  if (added == 0) return number(row.name.view(), &row.n);  // someone else has been here meanwhile
   row.n = sqlite3_last_insert_rowid(db_.handle());
   return {};
 }

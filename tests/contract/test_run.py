@@ -1020,3 +1020,44 @@ def test_a_trigger_that_a_step_has_made_in_passing_is_seen_by_the_next(db):
     db.wf_run()
     assert db.in_transaction and log(db) == ["kept", "a"] and "ROLLBACK" in reason(db)
     db.execute("ROLLBACK")
+
+
+BETWEEN = {
+    "the step": (lambda other: other.wf_run(limit=1), "completed", ["first", "s", "s", "t"]),
+    "all of it": (lambda other: other.wf_run(), "completed", ["first", "s", "s", "t"]),
+    "a cancel": (lambda other: other.wf_cancel("w1"), "cancelled", ["first"]),
+    "a pause": (lambda other: other.wf_pause("w1"), "paused", ["first"]),
+    "a delete": (lambda other: other.wf_delete("w1", force=True), None, ["first"]),
+}
+
+
+@pytest.mark.parametrize("journal", ["wal", "delete"])
+@pytest.mark.parametrize("act, status, wanted", BETWEEN.values(), ids=BETWEEN)
+def test_what_others_do_before_a_failure_is_recorded_stands(db, connect, act, status, wanted, journal):
+    """Between what is taken back and the record of why, another process comes: then it has not failed."""
+    db.execute("PRAGMA journal_mode = " + journal)
+    other = connect()
+    other.at(0)
+    other.execute("PRAGMA busy_timeout = 0")
+    db.wf_queue("default", '{"concurrency":1,"hold":"started"}')
+    failing, done = [], []
+    db.create_function("who", 0, lambda: failing.append(1) or 1)
+    other.create_function("who", 0, lambda: 2)
+    start(db, note("first"), sql("s", "INSERT INTO log SELECT 's' FROM json_each('[1,2]') WHERE value <= who()", expect=2, max_attempts=1), note("t"))
+
+    def between():
+        if failing and not done and not db.in_transaction:
+            try:
+                done.append(act(other))
+            except sqlite3.OperationalError:  # not yet
+                pass
+        return 0
+
+    db.set_progress_handler(between, 1)
+    db.wf_run(limit=2)
+    db.set_progress_handler(None, 1)
+    assert done, "nobody came between"
+    db.wf_run()
+    assert db.wf_status("w1") == status and log(db) == wanted
+    assert db.value("SELECT count(*) FROM _wf_failure") == 0 and db.wf_check() is None
+    assert db.value("SELECT count(*) FROM _wf_workflow WHERE limited IS NOT NULL AND finished_at IS NOT NULL") == 0
