@@ -163,6 +163,8 @@ class Query {
   Query& operator=(const Query&) = delete;
   ~Query() { Db::give_back(statement_, slot_); }
 
+  // Whether it has this parameter.
+  bool has(const char* name) const { return statement_ != nullptr && index(name) != 0; }
   // Whether the statement exists; tells a missing table from a failing statement.
   bool prepared() const { return statement_ != nullptr; }
 

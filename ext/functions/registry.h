@@ -26,7 +26,7 @@ enum class OptionType : char {
 };
 
 struct Option {
-  const char* name;
+  char name[23];  // in place: a pointer would cost more, for it has to be relocated
   OptionType type;
   const char* summary;
   int64_t min = 0, max = 0;  // of integer and duration

@@ -10,6 +10,7 @@
 // Times are compared as the text that they are shown as. Times in that form have the order of their milliseconds, so every
 // comparison with a text is a comparison with the first millisecond whose text is not before, or is after, that text.
 
+#include <charconv>
 #include <new>
 
 #include "base/json.h"
@@ -279,6 +280,23 @@ Status in_values(sqlite3_value* list, Text& out) {
 // How many parameters of the query a letter of the plan stands for.
 int parameters_of(char letter) { return letter == 'E' ? 2 : 1; }
 
+// The name of a parameter: ":p3", or ":p3_1" for the second value of a short IN.
+class ParameterName {
+ public:
+  explicit ParameterName(int number, int value = -1) {
+    char* end = std::to_chars(text_ + 2, text_ + 8, number).ptr;
+    if (value >= 0) {
+      *end++ = '_';
+      end = std::to_chars(end, end + 4, value).ptr;
+    }
+    *end = '\0';
+  }
+  const char* c_str() const { return text_; }
+
+ private:
+  char text_[16] = ":p";
+};
+
 // The query of the plan, with a parameter for each value of a short IN.
 Status query_of(const char* plan, int argc, sqlite3_value** argv, Text& out) {
   string_view rest(std::strchr(plan, '\n') + 1);
@@ -291,7 +309,7 @@ Status query_of(const char* plan, int argc, sqlite3_value** argv, Text& out) {
     if (!array.ok()) return Status::no_memory();
     const size_t at = rest.find(array.view());
     out.add(part(rest, 0, at)).add('(');
-    for (int k = 0; k < few; ++k) out.add(k == 0 ? ":p" : ",:p").add_integer(parameter).add('_').add_integer(k);
+    for (int k = 0; k < few; ++k) out.add(k == 0 ? "" : ",").add(ParameterName(parameter, k).c_str());
     out.add(')');
     rest = part(rest, at + array.size());
   }
@@ -330,11 +348,7 @@ class Binder {
   }
 
  private:
-  void next(const Value& value) {
-    char name[16];
-    sqlite3_snprintf(sizeof name, name, ":p%d", ++parameter_);
-    query_.bind_copy(name, value);
-  }
+  void next(const Value& value) { query_.bind_copy(ParameterName(++parameter_).c_str(), value); }
 
   Status bind_in(sqlite3_value* list) {
     const int few = few_parameters(list);
@@ -352,9 +366,7 @@ class Binder {
         values = InValues(list);
         item = values.next();
       }
-      char name[16];
-      sqlite3_snprintf(sizeof name, name, ":p%d_%d", parameter_, k);
-      query_.bind_copy(name, Value::from(item));
+      query_.bind_copy(ParameterName(parameter_, k).c_str(), Value::from(item));
     }
     return {};
   }
@@ -365,7 +377,7 @@ class Binder {
 
 // Parameters that a named query may have beside the plan's.
 Status bind_facts(const TableObject& table, Query& query) {
-  query.bind(":now", table.db->clock());
+  if (query.has(":now")) query.bind(":now", table.db->clock());
   Text json;
   if (table.table->query == Sql::table_functions) {
     add_functions_json(json);

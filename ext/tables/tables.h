@@ -15,7 +15,7 @@ enum class ColumnType : char {
 };
 
 struct Column {
-  const char* name;
+  char name[23];  // in place: a pointer would cost more, for it has to be relocated
   ColumnType type;
 };
 
