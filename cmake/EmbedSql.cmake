@@ -14,10 +14,15 @@
 #
 # A statement whose name begins with `fragment_` is none: its text stands for `{{rest_of_the_name}}` in the statements after it.
 #
+# The words in kWords take one byte each in the embedded text; ext/base/sql.cpp puts them back.
+#
 # Only string commands are used, never list commands: `;`, `[` and `]` in SQL would break those.
 cmake_minimum_required(VERSION 3.22)
 
 set(kDelimiter "~sql~")
+# Longer ones before those that they begin with; each takes a control character from 14 on that is none of white space.
+set(kWords "main._wf_workflow" "main._wf_step" "main._wf_" "SELECT " "WHERE " " AND " " NOT NULL" "FROM " "coalesce(" "status" " THEN " "due_at")
+set(kFirstWord 14)
 set(kPieceBytes 15000)   # compilers differ in how long one literal may be; 16,380 bytes is the lowest limit
 
 # Appends `text` to the variable `out` as one or more adjacent raw string literals.
@@ -123,6 +128,16 @@ foreach(file IN LISTS files)
       string(APPEND schemas "Sql::${name}, ")
     endif()
 
+    set(code ${kFirstWord})
+    foreach(word IN LISTS kWords)
+      string(ASCII ${code} character)
+      string(FIND "${text}" "${character}" clash)
+      if(NOT clash EQUAL -1)
+        message(FATAL_ERROR "${file}: statement ${name} contains the control character ${code}")
+      endif()
+      string(REPLACE "${word}" "${character}" text "${text}")
+      math(EXPR code "${code} + 1")
+    endforeach()
     string(LENGTH "${text}" length)
     math(EXPR size "${length} + 1")
     string(APPEND names "  ${name},\n")
@@ -132,6 +147,13 @@ foreach(file IN LISTS files)
     string(APPEND entries "  {offsetof(Texts, ${name}_), ${length}},\n")
     math(EXPR count "${count} + 1")
   endwhile()
+endforeach()
+
+set(words "")
+set(code ${kFirstWord})
+foreach(word IN LISTS kWords)
+  string(APPEND words "    case ${code}: return \"${word}\";\n")
+  math(EXPR code "${code} + 1")
 endforeach()
 
 set(header "// Generated from sql/*.sql at build time; edit those.
@@ -146,8 +168,10 @@ enum class Sql : unsigned short {
 ${names}  count_
 };
 
-// Its text, which ends in NUL.
-std::string_view sql_text(Sql statement);
+// Its text, in which a character may stand for a word.
+std::string_view packed_sql(Sql statement);
+// The word; empty: the character is itself.
+std::string_view sql_word(char character);
 
 // What makes version 1 of the file format out of nothing, version 2 out of version 1, and so on.
 constexpr Sql kSchemas[] = {${schemas}};
@@ -174,9 +198,15 @@ ${entries}};
 
 }  // namespace
 
-std::string_view sql_text(Sql statement) {
+std::string_view packed_sql(Sql statement) {
   const auto& place = kPlaces[static_cast<unsigned>(statement)];
   return {reinterpret_cast<const char*>(&kTexts) + place.at, place.length};
+}
+
+std::string_view sql_word(char character) {
+  switch (character) {
+${words}    default: return {};
+  }
 }
 
 }  // namespace wf

@@ -22,9 +22,9 @@
 namespace {
 
 bool compiles(sqlite3* handle, wf::Sql sql) {
-  const std::string_view text = wf::sql_text(sql);
+  const wf::SqlText text(sql);
   sqlite3_stmt* statement = nullptr;
-  const bool ok = sqlite3_prepare_v2(handle, text.data(), static_cast<int>(text.size()), &statement, nullptr) == SQLITE_OK;
+  const bool ok = text.ok() && sqlite3_prepare_v2(handle, text.c_str(), -1, &statement, nullptr) == SQLITE_OK;
   sqlite3_finalize(statement);
   return ok;
 }

@@ -70,9 +70,10 @@ int register_close_hook(sqlite3* handle, Db* db) {
 
 Status connect_close_hook(sqlite3* handle) {
   // Preparing it connects the table.
-  const string_view text = sql_text(Sql::close_hook);
+  const SqlText text(Sql::close_hook);
+  if (!text.ok()) return Status::no_memory();
   sqlite3_stmt* statement = nullptr;
-  const int rc = sqlite3_prepare_v2(handle, text.data(), static_cast<int>(text.size()), &statement, nullptr);
+  const int rc = sqlite3_prepare_v2(handle, text.c_str(), -1, &statement, nullptr);
   sqlite3_finalize(statement);
   return rc == SQLITE_OK ? Status() : Status::sqlite(rc, handle);
 }

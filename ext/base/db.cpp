@@ -29,12 +29,17 @@ Status Db::prepare(string_view text, sqlite3_stmt** out) {
   return rc == SQLITE_OK ? Status() : Status::sqlite(rc, handle_);
 }
 
+Status Db::prepare(Sql sql, sqlite3_stmt** out) {
+  const SqlText text(sql);
+  return text.ok() ? prepare(text.view(), out) : Status::no_memory();
+}
+
 Status Db::borrow(Sql sql, sqlite3_stmt** out, Slot** slot) {
   Slot& cached = cache_[static_cast<size_t>(sql)];
   *slot = nullptr;
-  if (cached.in_use) return prepare(sql_text(sql), out);
+  if (cached.in_use) return prepare(sql, out);
   if (cached.statement == nullptr) {
-    WF_TRY(prepare(sql_text(sql), &cached.statement));
+    WF_TRY(prepare(sql, &cached.statement));
     ++cached_;
     cached.in_use = true;
     if (cached_ > kMostCached) make_room();
@@ -112,7 +117,9 @@ void Db::give_back(sqlite3_stmt* statement, Slot* slot) {
 }
 
 Status Db::script(Sql sql) {
-  const int rc = sqlite3_exec(handle_, sql_text(sql).data(), nullptr, nullptr, nullptr);
+  const SqlText text(sql);
+  if (!text.ok()) return Status::no_memory();
+  const int rc = sqlite3_exec(handle_, text.c_str(), nullptr, nullptr, nullptr);
   return rc == SQLITE_OK ? Status() : Status::sqlite(rc, handle_);
 }
 

@@ -13,10 +13,10 @@
 
 #include <iterator>
 
+#include "base/sql.h"
 #include "base/status.h"
 #include "base/time.h"
 #include "base/value.h"
-#include "sql_statements.h"
 
 namespace wf {
 
@@ -132,6 +132,7 @@ class Db {
   static constexpr size_t kTexts = 4;
 
   Status prepare(string_view text, sqlite3_stmt** out);
+  Status prepare(Sql sql, sqlite3_stmt** out);
   Status read_version(bool* exists, int64_t* version);
   bool is_listed(sqlite3_stmt* statement) const;
   void drop(Slot& slot);

@@ -78,7 +78,8 @@ int prepare(Db& db, string_view sql, sqlite3_stmt** out, const char** tail) {
 Status can_roll_back(Db& db, string_view sql, bool* out) {
   *out = false;
   Text text;
-  text.add(sql_text(Sql::explain)).add(' ').add(sql);
+  add_sql(Sql::explain, text);
+  text.add(' ').add(sql);
   if (!text.ok()) return Status::no_memory();
   sqlite3_stmt* statement = nullptr;
   int rc = prepare(db, text.view(), &statement, nullptr);

@@ -23,8 +23,9 @@ void Scripts::free(void* scripts) {
 Status Scripts::check_schema(bool* changed) {
   *changed = witness_ == nullptr;
   if (witness_ == nullptr) {
-    const string_view sql = sql_text(Sql::run_witness);
-    const int rc = sqlite3_prepare_v3(db_.handle(), sql.data(), static_cast<int>(sql.size()), SQLITE_PREPARE_PERSISTENT, &witness_, nullptr);
+    const SqlText sql(Sql::run_witness);
+    if (!sql.ok()) return Status::no_memory();
+    const int rc = sqlite3_prepare_v3(db_.handle(), sql.c_str(), -1, SQLITE_PREPARE_PERSISTENT, &witness_, nullptr);
     if (rc != SQLITE_OK) return Status::sqlite(rc, db_.handle());
   }
   const int rc = sqlite3_step(witness_);

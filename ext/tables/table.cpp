@@ -197,9 +197,9 @@ class Planner {
       info_.idxNum |= 1 << i;
     }
     columns.add('\0');
-    if (!columns.ok() || !letters_.ok() || !where_.ok() || !order_.ok()) return SQLITE_NOMEM;
-    const string_view query = sql_text(table_.query);
-    char* select = sqlite3_mprintf(sql_text(Sql::table_select).data(), columns.data(), query.data());
+    const SqlText query(table_.query), frame(Sql::table_select);
+    if (!columns.ok() || !query.ok() || !frame.ok() || !letters_.ok() || !where_.ok() || !order_.ok()) return SQLITE_NOMEM;
+    char* select = sqlite3_mprintf(frame.c_str(), columns.data(), query.c_str());
     if (select == nullptr) return SQLITE_NOMEM;
     info_.idxStr = sqlite3_mprintf("%.*s\n%z%.*s%.*s", WF_SV(letters_.view()), select, WF_SV(where_.view()), WF_SV(order_.view()));
     info_.needToFreeIdxStr = 1;
