@@ -50,7 +50,7 @@ constexpr const char* kCalls[] = {
     "SELECT wf_schedule('s', '@daily', 'memory'), wf_unschedule('s')",
     "SELECT wf_define('d', '{\"steps\":[{\"name\":\"s\",\"sql\":\"SELECT 1\"}]}'), wf_explain('d')",
     "SELECT wf_start('d', NULL, '{\"id\":\"e\"}'), wf_run(), wf_undefine('d')",
-    "SELECT wf_begin('a', 'x'), wf_resolve('a', 'x', 'done')",
+    "SELECT wf_start('job', NULL, '{\"id\":\"begun\"}'), wf_begin('begun', 'x'), wf_resolve('begun', 'x', 'done')",
     "SELECT wf_purge('{\"older_than\":\"1d\"}'), wf_check(), wf_tick(), wf_wait(0)",
 };
 
