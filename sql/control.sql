@@ -84,11 +84,11 @@ FROM main._wf_workflow WHERE seq = :seq
 -- name: fork_large_input
 INSERT INTO main._wf_large(wf, what, value) SELECT :new, 0, value FROM main._wf_large WHERE wf = :seq AND what = 0
 
+-- (Of a scripted workflow: run_fork_steps.)
 -- name: fork_steps
-INSERT INTO main._wf_step(wf, name, kind, status, attempts, begun_at, at, due_at, nonce, topics, how, output, error)
-SELECT :new, name, kind, status, attempts, begun_at, at, due_at, CASE WHEN status = 'failed' THEN nonce END, topics, how, output, error
-FROM main._wf_step
-WHERE wf = :seq AND (status IN ('done', 'skipped') OR (status = 'failed' AND nonce = 1)) AND kind <> 'undo' AND (:n IS NULL OR n < :n) ORDER BY n
+INSERT INTO main._wf_step(wf, name, kind, status, attempts, begun_at, at, due_at, topics, how, output, error)
+SELECT :new, name, kind, status, attempts, begun_at, at, due_at, topics, how, output, error
+FROM main._wf_step WHERE wf = :seq AND status = 'done' AND (:n IS NULL OR n < :n) ORDER BY n
 
 -- name: purge_workflows
 SELECT w.seq FROM main._wf_workflow AS w JOIN main._wf_lane AS l ON l.lane = w.lane

@@ -47,3 +47,7 @@ s.name || '@' || strftime('%Y-%m-%dT%H:%M:%S', (s.last_at - (s.last_at % 1000 + 
 -- name: fragment_may_be_poison
 w.lost + 1 >= coalesce(
   w.max_attempts, (SELECT max_attempts FROM main._wf_queue WHERE queue = l.queue), (SELECT value FROM main._wf_meta WHERE key = 'max_attempts'), 10)
+
+-- Whether the row l of _wf_step is the for_each that has listed the row s, which is then an item: `step[i]`.
+-- name: fragment_lists_item
+instr(s.name, '[') AND l.name = substr(s.name, 1, instr(s.name, '[') - 1)

@@ -141,7 +141,7 @@ WHERE wf = :seq AND name >= :step || '[' AND name < :step || '\' AND status = 'f
 -- Drops the steps from :n on; items go with the step that has listed them, whenever they were recorded.
 -- name: run_drop_steps
 DELETE FROM main._wf_step AS s
-WHERE wf = :seq AND :n <= coalesce((SELECT l.n FROM main._wf_step AS l WHERE l.wf = :seq AND instr(s.name, '[') AND l.name = substr(s.name, 1, instr(s.name, '[') - 1)), n)
+WHERE wf = :seq AND :n <= coalesce((SELECT l.n FROM main._wf_step AS l WHERE l.wf = :seq AND {{lists_item}}), n)
 
 -- The copy of a scripted workflow: the steps that are over, and lists of items, of which what is open is as if it had been stopped.
 -- name: run_fork_steps
@@ -152,7 +152,7 @@ SELECT :new, name, kind, CASE WHEN is_over THEN status ELSE 'failed' END, attemp
 FROM (SELECT s.*, (s.status IN ('done', 'skipped') OR (s.status = 'failed' AND s.nonce IS 1)) AND NOT EXISTS (
                 SELECT 1 FROM main._wf_step AS u WHERE u.wf = :seq AND u.kind = 'undo' AND u.status = 'done'
                 AND (u.name = 'undo ' || s.name OR (u.name >= 'undo ' || s.name || '[' AND u.name < 'undo ' || s.name || '\'))) AS is_over, coalesce(l.how, s.how) AS list, coalesce(l.n, s.n) AS since
-      FROM main._wf_step AS s LEFT JOIN main._wf_step AS l ON l.wf = s.wf AND instr(s.name, '[') AND l.name = substr(s.name, 1, instr(s.name, '[') - 1)
+      FROM main._wf_step AS s LEFT JOIN main._wf_step AS l ON l.wf = s.wf AND {{lists_item}}
       WHERE s.wf = :seq AND s.kind <> 'undo')
 WHERE (:n IS NULL OR since < :n) AND (is_over OR list LIKE '{"items":%')
 ORDER BY n

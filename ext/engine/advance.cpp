@@ -84,6 +84,7 @@ class Turn {
     return scope.commit();
   }
 
+  bool inside() const { return inside_; }
   // Whether the workflow is over, and there is no need to look again.
   bool ended() const { return a_.ended; }
 
@@ -170,19 +171,16 @@ class Turn {
   bool fresh_ = false;      // the row was put in line by this turn
 };
 
-}  // namespace
-
-namespace {
-
-// One step after the other, until the batch is full, nothing can be done, or the workflow is over. With `inside` it stops before a failure.
-Status advance_by(Turn& turn, Db& db, const Batch& batch, bool inside, int64_t* executed, bool* moved) {
+// One step after the other, until the batch is full, nothing can be done, or the workflow is over. Inside the caller's scope it stops before
+// a failure.
+Status advance_by(Turn& turn, Db& db, const Batch& batch, int64_t* executed, bool* moved) {
   *executed = 0;
   *moved = false;
   for (bool locked = !db.autocommit(); *executed < batch.steps && (*executed == 0 || db.wall_clock() < batch.until); locked = !db.autocommit()) {
     bool more = false, one = false;
     WF_TRY(turn.take(locked, &more, &one));
     if (turn.undone()) {
-      if (inside) return {};
+      if (turn.inside()) return {};
       WF_TRY(turn.record_failure(&more, &one));
     }
     *executed += one;
@@ -202,12 +200,12 @@ Status advance(Db& db, Scripts& scripts, int64_t seq, Millis now, const Batch& b
     WriteScope scope(db);
     WF_TRY(scope.begin(Inline::refused, "wf_run", true));
     Turn turn(db, scripts, seq, now, true);
-    WF_TRY(advance_by(turn, db, batch, true, executed, moved));
+    WF_TRY(advance_by(turn, db, batch, executed, moved));
     if (!turn.undone()) return scope.commit();
   }
   if (transaction && db.autocommit()) return Status::error(Code::state, "the transaction was rolled back, because nothing less could be");
   Turn turn(db, scripts, seq, now, false);
-  return advance_by(turn, db, batch, false, executed, moved);
+  return advance_by(turn, db, batch, executed, moved);
 }
 
 Status wake_steps(Db& db, string_view topic, Millis now) {

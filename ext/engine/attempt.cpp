@@ -80,30 +80,31 @@ Status Attempt::look_again(bool* changed) {
   return {};
 }
 
-Status Attempt::condition(Role role, bool* holds) {
+// Hands the first column of a query's first row to `use`, if there is a row.
+template <class F>
+Status Attempt::first(Role role, F&& use) {
   sqlite3_stmt* statement;
   bool there;
-  *holds = false;
   WF_TRY(prepare(role, &statement));
   if (stopped()) return {};
   const int before = sqlite3_total_changes(db.handle());
   WF_TRY(next_row(statement, &there));
-  *holds = there && sqlite3_column_double(statement, 0) != 0;
+  if (there) use(sqlite3_column_value(statement, 0));
   return end_query(statement, before);
 }
 
+Status Attempt::condition(Role role, bool* holds) {
+  *holds = false;
+  return first(role, [&](sqlite3_value* value) { *holds = sqlite3_value_double(value) != 0; });
+}
+
 Status Attempt::single(Role role, Text& buffer, Value* out) {
-  sqlite3_stmt* statement;
-  bool there;
   *out = {};
-  WF_TRY(prepare(role, &statement));
-  if (stopped()) return {};
-  const int before = sqlite3_total_changes(db.handle());
-  WF_TRY(next_row(statement, &there));
-  if (there) *out = Value::from(sqlite3_column_value(statement, 0));
-  buffer.add(out->bytes);
-  out->bytes = buffer.view();
-  WF_TRY(end_query(statement, before));
+  WF_TRY(first(role, [&](sqlite3_value* value) {
+    *out = Value::from(value);
+    buffer.add(out->bytes);
+    out->bytes = buffer.view();
+  }));
   return buffer.ok() ? Status() : Status::no_memory();
 }
 

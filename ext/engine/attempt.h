@@ -76,6 +76,8 @@ struct Attempt {
   Status prepare(Role role, sqlite3_stmt** out);
   Status next_row(sqlite3_stmt* statement, bool* there);
   Status end_query(sqlite3_stmt* statement, int changes_before);
+  template <class F>
+  Status first(Role role, F&& use);
   bool foreign_keys_violated() const;
 };
 
