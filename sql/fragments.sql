@@ -26,7 +26,7 @@
     UNION ALL
     SELECT min(due_at) FROM main._wf_workflow WHERE lane = _wf_lane.lane AND place = 3))
 
--- The id of the last workflow that a schedule, s, has started: as id_of() of ext/engine/schedule.cpp makes it.
+-- The id of the last workflow that a schedule, s, has started: as id_of() of ext/schedules/schedule.cpp makes it.
 -- name: fragment_last_firing
 s.name || '@' || strftime('%Y-%m-%dT%H:%M:%S', (s.last_at - (s.last_at % 1000 + 1000) % 1000) / 1000, 'unixepoch')
        || CASE s.last_at % 1000 WHEN 0 THEN '' ELSE printf('.%03d', (s.last_at % 1000 + 1000) % 1000) END || 'Z'

@@ -1,4 +1,4 @@
--- Workflows scripted in SQL: their definitions, and one step after the other. ext/engine/step_row.h says what the rows of _wf_step mean here.
+-- Workflows scripted in SQL: their definitions, and one step after the other. ext/scripts/step_row.h says what the rows of _wf_step mean here.
 
 -- name: explain
 EXPLAIN

@@ -5,7 +5,7 @@
 #include "base/scope.h"
 #include "engine/finish.h"
 #include "engine/lease.h"
-#include "engine/schedule.h"
+#include "schedules/schedule.h"
 
 namespace wf {
 namespace {

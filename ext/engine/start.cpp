@@ -5,8 +5,8 @@
 #include "base/hash.h"
 #include "base/json.h"
 #include "base/scope.h"
-#include "engine/compile.h"
 #include "engine/lane.h"
+#include "scripts/compile.h"
 
 namespace wf {
 namespace {

@@ -2,9 +2,9 @@
 
 #include "base/json.h"
 #include "base/scope.h"
-#include "engine/advance.h"
 #include "engine/lane.h"
 #include "engine/lease.h"
+#include "scripts/advance.h"
 
 namespace wf {
 namespace {

@@ -1,6 +1,6 @@
 // wf_schedule and wf_unschedule.
 
-#include "engine/schedule.h"
+#include "schedules/schedule.h"
 
 #include "base/json.h"
 #include "functions/call.h"

@@ -1,9 +1,9 @@
 // wf_define, wf_undefine, wf_explain, wf_run: workflows scripted in SQL.
 
-#include "engine/compile.h"
-#include "engine/explain.h"
-#include "engine/run.h"
 #include "functions/call.h"
+#include "scripts/compile.h"
+#include "scripts/explain.h"
+#include "scripts/run.h"
 
 namespace wf {
 

@@ -1,0 +1,294 @@
+#include "scripts/action.h"
+
+#include "base/json.h"
+#include "engine/control.h"
+#include "engine/start.h"
+#include "engine/wait.h"
+
+namespace wf {
+namespace {
+
+class Execution {
+ public:
+  Execution(Attempt& attempt, Upshot* upshot) : a_(attempt), row_(attempt.row), upshot_(upshot) { *upshot_ = Upshot::stopped; }
+
+  Status execute() {
+    if (row_.begun) return decide();
+    const ScriptStep& s = a_.step();
+    if (row_.undo) {
+      if (!s.undo_task.empty()) return start_child();
+      WF_TRY(a_.run(Role::undo));
+      return a_.stopped() ? Status() : done();
+    }
+    if (row_.item < 0) {
+      bool holds = true;
+      const bool begun_before = row_.iteration != 0 || row_.items >= 0;
+      if (s.has(Role::when) && !begun_before) WF_TRY(a_.condition(Role::when, &holds));
+      if (a_.stopped()) return {};
+      if (!holds) return came(Upshot::skipped);
+      if (s.has(Role::for_each)) return expand();
+      if (s.has(Role::loop)) WF_TRY(a_.condition(Role::loop, &holds));
+      if (a_.stopped()) return {};
+      if (!holds) return end_loop();
+    }
+    switch (s.action) {
+      case Action::sql:
+        if (a_.definition().is_output(row_.step)) {
+          Text buffer;
+          Value value;
+          WF_TRY(a_.single_json(Role::action, buffer, &value));
+          add_json(value, a_.result);
+        } else {
+          WF_TRY(a_.run(Role::action));
+        }
+        return a_.stopped() ? Status() : done();
+      case Action::task:
+      case Action::start: return start_child();
+      case Action::sleep: return begin_sleep();
+      case Action::await:
+      case Action::await_event: return begin_wait();
+      case Action::emit: return emit();
+    }
+    return {};
+  }
+
+ private:
+  // Something has happened to what was opened, or its time is up.
+  Status decide() {
+    const ScriptStep& s = a_.step();
+    if (a_.is_child()) return decide_child();
+    if (s.action != Action::sleep) return decide_wait();
+    if (row_.due > a_.now) return open(row_.due, {});
+    a_.result.add('"').add(TimeText(row_.due, TimeForm::sql).view()).add('"');
+    return done();
+  }
+
+  Status begin_sleep() {
+    Millis duration = a_.step().duration;
+    if (a_.step().has(Role::action)) {
+      Text buffer;
+      Value value;
+      WF_TRY(a_.single(Role::action, buffer, &value));
+      if (a_.stopped()) return {};
+      const bool real = value.type == Value::Type::real, number = real || value.type == Value::Type::integer;
+      const double seconds = real ? value.real : static_cast<double>(value.integer);
+      const bool ok = number ? seconds_to_millis(seconds, &duration) && duration >= 0
+                             : value.type == Value::Type::text && parse_duration(value.bytes, &duration);
+      if (!ok) return a_.fail("sql", "the query of sleep gives no duration"), Status();
+    }
+    row_.due = later(a_.now, duration);
+    if (duration == 0) return decide();
+    return open(row_.due, {});
+  }
+
+  Status begin_wait() {
+    const ScriptStep& s = a_.step();
+    Text topics;
+    if (s.action == Action::await) {
+      topics.add(s.target[0] == '[' ? "" : "[").add(s.target).add(s.target[0] == '[' ? "" : "]");
+    } else {
+      Text name;
+      WF_TRY(event_name(name));
+      if (a_.stopped()) return {};
+      topics.add('[');
+      json::quote(name.view(), topics);
+      topics.add(']');
+    }
+    if (!topics.ok()) return Status::no_memory();
+    row_.topics.clear();
+    row_.topics.add(topics.view());
+    row_.due = s.timeout == kNoTime ? kNoTime : later(a_.now, s.timeout);
+    return decide_wait();
+  }
+
+  Status decide_wait() {
+    const bool event = a_.step().action == Action::await_event;
+    const WaitKind kind = event ? WaitKind::event : WaitKind::signal;
+    bool satisfied;
+    WF_TRY(a_.rows.renumber(row_, a_.kind()));  // the number by which a signal knows who has taken it
+    WF_TRY(decide_step(a_.db, a_.seq, row_.n, kind, row_.topics.view(), row_.due, a_.now, &satisfied, a_.result));
+    if (satisfied) return done();
+    if (event) WF_TRY(a_.rows.wait_for(row_, "e", row_.topics.view()));
+    return open(row_.due, row_.topics.view());
+  }
+
+  // The name of an event, as it stands there or as a query gives it.
+  Status event_name(Text& out) {
+    if (!a_.step().has(Role::action)) {
+      out.add(a_.step().target);
+      return {};
+    }
+    Value value;
+    WF_TRY(a_.single(Role::action, out, &value));
+    if (a_.stopped()) return {};
+    if (value.type != Value::Type::text) return a_.fail("sql", "the query gives no name of an event"), Status();
+    Status named = check_name("the name of the event", out.view());
+    if (!named.ok()) a_.fail("sql", named.message());
+    return {};
+  }
+
+  Status emit() {
+    Text name, buffer, held;
+    Value payload, standing;
+    bool first;
+    WF_TRY(event_name(name));
+    if (a_.stopped()) return {};
+    WF_TRY(input(Role::input, buffer, &payload));
+    if (a_.stopped()) return {};
+    WF_TRY(emit_event(a_.db, name.view(), payload, {true, a_.now}, &first, held, &standing));
+    add_json(first ? payload : standing, a_.result);
+    return done();
+  }
+
+  // What a child or an event gets: of its query, else the item, else the workflow's input.
+  Status input(Role role, Text& buffer, Value* out) {
+    if (a_.step().has(role)) return a_.single_json(role, buffer, out);
+    if (row_.item >= 0) {
+      WF_TRY(a_.facts.item(row_.base(), buffer));
+      *out = Value::text(buffer.view());
+      // An item that is text holding JSON is meant as JSON.
+      Text text;
+      if (json::kind(buffer.view()) == json::Kind::string) json::unquote(buffer.view(), text);
+      if (json::valid(text.view())) {
+        buffer.clear();
+        buffer.add(text.view());
+        *out = Value::text(buffer.view());
+      }
+      return buffer.ok() && text.ok() ? Status() : Status::no_memory();
+    }
+    return a_.facts.input(out);
+  }
+
+  // ---- Children ------------------------------------------------------------------------------------------------------
+  Status child_id(Text& out) {
+    WF_TRY(a_.facts.load());
+    out.add(a_.facts.id()).add('/').add(row_.name.view());
+    if (!row_.undo && a_.step().has(Role::loop)) out.add('[').add_integer(row_.iteration).add(']');
+    if (a_.facts.redo() != 0) out.add('~').add_integer(a_.facts.redo());
+    return out.ok() ? Status() : Status::no_memory();
+  }
+
+  Status start_child() {
+    const ScriptStep& s = a_.step();
+    Text id, buffer;
+    Start child;
+    WF_TRY(child_id(id));
+    WF_TRY(input(row_.undo ? Role::undo_input : Role::input, buffer, &child.input));
+    if (a_.stopped()) return {};
+    const Script& script = row_.undo ? s.undo : s;
+    const bool start = !row_.undo && s.action == Action::start;
+    Text undo;
+    undo.add(kUndo).add(s.name);
+    if (!undo.ok()) return Status::no_memory();
+    child.name = start ? s.target : row_.undo ? undo.view() : s.name;
+    if (!start) child.queue = row_.undo ? s.undo_task : s.target;
+    else if (!s.queue.empty()) child.queue = s.queue;
+    child.has_queue = !start || !s.queue.empty();
+    child.id = id.view();
+    child.priority = a_.priority;
+    child.parent = a_.seq;
+    child.detached = start && s.detached;
+    child.max_attempts = script.max_attempts;
+    child.has_backoff = script.has_backoff;
+    child.backoff = script.backoff;
+    if (!row_.undo) child.timeout = s.timeout;
+    Status checked = check_id("the child's id", id.view());
+    Name name;
+    if (checked.ok()) checked = wf::start(a_.db, child, {true, a_.now}, &name);
+    WF_TRY(a_.own(static_cast<Status&&>(checked)));
+    if (a_.stopped()) return {};
+    if (child.detached) {
+      a_.result.add("{\"id\":");
+      json::quote(name.view(), a_.result);
+      a_.result.add('}');
+      return done();
+    }
+    // One that had failed before is given another chance, with this step.
+    Handle handle;
+    handle.id = name.view();
+    Workflow w;
+    WF_TRY(load(a_.db, handle, &w));
+    if (w.state == State::failed || w.state == State::cancelled) {
+      bool changed;
+      WF_TRY(retry(a_.db, w, {}, a_.now, &changed));
+    } else if (is_terminal(w.state)) {
+      return decide_child();
+    }
+    Text topics;
+    topics.add('[').add_integer(w.seq).add(']');
+    if (!topics.ok()) return Status::no_memory();
+    WF_TRY(a_.rows.wait_for(row_, "w", topics.view()));
+    return open(kNoTime, {});
+  }
+
+  Status decide_child() {
+    Text id;
+    WF_TRY(child_id(id));
+    Query q(a_.db, Sql::workflow_outcome);
+    q.bind(":id", id.view());
+    bool found;
+    WF_TRY(q.next(&found));
+    const State state = found ? state_of(q.text(0)) : State::failed;
+    if (found && !is_terminal(state)) return open(kNoTime, {});
+    if (state == State::completed) {
+      add_json(q.value(1), a_.result);
+      return done();
+    }
+    a_.fail("child", found ? "the child was cancelled" : "the child was deleted", true);
+    if (found && !q.is_null(2)) {
+      a_.error.clear();
+      add_json(q.value(2), a_.error);
+    }
+    return {};
+  }
+
+  // ---- for_each and while --------------------------------------------------------------------------------------------
+  Status expand() {
+    if (row_.items >= 0) {  // before a retry: what it was to be done for stands
+      WF_TRY(a_.rows.open_items(row_, row_.items));
+      return came(Upshot::items);
+    }
+    Text items;
+    Numbers ends;
+    WF_TRY(a_.list(Role::for_each, items, ends));
+    if (a_.stopped()) return {};
+    for (size_t i = 0, from = 0; i < ends.size(); from = static_cast<size_t>(ends[i]), ++i) {
+      Text name;
+      name.add(row_.name.view()).add('[').add_integer(static_cast<int64_t>(i)).add(']');
+      if (!name.ok()) return Status::no_memory();
+      WF_TRY(a_.rows.add(name.view(), a_.kind(), a_.now, part(items.view(), from, static_cast<size_t>(ends[i]) - from), nullptr));
+    }
+    WF_TRY(a_.rows.open_items(row_, static_cast<int64_t>(ends.size())));
+    return came(Upshot::items);
+  }
+
+  Status end_loop() {
+    WF_TRY(a_.facts.output(row_.name.view(), a_.result));
+    if (a_.result.size() == 0) a_.result.add("null");
+    row_.attempts = 0;
+    return came(Upshot::loop_over);
+  }
+
+  // ---- What came of it -----------------------------------------------------------------------------------------------
+  Status came(Upshot upshot) {
+    *upshot_ = upshot;
+    return {};
+  }
+
+  Status done() { return came(Upshot::done); }
+
+  Status open(Millis due, string_view topics) {
+    WF_TRY(a_.rows.open(row_, due, topics));
+    return came(Upshot::waits);
+  }
+
+  Attempt& a_;
+  StepRow& row_;
+  Upshot* upshot_;
+};
+
+}  // namespace
+
+Status execute(Attempt& attempt, Upshot* upshot) { return Execution(attempt, upshot).execute(); }
+
+}  // namespace wf

@@ -1,0 +1,26 @@
+// The loop in which a workflow scripted in SQL is advanced, one step after the other. What its steps do is in action.h, what follows from
+// it in progress.h and frontier.h, and what is stored of them in step_row.h.
+#pragma once
+
+#include "scripts/script.h"
+
+namespace wf {
+
+// How long to keep at one workflow.
+struct Batch {
+  int64_t steps;   // at most
+  Millis until;    // by the wall clock; kNoTime: no matter how long
+};
+
+// Executes the next steps of the workflow `seq`, each in a write scope of its own: a step's statement and its record stand or fall
+// together, and a statement that fails leaves nothing but the record of its failure. `*executed` is the number of steps, `*moved`:
+// something was done. Errors are those that are no fault of a step (SQLite is busy, interrupted, out of memory ...), and WF_STATE if a
+// statement has ended the transaction.
+Status advance(Db& db, Scripts& scripts, int64_t seq, Millis now, const Batch& batch, int64_t* executed, bool* moved);
+
+// The steps of scripted workflows that wait for this topic (see _wf_waiter) are to be looked at, and so are their workflows.
+Status wake_steps(Db& db, string_view topic, Millis now);
+// The same for the awaits of one workflow, for a signal.
+Status wake_awaits(Db& db, const Workflow& workflow, string_view signal, Millis now);
+
+}  // namespace wf

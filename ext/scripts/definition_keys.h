@@ -1,0 +1,80 @@
+// The keys of a definition: where each is allowed, and what it takes.
+#pragma once
+
+#include "scripts/definition.h"
+
+namespace wf {
+
+enum class Takes : char {
+  text, name, names, sql, query, name_or_query, duration, duration_or_query, attempts, count, rows, on_error, boolean, backoff, after, undo,
+  steps, input
+};
+
+enum class Key : char {
+  name, sql, task, start, sleep, await, await_event, emit, when, after, for_each, loop, on_error, expect, rows, input, max_attempts,
+  backoff, timeout, undo, queue, detached, description, steps, fields, output, schema
+};
+
+struct DefinitionKey {
+  const char* name;
+  Key key;
+  Takes takes;
+  const char* on;   // the places where it is allowed, a letter for each
+
+  bool allowed(char where) const { return std::strchr(on, where) != nullptr; }
+};
+
+// A step has the letter of its action (s sql, t task, r start, z sleep, w await, v await_event, e emit: in the order of kActions), or x
+// if it has none or several; u is the object of an undo, d the document itself.
+inline constexpr char kActionLetters[] = "strzwve";
+inline constexpr char kUnknownStep = 'x', kInUndo = 'u', kInDocument = 'd';
+
+inline constexpr const char* kEvery = "strzwvex";
+inline constexpr DefinitionKey kKeys[] = {
+    {"name", Key::name, Takes::name, kEvery},
+    {"sql", Key::sql, Takes::sql, "su"},
+    {"task", Key::task, Takes::name, "tu"},
+    {"start", Key::start, Takes::name, "r"},
+    {"sleep", Key::sleep, Takes::duration_or_query, "z"},
+    {"await", Key::await, Takes::names, "w"},
+    {"await_event", Key::await_event, Takes::name_or_query, "v"},
+    {"emit", Key::emit, Takes::name_or_query, "e"},
+    {"when", Key::when, Takes::query, kEvery},
+    {"after", Key::after, Takes::after, kEvery},
+    {"for_each", Key::for_each, Takes::query, "str"},
+    {"while", Key::loop, Takes::query, "strzwv"},
+    {"on_error", Key::on_error, Takes::on_error, kEvery},
+    {"expect", Key::expect, Takes::count, "s"},
+    {"rows", Key::rows, Takes::rows, "s"},
+    {"input", Key::input, Takes::query, "treu"},
+    {"max_attempts", Key::max_attempts, Takes::attempts, "strzwveud"},
+    {"backoff", Key::backoff, Takes::backoff, "strzwveud"},
+    {"timeout", Key::timeout, Takes::duration, "trwvd"},
+    {"undo", Key::undo, Takes::undo, kEvery},
+    {"queue", Key::queue, Takes::name, "rd"},
+    {"detached", Key::detached, Takes::boolean, "r"},
+    {"description", Key::description, Takes::text, "strzwved"},
+    {"steps", Key::steps, Takes::steps, "d"},
+    {"input", Key::fields, Takes::input, "d"},
+    {"output", Key::output, Takes::query, "d"},
+    {"$schema", Key::schema, Takes::text, "d"},  // for editors
+};
+
+// What a key takes, in words.
+const char* form(Takes takes);
+// Whether a JSON value is that; `text` is what it says if it is a string. `*number`: the integer, the duration, or 1 for the second of two
+// words. A backoff goes to `*backoff`. False on a failed allocation, with `*failed` set.
+bool has_form(Takes takes, string_view json, string_view text, int64_t* number, Backoff* backoff, bool* failed);
+
+// Whether a text that may be a query is one.
+bool is_query(string_view text);
+// A letter, digit or _.
+bool is_word(char c);
+// Whether it could be the name of a parameter.
+bool is_parameter_name(string_view name);
+// Whether it is one of kBuiltIn, in any case.
+bool is_built_in(string_view name);
+// Whether the names differ at most in upper and lower case.
+bool same_letters(string_view a, string_view b);
+
+}  // namespace wf

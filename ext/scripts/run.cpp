@@ -1,0 +1,71 @@
+#include "scripts/run.h"
+
+#include "base/scope.h"
+#include "engine/claim.h"
+#include "engine/housekeeping.h"
+#include "scripts/advance.h"
+
+namespace wf {
+namespace {
+
+// How long a workflow is kept at before others are looked at again: they may come before it.
+constexpr int64_t kMostSteps = 32;
+constexpr Millis kMostTime = 50;
+
+// The workflow to advance, 0 if there is none; what is due by itself is done on the way.
+Status choose(Db& db, const Run& args, const Now& given, Millis* time, int64_t* seq) {
+  *seq = 0;
+  WriteScope scope(db);
+  WF_TRY(scope.begin(Inline::refused, "wf_run"));
+  WF_TRY(call_time(db, given, time));
+  const Millis now = *time;
+  WF_TRY(do_what_is_due(db, now));
+  if (args.id.empty()) {
+    WF_TRY(next_scripted(db, args.queues, now, seq));
+    return scope.commit();
+  }
+  Handle handle;
+  handle.id = args.id;
+  Workflow w;
+  WF_TRY(load(db, handle, &w));
+  if (!(w.flags & kScripted)) return Status::error(Code::state, "workflow '%.*s' is not scripted in SQL", WF_SV(w.id.view()));
+  if ((w.state == State::pending || w.state == State::waiting) && w.due_at != kNoTime && w.due_at <= now) *seq = w.seq;
+  return scope.commit();
+}
+
+Status run_steps(Db& db, const Run& args, const Now& now, int64_t* count) {
+  Scripts* scripts = Scripts::of(db);
+  if (scripts == nullptr) return Status::no_memory();
+  scripts->begin();
+  const Millis began = db.wall_clock();
+  const auto is_over = [&] { return *count >= args.limit || (*count != 0 && args.budget != kNoTime && db.wall_clock() - began >= args.budget); };
+  for (int64_t before = 0; !is_over();) {
+    Millis time;
+    int64_t seq;
+    WF_TRY(choose(db, args, now, &time, &seq));
+    if (seq == 0) return {};
+    const int64_t left = args.limit - *count;
+    Batch batch{left < kMostSteps ? left : kMostSteps, db.wall_clock() + kMostTime};
+    if (args.budget != kNoTime && began + args.budget < batch.until) batch.until = began + args.budget;
+    int64_t executed;
+    bool any;
+    WF_TRY(advance(db, *scripts, seq, time, batch, &executed, &any));
+    *count += executed;
+    if (!any && seq == before) return {};  // nothing can be done, although it seems due
+    before = any ? 0 : seq;
+  }
+  return {};
+}
+
+}  // namespace
+
+Status run(Db& db, const Run& args, const Now& now, int64_t* count) {
+  *count = 0;
+  const Db::Running running(db);
+  if (!running.alone()) return Status::error(Code::context, "wf_run() cannot run inside a step that it runs");
+  Status status = run_steps(db, args, now, count);
+  if (Scripts* scripts = Scripts::of(db); scripts != nullptr) scripts->end();
+  return status;
+}
+
+}  // namespace wf

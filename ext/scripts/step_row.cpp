@@ -1,0 +1,209 @@
+#include "scripts/step_row.h"
+
+#include <charconv>
+
+namespace wf {
+namespace {
+
+constexpr string_view kItems = "{\"items\":", kIteration = "{\"iteration\":";
+
+// Reads the number that follows upon `before`, if that is there.
+void read_after(string_view before, string_view text, int64_t* number) {
+  const size_t at = text.find(before);
+  if (at != string_view::npos) std::from_chars(text.data() + at + before.size(), text.data() + text.size(), *number);
+}
+
+}  // namespace
+
+void StepRow::clear() {
+  n = 0;
+  undo = begun = unwritten = false;
+  item = -1;
+  attempts = iteration = 0;
+  items = -1;
+  due = kNoTime;
+  topics.clear();
+}
+
+Status StepRow::read(const Query& q, int column) {
+  n = q.integer(column);
+  name = q.text(column + 1);
+  undo = q.text(column + 2) == "undo";
+  attempts = q.integer(column + 3);
+  begun = q.integer(column + 4) != 0;
+  due = q.integer_or(column + 5, kNoTime);
+  topics.add(q.text(column + 6));
+  const string_view text = name.view(), how = q.text(column + 7);
+  read_after("[", text, &item);
+  read_after(kIteration, how, &iteration);
+  read_after(kItems, how, &items);
+  return topics.ok() ? Status() : Status::no_memory();
+}
+
+Status StepRows::add(string_view name, string_view kind, Millis due, string_view topics, int64_t* added) {
+  Query q(db_, Sql::run_add);
+  q.bind(":seq", seq_).bind(":step", name).bind(":kind", kind).bind(":now", now_).bind_time(":due", due).bind_name(":topics", topics);
+  WF_TRY(q.run());
+  if (added != nullptr) *added += q.changes();
+  return {};
+}
+
+Status StepRows::make(StepRow& row, string_view kind) {
+  row.unwritten = false;
+  int64_t added = 0;
+  WF_TRY(add(row.name.view(), kind, now_, {}, &added));
+  if (added == 0) return number(row.name.view(), &row.n);  // someone else has been here meanwhile
+  row.n = sqlite3_last_insert_rowid(db_.handle());
+  return {};
+}
+
+Status StepRows::open(const StepRow& row, Millis due, string_view topics, string_view how) {
+  Query q(db_, Sql::run_open);
+  q.bind(":n", row.n).bind(":now", now_).bind_time(":due", due).bind_name(":topics", topics).bind_name(":how", how);
+  return q.run();
+}
+
+Status StepRows::open(const StepRow& row, Millis due, string_view topics) { return open(row, due, topics, {}); }
+
+Status StepRows::open_items(const StepRow& row, int64_t count) {
+  if (row.items >= 0) {
+    Query q(db_, Sql::run_items_again);
+    q.bind(":seq", seq_).bind(":step", row.name.view()).bind(":now", now_);
+    WF_TRY(q.run());
+  }
+  Text how;
+  how.add(kItems).add_integer(count).add('}');
+  return how.ok() ? open(row, kNoTime, {}, how.view()) : Status::no_memory();
+}
+
+Status StepRows::wait_for(const StepRow& row, string_view kind, string_view topics) {
+  Query q(db_, Sql::run_wait);
+  q.bind(":kind", kind).bind(":topics", topics).bind(":seq", seq_).bind(":step", row.name.view());
+  return q.run();
+}
+
+Status StepRows::forget(const StepRow& row) {
+  Query q(db_, Sql::run_forget);
+  q.bind(":seq", seq_).bind(":step", row.name.view());
+  return q.run();
+}
+
+Status StepRows::iterate(const StepRow& row, string_view output) {
+  Text how;
+  how.add(kIteration).add_integer(row.iteration + 1).add('}');
+  Query q(db_, Sql::run_iterate);
+  q.bind(":n", row.n).bind(":now", now_).bind(":how", how.view()).bind(":output", output);
+  return how.ok() ? q.run() : Status::no_memory();
+}
+
+Status StepRows::retry(const StepRow& row, Millis due, string_view error) {
+  Query q(db_, Sql::run_retry);
+  q.bind(":n", row.n).bind(":attempts", row.attempts + 1).bind(":now", now_).bind(":due", due).bind(":error", error);
+  return q.run();
+}
+
+Status StepRows::put_off(const StepRow& row, Millis due, string_view error) {
+  Query q(db_, Sql::run_unfit);
+  q.bind(":n", row.n).bind(":due", due).bind(":error", error);
+  return q.run();
+}
+
+Status StepRows::record(const StepRow& row, string_view kind, const StepEnd& end, bool nested, bool* inserted) {
+  *inserted = row.unwritten;
+  if (!row.unwritten) {
+    Query q(db_, Sql::run_record);
+    q.bind(":n", row.n).bind(":status", end.status).bind(":now", now_).bind_name(":output", end.output).bind_name(":error", end.error);
+    if (end.goes_on) q.bind(":goes_on", int64_t{1});
+    WF_TRY(q.run());
+    *inserted = q.changes() == 0;
+  }
+  if (!*inserted) return {};
+  Query q(db_, nested ? Sql::run_insert_if : Sql::run_insert);
+  q.bind(":seq", seq_).bind(":step", row.name.view()).bind(":kind", kind).bind(":status", end.status).bind(":now", now_);
+  q.bind_name(":topics", row.topics.view()).bind_name(":output", end.output);
+  return q.run();
+}
+
+Status StepRows::renumber(StepRow& row, string_view kind) {
+  {
+    Query q(db_, Sql::run_renumber);
+    q.bind(":n", row.n);
+    WF_TRY(q.run());
+    if (q.changes() == 0) return {};
+  }
+  const int64_t before = row.n;
+  WF_TRY(number(row.name.view(), &row.n));
+  if (kind != "await") return {};
+  // By this number a signal knows who has taken it.
+  Query q(db_, Sql::run_move_signals);
+  q.bind(":seq", seq_).bind(":n", row.n).bind(":before", before);
+  return q.run();
+}
+
+Status StepRows::next_planned(bool* found) {
+  Query q(db_, Sql::run_next_planned);
+  q.bind(":seq", seq_).bind(":now", now_);
+  WF_TRY(q.run());
+  *found = q.changes() != 0;
+  return {};
+}
+
+Status StepRows::again(string_view name, int64_t* added) {
+  Query q(db_, Sql::run_again);
+  q.bind(":seq", seq_).bind(":step", name).bind(":now", now_);
+  WF_TRY(q.run());
+  *added += q.changes();
+  return {};
+}
+
+Status StepRows::number(string_view name, int64_t* n) {
+  Query q(db_, Sql::run_last_n);
+  q.bind(":seq", seq_).bind(":step", name);
+  bool found;
+  WF_TRY(q.next(&found));
+  *n = found ? q.integer(0) : 0;
+  return {};
+}
+
+Status StepRows::is_unchanged(const StepRow& row, bool* unchanged) {
+  Query q(db_, Sql::run_row);
+  q.bind(":n", row.n).bind(":seq", seq_);
+  bool found;
+  WF_TRY(q.next(&found));
+  *unchanged = found && q.integer(0) == row.attempts && q.integer(1) != 0;
+  return {};
+}
+
+Status StepRows::exists(Sql sql, string_view name, bool* found) {
+  Query q(db_, sql);
+  q.bind(":seq", seq_).bind(":step", name);
+  return q.next(found);
+}
+
+Status StepRows::items(string_view step, bool* open, Text& results) {
+  WF_TRY(exists(Sql::run_items_open, step, open));
+  if (*open) return {};
+  Query q(db_, Sql::run_items);
+  q.bind(":seq", seq_).bind(":step", step);
+  for (bool first = true;; first = false) {
+    bool row;
+    WF_TRY(q.next(&row));
+    if (!row) break;
+    results.add(first ? "[" : ",").add(q.text(0));
+  }
+  results.add(results.size() == 0 ? "[]" : "]");
+  return results.ok() ? Status() : Status::no_memory();
+}
+
+Status StepRows::next_due(Millis* due, bool* waits) {
+  Query q(db_, Sql::run_due);
+  q.bind(":seq", seq_);
+  bool row;
+  WF_TRY(q.next(&row));
+  const Millis ready = q.integer_or(0, kNoTime), waiting = q.integer_or(1, kNoTime);
+  *due = ready == kNoTime || (waiting != kNoTime && waiting < ready) ? waiting : ready;
+  *waits = q.integer(2) != 0;
+  return {};
+}
+
+}  // namespace wf
