@@ -1,0 +1,143 @@
+#include "base/json_scan.h"
+
+namespace wf::json {
+namespace {
+
+// Checks text from front to back; `at` is the place, the functions say whether what they name stands there and pass it.
+class Checker {
+ public:
+  explicit Checker(string_view text) : text_(text) {}
+
+  bool document() {
+    // What is open, a bit a level: 1 an object, 0 an array.
+    unsigned char open[kMaxDepth / 8 + 1] = {};
+    int depth = 0;
+    for (;;) {
+      blanks();
+      const char c = peek();
+      if (c == '{' || c == '[') {
+        if (depth == kMaxDepth) return false;
+        const bool object = c == '{';
+        ++at_;
+        blanks();
+        if (peek() == (object ? '}' : ']')) {
+          ++at_;
+        } else {
+          unsigned char& bits = open[depth / 8];
+          const auto mask = static_cast<unsigned char>(1u << (depth % 8));
+          bits = static_cast<unsigned char>(object ? bits | mask : bits & ~mask);
+          ++depth;
+          if (object && !key()) return false;
+          continue;
+        }
+      } else if (!scalar()) {
+        return false;
+      }
+      // A value has ended: close what ends here, or go on to the next member or element.
+      for (;;) {
+        blanks();
+        if (depth == 0) return at_ == text_.size();
+        const bool object = open[(depth - 1) / 8] >> ((depth - 1) % 8) & 1;
+        const char after = peek();
+        if (after == ',') {
+          ++at_;
+          blanks();
+          if (object && !key()) return false;
+          break;
+        }
+        if (after != (object ? '}' : ']')) return false;
+        ++at_;
+        --depth;
+      }
+    }
+  }
+
+ private:
+  char peek() const { return at_ < text_.size() ? text_[at_] : '\0'; }
+  void blanks() {
+    while (at_ < text_.size() && is_blank(text_[at_])) ++at_;
+  }
+  bool word(string_view expected) {
+    if (part(text_, at_, expected.size()) != expected) return false;
+    at_ += expected.size();
+    return true;
+  }
+  bool key() {
+    if (!string()) return false;
+    blanks();
+    if (peek() != ':') return false;
+    ++at_;
+    return true;
+  }
+  bool scalar() {
+    switch (peek()) {
+      case '"': return string();
+      case 't': return word("true");
+      case 'f': return word("false");
+      case 'n': return word("null");
+      default: return number();
+    }
+  }
+  bool digits() {
+    if (!is_digit(peek())) return false;
+    while (is_digit(peek())) ++at_;
+    return true;
+  }
+  bool number() {
+    if (peek() == '-') ++at_;
+    if (peek() == '0') ++at_;
+    else if (!digits()) return false;
+    if (peek() == '.') {
+      ++at_;
+      if (!digits()) return false;
+    }
+    if (peek() == 'e' || peek() == 'E') {
+      ++at_;
+      if (peek() == '+' || peek() == '-') ++at_;
+      if (!digits()) return false;
+    }
+    return true;
+  }
+  bool string() {
+    if (peek() != '"') return false;
+    ++at_;
+    while (at_ < text_.size()) {
+      const auto c = static_cast<unsigned char>(text_[at_]);
+      if (c == '"') {
+        ++at_;
+        return true;
+      }
+      if (c < 0x20) return false;
+      if (c == '\\') {
+        ++at_;
+        const char escaped = peek();
+        if (escaped == 'u') {
+          for (int i = 1; i <= 4; ++i) {
+            if (at_ + static_cast<size_t>(i) >= text_.size() || hex_digit(text_[at_ + static_cast<size_t>(i)]) < 0) return false;
+          }
+          at_ += 5;
+        } else if (escaped != '\0' && std::strchr("\"\\/bfnrt", escaped) != nullptr) {
+          ++at_;
+        } else {
+          return false;
+        }
+      } else if (c < 0x80) {
+        ++at_;
+      } else {
+        const size_t length = utf8_length(part(text_, at_));
+        if (length == 0) return false;
+        at_ += length;
+      }
+    }
+    return false;
+  }
+
+  string_view text_;
+  size_t at_ = 0;
+};
+
+}  // namespace
+
+bool valid(string_view text) { return Checker(text).document(); }
+
+}  // namespace wf::json

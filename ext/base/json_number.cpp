@@ -1,0 +1,117 @@
+#include <algorithm>
+
+#include "base/json_scan.h"
+
+namespace wf::json {
+namespace {
+
+size_t count_digits(string_view digits) {
+  return digits.size() - static_cast<size_t>(std::count(digits.begin(), digits.end(), '.'));
+}
+
+constexpr int64_t kHuge = int64_t{1} << 60;
+
+}  // namespace
+
+Decimal decimal(string_view number) {
+  Decimal result;
+  size_t at = 0;
+  if (at < number.size() && number[at] == '-') {
+    result.negative = true;
+    ++at;
+  }
+  const size_t from = at;
+  bool fraction = false;
+  while (at < number.size() && (is_digit(number[at]) || number[at] == '.')) {
+    if (number[at] == '.') fraction = true;
+    else if (fraction) --result.exponent;
+    ++at;
+  }
+  string_view digits = part(number, from, at - from);
+  if (at < number.size()) {  // e or E
+    ++at;
+    const bool negative = number[at] == '-';
+    if (number[at] == '-' || number[at] == '+') ++at;
+    int64_t exponent = 0;
+    for (; at < number.size(); ++at) {
+      if (exponent < kHuge / 10) exponent = exponent * 10 + (number[at] - '0');
+    }
+    result.exponent += negative ? -exponent : exponent;
+  }
+  while (!digits.empty() && (digits[0] == '0' || digits[0] == '.')) digits = part(digits, 1);
+  while (!digits.empty() && (digits.back() == '0' || digits.back() == '.')) {
+    if (digits.back() == '0') ++result.exponent;
+    digits = part(digits, 0, digits.size() - 1);
+  }
+  result.digits = digits;
+  if (digits.empty()) {
+    result.negative = false;
+    result.exponent = 0;
+  }
+  return result;
+}
+
+bool same_number(const Decimal& a, const Decimal& b) {
+  if (a.negative != b.negative || a.exponent != b.exponent || count_digits(a.digits) != count_digits(b.digits)) return false;
+  size_t i = 0, j = 0;
+  while (i < a.digits.size() && j < b.digits.size()) {
+    if (a.digits[i] == '.') ++i;
+    else if (b.digits[j] == '.') ++j;
+    else if (a.digits[i++] != b.digits[j++]) return false;
+  }
+  return true;
+}
+
+namespace {
+
+// digits * 10^exponent as an integer, rounded half up where `round`.
+bool scaled(const Decimal& number, int64_t exponent, bool round, int64_t* out) {
+  int64_t drop = exponent < 0 ? -exponent : 0;  // digits behind the point
+  const auto count = static_cast<int64_t>(count_digits(number.digits));
+  if (!round && drop > 0) return false;
+  int64_t value = 0, seen = 0;
+  bool up = false;
+  for (const char c : number.digits) {
+    if (c == '.') continue;
+    if (seen++ >= count - drop) {
+      up = count - drop >= 0 && seen - 1 == count - drop && c >= '5';
+      break;
+    }
+    if (value > (INT64_MAX - (c - '0')) / 10) return false;
+    value = value * 10 + (c - '0');
+  }
+  for (; exponent > 0 && value != 0; --exponent) {
+    if (value > INT64_MAX / 10) return false;
+    value *= 10;
+  }
+  value += up;
+  *out = number.negative ? -value : value;
+  return true;
+}
+
+}  // namespace
+
+bool to_integer(string_view number, int64_t* out) {
+  const Decimal value = decimal(number);
+  return scaled(value, value.exponent, false, out);
+}
+
+bool to_thousandths(string_view number, int64_t* out) {
+  const Decimal value = decimal(number);
+  return scaled(value, value.exponent + 3, true, out);
+}
+
+double to_real(string_view number) {
+  const Decimal value = decimal(number);
+  double result = 0;
+  for (const char c : value.digits) {
+    if (c != '.') result = result * 10 + (c - '0');
+  }
+  int64_t exponent = value.exponent < -400 ? -400 : value.exponent > 400 ? 400 : value.exponent;
+  for (; exponent > 0; --exponent) result *= 10;
+  double divisor = 1;
+  for (; exponent < 0 && divisor < 1e300; ++exponent) divisor *= 10;
+  return value.negative ? -result / divisor : result / divisor;
+}
+
+}  // namespace wf::json
