@@ -331,8 +331,11 @@ Status decide_wait(Db& db, const Workflow& w, Millis now, bool* satisfied) {
       read_how(q.text(5), &row);
       Text output;
       WF_TRY(decide_open(db, w, row, now, satisfied, output));
+    } else if (q.text(0) == "step") {
+      *satisfied = false;  // held in doubt, until wf_resolve: no time ends that
+      due = kNoTime;
     } else {
-      *satisfied = false;  // held in doubt, until wf_resolve
+      return Status::error(Code::state, "step '%.*s' of workflow '%.*s' waits, but of no known kind: its row is damaged", WF_SV(row.step), WF_SV(w.id.view()));
     }
   }
   if (*satisfied) return {};

@@ -35,7 +35,7 @@ Status send_signal(Db& db, string_view id, string_view signal, const Value& payl
 Status emit_event(Db& db, string_view event, const Value& payload, const Now& now, bool* first, Text& buffer, Value* standing);
 
 // Looks whether the open wait of a waiting workflow is satisfied. If so, its outcome is recorded, and the caller moves the workflow on.
-// If not, the workflow is put back to where it waits.
+// If not, the workflow is put back to where it waits, and is not due any more. WF_STATE if the stored wait cannot be one.
 Status decide_wait(Db& db, const Workflow& workflow, Millis now, bool* satisfied);
 
 // Looks whether what a step of a scripted workflow waits for, a signal or an event, has come, or its time is up; then `output` is the outcome. `n` is
