@@ -1,0 +1,91 @@
+#include "engine/claim_take.h"
+
+#include "base/hash.h"
+#include "engine/finish.h"
+#include "engine/lane.h"
+#include "engine/lease.h"
+#include "engine/wait.h"
+
+namespace wf {
+namespace {
+
+// The second half of a new token: random, or where machines repeat each other's calls a function of what they share.
+Status new_nonce(Db& db, const Workflow& w, int64_t* nonce) {
+  bool is_explicit;
+  WF_TRY(clock_is_explicit(db, &is_explicit));
+  uint64_t bits;
+  if (is_explicit) {
+    SettingValue epoch;
+    WF_TRY(read_setting(db, Setting::epoch, &epoch));
+    Text seed;
+    seed.add_integer(epoch.value.integer).add(' ').add_integer(w.seq).add(' ').add_integer(w.attempt + w.resumed).add(' ').add(w.id.view());
+    if (!seed.ok()) return Status::no_memory();
+    bits = hash64(seed.view());
+  } else {
+    Db::randomness(&bits, sizeof bits);
+  }
+  *nonce = static_cast<int64_t>(bits >> 1);
+  if (*nonce == 0) *nonce = 1;
+  return {};
+}
+
+// Leases the workflow; it is due, and whoever held it has lost it.
+Status take(Db& db, const Claim& args, const Workflow& w, int64_t lost, Millis now) {
+  QueueSettings settings;
+  WF_TRY(read_queue(db, w.queue.view(), &settings));
+  Millis lease;
+  WF_TRY(lease_of(db, args, settings, &lease));
+  int64_t nonce = 0;
+  WF_TRY(new_nonce(db, w, &nonce));
+  const bool again = w.again != 0 || w.is_claimed();
+  if (!args.key.empty()) {
+    Query q(db, Sql::claim_free_key);
+    q.bind(":key", args.key).bind(":seq", w.seq);
+    WF_TRY(q.run());
+  }
+  {
+    Query q(db, Sql::claim_take);
+    q.bind(":seq", w.seq).bind(":now", now).bind(":due", later(now, lease)).bind(":lease", lease).bind(":nonce", nonce);
+    q.bind(":place", static_cast<int64_t>(w.flags & kManual ? Place::not_offered : Place::leased));
+    q.bind_name(":worker", args.worker).bind_name(":key", args.key).bind(":again", int64_t{again}).bind(":lost", lost).bind(":lost_now", int64_t{w.is_claimed()});
+    q.bind(":limits", int64_t{settings.has_limits()}).bind(":until_end", int64_t{settings.has_limits() && settings.until_end});
+    WF_TRY(q.run());
+  }
+  if (again) WF_TRY(count_rate(db, w.queue.view(), settings, now));
+  return lane_moved(db, w);
+}
+
+}  // namespace
+
+Status lease_of(Db& db, const Claim& args, const QueueSettings& settings, Millis* out) {
+  *out = args.lease != kNoTime ? args.lease : settings.lease;
+  if (*out != kNoTime) return {};
+  Query q(db, Sql::setting_get);
+  q.bind(":key", "lease");
+  bool row;
+  WF_TRY(q.next(&row));
+  *out = row ? q.integer(0) : kDefaultLease;
+  return {};
+}
+
+Status take_or_end(Db& db, const Claim& args, const Workflow& w, Millis now, bool* taken) {
+  *taken = false;
+  if (w.deadline_at != kNoTime && w.deadline_at <= now) return time_out(db, w, now);
+  if (w.state == State::waiting) {
+    bool satisfied;
+    WF_TRY(decide_wait(db, w, now, &satisfied));
+    if (!satisfied) return {};
+  }
+  int64_t lost = w.lost;
+  if (w.is_claimed()) {
+    WF_TRY(count_lost(db, w, &lost));
+    Policy policy;
+    WF_TRY(policy_of(db, w, &policy));
+    if (lost >= policy.max_attempts) return poison(db, w, lost, now);
+    WF_TRY(note_lost_lease(db, w, now));
+  }
+  *taken = true;
+  return take(db, args, w, lost, now);
+}
+
+}  // namespace wf
