@@ -1,0 +1,174 @@
+// Binding the values of a plan.
+
+#include <charconv>
+
+#include "base/json.h"
+#include "tables/plan.h"
+
+namespace wf {
+namespace {
+
+// The first millisecond whose text is not before `text`, or with `after` the first one whose text is after it.
+Millis first_not_before(string_view text, bool after) {
+  Millis low = kTimeMin, high = kTimeMax + 1;
+  while (low < high) {
+    const Millis middle = low + (high - low) / 2;
+    const int order = TimeText(middle, TimeForm::sql).view().compare(text);
+    if (order < 0 || (after && order == 0)) low = middle + 1;
+    else high = middle;
+  }
+  return low;
+}
+
+// The values of an IN, one after the other.
+class InValues {
+ public:
+  explicit InValues(sqlite3_value* list) : list_(list) {}
+  sqlite3_value* next() {
+    sqlite3_value* item = nullptr;
+    const int rc = begun_ ? sqlite3_vtab_in_next(list_, &item) : sqlite3_vtab_in_first(list_, &item);
+    begun_ = true;
+    return rc == SQLITE_OK ? item : nullptr;
+  }
+
+ private:
+  sqlite3_value* list_;
+  bool begun_ = false;
+};
+
+// The number of parameters for the values of an IN that has only a few: a power of two, so that there are not as many different queries as
+// numbers of values. -1: they are many.
+int few_parameters(sqlite3_value* list) {
+  InValues values(list);
+  int count = 0, parameters = 0;
+  for (; values.next() != nullptr; ++count) {
+    if (count < parameters) continue;
+    if (parameters == 8) return -1;
+    parameters = parameters == 0 ? 1 : 2 * parameters;
+  }
+  return parameters;
+}
+
+// All values of an IN as a JSON array; a BLOB or NULL equals no text and no number.
+Status in_values(sqlite3_value* list, Text& out) {
+  out.add('[');
+  bool first = true;
+  InValues values(list);
+  while (sqlite3_value* item = values.next()) {
+    const Value value = Value::from(item);
+    if (value.is_null() || value.type == Value::Type::blob) continue;
+    if (!first) out.add(',');
+    value.type == Value::Type::text ? json::quote(value.bytes, out) : add_json(value, out);
+    first = false;
+  }
+  out.add(']');
+  return out.ok() ? Status() : Status::no_memory();
+}
+
+// How many parameters of the query a letter of the plan stands for.
+int parameters_of(char letter) { return letter == 'E' ? 2 : 1; }
+
+// The name of a parameter: ":p3", or ":p3_1" for the second value of a short IN.
+class ParameterName {
+ public:
+  explicit ParameterName(int number, int value = -1) {
+    char* end = std::to_chars(text_ + 2, text_ + 8, number).ptr;
+    if (value >= 0) {
+      *end++ = '_';
+      end = std::to_chars(end, end + 4, value).ptr;
+    }
+    *end = '\0';
+  }
+  const char* c_str() const { return text_; }
+
+ private:
+  char text_[16] = ":p";
+};
+
+// Binds the values SQLite gives for the plan's letters.
+class Binder {
+ public:
+  explicit Binder(Query& query) : query_(query) {}
+
+  Status bind(char letter, sqlite3_value* value) {
+    if (letter == 'v') {
+      next(Value::from(value));
+      return {};
+    }
+    if (letter == 'i') return bind_in(value);
+    if (sqlite3_value_type(value) == SQLITE_BLOB || sqlite3_value_type(value) == SQLITE_NULL) {
+      // Nothing is known: SQLite looks at every row itself.
+      if (letter == 'E') next(Value::of(kTimeMin));
+      next(Value::of(letter == 'G' || letter == 'g' ? kTimeMin : kTimeMax));
+      return {};
+    }
+    const string_view text(reinterpret_cast<const char*>(sqlite3_value_text(value)), static_cast<size_t>(sqlite3_value_bytes(value)));
+    switch (letter) {
+      case 'G': next(Value::of(first_not_before(text, false))); break;
+      case 'g': next(Value::of(first_not_before(text, true))); break;
+      case 'L': next(Value::of(first_not_before(text, true) - 1)); break;
+      case 'l': next(Value::of(first_not_before(text, false) - 1)); break;
+      default:
+        next(Value::of(first_not_before(text, false)));
+        next(Value::of(first_not_before(text, true) - 1));
+    }
+    return {};
+  }
+
+ private:
+  void next(const Value& value) { query_.bind_copy(ParameterName(++parameter_).c_str(), value); }
+
+  Status bind_in(sqlite3_value* list) {
+    const int few = few_parameters(list);
+    if (few < 0) {
+      Text array;
+      WF_TRY(in_values(list, array));
+      next(Value::text(array.view()));
+      return {};
+    }
+    ++parameter_;
+    InValues values(list);
+    for (int k = 0; k < few; ++k) {
+      sqlite3_value* item = values.next();
+      if (item == nullptr) {  // what is left over repeats them
+        values = InValues(list);
+        item = values.next();
+      }
+      query_.bind_copy(ParameterName(parameter_, k).c_str(), Value::from(item));
+    }
+    return {};
+  }
+
+  Query& query_;
+  int parameter_ = 0;
+};
+
+}  // namespace
+
+Status query_with_lists(const char* plan, int argc, sqlite3_value** argv, Text& out) {
+  string_view rest = query_of(plan);
+  for (int i = 0, parameter = 0; i < argc; ++i) {
+    parameter += parameters_of(plan[i]);
+    const int few = plan[i] == 'i' ? few_parameters(argv[i]) : -1;
+    if (few < 0) continue;
+    Text array;
+    add_values_of(parameter, array);
+    if (!array.ok()) return Status::no_memory();
+    const size_t at = rest.find(array.view());
+    out.add(part(rest, 0, at)).add('(');
+    for (int k = 0; k < few; ++k) out.add(k == 0 ? "" : ",").add(ParameterName(parameter, k).c_str());
+    out.add(')');
+    rest = part(rest, at + array.size());
+  }
+  out.add(rest);
+  return out.ok() ? Status() : Status::no_memory();
+}
+
+
+Status bind_values(const char* plan, int argc, sqlite3_value** argv, Query& query) {
+  Binder binder(query);
+  for (int i = 0; i < argc; ++i) WF_TRY(binder.bind(plan[i], argv[i]));
+  return {};
+}
+
+}  // namespace wf
