@@ -2,6 +2,7 @@
 
 #include "base/json.h"
 #include "engine/children.h"
+#include "engine/join.h"
 #include "engine/lane.h"
 #include "engine/lease.h"
 #include "engine/start.h"

@@ -4,8 +4,8 @@
 
 #include "base/json.h"
 #include "base/scope.h"
+#include "engine/join.h"
 #include "engine/start.h"
-#include "engine/wait.h"
 #include "version.h"
 
 namespace wf {

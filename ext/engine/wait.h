@@ -28,12 +28,6 @@ struct Wait {
 // Not ready: the workflow is suspended. WF_NONDETERMINISM if the step is of another kind; all that may_act() raises.
 Status wait(Db& db, const Handle& handle, const Wait& args, const Now& now, bool* ready, Text& output, Millis* due);
 
-// wf_signal: a message to one workflow. `*sent` is false if its key was used before.
-Status send_signal(Db& db, string_view id, string_view signal, const Value& payload, string_view key, const Now& now, bool* sent);
-
-// wf_emit: the first payload of an event stands. `*first`: it is this one; else `*standing` is the other, its bytes held by `buffer`.
-Status emit_event(Db& db, string_view event, const Value& payload, const Now& now, bool* first, Text& buffer, Value* standing);
-
 // Looks whether the open wait of a waiting workflow is satisfied. If so, its outcome is recorded, and the caller moves the workflow on.
 // If not, the workflow is put back to where it waits, and is not due any more. WF_STATE if the stored wait cannot be one.
 Status decide_wait(Db& db, const Workflow& workflow, Millis now, bool* satisfied);
@@ -41,9 +35,6 @@ Status decide_wait(Db& db, const Workflow& workflow, Millis now, bool* satisfied
 // Looks whether what a step of a scripted workflow waits for, a signal or an event, has come, or its time is up; then `output` is the outcome. `n` is
 // the number of its row.
 Status decide_step(Db& db, int64_t seq, int64_t n, WaitKind kind, string_view topics, Millis due, Millis now, bool* satisfied, Text& output);
-
-// Tells the joins that wait for the workflow `seq` that it ends or is deleted; to be called before its own row is written.
-Status tell_joins(Db& db, int64_t seq, Millis now);
 
 // The workflow waits no more: it is pending, due at once (paused: once it is resumed).
 Status leave_wait(Db& db, const Workflow& workflow, Millis now);

@@ -2,7 +2,8 @@
 
 #include "base/json.h"
 #include "engine/children.h"
-#include "engine/wait.h"
+#include "engine/event.h"
+#include "engine/signal.h"
 #include "functions/call.h"
 
 namespace wf {

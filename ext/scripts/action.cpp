@@ -2,6 +2,7 @@
 
 #include "base/json.h"
 #include "engine/control.h"
+#include "engine/event.h"
 #include "engine/start.h"
 #include "engine/wait.h"
 

@@ -1,0 +1,139 @@
+#include "engine/join.h"
+
+#include "base/json.h"
+#include "engine/lane.h"
+#include "scripts/advance.h"
+
+namespace wf {
+namespace {
+
+Status has_row(Db& db, Sql sql, int64_t seq, const WaitRow& row, bool* found) {
+  Query q(db, sql);
+  q.bind(":seq", seq).bind(":topics", row.topics);
+  return q.next(found);
+}
+
+}  // namespace
+
+Status show_join(Db& db, const WaitRow& row, int64_t only, Text& output) {
+  Query q(db, Sql::join_show);
+  q.bind(":topics", row.topics);
+  if (only >= 0) q.bind(":only", only);
+  output.add('[');
+  for (bool first = true;; first = false) {
+    bool found;
+    WF_TRY(q.next(&found));
+    if (!found) break;
+    output.add(first ? "{\"id\":" : ",{\"id\":");
+    json::quote(q.text(0), output);
+    output.add(",\"status\":");
+    if (q.is_null(1)) output.add("null");
+    else json::quote(q.text(1), output);
+    if (row.outputs && q.integer(2) != 0) {
+      const bool completed = q.text(1) == state_name(State::completed);
+      output.add(completed ? ",\"output\":" : ",\"error\":");
+      add_json(q.value(completed ? 3 : 4), output);
+    }
+    output.add('}');
+  }
+  output.add(']');
+  return {};
+}
+
+Status decide_join(Db& db, int64_t seq, const WaitRow& row, bool* satisfied, Text& output) {
+  if (row.any) {
+    Query q(db, Sql::join_first);
+    q.bind(":topics", row.topics);
+    WF_TRY(q.next(satisfied));
+    if (*satisfied) return show_join(db, row, q.integer(0), output);
+  } else {
+    // Whoever ends takes itself off the list, so as long as there is one on it nothing else need be looked at.
+    bool listed;
+    WF_TRY(has_row(db, Sql::join_waits, seq, row, &listed));
+    if (listed) return {};
+  }
+  bool unfinished;
+  WF_TRY(has_row(db, Sql::join_open, seq, row, &unfinished));
+  *satisfied = !unfinished;
+  if (unfinished) return {};
+  if (!row.any) return show_join(db, row, -1, output);
+  output.add("[]");  // none is left that could end
+  return {};
+}
+
+Status check_join(Db& db, const Workflow& w, string_view ids) {
+  if (ids.empty()) return {};
+  Text id;
+  for (json::Elements e(ids); e.next();) {
+    id.clear();
+    json::unquote(e.value(), id);
+    if (!id.ok()) return Status::no_memory();
+    if (id.view() == w.id.view()) return Status::error(Code::invalid, "workflow '%.*s' cannot wait for itself", WF_SV(w.id.view()));
+  }
+  Query q(db, Sql::join_unknown);
+  q.bind(":topics", ids);
+  bool row;
+  WF_TRY(q.next(&row));
+  return row ? Status::error(Code::not_found, "no workflow '%.*s' to join", WF_SV(q.text(0))) : Status();
+}
+
+Status join_topics(Db& db, const Workflow& w, string_view given, Text& out) {
+  if (!given.empty()) {
+    out.add(given);
+  } else {
+    Query q(db, Sql::join_children);
+    q.bind(":seq", w.seq);
+    bool row;
+    WF_TRY(q.next(&row));
+    out.add(q.text(0));
+  }
+  return out.ok() ? Status() : Status::no_memory();
+}
+
+Status tell_joins(Db& db, int64_t seq, Millis now) {
+  Text topic;
+  topic.add('w').add_integer(seq);
+  if (!topic.ok()) return Status::no_memory();
+  for (bool woken = false;;) {
+    int64_t waiter, lane;
+    bool scripted;
+    {
+      Query q(db, Sql::wait_waiters);
+      q.bind(":topic", topic.view());
+      bool found;
+      WF_TRY(q.next(&found));
+      if (!found) return {};
+      waiter = q.integer(0);
+      lane = q.integer(1);
+      scripted = q.integer(2) != 0;
+    }
+    if (scripted && !woken) WF_TRY(wake_steps(db, topic.view(), now));  // all of them, before the first is taken off the list
+    woken = woken || scripted;
+    {
+      Query q(db, Sql::join_retire);
+      q.bind(":topic", topic.view()).bind(":seq", waiter);
+      WF_TRY(q.run());
+    }
+    if (scripted) {
+      WF_TRY(lane_expect(db, lane, now));
+      Query q(db, Sql::run_wake);
+      q.bind(":seq", waiter).bind(":now", now);
+      WF_TRY(q.run());
+      continue;
+    }
+    bool waits_on, any = false;
+    {
+      Query q(db, Sql::join_waits);
+      q.bind(":seq", waiter);
+      WF_TRY(q.next(&waits_on));
+    }
+    if (waits_on) {
+      Query q(db, Sql::join_is_any);
+      q.bind(":seq", waiter);
+      WF_TRY(q.next(&any));
+    }
+    if (!waits_on || any) WF_TRY(wake(db, waiter, lane, now));
+  }
+}
+
+}  // namespace wf

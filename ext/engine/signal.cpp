@@ -1,0 +1,62 @@
+#include "engine/signal.h"
+
+#include "base/scope.h"
+#include "scripts/advance.h"
+
+namespace wf {
+
+Status decide_signal(Db& db, int64_t seq, const WaitRow& row, bool* satisfied, Text& output) {
+  int64_t n;
+  {
+    Query q(db, Sql::signal_next);
+    q.bind(":seq", seq).bind(":topics", row.topics).bind_time(":due", row.due);
+    WF_TRY(q.next(satisfied));
+    if (!*satisfied) return {};
+    n = q.integer(0);
+    add_outcome("signal", q.text(1), q.value(3), q.integer(2), output);
+  }
+  Query q(db, Sql::signal_take);
+  q.bind(":n", n).bind(":step", row.n);
+  return q.run();
+}
+
+Status send_signal(Db& db, string_view id, string_view signal, const Value& payload, string_view key, const Now& now, bool* sent) {
+  WriteScope scope(db);
+  WF_TRY(scope.begin(Inline::allowed, "wf_signal"));
+  Millis time;
+  WF_TRY(call_time(db, now, &time));
+  Handle handle;
+  handle.id = id;
+  Workflow w;
+  WF_TRY(load(db, handle, &w));
+  *sent = true;
+  if (!key.empty()) {
+    Query q(db, Sql::signal_of_key);
+    q.bind(":seq", w.seq).bind(":name", signal).bind(":key", key);
+    bool used;
+    WF_TRY(q.next(&used));
+    *sent = !used;
+  }
+  if (!*sent) return scope.commit();
+  if (is_terminal(w.state)) WF_TRY(may_act(db, handle, w, time, Act::write));
+  if (w.flags & kScripted) {
+    WF_TRY(wake_awaits(db, w, signal, time));
+  } else if (w.under_pause == State::waiting) {
+    bool awaited;
+    {
+      Query q(db, Sql::signal_awaited);
+      q.bind(":seq", w.seq).bind(":name", signal);
+      WF_TRY(q.next(&awaited));
+    }
+    if (awaited) WF_TRY(wake(db, w.seq, w.lane, time));
+  }
+  {
+    // Last: a wake-up without a signal does no harm.
+    Query q(db, Sql::signal_add);
+    q.bind(":seq", w.seq).bind(":name", signal).bind_name(":key", key).bind(":now", time).bind(":payload", payload);
+    WF_TRY(q.run());
+  }
+  return scope.commit();
+}
+
+}  // namespace wf

@@ -1,0 +1,70 @@
+#include "engine/wait_row.h"
+
+#include "base/json.h"
+
+namespace wf {
+namespace {
+
+constexpr string_view kKinds[] = {"sleep", "await", "await_event", "join"};
+
+// A wait as its row holds it, or is about to.
+struct Row {
+  string_view step;
+  WaitKind kind;
+  int64_t n;
+  string_view topics;
+  Millis due;
+  bool any, outputs;
+};
+
+// Options of a join, as column how keeps them.
+void add_how(const Wait& args, Text& out) {
+  out.add("{\"mode\":\"").add(args.any ? "any" : "all").add("\",\"outputs\":").add(args.outputs ? "true" : "false").add('}');
+}
+
+}  // namespace
+
+string_view wait_kind_name(WaitKind kind) { return kKinds[static_cast<int>(kind)]; }
+
+bool kind_of(string_view name, WaitKind* out) {
+  for (size_t i = 0; i < std::size(kKinds); ++i) {
+    if (kKinds[i] != name) continue;
+    *out = static_cast<WaitKind>(i);
+    return true;
+  }
+  return false;
+}
+
+void read_how(string_view how, WaitRow* row) {
+  row->any = false;
+  row->outputs = true;
+  if (!json::valid(how) || json::kind(how) != json::Kind::object) return;
+  for (json::Members m(how); m.next();) {
+    if (m.key_is("mode")) row->any = m.value() == "\"any\"";
+    if (m.key_is("outputs")) row->outputs = m.value() != "false";
+  }
+}
+
+void add_outcome(const char* what, string_view name, const Value& payload, Millis at, Text& out) {
+  out.add("{\"").add(what).add("\":");
+  json::quote(name, out);
+  out.add(",\"payload\":");
+  add_json(payload, out);
+  out.add(",\"received_at\":\"").add(TimeText(at, TimeForm::json).view()).add("\"}");
+}
+
+Status write_row(Db& db, Sql sql, int64_t seq, const WaitRow& row, Millis now, string_view output) {
+  Query q(db, sql);
+  Text how;
+  if (row.kind == WaitKind::join) {
+    Wait options;
+    options.any = row.any;
+    options.outputs = row.outputs;
+    add_how(options, how);
+  }
+  q.bind(":n", row.n).bind(":seq", seq).bind(":step", row.step).bind(":kind", kKinds[static_cast<int>(row.kind)]).bind(":now", now);
+  q.bind_time(":due", row.due).bind_name(":topics", row.topics).bind_name(":how", how.view()).bind_name(":output", output);
+  return how.ok() ? q.run() : Status::no_memory();
+}
+
+}  // namespace wf
