@@ -36,8 +36,9 @@ Status repeat(Db& db, const Claim& args, Millis now, bool* found, Text& out) {
   Millis lease;
   WF_TRY(lease_of(db, args, settings, &lease));
   if (later(now, lease) > w.due_at) {
-    bool extended;
-    WF_TRY(extend_lease(db, seq, later(now, lease), lease, now, &extended));
+    // A claim whose slot was given away could begin nothing: the key is free for another.
+    WF_TRY(extend_lease(db, seq, later(now, lease), lease, now, found));
+    if (!*found) return {};
   }
   return show_claim(db, args, seq, out);
 }

@@ -102,7 +102,7 @@ Status fail(Db& db, const Handle& handle, const Failure& failure, const Now& now
   Workflow w;
   WF_TRY(load(db, handle, &w));
   if (is_repetition(handle, w, "fail", time, result)) return scope.commit();
-  WF_TRY(may_act(db, handle, w, time, Act::write));
+  WF_TRY(may_act(db, handle, w, time, Act::give_back));
   Policy policy;
   WF_TRY(policy_of(db, w, &policy));
   int64_t failures, allowed;
@@ -132,7 +132,7 @@ Status release(Db& db, const Handle& handle, Millis delay, Millis at, const Now&
   WF_TRY(load(db, handle, &w));
   State result;
   if (is_repetition(handle, w, "release", time, &result)) return scope.commit();
-  WF_TRY(may_act(db, handle, w, time, Act::write));
+  WF_TRY(may_act(db, handle, w, time, Act::give_back));
   if (!handle.is_token) WF_TRY(end_lost_claim(db, w, time));
   Millis due = time;
   if (delay != kNoTime) due = later(time, delay);

@@ -45,9 +45,6 @@ Status heartbeat(Db& db, const Handle& token, Millis duration, const Now& now, M
   if (due > w.due_at) {
     bool extended;
     WF_TRY(extend_lease(db, w.seq, due, kNoTime, time, &extended));
-    if (!extended) {
-      return Status::error(Code::lease_lost, "the lease of workflow '%.*s' ran out, and queue '%.*s' has given its slot away", WF_SV(w.id.view()), WF_SV(w.queue.view()));
-    }
   }
   return scope.commit();
 }

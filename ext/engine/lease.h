@@ -13,7 +13,6 @@ Status extend_lease(Db& db, int64_t seq, Millis due, Millis lease, Millis now, b
 Status renew_lease(Db& db, const Handle& token, Millis now);
 
 // wf_heartbeat: the lease of this claim ends at `now` + `duration` (kNoTime: its own length) at the earliest; it is never shortened.
-// WF_LEASE_LOST where extend_lease() cannot.
 Status heartbeat(Db& db, const Handle& token, Millis duration, const Now& now, Millis* expires);
 
 // If a claim of the workflow has run out, ends it on behalf of a write by bare id: the lost lease is noted, the workflow is

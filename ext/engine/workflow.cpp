@@ -2,6 +2,8 @@
 
 #include <charconv>
 
+#include "engine/queue.h"
+
 namespace wf {
 namespace {
 
@@ -25,6 +27,13 @@ Status suspended_error(Db& db, const Workflow& w) {
   WF_TRY(q.next(&row));
   if (!row) return Status::error(Code::suspended, "workflow '%.*s' waits", WF_SV(w.id.view()));
   return Status::error(Code::suspended, "workflow '%.*s' waits in step '%.*s' (%.*s)", WF_SV(w.id.view()), WF_SV(q.text(1)), WF_SV(q.text(0)));
+}
+
+Status keeps_slot(Db& db, const Workflow& w, Millis now) {
+  bool lost;
+  WF_TRY(slot_is_lost(db, w.seq, now, &lost));
+  if (!lost) return {};
+  return Status::error(Code::lease_lost, "the lease of workflow '%.*s' ran out, and queue '%.*s' has given its slot away", WF_SV(w.id.view()), WF_SV(w.queue.view()));
 }
 
 }  // namespace
@@ -136,7 +145,8 @@ Status may_act(Db& db, const Handle& handle, const Workflow& w, Millis now, Act 
     if (!w.is_claimed() && act != Act::record) {
       return Status::error(Code::cancelled, "workflow '%.*s' was cancelled and is to be cleaned up", WF_SV(w.id.view()));
     }
-    if (w.state == State::paused && act >= Act::note) return paused_error(w);
+    if (act >= Act::note && w.limited && w.due_at <= now) WF_TRY(keeps_slot(db, w, now));
+    if (w.state == State::paused && act >= Act::give_back) return paused_error(w);
     return {};
   }
   if (w.under_pause == State::pending && w.due_at > now) {

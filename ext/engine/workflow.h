@@ -71,12 +71,13 @@ Status find_seq(Db& db, int64_t seq, bool* found, Workflow* out);
 enum class Act : char {
   record,    // an output that has happened (wf_step with three arguments)
   complete,  // wf_complete
+  give_back, // wf_fail, wf_release
   note,      // wf_set and wf_append: as write, and also by the steps of a scripted workflow
-  write,     // anything else: the guard, fail, release, heartbeat, new waits
+  write,     // anything else: the guard, wf_begin, heartbeat, new waits
 };
 
-// Whether the handle may act on the workflow now: the rules of tokens, bare ids, pauses and waits (design, sections 2 and 3), first
-// applicable error first.
+// Whether the handle may act on the workflow now: the rules of tokens, slots, bare ids, pauses and waits (design, sections 2 and 3), first
+// applicable error first. A claim that ran out and whose slot the queue has given away reports what has happened, and begins nothing new.
 Status may_act(Db& db, const Handle& handle, const Workflow& workflow, Millis now, Act act);
 
 // Whether the handle made the last closing call, so that a repetition of it is answered as before.

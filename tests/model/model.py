@@ -83,13 +83,13 @@ class ModelCore:
         return w.closed is not None and w.closed[0] == (handle if arg.is_token(handle) else "id")
 
     def may(self, handle, w, now, act="write"):
-        """Raises unless the handle may act: `record` an output that has happened, `complete`, or `write` anything else."""
+        """Raises unless the handle may act: `record` an output that has happened, `complete`, `give back` the claim, or `write` anything else."""
         if arg.is_token(handle):
-            self.may_by_token(handle, w, act)
+            self.may_by_token(handle, w, now, act)
         else:
             self.may_by_id(w, now)
 
-    def may_by_token(self, token, w, act):
+    def may_by_token(self, token, w, now, act):
         current = token == w.token
         if w.over:
             if w.status == "cancelled" and current and act == "record":
@@ -101,7 +101,9 @@ class ModelCore:
             raise WfError("WF_LEASE_LOST")
         if not w.claimed and act != "record":
             raise WfError("WF_CANCELLED", "to be cleaned up")
-        if w.status == "paused" and act == "write":
+        if act == "write" and self.slot_is_lost(w, now):
+            raise WfError("WF_LEASE_LOST", "its slot is given away")
+        if w.status == "paused" and act in ("write", "give back"):
             raise WfError("WF_PAUSED")
 
     def may_by_id(self, w, now):
@@ -262,8 +264,9 @@ class ModelCore:
         self.fire_schedules(now)
         self.hints = self.hinted_tokens()
         held = given["key"] and self.claim_under(given["key"])
-        if held:
-            return Json(self.due_work_stands(self.renew, held, given, now))
+        renewed = held and self.due_work_stands(self.renew, held, given, now)
+        if renewed:
+            return Json(renewed)
         if given["id"]:
             w = self.due_work_stands(self.claim_id, given, worker, now)
             claims = [self.show(w, given)] if w else []
@@ -314,7 +317,9 @@ class ModelCore:
                 self.may_by_id(other, now)
             raise WfError("WF_CONFLICT", "the key holds another claim")
         lease = self.lease(w, given["lease"])
-        if now + lease > w.due and not self.slot_is_lost(w, now):
+        if now + lease > w.due:
+            if self.slot_is_lost(w, now):
+                return None
             w.due, w.lease, w.updated = now + lease, lease, now
         return self.show(w, given)
 
@@ -481,7 +486,7 @@ class ModelCore:
         before = self.repeated(handle, w, "wf_fail", now)
         if before:
             return before
-        self.may(handle, w, now)
+        self.may(handle, w, now, "give back")
         worker = w.worker if arg.is_token(handle) else None
         self.end_lost_claim(handle, w, now)
         if given["step"]:
@@ -526,7 +531,7 @@ class ModelCore:
         w = self.load(handle)
         if self.repeated(handle, w, "wf_release", now):
             return 1
-        self.may(handle, w, now)
+        self.may(handle, w, now, "give back")
         self.end_lost_claim(handle, w, now)
         due = given["at"] if given["at"] is not None else now + (given["delay"] or 0)
         self.back_in_line(handle, w, "wf_release", due, not arg.is_token(handle) and w.again, now)
@@ -555,8 +560,6 @@ class ModelCore:
         self.may(token, w, now)
         expiry = now + (length or w.lease)
         if expiry > w.due:
-            if self.slot_is_lost(w, now):
-                raise WfError("WF_LEASE_LOST", "its slot is given away")
             w.due, w.updated = expiry, now
         return w.due
 
