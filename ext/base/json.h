@@ -1,11 +1,12 @@
 // JSON (RFC 8259, at most 1,000 levels deep, as deep as every SQLite can read it): check, walk, compare, write.
 //
-//   if (!json::valid(text)) ...;
-//   for (json::Members m(text); m.next();) use(m.key(), m.value());      // an object's members
-//   for (json::Elements e(text); e.next();) use(e.value());              // an array's elements
+//   const json::Checked settings = json::check(text);                       // nothing there if it is not valid JSON
+//   for (json::Members m(settings); m.next();) use(m.key(), m.value());     // an object's members; of anything else none
+//   for (json::Elements e(settings); e.next();) use(e.value());             // an array's elements; of anything else none
 //
-// The walkers, kind() and the conversions want valid text: check it once at the door. Nothing here copies but
-// unquote(); views point into the text given.
+// One gate: only check() makes a Checked out of text, and only what is Checked can be walked or converted. So text that comes from a caller, and
+// text that is stored and may have been changed by hand, is looked at before anything else, and what no JSON is has no members.
+// Nothing here copies but unquote(); views point into the text given.
 #pragma once
 
 #include "base/text.h"
@@ -14,57 +15,69 @@ namespace wf::json {
 
 constexpr int kMaxDepth = 1000;
 
-enum class Kind : char { null, boolean, number, string, array, object };
+enum class Kind : char { none, null, boolean, number, string, array, object };
 
-// Whether `text` is one JSON value, white space around it allowed, in valid UTF-8.
-bool valid(string_view text);
+// One JSON value, known to be valid, or none.
+class Checked {
+ public:
+  Checked() = default;
 
-// The kind of the valid JSON `text`.
-Kind kind(string_view text);
+  explicit operator bool() const { return !text_.empty(); }
+  Kind kind() const;
+  bool is(Kind wanted) const { return kind() == wanted; }
+  // As it was written, without white space around it; empty if there is none.
+  string_view text() const { return text_; }
 
-// Whether two valid JSON texts are the same value: white space, the order of an object's members, the notation of numbers
-// (1 = 1.0 = 1e0) and of strings (escapes) do not matter. False on a failed allocation, with `*failed` set.
-bool same(string_view a, string_view b, bool* failed);
+ private:
+  friend Checked check(string_view text);
+  friend class Members;
+  friend class Elements;
+  explicit Checked(string_view valid) : text_(valid) {}
 
-// Appends the text of the JSON string `text` (with its quotes) to `out`.
-void unquote(string_view text, Text& out);
+  string_view text_;
+};
+
+// The value that `text` is, white space around it allowed, in valid UTF-8; none if it is anything else.
+Checked check(string_view text);
+inline bool valid(string_view text) { return static_cast<bool>(check(text)); }
+
+// Whether two values are the same: white space, the order of an object's members, the notation of numbers (1 = 1.0 = 1e0) and of strings
+// (escapes) do not matter. False on a failed allocation, with `*failed` set.
+bool same(Checked a, Checked b, bool* failed);
+
+// Appends the text of a JSON string to `out`; of anything else nothing.
+void unquote(Checked string, Text& out);
 // Appends `text` as a JSON string; a byte that is not UTF-8 becomes U+FFFD.
 void quote(string_view text, Text& out);
 
-// An exact decimal number: sign * digits * 10^exponent. Zero has no digits.
-struct Decimal {
-  bool negative = false;
-  string_view digits;   // first and last are not '0'; may hold one '.', which does not count
-  int64_t exponent = 0; // of the last digit
-};
-Decimal decimal(string_view number);
-bool same_number(const Decimal& a, const Decimal& b);
-// The number as an integer, if it is one and fits: 3, 3.0, 0.3e1.
-bool to_integer(string_view number, int64_t* out);
+// The number as an integer, if it is one and fits: 3, 3.0, 0.3e1. All of these say no to what is no number.
+bool to_integer(Checked number, int64_t* out);
 // The number times 1,000, rounded half up; false if it does not fit into 63 bits.
-bool to_thousandths(string_view number, int64_t* out);
-// The nearest double, within a few units in the last place.
-double to_real(string_view number);
+bool to_thousandths(Checked number, int64_t* out);
+// The same of digits with at most one point among them.
+bool to_thousandths(string_view digits, int64_t* out);
+// The nearest double, within a few units in the last place; 0 if it is no number.
+double to_real(Checked number);
 
-// Walks the members of a valid object, in order.
+// Walks the members of an object, in order.
 class Members {
  public:
-  explicit Members(string_view object);
+  explicit Members(Checked object);
   bool next();
-  string_view key() const { return key_; }      // with its quotes
-  string_view value() const { return value_; }
-  bool key_is(string_view name) const;          // compares after unescaping
+  Checked key() const { return Checked(key_); }
+  Checked value() const { return Checked(value_); }
+  bool key_is(string_view name) const;   // compares after unescaping
 
  private:
   string_view rest_, key_, value_;
 };
 
-// Walks the elements of a valid array, in order.
+// Walks the elements of an array, in order.
 class Elements {
  public:
-  explicit Elements(string_view array);
+  explicit Elements(Checked array);
   bool next();
-  string_view value() const { return value_; }
+  Checked value() const { return Checked(value_); }
 
  private:
   string_view rest_, value_;

@@ -138,6 +138,6 @@ class Checker {
 
 }  // namespace
 
-bool valid(string_view text) { return Checker(text).document(); }
+Checked check(string_view text) { return Checker(text).document() ? Checked(trim(text)) : Checked(); }
 
 }  // namespace wf::json

@@ -20,19 +20,20 @@ int compare_strings(string_view a, string_view b) {
 }
 
 struct Member {
-  string_view key, value;
+  string_view key;
+  Checked value;
   size_t position;
 };
 
 // An object's members in the order of their keys.
 class Sorted {
  public:
-  explicit Sorted(string_view object) {
+  explicit Sorted(Checked object) {
     for (Members m(object); m.next();) ++size_;
     members_ = static_cast<Member*>(sqlite3_malloc64(sizeof(Member) * (size_ + 1)));
     if (members_ == nullptr) return;
     size_t i = 0;
-    for (Members m(object); m.next(); ++i) members_[i] = {m.key(), m.value(), i};
+    for (Members m(object); m.next(); ++i) members_[i] = {m.key().text(), m.value(), i};
     std::sort(members_, members_ + size_, [](const Member& a, const Member& b) {
       const int order = compare_strings(a.key, b.key);
       return order != 0 ? order < 0 : a.position < b.position;
@@ -50,7 +51,7 @@ class Sorted {
   size_t size_ = 0;
 };
 
-bool same_objects(string_view a, string_view b, bool* failed) {
+bool same_objects(Checked a, Checked b, bool* failed) {
   const Sorted in_a(a), in_b(b);
   if (!in_a.ok() || !in_b.ok()) *failed = true;
   if (*failed || in_a.size() != in_b.size()) return false;
@@ -60,7 +61,7 @@ bool same_objects(string_view a, string_view b, bool* failed) {
   return true;
 }
 
-bool same_arrays(string_view a, string_view b, bool* failed) {
+bool same_arrays(Checked a, Checked b, bool* failed) {
   Elements in_a(a), in_b(b);
   for (;;) {
     const bool more_a = in_a.next(), more_b = in_b.next();
@@ -72,17 +73,15 @@ bool same_arrays(string_view a, string_view b, bool* failed) {
 
 }  // namespace
 
-bool same(string_view a, string_view b, bool* failed) {
-  a = trim(a);
-  b = trim(b);
-  if (a == b) return true;
-  const Kind kind_a = kind(a);
-  if (kind_a != kind(b)) return false;
-  switch (kind_a) {
+bool same(Checked a, Checked b, bool* failed) {
+  if (!a || !b) return false;
+  if (a.text() == b.text()) return true;
+  if (a.kind() != b.kind()) return false;
+  switch (a.kind()) {
     case Kind::object: return same_objects(a, b, failed);
     case Kind::array: return same_arrays(a, b, failed);
-    case Kind::string: return compare_strings(a, b) == 0;
-    case Kind::number: return same_number(decimal(a), decimal(b));
+    case Kind::string: return compare_strings(a.text(), b.text()) == 0;
+    case Kind::number: return same_number(decimal(a.text()), decimal(b.text()));
     default: return false;
   }
 }

@@ -69,7 +69,14 @@ bool scaled(const Decimal& number, int64_t exponent, bool round, int64_t* out) {
   int64_t drop = exponent < 0 ? -exponent : 0;  // digits behind the point
   const auto count = static_cast<int64_t>(count_digits(number.digits));
   if (!round && drop > 0) return false;
-  int64_t value = 0, seen = 0;
+  const uint64_t most = static_cast<uint64_t>(INT64_MAX) + number.negative;
+  uint64_t value = 0;
+  int64_t seen = 0;
+  const auto append = [&](unsigned digit) {
+    if (value > (most - digit) / 10) return false;
+    value = value * 10 + digit;
+    return true;
+  };
   bool up = false;
   for (const char c : number.digits) {
     if (c == '.') continue;
@@ -77,32 +84,33 @@ bool scaled(const Decimal& number, int64_t exponent, bool round, int64_t* out) {
       up = count - drop >= 0 && seen - 1 == count - drop && c >= '5';
       break;
     }
-    if (value > (INT64_MAX - (c - '0')) / 10) return false;
-    value = value * 10 + (c - '0');
+    if (!append(static_cast<unsigned>(c - '0'))) return false;
   }
   for (; exponent > 0 && value != 0; --exponent) {
-    if (value > INT64_MAX / 10) return false;
-    value *= 10;
+    if (!append(0)) return false;
   }
-  value += up;
-  *out = number.negative ? -value : value;
+  if (up && value++ == most) return false;
+  *out = static_cast<int64_t>(number.negative ? 0 - value : value);
   return true;
 }
 
+bool thousandths(const Decimal& value, int64_t* out) { return scaled(value, value.exponent + 3, true, out); }
+
 }  // namespace
 
-bool to_integer(string_view number, int64_t* out) {
-  const Decimal value = decimal(number);
+bool to_integer(Checked number, int64_t* out) {
+  if (!number.is(Kind::number)) return false;
+  const Decimal value = decimal(number.text());
   return scaled(value, value.exponent, false, out);
 }
 
-bool to_thousandths(string_view number, int64_t* out) {
-  const Decimal value = decimal(number);
-  return scaled(value, value.exponent + 3, true, out);
-}
+bool to_thousandths(Checked number, int64_t* out) { return number.is(Kind::number) && thousandths(decimal(number.text()), out); }
 
-double to_real(string_view number) {
-  const Decimal value = decimal(number);
+bool to_thousandths(string_view digits, int64_t* out) { return thousandths(decimal(digits), out); }
+
+double to_real(Checked number) {
+  if (!number.is(Kind::number)) return 0;
+  const Decimal value = decimal(number.text());
   double result = 0;
   for (const char c : value.digits) {
     if (c != '.') result = result * 10 + (c - '0');

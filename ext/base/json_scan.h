@@ -1,4 +1,4 @@
-// What the files of JSON share: its characters. For them alone; others include base/json.h.
+// What the files of JSON share: its characters, of text that was checked. For them alone; others include base/json.h.
 #pragma once
 
 #include "base/json.h"
@@ -21,7 +21,7 @@ inline string_view trim(string_view text) {
   return part(text, from, to - from);
 }
 
-// Reads a JSON string's characters one after the other, escapes resolved (an unpaired surrogate becomes U+FFFD).
+// Reads the characters of a valid JSON string, with its quotes, one after the other, escapes resolved (an unpaired surrogate becomes U+FFFD).
 class Characters {
  public:
   explicit Characters(string_view quoted) : text_(part(quoted, 1, quoted.size() - 2)) {}
@@ -33,5 +33,14 @@ class Characters {
   size_t at_ = 0;
   char buffer_[4];
 };
+
+// An exact decimal number: sign * digits * 10^exponent. Zero has no digits.
+struct Decimal {
+  bool negative = false;
+  string_view digits;   // first and last are not '0'; may hold one '.', which does not count
+  int64_t exponent = 0; // of the last digit
+};
+Decimal decimal(string_view number);
+bool same_number(const Decimal& a, const Decimal& b);
 
 }  // namespace wf::json

@@ -71,8 +71,9 @@ bool Characters::next(string_view* out) {
   return true;
 }
 
-void unquote(string_view text, Text& out) {
-  Characters characters(trim(text));
+void unquote(Checked string, Text& out) {
+  if (!string.is(Kind::string)) return;
+  Characters characters(string.text());
   for (string_view next; characters.next(&next);) out.add(next);
 }
 

@@ -27,9 +27,10 @@ size_t value_length(string_view text) {
   return at;
 }
 
-string_view inside(string_view container) {
-  const string_view text = trim(container);
-  return trim(part(text, 1, text.size() - 2));
+// What is between the brackets of a container; nothing if it is another kind of value.
+string_view inside(Checked container, Kind kind) {
+  const string_view text = container.text();
+  return container.is(kind) ? trim(part(text, 1, text.size() - 2)) : string_view();
 }
 
 // Takes the value at the front of `rest`, and the blanks behind it.
@@ -46,8 +47,9 @@ void drop_separator(string_view& rest) {
 
 }  // namespace
 
-Kind kind(string_view text) {
-  switch (trim(text)[0]) {
+Kind Checked::kind() const {
+  if (text_.empty()) return Kind::none;
+  switch (text_[0]) {
     case '{': return Kind::object;
     case '[': return Kind::array;
     case '"': return Kind::string;
@@ -58,7 +60,7 @@ Kind kind(string_view text) {
   }
 }
 
-Members::Members(string_view object) : rest_(inside(object)) {}
+Members::Members(Checked object) : rest_(inside(object, Kind::object)) {}
 
 bool Members::next() {
   if (rest_.empty()) return false;
@@ -78,7 +80,7 @@ bool Members::key_is(string_view name) const {
   return at == name.size();
 }
 
-Elements::Elements(string_view array) : rest_(inside(array)) {}
+Elements::Elements(Checked array) : rest_(inside(array, Kind::array)) {}
 
 bool Elements::next() {
   if (rest_.empty()) return false;

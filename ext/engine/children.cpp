@@ -21,7 +21,7 @@ Status spawn(Db& db, const Handle& handle, string_view step, const Start& args, 
     WF_TRY(q.next(&found));
     if (found && q.text(0) == "spawn") {
       Text name;
-      json::unquote(q.text(2), name);
+      json::unquote(json::check(q.text(2)), name);
       if (!name.ok()) return Status::no_memory();
       *id = name.view();
       return scope.commit();

@@ -3,17 +3,18 @@
 
 #include <span>
 
+#include "base/json.h"
 #include "engine/settings.h"
 
 namespace wf {
 
 struct Claim {
-  string_view queues;                // a JSON array of names, or empty: `queue` alone
+  json::Checked queues;              // an array of names, or none: `queue` alone
   string_view queue = "default";
   string_view worker;
   Millis lease = kNoTime;            // of the queue, else of the file
   int64_t limit = 1;
-  string_view names, versions;       // JSON arrays that filter, or empty
+  json::Checked names, versions;     // arrays that filter, or none
   string_view id;                    // this workflow and no other
   string_view key;                   // the same claim again, as long as it is current
   bool steps = false;                // with the recorded outputs
@@ -28,7 +29,7 @@ Status claim(Db& db, const Claim& args, const Now& now, Text& out, int64_t* coun
 // error, where a claim has to put lanes right first.
 Status is_claimable(Db& db, const Claim& args, Millis now, bool* out);
 
-// The workflow scripted in SQL that comes first among those that are due, 0 if there is none. `queues`: a JSON array, or empty: all.
-Status next_scripted(Db& db, string_view queues, Millis now, int64_t* seq);
+// The workflow scripted in SQL that comes first among those that are due, 0 if there is none. `queues`: an array, or none: all.
+Status next_scripted(Db& db, json::Checked queues, Millis now, int64_t* seq);
 
 }  // namespace wf

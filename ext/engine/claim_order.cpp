@@ -8,8 +8,8 @@ namespace wf {
 namespace {
 
 // Whether the JSON array `filter` of strings holds `name`; an empty filter holds every one.
-bool passes(string_view filter, string_view name) {
-  if (filter.empty()) return true;
+bool passes(json::Checked filter, string_view name) {
+  if (!filter) return true;
   Text text;
   for (json::Elements e(filter); e.next();) {
     text.clear();
@@ -134,7 +134,7 @@ Status look_into_queue(Db& db, string_view queue, const Claim& args, Millis now,
 
 Status look_for_work(Db& db, const Claim& args, Millis now, Candidate* best, StaleLanes* stale) {
   *best = {};
-  if (args.queues.empty()) return look_into_queue(db, args.queue, args, now, best, stale);
+  if (!args.queues) return look_into_queue(db, args.queue, args, now, best, stale);
   Text queue;
   for (json::Elements e(args.queues); e.next();) {
     queue.clear();
@@ -154,9 +154,9 @@ Status is_claimable(Db& db, const Claim& args, Millis now, bool* out) {
   return {};
 }
 
-Status next_scripted(Db& db, string_view queues, Millis now, int64_t* seq) {
+Status next_scripted(Db& db, json::Checked queues, Millis now, int64_t* seq) {
   Text all;
-  if (queues.empty()) {
+  if (!queues) {
     Query q(db, Sql::run_queues);
     bool row;
     WF_TRY(q.next(&row));
@@ -164,7 +164,7 @@ Status next_scripted(Db& db, string_view queues, Millis now, int64_t* seq) {
     if (!all.ok()) return Status::no_memory();
   }
   Claim args;
-  args.queues = queues.empty() ? all.view() : queues;
+  args.queues = queues ? queues : json::check(all.view());
   args.kind = 1;
   for (StaleLanes stale;;) {
     Candidate best;

@@ -64,7 +64,7 @@ Status decide_join(Db& db, int64_t seq, const WaitRow& row, bool* satisfied, Tex
 Status check_join(Db& db, const Workflow& w, string_view ids) {
   if (ids.empty()) return {};
   Text id;
-  for (json::Elements e(ids); e.next();) {
+  for (json::Elements e(json::check(ids)); e.next();) {
     id.clear();
     json::unquote(e.value(), id);
     if (!id.ok()) return Status::no_memory();

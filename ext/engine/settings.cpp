@@ -65,9 +65,8 @@ void add_backoff(const Backoff& backoff, Text& out) {
 
 Backoff stored_backoff(string_view text) {
   Backoff backoff;
-  if (!json::valid(text) || json::kind(text) != json::Kind::object) return backoff;
-  for (json::Members m(text); m.next();) {
-    if (json::kind(m.value()) != json::Kind::number) continue;
+  for (json::Members m(json::check(text)); m.next();) {
+    if (!m.value().is(json::Kind::number)) continue;
     if (m.key_is("initial")) json::to_integer(m.value(), &backoff.initial);
     if (m.key_is("max")) json::to_integer(m.value(), &backoff.max);
     if (m.key_is("factor")) backoff.factor = json::to_real(m.value());

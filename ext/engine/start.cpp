@@ -77,8 +77,8 @@ Status insert(Db& db, const Start& args, string_view id, string_view dedup, Mill
 }
 
 // Whether a JSON value is of the declared type; null is of any.
-bool has_type(FieldType type, string_view json) {
-  const json::Kind kind = json::kind(json);
+bool has_type(FieldType type, json::Checked json) {
+  const json::Kind kind = json.kind();
   int64_t integer;
   switch (type) {
     case FieldType::text: return kind == json::Kind::string || kind == json::Kind::null;
@@ -92,16 +92,17 @@ bool has_type(FieldType type, string_view json) {
 
 Status check_input(const Definition& d, string_view name, const Value& input) {
   if (d.fields() == 0 || input.is_null()) return {};
-  if (input.type != Value::Type::text || json::kind(input.bytes) != json::Kind::object) {
-    return Status::error(Code::invalid, "the input of '%.*s' must be a JSON object, got %s", WF_SV(name), input.type == Value::Type::text ? "other JSON" : input.type_name());
+  const json::Checked json = input.type == Value::Type::text ? json::check(input.bytes) : json::Checked();
+  if (!json.is(json::Kind::object)) {
+    return Status::error(Code::invalid, "the input of '%.*s' must be a JSON object, got %s", WF_SV(name), json ? "other JSON" : input.type == Value::Type::text ? "text that is not JSON" : input.type_name());
   }
   static constexpr const char* kTypes[] = {"text", "an integer", "a number"};
-  for (json::Members m(input.bytes); m.next();) {
+  for (json::Members m(json); m.next();) {
     for (size_t i = 0; i < d.fields(); ++i) {
       const Field& field = d.field(i);
       if (!m.key_is(field.name) || has_type(field.type, m.value())) continue;
       return Status::error(Code::invalid, "the field '%.*s' of the input of '%.*s' must be %s, got %.*s", WF_SV(field.name), WF_SV(name),
-                           kTypes[static_cast<size_t>(field.type)], WF_SV(excerpt(m.value())));
+                           kTypes[static_cast<size_t>(field.type)], WF_SV(excerpt(m.value().text())));
     }
   }
   return {};
@@ -174,12 +175,12 @@ Status same_value(const Value& a, const Value& b, bool* same) {
   add_json(b, json_b);
   if (!json_a.ok() || !json_b.ok()) return Status::no_memory();
   bool failed = false;
-  *same = json::valid(json_a.view()) && json::valid(json_b.view()) && json::same(json_a.view(), json_b.view(), &failed);
+  *same = json::same(json::check(json_a.view()), json::check(json_b.view()), &failed);
   const bool a_is_real = a.type == Value::Type::real;
   if (!*same && !failed && (a_is_real ? b : a).type == Value::Type::text && (a_is_real || b.type == Value::Type::real)) {
     // A driver that has made a double of a number has taken the one nearest to it.
     Text& text = a_is_real ? json_b : json_a;
-    const bool number = json::kind(text.view()) == json::Kind::number;
+    const bool number = json::check(text.view()).is(json::Kind::number);
     if (!text.add('\0').ok()) return Status::no_memory();
     *same = number && nearest_double(text.data()) == (a_is_real ? a : b).real;
   }

@@ -88,9 +88,9 @@ void add_row(const Query& q, const Part& part, Text& out) {
 // ---- Reading it ----
 
 // {"$blob":"<hex>"} or {"$real":"<hex>"}; the bytes are held by `buffer`.
-bool read_bytes(string_view json, Text& buffer, Value* out) {
+bool read_bytes(json::Checked json, Text& buffer, Value* out) {
   json::Members m(json);
-  if (!m.next() || json::kind(m.value()) != json::Kind::string) return false;
+  if (!m.next() || !m.value().is(json::Kind::string)) return false;
   const bool real = m.key_is("$real");
   if (!real && !m.key_is("$blob")) return false;
   json::unquote(m.value(), buffer);
@@ -124,27 +124,28 @@ bool is_backoff(string_view json) {
          b.jitter >= 0 && b.jitter <= 1;
 }
 
-Status wrong(string_view place, const char* wanted, string_view got) {
-  return Status::error(Code::invalid, "%.*s must be %s, got %.*s", WF_SV(place), wanted, WF_SV(excerpt(got)));
+Status wrong(string_view place, const char* wanted, json::Checked got) {
+  return Status::error(Code::invalid, "%.*s must be %s, got %.*s", WF_SV(place), wanted, WF_SV(got ? excerpt(got.text()) : string_view("nothing")));
 }
 
 // What a column of the type `type` takes; text and BLOBs are held by `buffer`.
-Status read_cell(char type, string_view json, string_view place, Text& buffer, Value* out) {
-  const json::Kind kind = json::kind(json);
+Status read_cell(char type, json::Checked json, string_view place, Text& buffer, Value* out) {
+  const json::Kind kind = json.kind();
+  const string_view written = json.text();
   bool ok = true;
   if (kind == json::Kind::string) {
     json::unquote(json, buffer);
     *out = Value::text(buffer.view());
   } else if (kind == json::Kind::number) {
     out->type = Value::Type::integer;
-    ok = std::from_chars(json.data(), json.data() + json.size(), out->integer).ptr == json.data() + json.size();
+    const auto [end, error] = std::from_chars(written.data(), written.data() + written.size(), out->integer);
+    ok = error == std::errc() && end == written.data() + written.size();
   } else {
     ok = kind == json::Kind::object && read_bytes(json, buffer, out);
   }
   if (!buffer.ok()) return Status::no_memory();
   const bool text = out->type == Value::Type::text;
-  const bool json_text = ok && text && json::valid(out->bytes);
-  const json::Kind inner = json_text ? json::kind(out->bytes) : json::Kind::null;
+  const json::Checked inner = ok && text ? json::check(out->bytes) : json::Checked();
   switch (type) {
     case 'i':
     case 'n':
@@ -153,13 +154,13 @@ Status read_cell(char type, string_view json, string_view place, Text& buffer, V
     case 't': return ok && in_range(*out, kTimeMin, kTimeMax) ? Status() : wrong(place, "a time in milliseconds", json);
     case 'c': return ok && in_range(*out, -kDurationMax, kDurationMax) ? Status() : wrong(place, "an integer", json);
     case 'v':
-      return ok && (!text || json_text) ? Status() : wrong(place, "JSON as a string, an integer, {\"$real\":...} or {\"$blob\":...}", json);
+      return ok && (!text || inner) ? Status() : wrong(place, "JSON as a string, an integer, {\"$real\":...} or {\"$blob\":...}", json);
     case 'a': {
-      if (inner != json::Kind::array) return wrong(place, "a JSON array as a string", json);
+      if (!inner.is(json::Kind::array)) return wrong(place, "a JSON array as a string", json);
       Text name;
-      for (json::Elements e(out->bytes); e.next();) {
+      for (json::Elements e(inner); e.next();) {
         name.clear();
-        if (json::kind(e.value()) != json::Kind::string) return wrong(place, "an array of names", json);
+        if (!e.value().is(json::Kind::string)) return wrong(place, "an array of names", json);
         json::unquote(e.value(), name);
         if (!name.ok()) return Status::no_memory();
         WF_TRY(check_name(place, name.view()));
@@ -167,14 +168,14 @@ Status read_cell(char type, string_view json, string_view place, Text& buffer, V
       return {};
     }
     default:
-      return inner == json::Kind::object && (type != 'b' || is_backoff(out->bytes)) ? Status()
+      return inner.is(json::Kind::object) && (type != 'b' || is_backoff(out->bytes)) ? Status()
                                                                                     : wrong(place, "a JSON object as a string", json);
   }
 }
 
 // Binds the members of a row, which stands at the place `where`, to the parameters of their names.
-Status bind_row(Query& q, const Part& part, string_view row, string_view where) {
-  if (json::kind(row) != json::Kind::object) return wrong(where, "an object", row);
+Status bind_row(Query& q, const Part& part, json::Checked row, string_view where) {
+  if (!row.is(json::Kind::object)) return wrong(where, "an object", row);
   uint64_t seen = 0, given = 0;
   for (json::Members m(row); m.next();) {
     Text place;
@@ -189,7 +190,7 @@ Status bind_row(Query& q, const Part& part, string_view row, string_view where) 
       return Status::error(Code::invalid, known ? "%.*s is given twice" : "%.*s is unknown", WF_SV(excerpt(place.view(), 100)));
     }
     seen |= bit;
-    if (json::kind(m.value()) == json::Kind::null) continue;
+    if (m.value().is(json::Kind::null)) continue;
     given |= bit;
     Text buffer;
     Value value;
@@ -210,37 +211,37 @@ struct Import {
   Db& db;
   int64_t seq = 0;
   Millis now = 0;
-  string_view workflow;
-  string_view rows[std::size(kParts)];
+  json::Checked workflow;
+  json::Checked rows[std::size(kParts)];
 };
 
-Status read_document(string_view document, Import* in) {
-  string_view format, made_by;
+Status read_document(json::Checked document, Import* in) {
+  json::Checked format, made_by;
   for (json::Members m(document); m.next();) {
-    string_view* slot = nullptr;
+    json::Checked* slot = nullptr;
     if (m.key_is("format")) slot = &format;
     if (m.key_is("wfext")) slot = &made_by;
     if (m.key_is(kWorkflow.name)) slot = &in->workflow;
     for (size_t i = 0; i < std::size(kParts); ++i) {
       if (m.key_is(kParts[i].name)) slot = &in->rows[i];
     }
-    if (slot == nullptr || !slot->empty()) {
-      return Status::error(Code::invalid, "the document has a member %.*s %s", WF_SV(excerpt(m.key())),
+    if (slot == nullptr || *slot) {
+      return Status::error(Code::invalid, "the document has a member %.*s %s", WF_SV(excerpt(m.key().text())),
                            slot == nullptr ? "that is unknown" : "twice");
     }
     *slot = m.value();
   }
-  if (format != kFormat) return wrong("format", "1, which this version of the extension knows", format.empty() ? "nothing" : format);
-  if (made_by.empty() || json::kind(made_by) != json::Kind::string) return wrong("wfext", "the version that made the document", made_by);
-  if (in->workflow.empty()) return Status::error(Code::invalid, "workflow is missing");
+  if (format.text() != kFormat) return wrong("format", "1, which this version of the extension knows", format);
+  if (!made_by.is(json::Kind::string)) return wrong("wfext", "the version that made the document", made_by);
+  if (!in->workflow) return Status::error(Code::invalid, "workflow is missing");
   for (size_t i = 0; i < std::size(kParts); ++i) {
-    if (in->rows[i].empty()) return Status::error(Code::invalid, "%s is missing", kParts[i].name);
-    if (json::kind(in->rows[i]) != json::Kind::array) return wrong(kParts[i].name, "an array", in->rows[i]);
+    if (!in->rows[i]) return Status::error(Code::invalid, "%s is missing", kParts[i].name);
+    if (!in->rows[i].is(json::Kind::array)) return wrong(kParts[i].name, "an array", in->rows[i]);
   }
   return {};
 }
 
-Status write_rows(const Import& in, const Part& part, string_view rows) {
+Status write_rows(const Import& in, const Part& part, json::Checked rows) {
   Text place;
   int64_t i = 0;
   for (json::Elements e(rows); e.next(); ++i) {
@@ -290,7 +291,7 @@ Status is_there(Db& db, string_view id, string_view document, Millis now, bool* 
   q.bind(":id", id).bind(":is", is.view()).bind(":document", document);
   WF_TRY(q.next(same));
   bool failed = false;
-  if (*same) *same = json::same(q.text(0), q.text(1), &failed);
+  if (*same) *same = json::same(json::check(q.text(0)), json::check(q.text(1)), &failed);
   return failed ? Status::no_memory() : Status();
 }
 
@@ -322,7 +323,7 @@ Status export_workflow(Db& db, string_view id, Millis now, bool* found, Text& ou
   return out.ok() ? Status() : Status::no_memory();
 }
 
-Status import_workflow(Db& db, string_view document, const Now& now, Name* id) {
+Status import_workflow(Db& db, json::Checked document, const Now& now, Name* id) {
   Import in(db);
   WF_TRY(read_document(document, &in));
   WriteScope scope(db);
@@ -337,7 +338,7 @@ Status import_workflow(Db& db, string_view document, const Now& now, Name* id) {
     *id = q.text(0);
   }
   bool same;
-  WF_TRY(is_there(db, id->view(), document, in.now, &same));
+  WF_TRY(is_there(db, id->view(), document.text(), in.now, &same));
   if (same) return scope.commit();
   for (size_t i = 0; i < std::size(kParts); ++i) WF_TRY(write_rows(in, kParts[i], in.rows[i]));
   WF_TRY(write_workflow(in));

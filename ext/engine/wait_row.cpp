@@ -38,10 +38,9 @@ bool kind_of(string_view name, WaitKind* out) {
 void read_how(string_view how, WaitRow* row) {
   row->any = false;
   row->outputs = true;
-  if (!json::valid(how) || json::kind(how) != json::Kind::object) return;
-  for (json::Members m(how); m.next();) {
-    if (m.key_is("mode")) row->any = m.value() == "\"any\"";
-    if (m.key_is("outputs")) row->outputs = m.value() != "false";
+  for (json::Members m(json::check(how)); m.next();) {
+    if (m.key_is("mode")) row->any = m.value().text() == "\"any\"";
+    if (m.key_is("outputs")) row->outputs = m.value().text() != "false";
   }
 }
 

@@ -54,14 +54,15 @@ Status Call::names(int i, const char* what, Text& out) const {
     out.add(']');
     return out.ok() ? Status() : Status::no_memory();
   }
-  if (!json::valid(value.bytes)) {
+  const json::Checked array = json::check(value.bytes);
+  if (!array) {
     return Status::error(Code::invalid, "%s of %s() must be a name or a JSON array of names, got '%.*s'", what, function.name,
                          WF_SV(excerpt(is_utf8(value.bytes) ? value.bytes : "(not UTF-8)")));
   }
   Text one;
-  for (json::Elements e(value.bytes); e.next();) {
-    if (json::kind(e.value()) != json::Kind::string) {
-      return Status::error(Code::invalid, "%s of %s() must be a JSON array of names, got %.*s in it", what, function.name, WF_SV(excerpt(e.value())));
+  for (json::Elements e(array); e.next();) {
+    if (!e.value().is(json::Kind::string)) {
+      return Status::error(Code::invalid, "%s of %s() must be a JSON array of names, got %.*s in it", what, function.name, WF_SV(excerpt(e.value().text())));
     }
     one.clear();
     json::unquote(e.value(), one);

@@ -4,6 +4,7 @@
 #pragma once
 
 #include "base/db.h"
+#include "base/json.h"
 #include "engine/settings.h"
 #include "engine/start.h"
 #include "functions/registry.h"
@@ -19,6 +20,7 @@ class Options {
   // Whether the option was given, and not as null.
   bool has(string_view name) const { return find(name) != nullptr; }
   string_view text(string_view name, string_view otherwise = {}) const;   // of name, id, names (a JSON array), object
+  json::Checked names(string_view name) const;                            // of names: an array; none where it was not given
   Value value(string_view name) const;                                    // of value: JSON text
   int64_t integer(string_view name, int64_t otherwise) const;             // of integer, duration, time, choice
   bool boolean(string_view name, bool otherwise = false) const { return integer(name, otherwise) != 0; }
@@ -40,7 +42,7 @@ class Options {
   };
 
   const Given* find(string_view name) const;
-  Status read(const Option& option, string_view json, Given* out);
+  Status read(const Option& option, json::Checked json, Given* out);
 
   std::span<const Option> described_;
   Given given_[kMost];
@@ -53,9 +55,9 @@ Status read_start_options(const Options& options, Start* out);
 Status read_duration(const char* what, const Value& value, Millis min, Millis* out);
 Status read_time(const char* what, const Value& value, Millis* out);
 // The JSON object of a rate, {"limit", "per"}.
-Status read_rate(string_view json, int64_t* limit, Millis* per);
+Status read_rate(json::Checked json, int64_t* limit, Millis* per);
 // The JSON object of a backoff.
-Status read_backoff(const char* what, string_view json, Backoff* out);
+Status read_backoff(const char* what, json::Checked json, Backoff* out);
 
 class Call {
  public:

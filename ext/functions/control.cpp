@@ -20,7 +20,7 @@ Status on_each(Call& call, bool lenient, Act act) {
   if (!many) WF_TRY(call.id(0, &one));
   WF_TRY(call.names(0, "id", ids));
   Text id;
-  for (json::Elements e(ids.view()); e.next();) {
+  for (json::Elements e(json::check(ids.view())); e.next();) {
     id.clear();
     json::unquote(e.value(), id);
     if (!id.ok()) return Status::no_memory();
@@ -31,7 +31,7 @@ Status on_each(Call& call, bool lenient, Act act) {
   Millis now;
   WF_TRY(call_time(call.db, call.options.now(), &now));
   int64_t count = 0;
-  for (json::Elements e(ids.view()); e.next();) {
+  for (json::Elements e(json::check(ids.view())); e.next();) {
     id.clear();
     json::unquote(e.value(), id);
     if (!id.ok()) return Status::no_memory();
@@ -107,9 +107,10 @@ Status wf_purge(Call& call) {
   args.name = o.text("name");
   args.events = o.boolean("events");
   args.limit = o.integer("limit", args.limit);
-  for (json::Elements e(args.status.empty() ? "[]" : args.status); e.next();) {
-    if (e.value() != "\"completed\"" && e.value() != "\"failed\"" && e.value() != "\"cancelled\"") {
-      return Status::error(Code::invalid, "the option \"status\" of wf_purge() must be completed, failed or cancelled, got %.*s", WF_SV(excerpt(e.value())));
+  for (json::Elements e(o.names("status")); e.next();) {
+    const string_view status = e.value().text();
+    if (status != "\"completed\"" && status != "\"failed\"" && status != "\"cancelled\"") {
+      return Status::error(Code::invalid, "the option \"status\" of wf_purge() must be completed, failed or cancelled, got %.*s", WF_SV(excerpt(status)));
     }
   }
   int64_t count;

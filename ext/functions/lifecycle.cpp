@@ -22,8 +22,8 @@ Status queue_argument(Call& call, int i, Text& names, Claim* out) {
   const Value value = call.raw(i);
   if (value.type != Value::Type::text || !has_prefix(value.bytes, "[")) return call.name(i, "queue", &out->queue);
   WF_TRY(call.names(i, "queue", names));
-  if (!json::Elements(names.view()).next()) return Status::error(Code::invalid, "queue of wf_claim() is an empty array");
-  out->queues = names.view();
+  out->queues = json::check(names.view());
+  if (!json::Elements(out->queues).next()) return Status::error(Code::invalid, "queue of wf_claim() is an empty array");
   return {};
 }
 
@@ -82,8 +82,8 @@ Status wf_claim(Call& call) {
   WF_TRY(o.exclusive("key", "limit"));
   args.lease = o.integer("lease", kNoTime);
   args.limit = o.integer("limit", 1);
-  args.names = o.text("names");
-  args.versions = o.text("versions");
+  args.names = o.names("names");
+  args.versions = o.names("versions");
   args.id = o.text("id");
   args.key = o.text("key");
   args.steps = o.boolean("steps");
@@ -113,10 +113,10 @@ Status wf_wait(Call& call) {
   if (call.given(0)) WF_TRY(read_duration("timeout", call.raw(0), 0, &timeout));
   const Options& o = call.options;
   Claim args;
-  args.queues = o.text("queue");
+  args.queues = o.names("queue");
   args.worker = o.text("worker");
-  args.names = o.text("names");
-  args.versions = o.text("versions");
+  args.names = o.names("names");
+  args.versions = o.names("versions");
   args.id = o.text("id");
   bool happened;
   WF_TRY(watch(call.db, args, timeout, &happened));
@@ -191,12 +191,12 @@ bool claim_is_over(const Status& status) {
 }
 
 // A JSON array of tokens: a JSON array of their new expiries, null for a claim that is over.
-Status heartbeat_all(Call& call, string_view tokens, Millis duration) {
+Status heartbeat_all(Call& call, json::Checked tokens, Millis duration) {
   const auto wrong = [] { return Status::error(Code::invalid, "handle of wf_heartbeat() must be a token or a JSON array of tokens"); };
-  if (!json::valid(tokens)) return wrong();
+  if (!tokens) return wrong();
   Text token;
   for (json::Elements e(tokens); e.next();) {
-    if (json::kind(e.value()) != json::Kind::string) return wrong();
+    if (!e.value().is(json::Kind::string)) return wrong();
     token.clear();
     json::unquote(e.value(), token);
     if (!token.ok()) return Status::no_memory();
@@ -233,7 +233,7 @@ Status wf_heartbeat(Call& call) {
   Millis duration = kNoTime;
   if (call.given(1)) WF_TRY(read_duration("duration", call.raw(1), 1, &duration));
   const Value tokens = call.raw(0);
-  if (tokens.type == Value::Type::text && has_prefix(tokens.bytes, "[")) return heartbeat_all(call, tokens.bytes, duration);
+  if (tokens.type == Value::Type::text && has_prefix(tokens.bytes, "[")) return heartbeat_all(call, json::check(tokens.bytes), duration);
   Handle handle;
   WF_TRY(call.handle(0, &handle));
   if (!handle.is_token) return Status::error(Code::invalid, "wf_heartbeat() needs the token of a claim, '%.*s' is an id", WF_SV(handle.id));

@@ -21,8 +21,8 @@ Status wrong(const char* what, const char* wanted, const Value& got) {
 }
 
 // The JSON value as SQLite would see it: strings unquoted (held by `buffer`), numbers as numbers, the rest as text.
-Value plain(string_view json, Text& buffer) {
-  switch (json::kind(json)) {
+Value plain(json::Checked json, Text& buffer) {
+  switch (json.kind()) {
     case json::Kind::string:
       json::unquote(json, buffer);
       return Value::text(buffer.view());
@@ -30,16 +30,16 @@ Value plain(string_view json, Text& buffer) {
       int64_t integer;
       return json::to_integer(json, &integer) ? Value::of(integer) : Value::of(json::to_real(json));
     }
-    default: return Value::text(json);
+    default: return Value::text(json.text());
   }
 }
 
-Status read_real(const char* what, string_view json, double min, double max, double* out) {
-  if (json::kind(json) == json::Kind::number) {
+Status read_real(const char* what, json::Checked json, double min, double max, double* out) {
+  if (json.is(json::Kind::number)) {
     *out = json::to_real(json);
     if (*out >= min && *out <= max) return {};
   }
-  return Status::error(Code::invalid, "%s must be a number from %g to %g, got %.*s", what, min, max, WF_SV(excerpt(json)));
+  return Status::error(Code::invalid, "%s must be a number from %g to %g, got %.*s", what, min, max, WF_SV(excerpt(json.text())));
 }
 
 // The number of `word` among `words`, or -1.
@@ -52,12 +52,12 @@ int64_t choice_index(string_view words, string_view word) {
   return -1;
 }
 
-Status read_json_duration(const char* what, string_view json, Millis min, Millis* out) {
+Status read_json_duration(const char* what, json::Checked json, Millis min, Millis* out) {
   Text buffer;
   const Value value = plain(json, buffer);
   if (!buffer.ok()) return Status::no_memory();
   // Exact where a double would round: 0.001 is a millisecond.
-  if (json::kind(json) == json::Kind::number && json::to_thousandths(json, out) && *out >= min && *out <= kDurationMax) return {};
+  if (json::to_thousandths(json, out) && *out >= min && *out <= kDurationMax) return {};
   return read_duration(what, value, min, out);
 }
 
@@ -87,48 +87,49 @@ Status read_time(const char* what, const Value& value, Millis* out) {
   return ok && *out <= kTimeMax ? Status() : wrong(what, kTimeForm, value);
 }
 
-Status read_backoff(const char* what, string_view text, Backoff* out) {
-  if (json::kind(text) != json::Kind::object) return wrong(what, "an object with initial, factor, max, jitter", Value::text(text));
+Status read_backoff(const char* what, json::Checked json, Backoff* out) {
+  if (!json.is(json::Kind::object)) return wrong(what, "an object with initial, factor, max, jitter", Value::text(json.text()));
   *out = {};
   static constexpr string_view kKeys[] = {"initial", "max", "factor", "jitter"};
   bool seen[std::size(kKeys)] = {};
-  for (json::Members m(text); m.next();) {
+  for (json::Members m(json); m.next();) {
     for (size_t i = 0; i < std::size(kKeys); ++i) {
       if (!m.key_is(kKeys[i])) continue;
-      if (seen[i]) return Status::error(Code::invalid, "%s has the key %.*s twice", what, WF_SV(excerpt(m.key())));
+      if (seen[i]) return Status::error(Code::invalid, "%s has the key %.*s twice", what, WF_SV(excerpt(m.key().text())));
       seen[i] = true;
     }
     if (m.key_is("initial")) WF_TRY(read_json_duration("backoff.initial", m.value(), 0, &out->initial));
     else if (m.key_is("max")) WF_TRY(read_json_duration("backoff.max", m.value(), 0, &out->max));
     else if (m.key_is("factor")) WF_TRY(read_real("backoff.factor", m.value(), 1, 1000, &out->factor));
     else if (m.key_is("jitter")) WF_TRY(read_real("backoff.jitter", m.value(), 0, 1, &out->jitter));
-    else return Status::error(Code::invalid, "%s has no key %.*s; allowed are initial, factor, max, jitter", what, WF_SV(excerpt(m.key())));
+    else return Status::error(Code::invalid, "%s has no key %.*s; allowed are initial, factor, max, jitter", what, WF_SV(excerpt(m.key().text())));
   }
   return {};
 }
 
-Status read_rate(string_view text, int64_t* limit, Millis* per) {
+Status read_rate(json::Checked json, int64_t* limit, Millis* per) {
   *limit = -1;
   *per = kNoTime;
-  for (json::Members m(text); m.next();) {
+  for (json::Members m(json); m.next();) {
     if (m.key_is("limit") && *limit < 0) {
-      if (json::kind(m.value()) != json::Kind::number || !json::to_integer(m.value(), limit) || *limit < 0) {
-        return Status::error(Code::invalid, "rate.limit must be an integer from 0, got %.*s", WF_SV(excerpt(m.value())));
+      if (!json::to_integer(m.value(), limit) || *limit < 0) {
+        return Status::error(Code::invalid, "rate.limit must be an integer from 0, got %.*s", WF_SV(excerpt(m.value().text())));
       }
     } else if (m.key_is("per") && *per == kNoTime) {
       WF_TRY(read_json_duration("rate.per", m.value(), 1, per));
     } else {
-      return Status::error(Code::invalid, "the option \"rate\" must have the keys limit and per, once, got %.*s", WF_SV(excerpt(m.key())));
+      return Status::error(Code::invalid, "the option \"rate\" must have the keys limit and per, once, got %.*s", WF_SV(excerpt(m.key().text())));
     }
   }
   if (*limit >= 0 && *per != kNoTime) return {};
-  return Status::error(Code::invalid, "the option \"rate\" must be an object with limit and per, got %.*s", WF_SV(excerpt(text)));
+  return Status::error(Code::invalid, "the option \"rate\" must be an object with limit and per, got %.*s", WF_SV(excerpt(json.text())));
 }
 
 Status Options::parse(std::span<const Option> described, string_view text) {
   described_ = described;
-  if (!json::valid(text) || json::kind(text) != json::Kind::object) return wrong("options", "a JSON object", Value::text(text));
-  for (json::Members m(text); m.next();) {
+  const json::Checked json = json::check(text);
+  if (!json.is(json::Kind::object)) return wrong("options", "a JSON object", Value::text(text));
+  for (json::Members m(json); m.next();) {
     size_t i = 0;
     while (i < described.size() && !m.key_is(described[i].name)) ++i;
     if (i == described.size()) {
@@ -138,7 +139,7 @@ Status Options::parse(std::span<const Option> described, string_view text) {
       return Status::error(Code::invalid, "there is no option \"%.*s\"; allowed are %.*s", WF_SV(excerpt(key.view())), WF_SV(allowed.view()));
     }
     if (given_[i].given || given_[i].null) return Status::error(Code::invalid, "the option \"%s\" is given twice", described[i].name);
-    given_[i].null = json::kind(m.value()) == json::Kind::null;
+    given_[i].null = m.value().is(json::Kind::null);
     if (given_[i].null) continue;
     given_[i].given = true;
     WF_TRY(read(described[i], m.value(), &given_[i]));
@@ -147,15 +148,16 @@ Status Options::parse(std::span<const Option> described, string_view text) {
   return {};
 }
 
-Status Options::read(const Option& option, string_view json, Given* out) {
+Status Options::read(const Option& option, json::Checked json, Given* out) {
   char what[64];
   sqlite3_snprintf(sizeof what, what, "the option \"%s\"", option.name);
   Text buffer;
-  const json::Kind kind = json::kind(json);
+  const json::Kind kind = json.kind();
+  const string_view written = json.text();
   const auto refuse = [&] {
     Text type;
     add_type(option, type);
-    return Status::error(Code::invalid, "%s must be %.*s, got %.*s", what, WF_SV(type.view()), WF_SV(excerpt(json)));
+    return Status::error(Code::invalid, "%s must be %.*s, got %.*s", what, WF_SV(type.view()), WF_SV(excerpt(written)));
   };
   switch (option.type) {
     case OptionType::name:
@@ -169,44 +171,44 @@ Status Options::read(const Option& option, string_view json, Given* out) {
         json::unquote(json, buffer);
         if (!buffer.ok()) return Status::no_memory();
         WF_TRY(check_name(what, buffer.view()));
-        out->text.add('[').add(json).add(']');
+        out->text.add('[').add(written).add(']');
         return {};
       }
       if (kind != json::Kind::array) return refuse();
       for (json::Elements e(json); e.next();) {
-        if (json::kind(e.value()) != json::Kind::string) return refuse();
+        if (!e.value().is(json::Kind::string)) return refuse();
         buffer.clear();
         json::unquote(e.value(), buffer);
         if (!buffer.ok()) return Status::no_memory();
         WF_TRY(check_name(what, buffer.view()));
       }
-      out->text.add(json);
+      out->text.add(written);
       return {};
     case OptionType::integer:
-      if (kind != json::Kind::number || !json::to_integer(json, &out->integer) || out->integer < option.min || out->integer > option.max) {
+      if (!json::to_integer(json, &out->integer) || out->integer < option.min || out->integer > option.max) {
         return refuse();
       }
       return {};
     case OptionType::boolean:
-      if (kind == json::Kind::boolean) out->integer = json[0] == 't';
-      else if (kind != json::Kind::number || !json::to_integer(json, &out->integer) || (out->integer != 0 && out->integer != 1)) return refuse();
+      if (kind == json::Kind::boolean) out->integer = written[0] == 't';
+      else if (!json::to_integer(json, &out->integer) || (out->integer != 0 && out->integer != 1)) return refuse();
       return {};
     case OptionType::duration:
       if (kind != json::Kind::number && kind != json::Kind::string) return refuse();
       WF_TRY(read_json_duration(what, json, option.min, &out->integer));
       return out->integer > option.max ? refuse() : Status();
     case OptionType::time:
-      if (kind == json::Kind::number && json::to_thousandths(json, &out->integer) && out->integer >= kTimeMin && out->integer <= kTimeMax) return {};
+      if (json::to_thousandths(json, &out->integer) && out->integer >= kTimeMin && out->integer <= kTimeMax) return {};
       if (kind != json::Kind::string) return refuse();
       buffer.clear();
       if (const Value time = plain(json, buffer); buffer.ok()) return read_time(what, time, &out->integer);
       return Status::no_memory();
     case OptionType::object:
       if (kind != json::Kind::object) return refuse();
-      out->text.add(json);
+      out->text.add(written);
       return {};
     case OptionType::value:
-      out->text.add(json);
+      out->text.add(written);
       return {};
     case OptionType::choice: {
       if (kind != json::Kind::string) return refuse();
@@ -231,6 +233,8 @@ string_view Options::text(string_view name, string_view otherwise) const {
   const Given* given = find(name);
   return given != nullptr ? given->text.view() : otherwise;
 }
+
+json::Checked Options::names(string_view name) const { return json::check(text(name)); }
 
 Value Options::value(string_view name) const {
   const Given* given = find(name);

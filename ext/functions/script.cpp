@@ -44,7 +44,7 @@ Status wf_run(Call& call) {
   const Options& o = call.options;
   Run args;
   args.id = o.text("id");
-  args.queues = o.text("queue");
+  args.queues = o.names("queue");
   args.limit = o.integer("limit", args.limit);
   args.budget = o.integer("budget", kNoTime);
   int64_t count;

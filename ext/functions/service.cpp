@@ -47,11 +47,12 @@ Status stored_setting(Setting setting, const Value& value, Text& buffer, Value* 
       return {};
     }
     case Setting::backoff: {
-      if (value.type != Value::Type::text || !json::valid(value.bytes)) {
+      const json::Checked json = value.type == Value::Type::text ? json::check(value.bytes) : json::Checked();
+      if (!json) {
         return Status::error(Code::invalid, "backoff must be a JSON object with initial, factor, max, jitter");
       }
       Backoff backoff;
-      WF_TRY(read_backoff("backoff", value.bytes, &backoff));
+      WF_TRY(read_backoff("backoff", json, &backoff));
       add_backoff(backoff, buffer);
       *out = Value::text(buffer.view());
       return buffer.ok() ? Status() : Status::no_memory();
@@ -145,12 +146,13 @@ Status wf_export(Call& call) {
 }
 
 Status wf_import(Call& call) {
-  const Value document = call.raw(0);
-  if (document.type != Value::Type::text || !json::valid(document.bytes) || json::kind(document.bytes) != json::Kind::object) {
+  const Value given = call.raw(0);
+  const json::Checked document = given.type == Value::Type::text ? json::check(given.bytes) : json::Checked();
+  if (!document.is(json::Kind::object)) {
     return Status::error(Code::invalid, "json of wf_import() must be a document of wf_export(), a JSON object");
   }
   Name id;
-  WF_TRY(import_workflow(call.db, document.bytes, call.options.now(), &id));
+  WF_TRY(import_workflow(call.db, document, call.options.now(), &id));
   call.result(id.view());
   return {};
 }

@@ -30,7 +30,7 @@ Status wait_for_names(Call& call, WaitKind kind, const char* what) {
   Text topics;
   WF_TRY(call.names(2, what, topics));
   args.topics = topics.view();
-  if (!json::Elements(args.topics).next()) return Status::error(Code::invalid, "%s of %s() is an empty array", what, call.function.name);
+  if (!json::Elements(json::check(args.topics)).next()) return Status::error(Code::invalid, "%s of %s() is an empty array", what, call.function.name);
   if (call.given(3)) WF_TRY(read_duration("timeout", call.raw(3), 0, &args.timeout));
   return run_wait(call, args);
 }

@@ -72,8 +72,8 @@ class SettingsReader {
   explicit SettingsReader(Stored* out) : out_(*out) {}
 
   Status read() {
-    const string_view settings = out_.settings.view();
-    if (!json::valid(settings) || json::kind(settings) != json::Kind::object) {
+    const json::Checked settings = json::check(out_.settings.view());
+    if (!settings.is(json::Kind::object)) {
       return Status::error(Code::invalid, "the settings of schedule '%.*s' are damaged: define it anew", WF_SV(out_.name.view()));
     }
     Schedule& s = out_.schedule;
@@ -82,13 +82,13 @@ class SettingsReader {
       else if (m.key_is("catch_up")) s.catch_up = static_cast<CatchUp>(word(m.value(), kCatchUps));
       else if (m.key_is("overlap")) s.overlap = static_cast<Overlap>(word(m.value(), kOverlaps));
       else if (m.key_is("grace")) duration(m.value(), &s.grace);
-      else if (m.key_is("start") && json::kind(m.value()) == json::Kind::object) start(m.value());
+      else if (m.key_is("start")) start(m.value());
     }
     return failed_ ? Status::no_memory() : Status();
   }
 
  private:
-  void start(string_view json) {
+  void start(json::Checked json) {
     Start& s = out_.schedule.start;
     for (json::Members m(json); m.next();) {
       if (m.key_is("queue")) name(m.value(), &out_.queue, &s.queue);
@@ -98,33 +98,32 @@ class SettingsReader {
       else if (m.key_is("max_attempts")) integer(m.value(), &s.max_attempts);
       else if (m.key_is("delay")) duration(m.value(), &s.delay);
       else if (m.key_is("timeout")) duration(m.value(), &s.timeout);
-      else if (m.key_is("headers")) s.headers = m.value();
-      else if (m.key_is("manual")) s.manual = m.value() == "true";
-      else if (m.key_is("cleanup")) s.cleanup = m.value() == "true";
-      else if (m.key_is("backoff") && json::kind(m.value()) == json::Kind::object) s.has_backoff = true, backoff(m.value(), &s.backoff);
+      else if (m.key_is("headers")) s.headers = m.value().is(json::Kind::object) ? m.value().text() : string_view();
+      else if (m.key_is("manual")) s.manual = m.value().text() == "true";
+      else if (m.key_is("cleanup")) s.cleanup = m.value().text() == "true";
+      else if (m.key_is("backoff") && m.value().is(json::Kind::object)) s.has_backoff = true, backoff(m.value(), &s.backoff);
     }
   }
 
-  void backoff(string_view json, Backoff* out) {
+  void backoff(json::Checked json, Backoff* out) {
     for (json::Members m(json); m.next();) {
       if (m.key_is("initial")) duration(m.value(), &out->initial);
       else if (m.key_is("max")) duration(m.value(), &out->max);
-      else if (m.key_is("factor") && is_number(m.value())) out->factor = json::to_real(m.value());
-      else if (m.key_is("jitter") && is_number(m.value())) out->jitter = json::to_real(m.value());
+      else if (m.key_is("factor") && m.value().is(json::Kind::number)) out->factor = json::to_real(m.value());
+      else if (m.key_is("jitter") && m.value().is(json::Kind::number)) out->jitter = json::to_real(m.value());
     }
   }
 
-  static bool is_number(string_view json) { return json::kind(json) == json::Kind::number; }
-  static void integer(string_view json, int64_t* out) {
-    if (int64_t number; is_number(json) && json::to_integer(json, &number)) *out = number;
+  static void integer(json::Checked json, int64_t* out) {
+    if (int64_t number; json::to_integer(json, &number)) *out = number;
   }
-  static void duration(string_view json, Millis* out) {
-    if (Millis time; is_number(json) && json::to_thousandths(json, &time) && time >= 0) *out = time;
+  static void duration(json::Checked json, Millis* out) {
+    if (Millis time; json::to_thousandths(json, &time) && time >= 0) *out = time;
   }
 
-  void name(string_view json, Name* name, string_view* out) {
+  void name(json::Checked json, Name* name, string_view* out) {
     Text text;
-    if (json::kind(json) != json::Kind::string) return;
+    if (!json.is(json::Kind::string)) return;
     json::unquote(json, text);
     failed_ = failed_ || !text.ok();
     *name = text.view();
@@ -132,9 +131,10 @@ class SettingsReader {
   }
 
   // The number of the word in the JSON string `json`; 0, the default, if it is none of them.
-  static int word(string_view json, const string_view (&words)[3]) {
+  static int word(json::Checked json, const string_view (&words)[3]) {
+    const string_view text = json.text();
     for (int i = 0; i < 3; ++i) {
-      if (json.size() == words[i].size() + 2 && part(json, 1, words[i].size()) == words[i]) return i;
+      if (text.size() == words[i].size() + 2 && part(text, 1, words[i].size()) == words[i]) return i;
     }
     return 0;
   }

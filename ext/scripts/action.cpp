@@ -86,7 +86,8 @@ class Execution {
     const ScriptStep& s = a_.step();
     Text topics;
     if (s.action == Action::await) {
-      topics.add(s.target[0] == '[' ? "" : "[").add(s.target).add(s.target[0] == '[' ? "" : "]");
+      const bool several = has_prefix(s.target, "[");
+      topics.add(several ? "" : "[").add(s.target).add(several ? "" : "]");
     } else {
       Text name;
       WF_TRY(event_name(name));
@@ -149,7 +150,7 @@ class Execution {
       *out = Value::text(buffer.view());
       // An item that is text holding JSON is meant as JSON.
       Text text;
-      if (json::kind(buffer.view()) == json::Kind::string) json::unquote(buffer.view(), text);
+      json::unquote(json::check(buffer.view()), text);
       if (json::valid(text.view())) {
         buffer.clear();
         buffer.add(text.view());

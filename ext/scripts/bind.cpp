@@ -15,10 +15,10 @@ int bind_text(sqlite3_stmt* statement, int i, string_view text) {
 }
 
 // {"$blob":"<hex>"}
-bool is_blob(string_view object, Text& bytes) {
+bool is_blob(json::Checked object, Text& bytes) {
   json::Members m(object);
-  if (!m.next() || m.key() != kBlob || json::kind(m.value()) != json::Kind::string) return false;
-  const string_view hex = part(m.value(), 1, m.value().size() - 2);
+  if (!m.next() || m.key().text() != kBlob || !m.value().is(json::Kind::string)) return false;
+  const string_view quoted = m.value().text(), hex = part(quoted, 1, quoted.size() - 2);
   if (m.next() || hex.size() % 2 != 0) return false;
   for (size_t i = 0; i < hex.size(); i += 2) {
     const int high = hex_digit(hex[i]), low = hex_digit(hex[i + 1]);
@@ -37,19 +37,21 @@ Status bind_real(sqlite3_stmt* statement, int i, string_view number, Facts& fact
 }
 
 // `integral`: 3.0 is 3.
-Status bind_json(sqlite3_stmt* statement, int i, string_view json, Facts& facts, int* rc, bool integral = false) {
+Status bind_json(sqlite3_stmt* statement, int i, json::Checked json, Facts& facts, int* rc, bool integral = false) {
   Text text;
   *rc = SQLITE_OK;
-  switch (json::kind(json)) {
+  const string_view written = json.text();
+  switch (json.kind()) {
+    case json::Kind::none:  // what was damaged by hand
     case json::Kind::null: *rc = sqlite3_bind_null(statement, i); return {};
-    case json::Kind::boolean: *rc = sqlite3_bind_int(statement, i, json == "true"); return {};
+    case json::Kind::boolean: *rc = sqlite3_bind_int(statement, i, written == "true"); return {};
     case json::Kind::number: {
       int64_t number;
-      if ((integral || json.find_first_of(".eE") == string_view::npos) && json::to_integer(json, &number)) {
+      if ((integral || written.find_first_of(".eE") == string_view::npos) && json::to_integer(json, &number)) {
         *rc = sqlite3_bind_int64(statement, i, number);
         return {};
       }
-      return bind_real(statement, i, json, facts, rc);
+      return bind_real(statement, i, written, facts, rc);
     }
     case json::Kind::string:
       json::unquote(json, text);
@@ -63,14 +65,13 @@ Status bind_json(sqlite3_stmt* statement, int i, string_view json, Facts& facts,
       break;
     case json::Kind::array: break;
   }
-  *rc = bind_text(statement, i, json);
+  *rc = bind_text(statement, i, written);
   return {};
 }
 
 // The member of an object; nothing if there is none.
-string_view member_of(string_view json, string_view name) {
-  if (!json::valid(json) || json::kind(json) != json::Kind::object) return {};
-  for (json::Members m(json); m.next();) {
+json::Checked member_of(string_view json, string_view name) {
+  for (json::Members m(json::check(json)); m.next();) {
     if (m.key_is(name)) return m.value();
   }
   return {};
@@ -89,8 +90,8 @@ int bind_value(sqlite3_stmt* statement, int i, const Value& value) {
 
 // A value that is JSON text, or its member.
 Status bind_holder(sqlite3_stmt* statement, int i, const Value& holder, string_view member, Facts& facts, int* rc) {
-  const string_view found = member.empty() || holder.type != Value::Type::text ? string_view() : member_of(holder.bytes, member);
-  if (!found.empty()) return bind_json(statement, i, found, facts, rc);
+  const json::Checked found = member.empty() || holder.type != Value::Type::text ? json::Checked() : member_of(holder.bytes, member);
+  if (found) return bind_json(statement, i, found, facts, rc);
   *rc = member.empty() ? bind_value(statement, i, holder) : sqlite3_bind_null(statement, i);
   return {};
 }
@@ -111,14 +112,14 @@ Status bind_one(sqlite3_stmt* statement, int i, const Parameter& p, const Bindin
     case Source::field: {
       WF_TRY(facts.input(&value));
       const Field& field = b.definition.field(p.index);
-      const string_view found = value.type == Value::Type::text ? member_of(value.bytes, field.name) : string_view();
+      const json::Checked found = value.type == Value::Type::text ? member_of(value.bytes, field.name) : json::Checked();
       if (p.member.empty() && field.type != FieldType::json) {
-        if (found.empty()) *rc = sqlite3_bind_null(statement, i);
-        else if (field.type == FieldType::real && json::kind(found) == json::Kind::number) return bind_real(statement, i, found, facts, rc);
+        if (!found) *rc = sqlite3_bind_null(statement, i);
+        else if (field.type == FieldType::real && found.is(json::Kind::number)) return bind_real(statement, i, found.text(), facts, rc);
         else return bind_json(statement, i, found, facts, rc, field.type == FieldType::integer);
         return {};
       }
-      value = found.empty() ? Value{} : Value::text(found);
+      value = found ? Value::text(found.text()) : Value{};
       break;
     }
     case Source::step: {
@@ -130,11 +131,9 @@ Status bind_one(sqlite3_stmt* statement, int i, const Parameter& p, const Bindin
     case Source::item:
       WF_TRY(facts.item(b.row, text));
       if (p.member.empty()) {
-        if (text.size() != 0) return bind_json(statement, i, text.view(), facts, rc);
-        *rc = sqlite3_bind_null(statement, i);
-        return {};
+        return bind_json(statement, i, json::check(text.view()), facts, rc);
       }
-      if (text.size() != 0 && json::kind(text.view()) == json::Kind::string) json::unquote(text.view(), inner);
+      if (const json::Checked item = json::check(text.view()); item.is(json::Kind::string)) json::unquote(item, inner);
       else inner.add(text.view());
       value = Value::text(inner.view());
       break;

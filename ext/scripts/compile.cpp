@@ -182,7 +182,7 @@ Status define(Db& db, string_view name, string_view document, const Now& now, in
     WF_TRY(q.next(&row));
     if (row) {
       *version = q.integer(0);
-      same = json::valid(q.text(1)) && json::same(q.text(1), document, &failed);
+      same = json::same(json::check(q.text(1)), json::check(document), &failed);
     }
     if (failed) return Status::no_memory();
   }

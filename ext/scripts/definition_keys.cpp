@@ -10,23 +10,23 @@ constexpr size_t kMostNameBytes = 100;
 bool is_letter(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_'; }
 char small(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; }
 
-bool read_duration(string_view json, Millis* out, bool* failed) {
-  if (json::kind(json) == json::Kind::number) return json::to_thousandths(json, out) && *out >= 0 && *out <= kDurationMax;
+bool read_duration(json::Checked json, Millis* out, bool* failed) {
+  if (json.is(json::Kind::number)) return json::to_thousandths(json, out) && *out >= 0 && *out <= kDurationMax;
   Text text;
-  if (json::kind(json) != json::Kind::string) return false;
+  if (!json.is(json::Kind::string)) return false;
   json::unquote(json, text);
   *failed = *failed || !text.ok();
   return parse_duration(text.view(), out);
 }
 
-bool read_real(string_view json, double min, double max, double* out) {
-  if (json::kind(json) != json::Kind::number) return false;
+bool read_real(json::Checked json, double min, double max, double* out) {
+  if (!json.is(json::Kind::number)) return false;
   *out = json::to_real(json);
   return *out >= min && *out <= max;
 }
 
-bool read_backoff(string_view json, Backoff* out, bool* failed) {
-  if (json::kind(json) != json::Kind::object) return false;
+bool read_backoff(json::Checked json, Backoff* out, bool* failed) {
+  if (!json.is(json::Kind::object)) return false;
   for (json::Members m(json); m.next();) {
     const bool ok = m.key_is("initial")  ? read_duration(m.value(), &out->initial, failed)
                     : m.key_is("max")    ? read_duration(m.value(), &out->max, failed)
@@ -38,11 +38,11 @@ bool read_backoff(string_view json, Backoff* out, bool* failed) {
 }
 
 // An array of at least one name.
-bool is_names(string_view json, bool* failed) {
+bool is_names(json::Checked json, bool* failed) {
   size_t count = 0;
   for (json::Elements e(json); e.next(); ++count) {
     Text one;
-    if (json::kind(e.value()) != json::Kind::string) return false;
+    if (!e.value().is(json::Kind::string)) return false;
     json::unquote(e.value(), one);
     *failed = *failed || !one.ok();
     if (!check_name("", one.view()).ok()) return false;
@@ -83,8 +83,8 @@ const char* form(Takes takes) {
   return "";
 }
 
-bool has_form(Takes takes, string_view json, string_view text, int64_t* number, Backoff* backoff, bool* failed) {
-  const json::Kind is = json::kind(json);
+bool has_form(Takes takes, json::Checked json, string_view text, int64_t* number, Backoff* backoff, bool* failed) {
+  const json::Kind is = json.kind();
   const bool string = is == json::Kind::string;
   switch (takes) {
     case Takes::text: return string;
@@ -95,8 +95,8 @@ bool has_form(Takes takes, string_view json, string_view text, int64_t* number, 
     case Takes::name_or_query: return string && (is_query(text) || check_name("", text).ok());
     case Takes::duration: return read_duration(json, number, failed);
     case Takes::duration_or_query: return (string && is_query(text)) || read_duration(json, number, failed);
-    case Takes::attempts: return is == json::Kind::number && json::to_integer(json, number) && *number >= 1 && *number <= kMaxAttemptsLimit;
-    case Takes::count: return is == json::Kind::number && json::to_integer(json, number) && *number >= 0;
+    case Takes::attempts: return json::to_integer(json, number) && *number >= 1 && *number <= kMaxAttemptsLimit;
+    case Takes::count: return json::to_integer(json, number) && *number >= 0;
     case Takes::rows: return one_of(text, "first", "all", number);
     case Takes::on_error: return one_of(text, "fail", "continue", number);
     case Takes::boolean: return is == json::Kind::boolean;

@@ -1,6 +1,7 @@
 // The keys of a definition: where each is allowed, and what it takes.
 #pragma once
 
+#include "base/json.h"
 #include "scripts/definition.h"
 
 namespace wf {
@@ -64,7 +65,7 @@ inline constexpr DefinitionKey kKeys[] = {
 const char* form(Takes takes);
 // Whether a JSON value is that; `text` is what it says if it is a string. `*number`: the integer, the duration, or 1 for the second of two
 // words. A backoff goes to `*backoff`. False on a failed allocation, with `*failed` set.
-bool has_form(Takes takes, string_view json, string_view text, int64_t* number, Backoff* backoff, bool* failed);
+bool has_form(Takes takes, json::Checked json, string_view text, int64_t* number, Backoff* backoff, bool* failed);
 
 // Whether a text that may be a query is one.
 bool is_query(string_view text);

@@ -16,16 +16,17 @@ class DefinitionReader {
     std::memcpy(d_.texts_, document.data(), document.size());
     d_.document_ = {d_.texts_, document.size()};
     free_ = d_.texts_ + document.size();
-    if (!json::valid(document)) {
+    const json::Checked json = json::check(d_.document_);
+    if (!json) {
       mistakes_.add(-1, {}, "it is not valid JSON");
       return {};
     }
-    if (json::kind(document) != json::Kind::object) {
+    if (!json.is(json::Kind::object)) {
       mistakes_.add(-1, {}, "it must be a JSON object, with the key steps");
       return {};
     }
-    members(d_.document_, kInDocument, -1, "", &d_.defaults_);
-    if (steps_.empty()) {
+    members(json, kInDocument, -1, "", &d_.defaults_);
+    if (!steps_) {
       if (!saw_steps_) mistakes_.add(-1, "steps", "there must be an array of at least one step");
     } else {
       size_t n = 0;
@@ -40,8 +41,8 @@ class DefinitionReader {
 
  private:
   // The text of a JSON string, kept. Not twice for the same string: there is room for each once.
-  string_view unescaped(string_view json) {
-    const string_view inside = part(json, 1, json.size() - 2);
+  string_view unescaped(json::Checked json) {
+    const string_view inside = part(json.text(), 1, json.text().size() - 2);
     if (inside.find('\\') == string_view::npos) return inside;
     Text text;
     json::unquote(json, text);
@@ -56,14 +57,14 @@ class DefinitionReader {
   }
 
   // A key of an object as users see it: "sql", within an undo "undo.sql".
-  void wrong(int64_t step, const char* within, string_view key, const char* wanted, string_view got) {
+  void wrong(int64_t step, const char* within, string_view key, const char* wanted, json::Checked got) {
     Text path;
     path.add(within).add(key);
     failed_ = failed_ || !path.ok();
-    mistakes_.add(step, path.view(), "it must be %s, got %.*s", wanted, WF_SV(excerpt(got)));
+    mistakes_.add(step, path.view(), "it must be %s, got %.*s", wanted, WF_SV(excerpt(got.text())));
   }
 
-  void members(string_view object, char where, int64_t n, const char* within, ScriptStep* out) {
+  void members(json::Checked object, char where, int64_t n, const char* within, ScriptStep* out) {
     uint64_t seen = 0;
     for (json::Members m(object); m.next();) {
       size_t i = 0;
@@ -105,8 +106,8 @@ class DefinitionReader {
   }
 
   // The value of one key; wrong ones are reported.
-  void value(const DefinitionKey& kind, string_view json, char where, int64_t n, const char* within, ScriptStep* out) {
-    const json::Kind is = json::kind(json);
+  void value(const DefinitionKey& kind, json::Checked json, char where, int64_t n, const char* within, ScriptStep* out) {
+    const json::Kind is = json.kind();
     // The names in `after` are unescaped when all steps are known: link_to().
     const string_view text = is == json::Kind::string && kind.key != Key::after ? unescaped(json) : string_view();
     Script& script = where == kInUndo ? out->undo : *out;
@@ -123,7 +124,7 @@ class DefinitionReader {
         if (text.empty() || !is_query(text)) out->duration = number;
         else set(Role::action);
         break;
-      case Key::await: out->target = json; break;
+      case Key::await: out->target = json.text(); break;
       case Key::await_event:
       case Key::emit:
         if (is_query(text)) set(Role::action);
@@ -150,7 +151,7 @@ class DefinitionReader {
         }
         break;
       case Key::queue: out->queue = text; break;
-      case Key::detached: out->detached = json == "true"; break;
+      case Key::detached: out->detached = json.text() == "true"; break;
       case Key::schema:
       case Key::description: break;
       case Key::steps: steps_ = json; break;
@@ -159,18 +160,18 @@ class DefinitionReader {
     }
   }
 
-  void fields(string_view object) {
+  void fields(json::Checked object) {
     for (json::Members m(object); m.next();) {
       const string_view name = unescaped(m.key());
       Text path, type;
       path.add("input.").add(name);
-      if (json::kind(m.value()) == json::Kind::string) json::unquote(m.value(), type);
+      json::unquote(m.value(), type);
       failed_ = failed_ || !path.ok() || !type.ok();
       const int64_t number = index_of(kFieldTypes, type.view());
       if (!is_parameter_name(name)) mistakes_.add(-1, path.view(), "a field is named like a parameter: letters, digits and _");
       else if (is_built_in(name)) mistakes_.add(-1, path.view(), "the name means something already");
       if (number < 0) {
-        mistakes_.add(-1, path.view(), "the type must be text, integer, real, json or any, got %.*s", WF_SV(excerpt(m.value())));
+        mistakes_.add(-1, path.view(), "the type must be text, integer, real, json or any, got %.*s", WF_SV(excerpt(m.value().text())));
       }
       for (size_t i = 0; d_.fields_.ok() && i < d_.fields_.size(); ++i) {
         if (!same_letters(d_.fields_[i].name, name)) continue;
@@ -181,15 +182,15 @@ class DefinitionReader {
     }
   }
 
-  void step(string_view json, int64_t n) {
+  void step(json::Checked json, int64_t n) {
     ScriptStep step;
     after_of_step_ = {};
     constexpr int64_t most = kMostSteps;
     if (n == most) mistakes_.add(-1, "steps", "there may be %lld steps", static_cast<long long>(most));
     if (n >= most) return;
-    if (json::kind(json) != json::Kind::object) {
+    if (!json.is(json::Kind::object)) {
       step.order_unknown = true;
-      mistakes_.add(n, {}, "it must be an object, got %.*s", WF_SV(excerpt(json)));
+      mistakes_.add(n, {}, "it must be an object, got %.*s", WF_SV(excerpt(json.text())));
     } else {
       unsigned actions = 0;  // a bit for each
       bool named = false;
@@ -207,7 +208,7 @@ class DefinitionReader {
       if (!one) mistakes_.add(n, {}, "it must have one of sql, task, start, sleep, await, await_event, emit");
       members(json, one ? kActionLetters[static_cast<size_t>(step.action)] : kUnknownStep, n, "", &step);
       if (!step.name.empty() || !named) check_name_of(step.name, n);
-      step.order_unknown = afters != (after_of_step_.empty() ? 0 : 1);  // else it is wrong, or given twice
+      step.order_unknown = afters != (after_of_step_ ? 1 : 0);  // else it is wrong, or given twice
       if (step.has(Role::for_each) && step.has(Role::loop)) mistakes_.add(n, "while", "for_each and while exclude each other");
     }
     d_.steps_.add(step);
@@ -238,10 +239,10 @@ class DefinitionReader {
     for (size_t i = 0; i < n; ++i) {
       ScriptStep& step = d_.steps_[i];
       step.after = d_.after_.size();
-      const string_view json = after_json_[i];
-      if (json.empty()) {
+      const json::Checked json = after_json_[i];
+      if (!json) {
         if (i != 0) d_.after_.add(static_cast<int64_t>(i) - 1);
-      } else if (json::kind(json) == json::Kind::string) {
+      } else if (json.is(json::Kind::string)) {
         link_to(i, json);
       } else {
         for (json::Elements e(json); e.next();) link_to(i, e.value());
@@ -253,9 +254,9 @@ class DefinitionReader {
     return {};
   }
 
-  void link_to(size_t step, string_view json) {
+  void link_to(size_t step, json::Checked json) {
     const int64_t n = static_cast<int64_t>(step);
-    const bool is_text = json::kind(json) == json::Kind::string;
+    const bool is_text = json.is(json::Kind::string);
     const string_view name = is_text ? unescaped(json) : string_view();
     const int64_t other = d_.find(name);
     if (!is_text) wrong(n, "", "after", form(Takes::after), json);
@@ -297,8 +298,9 @@ class DefinitionReader {
   Definition& d_;
   Mistakes& mistakes_;
   char* free_ = nullptr;
-  string_view steps_, output_, after_of_step_;
-  List<string_view> after_json_;
+  json::Checked steps_, after_of_step_;
+  string_view output_;
+  List<json::Checked> after_json_;
   bool saw_steps_ = false, some_go_back_ = false, failed_ = false;
 };
 

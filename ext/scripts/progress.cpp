@@ -72,14 +72,13 @@ Status go_on(Attempt& a, bool items, int64_t* next) {
 }
 
 // What an error says in words: its message, if it has one.
-void add_cause(string_view error, Text& out) {
-  if (json::kind(error) == json::Kind::string) return json::unquote(error, out);
-  if (json::kind(error) == json::Kind::object) {
-    for (json::Members m(error); m.next();) {
-      if (m.key_is("message") && json::kind(m.value()) == json::Kind::string) return json::unquote(m.value(), out);
-    }
+void add_cause(string_view text, Text& out) {
+  const json::Checked error = json::check(text);
+  if (error.is(json::Kind::string)) return json::unquote(error, out);
+  for (json::Members m(error); m.next();) {
+    if (m.key_is("message") && m.value().is(json::Kind::string)) return json::unquote(m.value(), out);
   }
-  out.add(error);
+  out.add(text);
 }
 
 // The workflow fails with its step.

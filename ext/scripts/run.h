@@ -1,13 +1,14 @@
 // wf_run: advances workflows scripted in SQL.
 #pragma once
 
+#include "base/json.h"
 #include "engine/settings.h"
 
 namespace wf {
 
 struct Run {
   string_view id;             // only this workflow; empty: any
-  string_view queues;         // a JSON array of names; empty: all
+  json::Checked queues;       // an array of names; none: all
   int64_t limit = INT64_MAX;  // steps
   Millis budget = kNoTime;    // of real time, after which no step is begun
 };
