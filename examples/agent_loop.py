@@ -103,27 +103,27 @@ def agent(db, job):
 
 def attempt(db, job):
     try:
-        output = agent(db, job)
+        output = json.dumps(agent(db, job))
     except Suspended as wait:
         print("waiting in", wait, file=sys.stderr)
-    except sqlite3.Error:
-        raise
-    except Exception as error:  # the model or a service is away: again after the backoff
-        call(db, "SELECT wf_fail(?, ?)", job["token"], repr(error))
+    except Exception as error:  # the model or a service is away, a row cannot be written: on record, and again after the backoff
+        if db.in_transaction:
+            db.execute("ROLLBACK")
+        call(db, "SELECT wf_fail(?, ?)", job["token"], repr(error))  # raises if the workflow is no longer ours
     else:
-        call(db, "SELECT wf_complete(?, ?)", job["token"], json.dumps(output))
+        call(db, "SELECT wf_complete(?, ?)", job["token"], output)
 
 def work(db, worker):
     while call(db, "SELECT wf_pending('agents')"):
-        # The key: a worker that comes back under its name gets the claim that it still holds, without waiting.
-        claim = call(db, "SELECT wf_claim('agents', ?, json_object('key', ?))", worker, worker)
-        if claim is None:
-            time.sleep(0.05)
-            continue
         try:
-            attempt(db, json.loads(claim))
-        except sqlite3.Error as error:  # WF_LEASE_LOST, WF_CANCELLED, ...: the workflow is no longer ours
+            # The key: a worker that comes back under its name gets the claim that it still holds, without waiting.
+            claim = call(db, "SELECT wf_claim('agents', ?, json_object('key', ?))", worker, worker)
+            if claim is not None:
+                attempt(db, json.loads(claim))
+                continue
+        except sqlite3.Error as error:  # WF_LEASE_LOST, WF_CANCELLED, ...: no longer ours; or the file is locked, or full
             print(error, file=sys.stderr)
+        time.sleep(0.05)
 
 path, task, order = (sys.argv[1:] + ["app.db", "task-1", "order-17"][len(sys.argv) - 1:])[:3]
 db = connect(path)

@@ -32,18 +32,19 @@ def order(db, token, given):
 def attempt(db, job):
     try:
         output = json.dumps(order(db, job["token"], job["input"]))
-    except sqlite3.Error: raise
-    except Exception as error:  # our own failure: again after the backoff, at most max_attempts times
-        return call(db, "SELECT wf_fail(?, ?)", job["token"], repr(error))
+    except Exception as error:  # ours or SQLite's: on record, and again after the backoff, at most max_attempts times
+        if db.in_transaction: db.execute("ROLLBACK")
+        return call(db, "SELECT wf_fail(?, ?)", job["token"], repr(error))  # raises if the workflow is no longer ours
     return call(db, "SELECT wf_complete(?, ?)", job["token"], output)
 
 def work(db, worker):
     while call(db, "SELECT wf_pending('default')"):
-        claim = call(db, "SELECT wf_claim('default', ?)", worker)
         try:
+            claim = call(db, "SELECT wf_claim('default', ?)", worker)
             time.sleep(0.05) if claim is None else attempt(db, json.loads(claim))
-        except sqlite3.Error as error:  # WF_LEASE_LOST, WF_CANCELLED, ...: the workflow is no longer ours
+        except sqlite3.Error as error:  # WF_LEASE_LOST, WF_CANCELLED, ...: no longer ours; or the file is locked, or full
             print(worker, error, file=sys.stderr)
+            time.sleep(0.05)
 
 def supervise(db, path, workers):
     pool = {}

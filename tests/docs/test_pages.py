@@ -10,7 +10,7 @@ CODES = (ROOT / "ext" / "base" / "status.cpp").read_text()
 
 
 @pytest.mark.parametrize("page", [p for p in PAGES if blocks(p)], ids=lambda p: p.name)
-def test_every_block_runs_and_prints_what_it_says(page, tmp_path):
+def test_every_block_runs_and_prints_what_it_says_twice(page, tmp_path):
     run_page(page, tmp_path)
 
 

@@ -136,3 +136,22 @@ def test_a_model_that_is_away_is_asked_again(directory, tmp_path):
     with open_database(directory / "app.db") as db:
         assert "overloaded" in db.value("SELECT error FROM wf_failures")
     db.close()
+
+
+def test_an_error_of_sqlite_in_one_task_is_recorded_and_starves_nobody(directory):
+    """A row that cannot be written is a failure: the worker neither spins on its key nor keeps the rest waiting."""
+    source = LOOP.read_text().replace(
+        "def agent(db, job):\n", 'def agent(db, job):\n    if job["id"] == "bad": db.execute("BEGIN"); db.execute("INSERT INTO sent VALUES(1), (1)")\n', 1)
+    assert "INSERT INTO sent" in source
+    (directory / "loop.py").write_text(source)
+    with open_database(directory / "app.db") as db:
+        db.execute("CREATE TABLE sent(id INTEGER PRIMARY KEY)")
+        options = {"queue": "agents", "priority": 9, "max_attempts": 3, "backoff": {"initial": 0.01}}
+        db.wf_start("agent", {"order": "order-1"}, id="bad", **options)
+    done = subprocess.run([sys.executable, "loop.py", "app.db"], cwd=directory, env=ENVIRONMENT, capture_output=True, text=True, timeout=60)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.rstrip().endswith('order-17 is refunded."')
+    assert db.wf_status("bad") == "failed"
+    errors = db.column("SELECT error FROM wf_failures WHERE workflow_id = 'bad'")
+    assert len(errors) == 3 and all("UNIQUE constraint failed: sent.id" in error for error in errors)
+    db.close()
