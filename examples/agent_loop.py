@@ -68,12 +68,23 @@ def ask(db, token, step, messages):
     if recorded is not None:
         return json.loads(recorded)
     # An answer that a crash cut off stays in the stream: for a reader, "begin" takes back the words of that step.
-    call(db, "SELECT wf_append(?, 'words', json_object('step', ?, 'begin', 1))", token, step)
+    unseen, shown = [{"step": step, "begin": 1}], time.monotonic()
     for piece in model(messages):
         if isinstance(piece, dict):
+            show(db, token, unseen)
             return json.loads(call(db, "SELECT wf_step(?, ?, ?)", token, step, json.dumps(piece)))
-        call(db, "SELECT wf_append(?, 'words', json_object('step', ?, 'word', ?))", token, step, piece)
-        call(db, "SELECT wf_heartbeat(?)", token)
+        unseen.append({"step": step, "word": piece})
+        if time.monotonic() - shown > 0.01:  # a tenth of a second, in earnest
+            show(db, token, unseen)
+            unseen, shown = [], time.monotonic()
+
+def show(db, token, items):
+    """One commit for several words: with one for each, the disk would be slower than the model."""
+    db.execute("BEGIN IMMEDIATE")
+    for item in items:
+        call(db, "SELECT wf_append(?, 'words', ?)", token, json.dumps(item))
+    call(db, "SELECT wf_heartbeat(?)", token)
+    db.execute("COMMIT")
 
 def use(db, token, step, tool, arguments):
     """One call of a tool. wf_begin notes the intent first, and gives the key under which the service acts once."""
