@@ -1,6 +1,6 @@
 # A thin layer over CMake and the test runners. Each target sets up what it needs by itself (scripts/setup.sh).
 #
-#   make              build/libwfext.so, the loadable module, and build/libwfext.a
+#   make              build/libwfext.so, the loadable module
 #   make demo         a durable import that is killed and started again until done
 #   make test         unit tests and SQL tests on the release build
 #   make test-asan    the same with address and undefined-behaviour sanitizers
@@ -8,7 +8,7 @@
 #   make test-compat  on SQLite 3.31.1, the oldest supported
 #   make bench        measurements; BENCH="..." passes arguments
 #   make reference    writes docs/reference.md from the registry
-#   make install      PREFIX=/usr/local, DESTDIR=
+#   make install      module, static library and header; PREFIX=/usr/local, DESTDIR=
 #   make format       clang-format on all C++; make tidy: clang-tidy
 #   make clean
 #
@@ -32,7 +32,7 @@ build:
 	$(setup) build
 	@mkdir -p build
 	$(call configure,release)
-	$(call compile,build) --target wfext wfext_static
+	$(call compile,build) --target wfext
 
 demo: build
 	$(setup) demo
@@ -82,6 +82,7 @@ reference: tested
 
 install: build
 	$(call configure,release,-DCMAKE_INSTALL_PREFIX=$(PREFIX))
+	$(call compile,build) --target wfext wfext_static
 	@cmake --install build
 
 sources = $(shell find ext tests bench tools -name '*.cpp' -o -name '*.cc' -o -name '*.h')

@@ -42,7 +42,7 @@ if [ $# -eq 0 ]; then
   limit ctest --test-dir "$build" --output-on-failure --no-tests=error -j "${JOBS:-2}" 2>&1 </dev/null | tee "$logs/ctest.log"
   unit=$?
 fi
-limit env "${settings[@]}" "$python" -m pytest tests -p no:cacheprovider -o faulthandler_timeout=600 --durations=10 "$@" \
+limit env "${settings[@]}" "$python" -m pytest tests -rs -p no:cacheprovider -o faulthandler_timeout=600 --durations=10 "$@" \
   2>&1 </dev/null | tee "$logs/pytest.log"
 sql=$?
 

@@ -8,6 +8,12 @@ import pytest
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 
 from support import extension_path, open_database  # noqa: E402
+from support.skips import (  # noqa: E402, F401  (hooks of pytest)
+    pytest_collectreport,
+    pytest_runtest_logreport,
+    pytest_sessionfinish,
+    pytest_terminal_summary,
+)
 
 
 def pytest_sessionstart(session):

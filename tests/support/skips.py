@@ -1,0 +1,59 @@
+"""Which tests may be skipped, when, and why. With WFEXT_NO_SKIPS set, as CI does, any other skip is an error.
+
+A test that is skipped is one that nobody runs: a fresh machine gets what the tests need (scripts/setup.sh), and what cannot be had
+for a reason stands here.
+"""
+
+import os
+import sqlite3
+import sys
+
+SANITIZED, COMPAT = bool(os.environ.get("WFEXT_SANITIZE")), bool(os.environ.get("WFEXT_COMPAT"))
+OLD_PYTHON = sys.version_info < (3, 11)
+VERSION = sqlite3.sqlite_version_info
+
+# The reason that the test gives: whether it is one here.
+ALLOWED = {
+    "root reads everything": os.geteuid() == 0,
+    "a promise of release builds": SANITIZED,
+    "the shell would need the sanitizer's library": SANITIZED,
+    "address sanitizer keeps freed memory for a while": SANITIZED,
+    "programs would have to be linked with the sanitizers": SANITIZED,
+    "programs are linked with the system's SQLite": COMPAT,
+    "before 3.38 SQLite looks the values up one by one, and sorts": VERSION < (3, 38),
+    "RETURNING is 3.35": VERSION < (3, 35),
+    "sqlite3.Connection.setlimit is new in Python 3.11": OLD_PYTHON,
+    "no setlimit in this Python": OLD_PYTHON,
+    "no serialize in this Python": OLD_PYTHON,
+    "this Python does not say that it is serialized": OLD_PYTHON,
+}
+
+unlisted = []
+
+
+def _look_at(report):
+    if report.skipped and not hasattr(report, "wasxfail"):
+        reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else str(report.longrepr)
+        if not ALLOWED.get(reason.removeprefix("Skipped: "), False):
+            unlisted.append((report.nodeid, reason))
+
+
+def pytest_runtest_logreport(report):
+    _look_at(report)
+
+
+def pytest_collectreport(report):
+    _look_at(report)
+
+
+def pytest_sessionfinish(session):
+    if unlisted and os.environ.get("WFEXT_NO_SKIPS") and session.exitstatus == 0:
+        session.exitstatus = 1
+
+
+def pytest_terminal_summary(terminalreporter):
+    if unlisted:
+        error = bool(os.environ.get("WFEXT_NO_SKIPS"))
+        terminalreporter.section("skipped without a listed reason (tests/support/skips.py)" + (": an error here" if error else ""))
+        for test, reason in unlisted:
+            terminalreporter.line(f"{test}: {reason}")
