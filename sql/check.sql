@@ -1,5 +1,8 @@
 -- wf_check: what must hold between any two calls, and does not. Each part gives (problem, where).
 
+-- name: check_exists
+SELECT 1 FROM main.sqlite_master WHERE type = 'table' AND name = '_wf_workflow'
+
 -- name: check_objects
 SELECT 'a table or index is missing', j.value
 FROM main.json_each('["_wf_lane","_wf_workflow","_wf_large","_wf_step","_wf_failure","_wf_queue","_wf_signal","_wf_event","_wf_waiter","_wf_value","_wf_stream","_wf_rate","_wf_schedule","_wf_definition","_wf_lane_open","_wf_lane_scripted","_wf_due","_wf_resumed","_wf_claim_key","_wf_limited","_wf_deadline","_wf_dedup","_wf_child","_wf_open","_wf_failure_of","_wf_signal_queue","_wf_signal_key","_wf_waiter_of","_wf_schedule_next"]') AS j
@@ -8,7 +11,7 @@ WHERE NOT EXISTS (SELECT 1 FROM main.sqlite_master WHERE name = j.value)
 -- name: check_meta
 SELECT 'a setting has a wrong value', key FROM main._wf_meta
 WHERE CASE key WHEN 'schema_version' THEN typeof(value) <> 'integer' OR value < 1
-               WHEN 'epoch' THEN typeof(value) <> 'integer' OR value < 1
+               WHEN 'epoch' THEN typeof(value) <> 'integer' OR value NOT BETWEEN 1 AND 9007199254740992
                WHEN 'last_seq' THEN typeof(value) <> 'integer' OR value < 1
                WHEN 'lease' THEN typeof(value) <> 'integer' OR value < 1
                WHEN 'max_attempts' THEN typeof(value) <> 'integer' OR value < 1

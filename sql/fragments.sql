@@ -13,7 +13,7 @@
            WHERE x.limited = l.queue || char(31) || l.partition
              AND (x.flags & 8 OR (x.nonce IS NOT NULL AND x.due_at > :now))) THEN 'partition limit'
          WHEN w.place <> 3 AND q.rate_limit <= (
-           SELECT coalesce(sum(n), 0) FROM main._wf_rate AS r WHERE r.queue = l.queue AND r.at > :now - q.rate_per) THEN 'rate limit'
+           SELECT total(n) FROM main._wf_rate AS r WHERE r.queue = l.queue AND r.at > :now - q.rate_per) THEN 'rate limit'
        END FROM main._wf_queue AS q WHERE q.queue = l.queue)
 
 -- When the first of the workflows of a lane is due, a row of _wf_lane; NULL: there is none to claim.

@@ -1,7 +1,11 @@
 -- What time makes due.
 
 -- name: due_deadlines
-SELECT seq FROM main._wf_workflow WHERE deadline_at <= :now AND finished_at IS NULL ORDER BY deadline_at
+-- (Rows that a hand edit has made none of the engine's are left out: ending them would fail, and they would be due for ever.)
+SELECT seq FROM main._wf_workflow AS w
+WHERE deadline_at <= :now AND finished_at IS NULL AND status IN ('pending', 'running', 'waiting', 'paused')
+  AND EXISTS (SELECT 1 FROM main._wf_lane WHERE lane = w.lane)
+ORDER BY deadline_at
 
 -- name: due_put_off
 UPDATE main._wf_workflow SET deadline_at = :until WHERE seq = :seq

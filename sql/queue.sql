@@ -74,7 +74,7 @@ FROM main._wf_workflow AS w CROSS JOIN main._wf_lane AS l ON l.lane = w.lane
 WHERE w.place = 3 AND w.due_at <= :now AND l.queue = :queue AND l.kind = :kind
 
 -- name: rate_used
-SELECT coalesce(sum(n), 0) FROM main._wf_rate WHERE queue = :queue AND at > :now - :per
+SELECT total(n) FROM main._wf_rate WHERE queue = :queue AND at > :now - :per
 
 -- name: rate_add
 INSERT INTO main._wf_rate(queue, at, n) VALUES(:queue, :now, 1) ON CONFLICT(queue, at) DO UPDATE SET n = n + 1

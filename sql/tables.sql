@@ -153,8 +153,9 @@ UNION ALL
 SELECT 3, 'file', nullif(json_extract(:host, '$.file'), ''), json_extract(:host, '$.file') <> '',
        CASE WHEN json_extract(:host, '$.file') = '' THEN 'an in-memory or temporary database: nothing outlives the connection' END
 UNION ALL
-SELECT 4, 'schema version', json_extract(:host, '$.schema'), coalesce(json_extract(:host, '$.schema'), 0) <= json_extract(:host, '$.format'),
+SELECT 4, 'schema version', json_extract(:host, '$.schema'), coalesce(json_extract(:host, '$.schema') BETWEEN 1 AND json_extract(:host, '$.format'), 1),
        CASE WHEN json_extract(:host, '$.schema') IS NULL THEN 'no tables yet: the first write makes them, or SELECT wf_init()'
+            WHEN json_extract(:host, '$.schema') < 1 THEN 'the row of _wf_meta is damaged: schema_version is a number from 1'
             WHEN json_extract(:host, '$.schema') > json_extract(:host, '$.format') THEN 'a newer extension has written this file: load that one'
             WHEN json_extract(:host, '$.schema') < json_extract(:host, '$.format') THEN 'the next write upgrades it, or SELECT wf_init()' END
 UNION ALL

@@ -132,14 +132,22 @@ Status Db::schema_exists(bool* exists) {
 Status Db::read_version(bool* exists, int64_t* version) {
   Query q(*this, Sql::schema_version);
   WF_TRY(q.next(exists));
-  if (*exists) *version = q.integer(0);
+  if (!*exists) return {};
+  const Value stored = q.value(0);
+  if (stored.type != Value::Type::integer || stored.integer < 1) {
+    Text shown;
+    add_json(stored, shown);
+    return Status::error(Code::schema, "the schema version of the file is %s %.*s, which is none: the row of _wf_meta is damaged", stored.type_name(),
+                         WF_SV(excerpt(shown.view())));
+  }
+  *version = stored.integer;
   return {};
 }
 
 Status Db::schema_version(bool* exists, int64_t* version) {
   *version = 0;
   Status read = read_version(exists, version);
-  if (!read.ok() && (read.rc() & 0xff) == SQLITE_ERROR) {
+  if (!read.ok() && !read.is(Code::schema) && (read.rc() & 0xff) == SQLITE_ERROR) {
     {
       Query tables(*this, Sql::schema_exists);
       WF_TRY(tables.next(exists));
@@ -166,7 +174,7 @@ Status Db::check_format() {
   return {};
 }
 
-Millis Db::clock() const { return clock_fixed_ ? clock_ : wall_clock(); }
+Millis Db::clock() const { return clock_fixed_ ? clock_ : within(wall_clock(), kTimeMin, kTimeMax); }
 
 Millis Db::wall_clock() const {
   // Julian day in milliseconds, from the VFS: test harnesses replace it there.

@@ -194,6 +194,11 @@ class Query {
   int64_t integer(int column) const { return sqlite3_column_int64(statement_, column); }
   bool is_null(int column) const { return sqlite3_column_type(statement_, column) == SQLITE_NULL; }
   int64_t integer_or(int column, int64_t otherwise) const { return is_null(column) ? otherwise : integer(column); }
+  // What is stored as a time, a duration or a count, whatever a hand edit has made of it: within the bounds in which nothing overflows. NULL is
+  // kNoTime, and no count.
+  Millis time(int column) const { return is_null(column) ? kNoTime : within(integer(column), kTimeMin, kTimeMax); }
+  Millis duration(int column) const { return is_null(column) ? kNoTime : within(integer(column), 0, kDurationMax); }
+  int64_t count(int column) const { return within(integer(column), 0, kMostCount); }
   string_view text(int column) const;   // valid until the next step or reset; "" for NULL
   Value value(int column) const;        // likewise
   sqlite3_value* raw(int column) const { return sqlite3_column_value(statement_, column); }

@@ -40,6 +40,11 @@ bool parse_duration(string_view text, Millis* out);
 // Seconds as a double to milliseconds, rounded; false if it is not a number or out of a time's range.
 bool seconds_to_millis(double seconds, Millis* out);
 
+// The number of the range from `least` to `most` that is nearest to `number`.
+constexpr int64_t within(int64_t number, int64_t least, int64_t most) { return number < least ? least : number > most ? most : number; }
+// The largest count of anything: one more still is a number.
+constexpr int64_t kMostCount = int64_t{1} << 53;
+
 // now + duration, not beyond the last valid time.
 inline Millis later(Millis now, Millis duration) { return duration > kTimeMax - now ? kTimeMax : now + duration; }
 

@@ -64,7 +64,7 @@ Status lease_of(Db& db, const Claim& args, const QueueSettings& settings, Millis
   q.bind(":key", "lease");
   bool row;
   WF_TRY(q.next(&row));
-  *out = row ? q.integer(0) : kDefaultLease;
+  *out = row && q.integer(0) > 0 ? q.duration(0) : kDefaultLease;
   return {};
 }
 

@@ -56,7 +56,7 @@ Status count_failure(Db& db, const Workflow& w, const Failure& failure, const Po
   if (q.text(1) == "done") {
     return Status::error(Code::state, "step '%.*s' of workflow '%.*s' is recorded already, it cannot fail", WF_SV(failure.step), WF_SV(w.id.view()));
   }
-  *failures = q.integer(2) + 1;
+  *failures = q.count(2) + 1;
   return {};
 }
 

@@ -58,6 +58,7 @@ Status finish_alone(Db& db, const Workflow& w, const Outcome& outcome, const Clo
     WF_TRY(start_cleanup(db, w, outcome, closing, now));
   } else {
     *became = w.ending.empty() ? outcome.state : state_of(w.ending.view());
+    if (!is_terminal(*became)) *became = State::failed;  // of a hand edit
     WF_TRY(end(db, w, outcome, *became, closing, now));
   }
   return lane_moved(db, w);

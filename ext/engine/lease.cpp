@@ -25,8 +25,8 @@ Status renew_lease(Db& db, const Handle& token, Millis now) {
     bool row;
     WF_TRY(q.next(&row));
     if (!row) return {};
-    due = q.integer(0);
-    lease = q.integer(1);
+    due = q.time(0);
+    lease = q.duration(1);
   }
   bool extended;
   return due - now < lease / 2 ? extend_lease(db, token.seq, later(now, lease), kNoTime, now, &extended) : Status();

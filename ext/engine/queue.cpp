@@ -45,10 +45,10 @@ Status read_queue(Db& db, string_view queue, QueueSettings* out) {
   out->partition_concurrency = q.integer_or(2, -1);
   out->until_end = q.integer(3) != 0;
   out->rate_limit = q.integer_or(4, -1);
-  out->rate_per = q.integer(5);
+  out->rate_per = within(q.integer(5), 0, kDurationMax);
   out->paused = q.integer(6) != 0;
-  out->lease = q.integer_or(7, kNoTime);
-  out->max_attempts = q.integer_or(8, 0);
+  out->lease = q.duration(7);
+  out->max_attempts = q.count(8);
   out->has_backoff = !q.is_null(9);
   if (out->has_backoff) out->backoff = stored_backoff(q.text(9));
   return {};

@@ -1,5 +1,7 @@
 #include "engine/settings.h"
 
+#include <algorithm>
+
 #include "base/hash.h"
 #include "base/json.h"
 #include "base/scope.h"
@@ -53,7 +55,7 @@ Status policy_of(Db& db, const Workflow& workflow, Policy* out) {
   WF_TRY(q.next(&row));
   *out = {};
   if (!row) return {};
-  out->max_attempts = q.integer_or(0, kDefaultMaxAttempts);
+  if (!q.is_null(0)) out->max_attempts = q.count(0);
   if (!q.is_null(1)) out->backoff = stored_backoff(q.text(1));
   return {};
 }
@@ -63,7 +65,7 @@ void add_backoff(const Backoff& backoff, Text& out) {
   out.add(",\"max\":").add_integer(backoff.max).add(",\"jitter\":").add_real(backoff.jitter).add('}');
 }
 
-Backoff stored_backoff(string_view text) {
+Backoff stored_backoff(string_view text, bool* sound) {
   Backoff backoff;
   for (json::Members m(json::check(text)); m.next();) {
     if (!m.value().is(json::Kind::number)) continue;
@@ -71,6 +73,14 @@ Backoff stored_backoff(string_view text) {
     if (m.key_is("max")) json::to_integer(m.value(), &backoff.max);
     if (m.key_is("factor")) backoff.factor = json::to_real(m.value());
     if (m.key_is("jitter")) backoff.jitter = json::to_real(m.value());
+  }
+  const Backoff read = backoff;
+  backoff.initial = within(backoff.initial, 0, kDurationMax);
+  backoff.max = within(backoff.max, 0, kDurationMax);
+  backoff.factor = std::clamp(backoff.factor, 1.0, kFactorMax);
+  backoff.jitter = std::clamp(backoff.jitter, 0.0, 1.0);
+  if (sound != nullptr) {
+    *sound = read.initial == backoff.initial && read.max == backoff.max && read.factor == backoff.factor && read.jitter == backoff.jitter;
   }
   return backoff;
 }
@@ -136,7 +146,8 @@ Status next_epoch(Db& db, Millis now, int64_t* out) {
     q.bind(":key", key_of(Setting::epoch));
     bool row;
     WF_TRY(q.next(&row));
-    old = row ? q.integer(0) : 0;
+    // One that no recovery can have made, damage that is, counts for nothing: wf_check() names it.
+    old = row && q.value(0).type == Value::Type::integer && q.integer(0) <= kMostCount ? q.integer(0) : 0;
   }
   *out = old + 1 > now ? old + 1 : now;
   Query q(db, Sql::setting_put);

@@ -38,9 +38,11 @@ struct Policy {
 // The workflow's own policy, else its queue's, else the file's, else the defaults.
 Status policy_of(Db& db, const Workflow& workflow, Policy* out);
 
+constexpr double kFactorMax = 1000;
 // Backoff to and from its stored form, JSON with durations in milliseconds.
 void add_backoff(const Backoff& backoff, Text& out);
-Backoff stored_backoff(string_view json);
+// The stored form of anything else than wf_start takes is brought into its bounds; then it is not `*sound`.
+Backoff stored_backoff(string_view json, bool* sound = nullptr);
 // What users see: durations in seconds.
 void show_backoff(const Backoff& backoff, Text& out);
 Value seconds(Millis millis);

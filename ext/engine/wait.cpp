@@ -126,7 +126,7 @@ Status wait(Db& db, const Handle& handle, const Wait& args, const Now& now, bool
     if (found && q.text(0) == kind && q.text(1) == "done") {
       *ready = true;
       output.add(q.text(2));
-      *due = q.integer_or(5, kNoTime);
+      *due = q.time(5);
       return output.ok() ? scope.commit() : Status::no_memory();
     }
     const bool is_open = found && q.text(0) == kind && q.text(1) == "waiting" && w.under_pause == State::waiting;
@@ -139,7 +139,7 @@ Status wait(Db& db, const Handle& handle, const Wait& args, const Now& now, bool
       if (found) return wrong_kind(w, args.step, q.text(0), kind);
     }
     if (found && !handle.is_token) {
-      WaitRow row{args.step, args.kind, q.integer(3), q.text(4), q.integer_or(5, kNoTime), false, true};
+      WaitRow row{args.step, args.kind, q.integer(3), q.text(4), q.time(5), false, true};
       read_how(q.text(6), &row);
       *due = row.due;
       WF_TRY(decide_open(db, w, row, time, ready, output));
@@ -159,7 +159,7 @@ Status decide_wait(Db& db, const Workflow& w, Millis now, bool* satisfied) {
     bool found;
     WF_TRY(q.next(&found));
     if (!found) return {};
-    WaitRow row{q.text(1), WaitKind::sleep, q.integer(3), q.text(2), q.integer_or(4, kNoTime), false, true};
+    WaitRow row{q.text(1), WaitKind::sleep, q.integer(3), q.text(2), q.time(4), false, true};
     due = row.due;
     if (kind_of(q.text(0), &row.kind)) {
       read_how(q.text(5), &row);

@@ -66,7 +66,7 @@ struct Stored {
   Schedule schedule;
 };
 
-// Reads stored settings. What a hand edit has made of another type keeps its default.
+// Reads stored settings. What a hand edit has made of another type, or too large, keeps its default.
 class SettingsReader {
  public:
   explicit SettingsReader(Stored* out) : out_(*out) {}
@@ -94,8 +94,8 @@ class SettingsReader {
       if (m.key_is("queue")) name(m.value(), &out_.queue, &s.queue);
       else if (m.key_is("version")) name(m.value(), &out_.version, &s.version);
       else if (m.key_is("partition")) name(m.value(), &out_.partition, &s.partition);
-      else if (m.key_is("priority")) integer(m.value(), &s.priority);
-      else if (m.key_is("max_attempts")) integer(m.value(), &s.max_attempts);
+      else if (m.key_is("priority")) integer(m.value(), kPriorityMin, kPriorityMax, &s.priority);
+      else if (m.key_is("max_attempts")) integer(m.value(), 1, kMaxAttemptsLimit, &s.max_attempts);
       else if (m.key_is("delay")) duration(m.value(), &s.delay);
       else if (m.key_is("timeout")) duration(m.value(), &s.timeout);
       else if (m.key_is("headers")) s.headers = m.value().is(json::Kind::object) ? m.value().text() : string_view();
@@ -109,16 +109,19 @@ class SettingsReader {
     for (json::Members m(json); m.next();) {
       if (m.key_is("initial")) duration(m.value(), &out->initial);
       else if (m.key_is("max")) duration(m.value(), &out->max);
-      else if (m.key_is("factor") && m.value().is(json::Kind::number)) out->factor = json::to_real(m.value());
-      else if (m.key_is("jitter") && m.value().is(json::Kind::number)) out->jitter = json::to_real(m.value());
+      else if (m.key_is("factor")) real(m.value(), 1, kFactorMax, &out->factor);
+      else if (m.key_is("jitter")) real(m.value(), 0, 1, &out->jitter);
     }
   }
 
-  static void integer(json::Checked json, int64_t* out) {
-    if (int64_t number; json::to_integer(json, &number)) *out = number;
+  static void integer(json::Checked json, int64_t least, int64_t most, int64_t* out) {
+    if (int64_t number; json::to_integer(json, &number) && number >= least && number <= most) *out = number;
+  }
+  static void real(json::Checked json, double least, double most, double* out) {
+    if (const double number = json::to_real(json); json.is(json::Kind::number) && number >= least && number <= most) *out = number;
   }
   static void duration(json::Checked json, Millis* out) {
-    if (Millis time; json::to_thousandths(json, &time) && time >= 0) *out = time;
+    if (Millis time; json::to_thousandths(json, &time) && time >= 0 && time <= kDurationMax) *out = time;
   }
 
   void name(json::Checked json, Name* name, string_view* out) {
@@ -153,8 +156,8 @@ Status read(Db& db, string_view name, string_view settings, bool* found, bool* s
   out->workflow = q.text(1);
   out->cron.add(q.text(0));
   out->settings.add(q.text(2));
-  out->next_at = q.integer_or(4, kNoTime);
-  out->last_at = q.integer_or(5, kNoTime);
+  out->next_at = q.time(4);
+  out->last_at = q.time(5);
   Value input = q.value(6);
   out->input.add(input.bytes);
   input.bytes = out->input.view();

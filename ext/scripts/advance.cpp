@@ -135,7 +135,7 @@ class Turn {
     live_ = state == State::pending || state == State::waiting;
     a_.ending = q.integer(1) != 0;
     a_.again = q.integer(2) != 0;
-    a_.retried = q.integer(3) + a_.again > 1;
+    a_.retried = q.count(3) + a_.again > 1;
     a_.priority = q.integer(6);
     a_.queue = q.text(7);
     unbegun_ = q.integer(16) != 0;

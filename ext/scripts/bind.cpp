@@ -157,7 +157,7 @@ Status Facts::load() {
   error_ = q.value(2);
   error_text_.add(error_.bytes);
   error_.bytes = error_text_.view();
-  redo_ = q.integer(3);
+  redo_ = q.count(3);
   loaded_ = input_text_.ok() && error_text_.ok();
   return loaded_ ? Status() : Status::no_memory();
 }

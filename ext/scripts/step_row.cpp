@@ -10,7 +10,9 @@ constexpr string_view kItems = "{\"items\":", kIteration = "{\"iteration\":";
 // Reads the number that follows upon `before`, if that is there.
 void read_after(string_view before, string_view text, int64_t* number) {
   const size_t at = text.find(before);
-  if (at != string_view::npos) std::from_chars(text.data() + at + before.size(), text.data() + text.size(), *number);
+  if (at == string_view::npos) return;
+  std::from_chars(text.data() + at + before.size(), text.data() + text.size(), *number);
+  *number = within(*number, 0, kMostCount);
 }
 
 }  // namespace
@@ -29,9 +31,9 @@ Status StepRow::read(const Query& q, int column) {
   n = q.integer(column);
   name = q.text(column + 1);
   undo = q.text(column + 2) == "undo";
-  attempts = q.integer(column + 3);
+  attempts = q.count(column + 3);
   begun = q.integer(column + 4) != 0;
-  due = q.integer_or(column + 5, kNoTime);
+  due = q.time(column + 5);
   topics.add(q.text(column + 6));
   const string_view text = name.view(), how = q.text(column + 7);
   read_after("[", text, &item);
@@ -170,7 +172,7 @@ Status StepRows::is_unchanged(const StepRow& row, bool* unchanged) {
   q.bind(":n", row.n).bind(":seq", seq_);
   bool found;
   WF_TRY(q.next(&found));
-  *unchanged = found && q.integer(0) == row.attempts && q.integer(1) != 0;
+  *unchanged = found && q.count(0) == row.attempts && q.integer(1) != 0;
   return {};
 }
 
@@ -200,7 +202,7 @@ Status StepRows::next_due(Millis* due, bool* waits) {
   q.bind(":seq", seq_);
   bool row;
   WF_TRY(q.next(&row));
-  const Millis ready = q.integer_or(0, kNoTime), waiting = q.integer_or(1, kNoTime);
+  const Millis ready = q.time(0), waiting = q.time(1);
   *due = ready == kNoTime || (waiting != kNoTime && waiting < ready) ? waiting : ready;
   *waits = q.integer(2) != 0;
   return {};

@@ -124,7 +124,8 @@ Status add_host_json(Db& db, Text& out) {
   Query version(db, Sql::schema_version);
   bool row = false;
   if (version.prepared()) WF_TRY(version.next(&row));
-  row ? (void)out.add_integer(version.integer(0)) : (void)out.add("null");
+  // What is no number, a hand edit that is, is shown as 0.
+  row ? (void)out.add_integer(version.value(0).integer) : (void)out.add("null");
   out.add(",\"threadsafe\":").add_integer(sqlite3_threadsafe());
   out.add(",\"clock\":\"").add(TimeText(db.clock(), TimeForm::sql).view()).add("\"}");
   return {};

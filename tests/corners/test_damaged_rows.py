@@ -1,7 +1,7 @@
 """Rows changed by hand may give wrong answers, but no crash and no hang."""
 
 import subprocess
-import sys
+import json
 
 import pytest
 
@@ -103,3 +103,70 @@ def test_settings_headers_and_backoffs_are_no_json(db, half):
     db.value("SELECT wf_check()")
     for table in ("wf_workflows", "wf_queues", "wf_schedules"):
         db.rows("SELECT * FROM " + table)
+
+
+# ---- Settings of the file ----------------------------------------------------------------------------------------------
+@pytest.mark.parametrize("version", ["x", b"\x00", None, 0, -5, 1.5, "1 ", 2**62])
+def test_a_schema_version_that_is_none_is_not_set_right(db, connect, version):
+    db.wf_start("job", id="w1")
+    db.execute("UPDATE _wf_meta SET value = ? WHERE key = 'schema_version'", (version,))
+    kept = db.rows("SELECT typeof(value), value FROM _wf_meta WHERE key = 'schema_version'")
+    for other in (db, connect()):
+        for call in ("wf_start('job')", "wf_init()", "wf_claim()", "wf_config('schema_version')", "wf_config('lease', 5)", "wf_recover()"):
+            with wf_error("WF_SCHEMA", "schema version"):
+                other.value("SELECT " + call)
+        assert other.value("SELECT ok FROM wf_doctor WHERE name = 'schema version'") == 0
+        if version != 2**62:
+            assert "schema_version" in other.wf_check()
+    assert db.rows("SELECT typeof(value), value FROM _wf_meta WHERE key = 'schema_version'") == kept
+
+
+@pytest.mark.parametrize("epoch", [2**63 - 1, 2**60, "x", None, b"\x00", -5, 1.5])
+def test_an_epoch_that_is_none(db, epoch):
+    db.at(0)
+    db.wf_start("job", id="w1")
+    db.execute("UPDATE _wf_meta SET value = ? WHERE key = 'epoch'", (epoch,))
+    assert "epoch" in db.wf_check()
+    assert json.loads(db.wf_recover())["epoch"] == BASE * 1000
+    assert db.wf_check() is None
+    assert json.loads(db.wf_recover())["epoch"] == BASE * 1000 + 1
+
+
+# ---- Numbers that do not fit -------------------------------------------------------------------------------------------
+@pytest.mark.parametrize("time", ["9223372036854775.8075", "9223372036854775.8074", "-9223372036854775.8085", "1e400", "9223372036854775807", "-1e30"])
+def test_a_time_that_does_not_fit(db, time):
+    with wf_error("WF_INVALID", "now"):
+        db.value("SELECT wf_start('job', NULL, ?)", '{"now":%s}' % time)
+    assert db.value("SELECT count(*) FROM wf_workflows") == 0
+
+
+@pytest.mark.parametrize("number", ["99999999999999999999", "-99999999999999999999", "9223372036854775808", "1e3", "1.5"])
+@pytest.mark.parametrize("column", ["created_at", "due_at", "attempt", "priority", "timeout"])
+def test_a_number_of_a_document_that_does_not_fit(db, memdb, number, column):
+    db.at(0)
+    db.wf_start("job", id="w1", timeout=5)
+    document = json.loads(db.wf_export("w1"))
+    document["workflow"][column] = 424242
+    text = json.dumps(document).replace("424242", number)
+    with wf_error("WF_INVALID", "workflow." + column):
+        memdb.wf_import(text)
+
+
+def test_the_smallest_integer_is_one(db):
+    db.wf_define("it", '{"input":{"n":"integer"},"steps":[{"name":"a","sql":"SELECT :n AS n, typeof(:n) AS t"}]}')
+    for id, n in (("least", -(2**63)), ("most", 2**63 - 1)):
+        db.wf_start("it", '{"n":%d}' % n, id=id)
+        db.wf_run()
+        assert json.loads(db.value("SELECT output FROM wf_steps WHERE workflow_id = ?", id)) == {"n": n, "t": "integer"}
+
+
+def test_deadlines_of_rows_that_are_none_do_not_keep_a_tick(db):
+    db.at(0)
+    for i in range(40):
+        db.wf_start("job", id="w%d" % i, timeout=60)
+    db.execute("UPDATE _wf_workflow SET status = CASE WHEN seq % 2 THEN 'completed' ELSE status END, lane = CASE WHEN seq % 2 THEN lane ELSE 99 END")
+    db.at(120)
+    bounded(db)
+    db.wf_tick()
+    db.wf_claim()
+    assert db.wf_check() is not None
