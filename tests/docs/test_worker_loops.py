@@ -47,7 +47,7 @@ for name in ("unique", "in_transaction", "mistake", "no_json", "cancelled"):
 @pytest.fixture(scope="module")
 def report(tmp_path_factory):
     """What the loop says when one workflow of each kind goes wrong, and the last line of the page itself."""
-    (text,) = [b.text for b in blocks(PAGE) if b.language == "python"]
+    text = next(b.text for b in blocks(PAGE) if b.language == "python")
     assert text.count(LAST) == 1
     place = tmp_path_factory.mktemp("loop")
     prepare(place)
