@@ -111,5 +111,6 @@ void measure_memory(Run& run);       // memory.cpp
 void measure_cold(Run& run);         // cold.cpp
 void measure_script(Run& run);       // script.cpp
 void measure_size(Run& run);         // cold.cpp
+void measure_throughput(Run& run);   // throughput.cpp
 
 }  // namespace bench

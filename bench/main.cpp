@@ -28,6 +28,7 @@ constexpr Benchmark kBenchmarks[] = {
     {"cold", bench::measure_cold, "a process that loads the module and closes, against an empty module"},
     {"size", bench::measure_size, "the stripped module"},
     {"script", bench::measure_script, "wf_run against the same statements run by hand, and fan-outs of two sizes"},
+    {"throughput", bench::measure_throughput, "what is done in a second: steps, and jobs by the number of processes"},
     {"processes", bench::measure_processes, "the longest call while 8 processes write"},
 };
 
