@@ -16,10 +16,15 @@
 
 #include "base/close_hook.h"
 #include "base/db.h"
+#include "engine/above.h"
 #include "functions/registry.h"
+#include "schedules/schedule.h"
+#include "scripts/kind.h"
 #include "tables/tables.h"
 
 namespace {
+
+constexpr wf::Above kAbove{&wf::kScripts, &wf::kSchedules};
 
 bool compiles(sqlite3* handle, wf::Sql sql) {
   const wf::SqlText text(sql);
@@ -43,7 +48,7 @@ int load(sqlite3* handle, char** message) {
     return SQLITE_ERROR;
   }
   if (is_loaded(handle)) return SQLITE_OK;
-  wf::Db* db = wf::Db::create(handle);
+  wf::Db* db = wf::Db::create(handle, kAbove);
   if (db == nullptr) return SQLITE_NOMEM;
   db->retain();  // for the hook's module, which releases it also if registering fails
   int rc = wf::register_close_hook(handle, db);

@@ -1,7 +1,5 @@
 #include "base/close_hook.h"
 
-#include "base/db.h"
-
 namespace wf {
 namespace {
 
@@ -66,16 +64,6 @@ const sqlite3_module kModule = module();
 
 int register_close_hook(sqlite3* handle, Db* db) {
   return sqlite3_create_module_v2(handle, "_wf_close_hook", &kModule, db, Db::release);
-}
-
-Status connect_close_hook(sqlite3* handle) {
-  // Preparing it connects the table.
-  const SqlText text(Sql::close_hook);
-  if (!text.ok()) return Status::no_memory();
-  sqlite3_stmt* statement = nullptr;
-  const int rc = sqlite3_prepare_v2(handle, text.c_str(), -1, &statement, nullptr);
-  sqlite3_finalize(statement);
-  return rc == SQLITE_OK ? Status() : Status::sqlite(rc, handle);
 }
 
 }  // namespace wf

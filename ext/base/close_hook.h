@@ -2,19 +2,15 @@
 //
 // sqlite3_close() disconnects the connection's virtual tables first and counts its statements afterwards. So an eponymous virtual
 // table whose xDisconnect finalizes the statements lets sqlite3_close() return SQLITE_OK and keeps sqlite3_close_v2() from
-// leaving a zombie. A function's destructor would come too late. The table has no rows, and is connected with the first
+// leaving a zombie. A function's destructor would come too late. The table has no rows, and is connected (by Db) with the first
 // cached statement, not at load: a file that is locked, or whose key is still to be given, could not be read then.
 #pragma once
 
-#include "base/status.h"
+#include "base/db.h"
 
 namespace wf {
 
-class Db;
-
 // Registers the hook's module. Takes over one reference to `db`.
 int register_close_hook(sqlite3* handle, Db* db);
-// Connects the hook; afterwards cached statements are safe.
-Status connect_close_hook(sqlite3* handle);
 
 }  // namespace wf

@@ -2,13 +2,11 @@
 
 #include <new>
 
-#include "base/close_hook.h"
-
 namespace wf {
 
-Db* Db::create(sqlite3* handle) {
+Db* Db::create(sqlite3* handle, const Above& above) {
   void* memory = sqlite3_malloc64(sizeof(Db));
-  return memory != nullptr ? new (memory) Db(handle) : nullptr;
+  return memory != nullptr ? new (memory) Db(handle, above) : nullptr;
 }
 
 void Db::release(void* pointer) {
@@ -19,10 +17,20 @@ void Db::release(void* pointer) {
   sqlite3_free(db);
 }
 
+Status Db::connect_close_hook() {
+  // Preparing it connects the table.
+  const SqlText text(Sql::close_hook);
+  if (!text.ok()) return Status::no_memory();
+  sqlite3_stmt* statement = nullptr;
+  const int rc = sqlite3_prepare_v2(handle_, text.c_str(), -1, &statement, nullptr);
+  sqlite3_finalize(statement);
+  return rc == SQLITE_OK ? Status() : Status::sqlite(rc, handle_);
+}
+
 Status Db::prepare(string_view text, sqlite3_stmt** out) {
   if (!hooked_) {
     // Must come before the first cached statement: see close_hook.h.
-    WF_TRY(connect_close_hook(handle_));
+    WF_TRY(connect_close_hook());
     hooked_ = true;
   }
   const int rc = sqlite3_prepare_v3(handle_, text.data(), static_cast<int>(text.size()), SQLITE_PREPARE_PERSISTENT, out, nullptr);

@@ -20,16 +20,20 @@
 
 namespace wf {
 
+struct Above;
+
 // The newest file format that this extension knows: that of the last script schema_<n> in sql/.
 constexpr int64_t kSchemaVersion = std::size(kSchemas);
 
 class Db {
  public:
-  explicit Db(sqlite3* handle) : handle_(handle) {}
+  Db(sqlite3* handle, const Above& above) : handle_(handle), above_(above) {}
   Db(const Db&) = delete;
   Db& operator=(const Db&) = delete;
 
   sqlite3* handle() const { return handle_; }
+  // What the folders above the engine bring to it: engine/above.h.
+  const Above& above() const { return above_; }
   bool autocommit() const { return sqlite3_get_autocommit(handle_) != 0; }
 
   // A cached statement. Who uses it says so, and gives it back by give_back().
@@ -119,7 +123,7 @@ class Db {
   };
 
   // Shared by every function and module registered on the connection, and freed with the last of them.
-  static Db* create(sqlite3* handle);
+  static Db* create(sqlite3* handle, const Above& above);
   void retain() { ++references_; }
   static void release(void* db);
 
@@ -131,6 +135,7 @@ class Db {
   static constexpr int kMostCached = 48;
   static constexpr size_t kTexts = 4;
 
+  Status connect_close_hook();
   Status prepare(string_view text, sqlite3_stmt** out);
   Status prepare(Sql sql, sqlite3_stmt** out);
   Status read_version(bool* exists, int64_t* version);
@@ -139,6 +144,7 @@ class Db {
   void make_room();
 
   sqlite3* handle_;
+  const Above& above_;
   int references_ = 1;
   int depth_ = 0;
   bool running_ = false;

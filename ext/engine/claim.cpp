@@ -50,7 +50,7 @@ Status claim_one(Db& db, const Claim& args, Millis now, Text& out, int64_t* coun
   Workflow w;
   WF_TRY(load(db, handle, &w));
   const bool over = is_terminal(w.state);
-  if (!over && (w.flags & kScripted)) return scripted_error(w);
+  if (!over && (w.flags & kOtherKind)) return other_kind_error(db, w);
   if (w.state == State::paused && !w.lease_is_live(now)) return paused_error(w);
   if (!over && !w.lease_is_live(now) && (w.due_at == kNoTime || w.due_at > now)) return {};
   if (over || w.state != State::waiting) WF_TRY(may_act(db, handle, w, now, Act::write));

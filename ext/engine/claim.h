@@ -18,7 +18,7 @@ struct Claim {
   string_view id;                    // this workflow and no other
   string_view key;                   // the same claim again, as long as it is current
   bool steps = false;                // with the recorded outputs
-  int64_t kind = 0;                  // of lanes: 1 for workflows scripted in SQL
+  int64_t kind = 0;                  // of lanes: 0 for workers, else Kind::number
 };
 
 // Claims up to `limit` of the workflows that are due: highest priority first, then the earliest due time, then start order. Before,
@@ -29,7 +29,7 @@ Status claim(Db& db, const Claim& args, const Now& now, Text& out, int64_t* coun
 // error, where a claim has to put lanes right first.
 Status is_claimable(Db& db, const Claim& args, Millis now, bool* out);
 
-// The workflow scripted in SQL that comes first among those that are due, 0 if there is none. `queues`: an array, or none: all.
-Status next_scripted(Db& db, json::Checked queues, Millis now, int64_t* seq);
+// The workflow of another kind that comes first among those that are due in these queues (a JSON array), 0 if there is none.
+Status next_of_kind(Db& db, int64_t kind, json::Checked queues, Millis now, int64_t* seq);
 
 }  // namespace wf

@@ -154,18 +154,10 @@ Status is_claimable(Db& db, const Claim& args, Millis now, bool* out) {
   return {};
 }
 
-Status next_scripted(Db& db, json::Checked queues, Millis now, int64_t* seq) {
-  Text all;
-  if (!queues) {
-    Query q(db, Sql::run_queues);
-    bool row;
-    WF_TRY(q.next(&row));
-    all.add(q.text(0));
-    if (!all.ok()) return Status::no_memory();
-  }
+Status next_of_kind(Db& db, int64_t kind, json::Checked queues, Millis now, int64_t* seq) {
   Claim args;
-  args.queues = queues ? queues : json::check(all.view());
-  args.kind = 1;
+  args.queues = queues;
+  args.kind = kind;
   for (StaleLanes stale;;) {
     Candidate best;
     WF_TRY(look_for_work(db, args, now, &best, &stale));

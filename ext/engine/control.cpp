@@ -1,6 +1,7 @@
 #include "engine/control.h"
 
 #include "base/scope.h"
+#include "engine/above.h"
 #include "engine/children.h"
 #include "engine/finish.h"
 #include "engine/join.h"
@@ -17,11 +18,15 @@ Status run_for(Db& db, Sql sql, const Workflow& w, Millis now) {
   return q.run();
 }
 
+Status run_from(Db& db, Sql sql, const Workflow& w, int64_t n) {
+  Query q(db, sql);
+  q.bind(":seq", w.seq).bind(":n", n);
+  return q.run();
+}
+
 // The place in the row of a step; WF_NOT_FOUND.
 Status step_n(Db& db, const Workflow& w, string_view step, int64_t* n) {
-  if ((w.flags & kScripted) && step.find_first_of("[ ") != string_view::npos) {
-    return Status::error(Code::invalid, "from: '%.*s' is no step of the definition: an item or an undo goes with its step", WF_SV(step));
-  }
+  if (w.flags & kOtherKind) WF_TRY(db.above().kind->check_from(step));
   Query q(db, Sql::control_step_n);
   q.bind(":seq", w.seq).bind(":step", step);
   bool found;
@@ -50,11 +55,8 @@ Status drop_steps(Db& db, const Workflow& w, int64_t n, Millis now) {
     WF_TRY(find_seq(db, spawned[i], &found, &child));
     if (found) WF_TRY(cancel(db, child, {}, false, now, &changed));
   }
-  for (const Sql sql : {Sql::control_untake, (w.flags & kScripted) ? Sql::run_drop_steps : Sql::control_drop_steps}) {
-    Query q(db, sql);
-    q.bind(":seq", w.seq).bind(":n", n);
-    WF_TRY(q.run());
-  }
+  WF_TRY(run_from(db, Sql::control_untake, w, n));
+  WF_TRY(w.flags & kOtherKind ? db.above().kind->drop_steps(db, w, n) : run_from(db, Sql::control_drop_steps, w, n));
   return run_for(db, Sql::control_redo, w, now);
 }
 
@@ -68,24 +70,15 @@ Status check_dedup(Db& db, const Workflow& w) {
                        WF_SV(q.text(0)));
 }
 
-// The steps of a scripted workflow that are to be done again.
-Status retry_steps(Db& db, const Workflow& w, Millis now) {
-  bool undone;
-  {
-    Query q(db, Sql::run_undone);
-    q.bind(":seq", w.seq);
-    WF_TRY(q.next(&undone));
-  }
-  if (undone) WF_TRY(run_for(db, Sql::control_redo, w, now));
-  for (const Sql sql : {Sql::run_untake_undone, Sql::run_reopen_undone, Sql::run_forget_undone, Sql::run_forget_failed}) WF_TRY(run_for(db, sql, w, now));
-  return {};
-}
-
 Status retry_one(Db& db, const Workflow& w, string_view from, Millis now) {
   int64_t n = 0;
   if (!from.empty()) WF_TRY(step_n(db, w, from, &n));
   WF_TRY(check_dedup(db, w));
-  if (w.flags & kScripted) WF_TRY(retry_steps(db, w, now));  // first: it asks what was undone
+  if (w.flags & kOtherKind) {  // first: it asks what was undone
+    bool redo;
+    WF_TRY(db.above().kind->retry(db, w, &redo));
+    if (redo) WF_TRY(run_for(db, Sql::control_redo, w, now));
+  }
   if (!from.empty()) WF_TRY(drop_steps(db, w, n, now));
   WF_TRY(run_for(db, Sql::control_drop_outcome, w, now));
   WF_TRY(run_for(db, Sql::control_forgive_steps, w, now));
@@ -174,7 +167,7 @@ Status fork(Db& db, string_view id, const Fork& args, const Now& now, Name* out)
   handle.id = id;
   Workflow w;
   WF_TRY(load(db, handle, &w));
-  int64_t n = 0;
+  int64_t n = kNoStep;
   if (!args.from.empty()) WF_TRY(step_n(db, w, args.from, &n));
   {
     Handle other;
@@ -193,10 +186,12 @@ Status fork(Db& db, string_view id, const Fork& args, const Now& now, Name* out)
     q.bind(":new", seq).bind(":seq", w.seq);
     WF_TRY(q.run());
   }
-  {
-    Query q(db, (w.flags & kScripted) ? Sql::run_fork_steps : Sql::fork_steps);
+  if (w.flags & kOtherKind) {
+    WF_TRY(db.above().kind->fork_steps(db, w, seq, n));
+  } else {
+    Query q(db, Sql::fork_steps);
     q.bind(":new", seq).bind(":seq", w.seq);
-    if (!args.from.empty()) q.bind(":n", n);
+    if (n != kNoStep) q.bind(":n", n);
     WF_TRY(q.run());
   }
   if (!(w.flags & kManual)) WF_TRY(lane_expect(db, w.lane, time));

@@ -1,7 +1,7 @@
 #include "engine/event.h"
 
 #include "base/scope.h"
-#include "scripts/advance.h"
+#include "engine/above.h"
 
 namespace wf {
 
@@ -35,7 +35,7 @@ Status emit_event(Db& db, string_view event, const Value& payload, const Now& no
   Text topic;
   topic.add('e').add(event);
   if (!topic.ok()) return Status::no_memory();
-  WF_TRY(wake_steps(db, topic.view(), time));
+  WF_TRY(db.above().kind->wake_steps(db, topic.view(), time));
   for (const Sql sql : {Sql::wait_wake_lanes, Sql::wait_wake_all}) {
     Query q(db, sql);
     q.bind(":topic", topic.view()).bind(":now", time);

@@ -3,9 +3,9 @@
 #include "base/json.h"
 #include "base/numbers.h"
 #include "base/scope.h"
+#include "engine/above.h"
 #include "engine/finish.h"
 #include "engine/lease.h"
-#include "schedules/schedule.h"
 
 namespace wf {
 namespace {
@@ -93,14 +93,14 @@ Status end_all(Db& db, RunOut of, Sql sql, size_t most_listed, int64_t most, Mil
   return {};
 }
 
-// Timeouts and schedules, up to the bounds of both, and `most`. `*count`: how many; `*more`: a bound was met, so there may be more.
+// Timeouts and the duty of others, up to the bounds of both, and `most`. `*count`: how many; `*more`: a bound was met, so there may be more.
 Status one_round(Db& db, Millis now, int64_t most, int64_t* count, bool* more) {
-  int64_t started;
-  bool more_firings;
+  int64_t others;
+  bool more_of_others;
   WF_TRY(end_all(db, RunOut::time, Sql::due_deadlines, kMostDeadlines, most, now, count, more));
-  WF_TRY(fire_schedules(db, now, most - *count, &started, &more_firings));
-  *count += started;
-  *more = *more || more_firings;
+  WF_TRY(db.above().duty->run(db, now, most - *count, &others, &more_of_others));
+  *count += others;
+  *more = *more || more_of_others;
   return {};
 }
 
@@ -136,7 +136,7 @@ Status is_something_due(Db& db, Millis now, bool* out) {
     q.bind(":now", now);
     WF_TRY(q.next(out));
   }
-  return *out ? Status() : is_schedule_due(db, now, out);
+  return *out ? Status() : db.above().duty->is_due(db, now, out);
 }
 
 bool concerns_item_alone(const Db& db, const Status& failed) {

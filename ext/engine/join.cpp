@@ -1,8 +1,7 @@
 #include "engine/join.h"
 
 #include "base/json.h"
-#include "engine/lane.h"
-#include "scripts/advance.h"
+#include "engine/above.h"
 
 namespace wf {
 namespace {
@@ -96,7 +95,7 @@ Status tell_joins(Db& db, int64_t seq, Millis now) {
   if (!topic.ok()) return Status::no_memory();
   for (bool woken = false;;) {
     int64_t waiter, lane;
-    bool scripted;
+    bool other_kind;
     {
       Query q(db, Sql::wait_waiters);
       q.bind(":topic", topic.view());
@@ -105,20 +104,17 @@ Status tell_joins(Db& db, int64_t seq, Millis now) {
       if (!found) return {};
       waiter = q.integer(0);
       lane = q.integer(1);
-      scripted = q.integer(2) != 0;
+      other_kind = q.integer(2) != 0;
     }
-    if (scripted && !woken) WF_TRY(wake_steps(db, topic.view(), now));  // all of them, before the first is taken off the list
-    woken = woken || scripted;
+    if (other_kind && !woken) WF_TRY(db.above().kind->wake_steps(db, topic.view(), now));  // all of them, before the first is taken off the list
+    woken = woken || other_kind;
     {
       Query q(db, Sql::join_retire);
       q.bind(":topic", topic.view()).bind(":seq", waiter);
       WF_TRY(q.run());
     }
-    if (scripted) {
-      WF_TRY(lane_expect(db, lane, now));
-      Query q(db, Sql::run_wake);
-      q.bind(":seq", waiter).bind(":now", now);
-      WF_TRY(q.run());
+    if (other_kind) {
+      WF_TRY(db.above().kind->wake(db, waiter, lane, now));
       continue;
     }
     bool waits_on, any = false;

@@ -12,7 +12,7 @@ namespace wf {
 struct LaneKey {
   string_view queue, partition, name, version;
   int64_t priority = 0;
-  int64_t kind = 0;  // 0 for workers, 1 SQL-scripted
+  int64_t kind = 0;  // 0 for workers, else Kind::number
 };
 
 // The lane's number, the lane made if it is new; `due`: a row with this due time is about to be put in line (kNoTime: none).

@@ -1,7 +1,7 @@
 #include "engine/signal.h"
 
 #include "base/scope.h"
-#include "scripts/advance.h"
+#include "engine/above.h"
 
 namespace wf {
 
@@ -39,8 +39,8 @@ Status send_signal(Db& db, string_view id, string_view signal, const Value& payl
   }
   if (!*sent) return scope.commit();
   if (is_terminal(w.state)) WF_TRY(may_act(db, handle, w, time, Act::write));
-  if (w.flags & kScripted) {
-    WF_TRY(wake_awaits(db, w, signal, time));
+  if (w.flags & kOtherKind) {
+    WF_TRY(db.above().kind->signalled(db, w, signal, time));
   } else if (w.under_pause == State::waiting) {
     bool awaited;
     {

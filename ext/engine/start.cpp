@@ -1,12 +1,10 @@
 #include "engine/start.h"
 
-#include <charconv>
-
 #include "base/hash.h"
 #include "base/json.h"
 #include "base/scope.h"
+#include "engine/above.h"
 #include "engine/lane.h"
-#include "scripts/compile.h"
 
 namespace wf {
 namespace {
@@ -43,9 +41,10 @@ Status drop_large(Db& db, int64_t seq) {
   return q.run();
 }
 
-Status insert(Db& db, const Start& args, string_view id, string_view dedup, Millis now) {
+Status insert(Db& db, const Prepared& prepared, string_view id, string_view dedup, Millis now) {
+  const Start& args = prepared.start;
   const Millis due = args.at != kNoTime ? args.at : later(now, args.delay);
-  const LaneKey key{args.queue, args.partition, args.name, args.version, args.priority, args.scripted};
+  const LaneKey key{args.queue, args.partition, args.name, args.version, args.priority, prepared.other_kind ? db.above().kind->number : 0};
   int64_t lane;
   WF_TRY(lane_for(db, key, args.manual ? kNoTime : due, &lane));
   Text backoff;
@@ -56,7 +55,7 @@ Status insert(Db& db, const Start& args, string_view id, string_view dedup, Mill
   q.bind(":id", id).bind(":lane", lane).bind(":due", due).bind(":now", now);
   q.bind(":place", static_cast<int64_t>(args.manual ? Place::not_offered : Place::in_line));
   if (args.timeout != kNoTime) q.bind(":timeout", args.timeout).bind(":deadline", later(due, args.timeout));
-  q.bind(":flags", int64_t{(args.manual ? kManual : 0) | (args.cleanup ? kCleanup : 0) | (args.detached ? kDetached : 0) | (args.scripted ? kScripted : 0)});
+  q.bind(":flags", int64_t{(args.manual ? kManual : 0) | (args.cleanup ? kCleanup : 0) | (args.detached ? kDetached : 0) | (prepared.other_kind ? kOtherKind : 0)});
   if (args.parent != 0) q.bind(":parent", args.parent);
   if (args.max_attempts != 0) q.bind(":max_attempts", args.max_attempts);
   q.bind_time(":scheduled", args.scheduled_at);
@@ -74,69 +73,6 @@ Status insert(Db& db, const Start& args, string_view id, string_view dedup, Mill
     return inserted;
   }
   return q.run();
-}
-
-// Whether a JSON value is of the declared type; null is of any.
-bool has_type(FieldType type, json::Checked json) {
-  const json::Kind kind = json.kind();
-  int64_t integer;
-  switch (type) {
-    case FieldType::text: return kind == json::Kind::string || kind == json::Kind::null;
-    case FieldType::integer: return kind == json::Kind::null || (kind == json::Kind::number && json::to_integer(json, &integer));
-    case FieldType::real: return kind == json::Kind::number || kind == json::Kind::null;
-    case FieldType::json:
-    case FieldType::any: break;
-  }
-  return true;
-}
-
-Status check_input(const Definition& d, string_view name, const Value& input) {
-  if (d.fields() == 0 || input.is_null()) return {};
-  const json::Checked json = input.type == Value::Type::text ? json::check(input.bytes) : json::Checked();
-  if (!json.is(json::Kind::object)) {
-    return Status::error(Code::invalid, "the input of '%.*s' must be a JSON object, got %s", WF_SV(name), json ? "other JSON" : input.type == Value::Type::text ? "text that is not JSON" : input.type_name());
-  }
-  static constexpr const char* kTypes[] = {"text", "an integer", "a number"};
-  for (json::Members m(json); m.next();) {
-    for (size_t i = 0; i < d.fields(); ++i) {
-      const Field& field = d.field(i);
-      if (!m.key_is(field.name) || has_type(field.type, m.value())) continue;
-      return Status::error(Code::invalid, "the field '%.*s' of the input of '%.*s' must be %s, got %.*s", WF_SV(field.name), WF_SV(name),
-                           kTypes[static_cast<size_t>(field.type)], WF_SV(excerpt(m.value().text())));
-    }
-  }
-  return {};
-}
-
-// A workflow of a name that has a definition is scripted: what the definition says of it goes into `out`.
-Status use_definition(Db& db, Definition& definition, Name& version_name, Start* out) {
-  int64_t version = 0;
-  bool found;
-  Text document;
-  WF_TRY(read_definition(db, out->name, &version, &found, document));
-  if (!found) return {};
-  if (!out->version.empty()) {
-    const auto [end, error] = std::from_chars(out->version.data(), out->version.data() + out->version.size(), version);
-    const bool is_number = error == std::errc() && end == out->version.data() + out->version.size() && version > 0;
-    if (is_number) WF_TRY(read_definition(db, out->name, &version, &found, document));
-    if (!is_number || !found) return Status::error(Code::not_found, "definition '%.*s' has no version '%.*s'", WF_SV(out->name), WF_SV(out->version));
-  }
-  Mistakes mistakes;
-  WF_TRY(definition.parse(document.view(), mistakes));
-  if (mistakes.count() != 0) return Status::error(Code::state, "definition '%.*s' is damaged: %.*s", WF_SV(out->name), WF_SV(mistakes.text()));
-  if (out->manual) return Status::error(Code::invalid, "'%.*s' is scripted in SQL, it cannot be manual", WF_SV(out->name));
-  WF_TRY(check_input(definition, out->name, out->input));
-  char digits[20];
-  version_name = string_view(digits, static_cast<size_t>(std::to_chars(digits, digits + sizeof digits, version).ptr - digits));
-  out->version = version_name.view();
-  out->scripted = true;
-  out->cleanup = definition.has_undo();
-  const ScriptStep& defaults = definition.defaults();
-  if (!out->has_queue && !defaults.queue.empty()) out->queue = defaults.queue;
-  if (out->timeout == kNoTime) out->timeout = defaults.timeout;
-  if (out->max_attempts == 0) out->max_attempts = defaults.max_attempts;
-  if (!out->has_backoff && defaults.has_backoff) out->has_backoff = true, out->backoff = defaults.backoff;
-  return {};
 }
 
 }  // namespace
@@ -205,20 +141,18 @@ Status start(Db& db, const Start& args, const Now& now, Name* id) {
     WF_TRY(check_same_id(db, args, &exists));
   }
   if (exists) return scope.commit();
-  Start effective = args;
-  Definition definition;
-  Name version;
-  WF_TRY(use_definition(db, definition, version, &effective));
+  Prepared prepared(args);
+  WF_TRY(db.above().kind->prepare(db, &prepared));
   Text dedup;
   if (!args.dedup.empty()) {
-    dedup.add(effective.queue).add('\x1f').add(args.dedup);
+    dedup.add(prepared.start.queue).add('\x1f').add(args.dedup);
     if (!dedup.ok()) return Status::no_memory();
     WF_TRY(find_dedup(db, dedup.view(), &exists, id));
   }
   if (exists) return scope.commit();
 
   WF_TRY(new_id(db, args.id, time, id));
-  WF_TRY(insert(db, effective, id->view(), dedup.view(), time));
+  WF_TRY(insert(db, prepared, id->view(), dedup.view(), time));
   return scope.commit();
 }
 

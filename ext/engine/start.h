@@ -12,7 +12,7 @@ struct Start {
   Value input;
   string_view id;                    // empty: a new UUIDv7
   string_view queue = "default";
-  bool has_queue = false;            // it was asked for: that of a definition does not count then
+  bool has_queue = false;            // it was asked for
   int64_t priority = 0;
   Millis delay = 0;                  // before the start; ignored if `at` is given
   Millis at = kNoTime;
@@ -26,12 +26,20 @@ struct Start {
   bool cleanup = false;
   int64_t parent = 0;                // of a child
   bool detached = false;             // it does not end with its parent
-  bool scripted = false;             // set by start()
   Millis scheduled_at = kNoTime;     // nominal time, if a schedule starts it
 };
 
-// A name that has a definition starts a workflow scripted in SQL, bound to the current version or to the one that `version` says; its input is
-// checked against the fields of the definition (WF_INVALID).
+// A start, as the kind of its workflow wants it (Kind::prepare).
+struct Prepared {
+  explicit Prepared(const Start& args) : start(args) {}
+  Prepared(const Prepared&) = delete;
+  Prepared& operator=(const Prepared&) = delete;
+
+  Start start;
+  Name queue, version;      // hold what `start` points to, where it is not the caller's
+  bool other_kind = false;  // not one for workers
+};
+
 // Starts it, once: an id that exists with the same name and input is a success that changes nothing, with another name or input
 // WF_CONFLICT; a non-terminal workflow of the same queue and dedup key is taken instead of a new one. `*id` is the workflow's id.
 Status start(Db& db, const Start& args, const Now& now, Name* id);

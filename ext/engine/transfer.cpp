@@ -4,6 +4,7 @@
 
 #include "base/json.h"
 #include "base/scope.h"
+#include "engine/above.h"
 #include "engine/join.h"
 #include "engine/start.h"
 #include "version.h"
@@ -303,7 +304,7 @@ Status export_workflow(Db& db, string_view id, Millis now, bool* found, Text& ou
   w.bind(":id", id).bind(":now", now);
   WF_TRY(w.next(found));
   if (!*found) return {};
-  if (w.integer(3) != 0) return Status::error(Code::state, "workflow '%.*s' is scripted in SQL: it cannot be moved without its definition", WF_SV(id));
+  if (w.integer(3) != 0) return Status::error(Code::state, "workflow '%.*s' %s", WF_SV(id), db.above().kind->not_moved);
   out.add("{\"format\":").add(kFormat).add(",\"wfext\":\"").add(kVersion).add("\",\"workflow\":");
   add_row(w, kWorkflow, out);
   for (const Part& part : kParts) {

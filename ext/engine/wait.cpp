@@ -1,6 +1,7 @@
 #include "engine/wait.h"
 
 #include "base/scope.h"
+#include "engine/above.h"
 #include "engine/event.h"
 #include "engine/join.h"
 #include "engine/lane.h"
@@ -194,10 +195,9 @@ Status wake(Db& db, int64_t seq, int64_t lane, Millis now) {
 }
 
 Status drop_wait(Db& db, const Workflow& w) {
-  if (w.flags & kScripted) {
+  if (w.flags & kOtherKind) {
     WF_TRY(run_for(db, Sql::wait_forget_workflow, w.seq));
-    WF_TRY(run_for(db, Sql::run_stop, w.seq));
-    return run_for(db, Sql::run_close, w.seq);
+    return db.above().kind->stop(db, w);
   }
   if (w.under_pause != State::waiting) return {};
   for (const Sql sql : {Sql::wait_forget_workflow, Sql::wait_close, Sql::wait_unhold}) WF_TRY(run_for(db, sql, w.seq));

@@ -32,8 +32,8 @@ Status wait(Db& db, const Handle& handle, const Wait& args, const Now& now, bool
 // If not, the workflow is put back to where it waits, and is not due any more. WF_STATE if the stored wait cannot be one.
 Status decide_wait(Db& db, const Workflow& workflow, Millis now, bool* satisfied);
 
-// Looks whether what a step of a scripted workflow waits for, a signal or an event, has come, or its time is up; then `output` is the outcome. `n` is
-// the number of its row.
+// Looks whether what a step of a workflow of another kind waits for, a signal or an event, has come, or its time is up; then `output` is the
+// outcome. `n` is the number of its row.
 Status decide_step(Db& db, int64_t seq, int64_t n, WaitKind kind, string_view topics, Millis due, Millis now, bool* satisfied, Text& output);
 
 // The workflow waits no more: it is pending, due at once (paused: once it is resumed).

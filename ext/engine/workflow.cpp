@@ -2,6 +2,7 @@
 
 #include <charconv>
 
+#include "engine/above.h"
 #include "engine/queue.h"
 
 namespace wf {
@@ -133,7 +134,7 @@ Status may_act(Db& db, const Handle& handle, const Workflow& w, Millis now, Act 
     if (w.state == State::cancelled && current && act == Act::record) return {};
     return terminal_error(w);
   }
-  if (w.flags & kScripted) return act == Act::note ? Status() : scripted_error(w);
+  if (w.flags & kOtherKind) return act == Act::note ? Status() : other_kind_error(db, w);
   if (handle.is_token) {
     if (!current) {
       if (w.under_pause == State::waiting && closed_by(handle, w)) {
@@ -161,8 +162,8 @@ Status may_act(Db& db, const Handle& handle, const Workflow& w, Millis now, Act 
   return {};
 }
 
-Status scripted_error(const Workflow& w) {
-  return Status::error(Code::state, "workflow '%.*s' is scripted in SQL: wf_run() advances it", WF_SV(w.id.view()));
+Status other_kind_error(const Db& db, const Workflow& w) {
+  return Status::error(Code::state, "workflow '%.*s' %s", WF_SV(w.id.view()), db.above().kind->why_not);
 }
 
 Status paused_error(const Workflow& w) { return Status::error(Code::paused, "workflow '%.*s' is paused", WF_SV(w.id.view())); }

@@ -15,7 +15,7 @@ inline bool is_terminal(State state) { return state >= State::completed; }
 // Columns place of _wf_workflow: where the claim looks for it.
 enum class Place : char { in_line = 0, leased = 1, not_offered = 2, to_resume = 3 };
 
-enum Flag : int { kManual = 1, kCleanup = 2, kDetached = 4, kKeepsSlot = 8, kScripted = 16 };
+enum Flag : int { kManual = 1, kCleanup = 2, kDetached = 4, kKeepsSlot = 8, kOtherKind = 16 };  // the last: see above.h
 
 // How a caller names a workflow: by its id, or by the token of a claim.
 struct Handle {
@@ -72,7 +72,7 @@ enum class Act : char {
   record,    // an output that has happened (wf_step with three arguments)
   complete,  // wf_complete
   give_back, // wf_fail, wf_release
-  note,      // wf_set and wf_append: as write, and also by the steps of a scripted workflow
+  note,      // wf_set and wf_append: as write, and also by the steps of a workflow that is not for workers
   write,     // anything else: the guard, wf_begin, heartbeat, new waits
 };
 
@@ -85,8 +85,8 @@ inline bool closed_by(const Handle& handle, const Workflow& workflow) {
   return workflow.closed_nonce == (handle.is_token ? handle.nonce : 0);
 }
 
-// WF_STATE: only wf_run() advances a workflow that is scripted in SQL.
-Status scripted_error(const Workflow& workflow);
+// WF_STATE: the workflow is not for workers.
+Status other_kind_error(const Db& db, const Workflow& workflow);
 // WF_PAUSED.
 Status paused_error(const Workflow& workflow);
 // WF_NONDETERMINISM: the step is of the kind `is`, not `wanted`.

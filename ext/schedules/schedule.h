@@ -11,6 +11,7 @@
 //             `grace` ago.
 #pragma once
 
+#include "engine/above.h"
 #include "engine/start.h"
 
 namespace wf {
@@ -46,5 +47,6 @@ Status drop_schedule(Db& db, string_view name, bool* existed);
 Status fire_schedules(Db& db, Millis now, int64_t most, int64_t* count, bool* more);
 // Whether fire_schedules() would find something.
 Status is_schedule_due(Db& db, Millis now, bool* out);
+inline constexpr Duty kSchedules{fire_schedules, is_schedule_due};
 
 }  // namespace wf

@@ -208,23 +208,4 @@ Status advance(Db& db, Scripts& scripts, int64_t seq, Millis now, const Batch& b
   return advance_by(turn, db, batch, executed, moved);
 }
 
-Status wake_steps(Db& db, string_view topic, Millis now) {
-  Query q(db, Sql::run_wake_steps);
-  q.bind(":topic", topic).bind(":now", now);
-  return q.run();
-}
-
-Status wake_awaits(Db& db, const Workflow& w, string_view signal, Millis now) {
-  {
-    Query q(db, Sql::run_wake_signal);
-    q.bind(":seq", w.seq).bind(":name", signal).bind(":now", now);
-    WF_TRY(q.run());
-    if (q.changes() == 0) return {};
-  }
-  WF_TRY(lane_expect(db, w.lane, now));
-  Query q(db, Sql::run_wake);
-  q.bind(":seq", w.seq).bind(":now", now);
-  return q.run();
-}
-
 }  // namespace wf

@@ -18,9 +18,4 @@ struct Batch {
 // statement has ended the transaction.
 Status advance(Db& db, Scripts& scripts, int64_t seq, Millis now, const Batch& batch, int64_t* executed, bool* moved);
 
-// The steps of scripted workflows that wait for this topic (see _wf_waiter) are to be looked at, and so are their workflows.
-Status wake_steps(Db& db, string_view topic, Millis now);
-// The same for the awaits of one workflow, for a signal.
-Status wake_awaits(Db& db, const Workflow& workflow, string_view signal, Millis now);
-
 }  // namespace wf

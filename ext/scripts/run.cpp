@@ -4,6 +4,7 @@
 #include "engine/claim.h"
 #include "engine/housekeeping.h"
 #include "scripts/advance.h"
+#include "scripts/kind.h"
 
 namespace wf {
 namespace {
@@ -11,6 +12,14 @@ namespace {
 // How long a workflow is kept at before others are looked at again: they may come before it.
 constexpr int64_t kMostSteps = 32;
 constexpr Millis kMostTime = 50;
+
+Status all_queues(Db& db, Text& out) {
+  Query q(db, Sql::run_queues);
+  bool row;
+  WF_TRY(q.next(&row));
+  out.add(q.text(0));
+  return out.ok() ? Status() : Status::no_memory();
+}
 
 // The workflow to advance, 0 if there is none; what is due by itself is done on the way.
 Status choose(Db& db, const Run& args, const Now& given, Millis* time, int64_t* seq) {
@@ -21,14 +30,16 @@ Status choose(Db& db, const Run& args, const Now& given, Millis* time, int64_t* 
   const Millis now = *time;
   WF_TRY(do_what_is_due(db, now));
   if (args.id.empty()) {
-    WF_TRY(next_scripted(db, args.queues, now, seq));
+    Text all;
+    if (!args.queues) WF_TRY(all_queues(db, all));
+    WF_TRY(next_of_kind(db, kScripts.number, args.queues ? args.queues : json::check(all.view()), now, seq));
     return scope.commit();
   }
   Handle handle;
   handle.id = args.id;
   Workflow w;
   WF_TRY(load(db, handle, &w));
-  if (!(w.flags & kScripted)) return Status::error(Code::state, "workflow '%.*s' is not scripted in SQL", WF_SV(w.id.view()));
+  if (!(w.flags & kOtherKind)) return Status::error(Code::state, "workflow '%.*s' is not scripted in SQL", WF_SV(w.id.view()));
   if ((w.state == State::pending || w.state == State::waiting) && w.due_at != kNoTime && w.due_at <= now) *seq = w.seq;
   return scope.commit();
 }

@@ -1,0 +1,93 @@
+#include "scripts/kind.h"
+
+#include "engine/lane.h"
+#include "scripts/start.h"
+
+namespace wf {
+namespace {
+
+Status run_for(Db& db, Sql sql, const Workflow& w) {
+  Query q(db, sql);
+  q.bind(":seq", w.seq);
+  return q.run();
+}
+
+// ---- Something that steps wait for has happened ----------------------------------------------------------------------
+
+Status wake_steps(Db& db, string_view topic, Millis now) {
+  Query q(db, Sql::run_wake_steps);
+  q.bind(":topic", topic).bind(":now", now);
+  return q.run();
+}
+
+Status wake(Db& db, int64_t seq, int64_t lane, Millis now) {
+  WF_TRY(lane_expect(db, lane, now));
+  Query q(db, Sql::run_wake);
+  q.bind(":seq", seq).bind(":now", now);
+  return q.run();
+}
+
+Status signalled(Db& db, const Workflow& w, string_view signal, Millis now) {
+  bool awaited;
+  {
+    Query q(db, Sql::run_wake_signal);
+    q.bind(":seq", w.seq).bind(":name", signal).bind(":now", now);
+    WF_TRY(q.run());
+    awaited = q.changes() != 0;
+  }
+  return awaited ? wake(db, w.seq, w.lane, now) : Status();
+}
+
+// ---- The end, and what may come after it -----------------------------------------------------------------------------
+
+Status stop(Db& db, const Workflow& w) {
+  WF_TRY(run_for(db, Sql::run_stop, w));
+  return run_for(db, Sql::run_close, w);
+}
+
+Status retry(Db& db, const Workflow& w, bool* redo) {
+  {
+    Query q(db, Sql::run_undone);
+    q.bind(":seq", w.seq);
+    WF_TRY(q.next(redo));
+  }
+  for (const Sql sql : {Sql::run_untake_undone, Sql::run_reopen_undone, Sql::run_forget_undone, Sql::run_forget_failed}) WF_TRY(run_for(db, sql, w));
+  return {};
+}
+
+Status check_from(string_view step) {
+  if (step.find_first_of("[ ") == string_view::npos) return {};
+  return Status::error(Code::invalid, "from: '%.*s' is no step of the definition: an item or an undo goes with its step", WF_SV(step));
+}
+
+Status drop_steps(Db& db, const Workflow& w, int64_t n) {
+  Query q(db, Sql::run_drop_steps);
+  q.bind(":seq", w.seq).bind(":n", n);
+  return q.run();
+}
+
+Status fork_steps(Db& db, const Workflow& w, int64_t seq, int64_t n) {
+  Query q(db, Sql::run_fork_steps);
+  q.bind(":new", seq).bind(":seq", w.seq);
+  if (n != kNoStep) q.bind(":n", n);
+  return q.run();
+}
+
+}  // namespace
+
+constinit const Kind kScripts{
+    .number = 1,
+    .why_not = "is scripted in SQL: wf_run() advances it",
+    .not_moved = "is scripted in SQL: it cannot be moved without its definition",
+    .prepare = prepare_start,
+    .signalled = signalled,
+    .wake_steps = wake_steps,
+    .wake = wake,
+    .stop = stop,
+    .retry = retry,
+    .check_from = check_from,
+    .drop_steps = drop_steps,
+    .fork_steps = fork_steps,
+};
+
+}  // namespace wf
