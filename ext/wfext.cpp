@@ -17,7 +17,7 @@
 #include "base/close_hook.h"
 #include "base/db.h"
 #include "engine/above.h"
-#include "functions/registry.h"
+#include "functions/invoke.h"
 #include "schedules/schedule.h"
 #include "scripts/kind.h"
 #include "tables/tables.h"

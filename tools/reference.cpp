@@ -1,7 +1,7 @@
 // Prints docs/reference.md, from the registry.
 #include <cstdio>
 
-#include "functions/registry.h"
+#include "functions/reference.h"
 
 int main() {
   wf::Text page;

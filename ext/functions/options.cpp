@@ -1,5 +1,6 @@
 #include "base/json.h"
 #include "functions/call.h"
+#include "functions/reference.h"
 
 namespace wf {
 namespace {

@@ -1,14 +1,9 @@
 #include "functions/registry.h"
 
-#include "base/json.h"
-#include "base/scope.h"
 #include "engine/start.h"
-#include "functions/call.h"
 
 namespace wf {
 namespace {
-
-constexpr int64_t kTenYears = int64_t{10} * 365 * 86400 * 1000;
 
 constexpr Option kNowOption = {"now", OptionType::time, "the clock of this call, instead of the connection's"};
 
@@ -275,145 +270,8 @@ constexpr Function kFunctions[] = {
     {"wf_version", "", 0, 0, "The version of the extension.", kInnocuous | kFileless, "yes", {}, wf_version},
 };
 
-// One function on one connection.
-struct Binding {
-  const Function* function;
-  Db* db;
-};
-
-bool needs_own_statement(const Function& function, int argc, sqlite3_value** argv) {
-  if (function.flags & kNotInWritingStatement) return true;
-  if (!(function.flags & kBulk) || argc == 0 || sqlite3_value_type(argv[0]) != SQLITE_TEXT) return false;
-  return has_prefix(Value::from(argv[0]).bytes, "[");
-}
-
-void invoke(sqlite3_context* context, int argc, sqlite3_value** argv) {
-  const auto* binding = static_cast<const Binding*>(sqlite3_user_data(context));
-  Db& db = *binding->db;
-  const sqlite3_int64 last_rowid = sqlite3_last_insert_rowid(db.handle());
-  Status status;
-  if (Db::Depth depth(db); depth.ok()) {
-    bool exists;
-    // Inside a transaction a writing function looks only once it has the write lock: see scope.h.
-    const bool may_look = !(binding->function->flags & kFileless) && (db.autocommit() || !(binding->function->flags & kWrites));
-    if (!db.format_checked() && may_look) status = db.schema_exists(&exists);
-    if (status.ok()) {
-      Call call(context, argc, argv, db, *binding->function);
-      status = call.read_options();
-      if (status.ok()) status = binding->function->run(call);
-      // A wrong context comes before a wrong argument.
-      if (status.is(Code::invalid) && needs_own_statement(*binding->function, argc, argv)) {
-        if (Status context_error = check_context(db, binding->function->name); !context_error.ok()) status = static_cast<Status&&>(context_error);
-      }
-    }
-  } else {
-    status = Status::error(Code::context, "%s() is called by triggers that it fires itself, too deep", binding->function->name);
-  }
-  if (binding->function->flags & kWrites) sqlite3_set_last_insert_rowid(db.handle(), last_rowid);
-  if (status.ok()) return;
-  if ((status.rc() & 0xff) == SQLITE_NOMEM) {
-    sqlite3_result_error_nomem(context);
-    return;
-  }
-  if (status.message() != nullptr) sqlite3_result_error(context, status.message(), -1);
-  sqlite3_result_error_code(context, status.rc());
-}
-
-void release_binding(void* pointer) {
-  auto* binding = static_cast<Binding*>(pointer);
-  Db::release(binding->db);
-  sqlite3_free(binding);
-}
-
-void add_range(const Option& option, Text& out) {
-  if (option.type == OptionType::choice) out.add(' ').add(option.words);
-  if (option.type == OptionType::integer) out.add(" from ").add_integer(option.min).add(" to ").add_integer(option.max);
-  if (option.type == OptionType::duration && option.min > 0) out.add(" greater than 0");
-  if (option.type == OptionType::duration && option.max == kTenYears) out.add(" up to 3650d");
-}
-
-void add_member(const char* key, string_view text, Text& out) {
-  out.add(",\"").add(key).add("\":");
-  json::quote(text, out);
-}
-
 }  // namespace
 
 std::span<const Function> functions() { return kFunctions; }
-
-void add_signature(const Function& function, Text& out) {
-  const string_view arguments(function.arguments);
-  out.add(function.name).add('(').add(arguments);
-  if (!function.options.empty()) out.add(arguments.empty() ? "[options]" : " [, options]");
-  out.add(')');
-}
-
-void add_type(const Option& option, Text& out) {
-  static const char* const kTypes[] = {
-      "a name", "an id", "a name or a JSON array of names", "an integer", "true or false",
-      "a duration", "a time", "a JSON object", "a JSON value", "one of", "an object with initial, factor, max, jitter",
-  };
-  out.add(kTypes[static_cast<int>(option.type)]);
-  add_range(option, out);
-}
-
-void add_functions_json(Text& out) {
-  out.add('[');
-  bool first = true;
-  for (const Function& function : kFunctions) {
-    Text signature;
-    add_signature(function, signature);
-    if (!signature.ok()) out.fail();
-    out.add(first ? "{\"name\":" : ",{\"name\":");
-    json::quote(function.name, out);
-    add_member("signature", signature.view(), out);
-    add_member("summary", function.summary, out);
-    out.add(",\"writes\":").add_integer((function.flags & kWrites) != 0);
-    out.add(",\"in_writing_statement\":").add_integer((function.flags & kNotInWritingStatement) == 0);
-    add_member("idempotent", function.repeats, out);
-    out.add('}');
-    first = false;
-  }
-  out.add(']');
-}
-
-void add_reference(Text& out) {
-  out.add("# Reference\n\nEvery SQL function. This page is generated from the registry (`make reference`); `SELECT * FROM wf_functions` shows the same.\n");
-  for (const Function& function : kFunctions) {
-    out.add("\n## ").add(function.name).add("\n\n`");
-    add_signature(function, out);
-    out.add("`\n\n").add(function.summary).add("\n\n");
-    out.add(function.flags & kWrites ? "Writes; " : "Reads; ");
-    out.add(function.flags & kNotInWritingStatement ? "not inside a statement that writes, nor in a trigger (`WF_CONTEXT`)" : "also inside statements that write");
-    if (function.flags & kDirectOnly) out.add("; not from triggers and views");
-    out.add(". Safe to repeat: ").add(function.repeats).add(".\n");
-    if (function.options.empty()) continue;
-    out.add("\n| option | takes | meaning |\n|---|---|---|\n");
-    for (const Option& option : function.options) {
-      out.add("| `").add(option.name).add("` | ");
-      add_type(option, out);
-      out.add(" | ").add(option.summary).add(" |\n");
-    }
-  }
-}
-
-int register_functions(sqlite3* handle, Db* db) {
-  // SQLITE_RESULT_SUBTYPE, which SQLite before 3.45 ignores and the headers before it lack.
-  constexpr int kResultSubtype = 0x1000000;
-  for (const Function& function : kFunctions) {
-    int flags = SQLITE_UTF8 | kResultSubtype;
-    if (function.flags & kDirectOnly) flags |= SQLITE_DIRECTONLY;
-    if (function.flags & kInnocuous) flags |= SQLITE_INNOCUOUS;
-    for (int arguments = function.min_args; arguments <= function.max_args; ++arguments) {
-      auto* binding = static_cast<Binding*>(sqlite3_malloc64(sizeof(Binding)));
-      if (binding == nullptr) return SQLITE_NOMEM;
-      db->retain();
-      *binding = {&function, db};
-      const int rc = sqlite3_create_function_v2(handle, function.name, arguments, flags, binding, invoke, nullptr, nullptr, release_binding);
-      if (rc != SQLITE_OK) return rc;  // SQLite has released the binding
-    }
-  }
-  return SQLITE_OK;
-}
 
 }  // namespace wf

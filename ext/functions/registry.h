@@ -1,5 +1,5 @@
-// The registry: one entry per SQL function. It registers them, checks their options, fills the table wf_functions and generates
-// docs/reference.md. To add a function, add its entry and write its implementation: CONTRIBUTING.md walks through it.
+// The registry: one entry per SQL function. By it they are registered and their options checked (invoke.h), the table wf_functions is filled and
+// docs/reference.md made (reference.h). To add a function, add its entry and write its implementation: CONTRIBUTING.md walks through it.
 #pragma once
 
 #include <span>
@@ -10,6 +10,8 @@
 namespace wf {
 
 class Call;
+
+constexpr int64_t kTenYears = int64_t{10} * 365 * 86400 * 1000;  // shown as 3650d
 
 enum class OptionType : char {
   name,       // text as the contract allows names
@@ -56,19 +58,6 @@ struct Function {
 
 // All functions, in the order in which they are explained.
 std::span<const Function> functions();
-
-// "wf_start(name [, input] [, options])"
-void add_signature(const Function& function, Text& out);
-// What an option takes, in words: "a duration from 1ms to ...".
-void add_type(const Option& option, Text& out);
-// The registry as a JSON array, for wf_functions.
-void add_functions_json(Text& out);
-// The registry as Markdown: docs/reference.md.
-void add_reference(Text& out);
-
-// Registers every function on the connection.
-class Db;
-int register_functions(sqlite3* handle, Db* db);
 
 // Implementations, in the other files of this folder.
 Status wf_start(Call&);

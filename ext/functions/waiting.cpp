@@ -4,6 +4,7 @@
 #include "engine/children.h"
 #include "engine/event.h"
 #include "engine/signal.h"
+#include "engine/wait.h"
 #include "functions/call.h"
 
 namespace wf {

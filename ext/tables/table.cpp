@@ -4,7 +4,7 @@
 #include <new>
 
 #include "base/json.h"
-#include "functions/registry.h"
+#include "functions/reference.h"
 #include "tables/plan.h"
 
 namespace wf {

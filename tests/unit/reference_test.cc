@@ -6,7 +6,7 @@
 #include <sstream>
 #include <string>
 
-#include "functions/registry.h"
+#include "functions/reference.h"
 
 TEST(Reference, IsNotStale) {
   std::ifstream file(WFEXT_SOURCE_DIR "/docs/reference.md", std::ios::binary);

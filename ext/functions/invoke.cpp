@@ -1,0 +1,80 @@
+#include "functions/invoke.h"
+
+#include "base/scope.h"
+#include "functions/call.h"
+
+namespace wf {
+namespace {
+
+// One function on one connection.
+struct Binding {
+  const Function* function;
+  Db* db;
+};
+
+bool needs_own_statement(const Function& function, int argc, sqlite3_value** argv) {
+  if (function.flags & kNotInWritingStatement) return true;
+  if (!(function.flags & kBulk) || argc == 0 || sqlite3_value_type(argv[0]) != SQLITE_TEXT) return false;
+  return has_prefix(Value::from(argv[0]).bytes, "[");
+}
+
+void invoke(sqlite3_context* context, int argc, sqlite3_value** argv) {
+  const auto* binding = static_cast<const Binding*>(sqlite3_user_data(context));
+  Db& db = *binding->db;
+  const sqlite3_int64 last_rowid = sqlite3_last_insert_rowid(db.handle());
+  Status status;
+  if (Db::Depth depth(db); depth.ok()) {
+    bool exists;
+    // Inside a transaction a writing function looks only once it has the write lock: see scope.h.
+    const bool may_look = !(binding->function->flags & kFileless) && (db.autocommit() || !(binding->function->flags & kWrites));
+    if (!db.format_checked() && may_look) status = db.schema_exists(&exists);
+    if (status.ok()) {
+      Call call(context, argc, argv, db, *binding->function);
+      status = call.read_options();
+      if (status.ok()) status = binding->function->run(call);
+      // A wrong context comes before a wrong argument.
+      if (status.is(Code::invalid) && needs_own_statement(*binding->function, argc, argv)) {
+        if (Status context_error = check_context(db, binding->function->name); !context_error.ok()) status = static_cast<Status&&>(context_error);
+      }
+    }
+  } else {
+    status = Status::error(Code::context, "%s() is called by triggers that it fires itself, too deep", binding->function->name);
+  }
+  if (binding->function->flags & kWrites) sqlite3_set_last_insert_rowid(db.handle(), last_rowid);
+  if (status.ok()) return;
+  if ((status.rc() & 0xff) == SQLITE_NOMEM) {
+    sqlite3_result_error_nomem(context);
+    return;
+  }
+  if (status.message() != nullptr) sqlite3_result_error(context, status.message(), -1);
+  sqlite3_result_error_code(context, status.rc());
+}
+
+void release_binding(void* pointer) {
+  auto* binding = static_cast<Binding*>(pointer);
+  Db::release(binding->db);
+  sqlite3_free(binding);
+}
+
+}  // namespace
+
+int register_functions(sqlite3* handle, Db* db) {
+  // SQLITE_RESULT_SUBTYPE, which SQLite before 3.45 ignores and the headers before it lack.
+  constexpr int kResultSubtype = 0x1000000;
+  for (const Function& function : functions()) {
+    int flags = SQLITE_UTF8 | kResultSubtype;
+    if (function.flags & kDirectOnly) flags |= SQLITE_DIRECTONLY;
+    if (function.flags & kInnocuous) flags |= SQLITE_INNOCUOUS;
+    for (int arguments = function.min_args; arguments <= function.max_args; ++arguments) {
+      auto* binding = static_cast<Binding*>(sqlite3_malloc64(sizeof(Binding)));
+      if (binding == nullptr) return SQLITE_NOMEM;
+      db->retain();
+      *binding = {&function, db};
+      const int rc = sqlite3_create_function_v2(handle, function.name, arguments, flags, binding, invoke, nullptr, nullptr, release_binding);
+      if (rc != SQLITE_OK) return rc;  // SQLite has released the binding
+    }
+  }
+  return SQLITE_OK;
+}
+
+}  // namespace wf
