@@ -1,10 +1,24 @@
 // The order of claims: which workflow comes next, and whether there is any.
 #pragma once
 
-#include "engine/claim.h"
+#include "base/json.h"
 #include "engine/lane.h"
+#include "engine/settings.h"
 
 namespace wf {
+
+struct Claim {
+  json::Checked queues;              // an array of names, or none: `queue` alone
+  string_view queue = "default";
+  string_view worker;
+  Millis lease = kNoTime;            // of the queue, else of the file
+  int64_t limit = 1;
+  json::Checked names, versions;     // arrays that filter, or none
+  string_view id;                    // this workflow and no other
+  string_view key;                   // the same claim again, as long as it is current
+  bool steps = false;                // with the recorded outputs
+  int64_t kind = 0;                  // of lanes: 0 for workers, else Kind::number
+};
 
 struct Candidate {
   int64_t seq = 0;
@@ -45,5 +59,12 @@ class StaleLanes {
 
 // The best due workflow of all queues asked for. Stops where `stale` is full: then it has to be settled, and the look begun anew.
 Status look_for_work(Db& db, const Claim& args, Millis now, Candidate* best, StaleLanes* stale);
+
+// Whether a claim with these arguments (names, versions, queues, worker) would find something now; writes nothing. It may say so once in
+// error, where a claim has to put lanes right first.
+Status is_claimable(Db& db, const Claim& args, Millis now, bool* out);
+
+// The workflow of another kind that comes first among those that are due in these queues (a JSON array), 0 if there is none.
+Status next_of_kind(Db& db, int64_t kind, json::Checked queues, Millis now, int64_t* seq);
 
 }  // namespace wf

@@ -1,7 +1,7 @@
 // What wf_claim answers.
 #pragma once
 
-#include "engine/claim.h"
+#include "engine/claim_order.h"
 
 namespace wf {
 

@@ -1,7 +1,7 @@
 // Taking the workflow that a claim has found, or that was asked for by its id.
 #pragma once
 
-#include "engine/claim.h"
+#include "engine/claim_order.h"
 #include "engine/queue.h"
 #include "engine/workflow.h"
 

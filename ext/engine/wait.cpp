@@ -187,13 +187,6 @@ Status decide_step(Db& db, int64_t seq, int64_t n, WaitKind kind, string_view to
   return decide(db, seq, {{}, kind, n, topics, due, false, true}, now, satisfied, output);
 }
 
-Status wake(Db& db, int64_t seq, int64_t lane, Millis now) {
-  WF_TRY(lane_expect(db, lane, now));
-  Query q(db, Sql::wait_wake);
-  q.bind(":seq", seq).bind(":now", now);
-  return q.run();
-}
-
 Status drop_wait(Db& db, const Workflow& w) {
   if (w.flags & kOtherKind) {
     WF_TRY(run_for(db, Sql::wait_forget_workflow, w.seq));

@@ -6,13 +6,9 @@
 // happened from the tables, so a wake-up too many does no harm, and none can be missed: everyone writes under the write lock.
 #pragma once
 
-#include "engine/settings.h"
+#include "engine/wait_row.h"
 
 namespace wf {
-
-enum class WaitKind : char { sleep, signal, event, join };
-// "sleep", "await", "await_event", "join": column kind of _wf_step.
-string_view wait_kind_name(WaitKind kind);
 
 struct Wait {
   WaitKind kind = WaitKind::sleep;
@@ -41,9 +37,6 @@ Status leave_wait(Db& db, const Workflow& workflow, Millis now);
 
 // Forgets the open wait of a workflow that ends or goes into its second phase.
 Status drop_wait(Db& db, const Workflow& workflow);
-
-// Wakes one waiting workflow.
-Status wake(Db& db, int64_t seq, int64_t lane, Millis now);
 
 // What a handle may do that has to wait for something outside: suspends the workflow until `due` (kNoTime: until it is woken).
 Status suspend(Db& db, const Handle& handle, const Workflow& workflow, Millis due, Millis now);

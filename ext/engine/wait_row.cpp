@@ -1,25 +1,16 @@
 #include "engine/wait_row.h"
 
 #include "base/json.h"
+#include "engine/lane.h"
 
 namespace wf {
 namespace {
 
 constexpr string_view kKinds[] = {"sleep", "await", "await_event", "join"};
 
-// A wait as its row holds it, or is about to.
-struct Row {
-  string_view step;
-  WaitKind kind;
-  int64_t n;
-  string_view topics;
-  Millis due;
-  bool any, outputs;
-};
-
 // Options of a join, as column how keeps them.
-void add_how(const Wait& args, Text& out) {
-  out.add("{\"mode\":\"").add(args.any ? "any" : "all").add("\",\"outputs\":").add(args.outputs ? "true" : "false").add('}');
+void add_how(const WaitRow& row, Text& out) {
+  out.add("{\"mode\":\"").add(row.any ? "any" : "all").add("\",\"outputs\":").add(row.outputs ? "true" : "false").add('}');
 }
 
 }  // namespace
@@ -55,15 +46,17 @@ void add_outcome(const char* what, string_view name, const Value& payload, Milli
 Status write_row(Db& db, Sql sql, int64_t seq, const WaitRow& row, Millis now, string_view output) {
   Query q(db, sql);
   Text how;
-  if (row.kind == WaitKind::join) {
-    Wait options;
-    options.any = row.any;
-    options.outputs = row.outputs;
-    add_how(options, how);
-  }
+  if (row.kind == WaitKind::join) add_how(row, how);
   q.bind(":n", row.n).bind(":seq", seq).bind(":step", row.step).bind(":kind", kKinds[static_cast<int>(row.kind)]).bind(":now", now);
   q.bind_time(":due", row.due).bind_name(":topics", row.topics).bind_name(":how", how.view()).bind_name(":output", output);
   return how.ok() ? q.run() : Status::no_memory();
+}
+
+Status wake(Db& db, int64_t seq, int64_t lane, Millis now) {
+  WF_TRY(lane_expect(db, lane, now));
+  Query q(db, Sql::wait_wake);
+  q.bind(":seq", seq).bind(":now", now);
+  return q.run();
 }
 
 }  // namespace wf

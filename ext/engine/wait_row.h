@@ -1,9 +1,13 @@
 // The row of a wait in _wf_step, as the files that decide waits share it.
 #pragma once
 
-#include "engine/wait.h"
+#include "engine/settings.h"
 
 namespace wf {
+
+enum class WaitKind : char { sleep, signal, event, join };
+// "sleep", "await", "await_event", "join": column kind of _wf_step.
+string_view wait_kind_name(WaitKind kind);
 
 // A wait as its row holds it, or is about to.
 struct WaitRow {
@@ -26,5 +30,8 @@ void add_outcome(const char* what, string_view name, const Value& payload, Milli
 
 // Writes it by Sql::wait_open or Sql::wait_done.
 Status write_row(Db& db, Sql sql, int64_t seq, const WaitRow& row, Millis now, string_view output);
+
+// Wakes one waiting workflow.
+Status wake(Db& db, int64_t seq, int64_t lane, Millis now);
 
 }  // namespace wf

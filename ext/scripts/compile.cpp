@@ -3,6 +3,7 @@
 #include "base/json.h"
 #include "base/scope.h"
 #include "scripts/definition_keys.h"
+#include "scripts/definition_reader.h"
 #include "scripts/parameter.h"
 
 namespace wf {
@@ -165,7 +166,7 @@ Status define(Db& db, string_view name, string_view document, const Now& now, in
   Mistakes mistakes;
   {
     Definition definition;
-    WF_TRY(definition.parse(document, mistakes));
+    WF_TRY(parse_definition(document, definition, mistakes));
     WF_TRY(check_statements(db, definition, mistakes));
   }
   WF_TRY(mistakes_error(name, mistakes));

@@ -2,8 +2,6 @@
 
 #include <cstdarg>
 
-#include "scripts/definition_reader.h"
-
 namespace wf {
 namespace {
 
@@ -53,15 +51,6 @@ void Mistakes::add(int64_t step, string_view key, const char* format, ...) {
   if (message == nullptr) text_.fail();
   else text_.add(message);
   sqlite3_free(message);
-}
-
-Status Definition::parse(string_view document, Mistakes& mistakes) {
-  WF_TRY(read_document(document, *this, mistakes));
-  is_line_ = mistakes.count() == 0;
-  for (size_t i = 0; i < steps_.size() && is_line_; ++i) {
-    is_line_ = steps_[i].after_count == (i != 0) && (i == 0 || after(steps_[i], 0) == i - 1);
-  }
-  return {};
 }
 
 int64_t Definition::find(string_view name) const {

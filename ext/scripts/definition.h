@@ -1,6 +1,6 @@
 // A definition: the document of a workflow scripted in SQL (docs/scripts.md), parsed and checked.
 //
-// The same parser serves wf_define, which wants every mistake at once, and wf_run, which wants to run what was stored.
+// The same parser (definition_reader.h) serves wf_define, which wants every mistake at once, and wf_run, which wants to run what was stored.
 #pragma once
 
 #include "base/list.h"
@@ -81,9 +81,6 @@ class Definition {
   Definition(const Definition&) = delete;
   Definition& operator=(const Definition&) = delete;
   ~Definition() { sqlite3_free(texts_); }
-
-  // Reads `document`, of which it keeps a copy. What is wrong goes to `mistakes`; then it is not to be used.
-  Status parse(string_view document, Mistakes& mistakes);
 
   // In the order of the document; the pseudo step `output` is the last, if there is one.
   size_t size() const { return steps_.size(); }

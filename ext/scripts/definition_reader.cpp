@@ -36,7 +36,12 @@ class DefinitionReader {
       add_output();
     }
     const bool ok = d_.steps_.ok() && d_.fields_.ok() && d_.after_.ok() && after_json_.ok() && mistakes_.ok() && !failed_;
-    return ok ? Status() : Status::no_memory();
+    if (!ok) return Status::no_memory();
+    d_.is_line_ = mistakes_.count() == 0;
+    for (size_t i = 0; i < d_.steps_.size() && d_.is_line_; ++i) {
+      d_.is_line_ = d_.steps_[i].after_count == (i != 0) && (i == 0 || d_.after(d_.steps_[i], 0) == i - 1);
+    }
+    return {};
   }
 
  private:
@@ -304,6 +309,6 @@ class DefinitionReader {
   bool saw_steps_ = false, some_go_back_ = false, failed_ = false;
 };
 
-Status read_document(string_view document, Definition& out, Mistakes& mistakes) { return DefinitionReader(out, mistakes).read(document); }
+Status parse_definition(string_view document, Definition& out, Mistakes& mistakes) { return DefinitionReader(out, mistakes).read(document); }
 
 }  // namespace wf

@@ -5,7 +5,7 @@
 
 namespace wf {
 
-// On behalf of Definition::parse().
-Status read_document(string_view document, Definition& out, Mistakes& mistakes);
+// Reads `document`, of which `out` keeps a copy. What is wrong goes to `mistakes`; then `out` is not to be used.
+Status parse_definition(string_view document, Definition& out, Mistakes& mistakes);
 
 }  // namespace wf

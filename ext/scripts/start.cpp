@@ -4,6 +4,7 @@
 
 #include "base/json.h"
 #include "scripts/compile.h"
+#include "scripts/definition_reader.h"
 
 namespace wf {
 namespace {
@@ -57,7 +58,7 @@ Status prepare_start(Db& db, Prepared* prepared) {
   }
   Definition definition;
   Mistakes mistakes;
-  WF_TRY(definition.parse(document.view(), mistakes));
+  WF_TRY(parse_definition(document.view(), definition, mistakes));
   if (mistakes.count() != 0) return Status::error(Code::state, "definition '%.*s' is damaged: %.*s", WF_SV(out->name), WF_SV(mistakes.text()));
   if (out->manual) return Status::error(Code::invalid, "'%.*s' is scripted in SQL, it cannot be manual", WF_SV(out->name));
   WF_TRY(check_input(definition, out->name, out->input));
