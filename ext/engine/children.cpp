@@ -3,6 +3,7 @@
 #include "base/json.h"
 #include "base/scope.h"
 #include "engine/lease.h"
+#include "engine/may_act.h"
 #include "engine/step.h"
 
 namespace wf {

@@ -6,6 +6,7 @@
 #include "engine/claim_take.h"
 #include "engine/housekeeping.h"
 #include "engine/lease.h"
+#include "engine/may_act.h"
 
 namespace wf {
 namespace {

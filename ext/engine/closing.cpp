@@ -4,6 +4,7 @@
 #include "engine/finish.h"
 #include "engine/lane.h"
 #include "engine/lease.h"
+#include "engine/may_act.h"
 
 namespace wf {
 namespace {

@@ -5,6 +5,7 @@
 #include "engine/finish.h"
 #include "engine/lane.h"
 #include "engine/lease.h"
+#include "engine/may_act.h"
 #include "engine/step.h"
 #include "engine/wait.h"
 

@@ -3,6 +3,7 @@
 #include "base/json.h"
 #include "base/scope.h"
 #include "engine/lane.h"
+#include "engine/may_act.h"
 #include "engine/queue.h"
 
 namespace wf {

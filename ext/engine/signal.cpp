@@ -2,6 +2,7 @@
 
 #include "base/scope.h"
 #include "engine/above.h"
+#include "engine/may_act.h"
 
 namespace wf {
 

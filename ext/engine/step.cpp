@@ -3,6 +3,7 @@
 #include "base/hash.h"
 #include "base/scope.h"
 #include "engine/lease.h"
+#include "engine/may_act.h"
 
 namespace wf {
 namespace {

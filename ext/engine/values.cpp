@@ -2,6 +2,7 @@
 
 #include "base/scope.h"
 #include "engine/lease.h"
+#include "engine/may_act.h"
 #include "engine/start.h"
 
 namespace wf {

@@ -6,6 +6,7 @@
 #include "engine/join.h"
 #include "engine/lane.h"
 #include "engine/lease.h"
+#include "engine/may_act.h"
 #include "engine/signal.h"
 #include "engine/sleep.h"
 

@@ -1,4 +1,4 @@
-// A workflow as the rules see it, the handle by which a caller names it, and the one place that decides who may do what to it.
+// A workflow as the rules see it, and the handle by which a caller names it.
 #pragma once
 
 #include "base/db.h"
@@ -67,28 +67,11 @@ Status load(Db& db, const Handle& handle, Workflow* out);
 Status find(Db& db, const Handle& handle, bool* found, Workflow* out);
 Status find_seq(Db& db, int64_t seq, bool* found, Workflow* out);
 
-// What a caller wants to do.
-enum class Act : char {
-  record,    // an output that has happened (wf_step with three arguments)
-  complete,  // wf_complete
-  give_back, // wf_fail, wf_release
-  note,      // wf_set and wf_append: as write, and also by the steps of a workflow that is not for workers
-  write,     // anything else: the guard, wf_begin, heartbeat, new waits
-};
-
-// Whether the handle may act on the workflow now: the rules of tokens, slots, bare ids, pauses and waits (design, sections 2 and 3), first
-// applicable error first. A claim that ran out and whose slot the queue has given away reports what has happened, and begins nothing new.
-Status may_act(Db& db, const Handle& handle, const Workflow& workflow, Millis now, Act act);
-
 // Whether the handle made the last closing call, so that a repetition of it is answered as before.
 inline bool closed_by(const Handle& handle, const Workflow& workflow) {
   return workflow.closed_nonce == (handle.is_token ? handle.nonce : 0);
 }
 
-// WF_STATE: the workflow is not for workers.
-Status other_kind_error(const Db& db, const Workflow& workflow);
-// WF_PAUSED.
-Status paused_error(const Workflow& workflow);
 // WF_NONDETERMINISM: the step is of the kind `is`, not `wanted`.
 Status wrong_kind(const Workflow& workflow, string_view step, string_view is, string_view wanted);
 
