@@ -69,7 +69,7 @@ python_modules=$here/../build/python
 has_cronsim() { PYTHONPATH=$python_modules "$1" -c 'import cronsim'; }
 cronsim_or_pip() {
   local python
-  python=$(python_with pytest) || return 0     # that one is missing, and named, first
+  python=$(python_with pytest) || return 1     # it comes with what is missing, and then without pip
   has_cronsim "$python" || "$python" -m pip --version
 }
 wants_cronsim() {
