@@ -34,6 +34,8 @@ Status Call::optional_name(int i, const char* what, string_view* out) const {
 }
 
 Status Call::handle(int i, Handle* out) const {
+  // The handle of a claim that found nothing, or of a query that did.
+  if (!given(i)) return Status::error(Code::invalid, "handle of %s() is NULL: was nothing claimed?", function.name);
   string_view text;
   WF_TRY(name(i, "handle", &text));
   return parse_handle(text, out);

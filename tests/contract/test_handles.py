@@ -133,6 +133,12 @@ def test_a_handle_is_a_name(db, function, arguments, handle):
 # Tokens
 
 
+@pytest.mark.parametrize("call", ["wf_step({}, 'a')", "wf_step({}, 'a', 1)", "wf_complete({})", "wf_fail({}, 'no')", "wf_release({})", "wf_sleep({}, 's', 1)"])
+def test_the_handle_of_a_claim_that_found_nothing_is_asked_about(db, call):
+    with wf_error("WF_INVALID", "is NULL: was nothing claimed?"):
+        db.value("SELECT " + call.format("json_extract(wf_claim(), '$.token')"))
+
+
 def test_a_token_is_text_that_starts_with_run_and_is_new_at_each_claim(db):
     tokens = [db.running()["token"]]
     for _ in range(3):
