@@ -1,4 +1,4 @@
-# Embeds the statements of sql/*.sql into C++.
+# Embeds the statements of sql/*/*.sql into C++.
 #
 #   cmake -DSQL_DIR=<folder> [-DMORE=<file>] -DOUT_DIR=<folder> -P EmbedSql.cmake
 #
@@ -6,7 +6,7 @@
 # their texts), of the folder and then of the file MORE. Each file is written only when its content changes, so editing one statement does not recompile everything.
 #
 # In a .sql file a statement begins behind a line `-- name: snake_case_name` and runs to the next such line or to the end of
-# the file. Files count in alphabetical order, statements in the order in which they stand. From the text are dropped: comments (`-- ` and
+# the file. Folders and files count in alphabetical order, statements in the order in which they stand. From the text are dropped: comments (`-- ` and
 # the rest of the line, behind a blank), blank lines, blanks at the start and end of a line, and a `;` at the very end. In a statement whose name begins with
 # `schema_` or `script_` that `;` stays: it may hold several statements.
 #
@@ -70,6 +70,10 @@ set(count 0)
 set(version 0)
 
 file(GLOB files "${SQL_DIR}/*.sql")
+if(NOT files STREQUAL "")
+  message(FATAL_ERROR "${files}: a statement's file lies in the folder of its room, as in ext/")
+endif()
+file(GLOB files "${SQL_DIR}/*/*.sql")
 list(APPEND files ${MORE})
 foreach(file IN LISTS files)
   file(READ "${file}" rest)
@@ -156,7 +160,7 @@ foreach(word IN LISTS kWords)
   math(EXPR code "${code} + 1")
 endforeach()
 
-set(header "// Generated from sql/*.sql at build time; edit those.
+set(header "// Generated from sql/ at build time; edit that.
 #pragma once
 
 #include <string_view>
@@ -178,7 +182,7 @@ constexpr Sql kSchemas[] = {${schemas}};
 
 }  // namespace wf
 ")
-set(source "// Generated from sql/*.sql at build time; edit those.
+set(source "// Generated from sql/ at build time; edit that.
 #include \"sql_statements.h\"
 
 #include <cstddef>

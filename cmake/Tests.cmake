@@ -36,7 +36,7 @@ add_custom_command(
   COMMAND "${CMAKE_COMMAND}" "-DSQL_DIR=${PROJECT_SOURCE_DIR}/sql" "-DMORE=${next_schema}" "-DOUT_DIR=${next}"
           -P "${PROJECT_SOURCE_DIR}/cmake/EmbedSql.cmake"
   DEPENDS ${sql_files} "${next_schema}" "${PROJECT_SOURCE_DIR}/cmake/EmbedSql.cmake"
-  COMMENT "Embedding sql/*.sql and a new format"
+  COMMENT "Embedding sql/ and a new format"
   VERBATIM)
 add_library(wfext_next STATIC EXCLUDE_FROM_ALL ${wfext_sources} "${next}/sql_statements.cpp")
 wfext_compile(wfext_next "${next}")

@@ -131,7 +131,7 @@ class Db {
   struct Cached : Slot {
     char* text = nullptr;
   };
-  // A statement takes some kilobytes: more than these are not kept, those used last are. A worker's loop needs about thirty. Those down to Sql::lock, in sql/base.sql, stay in any case.
+  // A statement takes some kilobytes: more than these are not kept, those used last are. A worker's loop needs about thirty. Those down to Sql::lock, in sql/base/base.sql, stay in any case.
   static constexpr int kMostCached = 48;
   static constexpr size_t kTexts = 4;
 

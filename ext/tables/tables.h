@@ -1,4 +1,4 @@
-// The read-only virtual tables. Each is a named query of sql/tables.sql and a list of its columns; table.cpp serves them all.
+// The read-only virtual tables. Each is a named query of sql/tables/tables.sql and a list of its columns; table.cpp serves them all.
 #pragma once
 
 #include <span>
