@@ -1,7 +1,7 @@
 // wf_define, wf_undefine, wf_explain, wf_run: workflows scripted in SQL.
 
 #include "functions/call.h"
-#include "scripts/compile.h"
+#include "scripts/define.h"
 #include "scripts/explain.h"
 #include "scripts/run.h"
 

@@ -2,7 +2,7 @@
 
 #include "base/scope.h"
 #include "engine/lane.h"
-#include "scripts/progress.h"
+#include "scripts/step_outcome.h"
 
 namespace wf {
 namespace {

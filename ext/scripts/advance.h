@@ -1,8 +1,8 @@
-// The loop in which a workflow scripted in SQL is advanced, one step after the other. What its steps do is in action.h, what follows from
-// it in progress.h and frontier.h, and what is stored of them in step_row.h.
+// The loop in which a workflow scripted in SQL is advanced, one step after the other. What its steps do is in step_actions.h, what
+// follows from it in step_outcome.h, which come next in step_order.h, and what is stored of them in step_row.h.
 #pragma once
 
-#include "scripts/script.h"
+#include "scripts/definition_cache.h"
 
 namespace wf {
 

@@ -3,7 +3,9 @@
 #include <charconv>
 
 #include "base/json.h"
+#include "scripts/define.h"
 #include "scripts/definition_reader.h"
+#include "scripts/statement_check.h"
 
 namespace wf {
 namespace {

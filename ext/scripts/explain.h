@@ -1,7 +1,7 @@
 // wf_explain: a plan that people like to read.
 #pragma once
 
-#include "scripts/compile.h"
+#include "base/db.h"
 
 namespace wf {
 

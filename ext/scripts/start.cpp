@@ -3,7 +3,7 @@
 #include <charconv>
 
 #include "base/json.h"
-#include "scripts/compile.h"
+#include "scripts/define.h"
 #include "scripts/definition_reader.h"
 
 namespace wf {

@@ -1,9 +1,11 @@
-#include "scripts/script.h"
+#include "scripts/definition_cache.h"
 
 #include <charconv>
 #include <new>
 
+#include "scripts/define.h"
 #include "scripts/definition_reader.h"
+#include "scripts/statement_check.h"
 
 namespace wf {
 

@@ -4,7 +4,7 @@
 // its end, a for_each for its items. Once something has happened to what was opened, the step is executed again, and decides.
 #pragma once
 
-#include "scripts/attempt.h"
+#include "scripts/step_attempt.h"
 
 namespace wf {
 

@@ -2,7 +2,7 @@
 // the first of them is to be looked at, or ends.
 #pragma once
 
-#include "scripts/action.h"
+#include "scripts/step_actions.h"
 
 namespace wf {
 

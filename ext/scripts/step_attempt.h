@@ -6,7 +6,7 @@
 
 #include "base/numbers.h"
 #include "scripts/bind.h"
-#include "scripts/script.h"
+#include "scripts/definition_cache.h"
 #include "scripts/step_row.h"
 
 namespace wf {

@@ -1,10 +1,10 @@
-#include "scripts/progress.h"
+#include "scripts/step_outcome.h"
 
 #include "base/json.h"
 #include "engine/finish.h"
 #include "engine/lane.h"
 #include "engine/queue.h"
-#include "scripts/frontier.h"
+#include "scripts/step_order.h"
 
 namespace wf {
 namespace {

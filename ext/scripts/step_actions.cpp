@@ -1,4 +1,4 @@
-#include "scripts/action.h"
+#include "scripts/step_actions.h"
 
 #include "base/json.h"
 #include "engine/control.h"

@@ -1,4 +1,4 @@
-#include "scripts/attempt.h"
+#include "scripts/step_attempt.h"
 
 #include "base/json.h"
 

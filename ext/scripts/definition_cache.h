@@ -5,7 +5,7 @@
 // was prepared anew, and it is whenever the others are.
 #pragma once
 
-#include "scripts/compile.h"
+#include "scripts/definition.h"
 
 namespace wf {
 

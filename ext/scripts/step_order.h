@@ -1,10 +1,10 @@
-// The frontier: which steps come next.
+// Which steps come next.
 //
 // A step is put in line when all that it comes after is over. As long as no step can have been forgotten since (by wf_retry), those that
 // come next follow from the one that has just ended. `*added` counts what was put in line.
 #pragma once
 
-#include "scripts/attempt.h"
+#include "scripts/step_attempt.h"
 
 namespace wf {
 

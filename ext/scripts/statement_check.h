@@ -1,4 +1,4 @@
-// What is stored of definitions, and the check of their SQL against the schema as it is.
+// The check of a definition's SQL against the schema as it is.
 #pragma once
 
 #include "scripts/definition.h"
@@ -15,13 +15,5 @@ Status check_statements(Db& db, const Definition& definition, Mistakes& mistakes
 
 // WF_INVALID with all mistakes, if there are any.
 Status mistakes_error(string_view name, const Mistakes& mistakes);
-
-// wf_define: stores the document under the next version, unless it is the newest one, as a value. `*version` is the one that is current now.
-Status define(Db& db, string_view name, string_view document, const Now& now, int64_t* version);
-// wf_undefine: no workflow starts as one of this definition any more; `*existed`.
-Status undefine(Db& db, string_view name, const Now& now, bool* existed);
-
-// A version of a definition; `version` 0: the current one, whose number is stored there.
-Status read_definition(Db& db, string_view name, int64_t* version, bool* found, Text& document);
 
 }  // namespace wf

@@ -1,4 +1,4 @@
-#include "scripts/frontier.h"
+#include "scripts/step_order.h"
 
 namespace wf {
 namespace {
