@@ -2,6 +2,7 @@
 --
 --   sqlite3 -bail shop.db < examples/trigger.sql
 .load build/libwfext
+PRAGMA busy_timeout = 5000;
 
 -- A trigger cannot make the engine's tables, so this comes first. Once in the life of a file; again does no harm.
 SELECT wf_init();

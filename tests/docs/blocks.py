@@ -28,7 +28,7 @@ from pathlib import Path
 from support import extension_path
 
 ROOT = Path(__file__).resolve().parents[2]
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+PAGES = [ROOT / "README.md", ROOT / "examples" / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 LANGUAGES = ("sql", "sh", "python")
 
 
