@@ -73,6 +73,16 @@ class Db {
   void tables_are_made() { tables_made_ = true; }
   void forget_rolled_back();
 
+  // Counts the scopes that are open; whether there was one before.
+  bool scope_opens() { return scopes_++ != 0; }
+  void scope_closes() { --scopes_; }
+
+  // The transaction of a call could not be ended: see scope.h.
+  void remains_stuck() { stuck_ = true, stuck_at_ = sqlite3_total_changes(handle_); }
+  void forget_stuck() { stuck_ = false; }
+  bool is_stuck() const { return stuck_; }
+  bool is_written_since() const { return sqlite3_total_changes(handle_) != stuck_at_; }
+
   // The wall clock of the connection's VFS, or the time wf_clock has fixed.
   Millis clock() const;
   // The former in any case.
@@ -147,6 +157,9 @@ class Db {
   const Above& above_;
   int references_ = 1;
   int depth_ = 0;
+  int scopes_ = 0;
+  bool stuck_ = false;
+  int stuck_at_ = 0;
   bool running_ = false;
   Kept kept_;
   bool hooked_ = false;         // the close hook is connected

@@ -3,11 +3,14 @@
 namespace wf {
 namespace {
 
+// How often the way back is tried: a handler may stop one statement of it, and the next, but hardly all of them.
+constexpr int kTries = 16;
+
 // Steps a statement that was prepared before, whatever state the connection is in.
 int step_plain(Db& db, Sql sql) {
   sqlite3_stmt* statement;
   Db::Slot* slot;
-  if (!db.borrow(sql, &statement, &slot).ok()) return SQLITE_ERROR;
+  if (Status borrowed = db.borrow(sql, &statement, &slot); !borrowed.ok()) return borrowed.rc();
   const int rc = sqlite3_step(statement);
   Db::give_back(statement, slot);
   return rc == SQLITE_DONE ? SQLITE_OK : rc;
@@ -30,18 +33,62 @@ Status take_lock(Db& db) {
 // A savepoint locks no file: it is busy for one reason only, a statement further up that writes.
 bool is_inside_writer(int rc) { return (rc & 0xff) == SQLITE_BUSY; }
 
+// What an interrupt or a handler has stopped may have been done before it was.
+bool may_be_done(int rc) { return (rc & 0xff) == SQLITE_INTERRUPT; }
+
+// Makes SQLite roll the whole transaction back, by a statement of ours that writes and fails.
+void roll_back_all(Db& db) {
+  {
+    Query q(db, Sql::lock);
+    q.bind(":undo", int64_t{1});
+    (void)q.run();
+  }
+  if (db.autocommit()) return;
+  // Where creating the tables has outdated all statements, an interrupt lets none be compiled. But SQLite opens a BLOB for writing by a
+  // program of its own, and that is stopped, too.
+  sqlite3_blob* blob = nullptr;
+  (void)sqlite3_blob_open(db.handle(), "main", "sqlite_master", "name", 1, 1, &blob);
+  sqlite3_blob_close(blob);
+}
+
+// Ends the transaction; false: SQLite has refused.
+bool end_transaction(Db& db) {
+  for (int i = 0; i < kTries && !db.autocommit(); ++i) {
+    (void)step_plain(db, Sql::roll_back);
+    if (!db.autocommit()) roll_back_all(db);
+  }
+  return db.autocommit();
+}
+
+// An authorizer may leave out what a statement does, and let it succeed.
+Status left_out() { return Status::sqlite(SQLITE_AUTH); }
+
 Status refused(const char* function) {
   return Status::error(Code::context, "%s() cannot run inside a statement that writes: call it as SELECT %s(...)", function, function);
 }
 
 }  // namespace
 
+// Asks the statements, and not a savepoint, which would have to be closed again.
 Status check_context(Db& db, const char* function) {
-  for (const Sql sql : {Sql::savepoint, Sql::savepoint_release}) WF_TRY(prepare_only(db, sql));
-  const int rc = step_plain(db, Sql::savepoint);
-  if (is_inside_writer(rc)) return refused(function);
-  if (rc == SQLITE_OK) (void)step_plain(db, Sql::savepoint_release);
+  for (sqlite3_stmt* s = nullptr; (s = sqlite3_next_stmt(db.handle(), s)) != nullptr;) {
+    if (sqlite3_stmt_busy(s) && !sqlite3_stmt_readonly(s)) return refused(function);
+  }
   return {};
+}
+
+Status check_transaction(Db& db) {
+  if (!db.is_stuck()) return {};
+  // Its savepoint tells it from one that the application has begun since.
+  const int rc = db.autocommit() ? SQLITE_ERROR : step_plain(db, Sql::savepoint_undo);
+  const bool is_gone = rc == SQLITE_ERROR;
+  if (is_gone || (rc == SQLITE_OK && end_transaction(db))) {
+    const bool was_used = !is_gone && db.is_written_since();
+    db.forget_stuck();
+    if (!was_used) return {};
+    return Status::error(Code::stuck, "the transaction of an earlier call could not be ended then: it is rolled back now, with what was written in it since");
+  }
+  return Status::error(Code::stuck, "the transaction of an earlier call could not be ended: nothing is stored before it is, by ROLLBACK or by closing the connection");
 }
 
 WriteScope::WriteScope(Db& db) : db_(db) {}
@@ -62,10 +109,15 @@ Status WriteScope::begin(Inline inline_mode, const char* function, bool locked) 
     inline_ = true;
     return lock(function);
   }
-  // An interrupt may be reported after the savepoint was opened.
-  open_ = rc == SQLITE_OK || !db_.autocommit();
-  if (rc == SQLITE_OK && locked && !owns_) return {};
-  return rc == SQLITE_OK ? lock(function) : Status::sqlite(rc, db_.handle());
+  sure_ = rc == SQLITE_OK;
+  if (owns_ ? !db_.autocommit() : sure_ || may_be_done(rc)) {
+    open_ = true;
+    nested_ = db_.scope_opens();
+  }
+  if (!sure_) return Status::sqlite(rc, db_.handle());
+  if (!open_) return left_out();
+  if (locked && !owns_) return {};
+  return lock(function);
 }
 
 // Nothing is read before the lock: one that had to be upgraded would not wait.
@@ -120,32 +172,50 @@ Status WriteScope::commit() {
   if (!open_) return {};
   // A transaction of our own ends by COMMIT: a RELEASE that fails would leave it half open, and after a change of the schema with
   // no statement left that could close it.
-  const int rc = step_plain(db_, owns_ ? Sql::commit : Sql::savepoint_release);
+  int rc = step_plain(db_, owns_ ? Sql::commit : Sql::savepoint_release);
+  if (rc != SQLITE_OK && !owns_) {
+    sure_ = !may_be_done(rc);
+    Status failed = Status::sqlite(sqlite3_extended_errcode(db_.handle()), db_.handle());
+    if (sure_ || nested_ || db_.autocommit()) return failed;
+    // Once more: it is released now, or was before.
+    rc = step_plain(db_, Sql::savepoint_release);
+    if (rc == SQLITE_ERROR && !db_.autocommit()) rc = SQLITE_OK;
+    if (rc != SQLITE_OK) return failed;
+  }
   if (rc != SQLITE_OK) return Status::sqlite(sqlite3_extended_errcode(db_.handle()), db_.handle());  // the destructor rolls back
-  open_ = false;
+  if (owns_ && !db_.autocommit()) return left_out();
+  close();
   return {};
+}
+
+void WriteScope::close() {
+  open_ = false;
+  db_.scope_closes();
+}
+
+// Undoes what was done since the savepoint. That of a scope further out has the same name: where it is not sure that our own is there, the
+// whole transaction goes, as it does where an interrupt hits a statement that writes.
+bool WriteScope::undo() {
+  if (nested_ && !sure_) return false;
+  for (int i = 0; i < kTries; ++i) {
+    const int rc = step_plain(db_, Sql::savepoint_undo);
+    if (rc == SQLITE_OK) {
+      const int released = step_plain(db_, Sql::savepoint_release);
+      return released == SQLITE_OK || !nested_;  // one that stays does nobody any harm
+    }
+    if (db_.autocommit()) return true;
+    if (rc == SQLITE_ERROR && !sure_) return true;  // it was never opened, or is released
+    if (!may_be_done(rc)) return false;
+  }
+  return false;
 }
 
 void WriteScope::roll_back() {
   if (!open_) return;
-  open_ = false;
+  close();
   if (db_.autocommit()) return;  // SQLite has rolled back already (disk full, I/O error, interrupt)
-  int rc;
-  if (owns_) {
-    rc = step_plain(db_, Sql::roll_back);
-  } else {
-    rc = step_plain(db_, Sql::savepoint_undo);
-    if (rc == SQLITE_OK) rc = step_plain(db_, Sql::savepoint_release);
-  }
-  // An interrupt stays up as long as any statement runs and fails ROLLBACK too; but a writing statement that it hits makes SQLite roll
-  // the whole transaction back. Without this the transaction would leak. The second one needs no statement, where creating the
-  // tables has outdated them all: SQLite opens a BLOB for writing by a program of its own.
-  if (rc != SQLITE_OK && !db_.autocommit()) (void)step_plain(db_, Sql::lock);
-  if (rc != SQLITE_OK && !db_.autocommit()) {
-    sqlite3_blob* blob = nullptr;
-    (void)sqlite3_blob_open(db_.handle(), "main", "sqlite_master", "name", 1, 1, &blob);
-    sqlite3_blob_close(blob);
-  }
+  if (!owns_ && undo()) return;
+  if (!end_transaction(db_)) db_.remains_stuck();
 }
 
 }  // namespace wf

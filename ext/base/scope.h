@@ -8,6 +8,10 @@
 // It is a savepoint in every case, so that it joins the caller's transaction or makes one of its own, and it takes the write
 // lock of main before anything is read, so that the busy handler is waited for and no read lock has to be upgraded. Scopes nest.
 //
+// Whatever stops the way back (an interrupt, a handler, an authorizer), the transaction is ended; a writing statement that fails does it
+// in the last resort, and takes the caller's transaction with it, as SQLite does where a writing statement is interrupted. Where SQLite refuses
+// even that, the call is WF_STUCK, and so are those after it until the transaction has ended.
+//
 // Inside a statement that writes (INSERT ... VALUES(wf_start()), a trigger) SQLite opens no savepoint. A scope that allows it then runs
 // "inline": each statement is atomic, the outer statement undoes what it can, and the caller orders its writes such that
 // the last one decides and the earlier ones do no harm. One that does not allow it is WF_CONTEXT.
@@ -21,6 +25,9 @@ enum class Inline : bool { refused, allowed };
 
 // WF_CONTEXT if a statement that writes is under way, in which `function` could not be atomic.
 Status check_context(Db& db, const char* function);
+
+// To be called first: WF_STUCK if the transaction of an earlier call is still open, and cannot be ended now.
+Status check_transaction(Db& db);
 
 class WriteScope {
  public:
@@ -41,10 +48,14 @@ class WriteScope {
   Status lock(const char* function);
   Status create_tables();
   Status run_schemas();
+  void close();
+  bool undo();
   void roll_back();
 
   Db& db_;
   bool open_ = false;
+  bool sure_ = false;    // that the savepoint is there
+  bool nested_ = false;  // in another scope
   bool inline_ = false;
   bool owns_ = false;
 };

@@ -18,16 +18,23 @@ bool needs_own_statement(const Function& function, int argc, sqlite3_value** arg
   return has_prefix(Value::from(argv[0]).bytes, "[");
 }
 
+// SQLite has refused to end the transaction of the call.
+Status stuck(const Function& function, const Status& failed) {
+  return Status::error(Code::stuck, "%s() failed (%s), and its transaction could not be ended: nothing is stored before it is, by ROLLBACK or by closing the connection",
+                       function.name, failed.message() != nullptr ? failed.message() : sqlite3_errstr(failed.rc()));
+}
+
 void invoke(sqlite3_context* context, int argc, sqlite3_value** argv) {
   const auto* binding = static_cast<const Binding*>(sqlite3_user_data(context));
   Db& db = *binding->db;
   const sqlite3_int64 last_rowid = sqlite3_last_insert_rowid(db.handle());
   Status status;
   if (Db::Depth depth(db); depth.ok()) {
+    if (db.is_stuck()) status = check_transaction(db);
     bool exists;
     // Inside a transaction a writing function looks only once it has the write lock: see scope.h.
     const bool may_look = !(binding->function->flags & kFileless) && (db.autocommit() || !(binding->function->flags & kWrites));
-    if (!db.format_checked() && may_look) status = db.schema_exists(&exists);
+    if (status.ok() && !db.format_checked() && may_look) status = db.schema_exists(&exists);
     if (status.ok()) {
       Call call(context, argc, argv, db, *binding->function);
       status = call.read_options();
@@ -36,6 +43,7 @@ void invoke(sqlite3_context* context, int argc, sqlite3_value** argv) {
       if (status.is(Code::invalid) && needs_own_statement(*binding->function, argc, argv)) {
         if (Status context_error = check_context(db, binding->function->name); !context_error.ok()) status = static_cast<Status&&>(context_error);
       }
+      if (db.is_stuck()) status = stuck(*binding->function, status);
     }
   } else {
     status = Status::error(Code::context, "%s() is called by triggers that it fires itself, too deep", binding->function->name);

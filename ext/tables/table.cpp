@@ -4,7 +4,12 @@
 #include <new>
 
 #include "base/json.h"
+<<<<<<< HEAD
 #include "functions/reference.h"
+=======
+#include "base/scope.h"
+#include "functions/registry.h"
+>>>>>>> 05e24fe (No transaction is left open, whatever stops the way back: a writing statement that fails is prepared before it is needed)
 #include "tables/plan.h"
 
 namespace wf {
@@ -67,10 +72,11 @@ Status start_query(const TableObject& table, Cursor& cursor, const char* plan, i
     WF_TRY(bind_facts(table, *cursor.query));
     WF_TRY(bind_values(plan, argc, argv, *cursor.query));
   }
+  WF_TRY(check_transaction(*table.db));
   Status first = cursor.query->next(&cursor.at_row);
   const bool of_file = table.table->query != Sql::table_functions && table.table->query != Sql::table_doctor;
   if (first.ok() && of_file) first = table.db->check_format();
-  if (first.ok() || (first.rc() & 0xff) != SQLITE_ERROR || first.is_ours()) return first;
+  if (first.ok() || !of_file || (first.rc() & 0xff) != SQLITE_ERROR || first.is_ours()) return first;
   cursor.close();
   bool exists;
   WF_TRY(table.db->schema_exists(&exists));

@@ -15,9 +15,11 @@ COMMIT
 -- name: roll_back
 ROLLBACK
 
--- Takes main's write lock and changes nothing.
+-- Takes main's write lock and changes nothing. With :undo the constraint fails, and SQLite rolls the whole transaction back; so it does
+-- where something stops this statement, for it is one that writes. No other way back is as sure: it has just run, so that it needs neither
+-- memory nor an authorizer's leave.
 -- name: lock
-UPDATE main._wf_meta SET value = value WHERE 0
+INSERT OR ROLLBACK INTO main._wf_meta(key) SELECT NULL WHERE :undo
 
 -- Its second row cannot be made without memory: see WriteScope::create_tables.
 -- name: memory_probe

@@ -262,8 +262,10 @@ int for_each_fault(const Scenario& scenario, Injector& injector, Start start, bo
   // Every one in the deep run; else the first dozen, and then fewer and fewer, other ones for each scenario.
   const bool deep = std::getenv("WFEXT_DEEP") != nullptr;
   int n = 0, tried = 0;
-  for (bool fired = true; fired && !::testing::Test::HasFailure(); ++tried) {
-    n += deep || n < 12 ? 1 : 1 + n / 4 + static_cast<int>(std::string(scenario.name).size()) % 3;
+  for (bool fired = true; (fired || n < injector.faults()) && !::testing::Test::HasFailure(); ++tried) {
+    const int other = static_cast<int>(std::string(scenario.name).size()) % 3;
+    n += deep || injector.faults() != 0 ? 1 : injector.sparse() ? 2 + n / 2 + other : n < 12 ? 1 : 1 + n / 4 + other;
+    if (injector.faults() != 0 && n > injector.faults()) break;
     SCOPED_TRACE(std::string(scenario.name) + ", fault " + std::to_string(n) + (sticky ? ", sticky" : ", once") +
                  (start == Start::warm ? ", warm" : ", cold"));
     write_file(path, made.bytes);
@@ -282,6 +284,10 @@ int for_each_fault(const Scenario& scenario, Injector& injector, Start start, bo
         EXPECT_NE(sqlite3_get_autocommit(c.handle()), 0) << "a transaction was left open";
       }
       if (sqlite3_get_autocommit(c.handle()) == 0) c.query("COMMIT");
+      if (injector.vfs() == nullptr) {
+        Connection other(path, nullptr, false);
+        EXPECT_EQ(other.run("BEGIN IMMEDIATE"), SQLITE_OK) << "the write lock was left: " << other.message();
+      }
       now = with_application_rows(c);
       EXPECT_EQ(c.close(), SQLITE_OK) << "a statement was left behind";
     }

@@ -3,7 +3,7 @@
 // A scenario is a prepared database and one statement, the body. for_each_fault() runs the body again and again, with the
 // first, second, third ... operation failing, until the body runs through without reaching a fault. Each time afterwards:
 //
-//   * the connection is in autocommit mode if it was before, and sqlite3_close() returns SQLITE_OK
+//   * the connection is in autocommit mode if it was before, another can write, and sqlite3_close() returns SQLITE_OK
 //   * what is stored is what was there before, or what the undisturbed body leaves; nothing in between
 //   * a body that reported success did succeed, with the undisturbed result
 //   * the application's rows of the same transaction share the fate of the call
@@ -65,6 +65,8 @@ class Injector {
   virtual void arm(sqlite3* db, int n, bool sticky) = 0;    // the n-th operation from now fails (and all later ones)
   virtual bool disarm(sqlite3* db) = 0;                     // true: a fault was reached
   virtual bool is_fault(int code) const = 0;                // may the body report this result code?
+  virtual int faults() const { return 0; }                  // how many there are to try; 0: until none is reached
+  virtual bool sparse() const { return false; }             // few of them are tried, but in the deep run
 };
 
 enum class Start { cold, warm };        // a new connection, or one that has its statements prepared
