@@ -4,12 +4,8 @@
 #include <new>
 
 #include "base/json.h"
-<<<<<<< HEAD
-#include "functions/reference.h"
-=======
 #include "base/scope.h"
-#include "functions/registry.h"
->>>>>>> 05e24fe (No transaction is left open, whatever stops the way back: a writing statement that fails is prepared before it is needed)
+#include "functions/reference.h"
 #include "tables/plan.h"
 
 namespace wf {
