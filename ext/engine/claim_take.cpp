@@ -1,6 +1,7 @@
 #include "engine/claim_take.h"
 
 #include "base/hash.h"
+#include "engine/budget.h"
 #include "engine/finish.h"
 #include "engine/lane.h"
 #include "engine/lease.h"
@@ -30,7 +31,7 @@ Status new_nonce(Db& db, const Workflow& w, int64_t* nonce) {
 }
 
 // Leases the workflow; it is due, and whoever held it has lost it.
-Status take(Db& db, const Claim& args, const Workflow& w, int64_t lost, Millis now) {
+Status take(Db& db, const Claim& args, const Workflow& w, const InARow& row, Millis now) {
   QueueSettings settings;
   WF_TRY(read_queue(db, w.queue.view(), &settings));
   Millis lease;
@@ -47,7 +48,7 @@ Status take(Db& db, const Claim& args, const Workflow& w, int64_t lost, Millis n
     Query q(db, Sql::claim_take);
     q.bind(":seq", w.seq).bind(":now", now).bind(":due", later(now, lease)).bind(":lease", lease).bind(":nonce", nonce);
     q.bind(":place", static_cast<int64_t>(w.flags & kManual ? Place::not_offered : Place::leased));
-    q.bind_name(":worker", args.worker).bind_name(":key", args.key).bind(":again", int64_t{again}).bind(":lost", lost).bind(":lost_now", int64_t{w.is_claimed()});
+    q.bind_name(":worker", args.worker).bind_name(":key", args.key).bind(":again", int64_t{again}).bind(":lost", row.lost).bind(":failures", row.failures).bind(":lost_now", int64_t{w.is_claimed()});
     q.bind(":limits", int64_t{settings.has_limits()}).bind(":until_end", int64_t{settings.has_limits() && settings.until_end});
     WF_TRY(q.run());
   }
@@ -76,16 +77,17 @@ Status take_or_end(Db& db, const Claim& args, const Workflow& w, Millis now, boo
     WF_TRY(decide_wait(db, w, now, &satisfied));
     if (!satisfied) return {};
   }
-  int64_t lost = w.lost;
+  InARow row{w.failures, w.lost};
   if (w.is_claimed()) {
-    WF_TRY(count_lost(db, w, &lost));
+    WF_TRY(in_a_row(db, w, &row));
+    ++row.lost;
     Policy policy;
     WF_TRY(policy_of(db, w, &policy));
-    if (lost >= policy.max_attempts) return poison(db, w, lost, now);
+    if (row.lost >= policy.max_attempts) return poison(db, w, row.lost, now);
     WF_TRY(note_lost_lease(db, w, now));
   }
   *taken = true;
-  return take(db, args, w, lost, now);
+  return take(db, args, w, row, now);
 }
 
 }  // namespace wf

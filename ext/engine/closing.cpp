@@ -1,6 +1,7 @@
 #include "engine/closing.h"
 
 #include "base/scope.h"
+#include "engine/budget.h"
 #include "engine/finish.h"
 #include "engine/lane.h"
 #include "engine/lease.h"
@@ -22,8 +23,9 @@ bool is_repetition(const Handle& handle, const Workflow& w, string_view call, Mi
 struct Line {
   string_view call;
   Millis due;
-  bool again;  // the next claim starts a new attempt
-  int64_t failures;
+  bool again;              // the next claim starts a new attempt
+  bool failed = false;     // one failure more
+  bool in_a_row = false;   // of the workflow itself: w has the number of them
 };
 
 Status back_in_line(Db& db, const Handle& handle, const Workflow& w, const Line& line, Millis now) {
@@ -32,7 +34,8 @@ Status back_in_line(Db& db, const Handle& handle, const Workflow& w, const Line&
     Text closed;
     closed.add(line.call).add(":pending");
     Query q(db, Sql::closing_back_in_line);
-    q.bind(":seq", w.seq).bind(":due", line.due).bind(":now", now).bind(":failures", line.failures);
+    q.bind(":seq", w.seq).bind(":due", line.due).bind(":now", now).bind(":failures", w.failures).bind(":lost", w.lost);
+    q.bind(":failed", int64_t{line.failed}).bind(":in_a_row", int64_t{line.in_a_row});
     q.bind(":place", static_cast<int64_t>(w.line(line.again))).bind(":again", int64_t{line.again});
     q.bind(":closed_nonce", handle.is_token ? handle.nonce : 0).bind(":closed", closed.view());
     if (!closed.ok()) return Status::no_memory();
@@ -41,11 +44,8 @@ Status back_in_line(Db& db, const Handle& handle, const Workflow& w, const Line&
   return lane_moved(db, w);
 }
 
-// The failures of the step or workflow, this one included, of how many are allowed. Writes nothing.
-Status count_failure(Db& db, const Workflow& w, const Failure& failure, const Policy& policy, int64_t* failures, int64_t* allowed) {
-  *allowed = policy.max_attempts;
-  *failures = w.failures + 1;
-  if (failure.step.empty()) return {};
+// The failures of the step that failed, this one included, and how many of it are allowed. Writes nothing.
+Status count_step_failure(Db& db, const Workflow& w, const Failure& failure, int64_t* failures, int64_t* allowed) {
   if (failure.max_attempts != 0) *allowed = failure.max_attempts;
   *failures = 1;
   Query q(db, Sql::closing_step_state);
@@ -106,13 +106,21 @@ Status fail(Db& db, const Handle& handle, const Failure& failure, const Now& now
   WF_TRY(may_act(db, handle, w, time, Act::give_back));
   Policy policy;
   WF_TRY(policy_of(db, w, &policy));
-  int64_t failures, allowed;
-  WF_TRY(count_failure(db, w, failure, policy, &failures, &allowed));
+  int64_t failures = 0, allowed = policy.max_attempts;
+  const bool of_step = !failure.step.empty();
+  if (of_step) WF_TRY(count_step_failure(db, w, failure, &failures, &allowed));
 
   if (!handle.is_token) WF_TRY(end_lost_claim(db, w, time));
-  if (!failure.step.empty()) WF_TRY(write_step_failure(db, w, failure, failures, time));
+  if (of_step) {
+    WF_TRY(write_step_failure(db, w, failure, failures, time));
+  } else {
+    InARow row;
+    WF_TRY(in_a_row(db, w, &row));
+    w.lost = row.lost;
+    w.failures = failures = row.failures + 1;
+  }
   WF_TRY(note_failure(db, handle, w, failure, time));
-  if (!failure.retry || failures >= allowed) {
+  if (!failure.retry || failures >= allowed || w.failed + 1 >= policy.max_failures) {
     WF_TRY(finish(db, w, {State::failed, {}, failure.error}, closing_of(handle, "fail"), time, result));
     return scope.commit();
   }
@@ -120,7 +128,7 @@ Status fail(Db& db, const Handle& handle, const Failure& failure, const Now& now
   if (failure.delay != kNoTime) due = later(time, failure.delay);
   if (failure.at != kNoTime) due = failure.at;
   *result = State::pending;
-  WF_TRY(back_in_line(db, handle, w, {"fail", due, true, failure.step.empty() ? failures : w.failures}, time));
+  WF_TRY(back_in_line(db, handle, w, {"fail", due, true, true, !of_step}, time));
   return scope.commit();
 }
 
@@ -138,7 +146,7 @@ Status release(Db& db, const Handle& handle, Millis delay, Millis at, const Now&
   Millis due = time;
   if (delay != kNoTime) due = later(time, delay);
   if (at != kNoTime) due = at;
-  WF_TRY(back_in_line(db, handle, w, {"release", due, !handle.is_token && w.again != 0, w.failures}, time));
+  WF_TRY(back_in_line(db, handle, w, {"release", due, !handle.is_token && w.again != 0}, time));
   return scope.commit();
 }
 

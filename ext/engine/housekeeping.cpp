@@ -4,6 +4,7 @@
 #include "base/numbers.h"
 #include "base/scope.h"
 #include "engine/above.h"
+#include "engine/budget.h"
 #include "engine/finish.h"
 #include "engine/lease.h"
 
@@ -21,8 +22,9 @@ Status end_if_due(Db& db, RunOut of, const Workflow& w, Millis now, bool* ended)
   *ended = of == RunOut::time ? !is_terminal(w.state) && w.deadline_at != kNoTime && w.deadline_at <= now
                               : w.state == State::running && w.is_claimed() && w.due_at <= now;
   if (!*ended || of == RunOut::time) return *ended ? time_out(db, w, now) : Status();
-  int64_t lost;
-  WF_TRY(count_lost(db, w, &lost));
+  InARow row;
+  WF_TRY(in_a_row(db, w, &row));
+  const int64_t lost = row.lost + 1;
   Policy policy;
   WF_TRY(policy_of(db, w, &policy));
   *ended = lost >= policy.max_attempts;

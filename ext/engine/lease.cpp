@@ -2,6 +2,7 @@
 
 #include "base/json.h"
 #include "base/scope.h"
+#include "engine/budget.h"
 #include "engine/lane.h"
 #include "engine/may_act.h"
 #include "engine/queue.h"
@@ -61,32 +62,23 @@ Status note_lost_lease(Db& db, const Workflow& w, Millis now) {
 
 Status end_lost_claim(Db& db, Workflow& w, Millis now) {
   if (!w.is_claimed()) return {};
-  int64_t lost;
-  WF_TRY(count_lost(db, w, &lost));
+  InARow row;
+  WF_TRY(in_a_row(db, w, &row));
   WF_TRY(note_lost_lease(db, w, now));
   WF_TRY(lane_expect(db, w.lane, w.due_at));
   {
     Query q(db, Sql::lease_end_lost);
-    q.bind(":seq", w.seq).bind(":now", now).bind(":lost", lost);
+    q.bind(":seq", w.seq).bind(":now", now).bind(":lost", row.lost + 1).bind(":failures", row.failures);
     q.bind(":place", static_cast<int64_t>(w.line(true)));
     WF_TRY(q.run());
   }
   WF_TRY(lane_moved(db, w));
   w.state = w.under_pause = State::pending;
   w.nonce = 0;
-  w.lost = lost;
+  w.lost = row.lost + 1;
+  w.failures = row.failures;
+  w.mark = INT64_MAX;  // no step is newer
   w.again = 1;
-  return {};
-}
-
-Status count_lost(Db& db, const Workflow& w, int64_t* lost) {
-  *lost = w.lost + 1;
-  if (w.lost == 0) return {};
-  Query q(db, Sql::lease_progress);
-  q.bind(":seq", w.seq).bind(":mark", w.mark);
-  bool progress;
-  WF_TRY(q.next(&progress));
-  if (progress) *lost = 1;
   return {};
 }
 

@@ -22,7 +22,4 @@ Status end_lost_claim(Db& db, Workflow& workflow, Millis now);
 // Notes the lost lease among the failures.
 Status note_lost_lease(Db& db, const Workflow& workflow, Millis now);
 
-// The number of leases lost in a row, the present one included: a step or wait recorded since the one before breaks the row.
-Status count_lost(Db& db, const Workflow& workflow, int64_t* lost);
-
 }  // namespace wf

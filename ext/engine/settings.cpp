@@ -8,7 +8,7 @@
 
 namespace wf {
 
-constinit const SettingName kSettings[6] = {{"lease", true}, {"max_attempts", true}, {"backoff", true},
+constinit const SettingName kSettings[7] = {{"lease", true}, {"max_attempts", true}, {"max_failures", true}, {"backoff", true},
                                   {"clock", true}, {"schema_version", false}, {"epoch", false}};
 
 namespace {
@@ -57,6 +57,7 @@ Status policy_of(Db& db, const Workflow& workflow, Policy* out) {
   if (!row) return {};
   if (!q.is_null(0)) out->max_attempts = q.count(0);
   if (!q.is_null(1)) out->backoff = stored_backoff(q.text(1));
+  if (!q.is_null(2)) out->max_failures = q.count(2);
   return {};
 }
 
@@ -114,6 +115,7 @@ Status read_setting(Db& db, Setting setting, SettingValue* out) {
   switch (setting) {
     case Setting::lease: out->value = seconds(row ? stored.integer : kDefaultLease); break;
     case Setting::max_attempts: out->value = Value::of(row ? stored.integer : kDefaultMaxAttempts); break;
+    case Setting::max_failures: out->value = Value::of(row ? stored.integer : kDefaultMaxFailures); break;
     case Setting::backoff: {
       const Backoff backoff = row ? stored_backoff(stored.bytes) : Backoff{};
       out->text.clear();

@@ -7,6 +7,7 @@ namespace wf {
 
 constexpr Millis kDefaultLease = 30000;
 constexpr int64_t kDefaultMaxAttempts = 10;
+constexpr int64_t kDefaultMaxFailures = 1000;  // in all
 constexpr int64_t kMaxAttemptsLimit = 1000000;
 
 // The option "now" of a call.
@@ -34,6 +35,7 @@ struct Backoff {
 struct Policy {
   int64_t max_attempts = kDefaultMaxAttempts;
   Backoff backoff;
+  int64_t max_failures = kDefaultMaxFailures;
 };
 // The workflow's own policy, else its queue's, else the file's, else the defaults.
 Status policy_of(Db& db, const Workflow& workflow, Policy* out);
@@ -48,13 +50,13 @@ void show_backoff(const Backoff& backoff, Text& out);
 Value seconds(Millis millis);
 
 // The settings of wf_config.
-enum class Setting : char { lease, max_attempts, backoff, clock, schema_version, epoch };
+enum class Setting : char { lease, max_attempts, max_failures, backoff, clock, schema_version, epoch };
 struct SettingName {
   string_view name;
   bool writable;
 };
 // In the order of Setting.
-extern const SettingName kSettings[6];
+extern const SettingName kSettings[7];
 
 // The value in force, as users see it: durations in seconds, the backoff as JSON.
 struct SettingValue {

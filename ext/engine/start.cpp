@@ -58,6 +58,7 @@ Status insert(Db& db, const Prepared& prepared, string_view id, string_view dedu
   q.bind(":flags", int64_t{(args.manual ? kManual : 0) | (args.cleanup ? kCleanup : 0) | (args.detached ? kDetached : 0) | (prepared.other_kind ? kOtherKind : 0)});
   if (args.parent != 0) q.bind(":parent", args.parent);
   if (args.max_attempts != 0) q.bind(":max_attempts", args.max_attempts);
+  if (args.max_failures != 0) q.bind(":max_failures", args.max_failures);
   q.bind_time(":scheduled", args.scheduled_at);
   q.bind_name(":backoff", backoff.view()).bind_name(":dedup", dedup).bind_name(":headers", args.headers);
   if (!is_large(args.input)) {

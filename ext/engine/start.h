@@ -18,6 +18,7 @@ struct Start {
   Millis at = kNoTime;
   Millis timeout = kNoTime;          // from the first due moment
   int64_t max_attempts = 0;          // 0: of the queue, else of the file
+  int64_t max_failures = 0;          // 0: of the file
   bool has_backoff = false;
   Backoff backoff;
   string_view version, partition, dedup;

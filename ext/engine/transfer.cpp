@@ -25,8 +25,8 @@ struct Part {
 
 constexpr Part kWorkflow = {
     "workflow", Sql::export_workflow, Sql::import_look,
-    "Iid Nname Nqueue Ckind Cpriority nversion npartition Nstatus tdue_at Cattempt Cresumed Cagain Cfailures Clost Credo nworker "
-    "nclosed Cby_id Tcreated_at tstarted_at tfinished_at tdeadline_at ctime_left ctimeout nending Cflags cmax_attempts bbackoff "
+    "Iid Nname Nqueue Ckind Cpriority nversion npartition Nstatus tdue_at Cattempt Cresumed Cagain Cfailures Clost Cfailed Credo nworker "
+    "nclosed Cby_id Tcreated_at tstarted_at tfinished_at tdeadline_at ctime_left ctimeout nending Cflags cmax_attempts cmax_failures bbackoff "
     "iparent tscheduled_at ndedup jheaders vinput voutput verror"};
 
 // In the order in which they are written: each may refer to those before.

@@ -79,6 +79,7 @@ Status find_by(Db& db, const Value& seq, string_view id, bool* found, Workflow* 
   w.redo = q.count(23);
   w.parent = q.integer_or(24, 0);
   w.limited = q.integer(25) != 0;
+  w.failed = q.count(26);
   return {};
 }
 

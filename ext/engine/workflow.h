@@ -40,7 +40,7 @@ struct Workflow {
   State under_pause = State::pending;  // the state that comes back at resume; equals `state` if not paused
   Millis due_at = kNoTime;
   int64_t nonce = 0;                   // 0: no current claim
-  int64_t attempt = 0, resumed = 0, again = 0, failures = 0, lost = 0, mark = 0;
+  int64_t attempt = 0, resumed = 0, again = 0, failures = 0, lost = 0, mark = 0, failed = 0;
   int64_t lease = 0;
   Millis deadline_at = kNoTime;
   int64_t closed_nonce = -1;           // of the last closing call; 0: by bare id; -1: there was none

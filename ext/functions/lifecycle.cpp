@@ -51,6 +51,7 @@ Status read_start_options(const Options& o, Start* out) {
   out->at = o.integer("at", kNoTime);
   out->timeout = o.integer("timeout", kNoTime);
   out->max_attempts = o.integer("max_attempts", 0);
+  out->max_failures = o.integer("max_failures", 0);
   out->has_backoff = o.has("backoff");
   out->backoff = o.backoff("backoff");
   out->version = o.text("version");

@@ -14,7 +14,8 @@ constexpr Option kNowOption = {"now", OptionType::time, "the clock of this call,
     {"delay", OptionType::duration, "start after this long", 0, kDurationMax}, \
     {"at", OptionType::time, "start at this time"}, \
     {"timeout", OptionType::duration, "fail it if it has not ended this long after its first due moment", 0, kDurationMax}, \
-    {"max_attempts", OptionType::integer, "failures of the workflow, and leases lost in a row, until it fails; default 10", 1, kMaxAttemptsLimit}, \
+    {"max_attempts", OptionType::integer, "failures in a row since the last recorded step, or leases lost in a row, until it fails; default 10", 1, kMaxAttemptsLimit}, \
+    {"max_failures", OptionType::integer, "failures in all, those of its steps too, until it fails; default 1000", 1, kMaxAttemptsLimit}, \
     {"backoff", OptionType::backoff, "wait between failures; default 1s, doubled each time, at most 5m, no jitter"}, \
     {"version", OptionType::name, "version of the code that may run it; see the option versions of wf_claim"}, \
     {"partition", OptionType::name, "what the limits of a queue may count by"}, \
@@ -263,7 +264,7 @@ constexpr Function kFunctions[] = {
     {"wf_init", "", 0, 0, "Creates the tables if the file has none and returns their version; any first write does it too.",
      kWrites | kNotInWritingStatement, "yes", {}, wf_init},
     {"wf_config", "key [, value]", 1, 2,
-     "A setting of the file, set to value if there is one (NULL: its default): lease, max_attempts, backoff, clock; read-only schema_version, epoch.",
+     "A setting of the file, set to value if there is one (NULL: its default): lease, max_attempts, max_failures, backoff, clock; read-only schema_version, epoch.",
      kWrites, "yes", {}, wf_config},
     {"wf_clock", "[time]", 0, 1, "This connection's clock; with a time it stands still there until the next call, NULL: real again.",
      kDirectOnly | kFileless, "yes", {}, wf_clock},

@@ -36,12 +36,14 @@ Status stored_setting(Setting setting, const Value& value, Text& buffer, Value* 
       *out = Value::of(lease);
       return {};
     }
-    case Setting::max_attempts: {
+    case Setting::max_attempts:
+    case Setting::max_failures: {
       int64_t number = value.integer;
       if (value.type == Value::Type::real && value.real >= 1 && value.real <= 1e6) number = static_cast<int64_t>(value.real);
       const bool whole = value.type == Value::Type::integer || (value.type == Value::Type::real && static_cast<double>(number) == value.real);
       if (!whole || number < 1 || number > kMaxAttemptsLimit) {
-        return Status::error(Code::invalid, "max_attempts must be an integer from 1 to %lld", static_cast<long long>(kMaxAttemptsLimit));
+        return Status::error(Code::invalid, "%.*s must be an integer from 1 to %lld", WF_SV(kSettings[static_cast<int>(setting)].name),
+                             static_cast<long long>(kMaxAttemptsLimit));
       }
       *out = Value::of(number);
       return {};

@@ -46,6 +46,7 @@ void write_settings(const Schedule& s, Text& out) {
   if (start.delay != 0) add_json_member("delay", seconds(start.delay), out);
   if (start.timeout != kNoTime) add_json_member("timeout", seconds(start.timeout), out);
   if (start.max_attempts != 0) add_json_member("max_attempts", Value::of(start.max_attempts), out);
+  if (start.max_failures != 0) add_json_member("max_failures", Value::of(start.max_failures), out);
   if (start.has_backoff) {
     add_key("backoff", out);
     show_backoff(start.backoff, out);
@@ -96,6 +97,7 @@ class SettingsReader {
       else if (m.key_is("partition")) name(m.value(), &out_.partition, &s.partition);
       else if (m.key_is("priority")) integer(m.value(), kPriorityMin, kPriorityMax, &s.priority);
       else if (m.key_is("max_attempts")) integer(m.value(), 1, kMaxAttemptsLimit, &s.max_attempts);
+      else if (m.key_is("max_failures")) integer(m.value(), 1, kMaxAttemptsLimit, &s.max_failures);
       else if (m.key_is("delay")) duration(m.value(), &s.delay);
       else if (m.key_is("timeout")) duration(m.value(), &s.timeout);
       else if (m.key_is("headers")) s.headers = m.value().is(json::Kind::object) ? m.value().text() : string_view();

@@ -51,3 +51,7 @@ w.lost + 1 >= coalesce(
 -- Whether the row l of _wf_step is the for_each that has listed the row s, which is then an item: `step[i]`.
 -- name: fragment_lists_item
 instr(s.name, '[') AND l.name = substr(s.name, 1, instr(s.name, '[') - 1)
+
+-- The failures of w, a workflow, since a step was recorded: as in_a_row() of ext/engine/budget.cpp counts.
+-- name: fragment_failures_in_a_row
+CASE WHEN w.failures AND EXISTS (SELECT 1 FROM main._wf_step WHERE wf = w.seq AND n > w.mark AND kind = 'step' AND status = 'done') THEN 0 ELSE w.failures END

@@ -34,9 +34,10 @@ CREATE TABLE IF NOT EXISTS main._wf_workflow(
   attempt INTEGER NOT NULL DEFAULT 0,  -- claims that started a new attempt
   resumed INTEGER NOT NULL DEFAULT 0,  -- claims that continued one
   again INTEGER NOT NULL DEFAULT 1,    -- 1: the next claim starts a new attempt
-  failures INTEGER NOT NULL DEFAULT 0, -- of the workflow itself, against max_attempts
+  failures INTEGER NOT NULL DEFAULT 0, -- of the workflow itself, in a row, against max_attempts
   lost INTEGER NOT NULL DEFAULT 0,     -- leases lost in a row
-  mark INTEGER NOT NULL DEFAULT 0,     -- its last step row when a lease was lost: a later one breaks the row
+  failed INTEGER NOT NULL DEFAULT 0,   -- failures in all, against max_failures
+  mark INTEGER NOT NULL DEFAULT 0,     -- its last step row when it failed or lost a lease: a later one breaks the row
   redo INTEGER NOT NULL DEFAULT 0,     -- part of wf_key, raised by wf_retry with from
   worker TEXT,
   lease INTEGER,                       -- length of the current lease
@@ -55,6 +56,7 @@ CREATE TABLE IF NOT EXISTS main._wf_workflow(
   ending TEXT,                         -- coming status in the second phase
   flags INTEGER NOT NULL DEFAULT 0,    -- 1 manual, 2 cleanup, 4 detached, 8 keeps its slot to the end, 16 scripted in SQL
   max_attempts INTEGER,                -- NULL: of the queue, else the default
+  max_failures INTEGER,                -- NULL: of the file, else the default
   backoff TEXT,                        -- JSON, NULL: of the queue, else the default
   parent INTEGER,
   scheduled_at INTEGER,                -- nominal time, if a schedule started it

@@ -15,6 +15,7 @@ WHERE CASE key WHEN 'schema_version' THEN typeof(value) <> 'integer' OR value < 
                WHEN 'last_seq' THEN typeof(value) <> 'integer' OR value < 1
                WHEN 'lease' THEN typeof(value) <> 'integer' OR value < 1
                WHEN 'max_attempts' THEN typeof(value) <> 'integer' OR value < 1
+               WHEN 'max_failures' THEN typeof(value) <> 'integer' OR value < 1
                WHEN 'backoff' THEN NOT json_valid(value)
                WHEN 'clock' THEN value NOT IN ('system', 'explicit')
                ELSE 1 END
@@ -35,10 +36,10 @@ SELECT 'a number or time is none', id FROM main._wf_workflow
 WHERE typeof(created_at) <> 'integer' OR typeof(updated_at) <> 'integer' OR typeof(due_at) NOT IN ('integer', 'null')
    OR typeof(deadline_at) NOT IN ('integer', 'null') OR typeof(started_at) NOT IN ('integer', 'null') OR typeof(finished_at) NOT IN ('integer', 'null')
    OR typeof(timeout) NOT IN ('integer', 'null') OR typeof(paused_left) NOT IN ('integer', 'null') OR typeof(lease) NOT IN ('integer', 'null')
-   OR typeof(attempt) <> 'integer' OR typeof(resumed) <> 'integer' OR typeof(failures) <> 'integer' OR typeof(lost) <> 'integer'
+   OR typeof(attempt) <> 'integer' OR typeof(resumed) <> 'integer' OR typeof(failures) <> 'integer' OR typeof(lost) <> 'integer' OR typeof(failed) <> 'integer'
    OR typeof(mark) <> 'integer' OR typeof(redo) <> 'integer' OR typeof(flags) <> 'integer' OR typeof(nonce) NOT IN ('integer', 'null')
-   OR typeof(max_attempts) NOT IN ('integer', 'null') OR max_attempts < 1 OR lease < 1 OR timeout < 0 OR nonce < 1
-   OR min(attempt, resumed, failures, lost, mark, redo) < 0 OR again NOT IN (0, 1) OR flags NOT BETWEEN 0 AND 31
+   OR typeof(max_attempts) NOT IN ('integer', 'null') OR typeof(max_failures) NOT IN ('integer', 'null') OR max_attempts < 1 OR max_failures < 1 OR lease < 1 OR timeout < 0 OR nonce < 1
+   OR min(attempt, resumed, failures, lost, failed, mark, redo) < 0 OR again NOT IN (0, 1) OR flags NOT BETWEEN 0 AND 31
 UNION ALL
 SELECT 'it has ended, or has not, but its row says otherwise', id FROM main._wf_workflow
 WHERE (status IN ('completed', 'failed', 'cancelled')) <> (finished_at IS NOT NULL) OR (finished_at IS NULL) <> (place IS NOT NULL)

@@ -13,6 +13,6 @@ SELECT coalesce({{seq_after_deleted}}, (SELECT max(seq) FROM main._wf_workflow) 
 
 -- name: start_insert
 INSERT INTO main._wf_workflow(seq, id, lane, status, place, due_at, created_at, updated_at, deadline_at, timeout, flags,
-                              max_attempts, backoff, parent, scheduled_at, dedup, headers, input)
+                              max_attempts, max_failures, backoff, parent, scheduled_at, dedup, headers, input)
 VALUES(coalesce(:seq, {{seq_after_deleted}}), :id, :lane, 'pending', :place, :due, :now, :now, :deadline, :timeout, :flags,
-       :max_attempts, :backoff, :parent, :scheduled, :dedup, :headers, :input)
+       :max_attempts, :max_failures, :backoff, :parent, :scheduled, :dedup, :headers, :input)

@@ -5,11 +5,12 @@
 -- name: export_workflow
 SELECT w.id, l.name, l.queue, l.kind, l.priority, nullif(l.version, ''), nullif(l.partition, ''),
        CASE WHEN w.place IS NULL THEN w.status WHEN 'waiting' IN (w.status, w.paused_from) THEN 'waiting' ELSE 'pending' END,
-       CASE WHEN w.claimed THEN :now ELSE w.due_at END, w.attempt, w.resumed, CASE WHEN w.claimed THEN 0 ELSE w.again END, w.failures,
+       CASE WHEN w.claimed THEN :now ELSE w.due_at END, w.attempt, w.resumed, CASE WHEN w.claimed THEN 0 ELSE w.again END,
+       {{failures_in_a_row}},
        CASE WHEN NOT EXISTS (SELECT 1 FROM main._wf_step WHERE wf = w.seq AND n > w.mark AND status IN ('done', 'waiting')) THEN w.lost ELSE 0 END,
-       w.redo, w.worker, w.closed, w.closed_nonce IS 0, w.created_at, w.started_at, w.finished_at,
+       w.failed, w.redo, w.worker, w.closed, w.closed_nonce IS 0, w.created_at, w.started_at, w.finished_at,
        CASE WHEN w.place IS NULL THEN w.deadline_at END, CASE WHEN w.place IS NOT NULL THEN coalesce(w.paused_left, w.deadline_at - :now) END,
-       w.timeout, w.ending, w.flags & 7, w.max_attempts, w.backoff, (SELECT id FROM main._wf_workflow WHERE seq = w.parent), w.scheduled_at,
+       w.timeout, w.ending, w.flags & 7, w.max_attempts, w.max_failures, w.backoff, (SELECT id FROM main._wf_workflow WHERE seq = w.parent), w.scheduled_at,
        substr(w.dedup, length(l.queue) + 2), w.headers,
        coalesce(w.input, (SELECT value FROM main._wf_large WHERE wf = w.seq AND what = 0)),
        coalesce(w.output, (SELECT value FROM main._wf_large WHERE wf = w.seq AND what = 1)),
@@ -79,8 +80,8 @@ SELECT (SELECT count(*) FROM main._wf_step WHERE wf = :seq AND status = 'waiting
             ELSE :finished_at IS NULL AND :deadline_at IS NULL AND :output IS NULL AND (:error IS NULL OR :ending IS NOT NULL)
                  AND (:status = 'waiting' OR (:status = 'pending' AND :due_at IS NOT NULL)) END
    AND coalesce(:ending IN ('failed', 'cancelled'), 1) AND (:error IS NOT NULL OR 'failed' NOT IN (:status, coalesce(:ending, '')))
-   AND min(:attempt, :resumed, :failures, :lost, :redo, coalesce(:timeout, 0)) >= 0 AND :again IN (0, 1) AND :by_id IN (0, 1) AND :kind = 0
-   AND :flags BETWEEN 0 AND 7 AND :priority BETWEEN -100 AND 100 AND coalesce(:max_attempts, 1) BETWEEN 1 AND 1000000,
+   AND min(:attempt, :resumed, :failures, :lost, :failed, :redo, coalesce(:timeout, 0)) >= 0 AND :again IN (0, 1) AND :by_id IN (0, 1) AND :kind = 0
+   AND :flags BETWEEN 0 AND 7 AND :priority BETWEEN -100 AND 100 AND coalesce(:max_attempts, 1) BETWEEN 1 AND 1000000 AND coalesce(:max_failures, 1) BETWEEN 1 AND 1000000,
        o.id, o.id = :id
 FROM (SELECT 1) LEFT JOIN main._wf_workflow AS o
   ON o.seq = coalesce((SELECT seq FROM main._wf_workflow WHERE id = :id),
@@ -91,14 +92,14 @@ INSERT OR IGNORE INTO main._wf_lane(queue, kind, partition, name, version, prior
 VALUES(:queue, :kind, coalesce(:partition, ''), :name, coalesce(:version, ''), :priority)
 
 -- name: import_workflow
-INSERT INTO main._wf_workflow(seq, id, lane, status, place, due_at, attempt, resumed, again, failures, lost, mark, redo, worker, closed_nonce, closed,
+INSERT INTO main._wf_workflow(seq, id, lane, status, place, due_at, attempt, resumed, again, failures, lost, failed, mark, redo, worker, closed_nonce, closed,
                               created_at, started_at, finished_at, updated_at, deadline_at, timeout, paused_from, paused_left, ending, flags,
-                              max_attempts, backoff, parent, scheduled_at, dedup, headers, input, output, error)
+                              max_attempts, max_failures, backoff, parent, scheduled_at, dedup, headers, input, output, error)
 SELECT :seq, :id, l.lane, CASE WHEN :finished_at IS NULL THEN 'paused' ELSE :status END, CASE WHEN :finished_at IS NULL THEN 2 END,
        CASE WHEN :finished_at IS NULL THEN min(coalesce(:due_at, s.due_at), coalesce(s.due_at, :due_at)) END,
-       :attempt, :resumed, :again, :failures, :lost, (SELECT coalesce(max(n), 0) FROM main._wf_step WHERE wf = :seq), :redo, :worker,
+       :attempt, :resumed, :again, :failures, :lost, :failed, (SELECT coalesce(max(n), 0) FROM main._wf_step WHERE wf = :seq), :redo, :worker,
        CASE WHEN :by_id THEN 0 END, :closed, :created_at, :started_at, :finished_at, :now, :deadline_at, :timeout,
-       CASE WHEN :finished_at IS NULL THEN :status END, :time_left, :ending, :flags, :max_attempts, :backoff,
+       CASE WHEN :finished_at IS NULL THEN :status END, :time_left, :ending, :flags, :max_attempts, :max_failures, :backoff,
        (SELECT seq FROM main._wf_workflow WHERE id = :parent), :scheduled_at, :queue || char(31) || :dedup, :headers,
        CASE WHEN length(CAST(:input AS BLOB)) <= 1024 THEN :input END, CASE WHEN length(CAST(:output AS BLOB)) <= 1024 THEN :output END,
        CASE WHEN length(CAST(:error AS BLOB)) <= 1024 THEN :error END

@@ -4,7 +4,7 @@
 -- name: workflow_load
 SELECT w.seq, w.id, w.lane, l.queue, l.partition <> '', w.status, w.paused_from, w.due_at, w.nonce, w.attempt, w.resumed, w.again,
        w.failures, w.lost, w.mark, w.lease, w.deadline_at, w.closed_nonce, w.closed, w.worker, w.claim_key, w.ending,
-       w.flags, w.redo, w.parent, w.limited IS NOT NULL
+       w.flags, w.redo, w.parent, w.limited IS NOT NULL, w.failed
 FROM main._wf_workflow AS w JOIN main._wf_lane AS l ON l.lane = w.lane
 WHERE w.seq = coalesce(:seq, (SELECT seq FROM main._wf_workflow WHERE id = :id))
 
@@ -23,7 +23,8 @@ WHERE seq = coalesce(:seq, (SELECT seq FROM main._wf_workflow WHERE id = :id))
 -- The retry policy: the workflow's own, else the queue's, else the file's.
 -- name: workflow_policy
 SELECT coalesce(w.max_attempts, q.max_attempts, (SELECT value FROM main._wf_meta WHERE key = 'max_attempts')),
-       coalesce(w.backoff, q.backoff, (SELECT value FROM main._wf_meta WHERE key = 'backoff'))
+       coalesce(w.backoff, q.backoff, (SELECT value FROM main._wf_meta WHERE key = 'backoff')),
+       coalesce(w.max_failures, (SELECT value FROM main._wf_meta WHERE key = 'max_failures'))
 FROM main._wf_workflow AS w LEFT JOIN main._wf_queue AS q ON q.queue = :queue
 WHERE w.seq = :seq
 

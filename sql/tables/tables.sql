@@ -55,7 +55,7 @@ SELECT w.seq AS _n, w.id AS id, l.name AS name, w.status AS status, l.queue AS q
                   END
            FROM main._wf_step AS s WHERE s.status = 'waiting' AND s.wf = w.seq), 'waiting')
          WHEN w.ending IS NOT NULL AND w.due_at <= :now THEN 'cleanup before ' || w.ending
-         WHEN w.closed LIKE 'fail:%' AND w.due_at > :now THEN 'retry ' || (w.failures + 1) || ' of '
+         WHEN w.closed LIKE 'fail:%' AND w.due_at > :now THEN 'retry ' || ({{failures_in_a_row}} + 1) || ' of '
            || coalesce(w.max_attempts, (SELECT q.max_attempts FROM main._wf_queue AS q WHERE q.queue = l.queue),
                        (SELECT value FROM main._wf_meta WHERE key = 'max_attempts'), 10)
          WHEN w.due_at > :now THEN 'scheduled'

@@ -55,6 +55,7 @@ def test_each_part_may_be_given(memdb, backoff, expected):
 
 @pytest.mark.parametrize("backoff", [{}, {"factor": 1000}, {"initial": 0.001, "factor": 1000, "max": 300}])
 def test_there_is_no_overflow_at_attempt_1000(memdb, backoff):
+    memdb.wf_config("max_failures", 2000)
     found = delays(memdb, 1000, **backoff)
     assert found == sorted(found)
     assert found[20:] == near([300.0] * 980)

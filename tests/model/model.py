@@ -134,6 +134,9 @@ class ModelCore:
     def max_attempts(self, w):
         return self.setting(w, w.own_attempts, "max_attempts", 10)
 
+    def max_failures(self, w):
+        return w.own_failures or self.state.config.get("max_failures") or 1000
+
     def backoff(self, w, failures):
         b = self.setting(w, w.own_backoff, "backoff", arg.DEFAULT_BACKOFF)
         wait = b["initial"]
@@ -163,6 +166,8 @@ class ModelCore:
         """A step or a wait is recorded: it moves to the end, and the row of lost leases is broken."""
         self.state.count += 1
         step.order, step.at, w.lost = self.state.count, now, 0
+        if step.kind == "step":
+            w.failures = 0
         w.steps[step.name] = step
 
     def record(self, w, name, kind, output, now):
@@ -191,7 +196,7 @@ class ModelCore:
         w.token, w.key, w.under, w.left, w.updated = keep, None, None, None, now
         if status != "completed" and w.cleanup and w.ending is None and not force:
             w.status, w.due, w.again, w.ending, w.error = "pending", now, True, status, error
-            w.failures, w.lost, w.deadline, w.retrying = 0, 0, None, False
+            w.failures, w.lost, w.failed, w.deadline, w.retrying = 0, 0, 0, None, False
         else:
             w.status, w.due, w.finished, w.output = w.ending or status, None, now, output
             if w.ending is None and error is not None:
@@ -246,6 +251,7 @@ class ModelCore:
         w.version, w.partition, w.dedup, w.headers = given["version"], given["partition"], given["dedup"], given["headers"]
         w.manual, w.cleanup, w.detached = bool(given["manual"]), bool(given["cleanup"]), bool(given["detached"])
         w.own_attempts, w.own_backoff, w.timeout = given["max_attempts"], given["backoff"], given["timeout"]
+        w.own_failures = given["max_failures"]
         if w.timeout is not None:
             w.deadline = due + w.timeout
         self.state.workflows[seq] = w
@@ -496,10 +502,11 @@ class ModelCore:
             failures = w.failures + 1
             allowed = self.max_attempts(w)
         self.note_failure(w, error, now, given["step"], worker)
-        if given["retry"] is False or failures >= allowed:
+        if given["retry"] is False or failures >= allowed or w.failed + 1 >= self.max_failures(w):
             result = self.finish(w, "failed", None, error, now)
             self.close(handle, w, "wf_fail", result)
             return result
+        w.failed += 1
         if not given["step"]:
             w.failures = failures
         due = now + self.backoff(w, failures)
@@ -643,7 +650,7 @@ class ModelCore:
         w.due, w.again, w.updated, w.retrying = now, False, now, False
         return 1
 
-    CONFIG = {"lease": 30_000, "max_attempts": 10, "backoff": arg.DEFAULT_BACKOFF, "clock": "system"}
+    CONFIG = {"lease": 30_000, "max_attempts": 10, "max_failures": 1000, "backoff": arg.DEFAULT_BACKOFF, "clock": "system"}
 
     def wf_config(self, key, *value):
         arg.name(key)
@@ -668,7 +675,7 @@ class ModelCore:
     def config_value(key, value):
         if key == "lease":
             return arg.some_duration(value)
-        if key == "max_attempts":
+        if key in ("max_attempts", "max_failures"):
             return arg.integer(1, 1_000_000)(value)
         if key == "backoff":
             if not isinstance(value, str) or not arg.is_json(value):

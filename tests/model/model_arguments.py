@@ -258,7 +258,7 @@ def option_value(value):
 
 START = {
     "id": identifier, "queue": name, "priority": integer(-100, 100), "delay": duration, "at": time, "timeout": duration,
-    "max_attempts": integer(1, 1_000_000), "backoff": backoff, "version": name, "partition": name, "dedup": name,
+    "max_attempts": integer(1, 1_000_000), "max_failures": integer(1, 1_000_000), "backoff": backoff, "version": name, "partition": name, "dedup": name,
     "headers": any_object, "manual": boolean, "cleanup": boolean,
 }
 SCHEDULED = {key: read for key, read in START.items() if key not in ("id", "at", "dedup")}

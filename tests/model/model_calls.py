@@ -91,7 +91,7 @@ start_options = Options(
     4, {"id": ["", 5, "run_1", "[x"], "priority": [101, 1.5, "1"], "delay": [-1, "soon"], "at": ["soon"], "max_attempts": [0],
         "backoff": [5, {"factor": 0}, {"colour": 1}], "headers": [[]], "manual": [2]},
     id=IDS * 3, queue=["default", "q"], priority=[5, -5, 0, 3.0], delay=[10, "1s", 0], at=[now_and(20), now_and(-3)], timeout=[25, "2m", 0],
-    max_attempts=[1, 2, 3, 2.0], backoff=[{"initial": 0}, {"initial": 5, "factor": 3}, {"initial": "1m", "max": 90}], version=["v1", "v2"],
+    max_attempts=[1, 2, 3, 2.0], max_failures=[2, 4], backoff=[{"initial": 0}, {"initial": 5, "factor": 3}, {"initial": "1m", "max": 90}], version=["v1", "v2"],
     partition=["p1", "p2"], dedup=["d1", "d2"], headers=[{"h": 1}], manual=[True, 0], cleanup=[True], now=NOW)
 claim_options = Options(
     2, {"lease": [0, "30"], "limit": [0, 1001], "names": [5, [""]], "id": [""]},
@@ -114,7 +114,7 @@ names = Some(["job"] * 6 + ["other"] * 2, NAMES)
 durations = Some([None, 10, "1m", 0.25, "1h30m", "250ms", 100], [0, -1, "30", b"5"])
 some_queue = Some([None, "default", "q", "none"], [""])
 settings = Some([
-    ("lease", 20), ("lease", None), ("lease", "250ms"), ("max_attempts", 2), ("max_attempts", None), ("backoff", '{"initial":3,"factor":1}'),
+    ("lease", 20), ("lease", None), ("lease", "250ms"), ("max_attempts", 2), ("max_attempts", None), ("max_failures", 3), ("max_failures", None), ("backoff", '{"initial":3,"factor":1}'),
     ("backoff", None), ("lease",), ("max_attempts",), ("backoff",), ("clock",), ("clock", "explicit"), ("clock", "system"), ("clock", None),
     ("clock", "system")], [("lease", 0), ("clock", "sundial"), ("epoch", 5), ("colour",), ("max_attempts", 0)])
 

@@ -92,7 +92,7 @@ class Control:
                 step.attempts = 0
         w.status, w.due, w.updated, w.finished = "pending", now, now, None
         w.token = w.key = w.ending = w.closed = w.output = w.error = None
-        w.failures, w.lost, w.again, w.retrying = 0, 0, True, False
+        w.failures, w.lost, w.failed, w.again, w.retrying = 0, 0, 0, True, False
         w.deadline = None if w.timeout is None else now + w.timeout
 
     def drop_steps(self, w, order, now):
@@ -168,7 +168,7 @@ class Control:
         seq = max(self.state.deleted, *self.state.workflows) + 1
         input = w.input if given["input"] is None else given["input"]
         new = Workflow(seq, given["id"] or str(self.hint), w.name, input, w.queue, created=now, due=now, updated=now)
-        for field in ("priority", "version", "partition", "headers", "manual", "cleanup", "own_attempts", "own_backoff", "timeout"):
+        for field in ("priority", "version", "partition", "headers", "manual", "cleanup", "own_attempts", "own_failures", "own_backoff", "timeout"):
             setattr(new, field, getattr(w, field))
         new.deadline = None if w.timeout is None else now + w.timeout
         for step in steps:

@@ -53,6 +53,7 @@ class Workflow:
     cleanup: bool = False
     detached: bool = False
     own_attempts: int = None  # max_attempts, as said at the start
+    own_failures: int = None  # max_failures, likewise
     own_backoff: dict = None
     timeout: int = None
     deadline: int = None
@@ -67,7 +68,8 @@ class Workflow:
     attempt: int = 0
     resumed: int = 0
     again: bool = True        # the next claim starts an attempt
-    failures: int = 0
+    failures: int = 0         # of the workflow itself, in a row since the last recorded step
+    failed: int = 0           # failures in all
     lost: int = 0             # leases lost in a row since the last recorded step or wait
     closed: tuple = None      # the last closing call: (token or "id", function, result)
     retrying: bool = False    # it waits for its next attempt after a failure
