@@ -4,9 +4,9 @@
 #include "engine/claim_order.h"
 #include "engine/claim_show.h"
 #include "engine/claim_take.h"
-#include "engine/housekeeping.h"
 #include "engine/lease.h"
 #include "engine/may_act.h"
+#include "engine/tick.h"
 
 namespace wf {
 namespace {

@@ -2,7 +2,7 @@
 
 #include "base/hash.h"
 #include "engine/budget.h"
-#include "engine/finish.h"
+#include "engine/end.h"
 #include "engine/lane.h"
 #include "engine/lease.h"
 #include "engine/wait.h"

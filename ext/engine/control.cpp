@@ -3,7 +3,7 @@
 #include "base/scope.h"
 #include "engine/above.h"
 #include "engine/children.h"
-#include "engine/finish.h"
+#include "engine/end.h"
 #include "engine/join.h"
 #include "engine/lane.h"
 #include "engine/lease.h"

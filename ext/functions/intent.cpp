@@ -1,7 +1,7 @@
 // Steps that are begun before an outside effect, and what a workflow shows to the outside.
 
 #include "base/json.h"
-#include "engine/intent.h"
+#include "engine/begin.h"
 #include "engine/values.h"
 #include "functions/call.h"
 

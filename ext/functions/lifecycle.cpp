@@ -3,12 +3,12 @@
 #include "base/json.h"
 #include "base/scope.h"
 #include "engine/claim.h"
-#include "engine/closing.h"
-#include "engine/housekeeping.h"
+#include "engine/complete.h"
 #include "engine/lease.h"
 #include "engine/start.h"
 #include "engine/step.h"
-#include "engine/watch.h"
+#include "engine/tick.h"
+#include "engine/wait_for_work.h"
 #include "functions/call.h"
 
 namespace wf {

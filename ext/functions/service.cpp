@@ -3,8 +3,8 @@
 #include "base/json.h"
 #include "base/scope.h"
 #include "engine/check.h"
+#include "engine/export_import.h"
 #include "engine/recover.h"
-#include "engine/transfer.h"
 #include "functions/call.h"
 #include "version.h"
 

@@ -2,7 +2,7 @@
 
 #include "base/json.h"
 #include "base/scope.h"
-#include "engine/housekeeping.h"
+#include "engine/tick.h"
 #include "schedules/cron.h"
 
 namespace wf {

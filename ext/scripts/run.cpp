@@ -2,7 +2,7 @@
 
 #include "base/scope.h"
 #include "engine/claim.h"
-#include "engine/housekeeping.h"
+#include "engine/tick.h"
 #include "scripts/advance.h"
 #include "scripts/kind.h"
 

@@ -1,7 +1,7 @@
 #include "scripts/step_outcome.h"
 
 #include "base/json.h"
-#include "engine/finish.h"
+#include "engine/end.h"
 #include "engine/lane.h"
 #include "engine/queue.h"
 #include "scripts/step_order.h"

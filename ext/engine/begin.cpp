@@ -1,8 +1,8 @@
-#include "engine/intent.h"
+#include "engine/begin.h"
 
 #include "base/json.h"
 #include "base/scope.h"
-#include "engine/finish.h"
+#include "engine/end.h"
 #include "engine/lane.h"
 #include "engine/lease.h"
 #include "engine/may_act.h"
@@ -23,7 +23,7 @@ Status in_doubt_error(string_view step, Text& out) {
 
 Status write_begun(Db& db, const Handle& handle, const Workflow& w, string_view step, Millis now) {
   {
-    Query q(db, Sql::intent_begin);
+    Query q(db, Sql::begin_begin);
     q.bind(":seq", w.seq).bind(":step", step).bind(":now", now).bind(":nonce", handle.is_token ? handle.nonce : 0);
     WF_TRY(q.run());
   }
@@ -47,7 +47,7 @@ Status begin_step(Db& db, const Handle& handle, string_view step, InDoubt in_dou
   WF_TRY(load(db, handle, &w));
   bool found, begun = false, same_claim = false;
   {
-    Query q(db, Sql::intent_row);
+    Query q(db, Sql::begin_row);
     q.bind(":seq", w.seq).bind(":step", step);
     WF_TRY(q.next(&found));
     const bool ours = found && q.text(0) == kKind;
@@ -65,7 +65,7 @@ Status begin_step(Db& db, const Handle& handle, string_view step, InDoubt in_dou
   }
   if (!handle.is_token) WF_TRY(end_lost_claim(db, w, time));
   if (begun && !same_claim && in_doubt == InDoubt::hold) {
-    WF_TRY(update(db, Sql::intent_hold, w, step, time));
+    WF_TRY(update(db, Sql::begin_hold, w, step, time));
     WF_TRY(suspend(db, handle, w, kNoTime, time));
     return scope.commit();
   }
@@ -93,7 +93,7 @@ Status resolve_step(Db& db, string_view id, string_view step, Verdict verdict, c
   WF_TRY(load(db, handle, &w));
   bool held;
   {
-    Query q(db, Sql::intent_row);
+    Query q(db, Sql::begin_row);
     q.bind(":seq", w.seq).bind(":step", step);
     bool found;
     WF_TRY(q.next(&found));
@@ -110,7 +110,7 @@ Status resolve_step(Db& db, string_view id, string_view step, Verdict verdict, c
     if (value.is_null()) WF_TRY(in_doubt_error(step, error));
     const Value why = value.is_null() ? Value::text(error.view()) : value;
     {
-      Query q(db, Sql::intent_failed);
+      Query q(db, Sql::begin_failed);
       q.bind(":seq", w.seq).bind(":step", step).bind(":now", time).bind(":error", why);
       WF_TRY(q.run());
     }
@@ -119,11 +119,11 @@ Status resolve_step(Db& db, string_view id, string_view step, Verdict verdict, c
     return scope.commit();
   }
   if (verdict == Verdict::done) {
-    Query q(db, Sql::intent_done);
+    Query q(db, Sql::begin_done);
     q.bind(":seq", w.seq).bind(":step", step).bind(":now", time).bind(":output", value);
     WF_TRY(q.run());
   } else {
-    WF_TRY(update(db, Sql::intent_retry, w, step, time));  // by no claim: the next wf_begin goes
+    WF_TRY(update(db, Sql::begin_retry, w, step, time));  // by no claim: the next wf_begin goes
   }
   if (held) WF_TRY(leave_wait(db, w, time));
   return scope.commit();

@@ -1,6 +1,6 @@
 -- Ending a workflow.
 
--- name: finish_end
+-- name: end_end
 UPDATE main._wf_workflow
 SET status = :status, place = NULL, due_at = NULL, nonce = CASE WHEN :keep THEN nonce END, claim_key = NULL, limited = NULL, flags = flags & ~8, paused_from = NULL, paused_left = NULL,
     closed_nonce = coalesce(:closed_nonce, closed_nonce), closed = coalesce(:closed, closed), finished_at = :now, updated_at = :now,
@@ -8,7 +8,7 @@ SET status = :status, place = NULL, due_at = NULL, nonce = CASE WHEN :keep THEN 
 WHERE seq = :seq
 
 -- The second phase: its worker cleans up.
--- name: finish_cleanup
+-- name: end_cleanup
 UPDATE main._wf_workflow
 SET status = 'pending', place = :place, due_at = :now, nonce = CASE WHEN :keep THEN nonce END, claim_key = NULL,
     limited = CASE WHEN flags & 8 THEN limited END, paused_from = NULL, paused_left = NULL,

@@ -1,8 +1,8 @@
-#include "engine/closing.h"
+#include "engine/complete.h"
 
 #include "base/scope.h"
 #include "engine/budget.h"
-#include "engine/finish.h"
+#include "engine/end.h"
 #include "engine/lane.h"
 #include "engine/lease.h"
 #include "engine/may_act.h"
@@ -33,7 +33,7 @@ Status back_in_line(Db& db, const Handle& handle, const Workflow& w, const Line&
   {
     Text closed;
     closed.add(line.call).add(":pending");
-    Query q(db, Sql::closing_back_in_line);
+    Query q(db, Sql::complete_back_in_line);
     q.bind(":seq", w.seq).bind(":due", line.due).bind(":now", now).bind(":failures", w.failures).bind(":lost", w.lost);
     q.bind(":failed", int64_t{line.failed}).bind(":in_a_row", int64_t{line.in_a_row});
     q.bind(":place", static_cast<int64_t>(w.line(line.again))).bind(":again", int64_t{line.again});
@@ -48,7 +48,7 @@ Status back_in_line(Db& db, const Handle& handle, const Workflow& w, const Line&
 Status count_step_failure(Db& db, const Workflow& w, const Failure& failure, int64_t* failures, int64_t* allowed) {
   if (failure.max_attempts != 0) *allowed = failure.max_attempts;
   *failures = 1;
-  Query q(db, Sql::closing_step_state);
+  Query q(db, Sql::complete_step_state);
   q.bind(":seq", w.seq).bind(":step", failure.step);
   bool row;
   WF_TRY(q.next(&row));
@@ -62,7 +62,7 @@ Status count_step_failure(Db& db, const Workflow& w, const Failure& failure, int
 }
 
 Status write_step_failure(Db& db, const Workflow& w, const Failure& failure, int64_t failures, Millis now) {
-  Query q(db, Sql::closing_step_failed);
+  Query q(db, Sql::complete_step_failed);
   q.bind(":seq", w.seq).bind(":step", failure.step).bind(":attempts", failures).bind(":now", now).bind(":error", failure.error);
   return q.run();
 }

@@ -1,11 +1,11 @@
-#include "engine/housekeeping.h"
+#include "engine/tick.h"
 
 #include "base/json.h"
 #include "base/numbers.h"
 #include "base/scope.h"
 #include "engine/above.h"
 #include "engine/budget.h"
-#include "engine/finish.h"
+#include "engine/end.h"
 #include "engine/lease.h"
 
 namespace wf {
@@ -53,7 +53,7 @@ Status put_off(Db& db, int64_t seq, const Status& failed, Millis now) {
     q.bind(":seq", seq).bind(":attempt", int64_t{0}).bind(":error", error.view()).bind(":now", now);
     WF_TRY(q.run());
   }
-  Query q(db, Sql::due_put_off);
+  Query q(db, Sql::tick_put_off);
   q.bind(":seq", seq).bind(":until", later(now, 60000));
   WF_TRY(q.run());
   return item.commit();
@@ -99,7 +99,7 @@ Status end_all(Db& db, RunOut of, Sql sql, size_t most_listed, int64_t most, Mil
 Status one_round(Db& db, Millis now, int64_t most, int64_t* count, bool* more) {
   int64_t others;
   bool more_of_others;
-  WF_TRY(end_all(db, RunOut::time, Sql::due_deadlines, kMostDeadlines, most, now, count, more));
+  WF_TRY(end_all(db, RunOut::time, Sql::tick_deadlines, kMostDeadlines, most, now, count, more));
   WF_TRY(db.above().duty->run(db, now, most - *count, &others, &more_of_others));
   *count += others;
   *more = *more || more_of_others;
@@ -127,14 +127,14 @@ Status tick(Db& db, int64_t limit, const Now& now, int64_t* count) {
     *count += done;
   }
   int64_t poisoned;
-  WF_TRY(end_all(db, RunOut::leases, Sql::due_poison, SIZE_MAX, limit - *count, time, &poisoned, &more));
+  WF_TRY(end_all(db, RunOut::leases, Sql::tick_poison, SIZE_MAX, limit - *count, time, &poisoned, &more));
   *count += poisoned;
   return scope.commit();
 }
 
 Status is_something_due(Db& db, Millis now, bool* out) {
   {
-    Query q(db, Sql::due_deadlines);
+    Query q(db, Sql::tick_deadlines);
     q.bind(":now", now);
     WF_TRY(q.next(out));
   }

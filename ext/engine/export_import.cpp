@@ -1,4 +1,4 @@
-#include "engine/transfer.h"
+#include "engine/export_import.h"
 
 #include <charconv>
 

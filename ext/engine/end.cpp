@@ -1,4 +1,4 @@
-#include "engine/finish.h"
+#include "engine/end.h"
 
 #include "base/json.h"
 #include "engine/children.h"
@@ -25,7 +25,7 @@ Status start_cleanup(Db& db, const Workflow& w, const Outcome& outcome, const Cl
   WF_TRY(drop_wait(db, w));
   if (is_large(outcome.error)) WF_TRY(put_large(db, w.seq, Large::error, outcome.error));
   WF_TRY(lane_expect(db, w.lane, now));
-  Query q(db, Sql::finish_cleanup);
+  Query q(db, Sql::end_cleanup);
   Text closed;
   bind_closing(q, closing, State::pending, closed);
   q.bind(":keep", int64_t{keeps_claim(w, outcome, now)});
@@ -42,7 +42,7 @@ Status end(Db& db, const Workflow& w, const Outcome& outcome, State state, const
   WF_TRY(tell_joins(db, w.seq, now));
   if (is_large(outcome.output)) WF_TRY(put_large(db, w.seq, Large::output, outcome.output));
   if (is_large(error)) WF_TRY(put_large(db, w.seq, Large::error, error));
-  Query q(db, Sql::finish_end);
+  Query q(db, Sql::end_end);
   Text closed;
   bind_closing(q, closing, state, closed);
   q.bind(":keep", int64_t{keeps_claim(w, outcome, now)});

@@ -1,4 +1,4 @@
--- A workflow as a document. The columns of export_... and the parameters of import_... are the members that ext/engine/transfer.cpp lists,
+-- A workflow as a document. The columns of export_... and the parameters of import_... are the members that ext/engine/export_import.cpp lists,
 -- in the same order. An import_... whose row cannot be writes nothing.
 
 -- A claim does not travel: it is as if wf_recover had voided it.

@@ -1,16 +1,16 @@
 -- Giving a claim back.
 
--- name: closing_back_in_line
+-- name: complete_back_in_line
 UPDATE main._wf_workflow
 SET status = 'pending', place = :place, due_at = :due, nonce = NULL, claim_key = NULL, limited = CASE WHEN flags & 8 THEN limited END,
     closed_nonce = :closed_nonce, closed = :closed, again = :again, failures = :failures, lost = :lost, failed = failed + :failed,
     mark = CASE WHEN :in_a_row THEN (SELECT coalesce(max(n), 0) FROM main._wf_step WHERE wf = :seq) ELSE mark END, updated_at = :now
 WHERE seq = :seq
 
--- name: closing_step_state
+-- name: complete_step_state
 SELECT kind, status, attempts FROM main._wf_step WHERE wf = :seq AND name = :step
 
--- name: closing_step_failed
+-- name: complete_step_failed
 INSERT INTO main._wf_step(wf, name, kind, status, attempts, at, error) VALUES(:seq, :step, 'step', 'failed', :attempts, :now, :error)
 ON CONFLICT(wf, name) DO UPDATE
 SET status = 'failed', attempts = excluded.attempts, at = excluded.at, error = excluded.error, nonce = NULL, begun_at = NULL

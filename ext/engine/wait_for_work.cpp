@@ -1,6 +1,6 @@
-#include "engine/watch.h"
+#include "engine/wait_for_work.h"
 
-#include "engine/housekeeping.h"
+#include "engine/tick.h"
 
 namespace wf {
 namespace {

@@ -1,23 +1,23 @@
 -- Steps that are begun before an outside effect.
 
--- name: intent_row
+-- name: begin_row
 SELECT kind, status, output, nonce FROM main._wf_step WHERE wf = :seq AND name = :step
 
--- name: intent_begin
+-- name: begin_begin
 INSERT INTO main._wf_step(wf, name, kind, status, attempts, begun_at, at, nonce) VALUES(:seq, :step, 'step', 'begun', 0, :now, :now, :nonce)
 ON CONFLICT(wf, name) DO UPDATE SET status = 'begun', begun_at = coalesce(begun_at, :now), at = :now, nonce = :nonce
 
--- name: intent_hold
+-- name: begin_hold
 UPDATE main._wf_step SET status = 'waiting', at = :now WHERE wf = :seq AND name = :step
 
--- name: intent_retry
+-- name: begin_retry
 UPDATE main._wf_step SET status = 'begun', nonce = NULL, at = :now WHERE wf = :seq AND name = :step
 
--- name: intent_done
+-- name: begin_done
 UPDATE main._wf_step
 SET n = (SELECT max(n) + 1 FROM main._wf_step), status = 'done', attempts = attempts + 1, at = :now, output = :output, error = NULL
 WHERE wf = :seq AND name = :step
 
--- name: intent_failed
+-- name: begin_failed
 UPDATE main._wf_step SET status = 'failed', attempts = attempts + 1, at = :now, error = :error, nonce = NULL, begun_at = NULL
 WHERE wf = :seq AND name = :step
