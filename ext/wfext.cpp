@@ -1,12 +1,4 @@
-// wfext: durable workflows as a SQLite extension. Where everything is:
-//
-//   functions/registry.cpp    every SQL function: arguments, options, flags
-//   functions/lifecycle.cpp   wf_start wf_claim wf_step wf_complete wf_fail wf_heartbeat wf_release wf_status wf_result wf_error wf_key
-//   functions/service.cpp     wf_init wf_version wf_config wf_clock wf_pending wf_ready wf_recover
-//   tables/tables.cpp         every virtual table: wf_workflows wf_pending wf_steps wf_failures wf_doctor wf_functions
-//   engine/                   the rules
-//   base/                     wrappers over the SQLite C API; JSON, times, hashes
-//   ../sql/                   every SQL statement, by name
+// wfext: durable workflows as a SQLite extension. CONTRIBUTING.md has a map of everything.
 //
 // The entry point writes nothing, opens no transaction, and may be called again on the same connection.
 #define WF_DEFINES_SQLITE_API

@@ -65,3 +65,36 @@ def test_the_engine_says_nothing_of_the_rooms_above_it():
     said = [f"{file.relative_to(EXT)}: {line.strip()}" for file in sorted((EXT / "engine").iterdir())
             for line in file.read_text().splitlines() if words.search(line)]
     assert not said, said
+
+
+# ---- The map: whoever comes new finds the files of a function by its name ------------------------------------------------
+
+def mapped():
+    """(function, its door, its rule) of the table in CONTRIBUTING.md, files below ext/."""
+    page = (EXT.parent / "CONTRIBUTING.md").read_text()
+    return [(function, f"functions/{door}", rule)
+            for functions, door, rule in re.findall(r"^\| ((?:`wf_\w+` ?)+) \| `([\w.]+)` \| `([\w./]+)` \|$", page, re.M)
+            for function in re.findall(r"`(\w+)`", functions)]
+
+
+def test_the_map_names_every_function_once():
+    registry = re.findall(r'^    \{"(wf_\w+)"', (EXT / "functions/registry.cpp").read_text(), re.M)
+    assert len(registry) > 40
+    assert sorted(function for function, _, _ in mapped()) == sorted(registry)
+
+
+def test_the_map_leads_to_the_files_of_a_function():
+    needs = {}
+    for a, b in includes():
+        needs.setdefault(str(a), set()).add(str(b))
+
+    def reached(file, seen):
+        for other in needs.get(file, set()) - seen:
+            seen.add(other)
+            reached(other, seen)
+        return seen
+
+    for function, door, rule in mapped():
+        assert f"Status {function}(Call& " in (EXT / door).read_text(), f"{function} is not in {door}"
+        assert (EXT / rule).exists(), f"{rule} of {function} does not exist"
+        assert str(Path(rule).with_suffix(".h")) in reached(door, set()), f"{door} does not use {rule} for {function}"
