@@ -7,6 +7,7 @@
 #include "engine/lease.h"
 #include "engine/may_act.h"
 #include "engine/tick.h"
+#include "engine/trouble.h"
 
 namespace wf {
 namespace {
@@ -55,7 +56,10 @@ Status claim_one(Db& db, const Claim& args, Millis now, Text& out, int64_t* coun
   if (w.state == State::paused && !w.lease_is_live(now)) return paused_error(w);
   if (!over && !w.lease_is_live(now) && (w.due_at == kNoTime || w.due_at > now)) return {};
   if (over || w.state != State::waiting) WF_TRY(may_act(db, handle, w, now, Act::write));
-  bool taken;
+  // Who names it wants it now, and hears why it fails.
+  bool was_put_off, taken;
+  WF_TRY(forget_trouble(db, {w.seq, {}}, &was_put_off));
+  if (was_put_off) WF_TRY(lane_expect(db, w.lane, w.due_at));
   WF_TRY(take_or_end(db, args, w, now, &taken));
   if (!taken) {
     WF_TRY(load(db, handle, &w));
@@ -66,7 +70,7 @@ Status claim_one(Db& db, const Claim& args, Millis now, Text& out, int64_t* coun
   return show_claim(db, args, w.seq, out);
 }
 
-Status claim_next(Db& db, const Claim& args, Millis now, StaleLanes* stale, Text& out, bool* found) {
+Status claim_next(Db& db, const Claim& args, bool careful, Millis now, StaleLanes* stale, Text& out, bool* found) {
   for (;;) {
     Candidate best;
     WF_TRY(look_for_work(db, args, now, &best, stale));
@@ -76,16 +80,20 @@ Status claim_next(Db& db, const Claim& args, Millis now, StaleLanes* stale, Text
     }
     *found = best.found();
     if (!*found) return {};
-    Workflow w;
-    bool exists;
-    WF_TRY(find_seq(db, best.seq, &exists, &w));
-    WF_TRY(take_or_end(db, args, w, now, found));
-    if (*found) return show_claim(db, args, best.seq, out);
+    const auto take_best = [&] {
+      Workflow w;
+      bool exists;
+      WF_TRY(find_seq(db, best.seq, &exists, &w));
+      return take_or_end(db, args, w, now, found);
+    };
+    bool done = true;
+    WF_TRY(careful ? attempt(db, "wf_claim", {best.seq, {}}, now, take_best, &done) : take_best());
+    if (done && *found) return show_claim(db, args, best.seq, out);
   }
 }
 
-// As claim(), but of at most `limit`.
-Status claim_up_to(Db& db, const Claim& args, int64_t limit, const Now& now, Text& out, int64_t* count) {
+// As claim(), but of at most `limit`. `careful`: what cannot be taken is put off, which costs each a savepoint; else it ends the call.
+Status claim_up_to(Db& db, const Claim& args, int64_t limit, bool careful, const Now& now, Text& out, int64_t* count) {
   *count = 0;
   WriteScope scope(db);
   WF_TRY(scope.begin(Inline::refused, "wf_claim"));
@@ -111,7 +119,7 @@ Status claim_up_to(Db& db, const Claim& args, int64_t limit, const Now& now, Tex
     const size_t before = out.size();
     if (*count != 0) out.add(',');
     bool found;
-    WF_TRY(claim_next(db, args, time, &stale, out, &found));
+    WF_TRY(claim_next(db, args, careful, time, &stale, out, &found));
     if (!found) {
       out.truncate(before);
       break;
@@ -126,10 +134,14 @@ Status claim_up_to(Db& db, const Claim& args, int64_t limit, const Now& now, Tex
 
 Status claim(Db& db, const Claim& args, const Now& now, Text& out, int64_t* count) {
   const size_t before = out.size();
-  for (int64_t limit = args.limit;; limit = *count) {
-    Status status = claim_up_to(db, args, limit, now, out, count);
-    // Too long for a result with the one after these, and undone: once more without it.
-    if ((status.rc() & 0xff) != SQLITE_TOOBIG || *count == 0) return status;
+  int64_t limit = args.limit;
+  for (bool careful = !args.id.empty();;) {
+    Status status = claim_up_to(db, args, limit, careful, now, out, count);
+    if (status.ok()) return status;
+    // It is undone. Too long for a result with the one after these: once more without that. Failed for another reason: once more with care.
+    if ((status.rc() & 0xff) == SQLITE_TOOBIG && *count != 0) limit = *count;
+    else if (!careful && may_be_an_items_own(status)) careful = true;
+    else return status;
     out.truncate(before);
   }
 }

@@ -81,6 +81,7 @@ Status retry_one(Db& db, const Workflow& w, string_view from, Millis now) {
   }
   if (!from.empty()) WF_TRY(drop_steps(db, w, n, now));
   WF_TRY(run_for(db, Sql::control_drop_outcome, w, now));
+  WF_TRY(run_for(db, Sql::control_delete_trouble, w, now));
   WF_TRY(run_for(db, Sql::control_forgive_steps, w, now));
   WF_TRY(lane_expect(db, w.lane, now));
   {
@@ -151,6 +152,7 @@ Status remove(Db& db, const Workflow& w, bool force, Millis now) {
   WF_TRY(tell_joins(db, w.seq, now));
   for (const Sql sql : {Sql::wait_forget_workflow, Sql::control_orphan, Sql::control_delete_steps, Sql::control_delete_failures,
                         Sql::control_delete_large, Sql::control_delete_signals, Sql::control_delete_values, Sql::control_delete_streams,
+                        Sql::control_delete_trouble,
                         Sql::control_keep_seq, Sql::control_delete_workflow}) {
     WF_TRY(run_for(db, sql, w, now));
   }

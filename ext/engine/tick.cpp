@@ -1,12 +1,12 @@
 #include "engine/tick.h"
 
-#include "base/json.h"
 #include "base/numbers.h"
 #include "base/scope.h"
 #include "engine/above.h"
 #include "engine/budget.h"
 #include "engine/end.h"
 #include "engine/lease.h"
+#include "engine/trouble.h"
 
 namespace wf {
 namespace {
@@ -32,31 +32,9 @@ Status end_if_due(Db& db, RunOut of, const Workflow& w, Millis now, bool* ended)
 }
 
 Status end_one(Db& db, RunOut of, int64_t seq, Millis now, bool* ended) {
-  WriteScope item(db);
-  WF_TRY(item.begin(Inline::refused, "wf_tick"));
   Workflow w;
   WF_TRY(find_seq(db, seq, ended, &w));
-  if (*ended) WF_TRY(end_if_due(db, of, w, now, ended));
-  return item.commit();
-}
-
-// Notes that a deadline could not be fired, and tries again a minute later, so that it stands in nobody's way.
-Status put_off(Db& db, int64_t seq, const Status& failed, Millis now) {
-  WriteScope item(db);
-  WF_TRY(item.begin(Inline::refused, "wf_tick"));
-  Text error;
-  error.add("{\"code\":\"maintenance\",\"message\":");
-  json::quote(failed.message() != nullptr ? failed.message() : "", error);
-  error.add('}');
-  {
-    Query q(db, Sql::failure_add);
-    q.bind(":seq", seq).bind(":attempt", int64_t{0}).bind(":error", error.view()).bind(":now", now);
-    WF_TRY(q.run());
-  }
-  Query q(db, Sql::tick_put_off);
-  q.bind(":seq", seq).bind(":until", later(now, 60000));
-  WF_TRY(q.run());
-  return item.commit();
+  return *ended ? end_if_due(db, of, w, now, ended) : Status();
 }
 
 // Ends those that `sql` lists, up to `most_listed` and `most`; `*more`: a bound was met. Of the claims that have run out only those are
@@ -81,16 +59,9 @@ Status end_all(Db& db, RunOut of, Sql sql, size_t most_listed, int64_t most, Mil
       *more = true;
       break;
     }
-    bool ended;
-    Status status = end_one(db, of, due[i], now, &ended);
-    if (status.ok()) {
-      *count += ended;
-      continue;
-    }
-    if (!concerns_item_alone(db, status)) return status;
-    if (of == RunOut::leases) continue;  // nobody else waits for it, and the next claim says why
-    Status noted = put_off(db, due[i], status, now);
-    if (!noted.ok()) return status;
+    bool ended, done;
+    WF_TRY(attempt(db, "wf_tick", {due[i], {}}, now, [&] { return end_one(db, of, due[i], now, &ended); }, &done));
+    *count += done && ended;
   }
   return {};
 }
@@ -111,6 +82,7 @@ Status one_round(Db& db, Millis now, int64_t most, int64_t* count, bool* more) {
 Status do_what_is_due(Db& db, Millis now) {
   int64_t count;
   bool more;
+  WF_TRY(sweep_troubles(db, now));
   return one_round(db, now, kNoLimit, &count, &more);
 }
 
@@ -119,6 +91,7 @@ Status tick(Db& db, int64_t limit, const Now& now, int64_t* count) {
   WF_TRY(scope.begin(Inline::refused, "wf_tick"));
   Millis time;
   WF_TRY(call_time(db, now, &time));
+  WF_TRY(sweep_troubles(db, time));
   *count = 0;
   bool more = true;
   for (int64_t round = 0; more && *count < limit && round < kMostRounds; ++round) {
@@ -139,11 +112,6 @@ Status is_something_due(Db& db, Millis now, bool* out) {
     WF_TRY(q.next(out));
   }
   return *out ? Status() : db.above().duty->is_due(db, now, out);
-}
-
-bool concerns_item_alone(const Db& db, const Status& failed) {
-  const int rc = failed.rc() & 0xff;
-  return !db.autocommit() && (rc == SQLITE_ERROR || rc == SQLITE_CONSTRAINT || rc == SQLITE_TOOBIG || rc == SQLITE_MISMATCH);
 }
 
 }  // namespace wf

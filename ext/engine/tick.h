@@ -8,14 +8,11 @@ namespace wf {
 
 constexpr int64_t kNoLimit = INT64_MAX;
 
-// Fires timeouts and schedules, up to a bound a call; each in its own savepoint, a failing one noted and put off.
+// Fires timeouts and schedules, up to a bound a call; each in its own savepoint, a failing one noted and put off (trouble.h).
 Status do_what_is_due(Db& db, Millis now);
 // wf_tick: that, and ends the workflows that have lost too many leases. Repeats until nothing is left, or `limit` is met.
 Status tick(Db& db, int64_t limit, const Now& now, int64_t* count);
 // Whether do_what_is_due() would find something.
 Status is_something_due(Db& db, Millis now, bool* out);
-// Whether an error of one item is its own fault, so that it is noted and passed over once its savepoint is undone. Others (an interrupt, a failing
-// disk, a transaction that is gone) are the caller's to know.
-bool concerns_item_alone(const Db& db, const Status& failed);
 
 }  // namespace wf

@@ -2,7 +2,7 @@
 
 #include "base/json.h"
 #include "base/scope.h"
-#include "engine/tick.h"
+#include "engine/trouble.h"
 #include "schedules/cron.h"
 
 namespace wf {
@@ -10,7 +10,6 @@ namespace {
 
 constexpr string_view kCatchUps[] = {"last", "all", "skip"};
 constexpr string_view kOverlaps[] = {"skip", "allow", "queue"};
-constexpr Millis kPutOff = 60000;
 constexpr int64_t kMostSkips = 10000;  // in one look, which then counts for more than one
 constexpr int64_t kSkipsOfALook = 100;
 
@@ -247,29 +246,26 @@ struct Look {
   bool moved = false;    // something is handled
   bool started = false;  // a workflow was started
   int64_t skipped = 0;
-  Millis again = kPutOff;  // when to try again after a failure
+  Millis again = kLongestPause;  // by how much it is put off after a failure, at most
 };
 
 // A failure that passes should not make a firing late: with `grace` it is tried again within it.
 Millis again_after(const Schedule& s) {
   const Millis part_of_grace = s.grace / 4 + (s.grace < 4);
-  return s.catch_up == CatchUp::skip && part_of_grace < kPutOff ? part_of_grace : kPutOff;
+  return s.catch_up == CatchUp::skip && part_of_grace < kLongestPause ? part_of_grace : kLongestPause;
 }
 
 Status fire_one(Db& db, Calendar& calendar, string_view name, Millis now, Look* look) {
-  *look = {};
-  WriteScope item(db);
-  WF_TRY(item.begin(Inline::refused, "wf_claim"));
   Stored stored;
   bool found, same, exists, last_goes_on = false;
   WF_TRY(read(db, name, {}, &found, &same, &stored));
   Schedule& s = stored.schedule;
-  if (!found || s.paused || stored.next_at == kNoTime || stored.next_at > now) return item.commit();
+  if (!found || s.paused || stored.next_at == kNoTime || stored.next_at > now) return {};
   WF_TRY(SettingsReader(&stored).read());
   look->again = again_after(s);
   WF_TRY(calendar.load(s.cron, s.timezone));
   if (stored.last_at != kNoTime) WF_TRY(find_workflow(db, id_of(name, stored.last_at).view(), &exists, &last_goes_on));
-  if (last_goes_on && s.overlap == Overlap::queue) return item.commit();
+  if (last_goes_on && s.overlap == Overlap::queue) return {};
 
   const Decision d = decide(s, calendar, stored.next_at, last_goes_on, now);
   if (d.start != kNoTime) {
@@ -293,20 +289,8 @@ Status fire_one(Db& db, Calendar& calendar, string_view name, Millis now, Look* 
   }
   look->moved = true;
   look->skipped = d.skipped;
-  return item.commit();
-}
-
-// Notes that the schedule cannot fire, and looks again at `until`, so that it stands in nobody's way. Its times stay due.
-Status put_off(Db& db, string_view name, const Status& failed, Millis now, Millis until) {
-  WriteScope item(db);
-  WF_TRY(item.begin(Inline::refused, "wf_claim"));
-  {
-    Query q(db, Sql::schedule_put_off);
-    const string_view error(failed.message() != nullptr ? failed.message() : "");
-    q.bind(":name", name).bind(":error", error).bind(":now", now).bind(":until", until);
-    WF_TRY(q.run());
-  }
-  return item.commit();
+  bool had;
+  return d.start != kNoTime ? forget_trouble(db, {0, name}, &had) : Status();  // what was only skipped leaves it on show
 }
 
 // The first due schedules, up to as many as `names` has room for.
@@ -352,6 +336,8 @@ Status put_schedule(Db& db, const Schedule& schedule, const Now& now, Millis* ne
   }
   if (schedule.paused) *next = kNoTime;
   else if (!goes_on) *next = calendar.next(old.last_at > time ? old.last_at : time);
+  bool had_failed;
+  WF_TRY(forget_trouble(db, {0, schedule.name}, &had_failed));
   {
     Query q(db, Sql::schedule_put);
     q.bind(":name", schedule.name).bind(":cron", schedule.cron).bind(":workflow", schedule.workflow).bind(":settings", settings.view());
@@ -364,6 +350,8 @@ Status put_schedule(Db& db, const Schedule& schedule, const Now& now, Millis* ne
 Status drop_schedule(Db& db, string_view name, bool* existed) {
   WriteScope scope(db);
   WF_TRY(scope.begin(Inline::allowed, "wf_unschedule"));
+  bool had_failed;
+  WF_TRY(forget_trouble(db, {0, name}, &had_failed));
   {
     Query q(db, Sql::schedule_drop);
     q.bind(":name", name);
@@ -387,15 +375,11 @@ Status fire_schedules(Db& db, Millis now, int64_t most, int64_t* count, bool* mo
       *more = looks >= kMostFirings || *count >= most;
       if (*more) return {};
       Look look;
-      Status fired = fire_one(db, calendar, names[i].view(), now, &look);
+      bool done;
+      WF_TRY(attempt(db, "wf_claim", {0, names[i].view()}, now, [&] { return fire_one(db, calendar, names[i].view(), now, &look); }, look.again, &done));
       looks += 1 + look.skipped / kSkipsOfALook;
-      *count += look.started;
-      moved = moved || look.moved;
-      if (fired.ok()) continue;
-      if (!concerns_item_alone(db, fired)) return fired;
-      Status noted = put_off(db, names[i].view(), fired, now, later(now, look.again));
-      if (!noted.ok()) return fired;
-      moved = true;
+      *count += done && look.started;
+      moved = moved || look.moved || !done;
     }
   }
   return {};

@@ -2,7 +2,9 @@
 
 #include "base/scope.h"
 #include "engine/claim.h"
+#include "engine/lane.h"
 #include "engine/tick.h"
+#include "engine/trouble.h"
 #include "scripts/advance.h"
 #include "scripts/kind.h"
 
@@ -41,6 +43,17 @@ Status choose(Db& db, const Run& args, const Now& given, Millis* time, int64_t* 
   WF_TRY(load(db, handle, &w));
   if (!(w.flags & kOtherKind)) return Status::error(Code::state, "workflow '%.*s' is not scripted in SQL", WF_SV(w.id.view()));
   if ((w.state == State::pending || w.state == State::waiting) && w.due_at != kNoTime && w.due_at <= now) *seq = w.seq;
+  bool was_put_off;
+  WF_TRY(forget_trouble(db, {w.seq, {}}, &was_put_off));
+  if (was_put_off && w.due_at != kNoTime) WF_TRY(lane_expect(db, w.lane, w.due_at));
+  return scope.commit();
+}
+
+// It is put off, so that the others go on.
+Status pass_over(Db& db, int64_t seq, Status failed, Millis now) {
+  WriteScope scope(db);
+  WF_TRY(scope.begin(Inline::refused, "wf_run"));
+  WF_TRY(put_off(db, {seq, {}}, static_cast<Status&&>(failed), now, kLongestPause));
   return scope.commit();
 }
 
@@ -58,12 +71,19 @@ Status run_steps(Db& db, const Run& args, const Now& now, int64_t* count) {
     const int64_t left = args.limit - *count;
     Batch batch{left < kMostSteps ? left : kMostSteps, db.wall_clock() + kMostTime};
     if (args.budget != kNoTime && began + args.budget < batch.until) batch.until = began + args.budget;
-    int64_t executed;
-    bool any;
-    WF_TRY(advance(db, *scripts, seq, time, batch, &executed, &any));
+    int64_t executed = 0;
+    bool any = false;
+    const bool transaction = !db.autocommit();
+    Status advanced = advance(db, *scripts, seq, time, batch, &executed, &any);
     *count += executed;
-    if (!any && seq == before) return {};  // nothing can be done, although it seems due
+    const bool stuck = advanced.ok() && !any && seq == before;
+    if (stuck && !args.id.empty()) return {};
+    if (stuck) advanced = Status::error(Code::state, "nothing can be done, although it is due");
     before = any ? 0 : seq;
+    if (advanced.ok()) continue;
+    if (!args.id.empty() || transaction == db.autocommit()) return advanced;
+    WF_TRY(pass_over(db, seq, static_cast<Status&&>(advanced), time));
+    before = 0;
   }
   return {};
 }

@@ -16,15 +16,25 @@
            SELECT total(n) FROM main._wf_rate AS r WHERE r.queue = l.queue AND r.at > :now - q.rate_per) THEN 'rate limit'
        END FROM main._wf_queue AS q WHERE q.queue = l.queue)
 
+-- Whether w, a workflow, is put off: ext/engine/trouble.h.
+-- name: fragment_put_off
+(EXISTS (SELECT 1 FROM main._wf_trouble AS x WHERE x.wf = w.seq AND x.next_at > :now))
+
 -- When the first of the workflows of a lane is due, a row of _wf_lane; NULL: there is none to claim.
 -- name: fragment_earliest
 (
   SELECT min(due) FROM (
-    SELECT min(due_at) AS due FROM main._wf_workflow WHERE lane = _wf_lane.lane AND place = 0
+    SELECT min(due_at) AS due FROM main._wf_workflow AS w
+    WHERE lane = _wf_lane.lane AND place = 0 AND NOT EXISTS (SELECT 1 FROM main._wf_trouble AS x WHERE x.wf = w.seq)
     UNION ALL
-    SELECT min(due_at) FROM main._wf_workflow WHERE lane = _wf_lane.lane AND place = 1
+    SELECT min(due_at) FROM main._wf_workflow AS w
+    WHERE lane = _wf_lane.lane AND place = 1 AND NOT EXISTS (SELECT 1 FROM main._wf_trouble AS x WHERE x.wf = w.seq)
     UNION ALL
-    SELECT min(due_at) FROM main._wf_workflow WHERE lane = _wf_lane.lane AND place = 3))
+    SELECT min(due_at) FROM main._wf_workflow AS w
+    WHERE lane = _wf_lane.lane AND place = 3 AND NOT EXISTS (SELECT 1 FROM main._wf_trouble AS x WHERE x.wf = w.seq)
+    UNION ALL
+    SELECT min(max(w.due_at, x.next_at)) FROM main._wf_trouble AS x CROSS JOIN main._wf_workflow AS w ON w.seq = x.wf
+    WHERE w.lane = _wf_lane.lane AND w.place IN (0, 1, 3)))
 
 -- The id of the last workflow that a schedule, s, has started: as id_of() of ext/schedules/schedule.cpp makes it.
 -- name: fragment_last_firing

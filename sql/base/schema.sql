@@ -188,6 +188,18 @@ CREATE TABLE IF NOT EXISTS main._wf_schedule(
 );
 CREATE INDEX IF NOT EXISTS main._wf_schedule_next ON _wf_schedule(next_at) WHERE next_at IS NOT NULL AND paused = 0;
 
+-- What time has made due and could not be done: put off, and tried again.
+CREATE TABLE IF NOT EXISTS main._wf_trouble(
+  wf INTEGER NOT NULL,                 -- the workflow; 0: a schedule
+  schedule TEXT NOT NULL,              -- its name; '': a workflow
+  tries INTEGER NOT NULL,              -- how often it has failed in a row
+  at INTEGER NOT NULL,                 -- the last time
+  next_at INTEGER NOT NULL,            -- everyone looks past it until then
+  error TEXT NOT NULL,
+  PRIMARY KEY(wf, schedule)
+) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS main._wf_trouble_next ON _wf_trouble(next_at);
+
 CREATE TABLE IF NOT EXISTS main._wf_definition(
   name TEXT NOT NULL,
   version INTEGER NOT NULL,

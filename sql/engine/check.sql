@@ -5,7 +5,7 @@ SELECT 1 FROM main.sqlite_master WHERE type = 'table' AND name = '_wf_workflow'
 
 -- name: check_objects
 SELECT 'a table or index is missing', j.value
-FROM main.json_each('["_wf_lane","_wf_workflow","_wf_large","_wf_step","_wf_failure","_wf_queue","_wf_signal","_wf_event","_wf_waiter","_wf_value","_wf_stream","_wf_rate","_wf_schedule","_wf_definition","_wf_lane_open","_wf_lane_scripted","_wf_due","_wf_resumed","_wf_claim_key","_wf_limited","_wf_deadline","_wf_dedup","_wf_child","_wf_open","_wf_failure_of","_wf_signal_queue","_wf_signal_key","_wf_waiter_of","_wf_schedule_next"]') AS j
+FROM main.json_each('["_wf_lane","_wf_workflow","_wf_large","_wf_step","_wf_failure","_wf_queue","_wf_signal","_wf_event","_wf_waiter","_wf_value","_wf_stream","_wf_rate","_wf_schedule","_wf_trouble","_wf_definition","_wf_lane_open","_wf_lane_scripted","_wf_due","_wf_resumed","_wf_claim_key","_wf_limited","_wf_deadline","_wf_dedup","_wf_child","_wf_open","_wf_failure_of","_wf_signal_queue","_wf_signal_key","_wf_waiter_of","_wf_schedule_next","_wf_trouble_next"]') AS j
 WHERE NOT EXISTS (SELECT 1 FROM main.sqlite_master WHERE name = j.value)
 
 -- name: check_meta
@@ -103,6 +103,7 @@ SELECT 'claims do not find this workflow: its lane looks too late', w.id
 FROM main._wf_workflow AS w JOIN main._wf_lane AS l ON l.lane = w.lane
 WHERE w.place IN (0, 1, 3) AND (l.next_due IS NULL OR l.next_due > w.due_at)
   AND NOT (l.partition <> '' AND EXISTS (SELECT 1 FROM main._wf_queue AS q WHERE q.queue = l.queue AND q.partition_concurrency IS NOT NULL))
+  AND NOT EXISTS (SELECT 1 FROM main._wf_trouble AS x WHERE x.wf = w.seq AND x.next_at >= l.next_due)
 UNION ALL
 SELECT 'a lane is damaged', 'lane ' || lane FROM main._wf_lane
 WHERE typeof(queue) <> 'text' OR queue = '' OR typeof(name) <> 'text' OR name = '' OR kind NOT IN (0, 1) OR typeof(priority) <> 'integer'
@@ -169,3 +170,10 @@ SELECT 'a definition is damaged', name FROM main._wf_definition WHERE NOT json_v
 UNION ALL
 SELECT 'a schedule is damaged', name FROM main._wf_schedule
 WHERE NOT json_valid(settings) OR typeof(next_at) NOT IN ('integer', 'null') OR paused NOT IN (0, 1)
+UNION ALL
+SELECT 'an item is put off that does not exist', CASE schedule WHEN '' THEN 'workflow number ' || wf ELSE 'schedule ' || schedule END FROM main._wf_trouble AS x
+WHERE CASE WHEN schedule = '' THEN NOT EXISTS (SELECT 1 FROM main._wf_workflow WHERE seq = x.wf)
+           ELSE wf <> 0 OR NOT EXISTS (SELECT 1 FROM main._wf_schedule WHERE name = x.schedule) END
+UNION ALL
+SELECT 'a time for which an item is put off is none', CASE schedule WHEN '' THEN 'workflow number ' || wf ELSE 'schedule ' || schedule END FROM main._wf_trouble
+WHERE typeof(tries) <> 'integer' OR tries < 1 OR typeof(at) <> 'integer' OR typeof(next_at) <> 'integer' OR typeof(error) <> 'text' OR typeof(wf) <> 'integer' OR typeof(schedule) <> 'text'

@@ -64,6 +64,9 @@ DELETE FROM main._wf_value WHERE wf = :seq
 -- name: control_delete_streams
 DELETE FROM main._wf_stream WHERE wf = :seq
 
+-- name: control_delete_trouble
+DELETE FROM main._wf_trouble WHERE wf = :seq
+
 -- Before the workflow with the highest number goes: its number stays used.
 -- name: control_keep_seq
 INSERT INTO main._wf_meta(key, value) SELECT 'last_seq', :seq WHERE :seq = (SELECT max(seq) FROM main._wf_workflow)

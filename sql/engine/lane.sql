@@ -29,8 +29,8 @@ ORDER BY next_due
 
 -- The first due row of each place of a lane: in line, lost lease, to be resumed.
 -- name: lane_heads
-SELECT * FROM (SELECT due_at, seq FROM main._wf_workflow WHERE lane = :lane AND place = 0 AND due_at <= :now ORDER BY due_at, seq LIMIT 1)
+SELECT * FROM (SELECT due_at, seq FROM main._wf_workflow AS w WHERE lane = :lane AND place = 0 AND due_at <= :now AND NOT {{put_off}} ORDER BY due_at, seq LIMIT 1)
 UNION ALL
-SELECT * FROM (SELECT due_at, seq FROM main._wf_workflow WHERE lane = :lane AND place = 1 AND due_at <= :now ORDER BY due_at, seq LIMIT 1)
+SELECT * FROM (SELECT due_at, seq FROM main._wf_workflow AS w WHERE lane = :lane AND place = 1 AND due_at <= :now AND NOT {{put_off}} ORDER BY due_at, seq LIMIT 1)
 UNION ALL
-SELECT * FROM (SELECT due_at, seq FROM main._wf_workflow WHERE lane = :lane AND place = 3 AND due_at <= :now ORDER BY due_at, seq LIMIT 1)
+SELECT * FROM (SELECT due_at, seq FROM main._wf_workflow AS w WHERE lane = :lane AND place = 3 AND due_at <= :now AND NOT {{put_off}} ORDER BY due_at, seq LIMIT 1)

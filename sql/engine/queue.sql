@@ -55,11 +55,12 @@ WHERE w.seq = :seq AND w.limited IS NOT NULL AND w.due_at <= :now
 -- name: queue_held
 SELECT w.due_at, w.seq, l.priority, l.name, l.version, w.place FROM main._wf_workflow AS w JOIN main._wf_lane AS l ON l.lane = w.lane
 WHERE w.limited >= :queue || char(31) AND w.limited < :queue || char(32) AND w.flags & 8 AND w.place IN (0, 1, 3) AND w.due_at <= :now AND l.kind = :kind
+  AND NOT {{put_off}}
 
 -- name: queue_held_in_lane
-SELECT due_at, seq FROM main._wf_workflow
+SELECT due_at, seq FROM main._wf_workflow AS w
 WHERE limited = :queue || char(31) || :partition AND flags & 8 AND lane = :lane AND due_at <= :now
-  AND place IN (0, 1, 3)
+  AND place IN (0, 1, 3) AND NOT {{put_off}}
 
 -- A lane of a full partition is looked at again when a slot may have run out, or one that holds a slot is due.
 -- name: queue_block_lane
@@ -71,7 +72,7 @@ WHERE lane = :lane
 -- name: queue_resumed
 SELECT w.due_at, w.seq, l.priority, l.name, l.version, l.partition, w.flags & 8 AND w.limited IS NOT NULL
 FROM main._wf_workflow AS w CROSS JOIN main._wf_lane AS l ON l.lane = w.lane
-WHERE w.place = 3 AND w.due_at <= :now AND l.queue = :queue AND l.kind = :kind
+WHERE w.place = 3 AND w.due_at <= :now AND l.queue = :queue AND l.kind = :kind AND NOT {{put_off}}
 
 -- name: rate_used
 SELECT total(n) FROM main._wf_rate WHERE queue = :queue AND at > :now - :per

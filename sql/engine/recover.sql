@@ -39,4 +39,4 @@ SELECT count(*) FROM main._wf_workflow WHERE place IS NOT NULL AND (:queue IS NU
 -- name: count_ready
 SELECT count(*) FROM main._wf_lane AS l JOIN main._wf_workflow AS w ON w.lane = l.lane AND w.place IN (0, 1, 3) AND w.due_at <= :now AND coalesce(w.deadline_at > :now, 1)
 WHERE l.kind = 0 AND l.next_due <= :now AND (:queue IS NULL OR l.queue = :queue)
-  AND NOT {{poisoned}} AND {{refusal}} IS NULL
+  AND NOT {{poisoned}} AND NOT {{put_off}} AND {{refusal}} IS NULL

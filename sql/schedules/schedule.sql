@@ -1,9 +1,8 @@
--- Schedules. next_at is the first nominal time that is not handled yet. While a firing fails, settings has a member
--- "failed": {"error", "at", "until"}. A hand edit may have left settings that are no JSON.
+-- Schedules. next_at is the first nominal time that is not handled yet. A hand edit may have left settings that are no JSON.
 
 -- name: schedule_read
 SELECT cron, workflow, settings, paused, next_at, last_at, input,
-       json_remove(CASE WHEN json_valid(settings) THEN settings END, '$.failed') = json(:settings)
+       json(CASE WHEN json_valid(settings) THEN settings END) = json(:settings)
 FROM main._wf_schedule WHERE name = :name
 
 -- name: schedule_put
@@ -19,9 +18,8 @@ DELETE FROM main._wf_schedule WHERE name = :name
 -- Those to look at: due, not put off, and not in line behind a firing that still runs.
 -- name: schedule_due
 SELECT s.name FROM main._wf_schedule AS s
-WHERE s.next_at <= :now AND s.paused = 0
+WHERE s.next_at <= :now AND s.paused = 0 AND NOT EXISTS (SELECT 1 FROM main._wf_trouble AS x WHERE x.wf = 0 AND x.schedule = s.name AND x.next_at > :now)
   AND CASE WHEN NOT json_valid(s.settings) THEN 1
-           WHEN json_extract(s.settings, '$.failed.until') > :now THEN 0
            WHEN json_extract(s.settings, '$.overlap') IS 'queue' THEN NOT EXISTS (
              SELECT 1 FROM main._wf_workflow AS w WHERE w.finished_at IS NULL AND w.id = {{last_firing}})
            ELSE 1 END
@@ -31,15 +29,6 @@ ORDER BY s.next_at LIMIT :most
 -- name: schedule_workflow
 SELECT finished_at IS NULL FROM main._wf_workflow WHERE id = :id
 
--- A start ends what has failed; what was skipped leaves it on show.
 -- name: schedule_advance
-UPDATE main._wf_schedule
-SET next_at = :next, last_at = coalesce(:last, last_at), skipped = skipped + :skipped,
-    settings = CASE WHEN :last IS NULL OR json_type(settings, '$.failed') IS NULL THEN settings ELSE json_remove(settings, '$.failed') END
-WHERE name = :name
-
--- name: schedule_put_off
-UPDATE main._wf_schedule
-SET settings = json_set(CASE WHEN json_valid(settings) AND json_type(settings) = 'object' THEN settings ELSE json_object('damaged', CAST(settings AS TEXT)) END,
-                        '$.failed', json_object('error', :error, 'at', :now, 'until', :until))
+UPDATE main._wf_schedule SET next_at = :next, last_at = coalesce(:last, last_at), skipped = skipped + :skipped
 WHERE name = :name

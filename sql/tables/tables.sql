@@ -23,9 +23,13 @@ FROM main._wf_workflow AS w LEFT JOIN main._wf_lane AS l ON l.lane = w.lane
 -- name: table_pending
 SELECT w.seq AS _n, w.id AS id, l.name AS name, w.status AS status, l.queue AS queue, l.priority AS priority,
        w.place IN (0, 1, 3) AND w.due_at <= :now AND coalesce(w.deadline_at > :now, 1)
-         AND NOT {{poisoned}} AND {{refusal}} IS NULL AS ready, w.due_at AS due_at,
+         AND NOT {{poisoned}} AND NOT {{put_off}} AND {{refusal}} IS NULL AS ready, w.due_at AS due_at,
        CASE
          WHEN w.status = 'paused' THEN 'paused'
+         WHEN {{put_off}} THEN (
+           SELECT 'failed ' || x.tries || CASE x.tries WHEN 1 THEN ' time' ELSE ' times' END || ', next try '
+                  || strftime('%Y-%m-%d %H:%M:%f', x.next_at / 1000.0, 'unixepoch') || ': ' || x.error
+           FROM main._wf_trouble AS x WHERE x.wf = w.seq)
          WHEN w.deadline_at <= :now THEN 'out of time'
          WHEN l.kind = 1 THEN coalesce(
            (SELECT 'step ' || s.name || ': ' || json_extract(s.error, '$.message') FROM main._wf_step AS s
@@ -116,7 +120,7 @@ SELECT s.rowid AS _n, s.name AS name, s.cron AS cron, json_extract(s.valid, '$.t
        json_extract(s.valid, '$.overlap') AS overlap, s.paused AS paused, s.next_at AS next_at, s.last_at AS last_at,
        {{last_firing}} AS last_id,
        s.skipped AS skipped, json_extract(s.valid, '$.start') AS start, s.created_at AS created_at,
-       json_extract(s.valid, '$.failed.error') AS error
+       (SELECT x.error FROM main._wf_trouble AS x WHERE x.wf = 0 AND x.schedule = s.name) AS error
 FROM (SELECT rowid, *, CASE WHEN json_valid(settings) THEN settings END AS valid FROM main._wf_schedule) AS s
 
 -- name: table_definitions

@@ -1,0 +1,59 @@
+#include "engine/trouble.h"
+
+namespace wf {
+namespace {
+
+constexpr size_t kMostText = 500;  // bytes of an error that are kept
+
+// The error as text, at most kMostText bytes of it, whole characters.
+string_view text_of(const Status& failed) {
+  const char* message = failed.message() != nullptr ? failed.message() : sqlite3_errstr(failed.rc());
+  string_view text(message);
+  if (text.size() <= kMostText) return text;
+  size_t size = kMostText;
+  while (size > 0 && (static_cast<unsigned char>(text[size]) & 0xc0) == 0x80) --size;
+  return part(text, 0, size);
+}
+
+Query& bind_item(Query& q, const Item& item) { return q.bind(":wf", item.workflow).bind(":schedule", item.schedule); }
+
+Status note(Db& db, const Item& item, const Status& failed, Millis now, Millis longest) {
+  Query q(db, Sql::trouble_note);
+  bind_item(q, item).bind(":now", now).bind(":longest", longest).bind(":error", text_of(failed));
+  return q.run();
+}
+
+}  // namespace
+
+bool may_be_an_items_own(const Status& failed) {
+  const int rc = failed.rc() & 0xff;
+  return rc == SQLITE_ERROR || rc == SQLITE_CONSTRAINT || rc == SQLITE_TOOBIG || rc == SQLITE_MISMATCH;
+}
+
+Status put_off(Db& db, const Item& item, Status failed, Millis now, Millis longest) {
+  if (db.autocommit() || !may_be_an_items_own(failed)) return failed;
+  const Status noted = note(db, item, failed, now, longest);
+  return noted.ok() ? Status() : static_cast<Status&&>(failed);
+}
+
+Status forget_trouble(Db& db, const Item& item, bool* had) {
+  Query q(db, Sql::trouble_forget);
+  WF_TRY(bind_item(q, item).run());
+  *had = q.changes() != 0;
+  return {};
+}
+
+Status sweep_troubles(Db& db, Millis now) {
+  {
+    Query any(db, Sql::trouble_due);  // a DELETE, also one of nothing, costs ten times as much
+    any.bind(":now", now);
+    bool row;
+    WF_TRY(any.next(&row));
+    if (!row) return {};
+  }
+  Query q(db, Sql::trouble_sweep);
+  q.bind(":now", now);
+  return q.run();
+}
+
+}  // namespace wf

@@ -1,0 +1,53 @@
+// What time has made due and cannot be done. One bad item never holds up the rest: each is done in a savepoint of its own, and one that
+// fails is noted in a table of its own (its workflow's row may be the very thing that cannot be written), put off with a growing pause,
+// and tried again. Until then everyone looks past it: claims, wf_wait, wf_ready. Fragment put_off in sql/base/fragments.sql is that rule.
+#pragma once
+
+#include "base/scope.h"
+#include "base/time.h"
+
+namespace wf {
+
+// A workflow by its number, or a schedule by its name.
+struct Item {
+  int64_t workflow = 0;
+  string_view schedule;
+};
+
+constexpr Millis kLongestPause = 300000;  // 1 s, 2 s, 4 s ... up to this
+
+// Whether an error may be the fault of one item: others (an interrupt, a failing disk) are the caller's to know.
+bool may_be_an_items_own(const Status& failed);
+
+// Notes why the item could not be done, and puts it off, by `longest` at most. `failed` comes back if it is not the item's own fault, or the
+// transaction is gone.
+Status put_off(Db& db, const Item& item, Status failed, Millis now, Millis longest);
+
+// The item was done, or was changed by someone: nothing is held against it any more. `*had`: there was something. A lane that has looked past a workflow has to
+// expect it again: lane_expect().
+Status forget_trouble(Db& db, const Item& item, bool* had);
+// Forgets what is not due any more: others have done it meanwhile.
+Status sweep_troubles(Db& db, Millis now);
+
+template <typename Act>
+Status in_savepoint(Db& db, const char* function, Act& act) {
+  WriteScope scope(db);
+  WF_TRY(scope.begin(Inline::refused, function, true));
+  WF_TRY(act());
+  return scope.commit();
+}
+
+// Does `act`, a function without arguments that returns a Status, for this item. Not `*done`: it has failed, and was put off, by `longest` at
+// most (a reference: `act` may find it out).
+template <typename Act>
+Status attempt(Db& db, const char* function, const Item& item, Millis now, Act act, const Millis& longest, bool* done) {
+  Status status = in_savepoint(db, function, act);
+  *done = status.ok();
+  return *done ? Status() : put_off(db, item, static_cast<Status&&>(status), now, longest);
+}
+template <typename Act>
+Status attempt(Db& db, const char* function, const Item& item, Millis now, Act act, bool* done) {
+  return attempt(db, function, item, now, act, kLongestPause, done);
+}
+
+}  // namespace wf

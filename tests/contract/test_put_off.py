@@ -1,0 +1,276 @@
+"""One bad item never holds up the rest: what fails when its time has come is noted, put off with a growing pause, and tried again."""
+
+import json
+import sqlite3
+import sys
+
+import pytest
+from support import BASE, sql_time
+
+
+@pytest.fixture
+def still(db):
+    db.at(0)
+    db.wf_init()
+    return db
+
+
+def refuse(db, when="new.id = 't'", error="raise(ABORT, 'no such luck')", of="UPDATE"):
+    db.execute("CREATE TRIGGER refuse BEFORE %s ON _wf_workflow WHEN %s BEGIN SELECT %s; END" % (of, when, error))
+
+
+def reason(db, id="t"):
+    return db.value("SELECT reason FROM wf_pending WHERE id = ?", id)
+
+
+def test_a_timeout_that_cannot_be_written_holds_up_no_queue(still):
+    still.wf_start("job", id="t", timeout=1, queue="other")
+    still.wf_start("job", id="e1")
+    still.wf_define("s", {"steps": [{"name": "a", "sql": "SELECT 1"}]})
+    still.wf_start("s", id="s1")
+    refuse(still)
+    still.at(2)
+    assert (still.wf_tick(), still.wf_run(), still.claim()["id"], still.claim("other")) == (0, 1, "e1", None)
+    assert (still.wf_status("t"), still.wf_status("s1"), still.wf_check()) == ("pending", "completed", None)
+
+
+@pytest.mark.parametrize("error", ["raise(ABORT, 'x')", "raise(FAIL, 'x')", "abs(-9223372036854775808)", "json('{')", "zeroblob(2000000000)"])
+def test_whatever_is_wrong_with_it(still, error):
+    still.wf_start("job", id="t", timeout=1)
+    still.wf_start("job", id="e1")
+    refuse(still, error=error)
+    still.at(2)
+    assert (still.claim()["id"], still.claim(), still.wf_wait(0)) == ("e1", None, 0)
+
+
+@pytest.mark.skipif(sys.version_info < (3, 11), reason="sqlite3.Connection.setlimit is new in Python 3.11")
+def test_a_row_longer_than_this_connection_may_write_holds_up_nothing(still):
+    still.wf_start("job", ["i" * 1000], id="t", timeout=1, headers={"h": "h" * 3000})
+    still.wf_start("job", id="e1")
+    still.at(2)
+    still.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, 3500)
+    assert still.wf_tick() == 0
+    assert (still.claim()["id"], still.claim(), still.wf_wait(0), still.wf_run()) == ("e1", None, 0, 0)
+    assert "too big" in reason(still)
+
+
+def test_a_poison_rule_that_violates_a_constraint_hides_nothing(still):
+    still.running("t", max_attempts=1)
+    still.wf_start("job", id="e1", delay=60)
+    still.execute("CREATE TABLE audit(id TEXT PRIMARY KEY, status TEXT CHECK (status <> 'failed'))")
+    still.execute("CREATE TRIGGER audit AFTER UPDATE OF status ON _wf_workflow BEGIN INSERT OR REPLACE INTO audit VALUES(new.id, new.status); END")
+    still.at(61)
+    assert still.claim()["id"] == "e1"
+    assert (still.claim(), still.wf_wait(0), still.wf_ready(), still.wf_pending()) == (None, 0, 0, 2)
+    assert "CHECK constraint failed" in reason(still)
+    assert still.value("SELECT ready FROM wf_pending WHERE id = 't'") == 0
+    still.execute("DROP TRIGGER audit")
+    still.at(62)
+    assert (still.wf_wait(0), still.wf_tick(), still.wf_status("t"), still.wf_wait(0)) == (1, 1, "failed", 0)
+    assert still.wf_check() is None
+
+
+def test_a_lost_lease_that_cannot_be_ended_by_wf_tick_is_noted_too(still):
+    still.running("t", max_attempts=1)
+    refuse(still)
+    still.at(31)
+    assert (still.wf_tick(), still.wf_tick()) == (0, 0)
+    assert reason(still) == "failed 1 time, next try %s: no such luck" % sql_time(32)
+
+
+def test_a_claim_that_cannot_be_written_hides_nothing_behind_it(still):
+    still.wf_start("job", id="t", priority=5)
+    still.wf_start("job", id="e1")
+    refuse(still)
+    assert (still.wf_wait(0), still.claim()["id"], still.claim(), still.wf_wait(0)) == (1, "e1", None, 0)
+
+
+def test_a_wait_that_cannot_be_decided_hides_nothing(still):
+    still.wf_start("job", id="t", priority=5)
+    still.wf_sleep("t", "nap", 10)
+    still.wf_start("job", id="e1", delay=10)
+    still.execute("CREATE TRIGGER refuse BEFORE UPDATE ON _wf_step WHEN new.name = 'nap' BEGIN SELECT raise(ABORT, 'no'); END")
+    still.at(11)
+    assert (still.claim()["id"], still.claim(), still.wf_wait(0), reason(still)[:6]) == ("e1", None, 0, "failed")
+
+
+@pytest.mark.parametrize("kind", ["claims", "limits", "rates", "partitions"])
+def test_every_way_to_look_for_work_passes_over_it(still, kind):
+    if kind == "limits":
+        still.wf_queue("default", concurrency=10, hold="started")
+    if kind == "rates":
+        still.wf_queue("default", rate={"limit": 1, "per": 3600})
+        still.running("r1")
+    if kind == "partitions":
+        still.wf_queue("default", partition_concurrency=1, hold="started")
+    partition = {"partition": "p"} if kind == "partitions" else {}
+    for id in ("t", "e1"):
+        still.wf_start("job", id=id, **partition)
+        if kind in ("limits", "partitions") and id == "t" or kind == "rates":
+            still.wf_sleep(id, "nap", 1)
+    if kind == "limits":
+        still.wf_queue("default", concurrency=0)
+    refuse(still)
+    still.at(2)
+    claims = [still.claim() for _ in range(3)]
+    assert "t" not in [c["id"] for c in claims if c]
+    assert still.wf_wait(0) == 0
+    assert reason(still)[:6] in ("failed", "concur", "rate l", "partit") and still.wf_check() is None
+
+
+def test_many_that_fail_in_as_many_lanes(still):
+    """More lanes than a claim puts right at once, with nothing in them but what is put off."""
+    for n in range(100):
+        still.wf_start("job%d" % n, id="t%d" % n, partition="p%d" % (n % 50), priority=1)
+    still.wf_start("job", id="e1")
+    refuse(still, "new.id GLOB 't*'")
+    assert (still.claim()["id"], still.claim(), still.wf_wait(0)) == ("e1", None, 0)
+    assert still.value("SELECT count(*) FROM wf_pending WHERE reason LIKE 'failed 1 time,%'") == 100
+    still.at(1.5)
+    assert (still.wf_wait(0), still.claim(), still.claim(), still.wf_wait(0)) == (1, None, None, 0)
+    assert still.value("SELECT count(*) FROM wf_pending WHERE reason LIKE 'failed 2 times,%'") == 100
+    still.execute("DROP TRIGGER refuse")
+    still.at(4)
+    assert len(json.loads(still.wf_claim(None, None, limit=200))) == 100
+    assert still.wf_check() is None
+
+
+def test_of_a_claim_of_many_the_bad_ones_are_missing(still):
+    for n in range(20):
+        still.wf_start("job", id="%s%d" % ("t" if n % 2 else "e", n))
+    refuse(still, "new.id GLOB 't*'")
+    claims = json.loads(still.wf_claim(None, None, limit=15))
+    assert [c["id"] for c in claims] == ["e%d" % n for n in range(0, 20, 2)]
+
+
+def test_the_pause_grows_and_is_never_longer_than_five_minutes(still):
+    still.wf_start("job", id="t", timeout=1)
+    refuse(still)
+    now, pauses = 2, []
+    for n in range(12):
+        still.at(now)
+        assert (still.wf_wait(0), still.wf_tick(), still.wf_wait(0)) == (1, 0, 0)
+        assert reason(still).startswith("failed %d time" % (n + 1))
+        ((at, next_at),) = still.rows("SELECT at, next_at FROM _wf_trouble")
+        assert at == (BASE + now) * 1000
+        pauses.append((next_at - at) / 1000)
+        still.at(now + pauses[-1] - 0.001)
+        assert (still.wf_wait(0), still.wf_tick()) == (0, 0)
+        now += pauses[-1]
+    assert pauses == [1, 2, 4, 8, 16, 32, 64, 128, 256, 300, 300, 300]
+    assert still.workflow("t")["deadline_at"] == sql_time(1)
+
+
+def test_once_it_works_it_is_forgotten(still):
+    still.wf_start("job", id="t", timeout=1)
+    refuse(still)
+    still.at(2)
+    still.wf_tick()
+    still.execute("DROP TRIGGER refuse")
+    still.at(4)
+    assert (still.wf_tick(), still.wf_status("t"), still.wf_tick()) == (1, "failed", 0)
+    assert still.rows("SELECT * FROM _wf_trouble") == []
+
+
+def test_who_names_it_hears_why_and_tries_at_once(still):
+    still.wf_start("job", id="t")
+    refuse(still)
+    assert still.claim() is None
+    with pytest.raises(Exception, match="no such luck"):
+        still.claim(None, None, id="t")
+    assert reason(still)[:6] == "failed"
+    still.execute("DROP TRIGGER refuse")
+    assert still.claim(None, None, id="t")["id"] == "t"
+    assert (still.rows("SELECT * FROM _wf_trouble"), still.wf_check()) == ([], None)
+    still.at(30)
+    assert still.wf_wait(0) == 1
+
+
+@pytest.mark.parametrize("gone", ["wf_delete('t', '{\"force\":true}')", "wf_complete('t')", "wf_cancel('t')"])
+def test_what_is_gone_by_other_means_leaves_nothing(still, gone):
+    still.wf_start("job", id="t")
+    refuse(still)
+    assert still.claim() is None
+    still.execute("DROP TRIGGER refuse")
+    still.value("SELECT " + gone)
+    still.at(2)
+    still.wf_tick()
+    assert (still.rows("SELECT * FROM _wf_trouble"), still.wf_check()) == ([], None)
+
+
+def test_a_retried_one_begins_with_a_clean_sheet(still):
+    still.wf_start("job", id="t")
+    refuse(still)
+    assert still.claim() is None
+    still.execute("DROP TRIGGER refuse")
+    still.wf_cancel("t")
+    still.wf_retry("t")
+    assert still.claim()["id"] == "t"
+
+
+def test_a_schedule_is_put_off_by_the_same_rule(still):
+    still.wf_schedule("t", "@every 10m", "job")
+    still.wf_start("job", id="e1", delay=600)
+    refuse(still, "new.id GLOB 't@*'", of="INSERT")
+    still.at(600)
+    assert (still.wf_tick(), still.claim()["id"], still.wf_wait(0)) == (0, "e1", 0)
+    assert "no such luck" in still.value("SELECT error FROM wf_schedules")
+    tries = []
+    for at in (600.9, 601, 602.9, 603, 606.9, 607, 614.9, 615):
+        still.at(at)
+        tries.append((still.wf_wait(0), still.wf_tick(), still.value("SELECT tries FROM _wf_trouble")))
+    assert tries == [(0, 0, 1), (1, 0, 2), (0, 0, 2), (1, 0, 3), (0, 0, 3), (1, 0, 4), (0, 0, 4), (1, 0, 5)]
+    still.execute("DROP TRIGGER refuse")
+    still.at(631)
+    assert (still.wf_tick(), still.value("SELECT error FROM wf_schedules"), still.wf_check()) == (1, None, None)
+
+
+def test_a_schedule_that_is_dropped_or_defined_anew_leaves_nothing(still):
+    refuse(still, "new.id GLOB '?@*'", of="INSERT")
+    for name in "ab":
+        still.wf_schedule(name, "@every 10m", "job")
+    still.at(600)
+    assert (still.wf_tick(), still.value("SELECT count(*) FROM _wf_trouble")) == (0, 2)
+    still.wf_unschedule("a")
+    still.wf_schedule("b", "@every 10m", "other")
+    assert (still.rows("SELECT * FROM _wf_trouble"), still.wf_check()) == ([], None)
+
+
+def test_a_scripted_workflow_that_cannot_go_on_holds_up_no_other(still):
+    still.wf_define("s", {"steps": [{"name": "a", "sql": "SELECT 1"}]})
+    for id in ("t", "s1", "s2"):
+        still.wf_start("s", id=id)
+    refuse(still)
+    assert (still.wf_run(), still.wf_status("s1"), still.wf_status("s2"), still.wf_status("t")) == (2, "completed", "completed", "pending")
+    assert (still.wf_run(), reason(still)) == (0, "failed 1 time, next try %s: no such luck" % sql_time(1))
+    still.execute("BEGIN")
+    still.wf_start("s", id="s3")
+    still.at(1)
+    assert (still.wf_run(), still.wf_status("s3")) == (1, "completed")
+    still.execute("COMMIT")
+    assert reason(still)[:14] == "failed 2 times"
+    with pytest.raises(Exception, match="no such luck"):
+        still.wf_run(id="t")
+    still.execute("DROP TRIGGER refuse")
+    assert (still.wf_run(id="t"), still.rows("SELECT * FROM _wf_trouble"), still.wf_check()) == (1, [], None)
+
+
+def test_the_error_is_kept_in_part_if_it_is_long(still):
+    still.wf_start("job", id="t", timeout=1)
+    still.execute("CREATE TABLE refused(x CONSTRAINT \"%s\" CHECK (x <> 1))" % ("\u00e9" * 400))
+    still.execute("CREATE TRIGGER r AFTER UPDATE ON _wf_workflow BEGIN INSERT INTO refused VALUES(1); END")
+    still.at(2)
+    assert still.wf_tick() == 0
+    assert 400 < len(still.value("SELECT CAST(error AS BLOB) FROM _wf_trouble")) <= 500
+    assert "\u00e9" in reason(still)
+
+
+def test_an_error_that_is_nobodys_fault_is_still_raised(still):
+    """What stops the call stops it: nothing is held against the workflow."""
+    still.wf_start("job", id="t", timeout=1)
+    still.at(2)
+    still.execute("PRAGMA query_only = ON")
+    with pytest.raises(Exception, match="readonly|read-only|attempt to write"):
+        still.wf_tick()
+    still.execute("PRAGMA query_only = OFF")
+    assert (still.rows("SELECT * FROM _wf_trouble"), still.wf_tick()) == ([], 1)
