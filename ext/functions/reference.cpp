@@ -64,7 +64,9 @@ void add_reference(Text& out) {
     out.add(function.flags & kWrites ? "Writes; " : "Reads; ");
     out.add(function.flags & kNotInWritingStatement ? "not inside a statement that writes, nor in a trigger (`WF_CONTEXT`)" : "also inside statements that write");
     if (function.flags & kDirectOnly) out.add("; not from triggers and views");
-    out.add(". Safe to repeat: ").add(function.repeats).add(".\n");
+    out.add(". Safe to repeat: ").add(function.repeats).add(".");
+    if (!has_prefix(function.repeats, "yes")) out.add(" Inside a larger query SQLite may make the call twice: see [calls in queries](calls-in-queries.md).");
+    out.add("\n");
     if (function.options.empty()) continue;
     out.add("\n| option | takes | meaning |\n|---|---|---|\n");
     for (const Option& option : function.options) {
