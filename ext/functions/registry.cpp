@@ -163,6 +163,8 @@ constexpr Option kRecoverOptions[] = {
 
 constexpr Option kNowOnly[] = {kNowOption};
 
+constexpr Option kCheckOptions[] = {
+    {"integrity", OptionType::choice, "SQLite's own check of the whole file: full (default), quick (without comparing tables with their indexes), none", 0, 0, "full quick none"}};
 constexpr Option kExplainOptions[] = {{"format", OptionType::choice, "text (default), or a flowchart in Mermaid's language", 0, 0, "text mermaid"}};
 
 constexpr Option kRunOptions[] = {
@@ -260,7 +262,8 @@ constexpr Function kFunctions[] = {
     {"wf_export", "id", 1, 1, "All that is stored of a workflow, as a JSON document for wf_import in another file; NULL: there is none.", 0, "yes", {}, wf_export},
     {"wf_import", "json", 1, 2, "Makes the workflow of a document of wf_export, paused, and returns its id.", kWrites | kDirectOnly | kNotInWritingStatement,
      "yes, as long as it is as it arrived; then WF_CONFLICT", kNowOnly, wf_import},
-    {"wf_check", "", 0, 0, "Looks whether the tables are as the engine leaves them: NULL, or a JSON array of {problem, where}.", kFileless, "yes", {}, wf_check},
+    {"wf_check", "", 0, 1, "Looks whether the file is sound, and the tables as the engine leaves them: NULL, or a JSON array of {problem, where}.", kFileless, "yes",
+     kCheckOptions, wf_check},
     {"wf_init", "", 0, 0, "Creates the tables if the file has none and returns their version; any first write does it too.",
      kWrites | kNotInWritingStatement, "yes", {}, wf_init},
     {"wf_config", "key [, value]", 1, 2,

@@ -129,7 +129,7 @@ Status wf_ready(Call& call) {
 
 Status wf_check(Call& call) {
   Text problems;
-  WF_TRY(check(call.db, problems));
+  WF_TRY(check(call.db, static_cast<FileCheck>(call.options.integer("integrity", 0)), problems));
   if (problems.size() != 0) return call.result_json(problems);
   call.result_null();
   return {};

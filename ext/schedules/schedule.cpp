@@ -204,7 +204,7 @@ Name id_of(string_view name, Millis time) {
   char id[255];
   size_t size = 0;
   for (const string_view piece : {part(name, 0, kMostScheduleName), string_view("@"), shown, string_view("Z")}) {
-    std::memcpy(id + size, piece.data(), piece.size());
+    if (!piece.empty()) std::memcpy(id + size, piece.data(), piece.size());
     size += piece.size();
   }
   return Name({id, size});

@@ -8,17 +8,61 @@ SELECT 'a table or index is missing', j.value
 FROM main.json_each('["_wf_lane","_wf_workflow","_wf_large","_wf_step","_wf_failure","_wf_queue","_wf_signal","_wf_event","_wf_waiter","_wf_value","_wf_stream","_wf_rate","_wf_schedule","_wf_trouble","_wf_definition","_wf_lane_open","_wf_lane_scripted","_wf_due","_wf_resumed","_wf_claim_key","_wf_limited","_wf_deadline","_wf_dedup","_wf_child","_wf_open","_wf_failure_of","_wf_signal_queue","_wf_signal_key","_wf_waiter_of","_wf_schedule_next","_wf_trouble_next"]') AS j
 WHERE NOT EXISTS (SELECT 1 FROM main.sqlite_master WHERE name = j.value)
 
+-- SQLite's own check of the file, all of it or without a look into every index.
+-- name: check_file
+SELECT 'SQLite finds the file damaged', integrity_check FROM main.pragma_integrity_check(1000, 'main') WHERE integrity_check <> 'ok'
+
+-- name: check_file_quickly
+SELECT 'SQLite finds the file damaged', quick_check FROM main.pragma_quick_check(1000, 'main') WHERE quick_check <> 'ok'
+
+-- For each of our tables a statement that finds what a column cannot hold, by its declared type and its name; a column is checked as soon as
+-- it is there. A number is one from 0, unless it says here otherwise.
+-- name: check_columns
+WITH span(name, least, most) AS (VALUES
+    ('priority', -100, 100), ('seq', 1, 9223372036854775806), ('wf', 1, NULL), ('lane', 1, NULL), ('parent', 1, NULL), ('max_attempts', 1, 1000000),
+    ('rate_per', 1, 315569519999999), ('lease', 1, 315569519999999), ('timeout', 0, 315569519999999),
+    ('paused_left', -315569519999999, 315569519999999), ('attempt', 0, 9007199254740992), ('resumed', 0, 9007199254740992),
+    ('failures', 0, 9007199254740992), ('lost', 0, 9007199254740992), ('redo', 0, 9007199254740992), ('failed', 0, 9007199254740992), ('max_failures', 1, 9007199254740992), ('attempts', 0, 9007199254740992),
+    ('again', 0, 1), ('paused', 0, 1), ('current', 0, 1), ('what', 0, 2), ('version', 1, NULL)),
+  col AS (
+    SELECT t.name AS t, i.cid, i.name, i.type, CASE WHEN i."notnull" OR i.pk THEN ''')' ELSE ''', ''null'')' END AS close,
+           CASE WHEN i.name GLOB '*_at' OR i.name IN ('at', 'next_due') THEN '-62167219200000 AND 253402300799999'
+                ELSE coalesce((SELECT least || ' AND ' || coalesce(most, 9223372036854775807) FROM span WHERE span.name = i.name), '0 AND 9223372036854775807')
+           END AS span
+    FROM main.sqlite_master AS t, main.pragma_table_info(t.name, 'main') AS i WHERE t.type = 'table' AND t.name GLOB '_wf_[a-z]*'),
+  rule AS (
+    SELECT t, cid, name, replace(CASE
+        WHEN type = 'INTEGER' THEN 'typeof("%") NOT IN (''integer' || close || ' OR "%" NOT BETWEEN ' || span
+        WHEN type = 'TEXT' THEN 'typeof("%") NOT IN (''text' || close || CASE
+          WHEN name IN ('how', 'headers', 'backoff', 'settings', 'definition')
+            THEN ' OR CASE WHEN json_valid("%") THEN json_type("%") <> ''object'' ELSE "%" IS NOT NULL END'
+          WHEN name IN ('topics', 'error') THEN ' OR ("%" IS NOT NULL AND NOT json_valid("%"))'
+          WHEN name IN ('id', 'queue', 'name', 'worker', 'claim_key', 'key', 'stream', 'workflow', 'topic', 'cron')
+            THEN ' OR "%" = '''' OR length("%") > 255 OR "%" GLOB ''*[' || char(1) || '-' || char(31) || char(127) || ']*'''
+          ELSE '' END
+        WHEN t <> '_wf_meta' THEN 'typeof("%") = ''text'' AND NOT json_valid("%")' END, '%', name) AS wrong
+    FROM col)
+SELECT 'SELECT ''a column holds what it cannot'', ''' || t || '.'' || CASE ' || group_concat('WHEN ' || wrong || ' THEN ''' || name || '''', ' ')
+       || ' END || '' where ' || max(CASE cid WHEN 0 THEN name END) || ' is '' || quote("' || max(CASE cid WHEN 0 THEN name END) || '") FROM main.' || t
+       || ' WHERE ' || group_concat('(' || wrong || ')', ' OR ')
+FROM rule WHERE wrong IS NOT NULL GROUP BY t
+
+-- What may be no id: it is looked at more closely. (255 bytes of UTF-8 may be 170 of UTF-16.)
+-- name: check_ids
+SELECT 'an id is not allowed', id FROM main._wf_workflow
+WHERE typeof(id) <> 'text' OR id = '' OR length(CAST(id AS BLOB)) > 169 OR substr(id, 1, 4) = 'run_' OR substr(id, 1, 1) = '['
+
 -- name: check_meta
 SELECT 'a setting has a wrong value', key FROM main._wf_meta
-WHERE CASE key WHEN 'schema_version' THEN typeof(value) <> 'integer' OR value < 1
+WHERE coalesce(CASE key WHEN 'schema_version' THEN typeof(value) <> 'integer' OR value < 1
                WHEN 'epoch' THEN typeof(value) <> 'integer' OR value NOT BETWEEN 1 AND 9007199254740992
                WHEN 'last_seq' THEN typeof(value) <> 'integer' OR value < 1
                WHEN 'lease' THEN typeof(value) <> 'integer' OR value < 1
                WHEN 'max_attempts' THEN typeof(value) <> 'integer' OR value < 1
                WHEN 'max_failures' THEN typeof(value) <> 'integer' OR value < 1
-               WHEN 'backoff' THEN NOT json_valid(value)
+               WHEN 'backoff' THEN CASE WHEN json_valid(value) THEN json_type(value) <> 'object' ELSE 1 END
                WHEN 'clock' THEN value NOT IN ('system', 'explicit')
-               ELSE 1 END
+               ELSE 1 END, 1)
 UNION ALL
 SELECT 'a setting is missing', j.value FROM main.json_each('["schema_version","epoch"]') AS j
 WHERE NOT EXISTS (SELECT 1 FROM main._wf_meta WHERE key = j.value)
@@ -29,17 +73,7 @@ WHERE status NOT IN ('pending', 'running', 'waiting', 'paused', 'completed', 'fa
 UNION ALL
 SELECT 'the lane does not exist', id FROM main._wf_workflow AS w WHERE NOT EXISTS (SELECT 1 FROM main._wf_lane WHERE lane = w.lane)
 UNION ALL
-SELECT 'an id is not allowed', id FROM main._wf_workflow
-WHERE typeof(id) <> 'text' OR id = '' OR length(CAST(id AS BLOB)) > 255 OR substr(id, 1, 4) = 'run_' OR substr(id, 1, 1) = '['
-UNION ALL
-SELECT 'a number or time is none', id FROM main._wf_workflow
-WHERE typeof(created_at) <> 'integer' OR typeof(updated_at) <> 'integer' OR typeof(due_at) NOT IN ('integer', 'null')
-   OR typeof(deadline_at) NOT IN ('integer', 'null') OR typeof(started_at) NOT IN ('integer', 'null') OR typeof(finished_at) NOT IN ('integer', 'null')
-   OR typeof(timeout) NOT IN ('integer', 'null') OR typeof(paused_left) NOT IN ('integer', 'null') OR typeof(lease) NOT IN ('integer', 'null')
-   OR typeof(attempt) <> 'integer' OR typeof(resumed) <> 'integer' OR typeof(failures) <> 'integer' OR typeof(lost) <> 'integer' OR typeof(failed) <> 'integer'
-   OR typeof(mark) <> 'integer' OR typeof(redo) <> 'integer' OR typeof(flags) <> 'integer' OR typeof(nonce) NOT IN ('integer', 'null')
-   OR typeof(max_attempts) NOT IN ('integer', 'null') OR typeof(max_failures) NOT IN ('integer', 'null') OR max_attempts < 1 OR max_failures < 1 OR lease < 1 OR timeout < 0 OR nonce < 1
-   OR min(attempt, resumed, failures, lost, failed, mark, redo) < 0 OR again NOT IN (0, 1) OR flags NOT BETWEEN 0 AND 31
+SELECT 'its flags are unknown', id FROM main._wf_workflow WHERE flags > 31
 UNION ALL
 SELECT 'it has ended, or has not, but its row says otherwise', id FROM main._wf_workflow
 WHERE (status IN ('completed', 'failed', 'cancelled')) <> (finished_at IS NOT NULL) OR (finished_at IS NULL) <> (place IS NOT NULL)
@@ -74,11 +108,6 @@ UNION ALL
 SELECT 'it failed without an error', id FROM main._wf_workflow AS w
 WHERE status = 'failed' AND error IS NULL AND NOT EXISTS (SELECT 1 FROM main._wf_large WHERE wf = w.seq AND what = 2)
 UNION ALL
-SELECT 'a value is not JSON', id FROM main._wf_workflow
-WHERE (typeof(input) = 'text' AND NOT json_valid(input)) OR (typeof(output) = 'text' AND NOT json_valid(output))
-   OR (typeof(error) = 'text' AND NOT json_valid(error)) OR (headers IS NOT NULL AND NOT json_valid(headers))
-   OR (backoff IS NOT NULL AND NOT json_valid(backoff))
-UNION ALL
 SELECT 'a value is stored twice', w.id FROM main._wf_workflow AS w JOIN main._wf_large AS b ON b.wf = w.seq
 WHERE CASE b.what WHEN 0 THEN w.input WHEN 1 THEN w.output WHEN 2 THEN w.error END IS NOT NULL
 UNION ALL
@@ -105,9 +134,7 @@ WHERE w.place IN (0, 1, 3) AND (l.next_due IS NULL OR l.next_due > w.due_at)
   AND NOT (l.partition <> '' AND EXISTS (SELECT 1 FROM main._wf_queue AS q WHERE q.queue = l.queue AND q.partition_concurrency IS NOT NULL))
   AND NOT EXISTS (SELECT 1 FROM main._wf_trouble AS x WHERE x.wf = w.seq AND x.next_at >= l.next_due)
 UNION ALL
-SELECT 'a lane is damaged', 'lane ' || lane FROM main._wf_lane
-WHERE typeof(queue) <> 'text' OR queue = '' OR typeof(name) <> 'text' OR name = '' OR kind NOT IN (0, 1) OR typeof(priority) <> 'integer'
-   OR typeof(next_due) NOT IN ('integer', 'null')
+SELECT 'a lane is damaged', 'lane ' || lane FROM main._wf_lane WHERE kind NOT IN (0, 1)
 
 -- name: check_steps
 SELECT 'a step belongs to no workflow', s.name FROM main._wf_step AS s WHERE NOT EXISTS (SELECT 1 FROM main._wf_workflow WHERE seq = s.wf)
@@ -116,13 +143,13 @@ SELECT 'a step has an unknown status or kind', w.id || ' ' || s.name FROM main._
 WHERE (NOT w.flags & 16 AND (s.status NOT IN ('done', 'failed', 'waiting', 'begun') OR s.kind NOT IN ('step', 'sleep', 'await', 'await_event', 'spawn', 'join')))
    OR (w.flags & 16 AND (s.status NOT IN ('done', 'failed', 'skipped', 'ready', 'waiting')
                          OR s.kind NOT IN ('sql', 'task', 'start', 'sleep', 'await', 'await_event', 'emit', 'undo')))
-   OR typeof(s.attempts) <> 'integer' OR s.attempts < 0 OR typeof(s.at) <> 'integer' OR typeof(s.due_at) NOT IN ('integer', 'null')
 UNION ALL
 SELECT 'a step does not fit its status', w.id || ' ' || s.name FROM main._wf_step AS s JOIN main._wf_workflow AS w ON w.seq = s.wf
 WHERE (s.status = 'done' AND (s.error IS NOT NULL OR s.attempts < 1)) OR (s.status = 'failed' AND s.error IS NULL)
    OR (NOT w.flags & 16 AND ((s.status <> 'done' AND s.output IS NOT NULL) OR (s.kind <> 'step' AND s.status IN ('failed', 'begun'))
                              OR (s.kind IN ('await', 'await_event', 'join') AND (s.topics IS NULL OR NOT json_valid(s.topics)))))
-   OR (typeof(s.output) = 'text' AND NOT json_valid(s.output))
+   OR (s.kind = 'step' AND (s.topics IS NOT NULL OR s.due_at IS NOT NULL))
+   OR (w.flags & 16 AND s.topics IS NULL AND s.kind <> 'undo' AND s.name GLOB '*[[]*')
 UNION ALL
 SELECT 'a wait is open, but the workflow does not wait', w.id || ' ' || s.name FROM main._wf_step AS s JOIN main._wf_workflow AS w ON w.seq = s.wf
 WHERE (s.status = 'waiting' AND NOT w.flags & 16 AND 'waiting' NOT IN (w.status, coalesce(w.paused_from, '')))
@@ -150,8 +177,8 @@ UNION ALL
 SELECT 'a stream has a gap', stream FROM main._wf_stream GROUP BY wf, stream HAVING min(offset) <> 0 OR max(offset) <> count(*) - 1
 UNION ALL
 SELECT 'someone is listed as waiting who does not wait', topic FROM main._wf_waiter AS x
-WHERE NOT EXISTS (SELECT 1 FROM main._wf_step WHERE wf = x.wf AND CASE WHEN x.step = '' THEN status = 'waiting' AND kind IN ('await_event', 'join')
-                                                                        ELSE name = x.step AND status IN ('ready', 'waiting') END)
+WHERE CASE WHEN x.step <> '' THEN NOT EXISTS (SELECT 1 FROM main._wf_step WHERE wf = x.wf AND name = x.step AND status IN ('ready', 'waiting'))
+           ELSE NOT EXISTS (SELECT 1 FROM main._wf_step WHERE status = 'waiting' AND wf = x.wf AND kind IN ('await_event', 'join')) END
 UNION ALL
 SELECT 'an event is waited for, but the wait is not listed', w.id FROM main._wf_step AS s JOIN main._wf_workflow AS w ON w.seq = s.wf, main.json_each(s.topics) AS t
 WHERE s.status = 'waiting' AND s.kind = 'await_event' AND json_valid(s.topics)

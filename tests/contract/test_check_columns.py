@@ -1,0 +1,89 @@
+"""wf_check finds what no column can hold, in every column there is: whatever cannot be told from a right value is listed here."""
+
+import sqlite3
+import sys
+from pathlib import Path
+
+import pytest
+
+from support import open_database
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "corners"))
+from damage import build, columns_of  # noqa: E402
+
+HALF = '{"n":'
+TEXTS = ["", " ", HALF, "x"]
+WORDS = {"status", "kind", "paused_from", "ending", "hold"}                  # one of a few words
+OBJECTS = {"how", "headers", "backoff", "settings", "definition"}
+JSON = OBJECTS | {"topics", "error"}
+NAMES = {"id", "queue", "name", "worker", "claim_key", "key", "stream", "workflow", "topic", "cron"}
+SIGNED = {"priority", "paused_left"}
+# Large, and random or counted by others: of these any number may be.
+LARGE = {"n", "nonce", "closed_nonce", "concurrency", "worker_concurrency", "partition_concurrency", "rate_limit", "skipped", "mark", "version"}
+
+
+def is_time(name):
+    return name.endswith("_at") or name in ("at", "next_due")
+
+
+def cannot_be(name, type):
+    """The damages that the column must not hide."""
+    if type == "INTEGER":
+        wrong = TEXTS + [b"\x00"]
+        if not is_time(name) and name not in SIGNED:
+            wrong.append(-1)
+        if name not in LARGE:
+            wrong.append(2**63 - 1)
+        return wrong
+    if type == "TEXT":
+        if name in WORDS:
+            return TEXTS + [b"\x00", -1]
+        return [b"\x00"] + (TEXTS if name in JSON else [""] if name in NAMES else []) + ([-1, "[]"] if name in OBJECTS else [])
+    return TEXTS
+
+
+@pytest.fixture(scope="module")
+def sound():
+    db = open_database(":memory:")
+    build(db)
+    assert db.wf_check() is None
+    yield db
+    db.close()
+
+
+def tables():
+    db = open_database(":memory:")
+    db.wf_init()
+    names = db.column("SELECT name FROM sqlite_master WHERE type = 'table' AND name GLOB '_wf_*' ORDER BY name")
+    db.close()
+    return names
+
+
+@pytest.mark.parametrize("table", tables())
+def test_what_a_column_cannot_hold_is_found(sound, table):
+    db = sound
+    hidden = []
+    for name, type in db.rows("SELECT name, type FROM pragma_table_info(?)", table):
+        if table == "_wf_meta":
+            continue  # by the key: test_check.py
+        for value in cannot_be(name, type):
+            db.execute("BEGIN")
+            try:
+                changed = db.execute("UPDATE OR IGNORE %s SET %s = ? WHERE %s IS NOT ?" % (table, name, name), (value, value)).rowcount
+            except sqlite3.IntegrityError:
+                changed = 0  # no integer for a rowid
+            if changed > 0 and db.wf_check(integrity="none") is None:
+                hidden.append((name, value))
+            db.execute("ROLLBACK")
+    assert hidden == []
+    assert columns_of(db, table)
+
+
+@pytest.mark.parametrize("key", ["lease", "max_attempts", "epoch", "schema_version", "last_seq", "backoff", "clock"])
+@pytest.mark.parametrize("value", [None, "", " ", HALF, b"\x00", -1, "x"])
+def test_what_a_setting_cannot_be_is_found(sound, key, value):
+    sound.execute("BEGIN")
+    sound.execute("INSERT OR REPLACE INTO _wf_meta(key, value) VALUES (?, ?)", (key, value))
+    found = sound.wf_check(integrity="none")
+    sound.execute("ROLLBACK")
+    assert found is not None and key in found

@@ -1,0 +1,47 @@
+"""What is stored is input: every column of every table damaged, one after the other, and rows at random, by damage.py in processes of their own.
+
+A crash, a hang or a transaction left open fails, and so does any report of a sanitizer. Errors of the calls are fine. Columns and tables are
+those that the file has, so that a new one comes in by itself.
+"""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from support import open_database
+
+DEEP = bool(os.environ.get("WFEXT_DEEP"))
+SLOW = bool(os.environ.get("WFEXT_SANITIZE"))
+SHARE = "1" if DEEP else "0.08" if SLOW else "0.25"
+
+
+def tables():
+    db = open_database(":memory:")
+    db.wf_init()
+    names = db.column("SELECT name FROM sqlite_master WHERE type = 'table' AND name GLOB '_wf_*' ORDER BY name")
+    db.close()
+    return names
+
+
+def run(*arguments):
+    program = Path(__file__).with_name("damage.py")
+    done = subprocess.run([sys.executable, str(program), *arguments], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+                          errors="replace", timeout=36000 if DEEP else 1200)
+    assert done.returncode == 0, "exit code %d after: %s" % (done.returncode, done.stdout[-3000:])
+
+
+ALL = tables()
+
+
+# A few tables a process, so that a failure names few, and several can run at a time.
+@pytest.mark.parametrize("some", [ALL[i::4] for i in range(4)], ids="-".join)
+def test_any_value_in_any_column(some):
+    run("columns", SHARE, *some)
+
+
+@pytest.mark.parametrize("seed", range(40 if DEEP else 2))
+def test_random_values_in_random_rows(seed):
+    run("fuzz", SHARE, str(seed), "500" if DEEP else "30" if SLOW else "80")
