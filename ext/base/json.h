@@ -45,8 +45,11 @@ inline bool valid(string_view text) { return static_cast<bool>(check(text)); }
 // (escapes) do not matter. False on a failed allocation, with `*failed` set.
 bool same(Checked a, Checked b, bool* failed);
 
-// Appends the text of a JSON string to `out`; of anything else nothing.
+// Appends the text of a JSON string to `out`; of anything else nothing. Half of a surrogate pair ("\ud83d"), which no text has, becomes bytes that
+// are no UTF-8, so that a name with it is refused like one of such bytes, and two that differ in it differ.
 void unquote(Checked string, Text& out);
+// The same for SQL statements and for people: half of a pair becomes U+FFFD.
+void unquote_shown(Checked string, Text& out);
 // Appends `text` as a JSON string; a byte that is not UTF-8 becomes U+FFFD.
 void quote(string_view text, Text& out);
 

@@ -21,7 +21,7 @@ inline string_view trim(string_view text) {
   return part(text, from, to - from);
 }
 
-// Reads the characters of a valid JSON string, with its quotes, one after the other, escapes resolved (an unpaired surrogate becomes U+FFFD).
+// Reads the characters of a valid JSON string, with its quotes, one after the other, escapes resolved (half of a surrogate pair becomes the three bytes that it would be in UTF-8, which is none).
 class Characters {
  public:
   explicit Characters(string_view quoted) : text_(part(quoted, 1, quoted.size() - 2)) {}

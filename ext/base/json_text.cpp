@@ -63,7 +63,6 @@ bool Characters::next(string_view* out) {
           at_ += 6;
         }
       }
-      if (point >= 0xd800 && point < 0xe000) point = 0xfffd;
       break;
     default: point = static_cast<unsigned char>(escaped);
   }
@@ -75,6 +74,12 @@ void unquote(Checked string, Text& out) {
   if (!string.is(Kind::string)) return;
   Characters characters(string.text());
   for (string_view next; characters.next(&next);) out.add(next);
+}
+
+void unquote_shown(Checked string, Text& out) {
+  if (!string.is(Kind::string)) return;
+  Characters characters(string.text());
+  for (string_view next; characters.next(&next);) out.add(utf8_length(next) != 0 ? next : string_view("\xef\xbf\xbd"));
 }
 
 void quote(string_view text, Text& out) {

@@ -181,7 +181,7 @@ Status bind_row(Query& q, const Part& part, json::Checked row, string_view where
   for (json::Members m(row); m.next();) {
     Text place;
     place.add(where).add('.');
-    json::unquote(m.key(), place);
+    json::unquote_shown(m.key(), place);
     if (!place.ok()) return Status::no_memory();
     Columns c(part);
     uint64_t bit = 1;

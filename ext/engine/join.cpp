@@ -89,6 +89,11 @@ Status join_topics(Db& db, const Workflow& w, string_view given, Text& out) {
   return out.ok() ? Status() : Status::no_memory();
 }
 
+Status check_any(string_view ids) {
+  if (json::Elements(json::check(ids)).next()) return {};
+  return Status::error(Code::invalid, "a join of none with mode any waits for what cannot be: give ids, or spawn a child before it");
+}
+
 Status tell_joins(Db& db, int64_t seq, Millis now) {
   Text topic;
   topic.add('w').add_integer(seq);

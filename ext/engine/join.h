@@ -11,6 +11,9 @@ Status check_join(Db& db, const Workflow& w, string_view ids);
 // The ids of a join; none given stands for the children spawned so far.
 Status join_topics(Db& db, const Workflow& w, string_view given, Text& out);
 
+// WF_INVALID if there is none of which any one could end.
+Status check_any(string_view ids);
+
 // Looks whether all of them have ended, or any one; `output` is the outcome.
 Status decide_join(Db& db, int64_t seq, const WaitRow& row, bool* satisfied, Text& output);
 

@@ -54,8 +54,12 @@ Status register_waiters(Db& db, int64_t seq, const WaitRow& row) {
 // A wait that is not there yet: satisfied at once, or opened.
 Status open(Db& db, const Handle& handle, Workflow& w, const Wait& args, Millis now, bool* ready, Text& output, Millis* due) {
   Text topics;
-  if (args.kind == WaitKind::join) WF_TRY(join_topics(db, w, args.topics, topics));
-  else topics.add(args.topics);
+  if (args.kind == WaitKind::join) {
+    WF_TRY(join_topics(db, w, args.topics, topics));
+    if (args.any) WF_TRY(check_any(topics.view()));
+  } else {
+    topics.add(args.topics);
+  }
   WaitRow row{args.step, args.kind, 0, topics.view(), kNoTime, args.any, args.outputs};
   if (args.until != kNoTime) row.due = args.until;
   else if (args.timeout != kNoTime) row.due = later(now, args.timeout);

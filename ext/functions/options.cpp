@@ -135,7 +135,7 @@ Status Options::parse(std::span<const Option> described, string_view text) {
     while (i < described.size() && !m.key_is(described[i].name)) ++i;
     if (i == described.size()) {
       Text key, allowed;
-      json::unquote(m.key(), key);
+      json::unquote_shown(m.key(), key);
       for (const Option& option : described) allowed.add(allowed.size() != 0 ? ", " : "").add(option.name);
       return Status::error(Code::invalid, "there is no option \"%.*s\"; allowed are %.*s", WF_SV(excerpt(key.view())), WF_SV(allowed.view()));
     }

@@ -2,6 +2,7 @@
 
 #include "base/json.h"
 #include "engine/children.h"
+#include "engine/join.h"
 #include "engine/event.h"
 #include "engine/signal.h"
 #include "engine/wait.h"
@@ -110,6 +111,7 @@ Status wf_join(Call& call) {
   }
   args.topics = ids.view();
   args.any = call.options.integer("mode", 0) == 1;
+  if (args.any && !args.topics.empty()) WF_TRY(check_any(args.topics));
   args.outputs = call.options.boolean("outputs", true);
   args.timeout = call.options.integer("timeout", kNoTime);
   return run_wait(call, args);

@@ -54,7 +54,7 @@ Status bind_json(sqlite3_stmt* statement, int i, json::Checked json, Facts& fact
       return bind_real(statement, i, written, facts, rc);
     }
     case json::Kind::string:
-      json::unquote(json, text);
+      json::unquote_shown(json, text);
       *rc = text.ok() ? bind_text(statement, i, text.view()) : SQLITE_NOMEM;
       return {};
     case json::Kind::object:
@@ -133,7 +133,7 @@ Status bind_one(sqlite3_stmt* statement, int i, const Parameter& p, const Bindin
       if (p.member.empty()) {
         return bind_json(statement, i, json::check(text.view()), facts, rc);
       }
-      if (const json::Checked item = json::check(text.view()); item.is(json::Kind::string)) json::unquote(item, inner);
+      if (const json::Checked item = json::check(text.view()); item.is(json::Kind::string)) json::unquote_shown(item, inner);
       else inner.add(text.view());
       value = Value::text(inner.view());
       break;

@@ -50,7 +50,8 @@ class DefinitionReader {
     const string_view inside = part(json.text(), 1, json.text().size() - 2);
     if (inside.find('\\') == string_view::npos) return inside;
     Text text;
-    json::unquote(json, text);
+    json::unquote_shown(json, text);
+    has_half_ = has_half_ || is_half_pair(json);
     if (!text.ok()) {
       failed_ = true;
       return inside;
@@ -59,6 +60,14 @@ class DefinitionReader {
     const string_view kept(free_, text.size());
     free_ += text.size();
     return kept;
+  }
+
+  // Whether it holds half of a surrogate pair, which no text has.
+  bool is_half_pair(json::Checked json) {
+    Text text;
+    json::unquote(json, text);
+    failed_ = failed_ || !text.ok();
+    return !is_utf8(text.view());
   }
 
   // A key of an object as users see it: "sql", within an undo "undo.sql".
@@ -76,7 +85,7 @@ class DefinitionReader {
       while (i < std::size(kKeys) && !(m.key_is(kKeys[i].name) && kKeys[i].allowed(where))) ++i;
       Text path;
       path.add(within);
-      json::unquote(m.key(), path);
+      json::unquote_shown(m.key(), path);
       failed_ = failed_ || !path.ok();
       if (i == std::size(kKeys)) {
         if (where != kUnknownStep || !is_key_of_some_step(m)) unknown(n, where, path.view());
@@ -114,7 +123,9 @@ class DefinitionReader {
   void value(const DefinitionKey& kind, json::Checked json, char where, int64_t n, const char* within, ScriptStep* out) {
     const json::Kind is = json.kind();
     // The names in `after` are unescaped when all steps are known: link_to().
+    has_half_ = false;
     const string_view text = is == json::Kind::string && kind.key != Key::after ? unescaped(json) : string_view();
+    if (has_half_) return wrong(n, within, kind.name, "text, without half of a surrogate pair", json);
     Script& script = where == kInUndo ? out->undo : *out;
     int64_t number = 0;
     if (kind.key == Key::steps) saw_steps_ = true;
@@ -306,6 +317,7 @@ class DefinitionReader {
   json::Checked steps_, after_of_step_;
   string_view output_;
   List<json::Checked> after_json_;
+  bool has_half_ = false;  // of the string that was unescaped last
   bool saw_steps_ = false, some_go_back_ = false, failed_ = false;
 };
 

@@ -74,9 +74,9 @@ Status go_on(Attempt& a, bool items, int64_t* next) {
 // What an error says in words: its message, if it has one.
 void add_cause(string_view text, Text& out) {
   const json::Checked error = json::check(text);
-  if (error.is(json::Kind::string)) return json::unquote(error, out);
+  if (error.is(json::Kind::string)) return json::unquote_shown(error, out);
   for (json::Members m(error); m.next();) {
-    if (m.key_is("message") && m.value().is(json::Kind::string)) return json::unquote(m.value(), out);
+    if (m.key_is("message") && m.value().is(json::Kind::string)) return json::unquote_shown(m.value(), out);
   }
   out.add(text);
 }

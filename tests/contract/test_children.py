@@ -405,3 +405,20 @@ def test_a_cancel_reaches_children_through_workflows_that_have_not_ended(db):
     db.wf_complete("w1/over")
     assert db.wf_cancel("w1") == 1
     assert [db.wf_status(id) for id in ("w1/open", "w1/open/below", "w1/over", "w1/over/below")] == ["cancelled", "cancelled", "completed", "pending"]
+
+
+# ---- A join of none ----------------------------------------------------------------------------------------------------
+def test_a_join_of_none_with_mode_any_is_refused(db):
+    db.wf_start("job", id="w1")
+    with wf_error("WF_INVALID", "mode any"):
+        db.wf_join("w1", "j", "[]", mode="any")
+    with wf_error("WF_INVALID", "mode any"):
+        db.wf_join("w1", "j", None, mode="any")
+    with wf_error("WF_INVALID", "mode any"):
+        db.wf_join("nobody", "j", "[ ]", mode="any")
+    assert db.rows("SELECT * FROM wf_steps") == [] and db.wf_status("w1") == "pending"
+    db.wf_spawn("w1", "a", "child")
+    assert db.wf_join("w1", "j", None, mode="any") is None
+    db.wf_delete("w1/a", force=True)
+    assert json.loads(db.wf_join("w1", "j", None, mode="any")) == []  # it was one of some, and none is left
+    assert json.loads(db.wf_join("w1", "all", "[]")) == []

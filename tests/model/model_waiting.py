@@ -191,10 +191,14 @@ class Waiting:
         if ids is not None and not (isinstance(ids, str) and ids.startswith("[")):
             raise arg.invalid("ids are a JSON array")
         ids = None if ids is None else arg.names_text(ids)
+        if ids == [] and given["mode"] == "any":
+            raise arg.invalid("a join of none with mode any")
 
         def open(w, now):
             spawned = sorted((s for s in w.steps.values() if s.kind == "spawn"), key=lambda s: s.order)
             topics = [json.loads(s.output) for s in spawned] if ids is None else ids
+            if not topics and given["mode"] == "any":
+                raise arg.invalid("a join of none with mode any")
             if ids is not None and w.id in ids:
                 raise arg.invalid("it cannot wait for itself")
             for id in ids or []:
