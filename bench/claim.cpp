@@ -66,7 +66,7 @@ void partition_at_limit(Fixture& f, int64_t n) {
   f.copy("full", n - claimable(n), due_at("i"));
   f.engine("SELECT wf_claim(NULL, 'other', '{\"lease\":\"10h\"}')");
   f.engine(start("free", ",\"partition\":\"free\""));
-  f.copy("free", claimable(n), due_at("1000 + i"), true);
+  f.copy("free", claimable(n), due_at("1000 + i"), "p");
 }
 
 void all_expired(Fixture& f, int64_t n) {
@@ -77,7 +77,24 @@ void all_expired(Fixture& f, int64_t n) {
 
 void all_partitions(Fixture& f, int64_t n) {
   f.engine(start("one", ",\"partition\":\"p0\""));
-  f.copy("one", n, due_at("i"), true);
+  f.copy("one", n, due_at("i"), "p");
+}
+
+// A tenth as many partitions as workflows; all but a hundredth are full, or their time is to come.
+void mostly_full(Fixture& f, int64_t n) {
+  const int64_t half = n / 20;
+  f.engine("SELECT wf_queue('default', '{\"partition_concurrency\":1}')");
+  f.engine(start("held", ",\"partition\":\"full\""));
+  f.engine("SELECT wf_claim(NULL, 'other', '{\"lease\":\"10h\"}')");
+  f.engine(start("blocked", ",\"partition\":\"full\""));
+  f.engine("SELECT wf_claim()");  // finds it full
+  const std::string lanes = std::to_string(f.db().integer("SELECT max(lane) FROM _wf_lane"));
+  f.copy("held", half, {{"limited", "'default' || char(31) || 'f' || i"}}, "f");
+  f.copy("blocked", half, {{"lane", lanes + " + i"}});
+  f.engine("SELECT wf_start('work', '{\"n\":1}', '{\"id\":\"asleep\",\"partition\":\"asleep\",\"delay\":\"10h\"}')");
+  f.copy("asleep", half, {{"due_at", "t.due_at + " + shuffled(half)}}, "s");
+  f.engine(start("ready"));
+  f.copy("ready", claimable(n), due_at("1000 + i"));
 }
 
 void names_filter(Fixture& f, int64_t n) {
@@ -95,6 +112,7 @@ constexpr Mix kMixes[] = {
     {"one partition at its limit", "{}", true, partition_at_limit},
     {"all leases expired", "{}", true, all_expired},
     {"all in different partitions", "{}", true, all_partitions},
+    {"partitions, 99 % full or not due", "{}", true, mostly_full},
     {"a names filter", R"({"names":["rare"]})", true, names_filter},
 };
 

@@ -43,20 +43,21 @@ Fixture::Fixture(const Run& run, const std::string& file)
   db_.exec("SELECT wf_init()");
 }
 
-int64_t Fixture::copy(const std::string& id, int64_t count, const Changes& changes, bool own_lane) {
+int64_t Fixture::copy(const std::string& id, int64_t count, const Changes& changes, const std::string& lanes) {
   int64_t last = db_.integer("SELECT max(seq) FROM _wf_workflow");
   std::string seq = "(" + std::to_string(last) + " + i)";
   Changes all = changes;
   all.emplace_back("seq", seq);
   all.emplace_back("id", "printf('%08x-%04x-7000-8000-%012x', " + seq + " >> 16, " + seq + " & 65535, i)");
   db_.exec("BEGIN");
-  if (own_lane) {
+  if (!lanes.empty()) {
     std::string lane = std::to_string(db_.integer("SELECT max(lane) FROM _wf_lane")), due = "t.next_due";
     for (auto& [column, sql] : changes) {
       if (column == "due_at") due = sql;
     }
     auto [names, values] =
-        columns(db_, "_wf_lane", {{"lane", lane + " + i"}, {"partition", "'p' || i"}, {"next_due", due}});
+        columns(db_, "_wf_lane", {{"lane", lane + " + i"}, {"partition", quoted(lanes) + " || i"}, {"turn", "t.turn + i"},
+                                      {"next_due", "CASE line WHEN 2 THEN " + due + " ELSE t.next_due END"}});
     db_.exec("INSERT INTO _wf_lane(" + names + ") SELECT " + values + " FROM " + numbers(count) +
              ", (SELECT l.*, due_at FROM _wf_lane l JOIN _wf_workflow USING(lane) WHERE id = " + quoted(id) + ") t");
     all.emplace_back("lane", lane + " + i");
@@ -64,7 +65,7 @@ int64_t Fixture::copy(const std::string& id, int64_t count, const Changes& chang
   auto [names, values] = columns(db_, "_wf_workflow", all);
   db_.exec("INSERT INTO _wf_workflow(" + names + ") SELECT " + values + " FROM " + numbers(count) +
            ", (SELECT * FROM _wf_workflow WHERE id = " + quoted(id) + ") t");
-  if (!own_lane) lower_lanes();
+  if (lanes.empty()) lower_lanes();
   db_.exec("COMMIT");
   return last + 1;
 }

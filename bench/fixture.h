@@ -28,9 +28,9 @@ class Fixture {
   void engine(const std::string& sql) { db_.exec(sql); }
 
   // `count` copies of the workflow `id`, in start order behind all that is there; returns the seq of the first. Their
-  // ids are like UUIDs of version 7: 36 characters, ascending. `own_lane`: every copy gets a copy of the lane too, in
-  // the partition p1, p2, ...
-  int64_t copy(const std::string& id, int64_t count, const Changes& changes, bool own_lane = false);
+  // ids are like UUIDs of version 7: 36 characters, ascending. `lanes`: every copy gets a copy of the lane too, in
+  // the partition p1, p2, ..., where that is "p"; its turn comes behind that of the original.
+  int64_t copy(const std::string& id, int64_t count, const Changes& changes, const std::string& lanes = "");
 
   // Gives the steps of the workflow `id` to `count` copies as well, from the one with the seq `first` on.
   void copy_steps(const std::string& id, int64_t first, int64_t count);

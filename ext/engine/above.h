@@ -33,6 +33,8 @@ struct Kind {
   Status (*drop_steps)(Db& db, const Workflow& workflow, int64_t n);
   // Copies the steps to the workflow `seq`; `n`: up to this one, or kNoStep.
   Status (*fork_steps)(Db& db, const Workflow& workflow, int64_t seq, int64_t n);
+  // The last workflow of a lane has gone, and the lane is about to.
+  Status (*emptied)(Db& db, int64_t lane);
 };
 constexpr int64_t kNoStep = -1;
 

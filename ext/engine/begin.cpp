@@ -122,6 +122,7 @@ Status resolve_step(Db& db, string_view id, string_view step, Verdict verdict, c
     Query q(db, Sql::begin_done);
     q.bind(":seq", w.seq).bind(":step", step).bind(":now", time).bind(":output", value);
     WF_TRY(q.run());
+    WF_TRY(update(db, Sql::lease_progressed, w, step, time));
   } else {
     WF_TRY(update(db, Sql::begin_retry, w, step, time));  // by no claim: the next wf_begin goes
   }

@@ -59,7 +59,7 @@ Status claim_one(Db& db, const Claim& args, Millis now, Text& out, int64_t* coun
   // Who names it wants it now, and hears why it fails.
   bool was_put_off, taken;
   WF_TRY(forget_trouble(db, {w.seq, {}}, &was_put_off));
-  if (was_put_off) WF_TRY(lane_expect(db, w.lane, w.due_at));
+  if (was_put_off) WF_TRY(lane_expect(db, w.lane, w.due_at, now));
   WF_TRY(take_or_end(db, args, w, now, &taken));
   if (!taken) {
     WF_TRY(load(db, handle, &w));
@@ -75,7 +75,7 @@ Status claim_next(Db& db, const Claim& args, bool careful, Millis now, StaleLane
     Candidate best;
     WF_TRY(look_for_work(db, args, now, &best, stale));
     if (stale->full()) {
-      WF_TRY(stale->settle(db));
+      WF_TRY(stale->settle(db, now));
       continue;
     }
     *found = best.found();
@@ -126,7 +126,7 @@ Status claim_up_to(Db& db, const Claim& args, int64_t limit, bool careful, const
     }
     ++*count;
   }
-  if (*count != 0) WF_TRY(stale.settle(db));
+  if (*count != 0) WF_TRY(stale.settle(db, time));
   return scope.commit();
 }
 

@@ -1,4 +1,15 @@
 // The order of claims: which workflow comes next, and whether there is any.
+//
+// 1. Priority, strictly. Across the queues that a claim names this is first too; the rest is decided within each queue, and then again by 3.
+// 2. The turn of the partition (lane.h): of those that have something to give now, to this claim, the one that was served longest ago. Whatever
+//    is claimed is a turn, be it new or resumed, by order or by id.
+// 3. Rank: what was begun goes on (woken, or its lease was lost or recovered once), before what is new (started, or to be retried), before what
+//    was released or lost once more without a step since: what is given back or lost again and again keeps nothing else from its turn.
+// 4. Due time, then start order.
+//
+// A partition that has nothing to give (full, the filters leave nothing) is passed over and keeps its turn. What a claim looks at on its way is
+// bounded: lanes of full partitions are closed, each once until it is opened, those whose time is to come are not met at all. Only lanes of names or
+// versions that the claim does not want are walked.
 #pragma once
 
 #include "base/json.h"
@@ -23,19 +34,25 @@ struct Claim {
 struct Candidate {
   int64_t seq = 0;
   int64_t priority = INT64_MIN;
+  int64_t turn = 0;  // of its partition; 0 where that is decided
+  int64_t rank = 0;
   Millis due = 0;
+  int64_t lane = 0;
 
   bool found() const { return seq != 0; }
+  bool has_priority_over(int64_t other) const { return found() && priority > other; }
   // Whether it comes before `other` in the order of claims.
   bool before(const Candidate& other) const {
     if (!other.found()) return true;
     if (priority != other.priority) return priority > other.priority;
+    if (turn != other.turn) return turn < other.turn;
+    if (rank != other.rank) return rank < other.rank;
     return due != other.due ? due < other.due : seq < other.seq;
   }
 };
 
-// Lanes met that promised something due and had nothing: their next_due is put right afterwards. It is a write, and a claim that finds
-// nothing should not write; so that is done along with one that does, or once there are too many of them.
+// Lanes met that promised something due and had nothing: they are put right afterwards. It is a write, and a claim that finds nothing should
+// not write; so that is done along with one that does, or once there are too many of them.
 class StaleLanes {
  public:
   // Without `writes` nothing may be put right at all: someone only looks.
@@ -44,8 +61,8 @@ class StaleLanes {
   void add(int64_t lane) {
     if (count_ < std::size(lanes_)) lanes_[count_++] = lane;
   }
-  Status settle(Db& db) {
-    for (size_t i = 0; i < count_; ++i) WF_TRY(lane_settle(db, lanes_[i]));
+  Status settle(Db& db, Millis now) {
+    for (size_t i = 0; i < count_; ++i) WF_TRY(lane_settle(db, lanes_[i], now));
     count_ = 0;
     return {};
   }

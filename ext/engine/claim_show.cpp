@@ -81,6 +81,7 @@ Status show_claim(Db& db, const Claim& args, int64_t seq, Text& out) {
   out.add(",\"headers\":").add(q.is_null(12) ? "null" : q.text(12));
   add_name_or_null("parent", q.text(13), out);
   add_time_or_null("scheduled_at", q, 14, out);
+  out.add(",\"wake\":\"").add(wake_name(wake_of(q.integer(16)))).add('"');
   if (args.steps) WF_TRY(show_steps(db, seq, out));
   out.add('}');
   return check_size(db, out, q.text(0));

@@ -31,7 +31,7 @@ Status new_nonce(Db& db, const Workflow& w, int64_t* nonce) {
 }
 
 // Leases the workflow; it is due, and whoever held it has lost it.
-Status take(Db& db, const Claim& args, const Workflow& w, const InARow& row, Millis now) {
+Status take(Db& db, const Claim& args, const Workflow& w, const InARow& row, bool lost_before, Millis now) {
   QueueSettings settings;
   WF_TRY(read_queue(db, w.queue.view(), &settings));
   Millis lease;
@@ -47,13 +47,13 @@ Status take(Db& db, const Claim& args, const Workflow& w, const InARow& row, Mil
   {
     Query q(db, Sql::claim_take);
     q.bind(":seq", w.seq).bind(":now", now).bind(":due", later(now, lease)).bind(":lease", lease).bind(":nonce", nonce);
-    q.bind(":place", static_cast<int64_t>(w.flags & kManual ? Place::not_offered : Place::leased));
+    q.bind(":place", static_cast<int64_t>(w.flags & kManual ? Place::not_offered : lost_before ? Place::leased_again : Place::leased));
     q.bind_name(":worker", args.worker).bind_name(":key", args.key).bind(":again", int64_t{again}).bind(":lost", row.lost).bind(":failures", row.failures).bind(":lost_now", int64_t{w.is_claimed()});
     q.bind(":limits", int64_t{settings.has_limits()}).bind(":until_end", int64_t{settings.has_limits() && settings.until_end});
     WF_TRY(q.run());
   }
   if (again) WF_TRY(count_rate(db, w.queue.view(), settings, now));
-  return lane_moved(db, w);
+  return lane_served(db, w, now);
 }
 
 }  // namespace
@@ -78,6 +78,7 @@ Status take_or_end(Db& db, const Claim& args, const Workflow& w, Millis now, boo
     if (!satisfied) return {};
   }
   InARow row{w.failures, w.lost};
+  bool lost_before = w.wake == Wake::recover;
   if (w.is_claimed()) {
     WF_TRY(in_a_row(db, w, &row));
     ++row.lost;
@@ -85,9 +86,14 @@ Status take_or_end(Db& db, const Claim& args, const Workflow& w, Millis now, boo
     WF_TRY(policy_of(db, w, &policy));
     if (row.lost >= policy.max_attempts) return poison(db, w, row.lost, now);
     WF_TRY(note_lost_lease(db, w, now));
+    lost_before = true;
+  } else if (w.lost != 0 && !lost_before) {
+    InARow now_in_a_row;
+    WF_TRY(in_a_row(db, w, &now_in_a_row));
+    lost_before = now_in_a_row.lost != 0;
   }
   *taken = true;
-  return take(db, args, w, row, now);
+  return take(db, args, w, row, lost_before, now);
 }
 
 }  // namespace wf

@@ -24,24 +24,28 @@ struct Line {
   string_view call;
   Millis due;
   bool again;              // the next claim starts a new attempt
+  Wake wake;
   bool failed = false;     // one failure more
   bool in_a_row = false;   // of the workflow itself: w has the number of them
 };
 
 Status back_in_line(Db& db, const Handle& handle, const Workflow& w, const Line& line, Millis now) {
-  WF_TRY(lane_expect(db, w.lane, line.due));
+  WF_TRY(lane_expect(db, w.lane, line.due, now));
   {
     Text closed;
     closed.add(line.call).add(":pending");
     Query q(db, Sql::complete_back_in_line);
     q.bind(":seq", w.seq).bind(":due", line.due).bind(":now", now).bind(":failures", w.failures).bind(":lost", w.lost);
     q.bind(":failed", int64_t{line.failed}).bind(":in_a_row", int64_t{line.in_a_row});
-    q.bind(":place", static_cast<int64_t>(w.line(line.again))).bind(":again", int64_t{line.again});
+    const Place place = w.line(line.again);
+    // What is given back stands behind new work, or whoever gives it back would get it again at once.
+    const bool behind = line.wake == Wake::release && place == Place::to_resume;
+    q.bind(":place", static_cast<int64_t>(behind ? Place::released : place)).bind(":again", int64_t{line.again}).bind(":wake", static_cast<int64_t>(line.wake));
     q.bind(":closed_nonce", handle.is_token ? handle.nonce : 0).bind(":closed", closed.view());
     if (!closed.ok()) return Status::no_memory();
     WF_TRY(q.run());
   }
-  return lane_moved(db, w);
+  return lane_moved(db, w, now);
 }
 
 // The failures of the step that failed, this one included, and how many of it are allowed. Writes nothing.
@@ -128,7 +132,7 @@ Status fail(Db& db, const Handle& handle, const Failure& failure, const Now& now
   if (failure.delay != kNoTime) due = later(time, failure.delay);
   if (failure.at != kNoTime) due = failure.at;
   *result = State::pending;
-  WF_TRY(back_in_line(db, handle, w, {"fail", due, true, true, !of_step}, time));
+  WF_TRY(back_in_line(db, handle, w, {"fail", due, true, Wake::retry, true, !of_step}, time));
   return scope.commit();
 }
 
@@ -146,7 +150,7 @@ Status release(Db& db, const Handle& handle, Millis delay, Millis at, const Now&
   Millis due = time;
   if (delay != kNoTime) due = later(time, delay);
   if (at != kNoTime) due = at;
-  WF_TRY(back_in_line(db, handle, w, {"release", due, !handle.is_token && w.again != 0}, time));
+  WF_TRY(back_in_line(db, handle, w, {"release", due, !handle.is_token && w.again != 0, Wake::release}, time));
   return scope.commit();
 }
 

@@ -83,13 +83,13 @@ Status retry_one(Db& db, const Workflow& w, string_view from, Millis now) {
   WF_TRY(run_for(db, Sql::control_drop_outcome, w, now));
   WF_TRY(run_for(db, Sql::control_delete_trouble, w, now));
   WF_TRY(run_for(db, Sql::control_forgive_steps, w, now));
-  WF_TRY(lane_expect(db, w.lane, now));
+  WF_TRY(lane_expect(db, w.lane, now, now));
   {
     Query q(db, Sql::control_retry);
     q.bind(":seq", w.seq).bind(":now", now).bind(":place", static_cast<int64_t>(w.line(true)));
     WF_TRY(q.run());
   }
-  return lane_moved(db, w);
+  return lane_moved(db, w, now);
 }
 
 bool may_retry(const Workflow& w) { return w.state == State::failed || w.state == State::cancelled; }
@@ -107,7 +107,7 @@ Status pause(Db& db, const Workflow& w, Millis now, bool* changed) {
   *changed = !is_terminal(w.state) && w.state != State::paused;
   if (!*changed) return {};
   WF_TRY(run_for(db, Sql::control_pause, w, now));
-  return lane_moved(db, w);
+  return lane_moved(db, w, now);
 }
 
 Status resume(Db& db, const Workflow& w, Millis now, bool* changed) {
@@ -116,13 +116,13 @@ Status resume(Db& db, const Workflow& w, Millis now, bool* changed) {
   Place place = w.line(w.again != 0);
   if (w.due_at == kNoTime) place = Place::not_offered;
   else if (w.is_claimed() && !(w.flags & kManual)) place = Place::leased;
-  if (w.due_at != kNoTime) WF_TRY(lane_expect(db, w.lane, w.due_at));
+  if (w.due_at != kNoTime) WF_TRY(lane_expect(db, w.lane, w.due_at, now));
   {
     Query q(db, Sql::control_resume);
     q.bind(":seq", w.seq).bind(":now", now).bind(":place", static_cast<int64_t>(place));
     WF_TRY(q.run());
   }
-  return lane_moved(db, w);
+  return lane_moved(db, w, now);
 }
 
 Status retry(Db& db, const Workflow& w, const Retry& args, Millis now, bool* changed) {
@@ -156,7 +156,8 @@ Status remove(Db& db, const Workflow& w, bool force, Millis now) {
                         Sql::control_keep_seq, Sql::control_delete_workflow}) {
     WF_TRY(run_for(db, sql, w, now));
   }
-  return lane_moved(db, w);
+  WF_TRY(lane_moved(db, w, now));
+  return lane_drop(db, w);
 }
 
 Status fork(Db& db, string_view id, const Fork& args, const Now& now, Name* out) {
@@ -196,7 +197,7 @@ Status fork(Db& db, string_view id, const Fork& args, const Now& now, Name* out)
     if (n != kNoStep) q.bind(":n", n);
     WF_TRY(q.run());
   }
-  if (!(w.flags & kManual)) WF_TRY(lane_expect(db, w.lane, time));
+  if (!(w.flags & kManual)) WF_TRY(lane_expect(db, w.lane, time, time));
   Query q(db, Sql::fork_workflow);
   q.bind(":new", seq).bind(":seq", w.seq).bind(":id", out->view()).bind(":now", time).bind(":own_input", int64_t{args.has_input});
   if (args.has_input && !is_large(args.input)) q.bind(":input", args.input);

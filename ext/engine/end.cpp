@@ -24,7 +24,7 @@ bool keeps_claim(const Workflow& w, const Outcome& outcome, Millis now) { return
 Status start_cleanup(Db& db, const Workflow& w, const Outcome& outcome, const Closing& closing, Millis now) {
   WF_TRY(drop_wait(db, w));
   if (is_large(outcome.error)) WF_TRY(put_large(db, w.seq, Large::error, outcome.error));
-  WF_TRY(lane_expect(db, w.lane, now));
+  WF_TRY(lane_expect(db, w.lane, now, now));
   Query q(db, Sql::end_cleanup);
   Text closed;
   bind_closing(q, closing, State::pending, closed);
@@ -61,7 +61,7 @@ Status finish_alone(Db& db, const Workflow& w, const Outcome& outcome, const Clo
     if (!is_terminal(*became)) *became = State::failed;  // of a hand edit
     WF_TRY(end(db, w, outcome, *became, closing, now));
   }
-  return lane_moved(db, w);
+  return lane_moved(db, w, now);
 }
 
 Status end_children(Db& db, const Workflow& parent, Millis now, bool force) {

@@ -38,7 +38,7 @@ Status emit_event(Db& db, string_view event, const Value& payload, const Now& no
   WF_TRY(db.above().kind->wake_steps(db, topic.view(), time));
   for (const Sql sql : {Sql::wait_wake_lanes, Sql::wait_wake_all}) {
     Query q(db, sql);
-    q.bind(":topic", topic.view()).bind(":now", time);
+    q.bind(":topic", topic.view()).bind(":now", time).bind(":due", time).bind(":wake", static_cast<int64_t>(Wake::event));
     WF_TRY(q.run());
   }
   {

@@ -133,7 +133,7 @@ Status tell_joins(Db& db, int64_t seq, Millis now) {
       q.bind(":seq", waiter);
       WF_TRY(q.next(&any));
     }
-    if (!waits_on || any) WF_TRY(wake(db, waiter, lane, now));
+    if (!waits_on || any) WF_TRY(wake(db, waiter, lane, Wake::join, now));
   }
 }
 

@@ -1,8 +1,19 @@
 #include "engine/lane.h"
 
-namespace wf {
+#include "engine/above.h"
 
-Status lane_for(Db& db, const LaneKey& key, Millis due, int64_t* lane) {
+namespace wf {
+namespace {
+
+Status run_for(Db& db, Sql sql, int64_t lane, Millis now) {
+  Query q(db, sql);
+  q.bind(":lane", lane).bind(":now", now);
+  return q.run();
+}
+
+}  // namespace
+
+Status lane_for(Db& db, const LaneKey& key, Millis due, Millis now, int64_t* lane) {
   const auto bind = [&key](Query& q) {
     q.bind(":queue", key.queue).bind(":kind", key.kind).bind(":partition", key.partition).bind(":name", key.name);
     q.bind(":version", key.version).bind(":priority", key.priority);
@@ -14,36 +25,64 @@ Status lane_for(Db& db, const LaneKey& key, Millis due, int64_t* lane) {
     WF_TRY(q.next(&row));
     if (row) {
       *lane = q.integer(0);
-      if (due == kNoTime || (!q.is_null(1) && q.integer(1) <= due)) return {};
+      // One in line, or one of a full partition, need not know that there is more.
+      if (due == kNoTime || (q.integer(1) & 1) != 0 || (!q.is_null(2) && q.integer(2) <= due)) return {};
     }
   }
-  if (row) return lane_expect(db, *lane, due);
+  if (row) return lane_expect(db, *lane, due, now);
   Query q(db, Sql::lane_add);
   bind(q);
-  q.bind_time(":due", due);
+  q.bind_time(":due", due).bind(":now", now);
   WF_TRY(q.run());
   *lane = sqlite3_last_insert_rowid(db.handle());
   return {};
 }
 
-Status lane_expect(Db& db, int64_t lane, Millis due) {
+Status lane_expect(Db& db, int64_t lane, Millis due, Millis now) {
   Query q(db, Sql::lane_expect);
-  q.bind(":lane", lane).bind(":due", due);
+  q.bind(":lane", lane).bind(":due", due).bind(":now", now);
   return q.run();
 }
 
-Status lane_settle(Db& db, int64_t lane) {
-  Query q(db, Sql::lane_settle);
-  q.bind(":lane", lane);
+Status lane_settle(Db& db, int64_t lane, Millis now) { return run_for(db, Sql::lane_settle, lane, now); }
+
+Status lane_moved(Db& db, const Workflow& w, Millis now) {
+  if (!w.exact_lane) return {};
+  if (!w.limited) return lane_settle(db, w.lane, now);
+  Query q(db, Sql::lane_settle_partition);
+  q.bind(":queue", w.queue.view()).bind(":lane", w.lane).bind(":now", now);
   return q.run();
 }
 
-Status lane_moved(Db& db, const Workflow& w) {
-  if (!w.partitioned) return {};
-  if (!w.limited) return lane_settle(db, w.lane);
-  Query q(db, Sql::queue_settle_partition);
-  q.bind(":queue", w.queue.view()).bind(":lane", w.lane);
+Status lane_served(Db& db, const Workflow& w, Millis now) {
+  if (!w.exact_lane) return {};
+  WF_TRY(run_for(db, Sql::lane_served, w.lane, now));
+  return w.partitioned ? Status() : run_for(db, Sql::lane_leave_line, w.lane, now);
+}
+
+Status lanes_join_line(Db& db, string_view queue, int64_t kind, Millis now) {
+  {
+    Query q(db, Sql::lane_mixed);
+    q.bind(":queue", queue).bind(":kind", kind);
+    bool mixed;
+    WF_TRY(q.next(&mixed));
+    if (!mixed) return {};
+  }
+  Query q(db, Sql::lane_join_line);
+  q.bind(":queue", queue).bind(":kind", kind).bind(":now", now);
   return q.run();
+}
+
+Status lane_drop(Db& db, const Workflow& gone) {
+  {
+    Query q(db, Sql::lane_is_empty);
+    q.bind(":lane", gone.lane);
+    bool row;
+    WF_TRY(q.next(&row));
+    if (q.integer(0) == 0) return {};
+  }
+  if (gone.flags & kOtherKind) WF_TRY(db.above().kind->emptied(db, gone.lane));
+  return run_for(db, Sql::lane_drop, gone.lane, 0);
 }
 
 }  // namespace wf

@@ -1,8 +1,22 @@
-// Lanes: where the claim looks for work. One lane holds the workflows of one queue, partition, name, version and priority.
+// Lanes: where the claim looks for work. One lane holds the workflows of one queue, partition, name, version and priority. The lanes of a
+// partition that have the same priority take turns with those of the other partitions together: the turn is the partition's.
 //
-// The rule that everything here keeps: a lane's next_due is never later than the earliest due_at of its rows in line or leased
-// (NULL: it has none). So a claim may skip a lane whose next_due has not come. Too early only costs a look. In partitioned lanes, of
-// which there may be a million, it is exact; while its partition is full, it is the time when a slot may come free by itself.
+// What holds between any two calls (sql/check.sql looks):
+//
+// - `line` says where a lane stands. A partition's lane is exact: 1, in line: something in it is due, `turn` says since when; 2, its time is
+//   to come: at `next_due` the first of its workflows is due, and that is its turn then; 3, its partition is full: it keeps its turn and is
+//   looked at again when a slot is given back, or at `next_due`, when one may run out. Time moves nothing: a lane of which `next_due` has come is in
+//   line whoever looks, and is written when something else writes it.
+// - Without a partition a lane is loose (0): nothing in it is due before `next_due`, which is all that it says. So a start, a claim and an
+//   end write one row, that of the workflow. No partition is one partition: where there are others beside it, a claim makes its lanes exact
+//   (lanes_join_line), and loose again once it is alone.
+// - Of a lane in line `next_due` is NULL; of one that is neither in line nor full `turn` is. Both are NULL where nothing can be claimed.
+//
+// Turns are milliseconds times 4,096, and never less than the last of the queue and priority plus one: those who come, who come back and who were
+// served stand last, be the clock as it may. A lane without workflows is deleted with the last of them; made anew, it stands last too.
+//
+// Room: a count of workflows by status belongs to the lane, the row to be written where one ends (claims of partitions write it already). The
+// next time at which anything is due is the least `next_due`, or now if any `turn` is set: an index away.
 #pragma once
 
 #include "engine/workflow.h"
@@ -15,14 +29,19 @@ struct LaneKey {
   int64_t kind = 0;  // 0 for workers, else Kind::number
 };
 
-// The lane's number, the lane made if it is new; `due`: a row with this due time is about to be put in line (kNoTime: none).
-Status lane_for(Db& db, const LaneKey& key, Millis due, int64_t* lane);
+// The lane's number, the lane made if it is new; `due`: a new workflow with this due time is about to be put in line (kNoTime: none).
+Status lane_for(Db& db, const LaneKey& key, Millis due, Millis now, int64_t* lane);
 // To be called before a row of the lane gets the due time `due`.
-Status lane_expect(Db& db, int64_t lane, Millis due);
-// To be called after a row of the workflow's lane has moved or gone: makes next_due exact where it must be, in all lanes of its partition if
-// it held a slot.
-Status lane_moved(Db& db, const Workflow& workflow);
-// Makes next_due exact.
-Status lane_settle(Db& db, int64_t lane);
+Status lane_expect(Db& db, int64_t lane, Millis due, Millis now);
+// To be called after a row of the workflow's lane has moved or gone: keeps an exact lane exact, and all lanes of its partition if it held a
+// slot.
+Status lane_moved(Db& db, const Workflow& workflow, Millis now);
+// To be called after the workflow was claimed: its partition has had its turn.
+Status lane_served(Db& db, const Workflow& workflow, Millis now);
+Status lane_settle(Db& db, int64_t lane, Millis now);
+// Loose lanes of the queue take part in the turns, if there are any to be taken.
+Status lanes_join_line(Db& db, string_view queue, int64_t kind, Millis now);
+// Deletes the lane of a workflow that is gone, if it was its last.
+Status lane_drop(Db& db, const Workflow& gone);
 
 }  // namespace wf

@@ -21,6 +21,7 @@ Status extend_lease(Db& db, int64_t seq, Millis due, Millis lease, Millis now, b
 
 Status renew_lease(Db& db, const Handle& token, Millis now) {
   Millis due, lease;
+  bool again;
   {
     Query q(db, Sql::lease_state);
     q.bind(":seq", token.seq).bind(":nonce", token.nonce);
@@ -29,6 +30,12 @@ Status renew_lease(Db& db, const Handle& token, Millis now) {
     if (!row) return {};
     due = q.time(0);
     lease = q.duration(1);
+    again = q.integer(2) == static_cast<int64_t>(Place::leased_again);
+  }
+  if (again) {
+    Query q(db, Sql::lease_progressed);
+    q.bind(":seq", token.seq);
+    WF_TRY(q.run());
   }
   bool extended;
   return due - now < lease / 2 ? extend_lease(db, token.seq, later(now, lease), kNoTime, now, &extended) : Status();
@@ -65,14 +72,14 @@ Status end_lost_claim(Db& db, Workflow& w, Millis now) {
   InARow row;
   WF_TRY(in_a_row(db, w, &row));
   WF_TRY(note_lost_lease(db, w, now));
-  WF_TRY(lane_expect(db, w.lane, w.due_at));
+  WF_TRY(lane_expect(db, w.lane, w.due_at, now));
   {
     Query q(db, Sql::lease_end_lost);
     q.bind(":seq", w.seq).bind(":now", now).bind(":lost", row.lost + 1).bind(":failures", row.failures);
     q.bind(":place", static_cast<int64_t>(w.line(true)));
     WF_TRY(q.run());
   }
-  WF_TRY(lane_moved(db, w));
+  WF_TRY(lane_moved(db, w, now));
   w.state = w.under_pause = State::pending;
   w.nonce = 0;
   w.lost = row.lost + 1;

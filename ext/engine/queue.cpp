@@ -56,7 +56,11 @@ Status read_queue(Db& db, string_view queue, QueueSettings* out) {
 
 Status write_queue(Db& db, string_view queue, const QueueSettings& s) {
   const auto limit = [](Query& q, const char* name, int64_t value, int64_t none) { value == none ? q.bind_null(name) : q.bind(name, value); };
-  {
+  if (!s.says_anything()) {
+    Query q(db, Sql::queue_forget);
+    q.bind(":queue", queue);
+    WF_TRY(q.run());
+  } else {
     Text backoff;
     if (s.has_backoff) add_backoff(s.backoff, backoff);
     if (!backoff.ok()) return Status::no_memory();
@@ -77,7 +81,7 @@ Status write_queue(Db& db, string_view queue, const QueueSettings& s) {
     q.bind(":queue", queue).bind(":limits", int64_t{s.has_limits()}).bind(":started", int64_t{s.until_end});
     WF_TRY(q.run());
   }
-  Query q(db, Sql::queue_settle);
+  Query q(db, Sql::queue_reopen);
   q.bind(":queue", queue);
   return q.run();
 }

@@ -19,11 +19,14 @@ struct QueueSettings {
   bool has_backoff = false;
   Backoff backoff;
 
+  bool says_anything() const {
+    return has_limits() || until_end || rate_limit >= 0 || paused || lease != kNoTime || max_attempts != 0 || has_backoff;
+  }
   bool has_limits() const { return concurrency >= 0 || worker_concurrency >= 0 || partition_concurrency >= 0; }
 };
 
 Status read_queue(Db& db, string_view queue, QueueSettings* out);
-// Stores the settings. Work that is under way is counted from now on as the new settings count it.
+// Stores the settings, none if all are the defaults. Work that is under way is counted from now on as the new settings count it.
 Status write_queue(Db& db, string_view queue, const QueueSettings& settings);
 
 // What a queue admits at this moment.

@@ -7,7 +7,7 @@ namespace {
 
 Status run_for(Db& db, Sql sql, const Recover& args, Millis now, int64_t* changes) {
   Query q(db, sql);
-  q.bind(":now", now).bind_name(":worker", args.worker);
+  q.bind(":now", now).bind(":due", now).bind_name(":worker", args.worker);
   WF_TRY(q.run());
   if (changes != nullptr) *changes = q.changes();
   return {};

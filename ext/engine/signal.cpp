@@ -49,7 +49,7 @@ Status send_signal(Db& db, string_view id, string_view signal, const Value& payl
       q.bind(":seq", w.seq).bind(":name", signal);
       WF_TRY(q.next(&awaited));
     }
-    if (awaited) WF_TRY(wake(db, w.seq, w.lane, time));
+    if (awaited) WF_TRY(wake(db, w.seq, w.lane, Wake::signal, time));
   }
   {
     // Last: a wake-up without a signal does no harm.

@@ -46,7 +46,7 @@ Status insert(Db& db, const Prepared& prepared, string_view id, string_view dedu
   const Millis due = args.at != kNoTime ? args.at : later(now, args.delay);
   const LaneKey key{args.queue, args.partition, args.name, args.version, args.priority, prepared.other_kind ? db.above().kind->number : 0};
   int64_t lane;
-  WF_TRY(lane_for(db, key, args.manual ? kNoTime : due, &lane));
+  WF_TRY(lane_for(db, key, args.manual ? kNoTime : due, now, &lane));
   Text backoff;
   if (args.has_backoff) add_backoff(args.backoff, backoff);
   if (!backoff.ok()) return Status::no_memory();

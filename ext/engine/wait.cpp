@@ -93,18 +93,18 @@ Status decide_open(Db& db, const Workflow& w, const WaitRow& row, Millis now, bo
 }  // namespace
 
 Status leave_wait(Db& db, const Workflow& w, Millis now) {
-  WF_TRY(lane_expect(db, w.lane, now));
+  WF_TRY(lane_expect(db, w.lane, now, now));
   {
     Query q(db, Sql::wait_over);
     q.bind(":seq", w.seq).bind(":now", now).bind(":place", static_cast<int64_t>(w.line(w.again != 0)));
     WF_TRY(q.run());
   }
-  return lane_moved(db, w);
+  return lane_moved(db, w, now);
 }
 
 Status suspend(Db& db, const Handle& handle, const Workflow& w, Millis due, Millis now) {
   const bool again = !handle.is_token && w.again != 0;
-  if (due != kNoTime) WF_TRY(lane_expect(db, w.lane, due));
+  if (due != kNoTime) WF_TRY(lane_expect(db, w.lane, due, now));
   {
     Query q(db, Sql::wait_suspend);
     q.bind(":seq", w.seq).bind_time(":due", due).bind(":now", now).bind(":again", int64_t{again});
@@ -112,7 +112,7 @@ Status suspend(Db& db, const Handle& handle, const Workflow& w, Millis due, Mill
     q.bind(":closed_nonce", handle.is_token ? handle.nonce : 0);
     WF_TRY(q.run());
   }
-  return lane_moved(db, w);
+  return lane_moved(db, w, now);
 }
 
 Status wait(Db& db, const Handle& handle, const Wait& args, const Now& now, bool* ready, Text& output, Millis* due) {
@@ -185,7 +185,7 @@ Status decide_wait(Db& db, const Workflow& w, Millis now, bool* satisfied) {
     q.bind(":place", static_cast<int64_t>(due == kNoTime ? Place::not_offered : w.line(w.again != 0)));
     WF_TRY(q.run());
   }
-  return lane_moved(db, w);
+  return lane_moved(db, w, now);
 }
 
 Status decide_step(Db& db, int64_t seq, int64_t n, WaitKind kind, string_view topics, Millis due, Millis now, bool* satisfied, Text& output) {

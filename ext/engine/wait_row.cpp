@@ -52,10 +52,10 @@ Status write_row(Db& db, Sql sql, int64_t seq, const WaitRow& row, Millis now, s
   return how.ok() ? q.run() : Status::no_memory();
 }
 
-Status wake(Db& db, int64_t seq, int64_t lane, Millis now) {
-  WF_TRY(lane_expect(db, lane, now));
+Status wake(Db& db, int64_t seq, int64_t lane, Wake why, Millis now) {
+  WF_TRY(lane_expect(db, lane, now, now));
   Query q(db, Sql::wait_wake);
-  q.bind(":seq", seq).bind(":now", now);
+  q.bind(":seq", seq).bind(":now", now).bind(":wake", static_cast<int64_t>(why));
   return q.run();
 }
 

@@ -32,6 +32,6 @@ void add_outcome(const char* what, string_view name, const Value& payload, Milli
 Status write_row(Db& db, Sql sql, int64_t seq, const WaitRow& row, Millis now, string_view output);
 
 // Wakes one waiting workflow.
-Status wake(Db& db, int64_t seq, int64_t lane, Millis now);
+Status wake(Db& db, int64_t seq, int64_t lane, Wake why, Millis now);
 
 }  // namespace wf

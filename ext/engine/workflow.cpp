@@ -6,11 +6,18 @@ namespace wf {
 namespace {
 
 constexpr string_view kStateNames[] = {"pending", "running", "waiting", "paused", "completed", "failed", "cancelled"};
+constexpr const char* kWakeNames[] = {"start", "retry", "timer", "signal", "event", "join", "lost", "recover", "release", "resume", "cleanup"};
 constexpr string_view kTokenPrefix = "run_";
 
 }  // namespace
 
 const char* state_name(State state) { return kStateNames[static_cast<int>(state)].data(); }
+
+Wake wake_of(int64_t stored) {
+  return stored >= 0 && stored < static_cast<int64_t>(std::size(kWakeNames)) ? static_cast<Wake>(stored) : Wake::start;
+}
+
+const char* wake_name(Wake wake) { return kWakeNames[static_cast<int>(wake)]; }
 
 State state_of(string_view name) {
   for (int i = 0; i < static_cast<int>(std::size(kStateNames)); ++i) {
@@ -80,6 +87,8 @@ Status find_by(Db& db, const Value& seq, string_view id, bool* found, Workflow* 
   w.parent = q.integer_or(24, 0);
   w.limited = q.integer(25) != 0;
   w.failed = q.count(26);
+  w.wake = wake_of(q.integer(27));
+  w.exact_lane = q.integer(28) != 0;
   return {};
 }
 

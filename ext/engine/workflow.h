@@ -13,7 +13,14 @@ State state_of(string_view name);
 inline bool is_terminal(State state) { return state >= State::completed; }
 
 // Columns place of _wf_workflow: where the claim looks for it.
-enum class Place : char { in_line = 0, leased = 1, not_offered = 2, to_resume = 3 };
+// The order of places in a claim: to_resume and leased (its lease has run out), which were begun; in_line; leased_again and released, which
+// stand behind what is new, or they would be claimed and lost, or given back, for ever.
+enum class Place : char { in_line = 0, leased = 1, not_offered = 2, to_resume = 3, leased_again = 4, released = 5 };
+
+// Column wake of _wf_workflow: why it is in line, or was claimed.
+enum class Wake : char { start, retry, timer, signal, event, join, lost, recover, release, resume, cleanup };
+Wake wake_of(int64_t stored);
+const char* wake_name(Wake wake);
 
 enum Flag : int { kManual = 1, kCleanup = 2, kDetached = 4, kKeepsSlot = 8, kOtherKind = 16 };  // the last: see above.h
 
@@ -35,6 +42,7 @@ struct Workflow {
   int64_t lane = 0;
   Name queue;
   bool partitioned = false;
+  bool exact_lane = false;             // its lane is to be kept exact: see lane.h
   bool limited = false;                // holds a slot of a queue with limits
   State state = State::pending;
   State under_pause = State::pending;  // the state that comes back at resume; equals `state` if not paused
@@ -51,6 +59,7 @@ struct Workflow {
   int64_t flags = 0;
   int64_t redo = 0;
   int64_t parent = 0;
+  Wake wake = Wake::start;
 
   // Claimed, and the claim is the current one, be its lease live or not.
   bool is_claimed() const { return nonce != 0 && under_pause == State::running; }

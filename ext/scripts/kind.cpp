@@ -21,7 +21,7 @@ Status wake_steps(Db& db, string_view topic, Millis now) {
 }
 
 Status wake(Db& db, int64_t seq, int64_t lane, Millis now) {
-  WF_TRY(lane_expect(db, lane, now));
+  WF_TRY(lane_expect(db, lane, now, now));
   Query q(db, Sql::run_wake);
   q.bind(":seq", seq).bind(":now", now);
   return q.run();
@@ -73,6 +73,12 @@ Status fork_steps(Db& db, const Workflow& w, int64_t seq, int64_t n) {
   return q.run();
 }
 
+Status emptied(Db& db, int64_t lane) {
+  Query q(db, Sql::definition_drop_with_lane);
+  q.bind(":lane", lane);
+  return q.run();
+}
+
 }  // namespace
 
 constinit const Kind kScripts{
@@ -88,6 +94,7 @@ constinit const Kind kScripts{
     .check_from = check_from,
     .drop_steps = drop_steps,
     .fork_steps = fork_steps,
+    .emptied = emptied,
 };
 
 }  // namespace wf

@@ -45,7 +45,7 @@ Status choose(Db& db, const Run& args, const Now& given, Millis* time, int64_t* 
   if ((w.state == State::pending || w.state == State::waiting) && w.due_at != kNoTime && w.due_at <= now) *seq = w.seq;
   bool was_put_off;
   WF_TRY(forget_trouble(db, {w.seq, {}}, &was_put_off));
-  if (was_put_off && w.due_at != kNoTime) WF_TRY(lane_expect(db, w.lane, w.due_at));
+  if (was_put_off && w.due_at != kNoTime) WF_TRY(lane_expect(db, w.lane, w.due_at, now));
   return scope.commit();
 }
 

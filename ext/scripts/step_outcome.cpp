@@ -184,14 +184,14 @@ Status settle(Attempt& a, bool* more) {
 Status suspend(Attempt& a, State state, Millis due) {
   Workflow w;
   WF_TRY(load_workflow(a, &w));
-  if (due != kNoTime) WF_TRY(lane_expect(a.db, w.lane, due));
+  if (due != kNoTime) WF_TRY(lane_expect(a.db, w.lane, due, a.now));
   {
     Query q(a.db, Sql::run_suspend);
     q.bind(":seq", a.seq).bind(":status", state_name(state)).bind_time(":due", due).bind(":now", a.now);
     q.bind(":place", static_cast<int64_t>(due == kNoTime ? Place::not_offered : w.line(a.again)));
     WF_TRY(q.run());
   }
-  return lane_moved(a.db, w);
+  return lane_moved(a.db, w, a.now);
 }
 
 Status begin_attempt(Attempt& a) {

@@ -1,24 +1,39 @@
 -- Parts of statements: {{refusal}} in a statement stands for the text of fragment_refusal here.
 
+-- Whether x, a workflow with a slot, has it still.
+-- name: fragment_holds_slot
+(x.flags & 8 OR (x.nonce IS NOT NULL AND x.due_at > :now))
+
 -- Why the queue of a due workflow does not let it be claimed now, for a worker that holds nothing; NULL: it does. Of w, a workflow, and l, its lane.
 -- name: fragment_refusal
 (SELECT CASE
          WHEN q.paused THEN 'queue paused'
+         WHEN q.worker_concurrency = 0 THEN 'worker limit'
          WHEN NOT (w.flags & 8 AND w.limited IS NOT NULL) AND q.concurrency <= (
            SELECT count(*) FROM main._wf_workflow AS x
            WHERE x.limited >= l.queue || char(31) AND x.limited < l.queue || char(32)
-             AND (x.flags & 8 OR (x.nonce IS NOT NULL AND x.due_at > :now))) THEN 'concurrency limit'
+             AND {{holds_slot}}) THEN 'concurrency limit'
          WHEN NOT (w.flags & 8 AND w.limited IS NOT NULL) AND l.partition <> '' AND q.partition_concurrency <= (
            SELECT count(*) FROM main._wf_workflow AS x
            WHERE x.limited = l.queue || char(31) || l.partition
-             AND (x.flags & 8 OR (x.nonce IS NOT NULL AND x.due_at > :now))) THEN 'partition limit'
-         WHEN w.place <> 3 AND q.rate_limit <= (
-           SELECT total(n) FROM main._wf_rate AS r WHERE r.queue = l.queue AND r.at > :now - q.rate_per) THEN 'rate limit'
+             AND {{holds_slot}}) THEN 'partition limit'
+         WHEN w.place NOT IN (3, 5) AND q.rate_limit <= (
+           SELECT total(n) FROM main._wf_rate AS r WHERE r.queue = l.queue AND r.at > :now - q.rate_per AND r.at <= :now) THEN 'rate limit'
        END FROM main._wf_queue AS q WHERE q.queue = l.queue)
 
 -- Whether w, a workflow, is put off: ext/engine/trouble.h.
 -- name: fragment_put_off
 (EXISTS (SELECT 1 FROM main._wf_trouble AS x WHERE x.wf = w.seq AND x.next_at > :now))
+
+-- Where a workflow in line, w, stands among those of its partition: 0 what was begun (woken, or lost once), 1 what is new, 2 what was released or
+-- lost again.
+-- name: fragment_rank
+CASE w.place WHEN 0 THEN 1 WHEN 4 THEN 2 WHEN 5 THEN 2 ELSE 0 END
+
+-- The turn of the partition of a lane, l.
+-- name: fragment_turn
+(SELECT min(coalesce(o.turn, o.next_due * 4096)) FROM main._wf_lane AS o
+ WHERE o.queue = l.queue AND o.kind = l.kind AND o.partition = l.partition AND o.priority = l.priority AND (o.turn IS NOT NULL OR o.next_due <= :now))
 
 -- When the first of the workflows of a lane is due, a row of _wf_lane; NULL: there is none to claim.
 -- name: fragment_earliest
@@ -33,8 +48,50 @@
     SELECT min(due_at) FROM main._wf_workflow AS w
     WHERE lane = _wf_lane.lane AND place = 3 AND NOT EXISTS (SELECT 1 FROM main._wf_trouble AS x WHERE x.wf = w.seq)
     UNION ALL
+    SELECT min(due_at) FROM main._wf_workflow AS w
+    WHERE lane = _wf_lane.lane AND place = 4 AND NOT EXISTS (SELECT 1 FROM main._wf_trouble AS x WHERE x.wf = w.seq)
+    UNION ALL
+    SELECT min(due_at) FROM main._wf_workflow AS w
+    WHERE lane = _wf_lane.lane AND place = 5 AND NOT EXISTS (SELECT 1 FROM main._wf_trouble AS x WHERE x.wf = w.seq)
+    UNION ALL
     SELECT min(max(w.due_at, x.next_at)) FROM main._wf_trouble AS x CROSS JOIN main._wf_workflow AS w ON w.seq = x.wf
-    WHERE w.lane = _wf_lane.lane AND w.place IN (0, 1, 3)))
+    WHERE w.lane = _wf_lane.lane AND w.place IN (0, 1, 3, 4, 5)))
+
+-- The turn behind all of a row of _wf_lane's queue and priority. A thousandth of a second has 4,096 turns.
+-- name: fragment_last_turn
+max(1 + :now * 4096,
+    1 + coalesce((SELECT max(o.turn) FROM main._wf_lane AS o WHERE o.queue = _wf_lane.queue AND o.kind = _wf_lane.kind
+                  AND o.priority = _wf_lane.priority AND o.line = 1 AND o.turn IS NOT NULL), 0),
+    1 + coalesce((SELECT max(o.turn) FROM main._wf_lane AS o WHERE o.queue = _wf_lane.queue AND o.kind = _wf_lane.kind
+                  AND o.priority = _wf_lane.priority AND o.line = 3 AND o.turn IS NOT NULL), 0))
+
+-- The turn of a lane that is in line by :now and was not when its row was written: it came when its time did, or comes now.
+-- name: fragment_new_turn
+CASE WHEN next_due <= :now THEN next_due * 4096 ELSE {{last_turn}} END
+
+-- A row of _wf_lane as its workflows are; for SET.
+-- name: fragment_settled
+(line, next_due, turn) = (
+  SELECT CASE WHEN line = 0 THEN 0 WHEN due <= :now THEN 1 ELSE 2 END, CASE WHEN line = 0 OR due > :now THEN due END,
+         CASE WHEN line <> 0 AND due <= :now THEN coalesce(turn, {{new_turn}}) END
+  FROM (SELECT {{earliest}} AS due))
+
+-- Whether there are partitions in line, or that will be, beside a row of _wf_lane without partition.
+-- name: fragment_mixed
+(EXISTS (SELECT 1 FROM main._wf_lane AS o WHERE o.queue = _wf_lane.queue AND o.kind = _wf_lane.kind AND o.priority = _wf_lane.priority
+           AND o.turn IS NOT NULL)
+ OR EXISTS (SELECT 1 FROM main._wf_lane AS o WHERE o.queue = _wf_lane.queue AND o.kind = _wf_lane.kind AND o.priority = _wf_lane.priority
+              AND o.line > 0 AND o.next_due IS NOT NULL))
+
+-- Whether a row of _wf_lane is to be exact, now that something comes to it.
+-- name: fragment_becomes_exact
+(line <> 0 OR (next_due IS NULL AND {{mixed}}))
+
+-- A row of _wf_lane before one of its workflows gets the due time :due, for SET; needed where line <> 1 AND (next_due IS NULL OR next_due > :due).
+-- name: fragment_expecting
+turn = CASE WHEN turn IS NULL AND :due <= :now AND {{becomes_exact}} THEN {{new_turn}} ELSE turn END,
+next_due = CASE WHEN :due > :now OR NOT {{becomes_exact}} THEN :due END,
+line = CASE WHEN NOT {{becomes_exact}} THEN 0 WHEN :due <= :now THEN 1 WHEN line = 0 THEN 2 ELSE line END
 
 -- The id of the last workflow that a schedule, s, has started: as id_of() of ext/schedules/schedule.cpp makes it.
 -- name: fragment_last_firing
@@ -48,7 +105,7 @@ s.name || '@' || strftime('%Y-%m-%dT%H:%M:%S', (s.last_at - (s.last_at % 1000 + 
 
 -- Whether the next claim would not take but end it, for a lease was lost once too often: as count_lost() of ext/engine/lease.cpp counts. Of w and l.
 -- name: fragment_poisoned
-(w.place = 1 AND coalesce(w.max_attempts, (SELECT max_attempts FROM main._wf_queue WHERE queue = l.queue),
+(w.place IN (1, 4) AND coalesce(w.max_attempts, (SELECT max_attempts FROM main._wf_queue WHERE queue = l.queue),
                           (SELECT value FROM main._wf_meta WHERE key = 'max_attempts'), 10)
    <= CASE WHEN w.lost AND EXISTS (SELECT 1 FROM main._wf_step WHERE wf = w.seq AND n > w.mark AND status IN ('done', 'waiting')) THEN 1
            ELSE w.lost + 1 END)

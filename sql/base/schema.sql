@@ -15,25 +15,30 @@ CREATE TABLE IF NOT EXISTS main._wf_lane(
   name TEXT NOT NULL,
   version TEXT NOT NULL,               -- '' = none
   priority INTEGER NOT NULL,
-  next_due INTEGER,                    -- nothing in the lane is due before it; exact if partitioned; NULL: nothing to claim
+  line INTEGER NOT NULL,               -- 0 loose (no partition), 1 in line, 2 its time is to come, 3 its partition is full
+  next_due INTEGER,                    -- not in line: nothing can be claimed before it; NULL: nothing to claim
+  turn INTEGER,                        -- in line, or full: the lowest comes first
   UNIQUE(queue, kind, partition, name, version, priority)
 );
 -- (Not kind = 1: where a statement says kind = :kind, SQLite would compile it anew for every value, to see whether this index fits.)
 CREATE INDEX IF NOT EXISTS main._wf_lane_scripted ON _wf_lane(queue) WHERE kind > 0;
-CREATE INDEX IF NOT EXISTS main._wf_lane_open ON _wf_lane(queue, kind, priority DESC, next_due) WHERE next_due IS NOT NULL;
+CREATE INDEX IF NOT EXISTS main._wf_lane_open ON _wf_lane(queue, kind, priority DESC, line DESC, next_due) WHERE next_due IS NOT NULL;
+CREATE INDEX IF NOT EXISTS main._wf_lane_turn ON _wf_lane(queue, kind, priority DESC, line, turn) WHERE turn IS NOT NULL;
 
 CREATE TABLE IF NOT EXISTS main._wf_workflow(
   seq INTEGER PRIMARY KEY,             -- start order; first half of the run token
   id TEXT NOT NULL UNIQUE,
   lane INTEGER NOT NULL,
   status TEXT NOT NULL,                -- pending running waiting paused completed failed cancelled
-  place INTEGER,                       -- 0 in line for an attempt, 1 leased, 2 not offered (parked, paused, manual),
-                                       -- 3 in line to be resumed (woken, released), NULL terminal
+  place INTEGER,                       -- 0 in line for an attempt, 1 leased, 2 not offered (parked, paused, manual), 3 in line to be
+                                       -- resumed, 4 leased again after a loss, 5 as 3, but behind new work, NULL terminal
   due_at INTEGER,                      -- start, retry, wake-up or lease expiry; never the deadline
   nonce INTEGER,                       -- second half of the current run token
   attempt INTEGER NOT NULL DEFAULT 0,  -- claims that started a new attempt
   resumed INTEGER NOT NULL DEFAULT 0,  -- claims that continued one
   again INTEGER NOT NULL DEFAULT 1,    -- 1: the next claim starts a new attempt
+  wake INTEGER NOT NULL DEFAULT 0,     -- why it is in line, or was claimed: 0 start, 1 retry, 2 timer, 3 signal, 4 event, 5 join, 6 lost,
+                                       -- 7 recover, 8 release, 9 resume, 10 cleanup
   failures INTEGER NOT NULL DEFAULT 0, -- of the workflow itself, in a row, against max_attempts
   lost INTEGER NOT NULL DEFAULT 0,     -- leases lost in a row
   failed INTEGER NOT NULL DEFAULT 0,   -- failures in all, against max_failures
@@ -67,7 +72,9 @@ CREATE TABLE IF NOT EXISTS main._wf_workflow(
 -- Every live workflow, once: what the claim walks.
 CREATE INDEX IF NOT EXISTS main._wf_due ON _wf_workflow(lane, place, due_at) WHERE place IS NOT NULL;
 -- What goes on with an attempt: the claim of a queue whose rate is used up.
-CREATE INDEX IF NOT EXISTS main._wf_resumed ON _wf_workflow(due_at) WHERE place = 3;
+CREATE INDEX IF NOT EXISTS main._wf_resumed ON _wf_workflow(due_at) WHERE place > 2;
+-- Every one that has ended: whether a lane still has any.
+CREATE INDEX IF NOT EXISTS main._wf_ended ON _wf_workflow(lane) WHERE place IS NULL;
 CREATE INDEX IF NOT EXISTS main._wf_claim_key ON _wf_workflow(claim_key) WHERE claim_key IS NOT NULL;
 CREATE INDEX IF NOT EXISTS main._wf_limited ON _wf_workflow(limited, worker, due_at) WHERE limited IS NOT NULL;
 CREATE INDEX IF NOT EXISTS main._wf_deadline ON _wf_workflow(deadline_at) WHERE deadline_at IS NOT NULL AND finished_at IS NULL;
@@ -78,6 +85,7 @@ CREATE INDEX IF NOT EXISTS main._wf_child ON _wf_workflow(parent) WHERE parent I
 CREATE TABLE IF NOT EXISTS main._wf_large(
   wf INTEGER NOT NULL,
   what INTEGER NOT NULL,               -- 0 input, 1 output, 2 error
+  size INTEGER NOT NULL,               -- bytes of the value: known without reading it
   value,
   PRIMARY KEY(wf, what)
 );

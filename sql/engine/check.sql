@@ -5,7 +5,7 @@ SELECT 1 FROM main.sqlite_master WHERE type = 'table' AND name = '_wf_workflow'
 
 -- name: check_objects
 SELECT 'a table or index is missing', j.value
-FROM main.json_each('["_wf_lane","_wf_workflow","_wf_large","_wf_step","_wf_failure","_wf_queue","_wf_signal","_wf_event","_wf_waiter","_wf_value","_wf_stream","_wf_rate","_wf_schedule","_wf_trouble","_wf_definition","_wf_lane_open","_wf_lane_scripted","_wf_due","_wf_resumed","_wf_claim_key","_wf_limited","_wf_deadline","_wf_dedup","_wf_child","_wf_open","_wf_failure_of","_wf_signal_queue","_wf_signal_key","_wf_waiter_of","_wf_schedule_next","_wf_trouble_next"]') AS j
+FROM main.json_each('["_wf_lane","_wf_workflow","_wf_large","_wf_step","_wf_failure","_wf_queue","_wf_signal","_wf_event","_wf_waiter","_wf_value","_wf_stream","_wf_rate","_wf_schedule","_wf_trouble","_wf_definition","_wf_lane_open","_wf_lane_turn","_wf_lane_scripted","_wf_due","_wf_resumed","_wf_ended","_wf_claim_key","_wf_limited","_wf_deadline","_wf_dedup","_wf_child","_wf_open","_wf_failure_of","_wf_signal_queue","_wf_signal_key","_wf_waiter_of","_wf_schedule_next","_wf_trouble_next"]') AS j
 WHERE NOT EXISTS (SELECT 1 FROM main.sqlite_master WHERE name = j.value)
 
 -- SQLite's own check of the file, all of it or without a look into every index.
@@ -23,7 +23,7 @@ WITH span(name, least, most) AS (VALUES
     ('rate_per', 1, 315569519999999), ('lease', 1, 315569519999999), ('timeout', 0, 315569519999999),
     ('paused_left', -315569519999999, 315569519999999), ('attempt', 0, 9007199254740992), ('resumed', 0, 9007199254740992),
     ('failures', 0, 9007199254740992), ('lost', 0, 9007199254740992), ('redo', 0, 9007199254740992), ('failed', 0, 9007199254740992), ('max_failures', 1, 9007199254740992), ('attempts', 0, 9007199254740992),
-    ('again', 0, 1), ('paused', 0, 1), ('current', 0, 1), ('what', 0, 2), ('version', 1, NULL)),
+    ('again', 0, 1), ('line', 0, 3), ('turn', -9223372036854775807, NULL), ('wake', 0, 10), ('paused', 0, 1), ('current', 0, 1), ('what', 0, 2), ('version', 1, NULL)),
   col AS (
     SELECT t.name AS t, i.cid, i.name, i.type, CASE WHEN i."notnull" OR i.pk THEN ''')' ELSE ''', ''null'')' END AS close,
            CASE WHEN i.name GLOB '*_at' OR i.name IN ('at', 'next_due') THEN '-62167219200000 AND 253402300799999'
@@ -75,13 +75,15 @@ SELECT 'the lane does not exist', id FROM main._wf_workflow AS w WHERE NOT EXIST
 UNION ALL
 SELECT 'its flags are unknown', id FROM main._wf_workflow WHERE flags > 31
 UNION ALL
+SELECT 'why it is in line is unknown', id FROM main._wf_workflow WHERE wake > 10
+UNION ALL
 SELECT 'it has ended, or has not, but its row says otherwise', id FROM main._wf_workflow
 WHERE (status IN ('completed', 'failed', 'cancelled')) <> (finished_at IS NOT NULL) OR (finished_at IS NULL) <> (place IS NOT NULL)
    OR (finished_at IS NOT NULL AND (due_at IS NOT NULL OR claim_key IS NOT NULL OR limited IS NOT NULL OR paused_from IS NOT NULL
                                     OR (nonce IS NOT NULL AND status <> 'cancelled')))
 UNION ALL
 SELECT 'the place in line does not fit the status', id FROM main._wf_workflow
-WHERE finished_at IS NULL AND place IS NOT CASE
+WHERE finished_at IS NULL AND CASE place WHEN 4 THEN 1 WHEN 5 THEN 3 ELSE place END IS NOT CASE
     WHEN status = 'paused' OR flags & 1 THEN 2
     WHEN status = 'running' THEN 1
     WHEN status = 'waiting' AND due_at IS NULL THEN 2
@@ -111,6 +113,9 @@ UNION ALL
 SELECT 'a value is stored twice', w.id FROM main._wf_workflow AS w JOIN main._wf_large AS b ON b.wf = w.seq
 WHERE CASE b.what WHEN 0 THEN w.input WHEN 1 THEN w.output WHEN 2 THEN w.error END IS NOT NULL
 UNION ALL
+SELECT 'the size of a value is wrong', w.id FROM main._wf_workflow AS w JOIN main._wf_large AS b ON b.wf = w.seq
+WHERE b.size IS NOT length(CAST(b.value AS BLOB))
+UNION ALL
 SELECT 'the parent does not exist', id FROM main._wf_workflow AS w
 WHERE parent IS NOT NULL AND NOT EXISTS (SELECT 1 FROM main._wf_workflow WHERE seq = w.parent)
 UNION ALL
@@ -130,11 +135,15 @@ WHERE l.kind = 1 AND w.place IS NOT NULL
 UNION ALL
 SELECT 'claims do not find this workflow: its lane looks too late', w.id
 FROM main._wf_workflow AS w JOIN main._wf_lane AS l ON l.lane = w.lane
-WHERE w.place IN (0, 1, 3) AND (l.next_due IS NULL OR l.next_due > w.due_at)
-  AND NOT (l.partition <> '' AND EXISTS (SELECT 1 FROM main._wf_queue AS q WHERE q.queue = l.queue AND q.partition_concurrency IS NOT NULL))
+WHERE w.place IN (0, 1, 3, 4, 5) AND l.line IN (0, 2) AND (l.next_due IS NULL OR l.next_due > w.due_at)
   AND NOT EXISTS (SELECT 1 FROM main._wf_trouble AS x WHERE x.wf = w.seq AND x.next_at >= l.next_due)
 UNION ALL
-SELECT 'a lane is damaged', 'lane ' || lane FROM main._wf_lane WHERE kind NOT IN (0, 1)
+SELECT 'claims do not find this lane: its partition is called full, but there is no limit', 'lane ' || lane FROM main._wf_lane AS l
+WHERE line = 3 AND (partition = '' OR NOT EXISTS (SELECT 1 FROM main._wf_queue AS q WHERE q.queue = l.queue AND q.partition_concurrency IS NOT NULL))
+UNION ALL
+SELECT 'a lane is damaged', 'lane ' || lane FROM main._wf_lane
+WHERE kind NOT IN (0, 1) OR line NOT IN (0, 1, 2, 3) OR (turn IS NOT NULL) <> (line IN (1, 3)) OR (line = 0 AND partition <> '')
+   OR (line = 1 AND next_due IS NOT NULL)
 
 -- name: check_steps
 SELECT 'a step belongs to no workflow', s.name FROM main._wf_step AS s WHERE NOT EXISTS (SELECT 1 FROM main._wf_workflow WHERE seq = s.wf)

@@ -10,7 +10,7 @@ UPDATE main._wf_workflow SET claim_key = NULL WHERE claim_key = :key AND seq <> 
 -- name: claim_take
 UPDATE main._wf_workflow
 SET status = 'running', place = :place, due_at = :due, nonce = :nonce, worker = :worker, lease = :lease, claim_key = :key,
-    attempt = attempt + :again, resumed = resumed + 1 - :again, again = 0, lost = :lost, failures = :failures,
+    attempt = attempt + :again, resumed = resumed + 1 - :again, again = 0, lost = :lost, failures = :failures, wake = CASE WHEN :lost_now THEN 6 ELSE wake END,
     limited = CASE WHEN :limits THEN (SELECT l.queue || char(31) || l.partition FROM main._wf_lane AS l WHERE l.lane = _wf_workflow.lane) END,
     flags = CASE WHEN :until_end THEN flags | 8 ELSE flags & ~8 END,
     mark = CASE WHEN :lost_now THEN (SELECT coalesce(max(n), 0) FROM main._wf_step WHERE wf = :seq) ELSE mark END,
@@ -20,7 +20,7 @@ WHERE seq = :seq
 -- name: claim_show
 SELECT w.id, l.name, coalesce(w.input, (SELECT value FROM main._wf_large WHERE wf = w.seq AND what = 0)), w.attempt, w.resumed,
        w.ending, l.queue, l.priority, w.worker, w.due_at, w.deadline_at, l.version, w.headers,
-       (SELECT p.id FROM main._wf_workflow AS p WHERE p.seq = w.parent), w.scheduled_at, w.nonce
+       (SELECT p.id FROM main._wf_workflow AS p WHERE p.seq = w.parent), w.scheduled_at, w.nonce, w.wake
 FROM main._wf_workflow AS w JOIN main._wf_lane AS l ON l.lane = w.lane
 WHERE w.seq = :seq
 

@@ -3,7 +3,7 @@
 -- name: complete_back_in_line
 UPDATE main._wf_workflow
 SET status = 'pending', place = :place, due_at = :due, nonce = NULL, claim_key = NULL, limited = CASE WHEN flags & 8 THEN limited END,
-    closed_nonce = :closed_nonce, closed = :closed, again = :again, failures = :failures, lost = :lost, failed = failed + :failed,
+    closed_nonce = :closed_nonce, closed = :closed, again = :again, wake = :wake, failures = :failures, lost = :lost, failed = failed + :failed,
     mark = CASE WHEN :in_a_row THEN (SELECT coalesce(max(n), 0) FROM main._wf_step WHERE wf = :seq) ELSE mark END, updated_at = :now
 WHERE seq = :seq
 

@@ -38,7 +38,7 @@ UPDATE main._wf_step SET attempts = 0 WHERE wf = :seq AND status = 'failed'
 
 -- name: control_retry
 UPDATE main._wf_workflow
-SET status = 'pending', place = :place, due_at = :now, nonce = NULL, claim_key = NULL, again = 1, failures = 0, lost = 0, failed = 0,
+SET status = 'pending', place = :place, due_at = :now, nonce = NULL, claim_key = NULL, again = 1, wake = 1, failures = 0, lost = 0, failed = 0,
     closed_nonce = NULL, closed = NULL, finished_at = NULL, ending = NULL, output = NULL, error = NULL, deadline_at = min(:now + timeout, 253402300799999),
     updated_at = :now
 WHERE seq = :seq
@@ -85,7 +85,7 @@ SELECT :new, :id, lane, flags & 16 <> 0, 'pending', CASE WHEN flags & 1 THEN 2 E
 FROM main._wf_workflow WHERE seq = :seq
 
 -- name: fork_large_input
-INSERT INTO main._wf_large(wf, what, value) SELECT :new, 0, value FROM main._wf_large WHERE wf = :seq AND what = 0
+INSERT INTO main._wf_large(wf, what, size, value) SELECT :new, 0, size, value FROM main._wf_large WHERE wf = :seq AND what = 0
 
 -- (Of a scripted workflow: run_fork_steps.)
 -- name: fork_steps

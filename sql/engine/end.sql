@@ -12,6 +12,6 @@ WHERE seq = :seq
 UPDATE main._wf_workflow
 SET status = 'pending', place = :place, due_at = :now, nonce = CASE WHEN :keep THEN nonce END, claim_key = NULL,
     limited = CASE WHEN flags & 8 THEN limited END, paused_from = NULL, paused_left = NULL,
-    ending = :ending, again = 1, failures = 0, lost = 0, failed = 0, deadline_at = NULL,
+    ending = :ending, again = 1, wake = 10, failures = 0, lost = 0, failed = 0, deadline_at = NULL,
     closed_nonce = coalesce(:closed_nonce, closed_nonce), closed = coalesce(:closed, closed), updated_at = :now, error = :error
 WHERE seq = :seq

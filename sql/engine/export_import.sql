@@ -88,16 +88,16 @@ FROM (SELECT 1) LEFT JOIN main._wf_workflow AS o
                       (SELECT seq FROM main._wf_workflow WHERE dedup = :queue || char(31) || :dedup AND finished_at IS NULL AND :finished_at IS NULL))
 
 -- name: import_lane
-INSERT OR IGNORE INTO main._wf_lane(queue, kind, partition, name, version, priority)
-VALUES(:queue, :kind, coalesce(:partition, ''), :name, coalesce(:version, ''), :priority)
+INSERT OR IGNORE INTO main._wf_lane(queue, kind, partition, name, version, priority, line)
+VALUES(:queue, :kind, coalesce(:partition, ''), :name, coalesce(:version, ''), :priority, CASE WHEN :partition IS NULL THEN 0 ELSE 2 END)
 
 -- name: import_workflow
-INSERT INTO main._wf_workflow(seq, id, lane, status, place, due_at, attempt, resumed, again, failures, lost, failed, mark, redo, worker, closed_nonce, closed,
+INSERT INTO main._wf_workflow(seq, id, lane, status, place, due_at, attempt, resumed, again, wake, failures, lost, failed, mark, redo, worker, closed_nonce, closed,
                               created_at, started_at, finished_at, updated_at, deadline_at, timeout, paused_from, paused_left, ending, flags,
                               max_attempts, max_failures, backoff, parent, scheduled_at, dedup, headers, input, output, error)
 SELECT :seq, :id, l.lane, CASE WHEN :finished_at IS NULL THEN 'paused' ELSE :status END, CASE WHEN :finished_at IS NULL THEN 2 END,
        CASE WHEN :finished_at IS NULL THEN min(coalesce(:due_at, s.due_at), coalesce(s.due_at, :due_at)) END,
-       :attempt, :resumed, :again, :failures, :lost, :failed, (SELECT coalesce(max(n), 0) FROM main._wf_step WHERE wf = :seq), :redo, :worker,
+       :attempt, :resumed, :again, 9, :failures, :lost, :failed, (SELECT coalesce(max(n), 0) FROM main._wf_step WHERE wf = :seq), :redo, :worker,
        CASE WHEN :by_id THEN 0 END, :closed, :created_at, :started_at, :finished_at, :now, :deadline_at, :timeout,
        CASE WHEN :finished_at IS NULL THEN :status END, :time_left, :ending, :flags, :max_attempts, :max_failures, :backoff,
        (SELECT seq FROM main._wf_workflow WHERE id = :parent), :scheduled_at, :queue || char(31) || :dedup, :headers,
@@ -108,8 +108,8 @@ WHERE l.queue = :queue AND l.kind = :kind AND l.partition = coalesce(:partition,
   AND l.priority = :priority
 
 -- name: import_large
-INSERT INTO main._wf_large(wf, what, value)
-SELECT :seq, what, value FROM (SELECT 0 AS what, :input AS value UNION ALL SELECT 1, :output UNION ALL SELECT 2, :error)
+INSERT INTO main._wf_large(wf, what, size, value)
+SELECT :seq, what, length(CAST(value AS BLOB)), value FROM (SELECT 0 AS what, :input AS value UNION ALL SELECT 1, :output UNION ALL SELECT 2, :error)
 WHERE length(CAST(value AS BLOB)) > 1024
 
 -- Its own open wait, and those of others that know it by its id.

@@ -4,6 +4,9 @@
 SELECT concurrency, worker_concurrency, partition_concurrency, hold = 'started', rate_limit, rate_per, paused, lease, max_attempts, backoff
 FROM main._wf_queue WHERE queue = :queue
 
+-- name: queue_forget
+DELETE FROM main._wf_queue WHERE queue = :queue
+
 -- name: queue_put
 INSERT INTO main._wf_queue(queue, concurrency, worker_concurrency, partition_concurrency, hold, rate_limit, rate_per, paused, lease, max_attempts, backoff)
 VALUES(:queue, :concurrency, :worker_concurrency, :partition_concurrency, :hold, :rate_limit, :rate_per, :paused, :lease, :max_attempts, :backoff)
@@ -21,14 +24,9 @@ SET limited = CASE WHEN :limits AND ((:started AND started_at IS NOT NULL) OR no
 WHERE place IS NOT NULL AND lane IN (SELECT lane FROM main._wf_lane WHERE queue = :queue)
   AND (started_at IS NOT NULL OR limited IS NOT NULL)
 
--- name: queue_settle
-UPDATE main._wf_lane SET next_due = {{earliest}}
-WHERE queue = :queue
-
--- The lanes of the partition of a lane, after a slot of it has come free.
--- name: queue_settle_partition
-UPDATE main._wf_lane SET next_due = {{earliest}}
-WHERE queue = :queue AND kind IN (0, 1) AND partition = (SELECT partition FROM main._wf_lane WHERE lane = :lane)
+-- Partitions that were full are looked at anew.
+-- name: queue_reopen
+UPDATE main._wf_lane SET line = 1, next_due = NULL WHERE queue = :queue AND line = 3
 
 -- Slots in use, counted up to :most.
 -- name: queue_used
@@ -53,32 +51,28 @@ WHERE w.seq = :seq AND w.limited IS NOT NULL AND w.due_at <= :now
 
 -- Those that hold a slot to the end and are due to go on: they need no other.
 -- name: queue_held
-SELECT w.due_at, w.seq, l.priority, l.name, l.version, w.place FROM main._wf_workflow AS w JOIN main._wf_lane AS l ON l.lane = w.lane
-WHERE w.limited >= :queue || char(31) AND w.limited < :queue || char(32) AND w.flags & 8 AND w.place IN (0, 1, 3) AND w.due_at <= :now AND l.kind = :kind
-  AND NOT {{put_off}}
+SELECT w.due_at, w.seq, l.priority, {{rank}}, {{turn}}, l.name, l.version, l.partition, 1, w.place IN (3, 5)
+FROM main._wf_workflow AS w JOIN main._wf_lane AS l ON l.lane = w.lane
+WHERE w.limited >= :queue || char(31) AND w.limited < :queue || char(32) AND w.flags & 8 AND w.place IN (0, 1, 3, 4, 5) AND w.due_at <= :now
+  AND l.kind = :kind AND NOT {{put_off}}
 
 -- name: queue_held_in_lane
-SELECT due_at, seq FROM main._wf_workflow AS w
-WHERE limited = :queue || char(31) || :partition AND flags & 8 AND lane = :lane AND due_at <= :now
-  AND place IN (0, 1, 3) AND NOT {{put_off}}
+SELECT w.due_at, w.seq, {{rank}}, 0 FROM main._wf_workflow AS w
+WHERE w.limited = :queue || char(31) || :partition AND w.flags & 8 AND w.lane = :lane AND w.due_at <= :now AND w.place IN (0, 1, 3, 4, 5)
+  AND NOT {{put_off}}
 
--- A lane of a full partition is looked at again when a slot may have run out, or one that holds a slot is due.
--- name: queue_block_lane
-UPDATE main._wf_lane SET next_due = (
-  SELECT min(due_at) FROM main._wf_workflow WHERE limited = :queue || char(31) || :partition AND due_at > :now AND (nonce IS NOT NULL OR place IN (0, 1, 3)))
-WHERE lane = :lane
-
--- What is due to be resumed; the last column: it holds a slot.
+-- What is due to be resumed; the ninth column: it holds a slot.
 -- name: queue_resumed
-SELECT w.due_at, w.seq, l.priority, l.name, l.version, l.partition, w.flags & 8 AND w.limited IS NOT NULL
+SELECT w.due_at, w.seq, l.priority, {{rank}}, {{turn}}, l.name, l.version, l.partition, w.flags & 8 AND w.limited IS NOT NULL, 1
 FROM main._wf_workflow AS w CROSS JOIN main._wf_lane AS l ON l.lane = w.lane
-WHERE w.place = 3 AND w.due_at <= :now AND l.queue = :queue AND l.kind = :kind AND NOT {{put_off}}
+WHERE w.place > 2 AND w.place <> 4 AND w.due_at <= :now AND l.queue = :queue AND l.kind = :kind AND NOT {{put_off}}
 
 -- name: rate_used
-SELECT total(n) FROM main._wf_rate WHERE queue = :queue AND at > :now - :per
+SELECT total(n) FROM main._wf_rate WHERE queue = :queue AND at > :now - :per AND at <= :now
 
 -- name: rate_add
 INSERT INTO main._wf_rate(queue, at, n) VALUES(:queue, :now, 1) ON CONFLICT(queue, at) DO UPDATE SET n = n + 1
 
+-- Those later than now are of a clock that was wrong.
 -- name: rate_prune
-DELETE FROM main._wf_rate WHERE queue = :queue AND at <= :now - :per
+DELETE FROM main._wf_rate WHERE queue = :queue AND (at <= :now - :per OR at > :now)

@@ -1,16 +1,16 @@
 -- Recovery, and the counts of what is left to do.
 
 -- name: recover_lanes
-UPDATE main._wf_lane SET next_due = :now
+UPDATE main._wf_lane SET {{expecting}}
 WHERE lane IN (SELECT lane FROM main._wf_workflow
                WHERE place IS NOT NULL AND nonce IS NOT NULL AND (:worker IS NULL OR worker = :worker))
-  AND (next_due IS NULL OR next_due > :now)
+  AND line <> 1 AND (next_due IS NULL OR next_due > :due)
 
 -- name: recover_void
 UPDATE main._wf_workflow
 SET status = CASE status WHEN 'running' THEN 'pending' ELSE status END,
     paused_from = CASE paused_from WHEN 'running' THEN 'pending' ELSE paused_from END,
-    place = CASE place WHEN 1 THEN 3 ELSE place END,
+    place = CASE place WHEN 1 THEN 3 WHEN 4 THEN 5 ELSE place END, wake = 7,
     due_at = :now, nonce = NULL, claim_key = NULL, limited = CASE WHEN flags & 8 THEN limited END, again = 0, updated_at = :now
 WHERE place IS NOT NULL AND 'running' IN (status, paused_from) AND nonce IS NOT NULL AND (:worker IS NULL OR worker = :worker)
 
@@ -21,7 +21,7 @@ WHERE nonce IS NOT NULL AND (:worker IS NULL OR worker = :worker)
 
 -- Slots have come free: the lanes of limited partitions look anew.
 -- name: recover_partitions
-UPDATE main._wf_lane SET next_due = {{earliest}}
+UPDATE main._wf_lane SET {{settled}}
 WHERE kind = 0 AND partition <> '' AND queue IN (SELECT queue FROM main._wf_queue WHERE partition_concurrency IS NOT NULL)
 
 -- name: recover_pause
@@ -36,7 +36,24 @@ WHERE (s.status = 'begun' OR s.status = 'waiting') AND s.kind = 'step' AND s.non
 -- name: count_pending
 SELECT count(*) FROM main._wf_workflow WHERE place IS NOT NULL AND (:queue IS NULL OR lane IN (SELECT lane FROM main._wf_lane WHERE queue = :queue))
 
+-- What claims could take now, together, one after the other, by a worker that holds nothing: of those that are due, by queue and partition,
+-- what holds its slot, and what only goes on with an attempt, as far as slots and rates allow. (l and w as {{refusal}} has them, one rule.)
 -- name: count_ready
-SELECT count(*) FROM main._wf_lane AS l JOIN main._wf_workflow AS w ON w.lane = l.lane AND w.place IN (0, 1, 3) AND w.due_at <= :now AND coalesce(w.deadline_at > :now, 1)
-WHERE l.kind = 0 AND l.next_due <= :now AND (:queue IS NULL OR l.queue = :queue)
-  AND NOT {{poisoned}} AND NOT {{put_off}} AND {{refusal}} IS NULL
+SELECT coalesce(sum(min(workers, held_on + min(starts, held_new) + min(slots, goes_on + min(starts - min(starts, held_new), new)))), 0)
+FROM (SELECT p.queue,
+             coalesce(q.worker_concurrency, 9e15) AS workers,
+             coalesce(max(0, q.concurrency - (SELECT count(*) FROM main._wf_workflow AS x WHERE x.limited >= p.queue || char(31) AND x.limited < p.queue || char(32) AND {{holds_slot}})), 9e15) AS slots,
+             coalesce(max(0, q.rate_limit - (SELECT total(n) FROM main._wf_rate AS r WHERE r.queue = p.queue AND r.at > :now - q.rate_per AND r.at <= :now)), 9e15) AS starts,
+             sum(held_on) AS held_on, sum(held_new) AS held_new, sum(min(goes_on, slots)) AS goes_on, sum(min(new, max(slots - goes_on, 0))) AS new
+      FROM (SELECT d.queue, sum(holds AND goes_on) AS held_on, sum(holds AND NOT goes_on) AS held_new, sum(NOT holds AND goes_on) AS goes_on, sum(NOT holds AND NOT goes_on) AS new,
+                   CASE WHEN d.partition = '' THEN 9e15
+                        ELSE coalesce(max(0, (SELECT q.partition_concurrency FROM main._wf_queue AS q WHERE q.queue = d.queue)
+                               - (SELECT count(*) FROM main._wf_workflow AS x WHERE x.limited = d.queue || char(31) || d.partition AND {{holds_slot}})), 9e15) END AS slots
+            FROM (SELECT l.queue AS queue, l.partition AS partition, w.flags & 8 AND w.limited IS NOT NULL AS holds, w.place IN (3, 5) AS goes_on
+                  FROM main._wf_lane AS l CROSS JOIN main._wf_workflow AS w
+                    ON w.lane = l.lane AND w.place IN (0, 1, 3, 4, 5) AND w.due_at <= :now AND coalesce(w.deadline_at > :now, 1)
+                  WHERE l.kind = 0 AND (l.turn IS NOT NULL OR l.next_due <= :now) AND (:queue IS NULL OR l.queue = :queue) AND NOT {{poisoned}} AND NOT {{put_off}}) AS d
+            GROUP BY d.queue, d.partition) AS p
+      LEFT JOIN main._wf_queue AS q ON q.queue = p.queue
+      WHERE coalesce(q.paused, 0) = 0
+      GROUP BY p.queue)

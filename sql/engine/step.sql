@@ -11,7 +11,7 @@ WHERE wf = coalesce(:seq, (SELECT seq FROM main._wf_workflow WHERE id = :id)) AN
 INSERT INTO main._wf_step(wf, name, kind, status, attempts, at, output)
 SELECT seq, :step, 'step', 'done', 1, :now, :output FROM main._wf_workflow
 WHERE seq = coalesce(:seq, (SELECT seq FROM main._wf_workflow WHERE id = :id))
-  AND ((nonce = :nonce AND (:slow OR due_at - :now >= lease / 2)) OR (:nonce IS NULL AND status = 'pending' AND due_at <= :now AND NOT flags & 16))
+  AND ((nonce = :nonce AND (:slow OR (due_at - :now >= lease / 2 AND place <> 4))) OR (:nonce IS NULL AND status = 'pending' AND due_at <= :now AND NOT flags & 16))
   AND (:said OR NOT EXISTS (SELECT 1 FROM main._wf_meta WHERE key = 'clock' AND value = 'explicit'))
   AND (SELECT value FROM main._wf_meta WHERE key = 'schema_version') = :format
 ON CONFLICT(wf, name) DO UPDATE

@@ -18,23 +18,23 @@ ON CONFLICT(wf, name) DO UPDATE SET status = 'done', attempts = 1, at = excluded
 -- name: wait_suspend
 UPDATE main._wf_workflow
 SET status = 'waiting', place = :place, due_at = :due, nonce = NULL, claim_key = NULL, limited = CASE WHEN flags & 8 THEN limited END,
-    closed_nonce = :closed_nonce, closed = 'suspend:waiting', again = :again, lost = 0, updated_at = :now
+    closed_nonce = :closed_nonce, closed = 'suspend:waiting', again = :again, wake = 2, lost = 0, updated_at = :now
 WHERE seq = :seq
 
 -- A wait that was decided by bare id, or whose step is gone: claimable at once.
 -- name: wait_over
 UPDATE main._wf_workflow
 SET status = CASE status WHEN 'paused' THEN status ELSE 'pending' END, paused_from = CASE status WHEN 'paused' THEN 'pending' END,
-    place = CASE status WHEN 'paused' THEN 2 ELSE :place END, due_at = :now, updated_at = :now
+    place = CASE status WHEN 'paused' THEN 2 ELSE :place END, wake = 9, due_at = :now, updated_at = :now
 WHERE seq = :seq
 
 -- A wake-up for nothing: back to where it was.
 -- name: wait_go_on
-UPDATE main._wf_workflow SET place = :place, due_at = :due WHERE seq = :seq
+UPDATE main._wf_workflow SET place = :place, due_at = :due, wake = 2 WHERE seq = :seq
 
 -- name: wait_wake
 UPDATE main._wf_workflow
-SET due_at = :now, place = CASE WHEN status = 'paused' OR flags & 1 THEN 2 WHEN again THEN 0 ELSE 3 END
+SET due_at = :now, wake = :wake, place = CASE WHEN status = 'paused' OR flags & 1 THEN 2 WHEN again THEN 0 ELSE 3 END
 WHERE seq = :seq AND (due_at IS NULL OR due_at > :now) AND 'waiting' IN (status, paused_from)
 
 -- The workflows that wait for a topic.
@@ -42,13 +42,13 @@ WHERE seq = :seq AND (due_at IS NULL OR due_at > :now) AND 'waiting' IN (status,
 SELECT x.wf, w.lane, w.flags & 16 FROM main._wf_waiter AS x JOIN main._wf_workflow AS w ON w.seq = x.wf WHERE x.topic = :topic
 
 -- name: wait_wake_lanes
-UPDATE main._wf_lane SET next_due = :now
+UPDATE main._wf_lane SET {{expecting}}
 WHERE lane IN (SELECT w.lane FROM main._wf_waiter AS x JOIN main._wf_workflow AS w ON w.seq = x.wf WHERE x.topic = :topic)
-  AND (next_due IS NULL OR next_due > :now)
+  AND line <> 1 AND (next_due IS NULL OR next_due > :due)
 
 -- name: wait_wake_all
 UPDATE main._wf_workflow
-SET due_at = :now, place = CASE WHEN status = 'paused' OR flags & 1 THEN 2 WHEN again THEN 0 ELSE 3 END
+SET due_at = :now, wake = :wake, place = CASE WHEN status = 'paused' OR flags & 1 THEN 2 WHEN again THEN 0 ELSE 3 END
 WHERE seq IN (SELECT wf FROM main._wf_waiter WHERE topic = :topic) AND (due_at IS NULL OR due_at > :now)
   AND ('waiting' IN (status, paused_from) OR (flags & 16 AND finished_at IS NULL))
 

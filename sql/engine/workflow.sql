@@ -4,7 +4,7 @@
 -- name: workflow_load
 SELECT w.seq, w.id, w.lane, l.queue, l.partition <> '', w.status, w.paused_from, w.due_at, w.nonce, w.attempt, w.resumed, w.again,
        w.failures, w.lost, w.mark, w.lease, w.deadline_at, w.closed_nonce, w.closed, w.worker, w.claim_key, w.ending,
-       w.flags, w.redo, w.parent, w.limited IS NOT NULL, w.failed
+       w.flags, w.redo, w.parent, w.limited IS NOT NULL, w.failed, w.wake, l.line <> 0
 FROM main._wf_workflow AS w JOIN main._wf_lane AS l ON l.lane = w.lane
 WHERE w.seq = coalesce(:seq, (SELECT seq FROM main._wf_workflow WHERE id = :id))
 
@@ -29,8 +29,8 @@ FROM main._wf_workflow AS w LEFT JOIN main._wf_queue AS q ON q.queue = :queue
 WHERE w.seq = :seq
 
 -- name: large_put
-INSERT INTO main._wf_large(wf, what, value) VALUES(:seq, :what, :value)
-ON CONFLICT(wf, what) DO UPDATE SET value = excluded.value
+INSERT INTO main._wf_large(wf, what, size, value) VALUES(:seq, :what, length(CAST(:value AS BLOB)), :value)
+ON CONFLICT(wf, what) DO UPDATE SET size = excluded.size, value = excluded.value
 
 -- name: failure_add
 INSERT INTO main._wf_failure(wf, attempt, step, worker, error, at) VALUES(:seq, :attempt, :step, :worker, :error, :now)

@@ -24,6 +24,13 @@ INSERT INTO main._wf_definition(name, version, current, definition, created_at) 
 DELETE FROM main._wf_definition
 WHERE name = :name AND NOT EXISTS (SELECT 1 FROM main._wf_lane AS l WHERE l.kind = 1 AND l.name = :name AND l.version = CAST(_wf_definition.version AS TEXT))
 
+-- The version of the definition that was that of a lane, which is about to go, unless it is the current one or another lane has it.
+-- name: definition_drop_with_lane
+DELETE FROM main._wf_definition
+WHERE current = 0 AND (name, CAST(version AS TEXT)) = (SELECT name, version FROM main._wf_lane WHERE lane = :lane)
+  AND NOT EXISTS (SELECT 1 FROM main._wf_lane AS o WHERE o.kind > 0 AND o.lane <> :lane AND o.name = _wf_definition.name
+                  AND o.version = CAST(_wf_definition.version AS TEXT))
+
 -- ---- wf_run ----------------------------------------------------------------------------------------------------------
 
 -- Depends on the schemas of main and of TEMP, and reads nothing.

@@ -22,7 +22,7 @@ FROM main._wf_workflow AS w LEFT JOIN main._wf_lane AS l ON l.lane = w.lane
 
 -- name: table_pending
 SELECT w.seq AS _n, w.id AS id, l.name AS name, w.status AS status, l.queue AS queue, l.priority AS priority,
-       w.place IN (0, 1, 3) AND w.due_at <= :now AND coalesce(w.deadline_at > :now, 1)
+       w.place IN (0, 1, 3, 4, 5) AND w.due_at <= :now AND coalesce(w.deadline_at > :now, 1)
          AND NOT {{poisoned}} AND NOT {{put_off}} AND {{refusal}} IS NULL AS ready, w.due_at AS due_at,
        CASE
          WHEN w.status = 'paused' THEN 'paused'
@@ -46,7 +46,7 @@ SELECT w.seq AS _n, w.id AS id, l.name AS name, w.status AS status, l.queue AS q
            'scheduled')
          WHEN w.status = 'running' AND w.due_at > :now THEN 'running on ' || coalesce(w.worker, 'a worker')
          WHEN w.status = 'running' THEN 'lease of ' || coalesce(w.worker, 'a worker') || CASE WHEN {{poisoned}} THEN ' expired, once too often' ELSE ' expired' END
-         WHEN w.place IN (0, 1, 3) AND w.due_at <= :now AND {{refusal}} IS NOT NULL THEN
+         WHEN w.place IN (0, 1, 3, 4, 5) AND w.due_at <= :now AND {{refusal}} IS NOT NULL THEN
            {{refusal}}
          WHEN w.status = 'waiting' AND coalesce(w.due_at > :now, 1) THEN coalesce((
            SELECT CASE s.kind
@@ -106,11 +106,11 @@ WHERE (s.status = 'begun' OR s.status = 'waiting') AND s.kind = 'step' AND w.pla
 SELECT CAST(row_number() OVER (ORDER BY n.queue) AS INTEGER) AS _n, n.queue AS queue, q.concurrency AS concurrency, q.worker_concurrency AS worker_concurrency,
        q.partition_concurrency AS partition_concurrency, coalesce(q.hold, 'lease') AS hold, q.rate_limit AS rate_limit,
        q.rate_per / 1000.0 AS rate_per, coalesce(q.paused, 0) AS paused, q.lease / 1000.0 AS lease, q.max_attempts AS max_attempts, q.backoff AS backoff,
-       (SELECT count(*) FROM main._wf_lane AS l CROSS JOIN main._wf_workflow AS w ON w.lane = l.lane AND w.place IN (0, 3) AND w.due_at <= :now
+       (SELECT count(*) FROM main._wf_lane AS l CROSS JOIN main._wf_workflow AS w ON w.lane = l.lane AND w.place IN (0, 3, 5) AND w.due_at <= :now
         WHERE l.queue = n.queue) AS depth,
-       (SELECT count(*) FROM main._wf_lane AS l CROSS JOIN main._wf_workflow AS w ON w.lane = l.lane AND w.place IN (1, 2) AND w.nonce IS NOT NULL AND w.due_at > :now
+       (SELECT count(*) FROM main._wf_lane AS l CROSS JOIN main._wf_workflow AS w ON w.lane = l.lane AND w.place IN (1, 2, 4) AND w.nonce IS NOT NULL AND w.due_at > :now
         WHERE l.queue = n.queue) AS running,
-       (SELECT min(w.due_at) FROM main._wf_lane AS l CROSS JOIN main._wf_workflow AS w ON w.lane = l.lane AND w.place IN (0, 3) AND w.due_at <= :now
+       (SELECT min(w.due_at) FROM main._wf_lane AS l CROSS JOIN main._wf_workflow AS w ON w.lane = l.lane AND w.place IN (0, 3, 5) AND w.due_at <= :now
         WHERE l.queue = n.queue) AS oldest_due_at
 FROM (SELECT queue FROM main._wf_queue UNION SELECT queue FROM main._wf_lane) AS n LEFT JOIN main._wf_queue AS q ON q.queue = n.queue
 

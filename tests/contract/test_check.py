@@ -101,7 +101,7 @@ DAMAGE = [
     "INSERT INTO _wf_meta VALUES ('odd', 1)",
     "INSERT INTO _wf_meta VALUES ('last_seq', 'x')",
     "DELETE FROM _wf_meta WHERE key = 'epoch'",
-    "INSERT INTO _wf_large VALUES (99, 0, 1)",
+    "INSERT INTO _wf_large VALUES (99, 0, 1, 1)",
     "DROP INDEX _wf_due",
     "DROP TABLE _wf_rate",
 ]

@@ -18,7 +18,7 @@ def break_an_index(db):
         db.wf_start("job", id="w%d" % i)
     db.wf_release("w0")
     db.execute("PRAGMA writable_schema = ON")
-    db.execute("UPDATE sqlite_master SET sql = replace(sql, 'WHERE place = 3', 'WHERE place = 0') WHERE name = '_wf_resumed'")
+    db.execute("UPDATE sqlite_master SET sql = replace(sql, 'WHERE place > 2', 'WHERE place = 0') WHERE name = '_wf_resumed'")
     db.execute("PRAGMA writable_schema = RESET")
 
 

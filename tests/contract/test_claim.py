@@ -15,7 +15,7 @@ def test_a_claim_is_a_json_object_with_these_keys(db):
     assert claim == {
         "id": "w1", "name": "job", "input": {"n": 1}, "attempt": 1, "resumed": 0, "ending": None, "queue": "default", "priority": 5,
         "worker": "worker-1", "lease_expires_at": json_time(20), "deadline_at": json_time(100), "version": "v", "headers": {"h": 1},
-        "parent": None, "scheduled_at": None,
+        "parent": None, "scheduled_at": None, "wake": "start",
     }
 
 
@@ -115,14 +115,14 @@ def test_what_is_not_ready_never_hides_what_stands_behind_it(db):
     assert claimed_ids(db) == ["ready"]
 
 
-def test_an_expired_lease_stands_in_line_at_the_moment_it_ran_out(db):
+def test_an_expired_lease_goes_on_before_new_work_be_it_due_earlier(db):
     db.at(0)
     db.wf_start("job", id="w1")
     db.claim(lease=10)
     db.wf_start("job", id="before", at=BASE + 9)
     db.wf_start("job", id="after", at=BASE + 11)
     db.at(20)
-    assert claimed_ids(db) == ["before", "w1", "after"]
+    assert claimed_ids(db) == ["w1", "before", "after"]
 
 
 def test_a_retry_stands_in_line_at_the_end_of_its_backoff(db):

@@ -160,8 +160,9 @@ def test_recovery_frees_the_slots_of_partitions(db):
 
 def test_an_expired_claim_whose_slot_is_taken_is_not_renewed(db):
     db.wf_queue("default", '{"concurrency":1}')
-    start(db, "a", "b")
+    start(db, "a")
     token = db.claim()["token"]
+    start(db, "b", priority=1)
     db.wf_clock("2026-11-23 10:00:31")
     assert claimed(db, 1) == ["b"]
     with wf_error("WF_LEASE_LOST", "default"):
@@ -173,8 +174,9 @@ def test_an_expired_claim_whose_slot_is_taken_is_not_renewed(db):
 @pytest.mark.parametrize("settings", ['{"partition_concurrency":1}', '{"worker_concurrency":1}'])
 def test_nor_where_its_partition_or_worker_has_no_slot_left(db, settings):
     db.wf_queue("default", settings)
-    start(db, "a", "b", partition="p")
+    start(db, "a", partition="p")
     token = db.claim(None, "one")["token"]
+    start(db, "b", partition="p", priority=1)
     db.wf_clock("2026-11-23 10:00:31")
     assert claimed(db, 1, "one") == ["b"]
     with wf_error("WF_LEASE_LOST", "default"):

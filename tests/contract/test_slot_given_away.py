@@ -14,7 +14,7 @@ def given_away(db, limits='{"partition_concurrency":1}', prepare=None):
     token = db.claim(None, "one")["token"]
     if prepare:
         prepare(token)
-    db.wf_start("job", id="w2", partition="p")
+    db.wf_start("job", id="w2", partition="p", priority=1)  # before the one that is lost
     db.at(31)
     assert db.claim(None, "one")["id"] == "w2"
     return token
@@ -88,7 +88,7 @@ def test_a_claim_by_key_is_not_repeated_in_a_slot_that_was_given_away(db):
     db.wf_queue("default", '{"concurrency":1}')
     db.wf_start("job", id="w1")
     first = db.claim(key="k")
-    db.wf_start("job", id="w2")
+    db.wf_start("job", id="w2", priority=1)
     db.at(31)
     assert db.claim()["id"] == "w2"
     assert db.claim(key="k") is None

@@ -42,9 +42,11 @@ class ModelCore:
 
     def call(self, function, *args):
         """One call: all of its effect, or none."""
-        before = self.state.copy()
+        before, self.now = self.state.copy(), self.clock
         try:
-            return getattr(self, function)(*args)
+            result = getattr(self, function)(*args)
+            self.keep_lines()
+            return result
         except WfError as error:
             self.state.become(error.after or before)
             raise
@@ -58,7 +60,8 @@ class ModelCore:
         if given["now"] is None and self.state.config.get("clock") == "explicit":
             raise arg.invalid("now is required")
         self.state.made = True
-        return self.clock if given["now"] is None else given["now"]
+        self.now = self.clock if given["now"] is None else given["now"]
+        return self.now
 
     def at_top_level(self, function):
         if self.inline:
@@ -161,11 +164,12 @@ class ModelCore:
             self.note_lost_lease(w, now)
             w.lost += 1
             w.status, w.token, w.key, w.again, w.retrying, w.updated = "pending", None, None, True, False, now
+            self.stands(w, "lost")
 
     def progress(self, w, step, now):
         """A step or a wait is recorded: it moves to the end, and the row of lost leases is broken."""
         self.state.count += 1
-        step.order, step.at, w.lost = self.state.count, now, 0
+        step.order, step.at, w.lost, w.again_lost = self.state.count, now, 0, False
         if step.kind == "step":
             w.failures = 0
         w.steps[step.name] = step
@@ -180,6 +184,7 @@ class ModelCore:
     def back_in_line(self, handle, w, function, due, again, now):
         w.status, w.due, w.token, w.key, w.again, w.updated = "pending", due, None, None, again, now
         self.close(handle, w, function, "pending")
+        self.stands(w, "retry" if function == "wf_fail" else "release", last=not again)
 
     def close(self, handle, w, function, result):
         w.closed = (handle if arg.is_token(handle) else "id", function, result)
@@ -197,6 +202,7 @@ class ModelCore:
         if status != "completed" and w.cleanup and w.ending is None and not force:
             w.status, w.due, w.again, w.ending, w.error = "pending", now, True, status, error
             w.failures, w.lost, w.failed, w.deadline, w.retrying = 0, 0, 0, None, False
+            self.stands(w, "cleanup")
         else:
             w.status, w.due, w.finished, w.output = w.ending or status, None, now, output
             if w.ending is None and error is not None:
@@ -268,7 +274,7 @@ class ModelCore:
         now = self.write(given)
         self.fire_deadlines(now)
         self.fire_schedules(now)
-        self.hints = self.hinted_tokens()
+        self.hints, self.hinted, self.taken = self.hinted_tokens(), self.hinted_ids(), 0
         held = given["key"] and self.claim_under(given["key"])
         renewed = held and self.due_work_stands(self.renew, held, given, now)
         if renewed:
@@ -312,6 +318,13 @@ class ModelCore:
             return iter(())
         return iter([claim["token"] for claim in (claims if isinstance(claims, list) else [claims])])
 
+    def hinted_ids(self):
+        try:
+            claims = json.loads(self.hint)
+        except (TypeError, ValueError):
+            return []
+        return [claim["id"] for claim in (claims if isinstance(claims, list) else [claims])]
+
     def claim_under(self, key):
         return next((w for w in self.state.workflows.values() if w.key == key and w.claimed and w.status == "running"), None)
 
@@ -350,8 +363,15 @@ class ModelCore:
 
     def offered(self, w, now):
         """Whether a claim comes to it by itself."""
+        return self.is_offered(w, now) and self.refusal(w, now) is None
+
+    @staticmethod
+    def is_offered(w, now):
         return (not w.over and w.status != "paused" and not w.manual and w.due is not None and w.due <= now
-                and (w.deadline is None or w.deadline > now) and self.refusal(w, now) is None)
+                and (w.deadline is None or w.deadline > now))
+
+    def may_be_ready(self, w, now):
+        return self.is_offered(w, now) and not self.is_poisoned(w, now)
 
     def counts_as_ready(self, w, now):
         """What a claim looks at, but for what it would fail instead of taking it."""
@@ -367,9 +387,47 @@ class ModelCore:
             ]
             if not candidates:
                 return None
-            w = min(candidates, key=lambda w: (-w.priority, w.due, w.seq))
+            w = self.first(candidates)
             if self.take(w, given, worker, now):
                 return w
+
+    def first(self, candidates):
+        """Priority, then the turn of the partition within its queue, then rank, due time, start order. What is known of turns: a partition that
+        has had something in line ever since another was served comes before that one. For the rest the extension decides."""
+        best = max(w.priority for w in candidates)
+        order = lambda w: (w.rank, w.due, w.seq)
+        queues = {}
+        for w in candidates:
+            if w.priority == best:
+                queues.setdefault(w.queue, {}).setdefault(w.partition_key, []).append(w)
+        choices = []
+        for partitions in queues.values():
+            firsts = {key: min(group, key=order) for key, group in partitions.items()}
+            since = {key: max(self.state.served.get(key, 0), min(seen, default=math.inf)) for key in firsts
+                     for seen in [[at for lane, at in self.state.line.items() if lane[:3] == key]]}
+            choices.append([w for key, w in firsts.items() if key[:2] in self.state.unsure or self.now < self.state.latest
+                            or all(since[other] >= self.state.served.get(key, 0) for other in firsts if other != key)])
+        hinted = self.hinted[self.taken] if self.taken < len(self.hinted) else None
+        for choice in choices:
+            for w in choice:
+                if w.id == hinted and all(other is choice or order(w) <= max(map(order, other)) for other in choices):
+                    return w
+        return min((min(choice, key=order) for choice in choices), key=order)
+
+    def keep_lines(self):
+        """Which lanes have something due now, by the clock of the call."""
+        self.state.turn += 1
+        due = {(*w.partition_key, w.name, w.version) for w in self.state.workflows.values()
+               if not w.over and w.status != "paused" and not w.manual and w.due is not None and w.due <= self.now}
+        live = {w.partition_key[:2] for w in self.state.workflows.values() if not w.over}
+        self.state.unsure = live if self.now < self.state.latest else self.state.unsure & live
+        self.state.latest = max(self.state.latest, self.now)
+        self.state.line = {lane: self.state.line.get(lane, self.state.turn) for lane in due}
+
+    @staticmethod
+    def stands(w, why, last=False):
+        """It is in line, for that reason."""
+        w.wake, w.last, w.again_lost = why, last, False
 
     def take(self, w, given, worker, now):
         """Leases it. False: too many leases were lost, and it has failed instead."""
@@ -379,12 +437,16 @@ class ModelCore:
                 self.poison(w, now)
                 return False
             self.note_lost_lease(w, now)
-            w.lost += 1
+            w.lost, w.wake = w.lost + 1, "lost"
         if w.status == "waiting" and not self.decide(w, now):
             return False
         self.admit(w, again, now)
         w.attempt, w.resumed = w.attempt + again, w.resumed + (not again)
         w.status, w.again, w.retrying = "running", False, False
+        w.again_lost = w.lost > 0 or w.wake == "recover"
+        self.state.turn += 1
+        self.state.served[w.partition_key] = self.state.turn
+        self.taken += 1
         for other in self.state.workflows.values():
             if given["key"] and other.key == given["key"]:
                 other.key = None
@@ -401,7 +463,7 @@ class ModelCore:
             "token": w.token, "id": w.id, "name": w.name, "input": in_json(w.input), "attempt": w.attempt, "resumed": w.resumed,
             "ending": w.ending, "queue": w.queue, "priority": w.priority, "worker": w.worker, "lease_expires_at": json_time(w.due),
             "deadline_at": json_time(w.deadline), "version": w.version, "headers": w.headers and json.loads(w.headers),
-            "parent": parent and parent.id, "scheduled_at": json_time(w.scheduled),
+            "parent": parent and parent.id, "scheduled_at": json_time(w.scheduled), "wake": w.wake,
         }
         if given["steps"]:
             claim["steps"] = {step.name: in_json(step.output) for step in w.steps.values() if step.status == "done"}
@@ -603,7 +665,8 @@ class ModelCore:
 
     def wf_ready(self, queue=None):
         queue = arg.optional_name(queue)
-        return sum(self.counts_as_ready(w, self.clock) and queue in (None, w.queue) for w in self.state.workflows.values())
+        ready = [w for w in self.state.workflows.values() if queue in (None, w.queue) and self.may_be_ready(w, self.clock)]
+        return sum(self.together(name, [w for w in ready if w.queue == name], self.clock) for name in {w.queue for w in ready})
 
     # Service
 
@@ -633,7 +696,7 @@ class ModelCore:
     def pause(w, now):
         if w.over or w.status == "paused":
             return 0
-        w.under, w.status, w.updated = w.status, "paused", now
+        w.under, w.status, w.updated, w.last, w.again_lost = w.status, "paused", now, False, False
         if w.deadline is not None:
             w.left, w.deadline = w.deadline - now, None
         return 1
@@ -647,7 +710,9 @@ class ModelCore:
             w.under = "pending"
         else:
             w.status = "pending"
+        last = w.again_lost and w.status != "paused" and not w.manual
         w.due, w.again, w.updated, w.retrying = now, False, now, False
+        w.wake, w.last, w.again_lost = "recover", last, False
         return 1
 
     CONFIG = {"lease": 30_000, "max_attempts": 10, "max_failures": 1000, "backoff": arg.DEFAULT_BACKOFF, "clock": "system"}

@@ -93,6 +93,7 @@ class Control:
         w.status, w.due, w.updated, w.finished = "pending", now, now, None
         w.token = w.key = w.ending = w.closed = w.output = w.error = None
         w.failures, w.lost, w.failed, w.again, w.retrying = 0, 0, 0, True, False
+        self.stands(w, "retry")
         w.deadline = None if w.timeout is None else now + w.timeout
 
     def drop_steps(self, w, order, now):

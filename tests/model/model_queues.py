@@ -4,6 +4,7 @@ A claim by id obeys none of the limits, but counts.
 """
 
 import json
+import math
 
 import model_arguments as arg
 from model_arguments import Options, WfError, options, sql_time
@@ -29,6 +30,8 @@ class Queues:
                 elif key != "now":
                     settings[key] = read[key]
             self.state.queues[name] = settings
+            if all(value in (False, "lease") for value in settings.values()):
+                del self.state.queues[name]  # it says nothing
             for w in self.state.workflows.values():
                 if w.queue == name and not w.over:
                     w.slot = self.until_end(name) and w.started is not None  # as the new settings count it
@@ -52,6 +55,8 @@ class Queues:
         settings = self.state.queues.get(w.queue, {})
         if settings.get("paused"):
             return "queue paused"
+        if settings.get("worker_concurrency") == 0:
+            return "worker limit"
         others = [o for o in self.state.workflows.values() if o.queue == w.queue and not o.over and (o.slot or o.live(now))]
         if claim_by and "worker_concurrency" in settings:
             if sum(o.live(now) and o.worker == claim_by[0] for o in others) >= settings["worker_concurrency"]:
@@ -66,6 +71,28 @@ class Queues:
             return "rate limit"
         return None
 
+    def together(self, queue, ready, now):
+        """How many of these a worker that holds nothing could claim, one after the other."""
+        settings = self.state.queues.get(queue, {})
+        if settings.get("paused"):
+            return 0
+        others = [o for o in self.state.workflows.values() if o.queue == queue and not o.over and (o.slot or o.live(now))]
+        starts = lambda w: w.again or w.claimed
+        def left(limit, used):
+            return max(0, settings[limit] - used) if limit in settings else math.inf
+        slots, rate = left("concurrency", len(others)), settings.get("rate")
+        rate = max(0, rate["limit"] - self.started_lately(queue, rate, now)) if rate else math.inf
+        held, free = [w for w in ready if w.slot], [w for w in ready if not w.slot]
+        held_new = min(rate, sum(map(starts, held)))
+        goes_on = new = 0
+        for partition in {w.partition for w in free}:
+            here = [starts(w) for w in free if w.partition == partition]
+            room = math.inf if partition is None else left("partition_concurrency", sum(o.partition == partition for o in others))
+            on = min(room, here.count(False))
+            goes_on, new = goes_on + on, new + min(room - on, here.count(True))
+        taken = sum(not starts(w) for w in held) + held_new + min(slots, goes_on + min(rate - held_new, new))
+        return min(taken, settings.get("worker_concurrency", math.inf))
+
     def slot_is_lost(self, w, now):
         """Whether its claim has run out and others have taken the slot."""
         settings = self.state.queues.get(w.queue, {})
@@ -79,12 +106,12 @@ class Queues:
                                    or w.partition is not None and full("partition_concurrency", *(o for o in others if o.partition == w.partition))))
 
     def started_lately(self, queue, rate, now):
-        return sum(each == queue and at > now - rate["per"] for each, at in self.state.starts)
+        return sum(each == queue and now - rate["per"] < at <= now for each, at in self.state.starts)
 
     def admit(self, w, again, now):
         rate = self.state.queues.get(w.queue, {}).get("rate")
         if again and rate:
-            self.state.starts = [(queue, at) for queue, at in self.state.starts if queue != w.queue or at > now - rate["per"]]
+            self.state.starts = [(queue, at) for queue, at in self.state.starts if queue != w.queue or now - rate["per"] < at <= now]
             self.state.starts.append((w.queue, now))
         w.slot = self.until_end(w.queue)
 

@@ -71,6 +71,9 @@ class Workflow:
     failures: int = 0         # of the workflow itself, in a row since the last recorded step
     failed: int = 0           # failures in all
     lost: int = 0             # leases lost in a row since the last recorded step or wait
+    wake: str = "start"       # why it is in line, or was claimed
+    again_lost: bool = False  # should this claim be lost, it is not the first one in a row
+    last: bool = False        # it was released, or recovered once more: it stands behind new work
     closed: tuple = None      # the last closing call: (token or "id", function, result)
     retrying: bool = False    # it waits for its next attempt after a failure
     started: int = None
@@ -91,6 +94,17 @@ class Workflow:
     def real(self):
         """The status, that under a pause if it is paused."""
         return self.under if self.status == "paused" else self.status
+
+    @property
+    def partition_key(self):
+        return self.queue, self.priority, self.partition
+
+    @property
+    def rank(self):
+        """Its place in its partition: what was begun, what is new, what stands behind."""
+        if self.claimed:
+            return 2 if self.again_lost else 0
+        return 1 if self.again else 2 if self.last else 0
 
     @property
     def over(self):
@@ -147,6 +161,11 @@ class State:
     epoch: int = 1
     count: int = 0                                 # of step rows so far
     made: bool = False                             # the tables are known to exist
+    turn: int = 0                                  # counts what matters to turns
+    line: dict = field(default_factory=dict)       # lane: the turn at which it was seen to have something due, as long as it has
+    served: dict = field(default_factory=dict)     # partition: the turn of its last claim
+    latest: int = 0                                # the latest time of a call
+    unsure: set = field(default_factory=set)       # (queue, priority) where clocks have disagreed: turns are times too
     app: list = field(default_factory=list)        # a table of the application
 
     def copy(self):

@@ -47,6 +47,7 @@ class Waiting:
     def suspend(self, handle, w, due, now):
         w.status, w.due, w.token, w.key, w.lost, w.retrying, w.updated = "waiting", due, None, None, 0, False, now
         w.again = w.again and not arg.is_token(handle)
+        self.stands(w, "timer")
         self.close(handle, w, "suspend", "waiting")
 
     @staticmethod
@@ -60,7 +61,7 @@ class Waiting:
             return False  # held, until it is resolved
         outcome = self.outcome(w, step, now, step.name)
         if outcome is None:
-            w.due = step.deadline
+            w.due, w.wake = step.deadline, "timer"
             return False
         self.satisfy(step, outcome, now)
         return True
@@ -72,7 +73,7 @@ class Waiting:
             w.under = "pending"
         else:
             w.status = "pending"
-        w.due, w.updated = now, now
+        w.due, w.updated, w.wake = now, now, "resume"
 
     @staticmethod
     def drop_wait(w):
@@ -84,9 +85,9 @@ class Waiting:
             del w.steps[step.name]
 
     @staticmethod
-    def wake(w, now):
+    def wake(w, now, why):
         if w.due is None or w.due > now:
-            w.due = now
+            w.due, w.wake = now, why
 
     def outcome(self, w, step, now, name):
         """JSON text, or None: not satisfied. An arrival counts if it came by the deadline, whenever anyone looks."""
@@ -135,7 +136,7 @@ class Waiting:
         if w.over:
             raise self.over_error(w)
         if w.real == "waiting" and w.wait.kind == "await" and signal in w.wait.topics:
-            self.wake(w, now)
+            self.wake(w, now, "signal")
         w.signals.append(Signal(signal, payload, now, given["key"]))
         return 1
 
@@ -147,7 +148,7 @@ class Waiting:
             self.state.events[event] = (payload, now)
             for w in self.state.workflows.values():
                 if w.real == "waiting" and w.wait.kind == "await_event" and event in w.wait.topics:
-                    self.wake(w, now)
+                    self.wake(w, now, "event")
         return self.state.events[event][0]
 
     def wf_await(self, handle, step, signal, timeout=None, given=None):
@@ -236,7 +237,7 @@ class Waiting:
         """One wake-up, when the join is satisfied."""
         for other in self.state.workflows.values():
             if other.real == "waiting" and other.wait.kind == "join" and w.id in other.wait.topics and self.joined(other.wait) is not None:
-                self.wake(other, now)
+                self.wake(other, now, "join")
 
     def end_children(self, w, now, force):
         """Whoever does not complete takes its children along, unless they are detached."""
