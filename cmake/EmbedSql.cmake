@@ -14,6 +14,9 @@
 #
 # A statement whose name begins with `fragment_` is none: its text stands for `{{rest_of_the_name}}` in the statements after it.
 #
+# A statement that inserts one row (INSERT ... VALUES), or changes the one row of a key (it ends in `WHERE seq = :seq` and the like), has to
+# change a row: Query::run() fails where a trigger has kept it from that. Behind the name of one that may find no row stands `or none`.
+#
 # The words in kWords take one byte each in the embedded text; ext/base/sql.cpp puts them back.
 #
 # Only string commands are used, never list commands: `;`, `[` and `]` in SQL would break those.
@@ -93,6 +96,11 @@ foreach(file IN LISTS files)
     string(FIND "${rest}" "\n" line_end)
     string(SUBSTRING "${rest}" 0 ${line_end} name)
     string(STRIP "${name}" name)
+    set(or_none OFF)
+    if(name MATCHES "^(.*) or none$")
+      set(name "${CMAKE_MATCH_1}")
+      set(or_none ON)
+    endif()
     string(SUBSTRING "${rest}" ${line_end} -1 rest)     # begins with the line feed, as the next mark does
     if(NOT name MATCHES "^[a-z][a-z0-9_]*$")
       message(FATAL_ERROR "${file}: `-- name: ${name}`: a statement's name is snake_case")
@@ -124,6 +132,24 @@ foreach(file IN LISTS files)
       continue()
     endif()
 
+    # Whether it has to change a row.
+    set(changes 0)
+    string(REGEX REPLACE "[ \n]+" " " line "${text}")
+    if(line MATCHES "^INSERT INTO [a-z_.]+\\([^)]*\\) VALUES" OR line MATCHES "^INSERT INTO main._wf_workflow\\(")
+      set(changes 1)
+      if(line MATCHES "DO NOTHING" OR line MATCHES "DO UPDATE SET .* WHERE ")
+        set(changes 0)
+      endif()
+    elseif(line MATCHES "^(UPDATE|DELETE FROM) .* WHERE (seq = :seq|n = :n|name = :name|key = :key|wf = :seq AND name = :step)$")
+      set(changes 1)
+    endif()
+    if(or_none)
+      if(NOT changes)
+        message(FATAL_ERROR "${file}: statement ${name} says `or none`, but nobody expects a row of it")
+      endif()
+      set(changes 0)
+    endif()
+
     if(name MATCHES "^schema_([0-9]+)$")
       math(EXPR version "${version} + 1")
       if(NOT name STREQUAL "schema_${version}")
@@ -148,7 +174,7 @@ foreach(file IN LISTS files)
     string(APPEND members "  char ${name}_[${size}];\n")
     append_literal(texts "${text}")
     string(APPEND texts ",\n  ")
-    string(APPEND entries "  {offsetof(Texts, ${name}_), ${length}},\n")
+    string(APPEND entries "  {offsetof(Texts, ${name}_), ${length}, ${changes}},\n")
     math(EXPR count "${count} + 1")
   endwhile()
 endforeach()
@@ -174,6 +200,8 @@ ${names}  count_
 
 // Its text, in which a character may stand for a word.
 std::string_view packed_sql(Sql statement);
+// Whether it has to change a row: it writes one, or that of a key.
+bool must_change(Sql statement);
 // The word; empty: the character is itself.
 std::string_view sql_word(char character);
 
@@ -196,7 +224,8 @@ ${members}};
 constexpr Texts kTexts = {
   ${texts}};
 constexpr struct {
-  unsigned at, length;
+  unsigned at;
+  unsigned length : 24, must_change : 8;
 } kPlaces[] = {
 ${entries}};
 
@@ -206,6 +235,8 @@ std::string_view packed_sql(Sql statement) {
   const auto& place = kPlaces[static_cast<unsigned>(statement)];
   return {reinterpret_cast<const char*>(&kTexts) + place.at, place.length};
 }
+
+bool must_change(Sql statement) { return kPlaces[static_cast<unsigned>(statement)].must_change != 0; }
 
 std::string_view sql_word(char character) {
   switch (character) {

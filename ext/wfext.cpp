@@ -8,6 +8,7 @@
 
 #include "base/close_hook.h"
 #include "base/db.h"
+#include "base/library.h"
 #include "engine/above.h"
 #include "functions/invoke.h"
 #include "schedules/schedule.h"
@@ -53,12 +54,17 @@ int load(sqlite3* handle, char** message) {
 
 int init(sqlite3* handle, char** message, [[maybe_unused]] const sqlite3_api_routines* api) {
 #ifndef SQLITE_CORE
-  SQLITE_EXTENSION_INIT2(api);
+  if (!wf::take_library(api)) {
+    // In the memory of the library that asks.
+    if (message != nullptr) *message = api->mprintf("WF_CONTEXT: this process has two SQLite libraries: they must not open the same file");
+    return SQLITE_ERROR;
+  }
 #endif
   char* error = nullptr;
   const int rc = load(handle, &error);
   if (message != nullptr) *message = error;
   else sqlite3_free(error);
+  wf::drop_library();
   return rc;
 }
 

@@ -2,11 +2,15 @@
 
 #include <new>
 
+#include "base/library.h"
+
 namespace wf {
 
 Db* Db::create(sqlite3* handle, const Above& above) {
   void* memory = sqlite3_malloc64(sizeof(Db));
-  return memory != nullptr ? new (memory) Db(handle, above) : nullptr;
+  if (memory == nullptr) return nullptr;
+  hold_library();
+  return new (memory) Db(handle, above);
 }
 
 void Db::release(void* pointer) {
@@ -15,6 +19,7 @@ void Db::release(void* pointer) {
   db->finalize_all();
   db->~Db();
   sqlite3_free(db);
+  drop_library();  // nothing of this connection calls SQLite any more
 }
 
 Status Db::connect_close_hook() {
@@ -39,7 +44,32 @@ Status Db::prepare(string_view text, sqlite3_stmt** out) {
 
 Status Db::prepare(Sql sql, sqlite3_stmt** out) {
   const SqlText text(sql);
-  return text.ok() ? prepare(text.view(), out) : Status::no_memory();
+  if (!text.ok()) return Status::no_memory();
+  return sql == Sql::step_record ? prepare_step_record(text.view(), out) : prepare(text.view(), out);
+}
+
+// By the old interface: it is not compiled anew in silence when the schema has changed, so that what was found out about its triggers holds.
+Status Db::prepare_step_record(string_view text, sqlite3_stmt** out) {
+  // (It stands in the cache as any other: the close hook is needed first.)
+  sqlite3_stmt* statement = nullptr;
+  if (!hooked_) {
+    WF_TRY(prepare(Sql::step_triggers, &statement));
+    sqlite3_finalize(statement);
+  }
+  if (const int rc = sqlite3_prepare(handle_, text.data(), static_cast<int>(text.size()), &statement, nullptr); rc != SQLITE_OK) return Status::sqlite(rc, handle_);
+  // Looked at afterwards, so that one that comes in between is seen.
+  Query triggers(*this, Sql::step_triggers);
+  Status looked = triggers.next(&step_fires_triggers_);
+  if (looked.ok()) *out = statement;
+  else sqlite3_finalize(statement);
+  return looked;
+}
+
+void Db::forget_step_record() {
+  Slot& slot = cache_[static_cast<size_t>(Sql::step_record)];
+  if (slot.statement == nullptr || slot.in_use) return;
+  drop(slot);
+  --cached_;
 }
 
 Status Db::borrow(Sql sql, sqlite3_stmt** out, Slot** slot) {
@@ -295,6 +325,8 @@ Status Query::next(bool* row) {
     sqlite3_reset(statement_);
     return {};
   }
+  // Says only now what is wrong, and this to nobody else.
+  if (sql_ == Sql::step_record && sqlite3_reset(statement_) == SQLITE_SCHEMA) return Status::sqlite(SQLITE_SCHEMA);
   Status failed = Status::sqlite(sqlite3_extended_errcode(db_.handle()), db_.handle());
   sqlite3_reset(statement_);
   return failed.ok() ? Status::sqlite(rc) : static_cast<Status&&>(failed);
@@ -302,8 +334,20 @@ Status Query::next(bool* row) {
 
 Status Query::run() {
   // PRAGMA count_changes makes a row of what was changed.
-  for (bool row = true; row;) WF_TRY(next(&row));
-  return {};
+  for (bool row = true; row;) {
+    if (Status failed = next(&row); !failed.ok()) {
+      db_.leaves_work((failed.rc() & 0xff) == SQLITE_CONSTRAINT && changes() != 0);
+      return failed;
+    }
+  }
+  return changes() == 0 && sql_ != Sql::count_ && must_change(sql_) ? not_written() : Status();
+}
+
+Status Query::not_written() const {
+  string_view table(sqlite3_sql(statement_));
+  table = part(table, table.find("_wf_"), table.size());
+  table = part(table, 0, table.find_first_of(" (\n"));
+  return Status::error(Code::state, "a row of %.*s was not written: a trigger on it has ignored it, or an authorizer", WF_SV(table));
 }
 
 void Query::reset() {

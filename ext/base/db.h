@@ -48,6 +48,13 @@ class Db {
   Status borrow(string_view text, sqlite3_stmt** out, Slot** slot);
   // Resets the statement, or finalizes it where the cache has it no more.
   static void give_back(sqlite3_stmt* statement, Slot* slot);
+  // Whether Sql::step_record, which runs outside of any savepoint, fires triggers. One may say RAISE(FAIL): what the statement has done stays
+  // then. To be asked while it is borrowed: a change of the schema since is an error of it, SQLITE_SCHEMA, and it is to be tried again.
+  bool step_fires_triggers() const { return step_fires_triggers_; }
+  void forget_step_record();
+  // A statement has failed and left some of its work, as RAISE(FAIL) does.
+  void leaves_work(bool leaves) { left_work_ = leaves; }
+  bool left_work() const { return left_work_; }
   // Runs the statements of the script `sql`, one after the other.
   Status script(Sql sql);
 
@@ -89,8 +96,8 @@ class Db {
   Millis wall_clock() const;
   void fix_clock(Millis time) { clock_fixed_ = true, clock_ = time; }
   void release_clock() { clock_fixed_ = false; }
-  // The one source of random bytes.
-  static void randomness(void* out, int size) { sqlite3_randomness(size, out); }
+  // The one source of random bytes, also after fork().
+  static void randomness(void* out, int size);
 
   // Finalizes every cached statement that the connection still lists: hosts that sweep sqlite3_next_stmt have finalized
   // some of them already. One that is in use (a close that was refused because of it) is left to who uses it.
@@ -148,6 +155,7 @@ class Db {
   Status connect_close_hook();
   Status prepare(string_view text, sqlite3_stmt** out);
   Status prepare(Sql sql, sqlite3_stmt** out);
+  Status prepare_step_record(string_view text, sqlite3_stmt** out);
   Status read_version(bool* exists, int64_t* version);
   bool is_listed(sqlite3_stmt* statement) const;
   void drop(Slot& slot);
@@ -165,6 +173,8 @@ class Db {
   bool hooked_ = false;         // the close hook is connected
   bool format_checked_ = false;
   unsigned format_of_ = 0;      // the state of the file in which it was
+  bool step_fires_triggers_ = true;
+  bool left_work_ = false;
   bool tables_made_ = false;    // in the transaction under way, or in the last one
   bool clock_fixed_ = false;
   Millis clock_ = 0;
@@ -177,7 +187,7 @@ class Db {
 class Query {
  public:
   // A failure to prepare is reported by the first next() or run().
-  Query(Db& db, Sql sql) : db_(db) { status_ = db.borrow(sql, &statement_, &slot_); }
+  Query(Db& db, Sql sql) : db_(db), sql_(sql) { status_ = db.borrow(sql, &statement_, &slot_); }
   Query(Db& db, string_view text) : db_(db) { status_ = db.borrow(text, &statement_, &slot_); }
   Query(const Query&) = delete;
   Query& operator=(const Query&) = delete;
@@ -203,7 +213,7 @@ class Query {
 
   // Steps to the next row.
   Status next(bool* row);
-  // Runs a writing statement to its end.
+  // Runs a writing statement to its end. WF_STATE if it has to change a row (must_change()) and has changed none: a trigger has ignored it.
   Status run();
   // Rows that the last run() inserted, changed or deleted.
   int changes() const { return sqlite3_changes(db_.handle()); }
@@ -228,7 +238,10 @@ class Query {
   Query& bound(int rc);
   int index(const char* name) const { return sqlite3_bind_parameter_index(statement_, name); }
 
+  Status not_written() const;
+
   Db& db_;
+  const Sql sql_ = Sql::count_;
   sqlite3_stmt* statement_ = nullptr;
   Db::Slot* slot_ = nullptr;
   Status status_;

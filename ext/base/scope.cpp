@@ -94,6 +94,8 @@ Status check_transaction(Db& db) {
 WriteScope::WriteScope(Db& db) : db_(db) {}
 
 WriteScope::~WriteScope() {
+  // No savepoint takes back what RAISE(FAIL) has left in a transaction of the caller. (Without one the outer statement does.)
+  if (inline_ && db_.left_work() && !db_.autocommit()) roll_back_all(db_);
   roll_back();
 }
 
@@ -103,6 +105,7 @@ Status WriteScope::begin(Inline inline_mode, const char* function, bool locked) 
   if (!locked) for (const Sql sql : {Sql::savepoint, Sql::savepoint_release, Sql::savepoint_undo, Sql::commit, Sql::roll_back}) WF_TRY(prepare_only(db_, sql));
   if (Status lock = prepare_only(db_, Sql::lock); !lock.ok() && (lock.rc() & 0xff) != SQLITE_ERROR) return lock;
   owns_ = db_.autocommit();
+  db_.leaves_work(false);
   const int rc = step_plain(db_, Sql::savepoint);
   if (is_inside_writer(rc)) {
     if (inline_mode == Inline::refused) return refused(function);

@@ -192,10 +192,14 @@ Status fork(Db& db, string_view id, const Fork& args, const Now& now, Name* out)
   if (w.flags & kOtherKind) {
     WF_TRY(db.above().kind->fork_steps(db, w, seq, n));
   } else {
-    Query q(db, Sql::fork_steps);
-    q.bind(":new", seq).bind(":seq", w.seq);
-    if (n != kNoStep) q.bind(":n", n);
-    WF_TRY(q.run());
+    for (const Sql sql : {Sql::fork_steps, Sql::fork_steps_copied}) {
+      Query q(db, sql);
+      q.bind(":new", seq).bind(":seq", w.seq);
+      if (n != kNoStep) q.bind(":n", n);
+      bool all;
+      WF_TRY(q.next(&all));
+      if (all && q.integer(0) == 0) return Status::error(Code::state, "steps of workflow '%.*s' were not copied: a trigger has ignored them", WF_SV(w.id.view()));
+    }
   }
   if (!(w.flags & kManual)) WF_TRY(lane_expect(db, w.lane, time, time));
   Query q(db, Sql::fork_workflow);

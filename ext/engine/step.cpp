@@ -21,13 +21,25 @@ void bind_handle(Query& q, const Handle& handle) {
 bool is_done(const Query& output) { return output.integer(1) != 0; }
 bool is_ours(const Query& output) { return output.text(2) == kKind; }
 
-Status insert(Db& db, const Handle& handle, string_view step, const Value& value, Millis time, bool said, bool slow, bool* inserted) {
+// `plain`: outside of any savepoint, so not where triggers are fired.
+Status try_insert(Db& db, const Handle& handle, string_view step, const Value& value, Millis time, bool said, bool slow, bool plain, bool* inserted) {
+  *inserted = false;
   Query q(db, Sql::step_record);
+  if (plain && db.step_fires_triggers() && q.prepared()) return {};
   bind_handle(q, handle);
   q.bind(":step", step).bind(":now", time).bind(":output", value).bind(":said", int64_t{said}).bind(":slow", int64_t{slow}).bind(":format", kSchemaVersion);
   WF_TRY(q.run());
   *inserted = q.changes() != 0;
   return {};
+}
+
+Status insert(Db& db, const Handle& handle, string_view step, const Value& value, Millis time, bool said, bool slow, bool plain, bool* inserted) {
+  constexpr int kTries = 50;  // as SQLite itself does where it compiles a statement anew
+  for (int i = 0;; ++i) {
+    Status status = try_insert(db, handle, step, value, time, said, slow, plain, inserted);
+    if ((status.rc() & 0xff) != SQLITE_SCHEMA || i == kTries) return status;
+    db.forget_step_record();
+  }
 }
 
 Status none_yet(const Handle& handle) {
@@ -66,7 +78,7 @@ Status read_step(Db& db, const Handle& handle, string_view step, const Now& now,
 Status record_step(Db& db, const Handle& handle, string_view step, const Value& value, bool once, const Now& now, bool* first, Query& output) {
   *first = false;
   Millis time = now.given ? now.time : db.clock();
-  if (Status s = insert(db, handle, step, value, time, now.given, false, first); !s.ok()) {
+  if (Status s = insert(db, handle, step, value, time, now.given, false, true, first); !s.ok()) {
     if ((s.rc() & 0xff) != SQLITE_ERROR) return s;
     // The way below is for files without tables. Where there are some, a trigger of the application has failed, which would then run twice.
     bool exists;
@@ -95,7 +107,7 @@ Status record_step(Db& db, const Handle& handle, string_view step, const Value& 
     return scope.commit();
   }
   if (!handle.is_token) WF_TRY(end_lost_claim(db, w, time));
-  WF_TRY(insert(db, handle, step, value, time, true, true, first));
+  WF_TRY(insert(db, handle, step, value, time, true, true, false, first));
   if (!*first) return Status::error(Code::state, "step '%.*s' of workflow '%.*s' could not be recorded", WF_SV(step), WF_SV(w.id.view()));
   if (handle.is_token) WF_TRY(renew_lease(db, handle, time));
   return scope.commit();

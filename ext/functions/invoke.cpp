@@ -59,9 +59,9 @@ void invoke(sqlite3_context* context, int argc, sqlite3_value** argv) {
 }
 
 void release_binding(void* pointer) {
-  auto* binding = static_cast<Binding*>(pointer);
-  Db::release(binding->db);
-  sqlite3_free(binding);
+  Db* db = static_cast<Binding*>(pointer)->db;
+  sqlite3_free(pointer);
+  Db::release(db);
 }
 
 }  // namespace

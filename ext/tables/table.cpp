@@ -196,9 +196,9 @@ constexpr sqlite3_module module() {
 const sqlite3_module kModule = module();
 
 void release_registration(void* pointer) {
-  auto* registration = static_cast<Registration*>(pointer);
-  Db::release(registration->db);
-  sqlite3_free(registration);
+  Db* db = static_cast<Registration*>(pointer)->db;
+  sqlite3_free(pointer);
+  Db::release(db);
 }
 
 }  // namespace

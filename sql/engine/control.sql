@@ -93,6 +93,10 @@ INSERT INTO main._wf_step(wf, name, kind, status, attempts, begun_at, at, due_at
 SELECT :new, name, kind, status, attempts, begun_at, at, due_at, topics, how, output, error
 FROM main._wf_step WHERE wf = :seq AND status = 'done' AND (:n IS NULL OR n < :n) ORDER BY n
 
+-- Whether all of them were copied.
+-- name: fork_steps_copied
+SELECT (SELECT count(*) FROM main._wf_step WHERE wf = :seq AND status = 'done' AND (:n IS NULL OR n < :n)) = (SELECT count(*) FROM main._wf_step WHERE wf = :new)
+
 -- name: purge_workflows
 SELECT w.seq FROM main._wf_workflow AS w JOIN main._wf_lane AS l ON l.lane = w.lane
 WHERE w.finished_at <= :before AND (:status IS NULL OR w.status IN (SELECT value FROM main.json_each(:status)))

@@ -7,5 +7,5 @@ SELECT value FROM main._wf_meta WHERE key = :key
 INSERT INTO main._wf_meta(key, value) VALUES(:key, :value)
 ON CONFLICT(key) DO UPDATE SET value = excluded.value
 
--- name: setting_drop
+-- name: setting_drop or none
 DELETE FROM main._wf_meta WHERE key = :key

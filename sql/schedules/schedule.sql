@@ -12,7 +12,7 @@ ON CONFLICT(name) DO UPDATE
 SET cron = excluded.cron, workflow = excluded.workflow, settings = excluded.settings, paused = excluded.paused, next_at = excluded.next_at,
     input = excluded.input
 
--- name: schedule_drop
+-- name: schedule_drop or none
 DELETE FROM main._wf_schedule WHERE name = :name
 
 -- Those to look at: due, not put off, and not in line behind a firing that still runs.

@@ -84,7 +84,7 @@ INSERT INTO main._wf_step(wf, name, kind, status, attempts, at, due_at, topics) 
 ON CONFLICT(wf, name) DO NOTHING
 
 -- Over.
--- name: run_record
+-- name: run_record or none
 UPDATE main._wf_step SET status = :status, attempts = attempts + (:status <> 'skipped'), at = :now, output = coalesce(:output, output), error = :error, nonce = :goes_on WHERE n = :n
 
 -- Over without having been in line.
@@ -113,7 +113,7 @@ UPDATE main._wf_step SET status = 'waiting', begun_at = coalesce(begun_at, :now)
 WHERE n = :n
 
 -- The next round of a loop.
--- name: run_iterate
+-- name: run_iterate or none
 UPDATE main._wf_step SET status = 'ready', begun_at = NULL, attempts = 0, at = :now, due_at = :now, how = :how, output = :output, error = NULL WHERE n = :n
 
 -- name: run_retry

@@ -1,0 +1,136 @@
+"""Triggers of the application on the base tables: what they keep from being written is an error, and undoes the call."""
+
+import sqlite3
+
+import pytest
+
+from support import extension_path
+
+CALLS = {
+    "start": "wf_start('job', 1, '{\"id\":\"new\"}')",
+    "start large": "wf_start('job', json_quote(hex(zeroblob(2000))), '{\"id\":\"new\"}')",
+    "claim": "wf_claim(NULL, 'me', '{\"id\":\"w\"}')",
+    "step": "wf_step('w', 'z', 1)",
+    "step again": "wf_step('w', 'broken', 1)",
+    "complete": "wf_complete('w')",
+    "complete large": "wf_complete('w', json_quote(hex(zeroblob(2000))))",
+    "fail": "wf_fail('w', 'no')",
+    "fail for good": "wf_fail('w', 'no', '{\"retry\":false}')",
+    "fail step": "wf_fail('w', 'no', '{\"step\":\"s\"}')",
+    "sleep": "wf_sleep('w', 's', '1h')",
+    "await": "wf_await('w', 's', 'go')",
+    "await what is there": "wf_await('w', 's', 'sent')",
+    "await event": "wf_await_event('w', 's', 'e')",
+    "signal": "wf_signal('w', 'go', 1)",
+    "emit": "wf_emit('e', 1)",
+    "spawn": "wf_spawn('w', 's', 'child')",
+    "begin": "wf_begin('w', 's')",
+    "set": "wf_set('w', 'k', 1)",
+    "append": "wf_append('w', 's', 1)",
+    "cancel": "wf_cancel('w')",
+    "pause": "wf_pause('w')",
+    "resume": "wf_resume('paused')",
+    "retry": "wf_retry('failed')",
+    "delete": "wf_delete('failed')",
+    "fork": "wf_fork('w', '{\"id\":\"f\"}')",
+    "queue": "wf_queue('q', '{\"concurrency\":1}')",
+    "schedule": "wf_schedule('s', '@hourly', 'job')",
+    "define": "wf_define('flow', '{\"steps\":[{\"name\":\"a\",\"sql\":\"SELECT 1\"}]}')",
+    "config": "wf_config('lease', '45s')",
+}
+# (_wf_meta, INSERT is the number of a deleted workflow, which is not given out again.)
+# Rows that a call may leave or find, many or none: what is missed of them a later call makes up for, or wf_check finds.
+MANY = {("_wf_meta", "INSERT"), ("_wf_lane", "UPDATE"), ("_wf_waiter", "INSERT"), ("_wf_waiter", "DELETE"), ("_wf_large", "DELETE"), ("_wf_step", "DELETE"),
+        ("_wf_signal", "DELETE"), ("_wf_value", "DELETE"), ("_wf_stream", "DELETE"), ("_wf_failure", "DELETE")}
+
+
+@pytest.fixture(scope="module")
+def prepared():
+    db = sqlite3.connect(":memory:", isolation_level=None)
+    db.enable_load_extension(True)
+    db.load_extension(extension_path())
+    for call in ("wf_clock('2027-01-15 08:00:00')", "wf_start('job', 1, '{\"id\":\"w\"}')", "wf_step('w', 'before', 1)", "wf_signal('w', 'sent', 1)",
+                 "wf_fail('w', 'no', '{\"step\":\"broken\",\"delay\":0}')",
+                 "wf_start('job', 1, '{\"id\":\"paused\"}')", "wf_pause('paused')", "wf_start('job', 1, '{\"id\":\"failed\"}')",
+                 "wf_fail('failed', 'no', '{\"retry\":false}')"):
+        db.execute(f"SELECT {call}").fetchall()
+    yield db
+    db.close()
+
+
+def copy_of(prepared):
+    db = sqlite3.connect(":memory:", isolation_level=None)
+    prepared.backup(db)
+    db.enable_load_extension(True)
+    db.load_extension(extension_path())
+    db.execute("SELECT wf_clock('2027-01-15 08:00:10')").fetchall()
+    return db
+
+
+def tables(db):
+    return [name for (name,) in db.execute("SELECT name FROM sqlite_master WHERE type = 'table' AND name LIKE '!_wf!_%' ESCAPE '!'")]
+
+
+def content(db):
+    found = {}
+    for table in tables(db):
+        columns = [row[1] for row in db.execute(f"PRAGMA table_info({table})") if row[1] not in ("nonce", "closed_nonce")]
+        found[table] = db.execute(f"SELECT {', '.join(columns)} FROM {table} ORDER BY 1, 2").fetchall()
+    return found
+
+
+def undisturbed(prepared, call):
+    """What the call leaves, and what it does to which table."""
+    db = copy_of(prepared)
+    db.execute("CREATE TEMP TABLE log(what, verb)")
+    for table in tables(db):
+        for verb in ("INSERT", "UPDATE", "DELETE"):
+            db.execute(f"CREATE TEMP TRIGGER log_{table}_{verb} BEFORE {verb} ON {table} BEGIN INSERT INTO log VALUES('{table}', '{verb}'); END")
+    db.execute(f"SELECT {call}").fetchall()
+    touched = db.execute("SELECT DISTINCT what, verb FROM log WHERE what <> 'last_seq'").fetchall()
+    left = content(db)
+    db.close()
+    assert touched, call
+    return left, touched
+
+
+@pytest.mark.parametrize("name", CALLS)
+def test_no_trigger_leaves_half_a_call(prepared, name):
+    call = CALLS[name]
+    after, touched = undisturbed(prepared, call)
+    clean = content(prepared)
+    refused, wrong = 0, []
+    for table, verb in touched:
+        for when in ("BEFORE", "AFTER"):
+            for action in ("IGNORE", "FAIL, 'no'"):
+                for way in ("SELECT", "BEGIN", "INSERT"):
+                    db = copy_of(prepared)
+                    # As one that has been at work: its statements are compiled.
+                    db.execute("BEGIN")
+                    db.execute("SELECT wf_step('w', 'warm', 1)").fetchall()
+                    db.execute("ROLLBACK")
+                    db.execute("CREATE TABLE app(v)")
+                    db.execute(f"CREATE TRIGGER t {when} {verb} ON {table} BEGIN SELECT RAISE({action}); END")
+                    if way == "BEGIN":
+                        db.execute("BEGIN")
+                    try:
+                        db.execute(f"INSERT INTO app VALUES({call})" if way == "INSERT" else f"SELECT {call}").fetchall()
+                        failed = None
+                    except sqlite3.Error as error:
+                        failed = str(error)
+                    where = (table, verb, when, action, way, failed)
+                    if db.in_transaction != (way == "BEGIN"):
+                        wrong.append(("transaction", *where))
+                    if way == "BEGIN" and db.in_transaction:
+                        db.execute("COMMIT")
+                    now = content(db)
+                    db.close()
+                    if failed and "cannot run inside a statement that writes" in failed:
+                        continue
+                    refused += failed is not None
+                    if failed is not None and now != clean:
+                        wrong.append(("half", *where))
+                    if failed is None and now != after and (table, verb) not in (MANY - {("_wf_meta", "INSERT")} if name == "config" else MANY):
+                        wrong.append(("missing", *where))
+    assert wrong == []
+    assert refused > 0
