@@ -26,10 +26,11 @@ struct Kind {
   Status (*wake)(Db& db, int64_t seq, int64_t lane, Millis now);
   // It ends, or goes into its second phase: what is open is given up.
   Status (*stop)(Db& db, const Workflow& workflow);
-  // wf_retry: what had failed is to be done again. `*redo`: so is something that had succeeded.
-  Status (*retry)(Db& db, const Workflow& workflow, bool* redo);
+  // wf_retry: what had failed is to be done again, and what was undone, whose redo numbers (redo.h) it raises.
+  Status (*retry)(Db& db, const Workflow& workflow);
   // Whether a step, which may be none, can be the one from which steps are dropped; WF_INVALID.
   Status (*check_from)(string_view step);
+  // Drops the steps from `n` on, and raises their redo numbers.
   Status (*drop_steps)(Db& db, const Workflow& workflow, int64_t n);
   // Copies the steps to the workflow `seq`; `n`: up to this one, or kNoStep.
   Status (*fork_steps)(Db& db, const Workflow& workflow, int64_t seq, int64_t n);

@@ -4,6 +4,7 @@
 #include "base/scope.h"
 #include "engine/lease.h"
 #include "engine/may_act.h"
+#include "engine/redo.h"
 #include "engine/step.h"
 
 namespace wf {
@@ -32,18 +33,16 @@ Status spawn(Db& db, const Handle& handle, string_view step, const Start& args, 
   }
   if (!handle.is_token) WF_TRY(end_lost_claim(db, w, time));
 
+  Start child = args;
+  WF_TRY(step_redo(db, w, step, &child.parent_redo));
   Text name;
-  if (args.id.empty()) {
-    name.add(w.id.view()).add('/').add(step);
-    if (w.redo != 0) name.add('~').add_integer(w.redo);
-  } else {
-    name.add(args.id);
-  }
+  if (args.id.empty()) add_child_id(w.id.view(), step, child.parent_redo, name);
+  else name.add(args.id);
   if (!name.ok()) return Status::no_memory();
   WF_TRY(check_id("the child's id", name.view()));
-  Start child = args;
   child.id = name.view();
   child.parent = w.seq;
+  child.parent_step = step;
   WF_TRY(start(db, child, {true, time}, id));
   // Last: a child without its step is found again by its id.
   Text output;
@@ -56,6 +55,15 @@ Status spawn(Db& db, const Handle& handle, string_view step, const Start& args, 
   }
   if (handle.is_token) WF_TRY(renew_lease(db, handle, time));
   return scope.commit();
+}
+
+void add_child_id(string_view parent, string_view step, int64_t redo, Text& out) {
+  out.add(parent).add('/');
+  for (const char c : step) {
+    if (c == '/' || c == '~' || c == '%') out.add(c == '/' ? "%2F" : c == '~' ? "%7E" : "%25");
+    else out.add(c);
+  }
+  if (redo != 0) out.add('~').add_integer(redo);
 }
 
 Status list_children(Db& db, Sql query, int64_t seq, Numbers* out) {

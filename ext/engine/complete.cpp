@@ -124,13 +124,15 @@ Status fail(Db& db, const Handle& handle, const Failure& failure, const Now& now
     w.failures = failures = row.failures + 1;
   }
   WF_TRY(note_failure(db, handle, w, failure, time));
-  if (!failure.retry || failures >= allowed || w.failed + 1 >= policy.max_failures) {
-    WF_TRY(finish(db, w, {State::failed, {}, failure.error}, closing_of(handle, "fail"), time, result));
-    return scope.commit();
-  }
   Millis due = later(time, policy.backoff.after(failures, w.id.view()));
   if (failure.delay != kNoTime) due = later(time, failure.delay);
   if (failure.at != kNoTime) due = failure.at;
+  // A try that the deadline would not let begin: better the real error now than a timeout then.
+  const bool too_late = w.deadline_at != kNoTime && due >= w.deadline_at;
+  if (!failure.retry || failures >= allowed || w.failed + 1 >= policy.max_failures || too_late) {
+    WF_TRY(finish(db, w, {State::failed, {}, failure.error}, closing_of(handle, "fail"), time, result));
+    return scope.commit();
+  }
   *result = State::pending;
   WF_TRY(back_in_line(db, handle, w, {"fail", due, true, Wake::retry, true, !of_step}, time));
   return scope.commit();

@@ -7,6 +7,7 @@
 #include "engine/join.h"
 #include "engine/lane.h"
 #include "engine/lease.h"
+#include "engine/redo.h"
 #include "engine/wait.h"
 
 namespace wf {
@@ -53,11 +54,13 @@ Status drop_steps(Db& db, const Workflow& w, int64_t n, Millis now) {
     Workflow child;
     bool found, changed;
     WF_TRY(find_seq(db, spawned[i], &found, &child));
-    if (found) WF_TRY(cancel(db, child, {}, false, now, &changed));
+    if (found && is_terminal(child.state)) WF_TRY(end_children(db, child, now, false));
+    else if (found) WF_TRY(cancel(db, child, {}, false, now, &changed));
   }
   WF_TRY(run_from(db, Sql::control_untake, w, n));
-  WF_TRY(w.flags & kOtherKind ? db.above().kind->drop_steps(db, w, n) : run_from(db, Sql::control_drop_steps, w, n));
-  return run_for(db, Sql::control_redo, w, now);
+  if (w.flags & kOtherKind) return db.above().kind->drop_steps(db, w, n);
+  WF_TRY(raise_redo(db, w.seq, n));
+  return run_from(db, Sql::control_drop_steps, w, n);
 }
 
 Status check_dedup(Db& db, const Workflow& w) {
@@ -70,15 +73,11 @@ Status check_dedup(Db& db, const Workflow& w) {
                        WF_SV(q.text(0)));
 }
 
-Status retry_one(Db& db, const Workflow& w, string_view from, Millis now) {
+Status retry_one(Db& db, const Workflow& w, string_view from, int64_t max_attempts, Millis now) {
   int64_t n = 0;
   if (!from.empty()) WF_TRY(step_n(db, w, from, &n));
   WF_TRY(check_dedup(db, w));
-  if (w.flags & kOtherKind) {  // first: it asks what was undone
-    bool redo;
-    WF_TRY(db.above().kind->retry(db, w, &redo));
-    if (redo) WF_TRY(run_for(db, Sql::control_redo, w, now));
-  }
+  if (w.flags & kOtherKind) WF_TRY(db.above().kind->retry(db, w));  // first: it asks what was undone
   if (!from.empty()) WF_TRY(drop_steps(db, w, n, now));
   WF_TRY(run_for(db, Sql::control_drop_outcome, w, now));
   WF_TRY(run_for(db, Sql::control_delete_trouble, w, now));
@@ -87,6 +86,7 @@ Status retry_one(Db& db, const Workflow& w, string_view from, Millis now) {
   {
     Query q(db, Sql::control_retry);
     q.bind(":seq", w.seq).bind(":now", now).bind(":place", static_cast<int64_t>(w.line(true)));
+    if (max_attempts != 0) q.bind(":max_attempts", max_attempts);
     WF_TRY(q.run());
   }
   return lane_moved(db, w, now);
@@ -139,25 +139,10 @@ Status retry(Db& db, const Workflow& w, const Retry& args, Millis now, bool* cha
       Workflow child;
       bool found;
       WF_TRY(find_seq(db, children[i], &found, &child));
-      if (found && may_retry(child)) WF_TRY(retry_one(db, child, {}, now));
+      if (found && may_retry(child)) WF_TRY(retry_one(db, child, {}, 0, now));
     }
   }
-  return retry_one(db, w, args.from, now);
-}
-
-Status remove(Db& db, const Workflow& w, bool force, Millis now) {
-  if (!is_terminal(w.state) && !force) {
-    return Status::error(Code::state, "workflow '%.*s' is %s: cancel it first, or use the option \"force\"", WF_SV(w.id.view()), state_name(w.state));
-  }
-  WF_TRY(tell_joins(db, w.seq, now));
-  for (const Sql sql : {Sql::wait_forget_workflow, Sql::control_orphan, Sql::control_delete_steps, Sql::control_delete_failures,
-                        Sql::control_delete_large, Sql::control_delete_signals, Sql::control_delete_values, Sql::control_delete_streams,
-                        Sql::control_delete_trouble,
-                        Sql::control_keep_seq, Sql::control_delete_workflow}) {
-    WF_TRY(run_for(db, sql, w, now));
-  }
-  WF_TRY(lane_moved(db, w, now));
-  return lane_drop(db, w);
+  return retry_one(db, w, args.from, args.max_attempts, now);
 }
 
 Status fork(Db& db, string_view id, const Fork& args, const Now& now, Name* out) {
@@ -206,40 +191,6 @@ Status fork(Db& db, string_view id, const Fork& args, const Now& now, Name* out)
   q.bind(":new", seq).bind(":seq", w.seq).bind(":id", out->view()).bind(":now", time).bind(":own_input", int64_t{args.has_input});
   if (args.has_input && !is_large(args.input)) q.bind(":input", args.input);
   WF_TRY(q.run());
-  return scope.commit();
-}
-
-Status purge(Db& db, const Purge& args, const Now& now, int64_t* count) {
-  WriteScope scope(db);
-  WF_TRY(scope.begin(Inline::refused, "wf_purge"));
-  Millis time;
-  WF_TRY(call_time(db, now, &time));
-  const Millis before = time - args.older_than;
-  Numbers seqs;
-  {
-    Query q(db, Sql::purge_workflows);
-    q.bind(":before", before).bind_name(":status", args.status).bind_name(":name", args.name).bind(":limit", args.limit);
-    for (;;) {
-      bool row;
-      WF_TRY(q.next(&row));
-      if (!row) break;
-      seqs.add(q.integer(0));
-    }
-    if (!seqs.ok()) return Status::no_memory();
-  }
-  for (size_t i = 0; i < seqs.size(); ++i) {
-    Workflow w;
-    bool found;
-    WF_TRY(find_seq(db, seqs[i], &found, &w));
-    if (found) WF_TRY(remove(db, w, false, time));
-  }
-  *count = static_cast<int64_t>(seqs.size());
-  if (args.events && *count < args.limit) {
-    Query q(db, Sql::purge_events);
-    q.bind(":before", before).bind(":limit", args.limit - *count);
-    WF_TRY(q.run());
-    *count += q.changes();
-  }
   return scope.commit();
 }
 

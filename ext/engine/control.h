@@ -1,4 +1,4 @@
-// What operators do to workflows: cancel, pause, resume, retry, delete, fork, purge.
+// What operators do to workflows: cancel, pause, resume, retry, fork. (Deleting: remove.h.)
 //
 // Each act works on one workflow inside the caller's WriteScope and says in `*changed` whether it did anything: the SQL functions take one id
 // or many, in one scope.
@@ -18,13 +18,11 @@ Status resume(Db& db, const Workflow& workflow, Millis now, bool* changed);
 struct Retry {
   string_view from;        // the first step to be done again; empty: all recorded steps stay
   bool children = false;   // failed and cancelled children too
+  int64_t max_attempts = 0;  // of the workflow from now on; 0: as before
 };
 // wf_retry: a failed or cancelled workflow is pending again, with new budgets. WF_NOT_FOUND if it has no step `from`, WF_CONFLICT if its dedup
 // key is another's by now.
 Status retry(Db& db, const Workflow& workflow, const Retry& args, Millis now, bool* changed);
-
-// wf_delete: all that is stored of it. WF_STATE if it has not ended and `force` is not set.
-Status remove(Db& db, const Workflow& workflow, bool force, Millis now);
 
 struct Fork {
   string_view id;          // of the new workflow; empty: a new UUIDv7
@@ -34,15 +32,5 @@ struct Fork {
 };
 // wf_fork: a new workflow like this one, with a copy of its finished steps. `*id` is its id.
 Status fork(Db& db, string_view id, const Fork& args, const Now& now, Name* out);
-
-struct Purge {
-  Millis older_than = 0;   // since their end
-  string_view status;      // JSON array, or empty: every terminal status
-  string_view name;        // empty: every name
-  bool events = false;     // events as old as that, too
-  int64_t limit = 1000;
-};
-// wf_purge: deletes workflows that ended long ago, oldest first, but no children of a live parent. `*count` includes events.
-Status purge(Db& db, const Purge& args, const Now& now, int64_t* count);
 
 }  // namespace wf

@@ -64,6 +64,8 @@ Status finish_alone(Db& db, const Workflow& w, const Outcome& outcome, const Clo
   return lane_moved(db, w, now);
 }
 
+}  // namespace
+
 Status end_children(Db& db, const Workflow& parent, Millis now, bool force) {
   Numbers children;
   WF_TRY(list_children(db, Sql::children_attached, parent.seq, &children));
@@ -84,8 +86,6 @@ Status end_children(Db& db, const Workflow& parent, Millis now, bool force) {
   }
   return {};
 }
-
-}  // namespace
 
 Status finish(Db& db, const Workflow& w, const Outcome& outcome, const Closing& closing, Millis now, State* became, bool force) {
   const bool completed = outcome.state == State::completed && w.ending.empty();

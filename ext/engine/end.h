@@ -21,8 +21,11 @@ struct Outcome {
 // Ends the workflow with this outcome. With `cleanup`, and not in its second phase yet, a failure, timeout or cancel makes it
 // pending instead, with `ending` set and new budgets. In the second phase any outcome ends it with the status of `ending` and
 // the first error. `*became` is its state now. The workflow's own row is written last.
-// A failure or cancel ends the live children that are not detached, too. `force` leaves the second phase out.
+// A failure or cancel ends the live descendants that are not detached, too. `force` leaves the second phase out.
 Status finish(Db& db, const Workflow& workflow, const Outcome& outcome, const Closing& closing, Millis now, State* became, bool force = false);
+
+// Cancels the live descendants of a workflow that ends, or has ended, but for detached ones and theirs.
+Status end_children(Db& db, const Workflow& parent, Millis now, bool force);
 
 // What a closing call returns, by what the workflow became: "fail:pending" and so on.
 string_view closed_result(const Workflow& workflow, string_view call);

@@ -27,12 +27,13 @@ constexpr Part kWorkflow = {
     "workflow", Sql::export_workflow, Sql::import_look,
     "Iid Nname Nqueue Ckind Cpriority nversion npartition Nstatus tdue_at Cattempt Cresumed Cagain Cfailures Clost Cfailed Credo nworker "
     "nclosed Cby_id Tcreated_at tstarted_at tfinished_at tdeadline_at ctime_left ctimeout nending Cflags cmax_attempts cmax_failures bbackoff "
-    "iparent tscheduled_at ndedup jheaders vinput voutput verror"};
+    "iparent nparent_step cparent_redo tscheduled_at ndedup jheaders vinput voutput verror"};
 
 // In the order in which they are written: each may refer to those before.
 constexpr Part kParts[] = {
     {"steps", Sql::export_steps, Sql::import_step,
      "Nname Nkind Nstatus Cattempts tbegun_at Tat tdue_at Cin_doubt atopics jhow voutput verror"},
+    {"redos", Sql::export_redos, Sql::import_redo, "Nstep Credo"},
     {"failures", Sql::export_failures, Sql::import_failure, "Cattempt nstep nworker Verror Tat"},
     {"signals", Sql::export_signals, Sql::import_signal, "Nname nkey Tat ntaken vpayload"},
     {"values", Sql::export_values, Sql::import_value, "Nkey Tat vvalue"},

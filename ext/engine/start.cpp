@@ -13,12 +13,24 @@ Status conflict(string_view id, const char* other) {
   return Status::error(Code::conflict, "workflow '%.*s' exists with another %s", WF_SV(id), other);
 }
 
+// That the workflow in the row of `q` was spawned by the same step of the same parent, before which no redo came.
+Status check_same_parent(const Query& q, const Start& args) {
+  const bool same_step = q.integer_or(2, 0) == args.parent && q.text(3) == args.parent_step;
+  if (same_step && q.integer(4) == args.parent_redo) return {};
+  if (q.is_null(2)) {
+    return Status::error(Code::conflict, "workflow '%.*s' exists and is nobody's child: join it, or give the child another id", WF_SV(args.id));
+  }
+  return Status::error(Code::conflict, "workflow '%.*s' exists and is the child of step '%.*s' of workflow '%.*s'%s: give this one another id", WF_SV(args.id),
+                       WF_SV(q.text(3)), WF_SV(q.text(5)), same_step ? ", from before that step was dropped" : "");
+}
+
 // Whether a workflow of this id exists already; WF_CONFLICT if it is another one.
 Status check_same_id(Db& db, const Start& args, bool* exists) {
   Query q(db, Sql::start_same_id);
   q.bind(":id", args.id);
   WF_TRY(q.next(exists));
   if (!*exists) return {};
+  if (args.parent != 0) WF_TRY(check_same_parent(q, args));
   if (q.text(0) != args.name) {
     return Status::error(Code::conflict, "workflow '%.*s' exists with the name '%.*s', not '%.*s'", WF_SV(args.id), WF_SV(q.text(0)), WF_SV(args.name));
   }
@@ -36,7 +48,7 @@ Status find_dedup(Db& db, string_view dedup, bool* exists, Name* id) {
 }
 
 Status drop_large(Db& db, int64_t seq) {
-  Query q(db, Sql::control_delete_large);
+  Query q(db, Sql::start_drop_large);
   q.bind(":seq", seq);
   return q.run();
 }
@@ -56,7 +68,7 @@ Status insert(Db& db, const Prepared& prepared, string_view id, string_view dedu
   q.bind(":place", static_cast<int64_t>(args.manual ? Place::not_offered : Place::in_line));
   if (args.timeout != kNoTime) q.bind(":timeout", args.timeout).bind(":deadline", later(due, args.timeout));
   q.bind(":flags", int64_t{(args.manual ? kManual : 0) | (args.cleanup ? kCleanup : 0) | (args.detached ? kDetached : 0) | (prepared.other_kind ? kOtherKind : 0)});
-  if (args.parent != 0) q.bind(":parent", args.parent);
+  if (args.parent != 0) q.bind(":parent", args.parent).bind(":parent_step", args.parent_step).bind(":parent_redo", args.parent_redo);
   if (args.max_attempts != 0) q.bind(":max_attempts", args.max_attempts);
   if (args.max_failures != 0) q.bind(":max_failures", args.max_failures);
   q.bind_time(":scheduled", args.scheduled_at);

@@ -25,7 +25,9 @@ struct Start {
   string_view headers;               // a JSON object, or empty
   bool manual = false;
   bool cleanup = false;
-  int64_t parent = 0;                // of a child
+  int64_t parent = 0;                // of a child: the parent, the step that spawns it, and that step's redo number
+  string_view parent_step;
+  int64_t parent_redo = 0;
   bool detached = false;             // it does not end with its parent
   Millis scheduled_at = kNoTime;     // nominal time, if a schedule starts it
 };
@@ -43,6 +45,7 @@ struct Prepared {
 
 // Starts it, once: an id that exists with the same name and input is a success that changes nothing, with another name or input
 // WF_CONFLICT; a non-terminal workflow of the same queue and dedup key is taken instead of a new one. `*id` is the workflow's id.
+// A child is found again only by the parent, step and redo number that it was started with; WF_CONFLICT names whose child it is.
 Status start(Db& db, const Start& args, const Now& now, Name* id);
 
 // The id of a new workflow: the one asked for, or a new UUIDv7. WF_INVALID where every call has to say it.

@@ -4,6 +4,7 @@
 #include "base/scope.h"
 #include "engine/lease.h"
 #include "engine/may_act.h"
+#include "engine/redo.h"
 
 namespace wf {
 namespace {
@@ -119,8 +120,10 @@ Status step_key(Db& db, const Handle& handle, string_view step, Name* key) {
   if (!exists) return none_yet(handle);
   Workflow w;
   WF_TRY(load(db, handle, &w));
+  int64_t redo;
+  WF_TRY(step_redo(db, w, step, &redo));
   Text name;
-  name.add(w.id.view()).add('\n').add(step).add('\n').add_integer(w.redo);
+  name.add(w.id.view()).add('\n').add(step).add('\n').add_integer(redo);
   if (!name.ok()) return Status::no_memory();
   *key = uuid5(name.view()).view();
   return {};

@@ -14,7 +14,7 @@ Status read_step(Db& db, const Handle& handle, string_view step, const Now& now,
 // `value` that stands, and `output` is not used. Writes one row; the workflow's only if half of the lease is over.
 Status record_step(Db& db, const Handle& handle, string_view step, const Value& value, bool once, const Now& now, bool* first, Query& output);
 
-// The idempotency key of a step for outside systems: a function of the workflow's id, the step and the redo number.
+// The idempotency key of a step for outside systems: a function of the workflow's id, the step and its redo number.
 Status step_key(Db& db, const Handle& handle, string_view step, Name* key);
 
 }  // namespace wf

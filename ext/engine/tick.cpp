@@ -6,6 +6,7 @@
 #include "engine/budget.h"
 #include "engine/end.h"
 #include "engine/lease.h"
+#include "engine/remove.h"
 #include "engine/trouble.h"
 
 namespace wf {
@@ -102,6 +103,12 @@ Status tick(Db& db, int64_t limit, const Now& now, int64_t* count) {
   int64_t poisoned;
   WF_TRY(end_all(db, RunOut::leases, Sql::tick_poison, SIZE_MAX, limit - *count, time, &poisoned, &more));
   *count += poisoned;
+  if (*count < limit) {
+    int64_t rows = kRowsAtOnce;
+    bool cleared;
+    WF_TRY(clear_away(db, &rows, &cleared));
+    *count += cleared;
+  }
   return scope.commit();
 }
 

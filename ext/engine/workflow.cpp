@@ -89,6 +89,7 @@ Status find_by(Db& db, const Value& seq, string_view id, bool* found, Workflow* 
   w.failed = q.count(26);
   w.wake = wake_of(q.integer(27));
   w.exact_lane = q.integer(28) != 0;
+  w.started_at = q.time(29);
   return {};
 }
 

@@ -51,6 +51,7 @@ struct Workflow {
   int64_t attempt = 0, resumed = 0, again = 0, failures = 0, lost = 0, mark = 0, failed = 0;
   int64_t lease = 0;
   Millis deadline_at = kNoTime;
+  Millis started_at = kNoTime;         // the first claim
   int64_t closed_nonce = -1;           // of the last closing call; 0: by bare id; -1: there was none
   Name closed;                         // what it returned
   Name worker;

@@ -1,6 +1,7 @@
 #include "functions/call.h"
 
 #include "base/json.h"
+#include "functions/reference.h"
 
 namespace wf {
 
@@ -25,7 +26,26 @@ Status Call::name(int i, const char* what, string_view* out) const {
     return Status::error(Code::invalid, "%s of %s() must be text, got %s%.*s", what, function.name, value.type_name(), WF_SV(shown.view()));
   }
   *out = value.bytes;
+  if (looks_like_options(i, value.bytes)) {
+    Text signature;
+    add_signature(function, signature);
+    return Status::error(Code::invalid, "%s of %.*s is a name, and '%.*s' looks like its options: they come last, after NULL for what is left out", what,
+                         WF_SV(signature.view()), WF_SV(excerpt(value.bytes)));
+  }
   return check_name(what, value.bytes);
+}
+
+// Whether what is given for a name was meant for the options: a JSON object that has one of their keys, or, where the name may be left out,
+// any object. Other names may look like JSON.
+bool Call::looks_like_options(int i, string_view text) const {
+  if (!has_prefix(text, "{")) return false;
+  const json::Checked object = json::check(text);
+  if (!object) return false;
+  bool known = i >= function.min_args;
+  for (json::Members m(object); !known && m.next();) {
+    for (const Option& option : function.options) known = known || m.key_is(option.name);
+  }
+  return known;
 }
 
 Status Call::optional_name(int i, const char* what, string_view* out) const {

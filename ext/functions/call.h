@@ -98,6 +98,8 @@ class Call {
   Options options;
 
  private:
+  bool looks_like_options(int i, string_view text) const;
+
   sqlite3_context* context_;
   int argc_;
   sqlite3_value** argv_;

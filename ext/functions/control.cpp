@@ -1,6 +1,9 @@
 // What operators do to workflows. Most take one id or a JSON array of ids, and do all of it or nothing.
 
 #include "engine/control.h"
+#include "engine/remove.h"
+#include "engine/reschedule.h"
+#include "engine/trouble.h"
 
 #include "base/json.h"
 #include "base/scope.h"
@@ -9,8 +12,27 @@
 namespace wf {
 namespace {
 
+// The act on one workflow. With `skip` what it raises is undone, and it has changed nothing.
+template <class Act>
+Status on_one(Call& call, const Handle& handle, bool lenient, bool skip, Millis now, Act act, bool* changed) {
+  *changed = false;
+  WriteScope item(call.db);
+  if (skip) WF_TRY(item.begin(Inline::allowed, call.function.name));
+  Workflow w;
+  bool found;
+  WF_TRY(find(call.db, handle, &found, &w));
+  if (!found) return lenient || skip ? Status() : load(call.db, handle, &w);
+  Status done = act(w, now, changed);
+  if (done.ok()) return skip ? item.commit() : Status();
+  if (skip && !item.is_inline() && !call.db.autocommit() && may_be_an_items_own(done)) {
+    *changed = false;
+    return {};
+  }
+  return done;
+}
+
 // Runs `act` on each workflow named by the first argument, in one scope, and returns how many it changed. `lenient`: an id that does not
-// exist is none, instead of WF_NOT_FOUND.
+// exist is none, instead of WF_NOT_FOUND. With the option skip what cannot be done is left out.
 template <class Act>
 Status on_each(Call& call, bool lenient, Act act) {
   const Value given = call.raw(0);
@@ -26,6 +48,7 @@ Status on_each(Call& call, bool lenient, Act act) {
     if (!id.ok()) return Status::no_memory();
     WF_TRY(check_id("id", id.view()));
   }
+  const bool skip = call.options.boolean("skip");
   WriteScope scope(call.db);
   WF_TRY(scope.begin(many ? Inline::refused : Inline::allowed, call.function.name));
   Millis now;
@@ -37,13 +60,8 @@ Status on_each(Call& call, bool lenient, Act act) {
     if (!id.ok()) return Status::no_memory();
     Handle handle;
     handle.id = id.view();
-    Workflow w;
-    bool found;
-    WF_TRY(find(call.db, handle, &found, &w));
-    if (!found && lenient) continue;
-    if (!found) WF_TRY(load(call.db, handle, &w));
     bool changed;
-    WF_TRY(act(w, now, &changed));
+    WF_TRY(on_one(call, handle, lenient, skip, now, act, &changed));
     count += changed;
   }
   WF_TRY(scope.commit());
@@ -73,15 +91,23 @@ Status wf_retry(Call& call) {
   Retry args;
   args.from = call.options.text("from");
   args.children = call.options.has("children");
+  args.max_attempts = call.options.integer("max_attempts", 0);
   return on_each(call, false, [&](const Workflow& w, Millis now, bool* changed) { return retry(call.db, w, args, now, changed); });
 }
 
 Status wf_delete(Call& call) {
   const bool force = call.options.boolean("force");
+  int64_t rows = kRowsAtOnce;
   return on_each(call, true, [&](const Workflow& w, Millis now, bool* changed) {
     *changed = true;
-    return remove(call.db, w, force, now);
+    return remove(call.db, w, force, now, &rows);
   });
+}
+
+Status wf_reschedule(Call& call) {
+  Millis to = kNoTime;
+  if (call.given(1)) WF_TRY(read_time("time", call.raw(1), &to));
+  return on_each(call, false, [&](const Workflow& w, Millis now, bool* changed) { return reschedule(call.db, w, to == kNoTime ? now : to, now, changed); });
 }
 
 Status wf_fork(Call& call) {
@@ -100,11 +126,15 @@ Status wf_fork(Call& call) {
 
 Status wf_purge(Call& call) {
   const Options& o = call.options;
-  if (!o.has("older_than")) return Status::error(Code::invalid, "the option \"older_than\" of wf_purge() is required");
+  if (!o.has("older_than") && !o.has("keep")) {
+    return Status::error(Code::invalid, "the option \"older_than\" of wf_purge() is required, or \"keep\"");
+  }
   Purge args;
   args.older_than = o.integer("older_than", 0);
   args.status = o.text("status");
   args.name = o.text("name");
+  args.queue = o.text("queue");
+  args.keep = o.integer("keep", 0);
   args.events = o.boolean("events");
   args.limit = o.integer("limit", args.limit);
   for (json::Elements e(o.names("status")); e.next();) {

@@ -193,7 +193,7 @@ bool claim_is_over(const Status& status) {
 
 // A JSON array of tokens: a JSON array of their new expiries, null for a claim that is over.
 Status heartbeat_all(Call& call, json::Checked tokens, Millis duration) {
-  const auto wrong = [] { return Status::error(Code::invalid, "handle of wf_heartbeat() must be a token or a JSON array of tokens"); };
+  const auto wrong = [] { return Status::error(Code::invalid, "wf_heartbeat() needs the token of a claim, or a JSON array of tokens"); };
   if (!tokens) return wrong();
   Text token;
   for (json::Elements e(tokens); e.next();) {
@@ -274,7 +274,7 @@ Status wf_error(Call& call) {
   bool found;
   WF_TRY(outcome(call, q, &found));
   const State state = found ? state_of(q.text(0)) : State::pending;
-  state == State::failed || state == State::cancelled ? call.result_stored(q.value(2)) : call.result_null();
+  (state == State::failed || state == State::cancelled) && !q.is_null(2) ? call.result_stored(q.value(2)) : call.result_null();
   return {};
 }
 

@@ -70,19 +70,27 @@ constexpr Option kAppendOptions[] = {
     kNowOption,
 };
 
+constexpr Option kSkipOption = {"skip", OptionType::boolean, "leave out of an array what cannot be done, an unknown id too, instead of raising and changing nothing"};
+
+constexpr Option kControlOptions[] = {kSkipOption, kNowOption};
+
 constexpr Option kCancelOptions[] = {
     {"force", OptionType::boolean, "end it at once, also where its worker should clean up first"},
+    kSkipOption,
     kNowOption,
 };
 
 constexpr Option kRetryOptions[] = {
     {"from", OptionType::name, "do this step and all recorded after it again"},
     {"children", OptionType::choice, "failed: the failed and cancelled children too", 0, 0, "failed"},
+    {"max_attempts", OptionType::integer, "of the workflow, from now on; default as before", 1, kMaxAttemptsLimit},
+    kSkipOption,
     kNowOption,
 };
 
 constexpr Option kDeleteOptions[] = {
-    {"force", OptionType::boolean, "also if it has not ended"},
+    {"force", OptionType::boolean, "also if it has not ended, or one of its descendants"},
+    kSkipOption,
     kNowOption,
 };
 
@@ -94,11 +102,13 @@ constexpr Option kForkOptions[] = {
 };
 
 constexpr Option kPurgeOptions[] = {
-    {"older_than", OptionType::duration, "required: how long ago they have ended", 0, kDurationMax},
+    {"older_than", OptionType::duration, "required without keep: how long ago they have ended, and all of their descendants", 0, kDurationMax},
+    {"keep", OptionType::integer, "of those that all this is true of, the newest so many stay", 0, INT64_MAX},
     {"status", OptionType::names, "completed, failed, cancelled; default all three"},
     {"name", OptionType::name, "only workflows of this name"},
+    {"queue", OptionType::name, "only workflows of this queue"},
     {"events", OptionType::boolean, "events that are as old, too"},
-    {"limit", OptionType::integer, "at most so many in this call; default 1000", 1, 1000000},
+    {"limit", OptionType::integer, "at most so many rows in this call, of workflows and all that belongs to them; default 1000 workflows and 10,000 rows", 1, 1000000},
     kNowOption,
 };
 
@@ -189,8 +199,8 @@ constexpr Function kFunctions[] = {
      kNowOnly, wf_complete},
     {"wf_fail", "handle, error", 2, 3,
      "Reports a failure; returns 'pending' (it will be tried again, or cleaned up) or 'failed'.", kWrites, "yes; by bare id while the backoff runs, so not with delay 0", kFailOptions, wf_fail},
-    {"wf_heartbeat", "handle [, duration]", 1, 3,
-     "Extends the lease to at least this long from now and returns its end; a JSON array of tokens is one call, null in its result is a claim that is over.",
+    {"wf_heartbeat", "token [, duration]", 1, 3,
+     "Extends the lease of a claim to at least this long from now (default: its own length) and returns its end; a JSON array of tokens is one call, null in its result is a claim that is over. Without it, what records something renews the lease to its length once less than half is left: wf_step with an output, wf_begin, wf_spawn, wf_set, wf_append, and a wait that is satisfied at once.",
      kWrites, "yes", kNowOnly, wf_heartbeat},
     {"wf_release", "handle", 1, 2, "Gives the claim back without using an attempt; returns 1.", kWrites, "yes", kReleaseOptions, wf_release},
     {"wf_sleep", "handle, step, duration_or_time", 3, 4,
@@ -222,29 +232,32 @@ constexpr Function kFunctions[] = {
      kAppendOptions, wf_append},
     {"wf_cancel", "ids [, reason]", 1, 3, "Cancels one workflow or a JSON array of them, with their children that are not detached; returns how many changed.",
      kWrites | kBulk, "yes", kCancelOptions, wf_cancel},
-    {"wf_pause", "ids", 1, 2, "Pauses workflows: nobody claims or advances them; returns how many changed.", kWrites | kBulk, "yes", kNowOnly, wf_pause},
-    {"wf_resume", "ids", 1, 2, "Ends a pause; returns how many changed.", kWrites | kBulk, "yes", kNowOnly, wf_resume},
+    {"wf_pause", "ids", 1, 2, "Pauses workflows: nobody claims or advances them; returns how many changed.", kWrites | kBulk, "yes", kControlOptions, wf_pause},
+    {"wf_resume", "ids", 1, 2, "Ends a pause; returns how many changed.", kWrites | kBulk, "yes", kControlOptions, wf_resume},
     {"wf_retry", "ids", 1, 2, "Makes failed and cancelled workflows pending again, their recorded steps kept; returns how many changed.", kWrites | kBulk, "yes",
      kRetryOptions, wf_retry},
-    {"wf_delete", "ids", 1, 2, "Deletes workflows that have ended and all that is stored of them; returns how many there were.", kWrites | kBulk | kDirectOnly, "yes",
+    {"wf_reschedule", "ids [, time]", 1, 3,
+     "Makes workflows that wait for a time (their start, their next try, the end of a wf_sleep) due now, or at this time; returns how many changed.",
+     kWrites | kBulk, "yes", kControlOptions, wf_reschedule},
+    {"wf_delete", "ids", 1, 2, "Deletes workflows that have ended, their children that are not detached, and all that is stored of them; returns how many of the ids there were.", kWrites | kBulk | kDirectOnly, "yes",
      kDeleteOptions, wf_delete},
     {"wf_fork", "id", 1, 2, "Starts a new workflow with a copy of the finished steps of this one, and returns its id.", kWrites | kNotInWritingStatement, "with id: WF_CONFLICT then",
      kForkOptions, wf_fork},
-    {"wf_purge", "", 0, 1, "Deletes workflows that ended long ago; returns how many.", kWrites | kDirectOnly | kNotInWritingStatement, "yes", kPurgeOptions, wf_purge},
+    {"wf_purge", "", 0, 1, "Deletes workflows that ended long ago, with their descendants; returns how many, 0 once nothing is left to do.", kWrites | kDirectOnly | kNotInWritingStatement, "yes", kPurgeOptions, wf_purge},
     {"wf_queue", "name", 1, 2, "The settings of a queue; options are merged into them, null takes one away.", kWrites | kDirectOnly | kNotInWritingStatement, "yes",
      kQueueOptions, wf_queue},
     {"wf_schedule", "name, cron, workflow [, input]", 3, 5,
      "Makes or changes a schedule, which starts the workflow '<name>@<time>' at every time of the cron expression, once; returns its next time, NULL if it has none.",
      kWrites | kDirectOnly, "yes", kScheduleOptions, wf_schedule},
     {"wf_unschedule", "name", 1, 2, "Ends a schedule, not what it has started; returns 1, or 0 if there is none.", kWrites | kDirectOnly, "yes", kNowOnly, wf_unschedule},
-    {"wf_tick", "", 0, 1, "Does what time has made due: timeouts, schedules, workflows that lost too many leases; returns how many.",
+    {"wf_tick", "", 0, 1, "Does what time has made due: timeouts, schedules, workflows that lost too many leases, rows that a huge deleted workflow has left; returns how many.",
      kWrites | kNotInWritingStatement, "yes", kTickOptions, wf_tick},
     {"wf_wait", "[timeout]", 0, 2,
      "Blocks until a claim with the same options would find something or something is due (1), or the timeout passes (0). Not inside a transaction.",
      kDirectOnly | kNotInWritingStatement, "yes", kWaitOptions, wf_wait},
     {"wf_status", "id", 1, 1, "The workflow's status, NULL if there is none.", 0, "yes", {}, wf_status},
     {"wf_result", "id", 1, 1, "The output of a completed workflow, else NULL.", 0, "yes", {}, wf_result},
-    {"wf_error", "id", 1, 1, "The error of a failed workflow, the reason of a cancelled one, else NULL.", 0, "yes", {}, wf_error},
+    {"wf_error", "id", 1, 1, "The error of a failed workflow, the reason of a cancelled one that was given one, else NULL.", 0, "yes", {}, wf_error},
     {"wf_key", "handle, step", 2, 2, "An idempotency key for outside systems, the same for every attempt of the step.", 0, "yes", {}, wf_key},
     {"wf_pending", "[queue]", 0, 1, "How many workflows are not terminal.", 0, "yes", {}, wf_pending},
     {"wf_ready", "[queue]", 0, 1, "How many workflows a worker could claim now.", 0, "yes", {}, wf_ready},

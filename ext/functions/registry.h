@@ -87,6 +87,7 @@ Status wf_cancel(Call&);
 Status wf_pause(Call&);
 Status wf_resume(Call&);
 Status wf_retry(Call&);
+Status wf_reschedule(Call&);
 Status wf_delete(Call&);
 Status wf_fork(Call&);
 Status wf_purge(Call&);

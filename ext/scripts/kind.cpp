@@ -45,13 +45,8 @@ Status stop(Db& db, const Workflow& w) {
   return run_for(db, Sql::run_close, w);
 }
 
-Status retry(Db& db, const Workflow& w, bool* redo) {
-  {
-    Query q(db, Sql::run_undone);
-    q.bind(":seq", w.seq);
-    WF_TRY(q.next(redo));
-  }
-  for (const Sql sql : {Sql::run_untake_undone, Sql::run_reopen_undone, Sql::run_forget_undone, Sql::run_forget_failed}) WF_TRY(run_for(db, sql, w));
+Status retry(Db& db, const Workflow& w) {
+  for (const Sql sql : {Sql::run_redo_undone, Sql::run_untake_undone, Sql::run_reopen_undone, Sql::run_forget_undone, Sql::run_forget_failed}) WF_TRY(run_for(db, sql, w));
   return {};
 }
 
@@ -61,9 +56,12 @@ Status check_from(string_view step) {
 }
 
 Status drop_steps(Db& db, const Workflow& w, int64_t n) {
-  Query q(db, Sql::run_drop_steps);
-  q.bind(":seq", w.seq).bind(":n", n);
-  return q.run();
+  for (const Sql sql : {Sql::run_redo_dropped, Sql::run_drop_steps}) {
+    Query q(db, sql);
+    q.bind(":seq", w.seq).bind(":n", n);
+    WF_TRY(q.run());
+  }
+  return {};
 }
 
 Status fork_steps(Db& db, const Workflow& w, int64_t seq, int64_t n) {

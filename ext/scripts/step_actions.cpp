@@ -1,7 +1,9 @@
 #include "scripts/step_actions.h"
 
 #include "base/json.h"
+#include "engine/children.h"
 #include "engine/control.h"
+#include "engine/redo.h"
 #include "engine/event.h"
 #include "engine/start.h"
 #include "engine/wait.h"
@@ -162,19 +164,21 @@ class Execution {
   }
 
   // ---- Children ------------------------------------------------------------------------------------------------------
-  Status child_id(Text& out) {
+  // The step that the child is known by: that of its row, in a loop with the number of the round.
+  Status child_id(Text& step, int64_t* redo, Text& out) {
     WF_TRY(a_.facts.load());
-    out.add(a_.facts.id()).add('/').add(row_.name.view());
-    if (!row_.undo && a_.step().has(Role::loop)) out.add('[').add_integer(row_.iteration).add(']');
-    if (a_.facts.redo() != 0) out.add('~').add_integer(a_.facts.redo());
-    return out.ok() ? Status() : Status::no_memory();
+    WF_TRY(step_redo(a_.db, a_.seq, a_.facts.redo(), row_.name.view(), redo));
+    step.add(row_.name.view());
+    if (!row_.undo && a_.step().has(Role::loop)) step.add('[').add_integer(row_.iteration).add(']');
+    add_child_id(a_.facts.id(), step.view(), *redo, out);
+    return step.ok() && out.ok() ? Status() : Status::no_memory();
   }
 
   Status start_child() {
     const ScriptStep& s = a_.step();
-    Text id, buffer;
+    Text id, parent_step, buffer;
     Start child;
-    WF_TRY(child_id(id));
+    WF_TRY(child_id(parent_step, &child.parent_redo, id));
     WF_TRY(input(row_.undo ? Role::undo_input : Role::input, buffer, &child.input));
     if (a_.stopped()) return {};
     const Script& script = row_.undo ? s.undo : s;
@@ -189,6 +193,7 @@ class Execution {
     child.id = id.view();
     child.priority = a_.priority;
     child.parent = a_.seq;
+    child.parent_step = parent_step.view();
     child.detached = start && s.detached;
     child.max_attempts = script.max_attempts;
     child.has_backoff = script.has_backoff;
@@ -224,8 +229,9 @@ class Execution {
   }
 
   Status decide_child() {
-    Text id;
-    WF_TRY(child_id(id));
+    Text id, parent_step;
+    int64_t redo;
+    WF_TRY(child_id(parent_step, &redo, id));
     Query q(a_.db, Sql::workflow_outcome);
     q.bind(":id", id.view());
     bool found;

@@ -144,9 +144,9 @@ Status follow_failure(Attempt& a) {
     WF_TRY(q.run());
   }
   const int64_t failures = a.row.attempts + 1;
-  if (!a.for_good && failures < policy.max_attempts) {
-    return a.rows.retry(a.row, later(a.now, policy.backoff.after(failures, w.id.view())), a.error.view());
-  }
+  const Millis due = later(a.now, policy.backoff.after(failures, w.id.view()));
+  const bool too_late = w.deadline_at != kNoTime && due >= w.deadline_at;  // as wf_fail
+  if (!a.for_good && failures < policy.max_attempts && !too_late) return a.rows.retry(a.row, due, a.error.view());
   WF_TRY(a.rows.forget(a.row));
   if (a.row.undo || !s.keep_on) {
     WF_TRY(record(a, {"failed", {}, a.error.view()}));

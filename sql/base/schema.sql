@@ -43,7 +43,7 @@ CREATE TABLE IF NOT EXISTS main._wf_workflow(
   lost INTEGER NOT NULL DEFAULT 0,     -- leases lost in a row
   failed INTEGER NOT NULL DEFAULT 0,   -- failures in all, against max_failures
   mark INTEGER NOT NULL DEFAULT 0,     -- its last step row when it failed or lost a lease: a later one breaks the row
-  redo INTEGER NOT NULL DEFAULT 0,     -- part of wf_key, raised by wf_retry with from
+  redo INTEGER NOT NULL DEFAULT 0,     -- of all its steps: part of wf_key, raised when its whole history is dropped
   worker TEXT,
   lease INTEGER,                       -- length of the current lease
   claim_key TEXT,                      -- key of the current claim
@@ -64,6 +64,8 @@ CREATE TABLE IF NOT EXISTS main._wf_workflow(
   max_failures INTEGER,                -- NULL: of the file, else the default
   backoff TEXT,                        -- JSON, NULL: of the queue, else the default
   parent INTEGER,
+  parent_step TEXT,                    -- of a child: the step that has spawned it, and the redo number of that step then
+  parent_redo INTEGER,
   scheduled_at INTEGER,                -- nominal time, if a schedule started it
   dedup TEXT,                          -- queue || x'1f' || key
   headers TEXT,
@@ -108,6 +110,19 @@ CREATE TABLE IF NOT EXISTS main._wf_step(
   UNIQUE(wf, name)
 );
 CREATE INDEX IF NOT EXISTS main._wf_open ON _wf_step(status, wf, due_at) WHERE status = 'waiting' OR status = 'begun' OR status = 'ready';
+
+-- How often steps that were recorded have been dropped, to be done again. Rows of such steps alone.
+CREATE TABLE IF NOT EXISTS main._wf_redo(
+  wf INTEGER NOT NULL,
+  step TEXT NOT NULL,
+  redo INTEGER NOT NULL,               -- beside that of the workflow
+  PRIMARY KEY(wf, step)
+) WITHOUT ROWID;
+
+-- Workflows that are deleted, and of which rows of other tables are left to be cleared away.
+CREATE TABLE IF NOT EXISTS main._wf_gone(
+  wf INTEGER PRIMARY KEY
+);
 
 CREATE TABLE IF NOT EXISTS main._wf_failure(
   n INTEGER PRIMARY KEY,

@@ -5,7 +5,7 @@ SELECT 1 FROM main.sqlite_master WHERE type = 'table' AND name = '_wf_workflow'
 
 -- name: check_objects
 SELECT 'a table or index is missing', j.value
-FROM main.json_each('["_wf_lane","_wf_workflow","_wf_large","_wf_step","_wf_failure","_wf_queue","_wf_signal","_wf_event","_wf_waiter","_wf_value","_wf_stream","_wf_rate","_wf_schedule","_wf_trouble","_wf_definition","_wf_lane_open","_wf_lane_turn","_wf_lane_scripted","_wf_due","_wf_resumed","_wf_ended","_wf_claim_key","_wf_limited","_wf_deadline","_wf_dedup","_wf_child","_wf_open","_wf_failure_of","_wf_signal_queue","_wf_signal_key","_wf_waiter_of","_wf_schedule_next","_wf_trouble_next"]') AS j
+FROM main.json_each('["_wf_lane","_wf_workflow","_wf_large","_wf_step","_wf_redo","_wf_gone","_wf_failure","_wf_queue","_wf_signal","_wf_event","_wf_waiter","_wf_value","_wf_stream","_wf_rate","_wf_schedule","_wf_trouble","_wf_definition","_wf_lane_open","_wf_lane_turn","_wf_lane_scripted","_wf_due","_wf_resumed","_wf_ended","_wf_claim_key","_wf_limited","_wf_deadline","_wf_dedup","_wf_child","_wf_open","_wf_failure_of","_wf_signal_queue","_wf_signal_key","_wf_waiter_of","_wf_schedule_next","_wf_trouble_next"]') AS j
 WHERE NOT EXISTS (SELECT 1 FROM main.sqlite_master WHERE name = j.value)
 
 -- SQLite's own check of the file, all of it or without a look into every index.
@@ -119,6 +119,10 @@ UNION ALL
 SELECT 'the parent does not exist', id FROM main._wf_workflow AS w
 WHERE parent IS NOT NULL AND NOT EXISTS (SELECT 1 FROM main._wf_workflow WHERE seq = w.parent)
 UNION ALL
+SELECT 'it is a child without a step, or the other way round', id FROM main._wf_workflow
+WHERE (parent IS NULL) <> (parent_step IS NULL) OR typeof(parent_step) NOT IN ('text', 'null')
+   OR typeof(parent_redo) <> CASE WHEN parent IS NULL THEN 'null' ELSE 'integer' END OR parent_redo < 0
+UNION ALL
 SELECT 'the slot is not one of its queue', w.id FROM main._wf_workflow AS w JOIN main._wf_lane AS l ON l.lane = w.lane
 WHERE w.limited IS NOT NULL AND w.limited <> l.queue || char(31) || l.partition
 UNION ALL
@@ -146,7 +150,7 @@ WHERE kind NOT IN (0, 1) OR line NOT IN (0, 1, 2, 3) OR (turn IS NOT NULL) <> (l
    OR (line = 1 AND next_due IS NOT NULL)
 
 -- name: check_steps
-SELECT 'a step belongs to no workflow', s.name FROM main._wf_step AS s WHERE NOT EXISTS (SELECT 1 FROM main._wf_workflow WHERE seq = s.wf)
+SELECT 'a step belongs to no workflow', s.name FROM main._wf_step AS s WHERE NOT EXISTS (SELECT 1 FROM main._wf_workflow WHERE seq = s.wf) AND s.wf NOT IN (SELECT wf FROM main._wf_gone)
 UNION ALL
 SELECT 'a step has an unknown status or kind', w.id || ' ' || s.name FROM main._wf_step AS s JOIN main._wf_workflow AS w ON w.seq = s.wf
 WHERE (NOT w.flags & 16 AND (s.status NOT IN ('done', 'failed', 'waiting', 'begun') OR s.kind NOT IN ('step', 'sleep', 'await', 'await_event', 'spawn', 'join')))
@@ -170,20 +174,23 @@ WHERE s.status = 'waiting' AND NOT w.flags & 16 GROUP BY s.wf HAVING count(*) > 
 -- A join lists those that had not ended when it looked last. One that goes on since (retried, or deleted and started anew) is listed when it
 -- looks again: nothing is wrong as long as someone is listed who will wake it, or it has been woken.
 -- name: check_rest
-SELECT 'a failure belongs to no workflow', 'failure ' || n FROM main._wf_failure WHERE wf NOT IN (SELECT seq FROM main._wf_workflow)
+SELECT 'a failure belongs to no workflow', 'failure ' || n FROM main._wf_failure WHERE wf NOT IN (SELECT seq FROM main._wf_workflow UNION ALL SELECT wf FROM main._wf_gone)
 UNION ALL
-SELECT 'a large value belongs to no workflow', 'workflow number ' || wf FROM main._wf_large WHERE wf NOT IN (SELECT seq FROM main._wf_workflow) OR what NOT IN (0, 1, 2)
+SELECT 'a redo number belongs to no workflow, or is none', step FROM main._wf_redo
+WHERE wf NOT IN (SELECT seq FROM main._wf_workflow UNION ALL SELECT wf FROM main._wf_gone) OR typeof(redo) <> 'integer' OR redo < 1
 UNION ALL
-SELECT 'a signal belongs to no workflow', 'signal ' || n FROM main._wf_signal WHERE wf NOT IN (SELECT seq FROM main._wf_workflow)
+SELECT 'a large value belongs to no workflow', 'workflow number ' || wf FROM main._wf_large WHERE wf NOT IN (SELECT seq FROM main._wf_workflow UNION ALL SELECT wf FROM main._wf_gone) OR what NOT IN (0, 1, 2)
+UNION ALL
+SELECT 'a signal belongs to no workflow', 'signal ' || n FROM main._wf_signal WHERE wf NOT IN (SELECT seq FROM main._wf_workflow UNION ALL SELECT wf FROM main._wf_gone)
 UNION ALL
 SELECT 'a signal was taken by no await', 'signal ' || n FROM main._wf_signal AS g
-WHERE g.taken IS NOT NULL AND NOT EXISTS (SELECT 1 FROM main._wf_step WHERE n = g.taken AND wf = g.wf AND kind = 'await')
+WHERE g.taken IS NOT NULL AND g.wf NOT IN (SELECT wf FROM main._wf_gone) AND NOT EXISTS (SELECT 1 FROM main._wf_step WHERE n = g.taken AND wf = g.wf AND kind = 'await')
 UNION ALL
-SELECT 'a named value belongs to no workflow', key FROM main._wf_value WHERE wf NOT IN (SELECT seq FROM main._wf_workflow)
+SELECT 'a named value belongs to no workflow', key FROM main._wf_value WHERE wf NOT IN (SELECT seq FROM main._wf_workflow UNION ALL SELECT wf FROM main._wf_gone)
 UNION ALL
-SELECT 'a stream belongs to no workflow', stream FROM main._wf_stream WHERE wf NOT IN (SELECT seq FROM main._wf_workflow)
+SELECT 'a stream belongs to no workflow', stream FROM main._wf_stream WHERE wf NOT IN (SELECT seq FROM main._wf_workflow UNION ALL SELECT wf FROM main._wf_gone)
 UNION ALL
-SELECT 'a stream has a gap', stream FROM main._wf_stream GROUP BY wf, stream HAVING min(offset) <> 0 OR max(offset) <> count(*) - 1
+SELECT 'a stream has a gap', stream FROM main._wf_stream WHERE wf NOT IN (SELECT wf FROM main._wf_gone) GROUP BY wf, stream HAVING min(offset) <> 0 OR max(offset) <> count(*) - 1
 UNION ALL
 SELECT 'someone is listed as waiting who does not wait', topic FROM main._wf_waiter AS x
 WHERE CASE WHEN x.step <> '' THEN NOT EXISTS (SELECT 1 FROM main._wf_step WHERE wf = x.wf AND name = x.step AND status IN ('ready', 'waiting'))

@@ -19,16 +19,14 @@ SELECT n FROM main._wf_step WHERE wf = :seq AND name = :step
 
 -- name: control_spawned_from
 SELECT w.seq FROM main._wf_step AS s JOIN main._wf_workflow AS w ON w.id = json_extract(s.output, '$')
-WHERE s.wf = :seq AND s.kind = 'spawn' AND s.n >= :n AND w.parent = :seq AND w.finished_at IS NULL
+WHERE s.wf = :seq AND s.kind = 'spawn' AND s.n >= :n AND w.parent = :seq
 
 -- name: control_untake
 UPDATE main._wf_signal SET taken = NULL WHERE wf = :seq AND taken >= :n
 
+-- What was begun later and is not finished was not recorded: it stays in doubt.
 -- name: control_drop_steps
-DELETE FROM main._wf_step WHERE wf = :seq AND n >= :n
-
--- name: control_redo
-UPDATE main._wf_workflow SET redo = redo + 1 WHERE seq = :seq
+DELETE FROM main._wf_step WHERE wf = :seq AND n >= :n AND (n = :n OR status <> 'begun')
 
 -- name: control_drop_outcome
 DELETE FROM main._wf_large WHERE wf = :seq AND what IN (1, 2)
@@ -39,41 +37,12 @@ UPDATE main._wf_step SET attempts = 0 WHERE wf = :seq AND status = 'failed'
 -- name: control_retry
 UPDATE main._wf_workflow
 SET status = 'pending', place = :place, due_at = :now, nonce = NULL, claim_key = NULL, again = 1, wake = 1, failures = 0, lost = 0, failed = 0,
-    closed_nonce = NULL, closed = NULL, finished_at = NULL, ending = NULL, output = NULL, error = NULL, deadline_at = min(:now + timeout, 253402300799999),
+    max_attempts = coalesce(:max_attempts, max_attempts), closed_nonce = NULL, closed = NULL, finished_at = NULL, ending = NULL, output = NULL, error = NULL, deadline_at = min(:now + timeout, 253402300799999),
     updated_at = :now
 WHERE seq = :seq
 
--- name: control_orphan
-UPDATE main._wf_workflow SET parent = NULL WHERE parent = :seq
-
--- name: control_delete_steps
-DELETE FROM main._wf_step WHERE wf = :seq
-
--- name: control_delete_failures
-DELETE FROM main._wf_failure WHERE wf = :seq
-
--- name: control_delete_large
-DELETE FROM main._wf_large WHERE wf = :seq
-
--- name: control_delete_signals
-DELETE FROM main._wf_signal WHERE wf = :seq
-
--- name: control_delete_values
-DELETE FROM main._wf_value WHERE wf = :seq
-
--- name: control_delete_streams
-DELETE FROM main._wf_stream WHERE wf = :seq
-
 -- name: control_delete_trouble
 DELETE FROM main._wf_trouble WHERE wf = :seq
-
--- Before the workflow with the highest number goes: its number stays used.
--- name: control_keep_seq
-INSERT INTO main._wf_meta(key, value) SELECT 'last_seq', :seq WHERE :seq = (SELECT max(seq) FROM main._wf_workflow)
-ON CONFLICT(key) DO UPDATE SET value = max(value, excluded.value)
-
--- name: control_delete_workflow
-DELETE FROM main._wf_workflow WHERE seq = :seq
 
 -- A scripted one counts as tried once: then its run looks at all that a step comes after, and not at the last alone.
 -- name: fork_workflow
@@ -96,13 +65,3 @@ FROM main._wf_step WHERE wf = :seq AND status = 'done' AND (:n IS NULL OR n < :n
 -- Whether all of them were copied.
 -- name: fork_steps_copied
 SELECT (SELECT count(*) FROM main._wf_step WHERE wf = :seq AND status = 'done' AND (:n IS NULL OR n < :n)) = (SELECT count(*) FROM main._wf_step WHERE wf = :new)
-
--- name: purge_workflows
-SELECT w.seq FROM main._wf_workflow AS w JOIN main._wf_lane AS l ON l.lane = w.lane
-WHERE w.finished_at <= :before AND (:status IS NULL OR w.status IN (SELECT value FROM main.json_each(:status)))
-  AND (:name IS NULL OR l.name = :name)
-  AND NOT EXISTS (SELECT 1 FROM main._wf_workflow AS p WHERE p.seq = w.parent AND p.finished_at IS NULL)
-ORDER BY w.seq LIMIT :limit
-
--- name: purge_events
-DELETE FROM main._wf_event WHERE name IN (SELECT name FROM main._wf_event WHERE at <= :before LIMIT :limit)

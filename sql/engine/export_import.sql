@@ -10,8 +10,8 @@ SELECT w.id, l.name, l.queue, l.kind, l.priority, nullif(l.version, ''), nullif(
        CASE WHEN NOT EXISTS (SELECT 1 FROM main._wf_step WHERE wf = w.seq AND n > w.mark AND status IN ('done', 'waiting')) THEN w.lost ELSE 0 END,
        w.failed, w.redo, w.worker, w.closed, w.closed_nonce IS 0, w.created_at, w.started_at, w.finished_at,
        CASE WHEN w.place IS NULL THEN w.deadline_at END, CASE WHEN w.place IS NOT NULL THEN coalesce(w.paused_left, w.deadline_at - :now) END,
-       w.timeout, w.ending, w.flags & 7, w.max_attempts, w.max_failures, w.backoff, (SELECT id FROM main._wf_workflow WHERE seq = w.parent), w.scheduled_at,
-       substr(w.dedup, length(l.queue) + 2), w.headers,
+       w.timeout, w.ending, w.flags & 7, w.max_attempts, w.max_failures, w.backoff, (SELECT id FROM main._wf_workflow WHERE seq = w.parent), w.parent_step,
+       w.parent_redo, w.scheduled_at, substr(w.dedup, length(l.queue) + 2), w.headers,
        coalesce(w.input, (SELECT value FROM main._wf_large WHERE wf = w.seq AND what = 0)),
        coalesce(w.output, (SELECT value FROM main._wf_large WHERE wf = w.seq AND what = 1)),
        coalesce(w.error, (SELECT value FROM main._wf_large WHERE wf = w.seq AND what = 2)), w.seq
@@ -21,6 +21,9 @@ JOIN main._wf_lane AS l ON l.lane = w.lane
 -- name: export_steps
 SELECT name, kind, status, attempts, begun_at, at, due_at, status IN ('begun', 'waiting') AND nonce IS NOT NULL, topics, how, output, error
 FROM main._wf_step WHERE wf = :seq ORDER BY n
+
+-- name: export_redos
+SELECT step, redo FROM main._wf_redo WHERE wf = :seq ORDER BY step
 
 -- name: export_failures
 SELECT attempt, step, worker, error, at FROM main._wf_failure WHERE wf = :seq ORDER BY n
@@ -39,7 +42,7 @@ SELECT :id
 
 -- For comparing: what the file has, if the workflow is as it arrived, and the document, both without what depends on the file.
 -- name: import_same
-SELECT json_remove(:is, '$.wfext', '$.workflow.parent', '$.workflow.due_at'), json_remove(:document, '$.wfext', '$.workflow.parent', '$.workflow.due_at')
+SELECT json_remove(:is, '$.wfext', '$.workflow.parent', '$.workflow.parent_step', '$.workflow.parent_redo', '$.workflow.due_at'), json_remove(:document, '$.wfext', '$.workflow.parent', '$.workflow.parent_step', '$.workflow.parent_redo', '$.workflow.due_at')
 FROM main._wf_workflow WHERE id = :id AND nonce IS NULL AND (place IS NULL OR status = 'paused')
 
 -- name: import_step
@@ -54,6 +57,9 @@ WHERE :attempts >= (:status = 'done') AND :in_doubt IN (0, 1) AND (:output IS NU
                  WHEN 'sleep' THEN :due_at IS NOT NULL
                  WHEN 'spawn' THEN :status = 'done' AND json_type(CASE typeof(:output) WHEN 'text' THEN :output END) = 'text'
                  ELSE :kind IN ('await', 'await_event', 'join') AND json_array_length(:topics) >= (:status = 'waiting') END
+
+-- name: import_redo
+INSERT OR IGNORE INTO main._wf_redo(wf, step, redo) SELECT :seq, :step, :redo WHERE :redo > 0
 
 -- name: import_failure
 INSERT OR IGNORE INTO main._wf_failure(wf, attempt, step, worker, error, at) SELECT :seq, :attempt, :step, :worker, :error, :at WHERE :attempt >= 0
@@ -81,6 +87,7 @@ SELECT (SELECT count(*) FROM main._wf_step WHERE wf = :seq AND status = 'waiting
                  AND (:status = 'waiting' OR (:status = 'pending' AND :due_at IS NOT NULL)) END
    AND coalesce(:ending IN ('failed', 'cancelled'), 1) AND (:error IS NOT NULL OR 'failed' NOT IN (:status, coalesce(:ending, '')))
    AND min(:attempt, :resumed, :failures, :lost, :failed, :redo, coalesce(:timeout, 0)) >= 0 AND :again IN (0, 1) AND :by_id IN (0, 1) AND :kind = 0
+   AND (:parent IS NULL) = (:parent_step IS NULL) AND (:parent IS NULL) = (:parent_redo IS NULL) AND coalesce(:parent_redo, 0) >= 0
    AND :flags BETWEEN 0 AND 7 AND :priority BETWEEN -100 AND 100 AND coalesce(:max_attempts, 1) BETWEEN 1 AND 1000000 AND coalesce(:max_failures, 1) BETWEEN 1 AND 1000000,
        o.id, o.id = :id
 FROM (SELECT 1) LEFT JOIN main._wf_workflow AS o
@@ -94,16 +101,16 @@ VALUES(:queue, :kind, coalesce(:partition, ''), :name, coalesce(:version, ''), :
 -- name: import_workflow
 INSERT INTO main._wf_workflow(seq, id, lane, status, place, due_at, attempt, resumed, again, wake, failures, lost, failed, mark, redo, worker, closed_nonce, closed,
                               created_at, started_at, finished_at, updated_at, deadline_at, timeout, paused_from, paused_left, ending, flags,
-                              max_attempts, max_failures, backoff, parent, scheduled_at, dedup, headers, input, output, error)
+                              max_attempts, max_failures, backoff, parent, parent_step, parent_redo, scheduled_at, dedup, headers, input, output, error)
 SELECT :seq, :id, l.lane, CASE WHEN :finished_at IS NULL THEN 'paused' ELSE :status END, CASE WHEN :finished_at IS NULL THEN 2 END,
        CASE WHEN :finished_at IS NULL THEN min(coalesce(:due_at, s.due_at), coalesce(s.due_at, :due_at)) END,
        :attempt, :resumed, :again, 9, :failures, :lost, :failed, (SELECT coalesce(max(n), 0) FROM main._wf_step WHERE wf = :seq), :redo, :worker,
        CASE WHEN :by_id THEN 0 END, :closed, :created_at, :started_at, :finished_at, :now, :deadline_at, :timeout,
        CASE WHEN :finished_at IS NULL THEN :status END, :time_left, :ending, :flags, :max_attempts, :max_failures, :backoff,
-       (SELECT seq FROM main._wf_workflow WHERE id = :parent), :scheduled_at, :queue || char(31) || :dedup, :headers,
+       p.seq, CASE WHEN p.seq IS NOT NULL THEN :parent_step END, CASE WHEN p.seq IS NOT NULL THEN :parent_redo END, :scheduled_at, :queue || char(31) || :dedup, :headers,
        CASE WHEN length(CAST(:input AS BLOB)) <= 1024 THEN :input END, CASE WHEN length(CAST(:output AS BLOB)) <= 1024 THEN :output END,
        CASE WHEN length(CAST(:error AS BLOB)) <= 1024 THEN :error END
-FROM main._wf_lane AS l LEFT JOIN main._wf_step AS s ON s.wf = :seq AND s.status = 'waiting'
+FROM main._wf_lane AS l LEFT JOIN main._wf_step AS s ON s.wf = :seq AND s.status = 'waiting' LEFT JOIN main._wf_workflow AS p ON p.id = :parent
 WHERE l.queue = :queue AND l.kind = :kind AND l.partition = coalesce(:partition, '') AND l.name = :name AND l.version = coalesce(:version, '')
   AND l.priority = :priority
 

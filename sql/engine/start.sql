@@ -1,7 +1,8 @@
 -- Starting a workflow.
 
 -- name: start_same_id
-SELECT l.name, coalesce(w.input, (SELECT value FROM main._wf_large WHERE wf = w.seq AND what = 0))
+SELECT l.name, coalesce(w.input, (SELECT value FROM main._wf_large WHERE wf = w.seq AND what = 0)),
+       w.parent, w.parent_step, w.parent_redo, (SELECT id FROM main._wf_workflow WHERE seq = w.parent)
 FROM main._wf_workflow AS w JOIN main._wf_lane AS l ON l.lane = w.lane
 WHERE w.id = :id
 
@@ -13,6 +14,9 @@ SELECT coalesce({{seq_after_deleted}}, (SELECT max(seq) FROM main._wf_workflow) 
 
 -- name: start_insert
 INSERT INTO main._wf_workflow(seq, id, lane, status, place, due_at, created_at, updated_at, deadline_at, timeout, flags,
-                              max_attempts, max_failures, backoff, parent, scheduled_at, dedup, headers, input)
+                              max_attempts, max_failures, backoff, parent, parent_step, parent_redo, scheduled_at, dedup, headers, input)
 VALUES(coalesce(:seq, {{seq_after_deleted}}), :id, :lane, 'pending', :place, :due, :now, :now, :deadline, :timeout, :flags,
-       :max_attempts, :max_failures, :backoff, :parent, :scheduled, :dedup, :headers, :input)
+       :max_attempts, :max_failures, :backoff, :parent, :parent_step, :parent_redo, :scheduled, :dedup, :headers, :input)
+
+-- name: start_drop_large
+DELETE FROM main._wf_large WHERE wf = :seq

@@ -145,6 +145,13 @@ WHERE wf = :seq AND name >= :step || '[' AND name < :step || '\' ORDER BY CAST(s
 UPDATE main._wf_step SET status = 'ready', attempts = 0, error = NULL, output = NULL, begun_at = NULL, at = :now, due_at = :now
 WHERE wf = :seq AND name >= :step || '[' AND name < :step || '\' AND status = 'failed' AND nonce IS NOT 1
 
+-- As redo_raise, of the rows that run_drop_steps drops.
+-- name: run_redo_dropped
+INSERT INTO main._wf_redo(wf, step, redo)
+SELECT :seq, s.name, 1 FROM main._wf_step AS s
+WHERE wf = :seq AND :n <= coalesce((SELECT l.n FROM main._wf_step AS l WHERE l.wf = :seq AND {{lists_item}}), n)
+ON CONFLICT(wf, step) DO UPDATE SET redo = redo + 1
+
 -- Drops the steps from :n on; items go with the step that has listed them, whenever they were recorded.
 -- name: run_drop_steps
 DELETE FROM main._wf_step AS s
@@ -212,8 +219,10 @@ WHERE wf = :seq AND (status = 'ready' OR status = 'waiting') AND (how IS NOT NUL
 DELETE FROM main._wf_step WHERE wf = :seq AND (status = 'ready' OR status = 'waiting')
 
 -- wf_retry: what was undone is to be done again, by new children and with the signals it had taken, and so is what had failed.
--- name: run_undone
-SELECT 1 FROM main._wf_step WHERE wf = :seq AND kind = 'undo' AND status = 'done' LIMIT 1
+-- name: run_redo_undone
+INSERT INTO main._wf_redo(wf, step, redo)
+SELECT :seq, substr(name, column1), 1 FROM main._wf_step, (VALUES(1), (6)) WHERE wf = :seq AND kind = 'undo' AND status = 'done'
+ON CONFLICT(wf, step) DO UPDATE SET redo = redo + 1
 
 -- name: run_untake_undone
 UPDATE main._wf_signal SET taken = NULL

@@ -14,7 +14,10 @@ SELECT w.seq AS _n, w.id AS id, l.name AS name, w.status AS status, l.queue AS q
        w.worker AS worker,
        coalesce(w.input, (SELECT value FROM main._wf_large WHERE wf = w.seq AND what = 0), 'null') AS input,
        CASE WHEN w.status = 'completed' THEN coalesce(w.output, (SELECT value FROM main._wf_large WHERE wf = w.seq AND what = 1), 'null') END AS output,
-       coalesce(w.error, (SELECT value FROM main._wf_large WHERE wf = w.seq AND what = 2)) AS error,
+       coalesce(w.error, (SELECT value FROM main._wf_large WHERE wf = w.seq AND what = 2),
+                CASE WHEN 'pending' NOT IN (w.status, coalesce(w.paused_from, '')) THEN NULL
+                     WHEN w.flags & 16 THEN (SELECT s.error FROM main._wf_step AS s WHERE s.status = 'ready' AND s.wf = w.seq AND s.error IS NOT NULL ORDER BY s.due_at LIMIT 1)
+                     WHEN w.closed = 'fail:pending' AND w.ending IS NULL THEN (SELECT f.error FROM main._wf_failure AS f WHERE f.wf = w.seq ORDER BY f.n DESC LIMIT 1) END) AS error,
        w.headers AS headers, (SELECT p.id FROM main._wf_workflow AS p WHERE p.seq = w.parent) AS parent_id, w.ending AS ending,
        w.due_at AS due_at, w.deadline_at AS deadline_at, w.created_at AS created_at, w.started_at AS started_at,
        w.finished_at AS completed_at, w.updated_at AS updated_at

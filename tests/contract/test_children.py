@@ -83,6 +83,81 @@ def test_a_child_id_that_is_another_workflow_is_a_conflict(db):
     assert db.rows("SELECT * FROM wf_steps") == []
 
 
+# Who is whose child
+
+
+def test_a_slash_in_a_step_is_escaped_in_the_default_id(db):
+    db.wf_start("job", id="a")
+    db.wf_start("job", id="a/b")
+    assert (db.wf_spawn("a", "b/c", "kid"), db.wf_spawn("a/b", "c", "kid")) == ("a/b%2Fc", "a/b/c")
+    assert (db.workflow("a/b%2Fc")["parent_id"], db.workflow("a/b/c")["parent_id"]) == ("a", "a/b")
+
+
+def test_no_two_steps_have_the_same_default_id(db):
+    steps = ["x", "x~1", "x%7E1", "50%", "50%25", "a/b", "a%2Fb"]
+    assert len({db.wf_spawn("w1", step, "kid") for step in steps}) == len(steps)
+    db.wf_fail("w1", "e", retry=False)
+    db.wf_retry("w1", **{"from": "x"})
+    assert db.wf_spawn("w1", "x", "kid") == "w1/x~1"
+    assert db.wf_spawn("w1", "x~1", "kid") == "w1/x%7E1~1"
+
+
+def test_the_child_of_another_is_a_conflict_that_names_whose_it_is(db):
+    db.wf_start("job", id="w2")
+    db.wf_spawn("w2", "kid", "child", 1, id="k")
+    with wf_error("WF_CONFLICT", "k", "w2", "kid"):
+        db.wf_spawn("w1", "kid", "child", 1, id="k")
+    with wf_error("WF_CONFLICT", "k", "w2", "kid"):
+        db.wf_spawn("w2", "kid2", "child", 1, id="k")
+    assert db.rows("SELECT workflow_id FROM wf_steps") == [("w2",)]
+
+
+def test_a_workflow_that_is_nobody_s_child_does_not_become_one(db):
+    db.wf_start("child", 1, id="w1/kid")
+    with wf_error("WF_CONFLICT", "w1/kid", "nobody's child"):
+        db.wf_spawn("w1", "kid", "child", 1)
+    assert db.workflow("w1/kid")["parent_id"] is None
+
+
+def test_a_detached_child_of_a_deleted_parent_is_nobody_s(db):
+    db.wf_spawn("w1", "kid", "child", 1, detached=True)
+    db.wf_complete("w1")
+    db.wf_delete("w1")
+    db.wf_start("job", id="w1")
+    with wf_error("WF_CONFLICT", "w1/kid"):
+        db.wf_spawn("w1", "kid", "child", 1, detached=True)
+
+
+def test_after_a_redo_an_explicit_id_does_not_find_the_old_child(db):
+    db.wf_spawn("w1", "kid", "child", None, id="k")
+    db.wf_fail("k", "e", retry=False)
+    db.wf_fail("w1", "e", retry=False)
+    db.wf_retry("w1", **{"from": "kid"})
+    with wf_error("WF_CONFLICT", "k", "w1", "kid", "dropped"):
+        db.wf_spawn("w1", "kid", "child", None, id="k")
+    db.wf_delete("k")
+    assert (db.wf_spawn("w1", "kid", "child", None, id="k"), db.wf_status("k")) == ("k", "pending")
+
+
+def test_a_child_without_its_step_is_found_again(db):
+    """As a spawn leaves it whose last statement fails inside a statement that writes."""
+    db.wf_spawn("w1", "kid", "child", 1)
+    db.execute("DELETE FROM _wf_step")
+    assert db.wf_spawn("w1", "kid", "child", 1) == "w1/kid"
+    assert db.value("SELECT count(*) FROM wf_workflows") == 2
+
+
+def test_dedup_gives_a_stranger_to_join_and_no_child(db):
+    db.wf_start("child", id="s", dedup="d")
+    assert db.wf_spawn("w1", "kid", "child", None, dedup="d") == "s"
+    assert (db.workflow("s")["parent_id"], db.wf_status("w1/kid")) == (None, None)
+    assert joined(db) is None
+    db.wf_cancel("w1")
+    assert db.wf_status("s") == "pending"
+    db.wf_delete("w1")
+    assert db.wf_status("s") == "pending"
+
+
 def test_an_id_of_more_than_255_bytes_is_invalid(db):
     with wf_error("WF_INVALID"):
         db.wf_spawn("w1", "s" * 254, "child")
@@ -396,7 +471,7 @@ def test_children_may_be_spawned_with_a_moment(db):
     assert db.workflow("w1/kid")["created_at"] == sql_time(50)
 
 
-def test_a_cancel_reaches_children_through_workflows_that_have_not_ended(db):
+def test_a_cancel_reaches_all_below_through_workflows_that_have_ended_too(db):
     db.wf_start("job", id="w1")
     db.wf_spawn("w1", "open", "job")
     db.wf_spawn("w1/open", "below", "job")
@@ -404,7 +479,24 @@ def test_a_cancel_reaches_children_through_workflows_that_have_not_ended(db):
     db.wf_spawn("w1/over", "below", "job")
     db.wf_complete("w1/over")
     assert db.wf_cancel("w1") == 1
-    assert [db.wf_status(id) for id in ("w1/open", "w1/open/below", "w1/over", "w1/over/below")] == ["cancelled", "cancelled", "completed", "pending"]
+    assert [db.wf_status(id) for id in ("w1/open", "w1/open/below", "w1/over", "w1/over/below")] == ["cancelled", "cancelled", "completed", "cancelled"]
+
+
+def test_it_stops_at_detached_ones(db):
+    db.wf_spawn("w1", "free", "job", None, detached=True)
+    db.wf_spawn("w1/free", "below", "job")
+    db.wf_complete("w1/free")
+    db.wf_cancel("w1")
+    assert db.wf_status("w1/free/below") == "pending"
+
+
+def test_what_a_dropped_child_has_left_is_cancelled_though_it_has_ended_itself(db):
+    db.wf_spawn("w1", "kid", "job")
+    db.wf_spawn("w1/kid", "below", "job")
+    db.wf_complete("w1/kid")
+    db.execute("UPDATE _wf_workflow SET status = 'failed', place = NULL, due_at = NULL, finished_at = 0, error = '1' WHERE id = 'w1'")
+    db.wf_retry("w1", **{"from": "kid"})
+    assert db.wf_status("w1/kid/below") == "cancelled"
 
 
 # ---- A join of none ----------------------------------------------------------------------------------------------------

@@ -49,6 +49,7 @@ def traces(db, id="w1"):
 
 def test_delete_removes_all_that_is_stored_of_a_terminal_workflow(db):
     rich(db)
+    db.wf_complete("w1/kid")
     db.wf_complete("w1", '"%s"' % ("o" * 3000))
     left = traces(db)
     assert len(left()) >= 5
@@ -89,12 +90,97 @@ def test_one_that_may_not_be_deleted_undoes_all(db):
     assert db.wf_status("a") == "completed"
 
 
-def test_children_lose_their_parent(db):
+def test_detached_children_stay_and_lose_their_parent(db):
+    db.wf_start("job", id="w1")
+    db.wf_spawn("w1", "kid", "child", None, detached=True)
+    db.wf_complete("w1")
+    assert db.wf_delete("w1") == 1
+    assert (db.workflow("w1/kid")["parent_id"], db.claim()["parent"], db.wf_check()) == (None, None, None)
+
+
+def family(db):
+    """w1 with an ended child, that with a live one of its own, and a detached child with a child."""
     db.wf_start("job", id="w1")
     db.wf_spawn("w1", "kid", "child")
+    db.wf_spawn("w1/kid", "below", "child")
+    db.wf_spawn("w1", "free", "child", None, detached=True)
+    db.wf_spawn("w1/free", "below", "child")
+    db.wf_complete("w1/kid")
     db.wf_complete("w1")
-    db.wf_delete("w1")
-    assert (db.workflow("w1/kid")["parent_id"], db.claim()["parent"], db.wf_check()) == (None, None, None)
+
+
+def test_children_go_with_their_parent_and_detached_ones_never(db):
+    family(db)
+    db.wf_complete("w1/kid/below")
+    left = traces(db)
+    assert db.wf_delete("w1") == 1
+    assert (set(db.column("SELECT id FROM wf_workflows")), left(), db.wf_check()) == ({"w1/free", "w1/free/below"}, {}, None)
+
+
+def test_a_live_descendant_needs_force(db):
+    family(db)
+    before = db.everything()
+    with wf_error("WF_STATE", "w1/kid/below", "pending", "force"):
+        db.wf_delete("w1")
+    assert db.everything() == before
+    assert db.wf_delete("w1", force=True) == 1
+    assert (set(db.column("SELECT id FROM wf_workflows")), db.wf_check()) == ({"w1/free", "w1/free/below"}, None)
+
+
+def test_no_live_child_is_left_to_be_claimed_or_adopted(db):
+    db.wf_start("job", id="p")
+    db.wf_spawn("p", "kid", "child", 1)
+    db.wf_delete("p", force=True)
+    assert (db.claim(), db.wf_pending()) == (None, 0)
+    db.wf_start("job", id="p")
+    db.wf_spawn("p", "kid", "child", 1)
+    assert db.workflow("p/kid")["attempt"] == 0
+
+
+def test_what_is_spawned_anew_runs_anew_once_its_parent_was_deleted(db):
+    for turn in range(2):
+        db.wf_start("order", id="o")
+        assert db.wf_spawn("o", "charge", "pay") == "o/charge"
+        assert db.wf_status("o/charge") == "pending", turn
+        db.wf_complete("o/charge", turn)
+        assert json.loads(db.wf_join("o", "all"))[0]["output"] == turn
+        db.wf_complete("o")
+        db.wf_delete("o")
+
+
+def test_an_array_may_name_a_child_before_or_after_its_parent(db):
+    for ids, count in ((["w1/kid", "w1"], 2), (["w1", "w1/kid"], 1)):
+        db.wf_start("job", id="w1")
+        db.wf_spawn("w1", "kid", "child")
+        assert db.wf_delete(ids, force=True) == count
+        assert db.wf_pending() == 0
+
+
+def huge(db, id="big", steps=25_000):
+    db.wf_start("job", id=id)
+    seq = db.value("SELECT seq FROM _wf_workflow WHERE id = ?", id)
+    db.execute("WITH RECURSIVE c(x) AS (VALUES(1) UNION ALL SELECT x + 1 FROM c WHERE x < ?) "
+               "INSERT INTO _wf_step(wf, name, kind, status, attempts, at) SELECT ?, 's' || x, 'step', 'done', 1, 0 FROM c", (steps, seq))
+    db.wf_signal(id, "go")
+    db.wf_append(id, "log", 1)
+    db.wf_complete(id)
+
+
+def steps_left(db):
+    return db.value("SELECT count(*) FROM _wf_step")
+
+
+def test_a_huge_workflow_is_gone_at_once_and_cleared_away_in_parts(db):
+    huge(db)
+    assert db.wf_delete("big") == 1
+    assert (db.wf_status("big"), db.rows("SELECT * FROM wf_steps"), db.rows("SELECT * FROM wf_signals"), db.wf_check()) == (None, [], [], None)
+    assert steps_left(db) == 15_000
+    assert (db.wf_start("other", id="big"), db.wf_step("big", "s1"), db.wf_check()) == ("big", None, None)
+    assert (db.wf_tick(), steps_left(db)) == (1, 5_000)
+    assert db.wf_delete("nobody") == 0
+    assert (db.wf_tick(), db.wf_tick(), steps_left(db)) == (1, 0, 0)
+    assert [db.value("SELECT count(*) FROM " + table) for table in ("_wf_gone", "_wf_signal", "_wf_stream")] == [0, 0, 0]
+    assert (db.wf_status("big"), db.wf_check()) == ("pending", None)
 
 
 def test_the_worker_of_a_deleted_workflow_is_told(db):
@@ -117,6 +203,7 @@ def test_an_old_token_is_never_accepted_for_a_later_workflow_of_the_id(db):
 
 def test_a_deleted_id_is_free(db):
     rich(db)
+    db.wf_complete("w1/kid")
     db.wf_complete("w1")
     db.wf_delete("w1")
     assert db.wf_start("other", 2, id="w1") == "w1"
@@ -327,6 +414,80 @@ def test_the_limit_is_1000_by_default(db):
     assert [db.wf_purge(older_than=1) for _ in range(3)] == [1000, 5, 0]
 
 
+def test_limit_bounds_rows_too(db):
+    huge(db, steps=2_500)
+    db.at(10)
+    calls = []
+    for _ in range(5):
+        before = steps_left(db)
+        calls.append(db.wf_purge(older_than=1, limit=1000))
+        assert before - steps_left(db) <= 1000
+        assert (db.wf_status("big"), db.rows("SELECT * FROM wf_steps"), db.wf_check()) == (None, [], None)
+    assert calls == [1, 1, 1, 0, 0]
+    assert db.value("SELECT count(*) FROM _wf_gone") == 0
+
+
+def test_it_takes_a_tree_once_all_of_it_is_old_enough(db):
+    family(db)
+    db.at(100)
+    assert db.wf_purge(older_than=50) == 0          # one below is live
+    db.wf_complete("w1/kid/below")
+    assert db.wf_purge(older_than=50) == 0          # and then young
+    db.at(200)
+    assert db.wf_purge(older_than=50) == 3
+    assert (left(db), db.wf_check()) == ({"w1/free", "w1/free/below"}, None)
+
+
+def test_its_filters_look_at_the_root(db):
+    for id in ("a", "b"):
+        db.wf_start("job-" + id, id=id, queue="q-" + id)
+        db.wf_spawn(id, "kid", "child", None, queue="other")
+        db.wf_cancel(id)
+    db.at(100)
+    assert (db.wf_purge(older_than=1, name="child"), db.wf_purge(older_than=1, queue="other")) == (0, 0)
+    assert (db.wf_purge(older_than=1, name="job-a"), left(db)) == (2, {"b", "b/kid"})
+    assert (db.wf_purge(older_than=1, queue="q-b"), left(db)) == (2, set())
+
+
+def test_a_tree_that_is_larger_than_the_limit_goes_from_its_leaves(db):
+    db.wf_start("job", id="p")
+    for n in range(5):
+        db.wf_spawn("p", "kid%d" % n, "child")
+        db.wf_complete("p/kid%d" % n)
+    db.wf_complete("p")
+    db.at(100)
+    counts = []
+    while db.wf_status("p"):
+        counts.append(db.wf_purge(older_than=1, limit=2))
+        assert db.wf_check() is None
+    assert (sum(counts[:3]), left(db)) == (6, set())
+    while db.wf_purge(older_than=1, limit=2):
+        assert steps_left(db) < 5
+    assert steps_left(db) == 0
+
+
+def test_keep_spares_the_newest(db):
+    for n in range(6):
+        db.wf_start("job" if n % 2 else "other", id="w%d" % n)
+        db.wf_complete("w%d" % n)
+    db.at(100)
+    assert (db.wf_purge(older_than=1, keep=3), left(db)) == (3, {"w3", "w4", "w5"})
+    assert (db.wf_purge(older_than=1, keep=1, name="job"), left(db)) == (1, {"w4", "w5"})
+    assert (db.wf_purge(keep=2), db.wf_purge(keep=5), left(db)) == (0, 0, {"w4", "w5"})
+    assert (db.wf_purge(keep=0), left(db)) == (2, set())
+
+
+def test_keep_counts_trees_and_not_what_is_live(db):
+    for id in ("old", "new", "live"):
+        db.wf_start("job", id=id)
+        db.wf_spawn(id, "kid", "child")
+        db.wf_complete(id + "/kid")
+        if id != "live":
+            db.wf_complete(id)
+    db.at(100)
+    assert (db.wf_purge(keep=1), left(db)) == (2, {"new", "new/kid", "live", "live/kid"})
+
+
 def test_it_spares_terminal_children_of_a_live_parent(db):
     db.wf_start("job", id="w1")
     db.wf_spawn("w1", "kid", "child")
@@ -440,3 +601,13 @@ def test_only_the_newest_workflow_leaves_its_number_behind(db):
     assert db.value("SELECT value FROM _wf_meta WHERE key = 'last_seq'") == 2
     db.wf_start("job", id="c")
     assert db.value("SELECT seq FROM _wf_workflow") == 3
+
+
+def test_skip_leaves_out_what_may_not_be_deleted(db):
+    for id in ("a", "b", "c"):
+        db.wf_start("job", id=id)
+    db.wf_complete("a")
+    db.wf_complete("c")
+    db.wf_spawn("b", "kid", "child")
+    assert db.wf_delete(["a", "b", "c", "nobody"], skip=True) == 2
+    assert (set(db.column("SELECT id FROM wf_workflows")), db.wf_check()) == ({"b", "b/kid"}, None)

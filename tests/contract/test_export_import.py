@@ -101,10 +101,33 @@ def test_values_and_streams_come_along(db, there):
 
 
 def test_the_keys_of_its_steps_stay_the_same(db, there):
-    db.wf_fail("w1", "e", retry=False)
-    db.wf_retry("w1")
+    for turn in range(2):
+        db.wf_step("w1", "charge", 1)
+        db.wf_step("w1", "mail", 1)
+        db.wf_fail("w1", "e", retry=False)
+        db.wf_retry("w1", **{"from": "mail" if turn else "charge"})
     move(db, there)
-    assert there.wf_key("w1", "charge") == db.wf_key("w1", "charge")
+    for step in ("charge", "mail", "never"):
+        assert there.wf_key("w1", step) == db.wf_key("w1", step)
+    assert (there.rows("SELECT step, redo FROM _wf_redo"), there.wf_check()) == ([("charge", 1), ("mail", 2)], None)
+
+
+def test_a_child_is_known_to_its_parent_where_both_have_moved(db, there):
+    db.wf_spawn("w1", "kid", "child", 1)
+    for id in ("w1", "w1/kid"):
+        document = db.wf_export(id)
+        assert [there.wf_import(document) for _ in range(2)] == [id, id]
+    there.execute("DELETE FROM _wf_step")
+    there.wf_resume(["w1", "w1/kid"])
+    assert there.wf_spawn("w1", "kid", "child", 1) == "w1/kid"
+    assert (there.workflow("w1/kid")["parent_id"], there.wf_check()) == ("w1", None)
+
+
+def test_one_that_arrives_without_its_parent_is_nobody_s_child(db, there):
+    db.wf_spawn("w1", "kid", "child", 1)
+    document = db.wf_export("w1/kid")
+    assert [there.wf_import(document) for _ in range(2)] == ["w1/kid", "w1/kid"]
+    assert (there.rows("SELECT parent, parent_step, parent_redo FROM _wf_workflow"), there.wf_check()) == ([(None, None, None)], None)
 
 
 def test_an_open_wait_goes_on_waiting(db, there):

@@ -209,3 +209,74 @@ def test_a_refused_failure_inside_a_writing_statement_leaves_the_expired_claim(d
     db.execute("COMMIT")
     assert db.workflow()["status"] == "running" and db.rows("SELECT * FROM wf_failures") == []
     assert db.wf_complete(claim["token"]) == "completed"
+
+
+# A try that would come after the deadline
+
+
+@pytest.mark.parametrize("options", [{}, {"delay": 100}, {"at": 1_800_000_200}, {"step": "charge"}])
+def test_a_try_after_the_deadline_is_not_waited_for(db, options):
+    db.at(0)
+    token = db.running(timeout=100, backoff={"initial": 100})["token"]
+    assert db.wf_fail(token, "the real error", **options) == "failed"
+    assert (db.wf_error("w1"), db.wf_fail(token, "the real error", **options)) == ('"the real error"', "failed")
+
+
+def test_a_try_before_the_deadline_is(db):
+    db.at(0)
+    token = db.running(timeout=100)["token"]
+    assert db.wf_fail(token, "e", delay=99.999) == "pending"
+
+
+def test_a_deadline_that_has_passed_ends_it_with_the_real_error(db):
+    db.at(0)
+    token = db.running(timeout=100, lease=1000)["token"]
+    db.at(101)
+    assert db.wf_fail(token, "the real error") == "failed"
+    assert db.wf_error("w1") == '"the real error"'
+
+
+def test_with_cleanup_it_cleans_up(db):
+    db.at(0)
+    token = db.running(timeout=100, cleanup=True)["token"]
+    assert db.wf_fail(token, "e", delay=200) == "pending"
+    claim = db.claim()
+    assert (claim["ending"], db.wf_complete(claim["token"]), db.wf_error("w1")) == ("failed", "failed", '"e"')
+
+
+def test_a_scripted_step_does_not_wait_for_it_either(db):
+    db.at(0)
+    db.execute("CREATE TABLE stock(n)")
+    db.wf_define("flow", '{"steps":[{"name":"take","sql":"UPDATE stock SET n = n - 1","expect":1,"backoff":{"initial":200}}]}')
+    db.wf_start("flow", id="f", timeout=100)
+    db.wf_run()
+    assert (db.wf_status("f"), '"step":"take"' in db.wf_error("f")) == ("failed", True)
+
+
+# While a retry is pending
+
+
+def test_the_last_error_is_shown_while_a_retry_is_pending(db):
+    db.at(0)
+    token = db.running()["token"]
+    db.wf_fail(token, "first", delay=10)
+    assert (db.workflow()["error"], db.wf_error("w1")) == ('"first"', None)
+    db.wf_pause("w1")
+    assert db.workflow()["error"] == '"first"'
+    db.wf_resume("w1")
+    db.at(10)
+    token = db.claim()["token"]
+    assert db.workflow()["error"] is None
+    db.wf_fail(token, "second", step="charge", delay=0)
+    assert db.workflow()["error"] == '"second"'
+    db.wf_complete(db.claim()["token"])
+    assert db.workflow()["error"] is None
+
+
+def test_of_a_scripted_workflow_too(db):
+    db.at(0)
+    db.execute("CREATE TABLE stock(n)")
+    db.wf_define("flow", '{"steps":[{"name":"take","sql":"UPDATE stock SET n = n - 1","expect":1}]}')
+    db.wf_start("flow", id="f")
+    db.wf_run()
+    assert (db.wf_status("f"), "expect" in db.workflow("f")["error"]) == ("pending", True)

@@ -142,3 +142,25 @@ def test_releases_never_exhaust_a_workflow(db):
         assert (claim["attempt"], claim["resumed"]) == (1, resumed)
         db.wf_release(claim["token"])
     assert db.wf_complete("w1") == "completed"
+
+
+def test_the_signature_says_that_it_takes_tokens(db):
+    assert db.value("SELECT signature FROM wf_functions WHERE name = 'wf_heartbeat'").startswith("wf_heartbeat(token [")
+
+
+RENEW = {
+    "step": lambda db, t: db.wf_step(t, "a", 1), "begin": lambda db, t: db.wf_begin(t, "a"), "spawn": lambda db, t: db.wf_spawn(t, "a", "kid"),
+    "set": lambda db, t: db.wf_set(t, "k", 1), "append": lambda db, t: db.wf_append(t, "s", 1), "await": lambda db, t: db.wf_await(t, "a", "go", 0),
+    "event": lambda db, t: db.wf_await_event(t, "a", "go", 0), "join": lambda db, t: db.wf_join(t, "a"), "sleep": lambda db, t: db.wf_sleep(t, "a", 0),
+    "heartbeat": lambda db, t: db.wf_heartbeat(t),
+}
+KEEP = {"guard": lambda db, t: db.wf_step(t, "a"), "key": lambda db, t: db.wf_key(t, "a"), "get": lambda db, t: db.wf_get(t, "k")}
+
+
+@pytest.mark.parametrize("call", sorted(RENEW | KEEP))
+def test_what_renews_the_lease_is_what_the_page_says(db, call):
+    db.at(0)
+    token = db.running(lease=30)["token"]
+    db.at(20)
+    (RENEW | KEEP)[call](db, token)
+    assert db.workflow()["due_at"] == sql_time(50 if call in RENEW else 30)

@@ -221,3 +221,26 @@ def test_an_integer_of_more_than_64_bits_is_refused(db):
     for offset in (9223372036854775808, 92233720368547758070, -9223372036854775809):
         with wf_error("WF_INVALID", "offset"):
             db.wf_append("w1", "s", 1, offset=offset)
+
+
+# Options in a name's place
+
+
+@pytest.mark.parametrize("call", [
+    """wf_claim('{"lease":"5m"}')""", """wf_claim(NULL, '{"lease":"5m"}')""", """wf_claim('{"leese":"5m"}')""", """wf_claim('{}')""",
+    """wf_start('{"id":"x"}')""", """wf_cancel('{"force":true}')""", """wf_queue('{"concurrency":1}')""", """wf_spawn('w1', '{"id":"x"}', 'job')""",
+    """wf_spawn('w1', 'kid', '{"queue":"x"}')""", """wf_signal('w1', '{"key":"k"}')""", """wf_step('w1', '{"once":true}', 1)""",
+    """wf_pending('{"queue":"q"}')""", """wf_ready('{"queue":"q"}')""", """wf_delete('{"force":true}')""", """wf_release('{"delay":1}')""",
+    """wf_schedule('s', '@daily', '{"timezone":"UTC"}')"""])
+def test_options_in_a_name_s_place_are_invalid_with_a_hint(db, call):
+    db.wf_start("job", id="w1")
+    before = db.everything()
+    with wf_error("WF_INVALID", "options", call.split("(")[0] + "("):
+        db.value("SELECT " + call)
+    assert db.everything() == before
+
+
+def test_other_json_may_be_a_name(db):
+    db.wf_start('{"kind":"job"}', id='{"n":1}')
+    assert db.wf_step('{"n":1}', '{"fetch":"x"}', 1) == 1
+    assert db.claim(names=['{"kind":"job"}'])["id"] == '{"n":1}'

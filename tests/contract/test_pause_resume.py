@@ -257,3 +257,11 @@ def test_it_is_undone_with_the_transaction_around_it(db):
     db.wf_pause("w1")
     db.execute("ROLLBACK")
     assert db.everything() == before
+
+
+def test_skip_leaves_out_what_is_not_there(db):
+    for id in ("a", "b"):
+        db.wf_start("job", id=id)
+    assert db.wf_pause(["nobody", "a", "b"], skip=True) == 2
+    assert db.wf_resume(["a", "nobody"], skip=True) == 1
+    assert [db.wf_status(id) for id in "ab"] == ["pending", "paused"]

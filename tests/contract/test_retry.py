@@ -205,6 +205,49 @@ def test_keys_change_with_from(db):
     assert db.wf_key("w1", "b") not in (before, first)
 
 
+def test_what_was_not_dropped_keeps_its_key(db):
+    """charge is begun, mail recorded, the worker dies, the workflow fails and is retried from mail: charge may have happened."""
+    token = db.running()["token"]
+    db.wf_step(token, "early", "1")
+    charge = json.loads(db.wf_begin(token, "charge"))["key"]
+    db.wf_step(token, "mail", "1")
+    before = {step: db.wf_key("w1", step) for step in ("early", "mail", "never")}
+    assert db.wf_key("w1", "charge") == charge
+    db.at(31)
+    db.wf_fail(db.claim()["token"], "e", retry=False)
+    db.wf_retry("w1", **{"from": "mail"})
+    assert json.loads(db.wf_begin(db.claim()["token"], "charge")) == {"go": True, "key": charge}
+    after = {step: db.wf_key("w1", step) for step in ("early", "mail", "never")}
+    assert [after[step] == before[step] for step in ("early", "mail", "never")] == [True, False, True]
+
+
+def test_a_begun_step_stays_in_doubt_with_its_key_whatever_is_dropped(db):
+    db.wf_start("job", id="w1")
+    db.wf_step("w1", "mail", "1")
+    key = json.loads(db.wf_begin("w1", "charge"))["key"]
+    db.wf_cancel("w1")
+    db.wf_retry("w1", **{"from": "mail"})
+    assert db.column("SELECT step FROM wf_in_doubt") == ["charge"]
+    assert db.wf_key("w1", "charge") == key
+    assert db.wf_begin("w1", "charge", in_doubt="hold") is None
+    db.wf_cancel("w1")
+    db.wf_retry("w1", **{"from": "charge"})  # named: it is no longer in doubt, but may have happened
+    assert json.loads(db.wf_begin("w1", "charge", in_doubt="fail")) == {"go": True, "key": key}
+
+
+def test_redo_numbers_are_kept_for_dropped_steps_alone(db):
+    failed(db, "a", "b", "c")
+    assert db.value("SELECT count(*) FROM _wf_redo") == 0
+    for turn in range(2):
+        db.wf_retry("w1", **{"from": "b"})
+        db.wf_step("w1", "b", "1")
+        db.wf_fail("w1", "e", retry=False)
+    assert db.rows("SELECT step, redo FROM _wf_redo") == [("b", 2), ("c", 1)]
+    assert db.wf_check() is None
+    db.wf_delete("w1")
+    assert db.value("SELECT count(*) FROM _wf_redo") == 0
+
+
 def test_signals_of_dropped_waits_queue_again_in_their_order(db):
     db.wf_start("job", id="w1")
     for n in range(3):
@@ -308,3 +351,29 @@ def test_a_deadline_never_passes_the_last_valid_time(db):
     assert deadline("w1") == last
     db.wf_fork("w1", id="w2", now=late)
     assert deadline("w2") == last
+
+
+def test_skip_leaves_out_what_cannot_be_retried(db):
+    failed(db, "a", id="x")
+    failed(db, dedup="d", id="y")
+    db.wf_start("job", id="z", dedup="d")
+    with wf_error("WF_CONFLICT", "y"):
+        db.wf_retry(["x", "y"])
+    assert db.wf_retry(["x", "y", "nobody"], skip=True) == 1
+    assert [db.wf_status(id) for id in "xy"] == ["pending", "failed"]
+    failed(db, "a", id="u")
+    failed(db, id="v")
+    assert db.wf_retry(["v", "u"], **{"from": "a", "skip": True}) == 1
+
+
+def test_max_attempts_is_the_workflow_s_from_now_on(db):
+    db.wf_start("job", id="w1", max_attempts=1)
+    db.wf_fail("w1", "e")
+    assert db.wf_retry("w1", max_attempts=3) == 1
+    assert db.workflow()["max_attempts"] == 3
+    assert [db.wf_fail(db.claim()["token"], "e", delay=0) for _ in range(3)] == ["pending", "pending", "failed"]
+    db.wf_retry("w1")
+    assert db.workflow()["max_attempts"] == 3
+    for wrong in (0, "x", 1.5):
+        with wf_error("WF_INVALID", "max_attempts"):
+            db.wf_retry("w1", max_attempts=wrong)

@@ -29,9 +29,9 @@ RULES = {
         WHERE l.lane IS NULL OR (w.place IN (0, 1, 3) AND (l.next_due IS NULL OR l.next_due > w.due_at))""",
     "one claim has one key": "SELECT claim_key FROM _wf_workflow WHERE claim_key IS NOT NULL AND status = 'running'"
     " GROUP BY claim_key HAVING count(*) > 1",
-    "steps belong to a workflow": "SELECT n, wf FROM _wf_step WHERE wf NOT IN (SELECT seq FROM _wf_workflow)",
-    "failures belong to a workflow": "SELECT n, wf FROM _wf_failure WHERE wf NOT IN (SELECT seq FROM _wf_workflow)",
-    "large values belong to a workflow": "SELECT wf, what FROM _wf_large WHERE wf NOT IN (SELECT seq FROM _wf_workflow)",
+    "steps belong to a workflow": "SELECT n, wf FROM _wf_step WHERE wf NOT IN (SELECT seq FROM _wf_workflow UNION ALL SELECT wf FROM _wf_gone)",
+    "failures belong to a workflow": "SELECT n, wf FROM _wf_failure WHERE wf NOT IN (SELECT seq FROM _wf_workflow UNION ALL SELECT wf FROM _wf_gone)",
+    "large values belong to a workflow": "SELECT wf, what FROM _wf_large WHERE wf NOT IN (SELECT seq FROM _wf_workflow UNION ALL SELECT wf FROM _wf_gone)",
     "step names are unique": "SELECT wf, name FROM _wf_step GROUP BY wf, name HAVING count(*) > 1",
     "done steps have no error, failed ones no output": """
         SELECT wf, name, status FROM _wf_step

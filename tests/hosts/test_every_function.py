@@ -28,6 +28,7 @@ CALLS = {
     "wf_cancel": "wf_cancel('p')",
     "wf_pause": "wf_pause('p')",
     "wf_resume": "wf_resume('s')",
+    "wf_reschedule": "wf_reschedule('s')",
     "wf_retry": "wf_retry('f')",
     "wf_delete": "wf_delete('f')",
     "wf_fork": "wf_fork('f')",

@@ -564,18 +564,19 @@ class ModelCore:
             failures = w.failures + 1
             allowed = self.max_attempts(w)
         self.note_failure(w, error, now, given["step"], worker)
-        if given["retry"] is False or failures >= allowed or w.failed + 1 >= self.max_failures(w):
+        due = now + self.backoff(w, failures)
+        if given["delay"] is not None:
+            due = now + given["delay"]
+        if given["at"] is not None:
+            due = given["at"]
+        too_late = w.deadline is not None and due >= w.deadline
+        if given["retry"] is False or failures >= allowed or w.failed + 1 >= self.max_failures(w) or too_late:
             result = self.finish(w, "failed", None, error, now)
             self.close(handle, w, "wf_fail", result)
             return result
         w.failed += 1
         if not given["step"]:
             w.failures = failures
-        due = now + self.backoff(w, failures)
-        if given["delay"] is not None:
-            due = now + given["delay"]
-        if given["at"] is not None:
-            due = given["at"]
         self.back_in_line(handle, w, "wf_fail", due, True, now)
         w.retrying = True
         return "pending"
@@ -652,12 +653,18 @@ class ModelCore:
         w = self.find(arg.handle(id))
         if not w or w.status not in ("failed", "cancelled"):
             return None
-        return w.error if w.error is not None else "null"
+        return w.error
+
+    def shown_error(self, w):
+        """While a retry is pending it is the last one."""
+        if w.error is None and w.real == "pending" and w.ending is None and w.closed and w.closed[1:] == ("wf_fail", "pending"):
+            return as_text(next(error for seq, _, _, _, error, _ in reversed(self.state.failures) if seq == w.seq))
+        return w.error
 
     def wf_key(self, handle, step):
         handle, step = arg.handle(handle), arg.name(step)
         w = self.load(handle)
-        return ("key", w.id, step, w.redo)  # any text, the same for the same three
+        return ("key", w.id, step, w.redo.get(step, 0))  # any text, the same for the same three
 
     def wf_pending(self, queue=None):
         queue = arg.optional_name(queue)
@@ -759,7 +766,7 @@ class ModelCore:
             parent = self.state.workflows.get(w.parent)
             rows.append((
                 w.id, w.name, w.status, w.queue, w.priority, w.version, w.partition, w.dedup, w.attempt, self.max_attempts(w), w.worker,
-                w.input, w.output if w.status == "completed" else None, w.error, w.headers, parent and parent.id, w.ending,
+                w.input, w.output if w.status == "completed" else None, self.shown_error(w), w.headers, parent and parent.id, w.ending,
                 sql_time(w.due), sql_time(w.deadline), sql_time(w.created), sql_time(w.started), sql_time(w.finished), sql_time(w.updated)))
         return rows
 

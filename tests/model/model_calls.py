@@ -135,13 +135,16 @@ verdicts = Some(["done", "retry", "failed"], ["perhaps", None])
 
 # Control and flow control
 
-cancel_options = Options(2, {"force": ["yes"]}, force=[True, False], now=NOW)
-retry_options = Options(2, {"from": NAMES, "children": ["all", True]}, **{"from": STEPS * 2, "children": ["failed"], "now": NOW})
-delete_options = Options(2, {"force": [2]}, force=[True, False], now=NOW)
+cancel_options = Options(2, {"force": ["yes"]}, force=[True, False], skip=[True, False], now=NOW)
+pause_options = Options(1, {"now": [True, []]}, skip=[True], now=NOW)
+retry_options = Options(2, {"from": NAMES, "children": ["all", True]}, **{"from": STEPS * 2, "children": ["failed"], "max_attempts": [1, 3], "skip": [True], "now": NOW})
+times = Some([None, None, now_and(7), now_and(40), now_and(-3)], ["30", b"5", "soon"])
+delete_options = Options(2, {"force": [2]}, force=[True, False], skip=[True, False], now=NOW)
 fork_options = Options(2, {"id": ["", "run_1"], "from": [""]},
                        **{"id": IDS, "from": STEPS, "input": [1, "text", {"n": 2}, [1], None, 0.5], "now": NOW})
 purge_options = Options(3, {"status": ["pending", 5], "limit": [0], "older_than": [-1]}, older_than=[0, 10, "1m"],
-                        status=["completed", ["failed", "cancelled"], []], name=["job", "other"], events=[True], limit=[1, 2], now=NOW)
+                        status=["completed", ["failed", "cancelled"], []], name=["job", "other"], queue=["q"], keep=[0, 1, 2], events=[True],
+                        limit=[1, 2], now=NOW)
 queue_names = Some(["default", "q"], NAMES)
 queue_options = Options(
     3, {"concurrency": ["two", 1.5], "hold": ["forever"], "rate": [5, {"limit": 1}], "paused": ["no"], "lease": [0]},

@@ -24,9 +24,21 @@ class Control:
         now = self.write(given)
         count = 0
         for id in ids:
-            w = self.find(id) if unknown == "ignored" else self.load(id)
-            count += w is not None and change(w, given, now)
+            w = self.find(id) if unknown == "ignored" or given["skip"] else self.load(id)
+            if w and given["skip"] and not self.inline:
+                count += self.or_skip(w, given, now, change)
+            else:
+                count += w is not None and change(w, given, now)
         return count
+
+    def or_skip(self, w, given, now, change):
+        """What cannot be done is left out."""
+        before = self.state.copy()
+        try:
+            return change(w, given, now)
+        except WfError:
+            self.state.become(before)
+            return 0
 
     # wf_cancel
 
@@ -57,6 +69,31 @@ class Control:
             w.deadline, w.left = now + w.left, None  # it stood still
         return 1
 
+    # wf_reschedule
+
+    def wf_reschedule(self, ids, time=None, given=None):
+        if isinstance(ids, str) and ids.startswith("["):
+            self.at_top_level("wf_reschedule")
+        time = None if time is None else arg.time(time)
+        return self.each("wf_reschedule", ids, given, lambda w, _, now: self.reschedule(w, now if time is None else max(time, now), now))
+
+    @staticmethod
+    def reschedule(w, to, now):
+        if w.real == "waiting" and w.wait.kind == "sleep":
+            if w.wait.deadline <= now or w.wait.deadline == to:
+                return 0
+            w.wait.deadline = to
+        elif w.real == "pending":
+            if to == w.due or (to == now and w.due <= now):
+                return 0
+            if w.started is None and w.closed is None:  # nobody has begun it
+                w.deadline = None if w.deadline is None else w.deadline + to - w.due
+                w.left = None if w.left is None else max(w.left + to - w.due, 0)
+        else:
+            return 0
+        w.due, w.updated = to, now
+        return 1
+
     # wf_retry
 
     def wf_retry(self, ids, given=None):
@@ -71,8 +108,9 @@ class Control:
         if given["from"]:
             if given["from"] not in w.steps:
                 raise WfError("WF_NOT_FOUND", given["from"])
-            self.drop_steps(w, w.steps[given["from"]].order, now)
+            self.drop_steps(w, given["from"], now)
         self.begin_again(w, now)
+        w.own_attempts = given["max_attempts"] or w.own_attempts
         return 1
 
     def ended_badly_below(self, w):
@@ -96,18 +134,24 @@ class Control:
         self.stands(w, "retry")
         w.deadline = None if w.timeout is None else now + w.timeout
 
-    def drop_steps(self, w, order, now):
-        """The step recorded there and all after it: their signals queue again, the children they started are cancelled."""
-        dropped = {name: step for name, step in w.steps.items() if step.order >= order}
+    def drop_steps(self, w, first, now):
+        """The step and all recorded after it: their signals queue again, the children they started are cancelled, they have new keys. What is
+        begun is not recorded: it has the key that it had, and stays in doubt unless it is the one that is named."""
+        order = w.steps[first].order
+        dropped = {name: step for name, step in w.steps.items() if step.order >= order and (name == first or step.status != "begun")}
         for step in dropped.values():
             child = self.find(json.loads(step.output)) if step.kind == "spawn" else None
-            if child and child.parent == w.seq:
+            if child and child.parent == w.seq and child.over:
+                self.end_children(child, now, False)
+            elif child and child.parent == w.seq:
                 self.cancel(child, None, False, now)
         for signal in w.signals:
             if signal.taken in dropped:
                 signal.taken = None
         w.steps = {name: step for name, step in w.steps.items() if name not in dropped}
-        w.redo += 1
+        for name, step in dropped.items():
+            if step.status != "begun":
+                w.redo[name] = w.redo.get(name, 0) + 1
 
     # wf_delete, wf_purge
 
@@ -115,39 +159,72 @@ class Control:
         return self.each("wf_delete", ids, given, self.delete, unknown="ignored")
 
     def delete(self, w, given, now):
-        if not w.over and not given["force"]:
+        tree = self.tree(w)
+        if any(not each.over for each in tree) and not given["force"]:
             raise WfError("WF_STATE", w.status)
-        self.remove(w, now)
+        for each in reversed(tree):
+            self.remove(each, now)
+        self.clear_away(10_000)
         return 1
 
+    def tree(self, w):
+        """The workflow and its descendants, but for detached ones and theirs."""
+        below = [w]
+        for parent in below:
+            below += [c for c in self.state.workflows.values() if c.parent == parent.seq and not c.detached]
+        return below
+
     def remove(self, w, now):
+        """It is gone at once; rows that belong to it are left."""
         del self.state.workflows[w.seq]
         self.state.deleted = max(self.state.deleted, w.seq)
+        large = [value for value in (w.input, w.output, w.error) if isinstance(value, (str, bytes)) and len(value if isinstance(value, bytes) else value.encode()) > 1024]
+        self.state.left += len(w.steps) + len(w.signals) + len(w.values) + sum(map(len, w.streams.values())) + len(w.redo) + len(large)
+        self.state.left += sum(failure[0] == w.seq for failure in self.state.failures)
         self.state.failures = [failure for failure in self.state.failures if failure[0] != w.seq]
         for other in self.state.workflows.values():
             if other.parent == w.seq:
-                other.parent = None
+                other.parent = other.spawned = None
         self.wake_joins(w, now)
+
+    def clear_away(self, most):
+        """Returns how many rows."""
+        cleared = min(most, self.state.left)
+        self.state.left -= cleared
+        return cleared
 
     def wf_purge(self, given=None):
         self.at_top_level("wf_purge")
         given = options("wf_purge", given)
-        if given["older_than"] is None:
+        if given["older_than"] is None and given["keep"] is None:
             raise arg.invalid("older_than is required")
         if not set(given["status"] or ()) <= {"completed", "failed", "cancelled"}:
             raise arg.invalid("status")
         now = self.write(given)
-        before, limit = now - given["older_than"], given["limit"] or 1000
-        live = {seq for seq, w in self.state.workflows.items() if not w.over}
-        old = [w for _, w in sorted(self.state.workflows.items())
-               if w.over and w.finished <= before and w.parent not in live and given["name"] in (None, w.name)
-               and (given["status"] is None or w.status in given["status"])][:limit]
-        for w in old:
-            self.remove(w, now)
-        events = [name for name, (_, at) in self.state.events.items() if given["events"] and at <= before][:limit - len(old)]
+        before, rows, most = now - (given["older_than"] or 0), given["limit"] or 10_000, given["limit"] or 1000
+        count, cleared = 0, self.clear_away(rows)
+        rows -= cleared
+        asked = [w for _, w in sorted(self.state.workflows.items()) if self.is_asked_for(w, given, before)]
+        if given["keep"]:
+            asked = asked[:-given["keep"]]
+        for root in asked:
+            tree = self.tree(root)
+            if all(w.over and w.finished <= before for w in tree):
+                for w in reversed(tree):
+                    if rows > 0 and count < most:
+                        self.remove(w, now)
+                        count, rows = count + 1, rows - 1
+                        rows -= self.clear_away(rows)
+        events = [name for name, (_, at) in self.state.events.items() if given["events"] and at <= before][:min(rows, most - count)]
         for name in events:
             del self.state.events[name]
-        return len(old) + len(events)
+        return count + len(events) or int(cleared > 0)
+
+    def is_asked_for(self, w, given, before):
+        """The root of a tree that has ended, and is as the options say."""
+        parent = self.state.workflows.get(w.parent)
+        return (w.over and w.finished <= before and (parent is None or (w.detached and parent.over)) and given["name"] in (None, w.name)
+                and given["queue"] in (None, w.queue) and (given["status"] is None or w.status in given["status"]))
 
     # wf_fork
 
@@ -192,7 +269,7 @@ class Control:
             if done < limit and self.is_poisoned(w, now):
                 self.poison(w, now)
                 done += 1
-        return done
+        return done + (done < limit and self.clear_away(10_000) > 0)
 
     def is_poisoned(self, w, now):
         return w.status == "running" and w.due <= now and w.lost + 1 >= self.max_attempts(w)

@@ -207,11 +207,11 @@ class Control:
     def cancel(self, c, ids, reason, options, inline):
         self.check(c, "wf_cancel", ids, reason, options=options, inline=inline)
 
-    @play(2, c=where, ids=calls.some_ids, options=calls.now_options, inline=inline)
+    @play(2, c=where, ids=calls.some_ids, options=calls.pause_options, inline=inline)
     def pause(self, c, ids, options, inline):
         self.check(c, "wf_pause", ids, options=options, inline=inline)
 
-    @play(1, c=where, ids=calls.some_ids, options=calls.now_options, inline=inline)
+    @play(1, c=where, ids=calls.some_ids, options=calls.pause_options, inline=inline)
     def resume(self, c, ids, options, inline):
         self.check(c, "wf_resume", ids, options=options, inline=inline)
 
@@ -220,6 +220,10 @@ class Control:
         paused = [w.id for w in self.model.state.workflows.values() if w.status == "paused"]
         if paused:
             self.check(c, "wf_resume", paused, options={})
+
+    @play(2, c=where, ids=calls.some_ids, time=calls.times, options=calls.pause_options, inline=inline)
+    def reschedule(self, c, ids, time, options, inline):
+        self.check(c, "wf_reschedule", ids, time, options=options, inline=inline)
 
     @play(1, c=where, ids=calls.some_ids, options=calls.retry_options, inline=inline)
     def retry(self, c, ids, options, inline):

@@ -82,8 +82,9 @@ class Workflow:
     output: object = None
     error: object = None
     parent: int = None
+    spawned: tuple = None     # of a child: the step of its parent, and the redo number that step had
     scheduled: int = None     # nominal time, if a schedule started it
-    redo: int = 0
+    redo: dict = field(default_factory=dict)  # step: how often it was dropped
     slot: bool = False        # holds a slot of its queue from the first claim to the end
     steps: dict = field(default_factory=dict)
     signals: list = field(default_factory=list)
@@ -152,6 +153,7 @@ class Schedule:
 class State:
     workflows: dict = field(default_factory=dict)  # by seq
     deleted: int = 0                               # the highest seq of those that are gone: none is given out again
+    left: int = 0                                  # rows of deleted workflows that are not cleared away
     failures: list = field(default_factory=list)   # (seq, attempt, step, worker, error, at)
     events: dict = field(default_factory=dict)     # name: (payload, at)
     queues: dict = field(default_factory=dict)

@@ -178,11 +178,16 @@ class Waiting:
         self.may(handle, w, now)
         self.of_kind(made, "spawn")
         self.end_lost_claim(handle, w, now)
-        id = given["id"] or "%s/%s%s" % (w.id, step, "~%d" % w.redo if w.redo else "")
+        spawned = (step, w.redo.get(step, 0))
+        escaped = step.replace("%", "%25").replace("/", "%2F").replace("~", "%7E")
+        id = given["id"] or "%s/%s%s" % (w.id, escaped, "~%d" % spawned[1] if spawned[1] else "")
         known = set(self.state.workflows)
-        child = self.start(name, input, Options(given | {"id": arg.identifier(id)}), now)
+        there = self.find(arg.identifier(id))
+        if there and (there.parent, there.spawned) != (w.seq, spawned):
+            raise WfError("WF_CONFLICT", "another's child")
+        child = self.start(name, input, Options(given | {"id": id}), now)
         if child.seq not in known:
-            child.parent = w.seq
+            child.parent, child.spawned = w.seq, spawned
         self.record(w, step, "spawn", json.dumps(child.id), now)
         self.renew_late(handle, w, now)
         return child.id
@@ -240,12 +245,9 @@ class Waiting:
                 self.wake(other, now, "join")
 
     def end_children(self, w, now, force):
-        """Whoever does not complete takes its children along, unless they are detached."""
-        below = [w]
-        for parent in below:
-            below += [c for c in self.state.workflows.values() if c.parent == parent.seq and not c.over and not c.detached]
-        for child in below[1:]:
-            if child.ending is None or force:
+        """Whoever does not complete takes its descendants along, unless they are detached."""
+        for child in self.tree(w)[1:]:
+            if not child.over and (child.ending is None or force):
                 self.finish_alone(child, "cancelled", None, '{"code":"parent","parent":%s}' % json.dumps(w.id), now, force)
 
     # Intent
@@ -279,7 +281,7 @@ class Waiting:
         step.status, step.by, step.resolved = "begun", handle if arg.is_token(handle) else "id", False
         step.begun_at = now if step.begun_at is None else step.begun_at
         self.renew_late(handle, w, now)
-        return self.json({"go": True, "key": ("key", w.id, name, w.redo)})
+        return self.json({"go": True, "key": ("key", w.id, name, w.redo.get(name, 0))})
 
     def wf_resolve(self, id, name, verdict, value=None, given=None):
         given = options("wf_resolve", given)

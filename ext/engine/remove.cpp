@@ -1,0 +1,148 @@
+#include "engine/remove.h"
+
+#include "base/numbers.h"
+#include "base/scope.h"
+#include "engine/join.h"
+#include "engine/lane.h"
+
+namespace wf {
+namespace {
+
+constexpr int64_t kWorkflowsAtOnce = 1000;
+
+// One workflow, of which the caller has seen that it may go. What else is stored of it is left to clear_away().
+Status remove_one(Db& db, const Workflow& w, Millis now) {
+  WF_TRY(tell_joins(db, w.seq, now));
+  for (const Sql sql : {Sql::wait_forget_workflow, Sql::control_delete_trouble, Sql::remove_orphan, Sql::remove_keep_seq, Sql::remove_note, Sql::remove_workflow}) {
+    Query q(db, sql);
+    q.bind(":seq", w.seq);
+    WF_TRY(q.run());
+  }
+  WF_TRY(lane_moved(db, w, now));
+  return lane_drop(db, w);
+}
+
+Status remove_seq(Db& db, int64_t seq, Millis now) {
+  Workflow w;
+  bool found;
+  WF_TRY(find_seq(db, seq, &found, &w));
+  return found ? remove_one(db, w, now) : Status();
+}
+
+// The workflow and its descendants, parents first. WF_STATE for one that has not ended, unless `force`.
+Status list_tree(Db& db, int64_t seq, bool force, Numbers* out) {
+  Query q(db, Sql::remove_tree);
+  q.bind(":seq", seq);
+  for (;;) {
+    bool row;
+    WF_TRY(q.next(&row));
+    if (!row) return out->ok() ? Status() : Status::no_memory();
+    if (q.integer(3) != 0 && !force) {
+      return Status::error(Code::state, "workflow '%.*s'%s is %.*s: cancel it first, or use the option \"force\"", WF_SV(q.text(1)),
+                           q.integer(0) == seq ? "" : ", which would go along,", WF_SV(q.text(2)));
+    }
+    out->add(q.integer(0));
+  }
+}
+
+Status list_purged(Db& db, const Purge& args, Millis before, int64_t limit, Numbers* out) {
+  const auto bind = [&](Query& q) {
+    q.bind(":before", before).bind_name(":status", args.status).bind_name(":name", args.name).bind_name(":queue", args.queue);
+  };
+  bool row;
+  int64_t below = 0;
+  if (args.keep != 0) {
+    Query q(db, Sql::purge_keeps_from);
+    bind(q);
+    q.bind(":keep", args.keep);
+    WF_TRY(q.next(&row));
+    if (!row) return {};
+    below = q.integer(0);
+  }
+  Query q(db, Sql::purge_roots);
+  bind(q);
+  q.bind(":limit", limit);
+  if (args.keep != 0) q.bind(":below", below);
+  for (;;) {
+    WF_TRY(q.next(&row));
+    if (!row) return out->ok() ? Status() : Status::no_memory();
+    out->add(q.integer(0));
+  }
+}
+
+// Deletes the tree below `root` from its leaves, as far as it may; then the root stays.
+Status purge_tree(Db& db, int64_t root, Millis now, int64_t most, int64_t* rows, int64_t* count) {
+  Numbers tree;
+  WF_TRY(list_tree(db, root, true, &tree));
+  for (size_t i = tree.size(); i-- > 0 && *rows > 0 && *count < most;) {
+    WF_TRY(remove_seq(db, tree[i], now));
+    ++*count;
+    --*rows;
+    bool cleared;
+    WF_TRY(clear_away(db, rows, &cleared));
+  }
+  return {};
+}
+
+}  // namespace
+
+Status remove(Db& db, const Workflow& w, bool force, Millis now, int64_t* rows) {
+  Numbers tree;
+  WF_TRY(list_tree(db, w.seq, force, &tree));
+  for (size_t i = tree.size(); i-- > 0;) WF_TRY(remove_seq(db, tree[i], now));
+  bool cleared;
+  return clear_away(db, rows, &cleared);
+}
+
+Status clear_away(Db& db, int64_t* rows, bool* cleared) {
+  *cleared = false;
+  while (*rows > 0) {
+    int64_t seq;
+    {
+      Query q(db, Sql::gone_next);
+      bool found;
+      WF_TRY(q.next(&found));
+      if (!found) return {};
+      seq = q.integer(0);
+    }
+    for (const Sql sql : {Sql::gone_steps, Sql::gone_failures, Sql::gone_large, Sql::gone_signals, Sql::gone_values, Sql::gone_streams, Sql::gone_redos}) {
+      Query q(db, sql);
+      q.bind(":seq", seq).bind(":rows", *rows);
+      WF_TRY(q.run());
+      *rows -= q.changes();
+      *cleared = *cleared || q.changes() != 0;
+      if (*rows <= 0) return {};
+    }
+    Query q(db, Sql::gone_forget);
+    q.bind(":seq", seq);
+    WF_TRY(q.run());
+    if (q.changes() == 0) return {};  // a trigger keeps it: no reason to go round for ever
+  }
+  return {};
+}
+
+Status purge(Db& db, const Purge& args, const Now& now, int64_t* count) {
+  WriteScope scope(db);
+  WF_TRY(scope.begin(Inline::refused, "wf_purge"));
+  Millis time;
+  WF_TRY(call_time(db, now, &time));
+  const Millis before = time - args.older_than;
+  int64_t rows = args.limit != 0 ? args.limit : kRowsAtOnce;
+  const int64_t most = args.limit != 0 ? args.limit : kWorkflowsAtOnce;
+  bool cleared;
+  WF_TRY(clear_away(db, &rows, &cleared));
+  *count = 0;
+  Numbers roots;
+  if (rows > 0) WF_TRY(list_purged(db, args, before, most < rows ? most : rows, &roots));
+  for (size_t i = 0; i < roots.size() && rows > 0 && *count < most; ++i) WF_TRY(purge_tree(db, roots[i], time, most, &rows, count));
+  if (args.events && rows > 0 && *count < most) {
+    Query q(db, Sql::purge_events);
+    q.bind(":before", before).bind(":limit", rows < most - *count ? rows : most - *count);
+    WF_TRY(q.run());
+    *count += q.changes();
+  }
+  if (*count == 0 && cleared) *count = 1;
+  return scope.commit();
+}
+
+}  // namespace wf

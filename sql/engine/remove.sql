@@ -1,0 +1,76 @@
+-- Deleting and purging.
+
+-- A workflow and its descendants, parents first; what belongs to a detached one is left to that.
+-- name: remove_tree
+WITH RECURSIVE t(seq) AS (
+  SELECT seq FROM main._wf_workflow WHERE seq = :seq
+  UNION
+  SELECT w.seq FROM t JOIN main._wf_workflow AS w ON w.parent = t.seq WHERE NOT w.flags & 4)
+SELECT w.seq, w.id, w.status, w.finished_at IS NULL FROM t CROSS JOIN main._wf_workflow AS w ON w.seq = t.seq
+
+-- name: remove_orphan
+UPDATE main._wf_workflow SET parent = NULL, parent_step = NULL, parent_redo = NULL WHERE parent = :seq
+
+-- Before the workflow with the highest number goes: its number stays used.
+-- name: remove_keep_seq
+INSERT INTO main._wf_meta(key, value) SELECT 'last_seq', :seq WHERE :seq = (SELECT max(seq) FROM main._wf_workflow)
+ON CONFLICT(key) DO UPDATE SET value = max(value, excluded.value)
+
+-- name: remove_note
+INSERT OR IGNORE INTO main._wf_gone(wf) VALUES(:seq)
+
+-- name: remove_workflow
+DELETE FROM main._wf_workflow WHERE seq = :seq
+
+-- A workflow of which rows may be left. (One that is there was not deleted: the statement that should have failed, inside a statement that writes.)
+-- name: gone_next
+SELECT wf FROM main._wf_gone WHERE wf NOT IN (SELECT seq FROM main._wf_workflow) LIMIT 1
+
+-- name: gone_steps
+DELETE FROM main._wf_step WHERE n IN (SELECT n FROM main._wf_step WHERE wf = :seq LIMIT :rows)
+
+-- name: gone_failures
+DELETE FROM main._wf_failure WHERE n IN (SELECT n FROM main._wf_failure WHERE wf = :seq LIMIT :rows)
+
+-- name: gone_large
+DELETE FROM main._wf_large WHERE rowid IN (SELECT rowid FROM main._wf_large WHERE wf = :seq LIMIT :rows)
+
+-- name: gone_signals
+DELETE FROM main._wf_signal WHERE n IN (SELECT n FROM main._wf_signal WHERE wf = :seq LIMIT :rows)
+
+-- name: gone_values
+DELETE FROM main._wf_value WHERE rowid IN (SELECT rowid FROM main._wf_value WHERE wf = :seq LIMIT :rows)
+
+-- name: gone_streams
+DELETE FROM main._wf_stream WHERE rowid IN (SELECT rowid FROM main._wf_stream WHERE wf = :seq LIMIT :rows)
+
+-- name: gone_redos
+DELETE FROM main._wf_redo WHERE wf = :seq AND step IN (SELECT step FROM main._wf_redo WHERE wf = :seq LIMIT :rows)
+
+-- name: gone_forget
+DELETE FROM main._wf_gone WHERE wf = :seq
+
+-- Of w, a workflow, and l, its lane: whether a purge is asked for it: it has ended, and is the root of a tree.
+-- name: fragment_purged
+w.finished_at <= :before AND (:status IS NULL OR w.status IN (SELECT value FROM main.json_each(:status)))
+  AND (:name IS NULL OR l.name = :name) AND (:queue IS NULL OR l.queue = :queue)
+  AND NOT EXISTS (SELECT 1 FROM main._wf_workflow AS p WHERE p.seq = w.parent AND (p.finished_at IS NULL OR NOT w.flags & 4))
+
+-- The oldest of those that are to stay although a purge is asked for them.
+-- name: purge_keeps_from
+SELECT w.seq FROM main._wf_workflow AS w JOIN main._wf_lane AS l ON l.lane = w.lane WHERE {{purged}} ORDER BY w.seq DESC LIMIT 1 OFFSET :keep - 1
+
+-- The roots of trees that have ended as a whole.
+-- name: purge_roots
+SELECT w.seq FROM main._wf_workflow AS w JOIN main._wf_lane AS l ON l.lane = w.lane
+WHERE {{purged}} AND (:below IS NULL OR w.seq < :below)
+  AND NOT EXISTS (
+    WITH RECURSIVE t(seq, finished_at) AS (
+      SELECT seq, finished_at FROM main._wf_workflow WHERE parent = w.seq AND NOT flags & 4
+      UNION
+      SELECT c.seq, c.finished_at FROM t JOIN main._wf_workflow AS c ON c.parent = t.seq WHERE NOT c.flags & 4)
+    SELECT 1 FROM t WHERE finished_at IS NULL OR finished_at > :before)
+ORDER BY w.seq LIMIT :limit
+
+-- name: purge_events
+DELETE FROM main._wf_event WHERE name IN (SELECT name FROM main._wf_event WHERE at <= :before LIMIT :limit)
