@@ -132,14 +132,18 @@ Status claim_up_to(Db& db, const Claim& args, int64_t limit, bool careful, const
 
 }  // namespace
 
-Status claim(Db& db, const Claim& args, const Now& now, Text& out, int64_t* count) {
+Status claim(Db& db, const Claim& asked, const Now& now, Text& out, int64_t* count) {
   const size_t before = out.size();
+  Claim args = asked;
   int64_t limit = args.limit;
   for (bool careful = !args.id.empty();;) {
     Status status = claim_up_to(db, args, limit, careful, now, out, count);
     if (status.ok()) return status;
-    // It is undone. Too long for a result with the one after these: once more without that. Failed for another reason: once more with care.
-    if ((status.rc() & 0xff) == SQLITE_TOOBIG && *count != 0) limit = *count;
+    // It is undone. Too long for a result with the one after these: once more without that. Too long by itself: once more past it. Failed for
+    // another reason: once more with care.
+    const bool too_long = (status.rc() & 0xff) == SQLITE_TOOBIG;
+    if (too_long && *count != 0) limit = *count;
+    else if (too_long && !args.that_fit && args.id.empty()) args.that_fit = true;
     else if (!careful && may_be_an_items_own(status)) careful = true;
     else return status;
     out.truncate(before);

@@ -37,6 +37,7 @@ class QueueLook {
   Status into(Candidate* best) {
     WF_TRY(admission(db_, queue_, args_.worker, now_, &admitted_));
     if (admitted_.closed) return {};
+    if (args_.that_fit || admitted_.settings.until_end || admitted_.rate_is_used_up) WF_TRY(longest_claim(db_, &longest_));
     if (admitted_.full || admitted_.rate_is_used_up) {
       if (admitted_.full && !admitted_.settings.until_end) return {};
       if (stale_.may_write()) WF_TRY(lanes_join_line(db_, queue_, args_.kind, now_));
@@ -98,11 +99,11 @@ class QueueLook {
   }
 
   Status look_into_lane(int64_t lane, Candidate* best) {
-    Query heads(db_, Sql::lane_heads);
-    heads.bind(":lane", lane).bind(":now", now_);
+    Query heads(db_, args_.that_fit ? Sql::lane_heads_that_fit : Sql::lane_heads);
+    heads.bind(":lane", lane).bind(":now", now_).bind(":longest", longest_);
     bool none;
     WF_TRY(consider(heads, lane, best, &none));
-    if (none) stale_.add(lane);
+    if (none && !args_.that_fit) stale_.add(lane);  // there may be one that does not fit
     return {};
   }
 
@@ -111,7 +112,7 @@ class QueueLook {
     bool none;
     {
       Query held(db_, Sql::queue_held_in_lane);
-      held.bind(":queue", queue_).bind(":partition", partition).bind(":lane", lane).bind(":now", now_);
+      held.bind(":queue", queue_).bind(":partition", partition).bind(":lane", lane).bind(":now", now_).bind(":longest", longest_);
       WF_TRY(consider(held, lane, best, &none));
     }
     if (!none || !stale_.may_write()) return {};
@@ -198,7 +199,7 @@ class QueueLook {
   Status look_at_some(Candidate* best) {
     Candidate here;
     Query q(db_, admitted_.full ? Sql::queue_held : Sql::queue_resumed);
-    bind(q);
+    bind(q).bind(":longest", longest_);
     for (;;) {
       bool row;
       WF_TRY(q.next(&row));
@@ -220,10 +221,20 @@ class QueueLook {
   const Millis now_;
   StaleLanes& stale_;
   Admission admitted_;
+  int64_t longest_ = INT64_MAX;
   int64_t priority_ = 0;
 };
 
 }  // namespace
+
+Status longest_claim(Db& db, int64_t* out) {
+  Query q(db, Sql::lane_longest);
+  q.bind(":longest", int64_t{sqlite3_limit(db.handle(), SQLITE_LIMIT_LENGTH, -1)});
+  bool row;
+  WF_TRY(q.next(&row));
+  *out = q.integer(0);
+  return {};
+}
 
 Status look_for_work(Db& db, const Claim& args, Millis now, Candidate* best, StaleLanes* stale) {
   *best = {};
@@ -239,7 +250,9 @@ Status look_for_work(Db& db, const Claim& args, Millis now, Candidate* best, Sta
   return {};
 }
 
-Status is_claimable(Db& db, const Claim& args, Millis now, bool* out) {
+Status is_claimable(Db& db, const Claim& asked, Millis now, bool* out) {
+  Claim args = asked;
+  args.that_fit = true;
   Candidate best;
   StaleLanes stale(false);
   WF_TRY(look_for_work(db, args, now, &best, &stale));

@@ -29,6 +29,7 @@ struct Claim {
   string_view key;                   // the same claim again, as long as it is current
   bool steps = false;                // with the recorded outputs
   int64_t kind = 0;                  // of lanes: 0 for workers, else Kind::number
+  bool that_fit = false;             // passes over inputs that are too long for this connection
 };
 
 struct Candidate {
@@ -73,6 +74,9 @@ class StaleLanes {
   int64_t lanes_[32];
   size_t count_ = 0;
 };
+
+// How long a claim may be on this connection, in bytes of UTF-8: fragment too_long in sql/base/fragments.sql asks for it.
+Status longest_claim(Db& db, int64_t* out);
 
 // The best due workflow of all queues asked for. Stops where `stale` is full: then it has to be settled, and the look begun anew.
 Status look_for_work(Db& db, const Claim& args, Millis now, Candidate* best, StaleLanes* stale);

@@ -1,6 +1,7 @@
 #include "engine/recover.h"
 
 #include "base/scope.h"
+#include "engine/claim_order.h"
 
 namespace wf {
 namespace {
@@ -20,6 +21,11 @@ Status count(Db& db, Sql sql, string_view queue, Millis now, int64_t* out) {
   if (!exists) return {};
   Query q(db, sql);
   q.bind_name(":queue", queue).bind(":now", now);
+  if (q.has(":longest")) {
+    int64_t longest;
+    WF_TRY(longest_claim(db, &longest));
+    q.bind(":longest", longest);
+  }
   bool row;
   WF_TRY(q.next(&row));
   *out = q.integer(0);

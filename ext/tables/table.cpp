@@ -5,6 +5,7 @@
 
 #include "base/json.h"
 #include "base/scope.h"
+#include "engine/claim_order.h"
 #include "functions/reference.h"
 #include "tables/plan.h"
 
@@ -45,6 +46,11 @@ int fail(sqlite3_vtab* table, const Status& status) {
 // Parameters that a named query may have beside the plan's.
 Status bind_facts(const TableObject& table, Query& query) {
   if (query.has(":now")) query.bind(":now", table.db->clock());
+  if (query.has(":longest")) {
+    int64_t longest;
+    WF_TRY(longest_claim(*table.db, &longest));
+    query.bind(":longest", longest);
+  }
   Text json;
   if (table.table->query == Sql::table_functions) {
     add_functions_json(json);

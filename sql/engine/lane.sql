@@ -115,6 +115,18 @@ SELECT * FROM (SELECT due_at, seq, 2, 0 FROM main._wf_workflow AS w WHERE lane =
 UNION ALL
 SELECT * FROM (SELECT due_at, seq, 2, 1 FROM main._wf_workflow AS w WHERE lane = :lane AND place = 5 AND due_at <= :now AND NOT {{put_off}} ORDER BY due_at, seq LIMIT 1)
 
+-- The same, but for those that are too long for this connection.
+-- name: lane_heads_that_fit
+SELECT * FROM (SELECT due_at, seq, 0, 0 FROM main._wf_workflow AS w WHERE lane = :lane AND place = 3 AND due_at <= :now AND NOT {{put_off}} AND NOT {{too_long}} ORDER BY due_at, seq LIMIT 1)
+UNION ALL
+SELECT * FROM (SELECT due_at, seq, 0, 1 FROM main._wf_workflow AS w WHERE lane = :lane AND place = 1 AND due_at <= :now AND NOT {{put_off}} AND NOT {{too_long}} ORDER BY due_at, seq LIMIT 1)
+UNION ALL
+SELECT * FROM (SELECT due_at, seq, 1, 1 FROM main._wf_workflow AS w WHERE lane = :lane AND place = 0 AND due_at <= :now AND NOT {{put_off}} AND NOT {{too_long}} ORDER BY due_at, seq LIMIT 1)
+UNION ALL
+SELECT * FROM (SELECT due_at, seq, 2, 0 FROM main._wf_workflow AS w WHERE lane = :lane AND place = 4 AND due_at <= :now AND NOT {{put_off}} AND NOT {{too_long}} ORDER BY due_at, seq LIMIT 1)
+UNION ALL
+SELECT * FROM (SELECT due_at, seq, 2, 1 FROM main._wf_workflow AS w WHERE lane = :lane AND place = 5 AND due_at <= :now AND NOT {{put_off}} AND NOT {{too_long}} ORDER BY due_at, seq LIMIT 1)
+
 -- Whether the last workflow of a lane has gone.
 -- name: lane_is_empty
 SELECT NOT EXISTS (SELECT 1 FROM main._wf_workflow WHERE lane = :lane AND place IS NOT NULL)
@@ -122,3 +134,7 @@ SELECT NOT EXISTS (SELECT 1 FROM main._wf_workflow WHERE lane = :lane AND place 
 
 -- name: lane_drop
 DELETE FROM main._wf_lane WHERE lane = :lane
+
+-- How long a text of this file's encoding may be, if it were of UTF-8.
+-- name: lane_longest
+SELECT :longest / CASE encoding WHEN 'UTF-8' THEN 1 ELSE 2 END FROM main.pragma_encoding

@@ -122,19 +122,6 @@ def test_a_claim_that_is_too_long_for_sqlite_leases_nothing(db, options):
 
 
 @needs_setlimit
-def test_the_steps_of_a_claim_count_too(db):
-    token = db.running()["token"]
-    for i in range(4):
-        db.wf_step(token, "s%d" % i, json.dumps("x" * 300_000))
-    db.wf_release(token)
-    db.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, 1_000_000)
-    with pytest.raises(sqlite3.DataError):
-        db.wf_claim(steps=True)
-    assert db.wf_status("w1") == "pending"
-    assert db.claim()["id"] == "w1"
-
-
-@needs_setlimit
 def test_a_repeated_claim_that_has_become_too_long_keeps_its_lease(db):
     db.at(0)
     db.wf_start("job", id="w1")
