@@ -53,7 +53,7 @@ WHERE :attempts >= (:status = 'done') AND :in_doubt IN (0, 1) AND (:output IS NU
   AND CASE WHEN :kind = 'step' THEN :status IN ('done', 'begun', 'waiting') OR (:status = 'failed' AND :error IS NOT NULL)
            WHEN :status = 'done' THEN typeof(:output) = 'text'
            ELSE :status = 'waiting' END
-  AND CASE :kind WHEN 'step' THEN 1
+  AND CASE :kind WHEN 'step' THEN :due_at IS NULL AND :topics IS NULL
                  WHEN 'sleep' THEN :due_at IS NOT NULL
                  WHEN 'spawn' THEN :status = 'done' AND json_type(CASE typeof(:output) WHEN 'text' THEN :output END) = 'text'
                  ELSE :kind IN ('await', 'await_event', 'join') AND json_array_length(:topics) >= (:status = 'waiting') END

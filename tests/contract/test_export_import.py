@@ -733,3 +733,13 @@ def test_no_document_builds_a_damaged_file(db, there):
         finally:
             there.execute("ROLLBACK")
     assert taken > 200
+
+
+@pytest.mark.parametrize("member, value", [("due_at", 1_800_000_000_000), ("topics", '["x"]')])
+def test_a_step_that_is_no_wait_waits_for_nothing(db, there, member, value):
+    db.wf_step("w1", "a", 1)
+    document = json.loads(db.wf_export("w1"))
+    document["steps"][0][member] = value
+    with wf_error("WF_INVALID", "steps[0]"):
+        there.wf_import(json.dumps(document))
+    assert there.rows("SELECT * FROM wf_workflows") == []
