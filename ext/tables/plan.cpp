@@ -166,7 +166,7 @@ class Planner {
 
 }  // namespace
 
-void add_values_of(int parameter, Text& out) { out.add("(SELECT value FROM main.json_each(:p").add_integer(parameter).add("))"); }
+void add_values_of(int parameter, Text& out) { out.add("(SELECT value FROM _wf.json_each(:p").add_integer(parameter).add("))"); }
 
 int make_plan(const Table& table, sqlite3_index_info& info) { return Planner(table, info).plan(); }
 

@@ -1,5 +1,8 @@
 -- Transactions, the schema's presence, and the close hook.
 
+-- SQLite's own tables (json_each, pragma_...) are named with a schema that there is not, _wf: a table of the application's that has such a name
+-- would take its place in main, and in TEMP.
+
 -- name: savepoint
 SAVEPOINT _wf
 

@@ -5,15 +5,15 @@ SELECT 1 FROM main.sqlite_master WHERE type = 'table' AND name = '_wf_workflow'
 
 -- name: check_objects
 SELECT 'a table or index is missing', j.value
-FROM main.json_each('["_wf_lane","_wf_workflow","_wf_large","_wf_step","_wf_redo","_wf_gone","_wf_failure","_wf_queue","_wf_signal","_wf_event","_wf_waiter","_wf_value","_wf_stream","_wf_rate","_wf_schedule","_wf_trouble","_wf_definition","_wf_lane_open","_wf_lane_turn","_wf_lane_scripted","_wf_due","_wf_resumed","_wf_ended","_wf_claim_key","_wf_limited","_wf_deadline","_wf_dedup","_wf_child","_wf_open","_wf_failure_of","_wf_signal_queue","_wf_signal_key","_wf_waiter_of","_wf_schedule_next","_wf_trouble_next"]') AS j
+FROM _wf.json_each('["_wf_lane","_wf_workflow","_wf_large","_wf_step","_wf_redo","_wf_gone","_wf_failure","_wf_queue","_wf_signal","_wf_event","_wf_waiter","_wf_value","_wf_stream","_wf_rate","_wf_schedule","_wf_trouble","_wf_definition","_wf_lane_open","_wf_lane_turn","_wf_lane_scripted","_wf_due","_wf_resumed","_wf_ended","_wf_claim_key","_wf_limited","_wf_deadline","_wf_dedup","_wf_child","_wf_open","_wf_failure_of","_wf_signal_queue","_wf_signal_key","_wf_waiter_of","_wf_schedule_next","_wf_trouble_next"]') AS j
 WHERE NOT EXISTS (SELECT 1 FROM main.sqlite_master WHERE name = j.value)
 
 -- SQLite's own check of the file, all of it or without a look into every index.
 -- name: check_file
-SELECT 'SQLite finds the file damaged', integrity_check FROM main.pragma_integrity_check(1000, 'main') WHERE integrity_check <> 'ok'
+SELECT 'SQLite finds the file damaged', integrity_check FROM _wf.pragma_integrity_check(1000, 'main') WHERE integrity_check <> 'ok'
 
 -- name: check_file_quickly
-SELECT 'SQLite finds the file damaged', quick_check FROM main.pragma_quick_check(1000, 'main') WHERE quick_check <> 'ok'
+SELECT 'SQLite finds the file damaged', quick_check FROM _wf.pragma_quick_check(1000, 'main') WHERE quick_check <> 'ok'
 
 -- For each of our tables a statement that finds what a column cannot hold, by its declared type and its name; a column is checked as soon as
 -- it is there. A number is one from 0, unless it says here otherwise.
@@ -27,16 +27,16 @@ WITH span(name, least, most) AS (VALUES
   col AS (
     SELECT t.name AS t, i.cid, i.name, i.type, CASE WHEN i."notnull" OR i.pk THEN ''')' ELSE ''', ''null'')' END AS close,
            CASE WHEN i.name GLOB '*_at' OR i.name IN ('at', 'next_due') THEN '-62167219200000 AND 253402300799999'
-                ELSE coalesce((SELECT least || ' AND ' || coalesce(most, 9223372036854775807) FROM span WHERE span.name = i.name), '0 AND 9223372036854775807')
+                ELSE coalesce((SELECT least || ' AND ' || coalesce(most, 9223372036854775807) FROM span WHERE span.name = i.name AND NOT (i.name = 'wf' AND t.name = '_wf_trouble')), '0 AND 9223372036854775807')
            END AS span
-    FROM main.sqlite_master AS t, main.pragma_table_info(t.name, 'main') AS i WHERE t.type = 'table' AND t.name GLOB '_wf_[a-z]*'),
+    FROM main.sqlite_master AS t, _wf.pragma_table_info(t.name, 'main') AS i WHERE t.type = 'table' AND t.name GLOB '_wf_[a-z]*'),
   rule AS (
     SELECT t, cid, name, replace(CASE
         WHEN type = 'INTEGER' THEN 'typeof("%") NOT IN (''integer' || close || ' OR "%" NOT BETWEEN ' || span
         WHEN type = 'TEXT' THEN 'typeof("%") NOT IN (''text' || close || CASE
           WHEN name IN ('how', 'headers', 'backoff', 'settings', 'definition')
             THEN ' OR CASE WHEN json_valid("%") THEN json_type("%") <> ''object'' ELSE "%" IS NOT NULL END'
-          WHEN name IN ('topics', 'error') THEN ' OR ("%" IS NOT NULL AND NOT json_valid("%"))'
+          WHEN name = 'topics' OR (name = 'error' AND t <> '_wf_trouble') THEN ' OR ("%" IS NOT NULL AND NOT json_valid("%"))'
           WHEN name IN ('id', 'queue', 'name', 'worker', 'claim_key', 'key', 'stream', 'workflow', 'topic', 'cron')
             THEN ' OR "%" = '''' OR length("%") > 255 OR "%" GLOB ''*[' || char(1) || '-' || char(31) || char(127) || ']*'''
           ELSE '' END
@@ -64,7 +64,7 @@ WHERE coalesce(CASE key WHEN 'schema_version' THEN typeof(value) <> 'integer' OR
                WHEN 'clock' THEN value NOT IN ('system', 'explicit')
                ELSE 1 END, 1)
 UNION ALL
-SELECT 'a setting is missing', j.value FROM main.json_each('["schema_version","epoch"]') AS j
+SELECT 'a setting is missing', j.value FROM _wf.json_each('["schema_version","epoch"]') AS j
 WHERE NOT EXISTS (SELECT 1 FROM main._wf_meta WHERE key = j.value)
 
 -- name: check_workflows
@@ -196,11 +196,11 @@ SELECT 'someone is listed as waiting who does not wait', topic FROM main._wf_wai
 WHERE CASE WHEN x.step <> '' THEN NOT EXISTS (SELECT 1 FROM main._wf_step WHERE wf = x.wf AND name = x.step AND status IN ('ready', 'waiting'))
            ELSE NOT EXISTS (SELECT 1 FROM main._wf_step WHERE status = 'waiting' AND wf = x.wf AND kind IN ('await_event', 'join')) END
 UNION ALL
-SELECT 'an event is waited for, but the wait is not listed', w.id FROM main._wf_step AS s JOIN main._wf_workflow AS w ON w.seq = s.wf, main.json_each(s.topics) AS t
+SELECT 'an event is waited for, but the wait is not listed', w.id FROM main._wf_step AS s JOIN main._wf_workflow AS w ON w.seq = s.wf, _wf.json_each(s.topics) AS t
 WHERE s.status = 'waiting' AND s.kind = 'await_event' AND json_valid(s.topics)
   AND NOT EXISTS (SELECT 1 FROM main._wf_waiter WHERE wf = s.wf AND topic = 'e' || t.value)
 UNION ALL
-SELECT 'a workflow is waited for, but the wait is not listed', w.id FROM main._wf_step AS s JOIN main._wf_workflow AS w ON w.seq = s.wf, main.json_each(s.topics) AS t
+SELECT 'a workflow is waited for, but the wait is not listed', w.id FROM main._wf_step AS s JOIN main._wf_workflow AS w ON w.seq = s.wf, _wf.json_each(s.topics) AS t
 JOIN main._wf_workflow AS c ON c.id = t.value
 WHERE s.status = 'waiting' AND s.kind = 'join' AND json_valid(s.topics) AND c.finished_at IS NULL
   AND NOT EXISTS (SELECT 1 FROM main._wf_waiter WHERE wf = s.wf) AND w.due_at IS s.due_at

@@ -80,7 +80,7 @@ SELECT :seq, :stream, coalesce(max(offset) + 1, 0), :at, :value FROM main._wf_st
 -- Whether the workflow can be, with the steps that are there by now; and the one that is in its way.
 -- name: import_look
 SELECT (SELECT count(*) FROM main._wf_step WHERE wf = :seq AND status = 'waiting') = (:status = 'waiting')
-   AND NOT EXISTS (SELECT 1 FROM main._wf_step AS s, main.json_each(s.topics) AS t
+   AND NOT EXISTS (SELECT 1 FROM main._wf_step AS s, _wf.json_each(s.topics) AS t
                    WHERE s.wf = :seq AND s.status = 'waiting' AND s.kind = 'join' AND t.value = :id)
    AND CASE WHEN :status IN ('completed', 'failed', 'cancelled') THEN :finished_at IS NOT NULL AND :time_left IS NULL AND coalesce(:ending = :status, 1)
             ELSE :finished_at IS NULL AND :deadline_at IS NULL AND :output IS NULL AND (:error IS NULL OR :ending IS NOT NULL)
@@ -122,16 +122,16 @@ WHERE length(CAST(value AS BLOB)) > 1024
 -- Its own open wait, and those of others that know it by its id.
 -- name: import_waiters
 INSERT OR IGNORE INTO main._wf_waiter(topic, wf)
-SELECT 'e' || t.value, s.wf FROM main._wf_step AS s, main.json_each(s.topics) AS t WHERE s.status = 'waiting' AND s.wf = :seq AND s.kind = 'await_event'
+SELECT 'e' || t.value, s.wf FROM main._wf_step AS s, _wf.json_each(s.topics) AS t WHERE s.status = 'waiting' AND s.wf = :seq AND s.kind = 'await_event'
 UNION ALL
-SELECT 'w' || w.seq, s.wf FROM main._wf_step AS s, main.json_each(s.topics) AS t JOIN main._wf_workflow AS w ON w.id = t.value
+SELECT 'w' || w.seq, s.wf FROM main._wf_step AS s, _wf.json_each(s.topics) AS t JOIN main._wf_workflow AS w ON w.id = t.value
 WHERE s.status = 'waiting' AND s.kind = 'join' AND (w.seq = :seq OR (s.wf = :seq AND w.finished_at IS NULL))
 
 -- Something that it waits for is there already, or will never be: the first claim looks.
 -- name: import_wake
 UPDATE main._wf_workflow SET due_at = :now
 WHERE seq = :seq AND (due_at IS NULL OR due_at > :now)
-  AND EXISTS (SELECT 1 FROM main._wf_step AS s, main.json_each(s.topics) AS t
+  AND EXISTS (SELECT 1 FROM main._wf_step AS s, _wf.json_each(s.topics) AS t
               WHERE s.wf = :seq AND s.status = 'waiting'
                 AND CASE s.kind WHEN 'await' THEN EXISTS (SELECT 1 FROM main._wf_signal WHERE wf = :seq AND name = t.value AND taken IS NULL)
                                 WHEN 'await_event' THEN EXISTS (SELECT 1 FROM main._wf_event WHERE name = t.value)

@@ -5,29 +5,29 @@ SELECT json_group_array(json_extract(output, '$')) FROM (
   SELECT output FROM main._wf_step WHERE wf = :seq AND kind = 'spawn' AND status = 'done' ORDER BY n)
 
 -- name: join_unknown
-SELECT j.value FROM main.json_each(:topics) AS j WHERE NOT EXISTS (SELECT 1 FROM main._wf_workflow WHERE id = j.value) LIMIT 1
+SELECT j.value FROM _wf.json_each(:topics) AS j WHERE NOT EXISTS (SELECT 1 FROM main._wf_workflow WHERE id = j.value) LIMIT 1
 
 -- name: join_wait
 INSERT OR IGNORE INTO main._wf_waiter(topic, wf)
-SELECT 'w' || w.seq, :seq FROM main.json_each(:topics) AS j CROSS JOIN main._wf_workflow AS w ON w.id = j.value WHERE w.finished_at IS NULL
+SELECT 'w' || w.seq, :seq FROM _wf.json_each(:topics) AS j CROSS JOIN main._wf_workflow AS w ON w.id = j.value WHERE w.finished_at IS NULL
 
 -- Whether one that is waited for has not ended.
 -- name: join_open
-SELECT 1 FROM main.json_each(:topics) AS j CROSS JOIN main._wf_workflow AS w ON w.id = j.value WHERE w.finished_at IS NULL LIMIT 1
+SELECT 1 FROM _wf.json_each(:topics) AS j CROSS JOIN main._wf_workflow AS w ON w.id = j.value WHERE w.finished_at IS NULL LIMIT 1
 
 -- name: join_waits
 SELECT 1 FROM main._wf_waiter WHERE wf = :seq LIMIT 1
 
 -- The one that ended first.
 -- name: join_first
-SELECT j.key FROM main.json_each(:topics) AS j CROSS JOIN main._wf_workflow AS w ON w.id = j.value
+SELECT j.key FROM _wf.json_each(:topics) AS j CROSS JOIN main._wf_workflow AS w ON w.id = j.value
 WHERE w.finished_at IS NOT NULL ORDER BY w.finished_at, j.key LIMIT 1
 
 -- name: join_show
 SELECT j.value, w.status, w.finished_at IS NOT NULL,
        coalesce(w.output, (SELECT value FROM main._wf_large WHERE wf = w.seq AND what = 1)),
        coalesce(w.error, (SELECT value FROM main._wf_large WHERE wf = w.seq AND what = 2))
-FROM main.json_each(:topics) AS j LEFT JOIN main._wf_workflow AS w ON w.id = j.value
+FROM _wf.json_each(:topics) AS j LEFT JOIN main._wf_workflow AS w ON w.id = j.value
 WHERE :only IS NULL OR j.key = :only
 ORDER BY j.key
 

@@ -52,7 +52,7 @@ DELETE FROM main._wf_gone WHERE wf = :seq
 
 -- Of w, a workflow, and l, its lane: whether a purge is asked for it: it has ended, and is the root of a tree.
 -- name: fragment_purged
-w.finished_at <= :before AND (:status IS NULL OR w.status IN (SELECT value FROM main.json_each(:status)))
+w.finished_at <= :before AND (:status IS NULL OR w.status IN (SELECT value FROM _wf.json_each(:status)))
   AND (:name IS NULL OR l.name = :name) AND (:queue IS NULL OR l.queue = :queue)
   AND NOT EXISTS (SELECT 1 FROM main._wf_workflow AS p WHERE p.seq = w.parent AND (p.finished_at IS NULL OR NOT w.flags & 4))
 

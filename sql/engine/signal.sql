@@ -8,13 +8,13 @@ SELECT 1 FROM main._wf_signal WHERE wf = :seq AND name = :name AND key = :key
 
 -- Whether the open wait of the workflow is for this signal.
 -- name: signal_awaited
-SELECT 1 FROM main._wf_step AS s, main.json_each(s.topics) AS t
+SELECT 1 FROM main._wf_step AS s, _wf.json_each(s.topics) AS t
 WHERE s.status = 'waiting' AND s.wf = :seq AND s.kind = 'await' AND t.value = :name
 
 -- The earliest signal in line of any of the names, if it arrived in time.
 -- name: signal_next
 SELECT s.n, s.name, s.at, s.payload
-FROM main.json_each(:topics) AS t CROSS JOIN main._wf_signal AS s
+FROM _wf.json_each(:topics) AS t CROSS JOIN main._wf_signal AS s
   ON s.n = (SELECT n FROM main._wf_signal WHERE wf = :seq AND name = t.value AND taken IS NULL AND (:due IS NULL OR at <= :due) ORDER BY n LIMIT 1)
 ORDER BY s.n LIMIT 1
 

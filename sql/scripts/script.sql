@@ -191,7 +191,7 @@ UPDATE main._wf_step SET due_at = :now
 WHERE n = (SELECT n FROM main._wf_step WHERE status = 'ready' AND wf = :seq AND due_at IS NULL ORDER BY n LIMIT 1)
 
 -- name: run_wait
-INSERT OR IGNORE INTO main._wf_waiter(topic, wf, step) SELECT :kind || value, :seq, :step FROM main.json_each(:topics)
+INSERT OR IGNORE INTO main._wf_waiter(topic, wf, step) SELECT :kind || value, :seq, :step FROM _wf.json_each(:topics)
 
 -- name: run_forget
 DELETE FROM main._wf_waiter WHERE wf = :seq AND step = :step
@@ -204,7 +204,7 @@ WHERE +status = 'waiting'
 
 -- name: run_wake_signal
 UPDATE main._wf_step SET status = 'ready', due_at = :now
-WHERE status = 'waiting' AND wf = :seq AND kind = 'await' AND EXISTS (SELECT 1 FROM main.json_each(topics) WHERE value = :name)
+WHERE status = 'waiting' AND wf = :seq AND kind = 'await' AND EXISTS (SELECT 1 FROM _wf.json_each(topics) WHERE value = :name)
 
 -- name: run_wake
 UPDATE main._wf_workflow SET due_at = :now, place = CASE WHEN status = 'paused' THEN 2 WHEN again THEN 0 ELSE 3 END

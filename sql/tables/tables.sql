@@ -42,8 +42,8 @@ SELECT w.seq AS _n, w.id AS id, l.name AS name, w.status AS status, l.queue AS q
             WHERE s.status = 'ready' AND s.wf = w.seq AND s.error IS NOT NULL ORDER BY s.due_at),
            (SELECT CASE WHEN json_extract(s.how, '$.items') IS NOT NULL THEN 'waiting for the items of step ' || s.name
                         WHEN s.kind = 'sleep' THEN 'sleeping'
-                        WHEN s.kind = 'await' THEN 'waiting for signal ' || (SELECT group_concat(value, ', ') FROM main.json_each(s.topics))
-                        WHEN s.kind = 'await_event' THEN 'waiting for event ' || (SELECT group_concat(value, ', ') FROM main.json_each(s.topics))
+                        WHEN s.kind = 'await' THEN 'waiting for signal ' || (SELECT group_concat(value, ', ') FROM _wf.json_each(s.topics))
+                        WHEN s.kind = 'await_event' THEN 'waiting for event ' || (SELECT group_concat(value, ', ') FROM _wf.json_each(s.topics))
                         ELSE 'waiting for ' || s.kind || ' ' || s.name END
             FROM main._wf_step AS s WHERE s.status = 'waiting' AND s.wf = w.seq ORDER BY s.n LIMIT 1),
            'scheduled')
@@ -55,8 +55,8 @@ SELECT w.seq AS _n, w.id AS id, l.name AS name, w.status AS status, l.queue AS q
          WHEN w.status = 'waiting' AND coalesce(w.due_at > :now, 1) THEN coalesce((
            SELECT CASE s.kind
                     WHEN 'sleep' THEN 'sleeping'
-                    WHEN 'await' THEN 'waiting for signal ' || (SELECT group_concat(value, ', ') FROM main.json_each(s.topics))
-                    WHEN 'await_event' THEN 'waiting for event ' || (SELECT group_concat(value, ', ') FROM main.json_each(s.topics))
+                    WHEN 'await' THEN 'waiting for signal ' || (SELECT group_concat(value, ', ') FROM _wf.json_each(s.topics))
+                    WHEN 'await_event' THEN 'waiting for event ' || (SELECT group_concat(value, ', ') FROM _wf.json_each(s.topics))
                     WHEN 'join' THEN (SELECT 'waiting for ' || count(*) || CASE count(*) WHEN 1 THEN ' workflow' ELSE ' workflows' END
                                       FROM main._wf_waiter WHERE wf = w.seq)
                     ELSE 'held: step ' || s.name || ' is in doubt'
@@ -151,7 +151,7 @@ GROUP BY name, queue, status
 SELECT key AS _n, json_extract(value, '$.name') AS name, json_extract(value, '$.signature') AS signature,
        json_extract(value, '$.summary') AS summary, json_extract(value, '$.writes') AS writes,
        json_extract(value, '$.in_writing_statement') AS in_writing_statement, json_extract(value, '$.idempotent') AS idempotent
-FROM main.json_each(:functions)
+FROM _wf.json_each(:functions)
 
 -- name: table_doctor
 SELECT 1 AS _n, 'wfext version' AS name, json_extract(:host, '$.version') AS value, 1 AS ok, NULL AS advice
@@ -171,23 +171,23 @@ SELECT 5, 'journal mode', journal_mode, journal_mode <> 'off' AND (journal_mode 
        CASE journal_mode WHEN 'wal' THEN NULL WHEN 'off' THEN 'a crash destroys the file: PRAGMA journal_mode = WAL'
             WHEN 'memory' THEN CASE WHEN json_extract(:host, '$.file') <> '' THEN 'a crash may destroy the file: PRAGMA journal_mode = WAL' END
             ELSE 'PRAGMA journal_mode = WAL makes commits cheaper and lets readers go on' END
-FROM main.pragma_journal_mode
+FROM _wf.pragma_journal_mode
 UNION ALL
 SELECT 6, 'synchronous', CASE synchronous WHEN 0 THEN 'OFF' WHEN 1 THEN 'NORMAL' WHEN 2 THEN 'FULL' ELSE 'EXTRA' END, synchronous >= 2,
        CASE synchronous WHEN 0 THEN 'a power cut may destroy the file: PRAGMA synchronous = FULL'
             WHEN 1 THEN 'a power cut loses acknowledged steps in WAL mode (killing the process does not): PRAGMA synchronous = FULL' END
-FROM main.pragma_synchronous
+FROM _wf.pragma_synchronous
 UNION ALL
 SELECT 7, 'busy timeout', timeout, timeout > 0,
        CASE WHEN timeout = 0 THEN 'two writers at once give "database is locked": PRAGMA busy_timeout = 5000' END
-FROM main.pragma_busy_timeout
+FROM _wf.pragma_busy_timeout
 UNION ALL
 SELECT 8, 'trusted schema', trusted_schema, 1,
        CASE WHEN trusted_schema = 0 THEN 'wf_ functions do not run in triggers and views; PRAGMA trusted_schema = ON allows it' END
-FROM main.pragma_trusted_schema
+FROM _wf.pragma_trusted_schema
 UNION ALL
 SELECT 9, 'query only', query_only, query_only = 0, CASE WHEN query_only THEN 'no function can write: PRAGMA query_only = OFF' END
-FROM main.pragma_query_only
+FROM _wf.pragma_query_only
 UNION ALL
 SELECT 10, 'file system', coalesce(nullif(json_extract(:host, '$.network'), ''), 'local'), json_extract(:host, '$.network') = '',
        CASE WHEN json_extract(:host, '$.network') <> '' THEN 'locks of network and shared file systems are not reliable: keep the file on a local disk' END
