@@ -135,7 +135,7 @@ foreach(file IN LISTS files)
     # Whether it has to change a row.
     set(changes 0)
     string(REGEX REPLACE "[ \n]+" " " line "${text}")
-    if(line MATCHES "^INSERT INTO [a-z_.]+\\([^)]*\\) VALUES" OR line MATCHES "^INSERT INTO main._wf_workflow\\(")
+    if(line MATCHES "^INSERT INTO [a-z_.]+\\([^)]*\\) VALUES" OR line MATCHES "^INSERT INTO main._wf_(workflow|lane)\\(")
       set(changes 1)
       if(line MATCHES "DO NOTHING" OR line MATCHES "DO UPDATE SET .* WHERE ")
         set(changes 0)

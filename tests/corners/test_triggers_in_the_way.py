@@ -40,7 +40,7 @@ CALLS = {
 }
 # (_wf_meta, INSERT is the number of a deleted workflow, which is not given out again.)
 # Rows that a call may leave or find, many or none: what is missed of them a later call makes up for, or wf_check finds.
-MANY = {("_wf_meta", "INSERT"), ("_wf_lane", "UPDATE"), ("_wf_waiter", "INSERT"), ("_wf_waiter", "DELETE"), ("_wf_large", "DELETE"), ("_wf_step", "DELETE"),
+MANY = {("_wf_meta", "INSERT"), ("_wf_gone", "INSERT"), ("_wf_lane", "UPDATE"), ("_wf_waiter", "INSERT"), ("_wf_waiter", "DELETE"), ("_wf_large", "DELETE"), ("_wf_step", "DELETE"),
         ("_wf_signal", "DELETE"), ("_wf_value", "DELETE"), ("_wf_stream", "DELETE"), ("_wf_failure", "DELETE")}
 
 
@@ -75,7 +75,7 @@ def content(db):
     found = {}
     for table in tables(db):
         columns = [row[1] for row in db.execute(f"PRAGMA table_info({table})") if row[1] not in ("nonce", "closed_nonce")]
-        found[table] = db.execute(f"SELECT {', '.join(columns)} FROM {table} ORDER BY 1, 2").fetchall()
+        found[table] = sorted(db.execute(f"SELECT {', '.join(columns)} FROM {table}"), key=repr)
     return found
 
 
