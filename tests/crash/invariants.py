@@ -12,10 +12,10 @@ RULES = {
            OR (finished_at IS NULL AND place IS NULL)""",
     "running means leased": """
         SELECT id, place, due_at, nonce, lease FROM _wf_workflow
-        WHERE status = 'running' AND (nonce IS NULL OR due_at IS NULL OR lease <= 0 OR place <> CASE flags & 1 WHEN 1 THEN 2 ELSE 1 END)""",
+        WHERE status = 'running' AND (nonce IS NULL OR due_at IS NULL OR lease <= 0 OR CASE place WHEN 4 THEN 1 ELSE place END <> CASE flags & 1 WHEN 1 THEN 2 ELSE 1 END)""",
     "pending means unclaimed and due some time": """
         SELECT id, place, due_at, nonce FROM _wf_workflow
-        WHERE status = 'pending' AND (due_at IS NULL OR (nonce IS NOT NULL AND ending IS NULL) OR place NOT IN (2, CASE again WHEN 1 THEN 0 ELSE 3 END) OR (place = 2) <> (flags & 1))""",
+        WHERE status = 'pending' AND (due_at IS NULL OR (nonce IS NOT NULL AND ending IS NULL) OR CASE place WHEN 5 THEN 3 ELSE place END NOT IN (2, CASE again WHEN 1 THEN 0 ELSE 3 END) OR (place = 2) <> (flags & 1))""",
     "failed says why": "SELECT id FROM _wf_workflow AS w WHERE status = 'failed' AND error IS NULL"
     " AND NOT EXISTS (SELECT 1 FROM _wf_large WHERE wf = w.seq AND what = 2)",
     "started at the first claim": """
@@ -26,7 +26,7 @@ RULES = {
         WHERE CASE b.what WHEN 0 THEN w.input WHEN 1 THEN w.output WHEN 2 THEN w.error END IS NOT NULL""",
     "the claim finds every workflow that has its turn": """
         SELECT w.id, w.due_at, l.next_due FROM _wf_workflow AS w LEFT JOIN _wf_lane AS l ON l.lane = w.lane
-        WHERE l.lane IS NULL OR (w.place IN (0, 1, 3) AND (l.next_due IS NULL OR l.next_due > w.due_at))""",
+        WHERE l.lane IS NULL OR (w.place IN (0, 1, 3, 4, 5) AND l.line IN (0, 2) AND (l.next_due IS NULL OR l.next_due > w.due_at))""",
     "one claim has one key": "SELECT claim_key FROM _wf_workflow WHERE claim_key IS NOT NULL AND status = 'running'"
     " GROUP BY claim_key HAVING count(*) > 1",
     "steps belong to a workflow": "SELECT n, wf FROM _wf_step WHERE wf NOT IN (SELECT seq FROM _wf_workflow UNION ALL SELECT wf FROM _wf_gone)",

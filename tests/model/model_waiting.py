@@ -204,6 +204,7 @@ class Waiting:
             spawned = sorted((s for s in w.steps.values() if s.kind == "spawn"), key=lambda s: s.order)
             topics = [json.loads(s.output) for s in spawned] if ids is None else ids
             if not topics and given["mode"] == "any":
+                self.may(arg.handle(handle), w, now)  # what it has spawned is looked up once it may wait
                 raise arg.invalid("a join of none with mode any")
             if ids is not None and w.id in ids:
                 raise arg.invalid("it cannot wait for itself")
