@@ -14,3 +14,6 @@ SELECT kind, status, attempts FROM main._wf_step WHERE wf = :seq AND name = :ste
 INSERT INTO main._wf_step(wf, name, kind, status, attempts, at, error) VALUES(:seq, :step, 'step', 'failed', :attempts, :now, :error)
 ON CONFLICT(wf, name) DO UPDATE
 SET status = 'failed', attempts = excluded.attempts, at = excluded.at, error = excluded.error, nonce = NULL, begun_at = NULL
+
+-- name: failure_add
+INSERT INTO main._wf_failure(wf, attempt, step, worker, error, at) VALUES(:seq, :attempt, :step, :worker, :error, :now)

@@ -1,5 +1,12 @@
 -- What operators do to workflows.
 
+-- name: children_failed
+WITH RECURSIVE t(seq) AS (
+  SELECT seq FROM main._wf_workflow WHERE parent = :seq AND status IN ('failed', 'cancelled')
+  UNION
+  SELECT w.seq FROM t JOIN main._wf_workflow AS w ON w.parent = t.seq WHERE w.status IN ('failed', 'cancelled'))
+SELECT seq FROM t
+
 -- name: control_pause
 UPDATE main._wf_workflow
 SET paused_from = status, status = 'paused', place = 2, paused_left = deadline_at - :now, deadline_at = NULL, updated_at = :now

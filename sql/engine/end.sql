@@ -1,5 +1,13 @@
 -- Ending a workflow.
 
+-- The live descendants that end with a workflow, parents first; also those below a child that has ended.
+-- name: children_attached
+WITH RECURSIVE t(seq, is_live) AS (
+  SELECT seq, finished_at IS NULL FROM main._wf_workflow WHERE parent = :seq AND NOT flags & 4
+  UNION
+  SELECT w.seq, w.finished_at IS NULL FROM t JOIN main._wf_workflow AS w ON w.parent = t.seq WHERE NOT w.flags & 4)
+SELECT seq FROM t WHERE is_live
+
 -- name: end_end
 UPDATE main._wf_workflow
 SET status = :status, place = NULL, due_at = NULL, nonce = CASE WHEN :keep THEN nonce END, claim_key = NULL, limited = NULL, flags = flags & ~8, paused_from = NULL, paused_left = NULL,

@@ -7,10 +7,6 @@ SELECT json_group_array(json_extract(output, '$')) FROM (
 -- name: join_unknown
 SELECT j.value FROM _wf.json_each(:topics) AS j WHERE NOT EXISTS (SELECT 1 FROM main._wf_workflow WHERE id = j.value) LIMIT 1
 
--- name: join_wait
-INSERT OR IGNORE INTO main._wf_waiter(topic, wf)
-SELECT 'w' || w.seq, :seq FROM _wf.json_each(:topics) AS j CROSS JOIN main._wf_workflow AS w ON w.id = j.value WHERE w.finished_at IS NULL
-
 -- Whether one that is waited for has not ended.
 -- name: join_open
 SELECT 1 FROM _wf.json_each(:topics) AS j CROSS JOIN main._wf_workflow AS w ON w.id = j.value WHERE w.finished_at IS NULL LIMIT 1
@@ -37,3 +33,7 @@ DELETE FROM main._wf_waiter WHERE topic = :topic AND wf = :seq
 -- Whether a workflow waits in a join for any one.
 -- name: join_is_any
 SELECT 1 FROM main._wf_step WHERE status = 'waiting' AND wf = :seq AND kind = 'join' AND json_extract(how, '$.mode') = 'any'
+
+-- The workflows that wait for a topic.
+-- name: wait_waiters
+SELECT x.wf, w.lane, w.flags & 16 FROM main._wf_waiter AS x JOIN main._wf_workflow AS w ON w.seq = x.wf WHERE x.topic = :topic

@@ -30,15 +30,6 @@ SET (line, next_due, turn) = (
 WHERE (queue, kind, partition, priority) = (SELECT queue, kind, partition, priority FROM main._wf_lane WHERE lane = :lane) AND line <> 0
   AND (lane = :lane OR turn IS NOT NULL OR next_due <= :now)
 
--- The lane of a workflow that holds no slot of a full partition: it is looked at again when a slot may have run out, or one that holds a slot
--- is due.
--- name: lane_close
-UPDATE main._wf_lane
-SET turn = coalesce(turn, next_due * 4096), line = 3, next_due = (
-  SELECT min(due_at) FROM main._wf_workflow
-  WHERE limited = :queue || char(31) || :partition AND due_at > :now AND (nonce IS NOT NULL OR place IN (0, 1, 3, 4, 5)))
-WHERE lane = :lane
-
 -- Lanes without partition where there are partitions beside them: the first.
 -- name: lane_mixed
 SELECT 1 FROM main._wf_lane WHERE queue = :queue AND kind = :kind AND partition = '' AND line = 0 AND next_due IS NOT NULL AND {{mixed}}
@@ -62,71 +53,6 @@ WHERE (queue, kind, partition, priority) = (SELECT queue, kind, '', priority FRO
   AND NOT EXISTS (SELECT 1 FROM main._wf_lane AS o WHERE o.queue = _wf_lane.queue AND o.kind = _wf_lane.kind AND o.priority = _wf_lane.priority
                   AND o.line > 0 AND o.next_due IS NOT NULL AND o.partition <> '')
 
--- The lanes that are not in line, from the highest priority below :below on; in each the full ones first, then those whose time is to come, then
--- the loose ones, each by next_due. The last column: the highest priority that has lanes in line.
--- name: lane_open
-SELECT lane, next_due, name, version, priority, line,
-       (SELECT priority FROM main._wf_lane WHERE queue = :queue AND kind = :kind AND turn IS NOT NULL AND priority < :below ORDER BY priority DESC LIMIT 1)
-FROM main._wf_lane WHERE queue = :queue AND kind = :kind AND next_due IS NOT NULL AND priority < :below
-ORDER BY priority DESC, line DESC, next_due
-
--- name: lane_in_line
-SELECT priority FROM main._wf_lane WHERE queue = :queue AND kind = :kind AND turn IS NOT NULL AND priority < :below ORDER BY priority DESC LIMIT 1
-
--- The loose lanes of one priority that may hold something due.
--- name: lane_loose
-SELECT lane, next_due, name, version, priority FROM main._wf_lane
-WHERE queue = :queue AND kind = :kind AND priority = :priority AND line = 0 AND next_due <= :now
-ORDER BY next_due
-
--- Those in line, in turn.
--- name: lane_turns
-SELECT turn, partition FROM main._wf_lane
-WHERE queue = :queue AND kind = :kind AND priority = :priority AND line = 1 AND turn IS NOT NULL
-ORDER BY turn
-
--- Those whose time has come, since they were written.
--- name: lane_timed
-SELECT next_due * 4096, partition FROM main._wf_lane
-WHERE queue = :queue AND kind = :kind AND priority = :priority AND line = 2 AND next_due <= :now
-ORDER BY next_due
-
--- Those of full partitions where a slot may have run out.
--- name: lane_reopening
-SELECT lane, partition FROM main._wf_lane
-WHERE queue = :queue AND kind = :kind AND priority = :priority AND line = 3 AND next_due <= :now
-ORDER BY next_due LIMIT :most
-
--- The lanes of one partition that may hold something due.
--- name: lane_of_partition
-SELECT lane, name, version FROM main._wf_lane
-WHERE queue = :queue AND kind = :kind AND partition = :partition AND priority = :priority AND (turn IS NOT NULL OR next_due <= :now)
-
--- The first due rows of a lane, with their rank: what was begun (woken, or lost once), what is new, what stands behind (lost again, or released);
--- and whether there is no other of the same rank.
--- name: lane_heads
-SELECT * FROM (SELECT due_at, seq, 0, 0 FROM main._wf_workflow AS w WHERE lane = :lane AND place = 3 AND due_at <= :now AND NOT {{put_off}} ORDER BY due_at, seq LIMIT 1)
-UNION ALL
-SELECT * FROM (SELECT due_at, seq, 0, 1 FROM main._wf_workflow AS w WHERE lane = :lane AND place = 1 AND due_at <= :now AND NOT {{put_off}} ORDER BY due_at, seq LIMIT 1)
-UNION ALL
-SELECT * FROM (SELECT due_at, seq, 1, 1 FROM main._wf_workflow AS w WHERE lane = :lane AND place = 0 AND due_at <= :now AND NOT {{put_off}} ORDER BY due_at, seq LIMIT 1)
-UNION ALL
-SELECT * FROM (SELECT due_at, seq, 2, 0 FROM main._wf_workflow AS w WHERE lane = :lane AND place = 4 AND due_at <= :now AND NOT {{put_off}} ORDER BY due_at, seq LIMIT 1)
-UNION ALL
-SELECT * FROM (SELECT due_at, seq, 2, 1 FROM main._wf_workflow AS w WHERE lane = :lane AND place = 5 AND due_at <= :now AND NOT {{put_off}} ORDER BY due_at, seq LIMIT 1)
-
--- The same, but for those that are too long for this connection.
--- name: lane_heads_that_fit
-SELECT * FROM (SELECT due_at, seq, 0, 0 FROM main._wf_workflow AS w WHERE lane = :lane AND place = 3 AND due_at <= :now AND NOT {{put_off}} AND NOT {{too_long}} ORDER BY due_at, seq LIMIT 1)
-UNION ALL
-SELECT * FROM (SELECT due_at, seq, 0, 1 FROM main._wf_workflow AS w WHERE lane = :lane AND place = 1 AND due_at <= :now AND NOT {{put_off}} AND NOT {{too_long}} ORDER BY due_at, seq LIMIT 1)
-UNION ALL
-SELECT * FROM (SELECT due_at, seq, 1, 1 FROM main._wf_workflow AS w WHERE lane = :lane AND place = 0 AND due_at <= :now AND NOT {{put_off}} AND NOT {{too_long}} ORDER BY due_at, seq LIMIT 1)
-UNION ALL
-SELECT * FROM (SELECT due_at, seq, 2, 0 FROM main._wf_workflow AS w WHERE lane = :lane AND place = 4 AND due_at <= :now AND NOT {{put_off}} AND NOT {{too_long}} ORDER BY due_at, seq LIMIT 1)
-UNION ALL
-SELECT * FROM (SELECT due_at, seq, 2, 1 FROM main._wf_workflow AS w WHERE lane = :lane AND place = 5 AND due_at <= :now AND NOT {{put_off}} AND NOT {{too_long}} ORDER BY due_at, seq LIMIT 1)
-
 -- Whether the last workflow of a lane has gone.
 -- name: lane_is_empty
 SELECT NOT EXISTS (SELECT 1 FROM main._wf_workflow WHERE lane = :lane AND place IS NOT NULL)
@@ -134,7 +60,3 @@ SELECT NOT EXISTS (SELECT 1 FROM main._wf_workflow WHERE lane = :lane AND place 
 
 -- name: lane_drop
 DELETE FROM main._wf_lane WHERE lane = :lane
-
--- How long a text of this file's encoding may be, if it were of UTF-8.
--- name: lane_longest
-SELECT :longest / CASE encoding WHEN 'UTF-8' THEN 1 ELSE 2 END FROM main.pragma_encoding

@@ -49,24 +49,6 @@ SELECT count(*) FROM (
 SELECT l.queue, l.partition, w.worker, w.flags & 8 FROM main._wf_workflow AS w JOIN main._wf_lane AS l ON l.lane = w.lane
 WHERE w.seq = :seq AND w.limited IS NOT NULL AND w.due_at <= :now
 
--- Those that hold a slot to the end and are due to go on: they need no other.
--- name: queue_held
-SELECT w.due_at, w.seq, l.priority, {{rank}}, {{turn}}, l.name, l.version, l.partition, 1, w.place IN (3, 5)
-FROM main._wf_workflow AS w JOIN main._wf_lane AS l ON l.lane = w.lane
-WHERE w.limited >= :queue || char(31) AND w.limited < :queue || char(32) AND w.flags & 8 AND w.place IN (0, 1, 3, 4, 5) AND w.due_at <= :now
-  AND l.kind = :kind AND NOT {{put_off}} AND NOT {{too_long}}
-
--- name: queue_held_in_lane
-SELECT w.due_at, w.seq, {{rank}}, 0 FROM main._wf_workflow AS w
-WHERE w.limited = :queue || char(31) || :partition AND w.flags & 8 AND w.lane = :lane AND w.due_at <= :now AND w.place IN (0, 1, 3, 4, 5)
-  AND NOT {{put_off}} AND NOT {{too_long}}
-
--- What is due to be resumed; the ninth column: it holds a slot.
--- name: queue_resumed
-SELECT w.due_at, w.seq, l.priority, {{rank}}, {{turn}}, l.name, l.version, l.partition, w.flags & 8 AND w.limited IS NOT NULL, 1
-FROM main._wf_workflow AS w CROSS JOIN main._wf_lane AS l ON l.lane = w.lane
-WHERE w.place > 2 AND w.place <> 4 AND w.due_at <= :now AND l.queue = :queue AND l.kind = :kind AND NOT {{put_off}} AND NOT {{too_long}}
-
 -- name: rate_used
 SELECT total(n) FROM main._wf_rate WHERE queue = :queue AND at > :now - :per AND at <= :now
 

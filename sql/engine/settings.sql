@@ -9,3 +9,11 @@ ON CONFLICT(key) DO UPDATE SET value = excluded.value
 
 -- name: setting_drop or none
 DELETE FROM main._wf_meta WHERE key = :key
+
+-- The retry policy: the workflow's own, else the queue's, else the file's.
+-- name: workflow_policy
+SELECT coalesce(w.max_attempts, q.max_attempts, (SELECT value FROM main._wf_meta WHERE key = 'max_attempts')),
+       coalesce(w.backoff, q.backoff, (SELECT value FROM main._wf_meta WHERE key = 'backoff')),
+       coalesce(w.max_failures, (SELECT value FROM main._wf_meta WHERE key = 'max_failures'))
+FROM main._wf_workflow AS w LEFT JOIN main._wf_queue AS q ON q.queue = :queue
+WHERE w.seq = :seq

@@ -20,3 +20,7 @@ VALUES(coalesce(:seq, {{seq_after_deleted}}), :id, :lane, 'pending', :place, :du
 
 -- name: start_drop_large
 DELETE FROM main._wf_large WHERE wf = :seq
+
+-- name: large_put
+INSERT INTO main._wf_large(wf, what, size, value) VALUES(:seq, :what, length(CAST(:value AS BLOB)), :value)
+ON CONFLICT(wf, what) DO UPDATE SET size = excluded.size, value = excluded.value

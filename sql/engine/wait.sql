@@ -1,5 +1,12 @@
 -- Waits. A wait is a row of _wf_step with status 'waiting'.
 
+-- name: event_wait
+INSERT OR IGNORE INTO main._wf_waiter(topic, wf) SELECT 'e' || value, :seq FROM _wf.json_each(:topics)
+
+-- name: join_wait
+INSERT OR IGNORE INTO main._wf_waiter(topic, wf)
+SELECT 'w' || w.seq, :seq FROM _wf.json_each(:topics) AS j CROSS JOIN main._wf_workflow AS w ON w.id = j.value WHERE w.finished_at IS NULL
+
 -- name: wait_step
 SELECT kind, status, output, n, topics, due_at, how FROM main._wf_step WHERE wf = :seq AND name = :step
 
@@ -36,21 +43,6 @@ UPDATE main._wf_workflow SET place = :place, due_at = :due, wake = 2 WHERE seq =
 UPDATE main._wf_workflow
 SET due_at = :now, wake = :wake, place = CASE WHEN status = 'paused' OR flags & 1 THEN 2 WHEN again THEN 0 ELSE 3 END
 WHERE seq = :seq AND (due_at IS NULL OR due_at > :now) AND 'waiting' IN (status, paused_from)
-
--- The workflows that wait for a topic.
--- name: wait_waiters
-SELECT x.wf, w.lane, w.flags & 16 FROM main._wf_waiter AS x JOIN main._wf_workflow AS w ON w.seq = x.wf WHERE x.topic = :topic
-
--- name: wait_wake_lanes
-UPDATE main._wf_lane SET {{expecting}}
-WHERE lane IN (SELECT w.lane FROM main._wf_waiter AS x JOIN main._wf_workflow AS w ON w.seq = x.wf WHERE x.topic = :topic)
-  AND line <> 1 AND (next_due IS NULL OR next_due > :due)
-
--- name: wait_wake_all
-UPDATE main._wf_workflow
-SET due_at = :now, wake = :wake, place = CASE WHEN status = 'paused' OR flags & 1 THEN 2 WHEN again THEN 0 ELSE 3 END
-WHERE seq IN (SELECT wf FROM main._wf_waiter WHERE topic = :topic) AND (due_at IS NULL OR due_at > :now)
-  AND ('waiting' IN (status, paused_from) OR (flags & 16 AND finished_at IS NULL))
 
 -- name: wait_forget_workflow
 DELETE FROM main._wf_waiter WHERE wf = :seq

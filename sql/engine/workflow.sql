@@ -8,10 +8,6 @@ SELECT w.seq, w.id, w.lane, l.queue, l.partition <> '', w.status, w.paused_from,
 FROM main._wf_workflow AS w JOIN main._wf_lane AS l ON l.lane = w.lane
 WHERE w.seq = coalesce(:seq, (SELECT seq FROM main._wf_workflow WHERE id = :id))
 
--- The open wait of a workflow.
--- name: workflow_open_wait
-SELECT kind, name, topics, n, due_at, how FROM main._wf_step WHERE status = 'waiting' AND wf = :seq
-
 -- What wf_status, wf_result and wf_error show.
 -- name: workflow_outcome
 SELECT status,
@@ -19,18 +15,3 @@ SELECT status,
        coalesce(error, (SELECT value FROM main._wf_large WHERE wf = seq AND what = 2))
 FROM main._wf_workflow
 WHERE seq = coalesce(:seq, (SELECT seq FROM main._wf_workflow WHERE id = :id))
-
--- The retry policy: the workflow's own, else the queue's, else the file's.
--- name: workflow_policy
-SELECT coalesce(w.max_attempts, q.max_attempts, (SELECT value FROM main._wf_meta WHERE key = 'max_attempts')),
-       coalesce(w.backoff, q.backoff, (SELECT value FROM main._wf_meta WHERE key = 'backoff')),
-       coalesce(w.max_failures, (SELECT value FROM main._wf_meta WHERE key = 'max_failures'))
-FROM main._wf_workflow AS w LEFT JOIN main._wf_queue AS q ON q.queue = :queue
-WHERE w.seq = :seq
-
--- name: large_put
-INSERT INTO main._wf_large(wf, what, size, value) VALUES(:seq, :what, length(CAST(:value AS BLOB)), :value)
-ON CONFLICT(wf, what) DO UPDATE SET size = excluded.size, value = excluded.value
-
--- name: failure_add
-INSERT INTO main._wf_failure(wf, attempt, step, worker, error, at) VALUES(:seq, :attempt, :step, :worker, :error, :now)

@@ -2,9 +2,6 @@
 -- A query's conditions and order are added around it by table_select; SQLite flattens that into one query over the base tables.
 -- Parameters: :now, :functions and :host.
 
--- name: table_select
-SELECT %s FROM (%s) AS t
-
 -- name: table_workflows
 SELECT w.seq AS _n, w.id AS id, l.name AS name, w.status AS status, l.queue AS queue, l.priority AS priority,
        nullif(l.version, '') AS version, nullif(l.partition, '') AS partition, substr(w.dedup, length(l.queue) + 2) AS dedup,

@@ -67,6 +67,55 @@ def test_the_engine_says_nothing_of_the_rooms_above_it():
     assert not said, said
 
 
+# ---- SQL: each statement stands in the room, and under the name, of a file that uses it -----------------------------------
+
+SQL = EXT.parent / "sql"
+# Not of one file: transactions, the tables, and parts of statements.
+OF_A_ROOM = {"base/base.sql", "base/schema.sql", "base/fragments.sql"}
+# Of the engine, but the wrapper of the connection prepares it in a way of its own: it runs outside of any savepoint (base/db.h).
+OF_TWO_ROOMS = {"step_record"}
+
+
+def statements():
+    """(file below sql/, name)."""
+    return [(str(file.relative_to(SQL)), name) for file in sorted(SQL.rglob("*.sql"))
+            for name in re.findall(r"^-- name: (\w+)", file.read_text(), re.M) if not name.startswith(("schema_", "fragment_"))]
+
+
+def users():
+    """Name of a statement: the files below ext/ that say it."""
+    found = {}
+    for file in sorted(EXT.rglob("*")):
+        if file.suffix in (".h", ".cpp"):
+            for name in re.findall(r"\bSql::(\w+)", file.read_text()):
+                found.setdefault(name, set()).add(file.relative_to(EXT))
+    return found
+
+
+def test_every_statement_is_used():
+    used = users()
+    assert len(statements()) > 200
+    assert not [name for _, name in statements() if name not in used]
+
+
+def test_a_statement_is_used_by_its_own_room_or_from_above():
+    used = users()
+    wrong = [f"{name} of sql/{file} in ext/{user}" for file, name in statements() for user in used.get(name, ())
+             if name not in OF_TWO_ROOMS and room(user) != room(Path(file)) and floor(room(user)) >= floor(room(Path(file)))]
+    assert not wrong, wrong
+
+
+def test_a_statement_stands_under_the_name_of_a_file_that_uses_it():
+    """Of its own room, as far as that uses it itself; those of claim_order.cpp may stand in claim.sql."""
+    used, wrong = users(), []
+    for file, name in statements():
+        own = {str(user.with_suffix("")) for user in used.get(name, ()) if room(user) == room(Path(file))}
+        stem = file.removesuffix(".sql")
+        if file not in OF_A_ROOM and own and not any(user == stem or user.startswith(stem + "_") for user in own):
+            wrong.append(f"{name} stands in sql/{file}, but is used in {', '.join(sorted(own))}")
+    assert not wrong, "\n".join(wrong)
+
+
 # ---- The map: whoever comes new finds the files of a function by its name ------------------------------------------------
 
 def mapped():

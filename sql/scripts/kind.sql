@@ -1,0 +1,82 @@
+-- Scripted workflows in calls of the engine.
+
+-- The version of the definition that was that of a lane, which is about to go, unless it is the current one or another lane has it.
+-- name: definition_drop_with_lane
+DELETE FROM main._wf_definition
+WHERE current = 0 AND (name, CAST(version AS TEXT)) = (SELECT name, version FROM main._wf_lane WHERE lane = :lane)
+  AND NOT EXISTS (SELECT 1 FROM main._wf_lane AS o WHERE o.kind > 0 AND o.lane <> :lane AND o.name = _wf_definition.name
+                  AND o.version = CAST(_wf_definition.version AS TEXT))
+
+-- As redo_raise, of the rows that run_drop_steps drops.
+-- name: run_redo_dropped
+INSERT INTO main._wf_redo(wf, step, redo)
+SELECT :seq, s.name, 1 FROM main._wf_step AS s
+WHERE wf = :seq AND :n <= coalesce((SELECT l.n FROM main._wf_step AS l WHERE l.wf = :seq AND {{lists_item}}), n)
+ON CONFLICT(wf, step) DO UPDATE SET redo = redo + 1
+
+-- Drops the steps from :n on; items go with the step that has listed them, whenever they were recorded.
+-- name: run_drop_steps
+DELETE FROM main._wf_step AS s
+WHERE wf = :seq AND :n <= coalesce((SELECT l.n FROM main._wf_step AS l WHERE l.wf = :seq AND {{lists_item}}), n)
+
+-- The copy of a scripted workflow: the steps that are over, and lists of items, of which what is open is as if it had been stopped.
+-- name: run_fork_steps
+INSERT INTO main._wf_step(wf, name, kind, status, attempts, begun_at, at, due_at, nonce, topics, how, output, error)
+SELECT :new, name, kind, CASE WHEN is_over THEN status ELSE 'failed' END, attempts, begun_at, at, due_at, CASE WHEN status = 'failed' THEN nonce END, topics, how,
+       CASE WHEN is_over THEN output END,
+       CASE WHEN is_over THEN error ELSE coalesce(error, '{"code":"stopped","message":"the workflow was forked"}') END
+FROM (SELECT s.*, (s.status IN ('done', 'skipped') OR (s.status = 'failed' AND s.nonce IS 1)) AND NOT EXISTS (
+                SELECT 1 FROM main._wf_step AS u WHERE u.wf = :seq AND u.kind = 'undo' AND u.status = 'done'
+                AND (u.name = 'undo ' || s.name OR (u.name >= 'undo ' || s.name || '[' AND u.name < 'undo ' || s.name || '\'))) AS is_over, coalesce(l.how, s.how) AS list, coalesce(l.n, s.n) AS since
+      FROM main._wf_step AS s LEFT JOIN main._wf_step AS l ON l.wf = s.wf AND {{lists_item}}
+      WHERE s.wf = :seq AND s.kind <> 'undo')
+WHERE (:n IS NULL OR since < :n) AND (is_over OR list LIKE '{"items":%')
+ORDER BY n
+
+-- Steps of scripted workflows that wait for a topic are ready to be looked at.
+-- name: run_wake_steps
+UPDATE main._wf_step SET status = 'ready', due_at = :now
+WHERE +status = 'waiting'
+  AND n IN (SELECT s.n FROM main._wf_waiter AS x CROSS JOIN main._wf_step AS s ON s.wf = x.wf AND s.name = x.step WHERE x.topic = :topic AND x.step <> '')
+
+-- name: run_wake_signal
+UPDATE main._wf_step SET status = 'ready', due_at = :now
+WHERE status = 'waiting' AND wf = :seq AND kind = 'await' AND EXISTS (SELECT 1 FROM _wf.json_each(topics) WHERE value = :name)
+
+-- name: run_wake
+UPDATE main._wf_workflow SET due_at = :now, place = CASE WHEN status = 'paused' THEN 2 WHEN again THEN 0 ELSE 3 END
+WHERE seq = :seq AND finished_at IS NULL AND (due_at IS NULL OR due_at > :now)
+
+-- What a scripted workflow that ends, or is undone, leaves open: loops remember how far they are, a for_each its list of items.
+-- name: run_stop
+UPDATE main._wf_step SET status = 'failed', error = '{"code":"stopped","message":"the workflow has ended"}'
+WHERE wf = :seq AND (status = 'ready' OR status = 'waiting') AND (how IS NOT NULL OR (kind <> 'undo' AND instr(name, '[')))
+
+-- name: run_close
+DELETE FROM main._wf_step WHERE wf = :seq AND (status = 'ready' OR status = 'waiting')
+
+-- wf_retry: what was undone is to be done again, by new children and with the signals it had taken, and so is what had failed.
+-- name: run_redo_undone
+INSERT INTO main._wf_redo(wf, step, redo)
+SELECT :seq, substr(name, column1), 1 FROM main._wf_step, (VALUES(1), (6)) WHERE wf = :seq AND kind = 'undo' AND status = 'done'
+ON CONFLICT(wf, step) DO UPDATE SET redo = redo + 1
+
+-- name: run_untake_undone
+UPDATE main._wf_signal SET taken = NULL
+WHERE wf = :seq AND taken IN (SELECT b.n FROM main._wf_step AS u JOIN main._wf_step AS b ON b.wf = u.wf AND b.name = substr(u.name, 6)
+                              WHERE u.wf = :seq AND u.kind = 'undo' AND u.status = 'done')
+
+-- A for_each keeps the list of its items: an item that was undone, and the step with it, are as if they had been stopped.
+-- name: run_reopen_undone
+UPDATE main._wf_step SET status = 'failed', nonce = NULL, output = NULL, error = '{"code":"undone","message":"it was undone"}'
+WHERE wf = :seq AND kind <> 'undo' AND (
+  name IN (SELECT substr(name, 6) FROM main._wf_step WHERE wf = :seq AND kind = 'undo' AND status = 'done' AND instr(name, '['))
+  OR name IN (SELECT substr(name, 6, instr(name, '[') - 6) FROM main._wf_step WHERE wf = :seq AND kind = 'undo' AND status = 'done' AND instr(name, '[')))
+
+-- name: run_forget_undone
+DELETE FROM main._wf_step
+WHERE wf = :seq AND (kind = 'undo'
+  OR name IN (SELECT substr(name, 6) FROM main._wf_step WHERE wf = :seq AND kind = 'undo' AND status = 'done' AND NOT instr(name, '[')))
+
+-- name: run_forget_failed
+DELETE FROM main._wf_step WHERE wf = :seq AND status = 'failed' AND nonce IS NOT 1 AND how IS NULL AND NOT instr(name, '[')

@@ -1,0 +1,5 @@
+-- wf_run: where there is something to do.
+
+-- The queues that have scripted workflows, as a JSON array.
+-- name: run_queues
+SELECT json_group_array(queue) FROM (SELECT DISTINCT queue FROM main._wf_lane WHERE kind > 0)

@@ -1,0 +1,4 @@
+-- The check of a definition's statements.
+
+-- name: explain
+EXPLAIN
