@@ -2,14 +2,6 @@
 
 #include <algorithm>
 
-#ifdef __linux__
-#include <sys/vfs.h>
-#endif
-
-#include "base/json.h"
-#include "engine/settings.h"
-#include "version.h"
-
 namespace wf {
 namespace {
 
@@ -89,46 +81,8 @@ constexpr Table kTables[] = {
 
 static_assert(std::ranges::all_of(kTables, [](const Table& table) { return table.columns.size() <= kMostColumns; }));
 
-// The name of a file system on which SQLite's locks cannot be relied on; empty: it is none that we know.
-string_view network_file_system([[maybe_unused]] const char* path) {
-#ifdef __linux__
-  static const struct {
-    long magic;
-    string_view name;
-  } kKnown[] = {
-      {0x6969, "nfs"}, {0x517b, "smb"}, {0xff534d42, "cifs"}, {0xfe534d42, "smb2"}, {0x01021997, "9p"},
-      {0x65735546, "fuse"}, {0x00c36400, "ceph"}, {0x6a656a63, "virtiofs"},
-  };
-  struct statfs stat;
-  if (path != nullptr && *path != '\0' && statfs(path, &stat) == 0) {
-    for (const auto& known : kKnown) {
-      if (static_cast<unsigned long>(stat.f_type) == static_cast<unsigned long>(known.magic)) return known.name;
-    }
-  }
-#endif
-  return {};
-}
-
 }  // namespace
 
 std::span<const Table> tables() { return kTables; }
-
-Status add_host_json(Db& db, Text& out) {
-  const char* path = sqlite3_db_filename(db.handle(), "main");
-  out.add("{\"version\":\"").add(kVersion).add("\",\"sqlite\":\"").add(sqlite3_libversion()).add("\",\"file\":");
-  json::quote(path != nullptr ? path : "", out);
-  out.add(",\"network\":");
-  json::quote(network_file_system(path), out);
-  out.add(",\"format\":").add_integer(kSchemaVersion).add(",\"schema\":");
-  // Read directly: the table is there to tell about a file that is too new.
-  Query version(db, Sql::schema_version);
-  bool row = false;
-  if (version.prepared()) WF_TRY(version.next(&row));
-  // What is no number, a hand edit that is, is shown as 0.
-  row ? (void)out.add_integer(version.value(0).integer) : (void)out.add("null");
-  out.add(",\"threadsafe\":").add_integer(sqlite3_threadsafe());
-  out.add(",\"clock\":\"").add(TimeText(db.clock(), TimeForm::sql).view()).add("\"}");
-  return {};
-}
 
 }  // namespace wf

@@ -170,10 +170,19 @@ SELECT 5, 'journal mode', journal_mode, journal_mode <> 'off' AND (journal_mode 
             ELSE 'PRAGMA journal_mode = WAL makes commits cheaper and lets readers go on' END
 FROM _wf.pragma_journal_mode
 UNION ALL
-SELECT 6, 'synchronous', CASE synchronous WHEN 0 THEN 'OFF' WHEN 1 THEN 'NORMAL' WHEN 2 THEN 'FULL' ELSE 'EXTRA' END, synchronous >= 2,
-       CASE synchronous WHEN 0 THEN 'a power cut may destroy the file: PRAGMA synchronous = FULL'
-            WHEN 1 THEN 'a power cut loses acknowledged steps in WAL mode (killing the process does not): PRAGMA synchronous = FULL' END
-FROM _wf.pragma_synchronous
+SELECT 6, 'synchronous', CASE synchronous WHEN 0 THEN 'OFF' WHEN 1 THEN 'NORMAL' WHEN 2 THEN 'FULL' ELSE 'EXTRA' END,
+       CASE WHEN json_extract(:host, '$.file') = '' THEN 1
+            WHEN journal_mode IN ('memory', 'off') THEN 0
+            WHEN journal_mode = 'delete' THEN synchronous >= 3
+            ELSE synchronous >= 2 END,
+       CASE WHEN json_extract(:host, '$.file') = '' THEN NULL
+            WHEN journal_mode IN ('memory', 'off') THEN 'in this journal mode a power cut may destroy the file, whatever synchronous is: PRAGMA journal_mode = WAL'
+            WHEN synchronous = 0 THEN 'a power cut may destroy the file: PRAGMA synchronous = ' || CASE journal_mode WHEN 'delete' THEN 'EXTRA' ELSE 'FULL' END
+            WHEN synchronous = 1 THEN 'a power cut loses acknowledged steps (killing the process does not): PRAGMA synchronous = '
+                                      || CASE journal_mode WHEN 'delete' THEN 'EXTRA' ELSE 'FULL' END
+            WHEN synchronous = 2 AND journal_mode = 'delete' THEN
+              'a power cut may lose the last acknowledged call in this journal mode: PRAGMA synchronous = EXTRA, or PRAGMA journal_mode = WAL' END
+FROM _wf.pragma_synchronous, _wf.pragma_journal_mode
 UNION ALL
 SELECT 7, 'busy timeout', timeout, timeout > 0,
        CASE WHEN timeout = 0 THEN 'two writers at once give "database is locked": PRAGMA busy_timeout = 5000' END
@@ -192,3 +201,26 @@ UNION ALL
 SELECT 11, 'threads', CASE json_extract(:host, '$.threadsafe') WHEN 0 THEN 'single' WHEN 1 THEN 'serialized' ELSE 'multi' END, 1, NULL
 UNION ALL
 SELECT 12, 'clock', json_extract(:host, '$.clock'), 1, NULL
+UNION ALL
+SELECT 13, 'file in place', CASE json_extract(:host, '$.moved') WHEN 0 THEN 'yes' WHEN 1 THEN 'no' END, json_extract(:host, '$.moved') IS NOT 1,
+       CASE WHEN json_extract(:host, '$.moved') THEN
+         'the file, or its WAL, was deleted or replaced while it is open: what this connection writes is lost; stop, put the file right, open it anew' END
+UNION ALL
+SELECT 14, 'wal size', json_extract(:host, '$.wal'), coalesce(json_extract(:host, '$.wal') <= 67108864, 1),
+       CASE WHEN json_extract(:host, '$.wal') > 67108864 THEN
+         'bytes that are not in the file yet: end the transaction that has been open for long somewhere, then PRAGMA wal_checkpoint(TRUNCATE)' END
+UNION ALL
+SELECT 15, 'write lock', CASE json_extract(:host, '$.locked') WHEN 0 THEN 'free' WHEN 1 THEN 'held by another connection' END,
+       json_extract(:host, '$.locked') IS NOT 1,
+       CASE WHEN json_extract(:host, '$.locked') THEN 'nobody else can write meanwhile: look for a transaction that was begun and not ended' END
+UNION ALL
+SELECT 16, 'rates in the future', coalesce(json_extract(:host, '$.rates.count'), 0), coalesce(json_extract(:host, '$.rates.count'), 0) = 0,
+       CASE WHEN json_extract(:host, '$.rates.count') > 0 THEN
+         'queue ' || json_extract(:host, '$.rates.what') || ' was claimed by a clock that said ' || json_extract(:host, '$.rates.at') || ': set the clocks right' END
+UNION ALL
+SELECT 17, 'items put off', coalesce(json_extract(:host, '$.troubles.count'), 0), coalesce(json_extract(:host, '$.troubles.count'), 0) = 0,
+       CASE WHEN json_extract(:host, '$.troubles.count') > 0 THEN
+         json_extract(:host, '$.troubles.what') || ' failed at ' || json_extract(:host, '$.troubles.at') || ': ' || json_extract(:host, '$.troubles.error') END
+UNION ALL
+SELECT 18, 'fullfsync', fullfsync, fullfsync, CASE WHEN NOT fullfsync THEN 'a power cut may lose acknowledged steps on macOS: PRAGMA fullfsync = ON' END
+FROM _wf.pragma_fullfsync WHERE json_extract(:host, '$.macos')

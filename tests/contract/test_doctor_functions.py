@@ -1,5 +1,8 @@
 """wf_doctor and wf_functions: what the extension says about its surroundings and about itself."""
 
+import json
+from pathlib import Path
+
 import pytest
 
 # Everything issue 3 promises.
@@ -82,6 +85,144 @@ def test_doctor_works_before_the_first_write_in_memory_and_on_a_newer_file(db, m
     db.execute("UPDATE _wf_meta SET value = 999 WHERE key = 'schema_version'")
     row = one_about(connect(), "schema_version", "schema version")
     assert (str(row["value"]), row["ok"]) == ("999", 0)
+
+
+@pytest.mark.parametrize("journal, synchronous, ok, advice", [
+    ("wal", "normal", 0, "synchronous = FULL"), ("wal", "full", 1, None), ("wal", "extra", 1, None),
+    ("truncate", "normal", 0, "synchronous = FULL"), ("truncate", "full", 1, None),
+    ("persist", "full", 1, None), ("persist", "off", 0, "synchronous = FULL"),
+    ("delete", "normal", 0, "synchronous = EXTRA"), ("delete", "full", 0, "synchronous = EXTRA"), ("delete", "extra", 1, None),
+    ("memory", "extra", 0, "journal_mode = WAL"), ("off", "extra", 0, "journal_mode = WAL"),
+])
+def test_doctor_knows_what_each_journal_mode_needs(connect, tmp_path, journal, synchronous, ok, advice):
+    db = connect(tmp_path / "journal.db")
+    db.value("PRAGMA journal_mode = " + journal)
+    db.execute("PRAGMA synchronous = " + synchronous)
+    row = one_about(db, "synchronous")
+    assert row["ok"] == ok and (row["advice"] is None) == ok
+    assert ok or advice in row["advice"] and "power cut" in row["advice"]
+
+
+def test_doctor_asks_for_fullfsync_on_macos_only(db):
+    """The query itself, with what a Mac would tell it."""
+    text = (Path(__file__).parents[2] / "sql" / "tables" / "tables.sql").read_text()
+    query = text[text.index("-- name: table_doctor"):].split("\n-- name:")[0]
+    names = "file network format schema".split()
+    on = {name: "" for name in names}
+    for mac, setting, rows in [(0, 0, []), (1, 0, [(0, 0)]), (1, 1, [(1, 1)])]:
+        db.execute("PRAGMA fullfsync = %d" % setting)
+        found = [row for row in db.execute(query, {"host": json.dumps({**on, "macos": mac})}) if row[1] == "fullfsync"]
+        assert [(value, ok) for (_, _, value, ok, _) in found] == rows
+        assert all(ok or "power cut" in advice for (_, _, _, ok, advice) in found)
+
+
+@pytest.mark.parametrize("journal", ["wal", "delete"])
+@pytest.mark.parametrize("change", ["deleted", "replaced", "renamed"])
+def test_doctor_sees_that_the_file_has_gone_from_its_place(connect, tmp_path, journal, change):
+    path = tmp_path / "gone.db"
+    db = connect(path)
+    db.value("PRAGMA journal_mode = " + journal)
+    db.wf_start("job")
+    assert (one_about(db, "in place")["value"], one_about(db, "in place")["ok"]) == ("yes", 1)
+    if change == "renamed":
+        path.rename(tmp_path / "other.db")
+    else:
+        path.unlink()
+    if change == "replaced":
+        connect(tmp_path / "new.db").wf_init()
+        (tmp_path / "new.db").rename(path)
+    row = one_about(db, "in place")
+    assert (row["value"], row["ok"]) == ("no", 0) and "deleted or replaced" in row["advice"]
+
+
+def test_doctor_sees_that_the_wal_was_deleted(db, tmp_path):
+    db.wf_start("job")
+    (tmp_path / "test.db-wal").unlink()
+    assert one_about(db, "in place")["ok"] == 0
+
+
+def test_doctor_does_not_mistake_an_empty_wal_for_a_deleted_one(db):
+    db.wf_start("job")
+    db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+    assert (one_about(db, "in place")["ok"], one_about(db, "wal size")["value"]) == (1, 0)
+
+
+def test_doctor_knows_the_size_of_the_wal(db, connect, tmp_path):
+    db.execute("CREATE TABLE t(x)")
+    size = one_about(db, "wal size")["value"]
+    assert size == (tmp_path / "test.db-wal").stat().st_size > 0
+    reader = connect()
+    reader.execute("BEGIN")
+    reader.execute("SELECT * FROM t").fetchall()
+    for _ in range(4):
+        db.execute("INSERT INTO t VALUES (zeroblob(20000000))")
+    row = one_about(db, "wal size")
+    assert row["value"] > 64 * 1024 * 1024 and row["ok"] == 0 and "wal_checkpoint" in row["advice"]
+    other = connect(tmp_path / "other.db")
+    other.value("PRAGMA journal_mode = delete")
+    assert (one_about(other, "wal size")["value"], one_about(other, "wal size")["ok"]) == (None, 1)
+
+
+@pytest.mark.parametrize("journal", ["wal", "delete"])
+def test_doctor_sees_that_another_connection_holds_the_write_lock(connect, tmp_path, journal):
+    db, other = connect(tmp_path / "lock.db"), connect(tmp_path / "lock.db")
+    db.value("PRAGMA journal_mode = " + journal)
+    db.wf_init()
+    assert (one_about(db, "write lock")["value"], one_about(db, "write lock")["ok"]) == ("free", 1)
+    other.execute("BEGIN IMMEDIATE")
+    row = one_about(db, "write lock")
+    assert (row["value"], row["ok"]) == ("held by another connection", 0)
+    assert one_about(other, "write lock")["ok"] == 1  # its own
+    other.execute("INSERT INTO _wf_meta VALUES('last_seq', 1)")
+    other.execute("COMMIT")
+    assert one_about(db, "write lock")["value"] == "free"
+    db.execute("CREATE TABLE kept AS SELECT * FROM wf_doctor")  # writes meanwhile itself
+    assert db.value("SELECT ok FROM kept WHERE name = 'write lock'") == 1
+    assert other.wf_start("job", id="w1") == "w1"
+    assert db.wf_check() is None
+
+
+def test_doctor_takes_no_lock_of_its_own_away(connect):
+    """A look in the middle of a writing statement or a transaction leaves its lock where it is."""
+    db, other = connect(timeout=0), connect(timeout=0)
+    db.value("PRAGMA journal_mode = wal")
+    db.wf_init()
+    db.execute("BEGIN IMMEDIATE")
+    db.rows("SELECT * FROM wf_doctor")
+    with pytest.raises(Exception, match="locked"):
+        other.execute("BEGIN IMMEDIATE")
+    db.execute("COMMIT")
+    other.execute("BEGIN IMMEDIATE")
+    other.execute("COMMIT")
+
+
+def test_doctor_knows_of_rates_in_the_future(db):
+    assert one_about(db, "future")["ok"] == 1
+    db.at(0)
+    db.wf_queue("r", rate={"limit": 1, "per": 60})
+    db.wf_start("job", queue="r")
+    db.wf_claim("r", None, now="2036-01-01T00:00:00Z")
+    row = one_about(db, "future")
+    assert (row["value"], row["ok"]) == (1, 0)
+    assert "queue r" in row["advice"] and "2036-01-01 00:00:00.000" in row["advice"]
+    db.wf_clock("2036-01-01T00:00:01Z")
+    assert one_about(db, "future")["ok"] == 1
+
+
+def test_doctor_knows_of_items_that_failed(db):
+    db.at(0)
+    db.wf_init()
+    assert (one_about(db, "put off")["value"], one_about(db, "put off")["ok"]) == (0, 1)
+    db.wf_start("job", id="t", timeout=1)
+    db.execute("CREATE TRIGGER refuse BEFORE UPDATE ON _wf_workflow BEGIN SELECT raise(ABORT, 'no such luck'); END")
+    db.at(2)
+    db.wf_tick()
+    row = one_about(db, "put off")
+    assert (row["value"], row["ok"]) == (1, 0)
+    assert row["advice"] == "workflow t failed at 2027-01-15 08:00:02.000: no such luck"
+    db.execute("DROP TRIGGER refuse")
+    db.wf_cancel("t")
+    assert one_about(db, "put off")["ok"] == 1
 
 
 # wf_functions

@@ -1,0 +1,166 @@
+// Facts for wf_doctor that no query can see: about the host, and about the file behind the connection. They are read through SQLite's own
+// handle of the file: to open it once more and close it again would drop this process's locks on it.
+
+#include "tables/tables.h"
+
+#ifdef __linux__
+#include <sys/vfs.h>
+#endif
+
+#include "base/json.h"
+#include "version.h"
+
+namespace wf {
+namespace {
+
+constexpr int kLooks = 20, kBetweenLooks = 5;  // milliseconds: a lock that is held longer is worth a word
+constexpr int kShmWriteLock = 0, kShmRegion = 32768;  // of SQLite's WAL
+
+// The name of a file system on which SQLite's locks cannot be relied on; empty: it is none that we know.
+string_view network_file_system([[maybe_unused]] const char* path) {
+#ifdef __linux__
+  static const struct {
+    long magic;
+    string_view name;
+  } kKnown[] = {
+      {0x6969, "nfs"}, {0x517b, "smb"}, {0xff534d42, "cifs"}, {0xfe534d42, "smb2"}, {0x01021997, "9p"},
+      {0x65735546, "fuse"}, {0x00c36400, "ceph"}, {0x6a656a63, "virtiofs"},
+  };
+  struct statfs stat;
+  if (path != nullptr && *path != '\0' && statfs(path, &stat) == 0) {
+    for (const auto& known : kKnown) {
+      if (static_cast<unsigned long>(stat.f_type) == static_cast<unsigned long>(known.magic)) return known.name;
+    }
+  }
+#endif
+  return {};
+}
+
+sqlite3_file* file_of(Db& db, int which) {
+  sqlite3_file* file = nullptr;
+  if (sqlite3_file_control(db.handle(), "main", which, &file) != SQLITE_OK) return nullptr;
+  return file != nullptr && file->pMethods != nullptr ? file : nullptr;
+}
+
+struct Facts {
+  int moved = -1;         // -1: not known
+  int locked = -1;
+  int64_t wal_size = -1;  // -1: there is none
+};
+
+// Whether this connection may hold the write lock itself.
+bool may_write_now(Db& db) {
+  if (!db.autocommit()) return true;
+  for (sqlite3_stmt* s = sqlite3_next_stmt(db.handle(), nullptr); s != nullptr; s = sqlite3_next_stmt(db.handle(), s)) {
+    if (sqlite3_stmt_busy(s) && !sqlite3_stmt_readonly(s)) return true;
+  }
+  return false;
+}
+
+// Whether the write lock is held: 1, 0, or -1, not known.
+int is_locked(sqlite3_file* file, bool wal) {
+  const sqlite3_io_methods& io = *file->pMethods;
+  if (!wal) {
+    int held = 0;
+    return io.xCheckReservedLock(file, &held) == SQLITE_OK ? held != 0 : -1;
+  }
+  void volatile* region = nullptr;
+  if (io.iVersion < 2 || io.xShmMap == nullptr || io.xShmMap(file, 0, kShmRegion, 0, &region) != SQLITE_OK || region == nullptr) return -1;
+  const int rc = io.xShmLock(file, kShmWriteLock, 1, SQLITE_SHM_LOCK | SQLITE_SHM_EXCLUSIVE);
+  if (rc == SQLITE_OK) io.xShmLock(file, kShmWriteLock, 1, SQLITE_SHM_UNLOCK | SQLITE_SHM_EXCLUSIVE);
+  return rc == SQLITE_OK ? 0 : (rc & 0xff) == SQLITE_BUSY ? 1 : -1;
+}
+
+// Whether the file, or a WAL that something is in, has gone from its place, or another one stands there.
+int has_moved(Db& db, const char* path, int64_t wal_size) {
+  int moved = 0;
+  if (sqlite3_file_control(db.handle(), "main", SQLITE_FCNTL_HAS_MOVED, &moved) != SQLITE_OK) return -1;
+  sqlite3_vfs* vfs = nullptr;
+  if (moved != 0 || wal_size <= 0 || sqlite3_file_control(db.handle(), "main", SQLITE_FCNTL_VFS_POINTER, &vfs) != SQLITE_OK || vfs == nullptr) return moved;
+  Text wal;
+  wal.add(path).add("-wal").add('\0');
+  int exists = 1;
+  if (wal.ok() && vfs->xAccess(vfs, wal.data(), SQLITE_ACCESS_EXISTS, &exists) == SQLITE_OK && exists == 0) return 1;
+  return 0;
+}
+
+Status look_at_file(Db& db, const char* path, Facts* facts) {
+  if (path == nullptr || *path == '\0') return {};
+  bool row;
+  Query open(db, Sql::doctor_open);  // under way until the end: the WAL is open as long
+  WF_TRY(open.next(&row));
+  bool wal, alone;
+  {
+    Query modes(db, Sql::doctor_modes);
+    WF_TRY(modes.next(&row));
+    wal = row && modes.text(0) == "wal";
+    alone = !row || modes.text(1) == "exclusive";
+  }
+  if (sqlite3_file* file = wal ? file_of(db, SQLITE_FCNTL_JOURNAL_POINTER) : nullptr; file != nullptr) {
+    sqlite3_int64 size = 0;
+    if (file->pMethods->xFileSize(file, &size) == SQLITE_OK) facts->wal_size = size;
+  }
+  facts->moved = has_moved(db, path, facts->wal_size);
+  sqlite3_file* main = file_of(db, SQLITE_FCNTL_FILE_POINTER);
+  if (main == nullptr || alone || may_write_now(db)) return {};
+  for (int look = 0; look < kLooks; ++look) {
+    if (look != 0) sqlite3_sleep(kBetweenLooks);
+    facts->locked = is_locked(main, wal);
+    if (facts->locked != 1) break;
+  }
+  return {};
+}
+
+void add_known(const char* key, int64_t number, Text& out) {
+  out.add(",\"").add(key).add("\":");
+  number < 0 ? (void)out.add("null") : (void)out.add_integer(number);
+}
+
+// ,"<key>":{"count","what","at","error"} of what `sql` counts, or nothing where the file has no such table.
+Status add_count(Db& db, Sql sql, const char* key, Text& out) {
+  Query q(db, sql);
+  if (!q.prepared()) return {};
+  q.bind(":now", db.clock());
+  bool row;
+  WF_TRY(q.next(&row));
+  out.add(",\"").add(key).add("\":{\"count\":").add_integer(q.integer(0)).add(",\"what\":");
+  json::quote(q.text(1), out);
+  out.add(",\"at\":\"").add(TimeText(q.integer(2), TimeForm::sql).view()).add("\",\"error\":");
+  json::quote(q.columns() > 3 ? q.text(3) : string_view(), out);
+  out.add('}');
+  return {};
+}
+
+}  // namespace
+
+Status add_host_json(Db& db, Text& out) {
+  const char* path = sqlite3_db_filename(db.handle(), "main");
+  out.add("{\"version\":\"").add(kVersion).add("\",\"sqlite\":\"").add(sqlite3_libversion()).add("\",\"file\":");
+  json::quote(path != nullptr ? path : "", out);
+  out.add(",\"network\":");
+  json::quote(network_file_system(path), out);
+  out.add(",\"format\":").add_integer(kSchemaVersion).add(",\"schema\":");
+  {
+    // Read directly: the table is there to tell about a file that is too new.
+    Query version(db, Sql::schema_version);
+    bool row = false;
+    if (version.prepared()) WF_TRY(version.next(&row));
+    // What is no number, a hand edit that is, is shown as 0.
+    row ? (void)out.add_integer(version.value(0).integer) : (void)out.add("null");
+  }
+#ifdef __APPLE__
+  out.add(",\"macos\":1");
+#endif
+  Facts facts;
+  WF_TRY(look_at_file(db, path, &facts));
+  add_known("moved", facts.moved, out);
+  add_known("locked", facts.locked, out);
+  add_known("wal", facts.wal_size, out);
+  WF_TRY(add_count(db, Sql::doctor_rates, "rates", out));
+  WF_TRY(add_count(db, Sql::doctor_troubles, "troubles", out));
+  out.add(",\"threadsafe\":").add_integer(sqlite3_threadsafe());
+  out.add(",\"clock\":\"").add(TimeText(db.clock(), TimeForm::sql).view()).add("\"}");
+  return {};
+}
+
+}  // namespace wf
