@@ -9,7 +9,7 @@ using enum ColumnType;
 
 constexpr Column kWorkflows[] = {
     {"id", text}, {"name", text}, {"status", text}, {"queue", text}, {"priority", integer}, {"version", any}, {"partition", any},
-    {"dedup", any}, {"attempt", integer}, {"max_attempts", any}, {"worker", text}, {"input", any}, {"output", any}, {"error", any},
+    {"dedup", any}, {"attempt", integer}, {"resumed", integer}, {"max_attempts", any}, {"worker", text}, {"input", any}, {"output", any}, {"error", any},
     {"headers", any}, {"parent_id", any}, {"ending", text}, {"due_at", time}, {"deadline_at", time}, {"created_at", time},
     {"started_at", time}, {"completed_at", time}, {"updated_at", time},
 };
@@ -25,11 +25,11 @@ constexpr Column kSteps[] = {
 };
 
 constexpr Column kFailures[] = {
-    {"workflow_id", text}, {"attempt", integer}, {"step", text}, {"worker", text}, {"error", text}, {"at", time},
+    {"workflow_id", text}, {"seq", integer}, {"attempt", integer}, {"step", text}, {"worker", text}, {"error", text}, {"at", time},
 };
 
 constexpr Column kSignals[] = {
-    {"workflow_id", text}, {"name", text}, {"key", text}, {"payload", any}, {"received_at", time}, {"taken_by", any},
+    {"workflow_id", text}, {"seq", integer}, {"name", text}, {"key", text}, {"payload", any}, {"received_at", time}, {"taken_by", any},
 };
 
 constexpr Column kEvents[] = {{"name", text}, {"payload", any}, {"emitted_at", time}};

@@ -14,12 +14,12 @@ SELECT kind, status, output, n, topics, due_at, how FROM main._wf_step WHERE wf 
 SELECT coalesce(max(n), 0) + 1 FROM main._wf_step
 
 -- name: wait_open
-INSERT INTO main._wf_step(n, wf, name, kind, status, attempts, at, due_at, topics, how)
-VALUES(:n, :seq, :step, :kind, 'waiting', 0, :now, :due, :topics, :how)
+INSERT INTO main._wf_step(n, wf, name, kind, status, attempts, begun_at, at, due_at, topics, how)
+VALUES(:n, :seq, :step, :kind, 'waiting', 0, :now, :now, :due, :topics, :how)
 
 -- name: wait_done
-INSERT INTO main._wf_step(n, wf, name, kind, status, attempts, at, due_at, topics, how, output)
-VALUES(:n, :seq, :step, :kind, 'done', 1, :now, :due, :topics, :how, :output)
+INSERT INTO main._wf_step(n, wf, name, kind, status, attempts, begun_at, at, due_at, topics, how, output)
+VALUES(:n, :seq, :step, :kind, 'done', 1, :now, :now, :due, :topics, :how, :output)
 ON CONFLICT(wf, name) DO UPDATE SET status = 'done', attempts = 1, at = excluded.at, output = excluded.output
 
 -- name: wait_suspend

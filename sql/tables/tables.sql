@@ -5,7 +5,7 @@
 -- name: table_workflows
 SELECT w.seq AS _n, w.id AS id, l.name AS name, w.status AS status, l.queue AS queue, l.priority AS priority,
        nullif(l.version, '') AS version, nullif(l.partition, '') AS partition, substr(w.dedup, length(l.queue) + 2) AS dedup,
-       w.attempt AS attempt,
+       w.attempt AS attempt, w.resumed AS resumed,
        coalesce(w.max_attempts, (SELECT q.max_attempts FROM main._wf_queue AS q WHERE q.queue = l.queue),
                 (SELECT value FROM main._wf_meta WHERE key = 'max_attempts'), 10) AS max_attempts,
        w.worker AS worker,
@@ -78,11 +78,11 @@ SELECT s.n AS _n, w.id AS workflow_id, s.n AS seq, s.name AS name, s.kind AS kin
 FROM main._wf_step AS s JOIN main._wf_workflow AS w ON w.seq = s.wf
 
 -- name: table_failures
-SELECT f.n AS _n, w.id AS workflow_id, f.attempt AS attempt, f.step AS step, f.worker AS worker, f.error AS error, f.at AS at
+SELECT f.n AS _n, w.id AS workflow_id, f.n AS seq, f.attempt AS attempt, f.step AS step, f.worker AS worker, f.error AS error, f.at AS at
 FROM main._wf_failure AS f JOIN main._wf_workflow AS w ON w.seq = f.wf
 
 -- name: table_signals
-SELECT s.n AS _n, w.id AS workflow_id, s.name AS name, s.key AS key, coalesce(s.payload, 'null') AS payload, s.at AS received_at,
+SELECT s.n AS _n, w.id AS workflow_id, s.n AS seq, s.name AS name, s.key AS key, coalesce(s.payload, 'null') AS payload, s.at AS received_at,
        (SELECT name FROM main._wf_step WHERE n = s.taken) AS taken_by
 FROM main._wf_signal AS s JOIN main._wf_workflow AS w ON w.seq = s.wf
 

@@ -149,8 +149,8 @@ def test_the_table_shows_each_signal_and_who_took_it(w1):
     w1.wf_signal("w1", "stop", 2, now=BASE + 1)
     received(w1, "wait", "go")
     assert w1.records("SELECT * FROM wf_signals ORDER BY name") == [
-        dict(workflow_id="w1", name="go", key="k", payload='{"n":1}', received_at=sql_time(0), taken_by="wait"),
-        dict(workflow_id="w1", name="stop", key=None, payload=2, received_at=sql_time(1), taken_by=None),
+        dict(workflow_id="w1", seq=1, name="go", key="k", payload='{"n":1}', received_at=sql_time(0), taken_by="wait"),
+        dict(workflow_id="w1", seq=2, name="stop", key=None, payload=2, received_at=sql_time(1), taken_by=None),
     ]
 
 

@@ -6,7 +6,7 @@ import pytest
 from support import sql_time
 
 COLUMNS = {
-    "wf_signals": "workflow_id name key payload received_at taken_by",
+    "wf_signals": "workflow_id seq name key payload received_at taken_by",
     "wf_events": "name payload emitted_at",
     "wf_values": "workflow_id key value updated_at",
     "wf_streams": "workflow_id stream offset value appended_at",

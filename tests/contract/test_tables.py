@@ -6,10 +6,10 @@ import pytest
 from support import BASE, sql_time
 
 COLUMNS = {
-    "wf_workflows": "id name status queue priority version partition dedup attempt max_attempts worker input output error headers parent_id "
+    "wf_workflows": "id name status queue priority version partition dedup attempt resumed max_attempts worker input output error headers parent_id "
     "ending due_at deadline_at created_at started_at completed_at updated_at",
     "wf_steps": "workflow_id seq name kind status output error attempts begun_at recorded_at",
-    "wf_failures": "workflow_id attempt step worker error at",
+    "wf_failures": "workflow_id seq attempt step worker error at",
 }
 
 
@@ -37,7 +37,7 @@ def test_a_workflow_that_has_just_started(db):
     db.wf_start("job", '{"n": 1}', id="w1", queue="q", priority=3, version="v", partition="p", dedup="d", max_attempts=4,
                 headers={"h": 1}, timeout=100, delay=5)
     assert db.workflow() == dict(
-        id="w1", name="job", status="pending", queue="q", priority=3, version="v", partition="p", dedup="d", attempt=0, max_attempts=4,
+        id="w1", name="job", status="pending", queue="q", priority=3, version="v", partition="p", dedup="d", attempt=0, resumed=0, max_attempts=4,
         worker=None, input='{"n": 1}', output=None, error=None, headers='{"h": 1}', parent_id=None, ending=None, due_at=sql_time(5),
         deadline_at=sql_time(105), created_at=sql_time(0), started_at=None, completed_at=None, updated_at=sql_time(0))
 
@@ -58,7 +58,7 @@ def test_a_workflow_through_its_life(db):
     db.wf_fail(token, '"e"', delay=3)
     failed = db.workflow()
     failed["worker"] = claimed["worker"]  # the last one, or none
-    assert changes(claimed, failed) == dict(status="pending", due_at=sql_time(5), updated_at=sql_time(2))
+    assert changes(claimed, failed) == dict(status="pending", due_at=sql_time(5), updated_at=sql_time(2), error='"e"')
     db.at(5)
     token = db.claim(None, "worker-2", lease=10)["token"]
     db.at(6)
@@ -230,7 +230,7 @@ def test_failures_hold_every_failed_attempt_and_lost_lease(db):
     token = db.claim(None, "worker-3")["token"]
     db.wf_fail(token, '"charge"', step="charge", delay=0)
     db.wf_fail("w1", '"by hand"')
-    failures = db.records("SELECT * FROM wf_failures WHERE workflow_id = 'w1'")
+    failures = db.records("SELECT workflow_id, attempt, step, worker, error, at FROM wf_failures WHERE workflow_id = 'w1'")
     lost = failures.pop(1)
     assert {key: lost[key] for key in ("workflow_id", "attempt", "step", "worker")} == dict(
         workflow_id="w1", attempt=2, step=None, worker="worker-2")

@@ -765,7 +765,7 @@ class ModelCore:
         for w in self.by_id():
             parent = self.state.workflows.get(w.parent)
             rows.append((
-                w.id, w.name, w.status, w.queue, w.priority, w.version, w.partition, w.dedup, w.attempt, self.max_attempts(w), w.worker,
+                w.id, w.name, w.status, w.queue, w.priority, w.version, w.partition, w.dedup, w.attempt, w.resumed, self.max_attempts(w), w.worker,
                 w.input, w.output if w.status == "completed" else None, self.shown_error(w), w.headers, parent and parent.id, w.ending,
                 sql_time(w.due), sql_time(w.deadline), sql_time(w.created), sql_time(w.started), sql_time(w.finished), sql_time(w.updated)))
         return rows

@@ -33,7 +33,7 @@ class Waiting:
         self.end_lost_claim(handle, w, now)
         outcome = self.outcome(w, new, now, name)
         self.state.count += 1
-        new.name, new.order, new.at = name, self.state.count, now
+        new.name, new.order, new.at, new.begun_at = name, self.state.count, now, now
         w.steps[name] = new
         w.lost = 0
         if outcome is None:

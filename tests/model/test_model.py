@@ -48,7 +48,7 @@ TABLES = {
     "table_workflows": "SELECT * FROM wf_workflows ORDER BY id",
     "table_pending": "SELECT id, ready, due_at, reason FROM wf_pending ORDER BY id",
     "table_steps": "SELECT workflow_id, name, kind, status, output, error, attempts, begun_at, recorded_at FROM wf_steps ORDER BY seq",
-    "table_failures": "SELECT * FROM wf_failures ORDER BY workflow_id, rowid",
+    "table_failures": "SELECT workflow_id, attempt, step, worker, error, at FROM wf_failures ORDER BY workflow_id, seq",
 }
 
 # These only after some of the calls: it saves time.
@@ -57,7 +57,7 @@ MORE_TABLES = {
     "FROM wf_schedules ORDER BY name",
     "table_queues": "SELECT queue, concurrency, worker_concurrency, partition_concurrency, hold, rate_limit, rate_per, paused, lease, max_attempts, "
     "depth, running, oldest_due_at FROM wf_queues ORDER BY queue",
-    "table_signals": "SELECT * FROM wf_signals ORDER BY workflow_id, rowid",
+    "table_signals": "SELECT workflow_id, name, key, payload, received_at, taken_by FROM wf_signals ORDER BY workflow_id, seq",
     "table_events": "SELECT * FROM wf_events ORDER BY name",
     "table_values": "SELECT * FROM wf_values ORDER BY workflow_id, key",
     "table_streams": "SELECT * FROM wf_streams ORDER BY workflow_id, stream, offset",
