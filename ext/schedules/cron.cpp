@@ -32,6 +32,8 @@ constexpr struct {
 };
 
 constexpr int64_t kDaySeconds = 86400;
+// Members of the sets beside the values: the last day of the month, its last Sunday, Monday ...
+constexpr unsigned kLastDay = 0, kLastWeekday = 8;
 constexpr size_t kLongest = 1000;
 
 bool is_blank(char c) { return c == ' ' || c == '\t'; }
@@ -74,7 +76,9 @@ uint64_t from(uint64_t set, unsigned from) { return set >> from << from; }
 
 class CronReader {
  public:
-  CronReader(string_view text, Cron* out) : text_(text), out_(out) {}
+  CronReader(string_view text, Cron* out) : text_(text), out_(out) {
+    while (!text_.empty() && (text_.back() == '\n' || text_.back() == '\r')) text_ = part(text_, 0, text_.size() - 1);
+  }
 
   Status read() {
     if (text_.size() > kLongest) return wrong("is longer than %d bytes", static_cast<int>(kLongest));
@@ -99,7 +103,7 @@ class CronReader {
     out_->fields_[kSecond] = 1;
     for (size_t i = 0; i < count; ++i) WF_TRY(field(static_cast<Field>(i + missing), words[i], &out_->fields_[i + missing]));
     Cron::Set& weekdays = out_->fields_[kWeekday];
-    weekdays = (weekdays | weekdays >> 7) & 0x7f;
+    for (const unsigned base : {0u, kLastWeekday}) weekdays |= (weekdays >> (base + 7) & 1) << base;  // 7 is Sunday, too
     const auto is_open = [&](Field f) { return words[f - missing][0] == '*' || words[f - missing][0] == '?'; };
     out_->either_ = !is_open(kDay) && !is_open(kWeekday);
     out_->fixed_hours_ = !is_open(kMinute) && !is_open(kHour);
@@ -130,6 +134,15 @@ class CronReader {
     bool more = true;
     for (string_view item; take_until(',', text, more, &item);) {
       unsigned first, last;
+      if (f == kDay && same_letters(item, "L")) {
+        *out |= Cron::Set{1} << kLastDay;
+        continue;
+      }
+      if (f == kWeekday && item.size() > 1 && upper(item.back()) == 'L') {
+        WF_TRY(value(f, part(item, 0, item.size() - 1), &first));
+        *out |= Cron::Set{1} << (kLastWeekday + first);
+        continue;
+      }
       int64_t step = 1;
       const size_t slash = item.find('/');
       const bool steps = slash != string_view::npos;
@@ -208,8 +221,9 @@ bool Cron::has_days() const {
   return false;
 }
 
-bool Cron::has_day(unsigned day, unsigned weekday) const {
-  const bool by_day = fields_[kDay] >> day & 1, by_weekday = fields_[kWeekday] >> weekday & 1;
+bool Cron::has_day(unsigned day, unsigned weekday, unsigned length) const {
+  const bool by_day = fields_[kDay] >> day & 1 || (day == length && fields_[kDay] >> kLastDay & 1);
+  const bool by_weekday = fields_[kWeekday] >> weekday & 1 || (day + 7 > length && fields_[kWeekday] >> (kLastWeekday + weekday) & 1);
   return either_ ? by_day || by_weekday : by_day && by_weekday;
 }
 
@@ -249,7 +263,7 @@ bool Cron::next_local(int64_t after, int64_t* out) const {
       const auto length = static_cast<unsigned>((month / last).day());
       auto weekday = static_cast<unsigned>(floor_div(day + 4, 7) * -7 + day + 4);  // 1970 began on a Thursday
       for (auto date = static_cast<unsigned>(day - begins) + 1; date <= length; ++date, ++day, weekday = weekday == 6 ? 0 : weekday + 1, start = 0) {
-        if (!has_day(date, weekday) || !next_on_day(start, out)) continue;
+        if (!has_day(date, weekday, length) || !next_on_day(start, out)) continue;
         *out += day * kDaySeconds;
         return true;
       }

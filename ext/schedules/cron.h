@@ -5,7 +5,7 @@
 //   Millis next = cron.next(zone, now);
 //
 // Fields: [second] minute hour day month weekday, separated by blanks. A field is a list of values, ranges `a-b`, `*` or `?` (all), each
-// with a step `/n` if wanted; `a/n` runs from a to the highest value. Months and weekdays have names (JAN, MON); 0 and 7 are
+// with a step `/n` if wanted; `a/n` runs from a to the highest value. `L` is the last day of the month, weekday `5L` its last Friday. Months and weekdays have names (JAN, MON); 0 and 7 are
 // Sunday. Where both day and weekday are restricted, one of them is enough (a field that starts with * is not restricted).
 // Also: @yearly @annually @monthly @weekly @daily @midnight @hourly, and @every <duration>, whose times are multiples of the
 // duration since 1970, whatever the zone.
@@ -36,7 +36,8 @@ class Cron {
   // A set of numbers from 0 to 63.
   using Set = uint64_t;
 
-  bool has_day(unsigned day, unsigned weekday) const;
+  // `length`: of the month.
+  bool has_day(unsigned day, unsigned weekday, unsigned length) const;
   bool next_on_day(int64_t from, int64_t* second) const;
   // The first local time after `after` that matches.
   bool next_local(int64_t after, int64_t* out) const;

@@ -4,6 +4,7 @@
 #include <cstdlib>
 
 #ifndef _WIN32
+#include <dirent.h>
 #include <fcntl.h>
 #include <unistd.h>
 #endif
@@ -183,7 +184,20 @@ bool read_fixed(string_view name, int64_t* out) {
 
 #ifdef _WIN32
 bool read_file(string_view, string_view, Text&) { return false; }
+bool has_files(string_view) { return false; }
 #else
+// Whether there is anything in the folder.
+bool has_files(string_view folder) {
+  Text path;
+  path.add(folder).add('\0');
+  DIR* stream = path.ok() ? opendir(path.data()) : nullptr;
+  if (stream == nullptr) return false;
+  bool found = false;
+  while (const dirent* entry = found ? nullptr : readdir(stream)) found = entry->d_name[0] != '.';
+  closedir(stream);
+  return found;
+}
+
 bool read_file(string_view folder, string_view name, Text& out) {
   Text path;
   path.add(folder).add('/').add(name).add('\0');
@@ -210,13 +224,20 @@ Status Zone::load(string_view name) {
   width_ = 0;
   if (name == "UTC" || name == "Etc/UTC" || read_fixed(name, &fixed_)) return {};
   if (!is_zone_name(name)) return unknown(name);
-  bool found = false;
+  bool found = false, any = false;
   if (const char* folder = std::getenv("TZDIR"); folder != nullptr && *folder != '\0') {
     found = read_file(folder, name, file_);
+    any = has_files(folder);
   } else {
-    for (size_t i = 0; i < std::size(kFolders) && !found; ++i) found = read_file(kFolders[i], name, file_);
+    for (size_t i = 0; i < std::size(kFolders) && !found; ++i) {
+      found = read_file(kFolders[i], name, file_);
+      any = any || has_files(kFolders[i]);
+    }
   }
   if (!file_.ok()) return Status::no_memory();
+  if (!found && !any) {
+    return Status::error(Code::invalid, "no zone files were found here, so time zone '%.*s' is not known: install the package tzdata, or set TZDIR", WF_SV(name));
+  }
   if (!found) return unknown(name);
   if (read()) return {};
   width_ = 0;

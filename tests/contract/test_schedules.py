@@ -207,6 +207,32 @@ def test_expressions(clock, cron, next):
     assert schedule(clock, cron=cron) == next + ".000"
 
 
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\n\n", " \n"])
+def test_a_text_may_end_in_a_newline(clock, end):
+    assert schedule(clock, cron="30 9 * * *" + end) == "2027-01-15 09:30:00.000"
+    assert schedule(clock, cron="@daily" + end) == "2027-01-16 00:00:00.000"
+    assert schedule(clock, cron="@every 10m" + end) == "2027-01-15 08:10:00.000"
+
+
+@pytest.mark.parametrize("cron, days", [
+    ("0 0 L * *", ["2027-01-31", "2027-02-28", "2027-03-31", "2027-04-30"]),
+    ("0 0 l 2 *", ["2027-02-28", "2028-02-29", "2029-02-28", "2030-02-28"]),
+    ("0 0 L,30 * *", ["2027-01-30", "2027-01-31", "2027-02-28", "2027-03-30"]),
+    ("0 0 * * 5L", ["2027-01-29", "2027-02-26", "2027-03-26", "2027-04-30"]),
+    ("0 0 * * friL", ["2027-01-29", "2027-02-26", "2027-03-26", "2027-04-30"]),
+    ("0 0 * * 7L,1L", ["2027-01-25", "2027-01-31", "2027-02-22", "2027-02-28"]),
+    ("0 0 * * 0L", ["2027-01-31", "2027-02-28", "2027-03-28", "2027-04-25"]),
+    ("0 0 L * FRIL", ["2027-01-29", "2027-01-31", "2027-02-26", "2027-02-28"]),
+    ("0 0 L */2 *", ["2027-01-31", "2027-03-31", "2027-05-31", "2027-07-31"]),
+])
+def test_the_last_day_and_the_last_weekday_of_a_month(clock, cron, days):
+    found = []
+    for n in range(4):
+        clock.wf_clock(found[-1] if found else BASE)
+        found.append(clock.wf_schedule("s%d" % n, cron, "job"))
+    assert found == [day + " 00:00:00.000" for day in days]
+
+
 def test_every_is_aligned_to_the_epoch_whatever_the_zone(clock):
     assert schedule(clock, cron="@every 7h", timezone="Asia/Kathmandu") == sql_time(3 * HOUR)
     assert (BASE + 3 * HOUR) % (7 * HOUR) == 0
@@ -225,7 +251,12 @@ def test_every_is_aligned_to_the_epoch_whatever_the_zone(clock):
         ("x * * * *", "minute 'x' is not a number"),
         ("0 0 * JANUARY *", "month 'JANUARY' is not a number or a name"),
         ("0 0 MON * *", "day 'MON' is not a number"),
-        ("0 0 L * *", "day 'L' is not a number"),
+        ("0 0 * L *", "month 'L' is not a number"),
+        ("0 0 * * L", "weekday 'L' is not a number"),
+        ("0 0 L/2 * *", "day 'L' is not a number"),
+        ("0 0 L-5 * *", "day 'L' is not a number"),
+        ("0 0 * * 8L", "weekday 8 is not from 0 to 7"),
+        ("0 0 5L * *", "day '5L' is not a number"),
         ("5-1 * * * *", "minute '5-1': the range runs backwards"),
         ("*/0 * * * *", "minute '*/0': the step"),
         ("*/x * * * *", "minute '*/x': the step"),
@@ -249,6 +280,7 @@ def test_every_is_aligned_to_the_epoch_whatever_the_zone(clock):
         ("@every 1h 5m", "a duration of at least 1s"),
         ("é * * * *", "minute 'é'"),
         ("0\n0 * * *", "5 fields"),
+        ("\n0 0 * * *\n5", "is not a number"),
         ("1" * 2000, "longer"),
     ],
 )

@@ -44,6 +44,18 @@ def test_tzdir_comes_instead(memdb, folder):
     assert next_time(memdb, "Europe/Berlin") == "2027-01-16 07:30:00.000"
 
 
+def test_a_wrong_name_differs_from_no_files_at_all(memdb, folder, monkeypatch):
+    with wf_error("WF_INVALID", "no zone files were found here", "Europe/Berlin", "tzdata"):
+        next_time(memdb, "Europe/Berlin")
+    monkeypatch.setenv("TZDIR", str(folder / "nowhere"))
+    with wf_error("WF_INVALID", "no zone files were found here"):
+        next_time(memdb, "Europe/Berlin")
+    monkeypatch.setenv("TZDIR", str(folder))
+    (folder / "Here").write_bytes(zone_file(types=((3600, 0),), footer="AAA-1"))
+    with wf_error("WF_INVALID", "there is no time zone 'Europe/Berlin'"):
+        next_time(memdb, "Europe/Berlin")
+
+
 def test_an_empty_tzdir_is_none(memdb, monkeypatch):
     monkeypatch.setenv("TZDIR", "")
     assert next_time(memdb, "Europe/Berlin") == "2027-01-16 01:30:00.000"
