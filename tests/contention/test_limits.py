@@ -428,9 +428,9 @@ def test_a_claim_never_scans_what_is_blocked(still, blocked):
         for turn in range(50):
             id = "free %d %d" % (offset, turn)
             still.wf_start("job", id=id)
-            begun = time.perf_counter()
+            begun = time.process_time()
             claim = still.claim('["full","default"]' if blocked == "queue" else None)
-            best = min(best, time.perf_counter() - begun)
+            best = min(best, time.process_time() - begun)
             assert claim["id"] == id
             still.wf_complete(claim["token"])
         return best

