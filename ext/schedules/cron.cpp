@@ -76,9 +76,7 @@ uint64_t from(uint64_t set, unsigned from) { return set >> from << from; }
 
 class CronReader {
  public:
-  CronReader(string_view text, Cron* out) : text_(text), out_(out) {
-    while (!text_.empty() && (text_.back() == '\n' || text_.back() == '\r')) text_ = part(text_, 0, text_.size() - 1);
-  }
+  CronReader(string_view text, Cron* out) : text_(Cron::without_line_ends(text)), out_(out) {}
 
   Status read() {
     if (text_.size() > kLongest) return wrong("is longer than %d bytes", static_cast<int>(kLongest));
@@ -205,6 +203,11 @@ class CronReader {
   string_view text_;
   Cron* out_;
 };
+
+string_view Cron::without_line_ends(string_view text) {
+  while (!text.empty() && (text.back() == '\n' || text.back() == '\r')) text = part(text, 0, text.size() - 1);
+  return text;
+}
 
 Status Cron::parse(string_view text) {
   *this = {};

@@ -309,7 +309,8 @@ Status find_due(Db& db, Millis now, Name* names, size_t most, size_t* count) {
 
 Status put_schedule(Db& db, const Schedule& schedule, const Now& now, Millis* next) {
   Calendar calendar;
-  WF_TRY(calendar.load(schedule.cron, schedule.timezone));
+  const string_view cron = Cron::without_line_ends(schedule.cron);
+  WF_TRY(calendar.load(cron, schedule.timezone));
   Text settings;
   write_settings(schedule, settings);
   if (!settings.ok()) return Status::no_memory();
@@ -323,12 +324,12 @@ Status put_schedule(Db& db, const Schedule& schedule, const Now& now, Millis* ne
   WF_TRY(read(db, schedule.name, settings.view(), &found, &same, &old));
   const Schedule& was = old.schedule;
   *next = old.next_at;
-  if (found && same && was.paused == schedule.paused && was.cron == schedule.cron && was.workflow == schedule.workflow) {
+  if (found && same && was.paused == schedule.paused && was.cron == cron && was.workflow == schedule.workflow) {
     WF_TRY(same_value(was.input, schedule.input, &same));
     if (same) return scope.commit();
   }
   // With the same calendar, what is due stays due.
-  bool goes_on = found && !was.paused && was.cron == schedule.cron;
+  bool goes_on = found && !was.paused && was.cron == cron;
   if (goes_on) {
     Status settings_read = SettingsReader(&old).read();
     if (settings_read.rc() == SQLITE_NOMEM) return settings_read;
@@ -340,7 +341,7 @@ Status put_schedule(Db& db, const Schedule& schedule, const Now& now, Millis* ne
   WF_TRY(forget_trouble(db, {0, schedule.name}, &had_failed));
   {
     Query q(db, Sql::schedule_put);
-    q.bind(":name", schedule.name).bind(":cron", schedule.cron).bind(":workflow", schedule.workflow).bind(":settings", settings.view());
+    q.bind(":name", schedule.name).bind(":cron", cron).bind(":workflow", schedule.workflow).bind(":settings", settings.view());
     q.bind(":paused", int64_t{schedule.paused}).bind_time(":next", *next).bind(":now", time).bind(":input", schedule.input);
     WF_TRY(q.run());
   }

@@ -37,7 +37,7 @@ WITH span(name, least, most) AS (VALUES
           WHEN name IN ('how', 'headers', 'backoff', 'settings', 'definition')
             THEN ' OR CASE WHEN json_valid("%") THEN json_type("%") <> ''object'' ELSE "%" IS NOT NULL END'
           WHEN name = 'topics' OR (name = 'error' AND t <> '_wf_trouble') THEN ' OR ("%" IS NOT NULL AND NOT json_valid("%"))'
-          WHEN name IN ('id', 'queue', 'name', 'worker', 'claim_key', 'key', 'stream', 'workflow', 'topic', 'cron')
+          WHEN name IN ('id', 'queue', 'name', 'worker', 'claim_key', 'key', 'stream', 'workflow', 'topic')
             THEN ' OR "%" = '''' OR length("%") > 255 OR "%" GLOB ''*[' || char(1) || '-' || char(31) || char(127) || ']*'''
           ELSE '' END
         WHEN t <> '_wf_meta' THEN 'typeof("%") = ''text'' AND NOT json_valid("%")' END, '%', name) AS wrong

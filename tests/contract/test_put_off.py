@@ -214,7 +214,7 @@ def test_a_schedule_is_put_off_by_the_same_rule(still):
     refuse(still, "new.id GLOB 't@*'", of="INSERT")
     still.at(600)
     assert (still.wf_tick(), still.claim()["id"], still.wf_wait(0)) == (0, "e1", 0)
-    assert "no such luck" in still.value("SELECT error FROM wf_schedules")
+    assert ("no such luck" in still.value("SELECT error FROM wf_schedules"), still.wf_check()) == (True, None)
     tries = []
     for at in (600.9, 601, 602.9, 603, 606.9, 607, 614.9, 615):
         still.at(at)

@@ -212,6 +212,12 @@ def test_a_text_may_end_in_a_newline(clock, end):
     assert schedule(clock, cron="30 9 * * *" + end) == "2027-01-15 09:30:00.000"
     assert schedule(clock, cron="@daily" + end) == "2027-01-16 00:00:00.000"
     assert schedule(clock, cron="@every 10m" + end) == "2027-01-15 08:10:00.000"
+    assert (clock.column("SELECT cron FROM wf_schedules"), clock.wf_check()) == (["@every 10m" + end.strip("\r\n")], None)
+
+
+def test_a_text_with_tabs_is_sound(clock):
+    schedule(clock, cron="30\t9 * * *")
+    assert clock.wf_check() is None
 
 
 @pytest.mark.parametrize("cron, days", [
