@@ -40,7 +40,7 @@ CALLS = {
 }
 # (_wf_meta, INSERT is the number of a deleted workflow, which is not given out again.)
 # Rows that a call may leave or find, many or none: what is missed of them a later call makes up for, or wf_check finds.
-MANY = {("_wf_meta", "INSERT"), ("_wf_gone", "INSERT"), ("_wf_lane", "UPDATE"), ("_wf_waiter", "INSERT"), ("_wf_waiter", "DELETE"), ("_wf_large", "DELETE"), ("_wf_step", "DELETE"),
+MANY = {("_wf_meta", "INSERT"), ("_wf_gone", "INSERT"), ("_wf_gone", "DELETE"), ("_wf_lane", "UPDATE"), ("_wf_waiter", "INSERT"), ("_wf_waiter", "DELETE"), ("_wf_large", "DELETE"), ("_wf_step", "DELETE"),
         ("_wf_signal", "DELETE"), ("_wf_value", "DELETE"), ("_wf_stream", "DELETE"), ("_wf_failure", "DELETE")}
 
 
