@@ -48,7 +48,8 @@ Status show_steps(Db& db, int64_t seq, Text& out) {
     if (!first) out.add(',');
     json::quote(q.text(0), out);
     out.add(':');
-    add_json(output, out);
+    if (q.is_null(2)) add_json(output, out);
+    else out.add('"').add(TimeText(q.time(2), TimeForm::json).view()).add('"');
     more = out.size() > end;
     if (more) out.truncate(before);
   }

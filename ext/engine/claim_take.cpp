@@ -25,8 +25,9 @@ Status new_nonce(Db& db, const Workflow& w, int64_t* nonce) {
   } else {
     Db::randomness(&bits, sizeof bits);
   }
-  *nonce = static_cast<int64_t>(bits >> 1);
-  if (*nonce == 0) *nonce = 1;
+  bits = (bits & ~kPeriodBits) | (static_cast<uint64_t>(w.period) & kPeriodBits);
+  *nonce = static_cast<int64_t>(bits & INT64_MAX);
+  if (*nonce == 0) *nonce = static_cast<int64_t>(kPeriodBits) + 1;
   return {};
 }
 

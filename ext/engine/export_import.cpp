@@ -25,9 +25,9 @@ struct Part {
 
 constexpr Part kWorkflow = {
     "workflow", Sql::export_workflow, Sql::import_look,
-    "Iid Nname Nqueue Ckind Cpriority nversion npartition Nstatus tdue_at Cattempt Cresumed Cagain Cfailures Clost Cfailed Credo nworker "
+    "Iid Nname Nqueue Ckind Cpriority nversion npartition Nstatus tdue_at Cattempt Cresumed Cagain Cfailures Clost Cfailed Credo Cperiod nworker "
     "nclosed Cby_id Tcreated_at tstarted_at tfinished_at tdeadline_at ctime_left ctimeout nending Cflags cmax_attempts cmax_failures bbackoff "
-    "iparent nparent_step cparent_redo tscheduled_at ndedup jheaders vinput voutput verror"};
+    "iparent nparent_step cparent_redo tscheduled_at ndedup jheaders vinput vfirst_input voutput verror"};
 
 // In the order in which they are written: each may refer to those before.
 constexpr Part kParts[] = {
@@ -35,7 +35,7 @@ constexpr Part kParts[] = {
      "Nname Nkind Nstatus Cattempts tbegun_at Tat tdue_at Cin_doubt atopics jhow voutput verror"},
     {"redos", Sql::export_redos, Sql::import_redo, "Nstep Credo"},
     {"failures", Sql::export_failures, Sql::import_failure, "Cattempt nstep nworker Verror Tat"},
-    {"signals", Sql::export_signals, Sql::import_signal, "Nname nkey Tat ntaken vpayload"},
+    {"signals", Sql::export_signals, Sql::import_signal, "Nname nkey Tat ntaken Cover vpayload"},
     {"values", Sql::export_values, Sql::import_value, "Nkey Tat vvalue"},
     {"streams", Sql::export_streams, Sql::import_stream, "Nstream Tat vvalue"},
 };

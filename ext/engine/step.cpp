@@ -48,6 +48,17 @@ Status none_yet(const Handle& handle) {
   return Status::error(Code::not_found, "no workflow '%.*s': this file has none yet", WF_SV(handle.id));
 }
 
+// The time by which the guard judges. No option "now" can be given with two arguments, so where every call has to say the time it
+// decides without a clock: delays are over and leases have run out. The call that records says the time, and decides.
+Status guard_time(Db& db, const Handle& handle, const Workflow& w, const Now& now, Millis* time) {
+  *time = now.given ? now.time : db.clock();
+  if (now.given || (handle.is_token && !w.limited)) return {};  // it is not asked for
+  bool is_explicit;
+  WF_TRY(clock_is_explicit(db, &is_explicit));
+  if (is_explicit) *time = kTimeMax;
+  return {};
+}
+
 // A recorded output is given again to whoever may have recorded it, also when nothing new may be recorded any more.
 bool may_repeat(const Handle& handle, const Workflow& w) {
   const bool over = w.state == State::completed || w.state == State::failed;
@@ -66,12 +77,12 @@ Status read_step(Db& db, const Handle& handle, string_view step, const Now& now,
     return exists ? static_cast<Status&&>(s) : none_yet(handle);
   }
   WF_TRY(db.check_format());
-  *recorded = row && is_done(output) && is_ours(output);
+  *recorded = row && is_done(output);  // by whatever function: a wait, a spawn
   if (*recorded) return {};
-  // Nothing is written, so the connection's clock is good enough also where writing calls have to say the time.
-  const Millis time = now.given ? now.time : db.clock();
   Workflow w;
   WF_TRY(load(db, handle, &w));
+  Millis time;
+  WF_TRY(guard_time(db, handle, w, now, &time));
   WF_TRY(may_act(db, handle, w, time, Act::write));
   return row && !is_ours(output) ? wrong_kind(w, step, output.text(2), kKind) : Status();
 }

@@ -29,6 +29,18 @@ Status look(Db& db, const Claim& args, bool* happened) {
 
 }  // namespace
 
+Status check_may_wait(Db& db) {
+  bool exists, is_explicit = false;
+  WF_TRY(db.schema_exists(&exists));
+  if (exists) WF_TRY(clock_is_explicit(db, &is_explicit));
+  if (!is_explicit || sqlite3_db_readonly(db.handle(), "main") == 1) return {};
+  Query q(db, Sql::setting_query_only);
+  bool row;
+  WF_TRY(q.next(&row));
+  if (q.integer(0) != 0) return {};
+  return Status::error(Code::context, "wf_wait() would hold up every machine of the cluster: wf_config('clock') is 'explicit' in this file. Wait on a connection that only reads");
+}
+
 Status watch(Db& db, const Claim& args, Millis timeout, bool* happened) {
   const Millis begun = db.wall_clock();
   for (int pause = kShortest;; pause = pause < kLongest ? pause + 1 : pause) {

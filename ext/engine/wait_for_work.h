@@ -8,6 +8,9 @@ namespace wf {
 // wf_wait: returns as soon as a claim with these arguments would find something, or housekeeping is due, or, with `args.id`, as soon as that
 // workflow has ended; `*happened` is false if `timeout` (kNoTime: none) passes first. It looks every few milliseconds, so it
 // sees what other processes commit, and what time makes due. WF_NOT_FOUND, SQLITE_INTERRUPT.
+// WF_CONTEXT where the clock is explicit and the connection can write: machines that repeat each other's calls would all stand still in it.
+Status check_may_wait(Db& db);
+
 Status watch(Db& db, const Claim& args, Millis timeout, bool* happened);
 
 }  // namespace wf

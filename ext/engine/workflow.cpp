@@ -90,6 +90,7 @@ Status find_by(Db& db, const Value& seq, string_view id, bool* found, Workflow* 
   w.wake = wake_of(q.integer(27));
   w.exact_lane = q.integer(28) != 0;
   w.started_at = q.time(29);
+  w.period = q.count(30);
   return {};
 }
 
@@ -102,6 +103,17 @@ Status find(Db& db, const Handle& handle, bool* found, Workflow* out) {
 Status find_seq(Db& db, int64_t seq, bool* found, Workflow* out) { return find_by(db, Value::of(seq), {}, found, out); }
 
 Status load(Db& db, const Handle& handle, Workflow* out) {
+  WF_TRY(load_any_period(db, handle, out));
+  return check_period(handle, *out);
+}
+
+Status check_period(const Handle& handle, const Workflow& w) {
+  const auto differ = static_cast<uint64_t>(handle.nonce) ^ static_cast<uint64_t>(w.period);
+  if (!handle.is_token || (differ & kPeriodBits) == 0) return {};
+  return Status::error(Code::lease_lost, "this claim of workflow '%.*s' belongs to a period that is over", WF_SV(w.id.view()));
+}
+
+Status load_any_period(Db& db, const Handle& handle, Workflow* out) {
   bool found;
   WF_TRY(find(db, handle, &found, out));
   if (found) return {};

@@ -59,6 +59,7 @@ struct Workflow {
   Name ending;                         // the coming status, in the second phase
   int64_t flags = 0;
   int64_t redo = 0;
+  int64_t period = 1;                  // raised by wf_continue
   int64_t parent = 0;
   Wake wake = Wake::start;
 
@@ -71,8 +72,13 @@ struct Workflow {
   }
 };
 
-// The workflow that `handle` names; WF_NOT_FOUND.
+// The workflow that `handle` names; WF_NOT_FOUND, and WF_LEASE_LOST for a token of a period that is over.
 Status load(Db& db, const Handle& handle, Workflow* out);
+// The same in two steps, for the call that ends a period.
+Status load_any_period(Db& db, const Handle& handle, Workflow* out);
+Status check_period(const Handle& handle, const Workflow& workflow);
+// The nonce of a token says in its low bits to which period it belongs, so that a token of an earlier one reads nothing of the present.
+constexpr uint64_t kPeriodBits = 0xffff;
 // The same without an error: `*found`.
 Status find(Db& db, const Handle& handle, bool* found, Workflow* out);
 Status find_seq(Db& db, int64_t seq, bool* found, Workflow* out);

@@ -4,6 +4,7 @@
 #include "base/scope.h"
 #include "engine/claim.h"
 #include "engine/complete.h"
+#include "engine/continue.h"
 #include "engine/lease.h"
 #include "engine/start.h"
 #include "engine/step.h"
@@ -110,6 +111,7 @@ Status wf_tick(Call& call) {
 Status wf_wait(Call& call) {
   WF_TRY(check_context(call.db, "wf_wait"));
   if (!call.db.autocommit()) return Status::error(Code::context, "wf_wait() cannot wait inside a transaction: nothing it waits for would be seen");
+  WF_TRY(check_may_wait(call.db));
   Millis timeout = kNoTime;
   if (call.given(0)) WF_TRY(read_duration("timeout", call.raw(0), 0, &timeout));
   const Options& o = call.options;
@@ -155,6 +157,26 @@ Status wf_complete(Call& call) {
   State state;
   WF_TRY(complete(call.db, handle, output, call.options.now(), &state));
   result_state(call, state);
+  return {};
+}
+
+Status wf_continue(Call& call) {
+  Handle handle;
+  WF_TRY(call.handle(0, &handle));
+  const Options& o = call.options;
+  Continue args;
+  args.has_input = call.given(1);
+  if (args.has_input) WF_TRY(call.input(1, "input", &args.input));
+  args.period = o.integer("period", 0);
+  args.delay = o.integer("delay", 0);
+  args.timeout = o.integer("timeout", kNoTime);
+  args.version = o.text("version");
+  args.has_priority = o.has("priority");
+  args.priority = o.integer("priority", 0);
+  args.headers = o.text("headers");
+  args.keeps_streams = o.boolean("streams", true);
+  WF_TRY(continue_workflow(call.db, handle, args, o.now()));
+  result_state(call, State::pending);
   return {};
 }
 

@@ -154,6 +154,17 @@ constexpr Option kFailOptions[] = {
     kNowOption,
 };
 
+constexpr Option kContinueOptions[] = {
+    {"period", OptionType::integer, "the number of the period that is to end; required with an id, so that a repeated call ends no other", 1, INT64_MAX},
+    {"delay", OptionType::duration, "claimable again after this long", 0, kDurationMax},
+    {"timeout", OptionType::duration, "of the next period, from its first due moment; default as it was", 0, kDurationMax},
+    {"version", OptionType::name, "default as it was"},
+    {"priority", OptionType::integer, "default as it was", kPriorityMin, kPriorityMax},
+    {"headers", OptionType::object, "default as they were"},
+    {"streams", OptionType::boolean, "whether the items of its streams stay; default true"},
+    kNowOption,
+};
+
 constexpr Option kReleaseOptions[] = {
     {"delay", OptionType::duration, "claimable again after this long", 0, kDurationMax},
     {"at", OptionType::time, "claimable again at this time"},
@@ -202,6 +213,9 @@ constexpr Function kFunctions[] = {
     {"wf_heartbeat", "token [, duration]", 1, 3,
      "Extends the lease of a claim to at least this long from now (default: its own length) and returns its end; a JSON array of tokens is one call, null in its result is a claim that is over. Without it, what records something renews the lease to its length once less than half is left: wf_step with an output, wf_begin, wf_spawn, wf_set, wf_append, and a wait that is satisfied at once.",
      kWrites, "yes", kNowOnly, wf_heartbeat},
+    {"wf_continue", "handle [, input]", 1, 3,
+     "Ends the present period of a workflow: it begins anew under its own id, with an empty history and a new input (NULL: the old one); returns 'pending'.",
+     kWrites | kNotInWritingStatement, "yes", kContinueOptions, wf_continue},
     {"wf_release", "handle", 1, 2, "Gives the claim back without using an attempt; returns 1.", kWrites, "yes", kReleaseOptions, wf_release},
     {"wf_sleep", "handle, step, duration_or_time", 3, 4,
      "NULL until the time, which the first call fixes; then that time. The workflow is suspended meanwhile.", kWrites, "yes", kNowOnly, wf_sleep},

@@ -64,6 +64,7 @@ Status wf_start(Call&);
 Status wf_claim(Call&);
 Status wf_step(Call&);
 Status wf_complete(Call&);
+Status wf_continue(Call&);
 Status wf_fail(Call&);
 Status wf_heartbeat(Call&);
 Status wf_release(Call&);

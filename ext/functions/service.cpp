@@ -71,6 +71,14 @@ Status stored_setting(Setting setting, const Value& value, Text& buffer, Value* 
 
 }  // namespace
 
+// NULL, the default, would leave the explicit mode without saying so: a parameter that was never bound is NULL too.
+static Status check_clock_may_go(Db& db) {
+  SettingValue clock;
+  WF_TRY(read_setting(db, Setting::clock, &clock));
+  if (clock.value.bytes != "explicit") return {};
+  return Status::error(Code::invalid, "wf_config('clock', NULL) does not leave the explicit mode: say wf_config('clock', 'system')");
+}
+
 Status wf_config(Call& call) {
   string_view key;
   WF_TRY(call.name(0, "key", &key));
@@ -87,6 +95,7 @@ Status wf_config(Call& call) {
     Text buffer;
     Value stored;
     if (call.given(1)) WF_TRY(stored_setting(setting, call.raw(1), buffer, &stored));
+    else if (setting == Setting::clock) WF_TRY(check_clock_may_go(call.db));
     WF_TRY(write_setting(call.db, setting, stored));
   }
   SettingValue value;

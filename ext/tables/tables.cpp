@@ -11,7 +11,7 @@ constexpr Column kWorkflows[] = {
     {"id", text}, {"name", text}, {"status", text}, {"queue", text}, {"priority", integer}, {"version", any}, {"partition", any},
     {"dedup", any}, {"attempt", integer}, {"resumed", integer}, {"max_attempts", any}, {"worker", text}, {"input", any}, {"output", any}, {"error", any},
     {"headers", any}, {"parent_id", any}, {"ending", text}, {"due_at", time}, {"deadline_at", time}, {"created_at", time},
-    {"started_at", time}, {"completed_at", time}, {"updated_at", time},
+    {"started_at", time}, {"completed_at", time}, {"updated_at", time}, {"period", integer},
 };
 
 constexpr Column kPending[] = {

@@ -128,3 +128,8 @@ instr(s.name, '[') AND l.name = substr(s.name, 1, instr(s.name, '[') - 1)
 -- The failures of w, a workflow, since a step was recorded: as in_a_row() of ext/engine/budget.cpp counts.
 -- name: fragment_failures_in_a_row
 CASE WHEN w.failures AND EXISTS (SELECT 1 FROM main._wf_step WHERE wf = w.seq AND n > w.mark AND kind = 'step' AND status = 'done') THEN 0 ELSE w.failures END
+
+-- The input that w, a workflow, was started with.
+-- name: fragment_first_input
+coalesce(CASE WHEN w.period > 1 THEN (SELECT value FROM main._wf_large WHERE wf = w.seq AND what = 3) END,
+         w.input, (SELECT value FROM main._wf_large WHERE wf = w.seq AND what = 0))

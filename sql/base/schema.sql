@@ -44,6 +44,7 @@ CREATE TABLE IF NOT EXISTS main._wf_workflow(
   failed INTEGER NOT NULL DEFAULT 0,   -- failures in all, against max_failures
   mark INTEGER NOT NULL DEFAULT 0,     -- its last step row when it failed or lost a lease: a later one breaks the row
   redo INTEGER NOT NULL DEFAULT 0,     -- of all its steps: part of wf_key, raised when its whole history is dropped
+  period INTEGER NOT NULL DEFAULT 1,   -- raised by wf_continue
   worker TEXT,
   lease INTEGER,                       -- length of the current lease
   claim_key TEXT,                      -- key of the current claim
@@ -86,7 +87,7 @@ CREATE INDEX IF NOT EXISTS main._wf_child ON _wf_workflow(parent) WHERE parent I
 -- Values over 1 KiB, so that a claim does not drag them along. A rowid table on purpose: its index stays small.
 CREATE TABLE IF NOT EXISTS main._wf_large(
   wf INTEGER NOT NULL,
-  what INTEGER NOT NULL,               -- 0 input, 1 output, 2 error
+  what INTEGER NOT NULL,               -- 0 input, 1 output, 2 error; 3 the first input, after wf_continue with another, be it large or not
   size INTEGER NOT NULL,               -- bytes of the value: known without reading it
   value,
   PRIMARY KEY(wf, what)
@@ -153,7 +154,7 @@ CREATE TABLE IF NOT EXISTS main._wf_signal(
   name TEXT NOT NULL,
   key TEXT,
   at INTEGER NOT NULL,
-  taken INTEGER,                       -- n of the await that took it; NULL: in line
+  taken INTEGER,                       -- n of the await that took it; NULL: in line; 0: in a period that is over, and only its key is left
   payload
 );
 CREATE INDEX IF NOT EXISTS main._wf_signal_queue ON _wf_signal(wf, name, taken);

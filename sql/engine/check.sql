@@ -22,8 +22,8 @@ WITH span(name, least, most) AS (VALUES
     ('priority', -100, 100), ('seq', 1, 9223372036854775806), ('wf', 1, NULL), ('lane', 1, NULL), ('parent', 1, NULL), ('max_attempts', 1, 1000000),
     ('rate_per', 1, 315569519999999), ('lease', 1, 315569519999999), ('timeout', 0, 315569519999999),
     ('paused_left', -315569519999999, 315569519999999), ('attempt', 0, 9007199254740992), ('resumed', 0, 9007199254740992),
-    ('failures', 0, 9007199254740992), ('lost', 0, 9007199254740992), ('redo', 0, 9007199254740992), ('failed', 0, 9007199254740992), ('max_failures', 1, 9007199254740992), ('attempts', 0, 9007199254740992),
-    ('again', 0, 1), ('line', 0, 3), ('turn', -9223372036854775807, NULL), ('wake', 0, 10), ('paused', 0, 1), ('current', 0, 1), ('what', 0, 2), ('version', 1, NULL)),
+    ('failures', 0, 9007199254740992), ('lost', 0, 9007199254740992), ('redo', 0, 9007199254740992), ('period', 1, 9007199254740992), ('failed', 0, 9007199254740992), ('max_failures', 1, 9007199254740992), ('attempts', 0, 9007199254740992),
+    ('again', 0, 1), ('line', 0, 3), ('turn', -9223372036854775807, NULL), ('wake', 0, 10), ('paused', 0, 1), ('current', 0, 1), ('what', 0, 3), ('version', 1, NULL)),
   col AS (
     SELECT t.name AS t, i.cid, i.name, i.type, CASE WHEN i."notnull" OR i.pk THEN ''')' ELSE ''', ''null'')' END AS close,
            CASE WHEN i.name GLOB '*_at' OR i.name IN ('at', 'next_due') THEN '-62167219200000 AND 253402300799999'
@@ -179,12 +179,12 @@ UNION ALL
 SELECT 'a redo number belongs to no workflow, or is none', step FROM main._wf_redo
 WHERE wf NOT IN (SELECT seq FROM main._wf_workflow UNION ALL SELECT wf FROM main._wf_gone) OR typeof(redo) <> 'integer' OR redo < 1
 UNION ALL
-SELECT 'a large value belongs to no workflow', 'workflow number ' || wf FROM main._wf_large WHERE wf NOT IN (SELECT seq FROM main._wf_workflow UNION ALL SELECT wf FROM main._wf_gone) OR what NOT IN (0, 1, 2)
+SELECT 'a large value belongs to no workflow', 'workflow number ' || wf FROM main._wf_large WHERE wf NOT IN (SELECT seq FROM main._wf_workflow UNION ALL SELECT wf FROM main._wf_gone) OR what NOT IN (0, 1, 2, 3)
 UNION ALL
 SELECT 'a signal belongs to no workflow', 'signal ' || n FROM main._wf_signal WHERE wf NOT IN (SELECT seq FROM main._wf_workflow UNION ALL SELECT wf FROM main._wf_gone)
 UNION ALL
 SELECT 'a signal was taken by no await', 'signal ' || n FROM main._wf_signal AS g
-WHERE g.taken IS NOT NULL AND g.wf NOT IN (SELECT wf FROM main._wf_gone) AND NOT EXISTS (SELECT 1 FROM main._wf_step WHERE n = g.taken AND wf = g.wf AND kind = 'await')
+WHERE g.taken <> 0 AND g.wf NOT IN (SELECT wf FROM main._wf_gone) AND NOT EXISTS (SELECT 1 FROM main._wf_step WHERE n = g.taken AND wf = g.wf AND kind = 'await')
 UNION ALL
 SELECT 'a named value belongs to no workflow', key FROM main._wf_value WHERE wf NOT IN (SELECT seq FROM main._wf_workflow UNION ALL SELECT wf FROM main._wf_gone)
 UNION ALL

@@ -29,4 +29,4 @@ WHERE w.seq = :seq
 SELECT :claims
 
 -- name: claim_steps
-SELECT name, output FROM main._wf_step WHERE wf = :seq AND status = 'done' ORDER BY n
+SELECT name, output, CASE kind WHEN 'sleep' THEN due_at END FROM main._wf_step WHERE wf = :seq AND status = 'done' ORDER BY n

@@ -8,11 +8,11 @@ SELECT w.id, l.name, l.queue, l.kind, l.priority, nullif(l.version, ''), nullif(
        CASE WHEN w.claimed THEN :now ELSE w.due_at END, w.attempt, w.resumed, CASE WHEN w.claimed THEN 0 ELSE w.again END,
        {{failures_in_a_row}},
        CASE WHEN NOT EXISTS (SELECT 1 FROM main._wf_step WHERE wf = w.seq AND n > w.mark AND status IN ('done', 'waiting')) THEN w.lost ELSE 0 END,
-       w.failed, w.redo, w.worker, w.closed, w.closed_nonce IS 0, w.created_at, w.started_at, w.finished_at,
+       w.failed, w.redo, w.period, w.worker, w.closed, w.closed_nonce IS 0, w.created_at, w.started_at, w.finished_at,
        CASE WHEN w.place IS NULL THEN w.deadline_at END, CASE WHEN w.place IS NOT NULL THEN coalesce(w.paused_left, w.deadline_at - :now) END,
        w.timeout, w.ending, w.flags & 7, w.max_attempts, w.max_failures, w.backoff, (SELECT id FROM main._wf_workflow WHERE seq = w.parent), w.parent_step,
        w.parent_redo, w.scheduled_at, substr(w.dedup, length(l.queue) + 2), w.headers,
-       coalesce(w.input, (SELECT value FROM main._wf_large WHERE wf = w.seq AND what = 0)),
+       coalesce(w.input, (SELECT value FROM main._wf_large WHERE wf = w.seq AND what = 0)), (SELECT value FROM main._wf_large WHERE wf = w.seq AND what = 3),
        coalesce(w.output, (SELECT value FROM main._wf_large WHERE wf = w.seq AND what = 1)),
        coalesce(w.error, (SELECT value FROM main._wf_large WHERE wf = w.seq AND what = 2)), w.seq
 FROM (SELECT *, 'running' IN (status, coalesce(paused_from, '')) AS claimed FROM main._wf_workflow WHERE id = :id) AS w
@@ -29,7 +29,7 @@ SELECT step, redo FROM main._wf_redo WHERE wf = :seq ORDER BY step
 SELECT attempt, step, worker, error, at FROM main._wf_failure WHERE wf = :seq ORDER BY n
 
 -- name: export_signals
-SELECT name, key, at, (SELECT name FROM main._wf_step WHERE n = g.taken), payload FROM main._wf_signal AS g WHERE wf = :seq ORDER BY n
+SELECT name, key, at, (SELECT name FROM main._wf_step WHERE n = g.taken), taken IS 0, payload FROM main._wf_signal AS g WHERE wf = :seq ORDER BY n
 
 -- name: export_values
 SELECT key, at, value FROM main._wf_value WHERE wf = :seq ORDER BY key
@@ -66,9 +66,9 @@ INSERT OR IGNORE INTO main._wf_failure(wf, attempt, step, worker, error, at) SEL
 
 -- name: import_signal
 INSERT OR IGNORE INTO main._wf_signal(wf, name, key, at, taken, payload)
-SELECT :seq, :name, :key, :at, s.n, :payload
+SELECT :seq, :name, :key, :at, CASE WHEN :over THEN 0 ELSE s.n END, :payload
 FROM (SELECT 1) LEFT JOIN main._wf_step AS s ON s.wf = :seq AND s.name = :taken AND s.kind = 'await' AND s.status = 'done'
-WHERE (:taken IS NULL) = (s.n IS NULL)
+WHERE (:taken IS NULL) = (s.n IS NULL) AND CASE :over WHEN 0 THEN 1 WHEN 1 THEN :taken IS NULL AND :key IS NOT NULL END
 
 -- name: import_value
 INSERT OR IGNORE INTO main._wf_value(wf, key, at, value) VALUES(:seq, :key, :at, :value)
@@ -86,7 +86,7 @@ SELECT (SELECT count(*) FROM main._wf_step WHERE wf = :seq AND status = 'waiting
             ELSE :finished_at IS NULL AND :deadline_at IS NULL AND :output IS NULL AND (:error IS NULL OR :ending IS NOT NULL)
                  AND (:status = 'waiting' OR (:status = 'pending' AND :due_at IS NOT NULL)) END
    AND coalesce(:ending IN ('failed', 'cancelled'), 1) AND (:error IS NOT NULL OR 'failed' NOT IN (:status, coalesce(:ending, '')))
-   AND min(:attempt, :resumed, :failures, :lost, :failed, :redo, coalesce(:timeout, 0)) >= 0 AND :again IN (0, 1) AND :by_id IN (0, 1) AND :kind = 0
+   AND min(:attempt, :resumed, :failures, :lost, :failed, :redo, :period - 1, coalesce(:timeout, 0)) >= 0 AND :again IN (0, 1) AND :by_id IN (0, 1) AND :kind = 0
    AND (:parent IS NULL) = (:parent_step IS NULL) AND (:parent IS NULL) = (:parent_redo IS NULL) AND coalesce(:parent_redo, 0) >= 0
    AND :flags BETWEEN 0 AND 7 AND :priority BETWEEN -100 AND 100 AND coalesce(:max_attempts, 1) BETWEEN 1 AND 1000000 AND coalesce(:max_failures, 1) BETWEEN 1 AND 1000000,
        o.id, o.id = :id
@@ -99,12 +99,12 @@ INSERT OR IGNORE INTO main._wf_lane(queue, kind, partition, name, version, prior
 VALUES(:queue, :kind, coalesce(:partition, ''), :name, coalesce(:version, ''), :priority, CASE WHEN :partition IS NULL THEN 0 ELSE 2 END)
 
 -- name: import_workflow
-INSERT INTO main._wf_workflow(seq, id, lane, status, place, due_at, attempt, resumed, again, wake, failures, lost, failed, mark, redo, worker, closed_nonce, closed,
+INSERT INTO main._wf_workflow(seq, id, lane, status, place, due_at, attempt, resumed, again, wake, failures, lost, failed, mark, redo, period, worker, closed_nonce, closed,
                               created_at, started_at, finished_at, updated_at, deadline_at, timeout, paused_from, paused_left, ending, flags,
                               max_attempts, max_failures, backoff, parent, parent_step, parent_redo, scheduled_at, dedup, headers, input, output, error)
 SELECT :seq, :id, l.lane, CASE WHEN :finished_at IS NULL THEN 'paused' ELSE :status END, CASE WHEN :finished_at IS NULL THEN 2 END,
        CASE WHEN :finished_at IS NULL THEN min(coalesce(:due_at, s.due_at), coalesce(s.due_at, :due_at)) END,
-       :attempt, :resumed, :again, 9, :failures, :lost, :failed, (SELECT coalesce(max(n), 0) FROM main._wf_step WHERE wf = :seq), :redo, :worker,
+       :attempt, :resumed, :again, 9, :failures, :lost, :failed, (SELECT coalesce(max(n), 0) FROM main._wf_step WHERE wf = :seq), :redo, :period, :worker,
        CASE WHEN :by_id THEN 0 END, :closed, :created_at, :started_at, :finished_at, :now, :deadline_at, :timeout,
        CASE WHEN :finished_at IS NULL THEN :status END, :time_left, :ending, :flags, :max_attempts, :max_failures, :backoff,
        p.seq, CASE WHEN p.seq IS NOT NULL THEN :parent_step END, CASE WHEN p.seq IS NOT NULL THEN :parent_redo END, :scheduled_at, :queue || char(31) || :dedup, :headers,
@@ -118,6 +118,8 @@ WHERE l.queue = :queue AND l.kind = :kind AND l.partition = coalesce(:partition,
 INSERT INTO main._wf_large(wf, what, size, value)
 SELECT :seq, what, length(CAST(value AS BLOB)), value FROM (SELECT 0 AS what, :input AS value UNION ALL SELECT 1, :output UNION ALL SELECT 2, :error)
 WHERE length(CAST(value AS BLOB)) > 1024
+UNION ALL
+SELECT :seq, 3, length(CAST(:first_input AS BLOB)), :first_input WHERE :first_input IS NOT NULL
 
 -- Its own open wait, and those of others that know it by its id.
 -- name: import_waiters

@@ -1,7 +1,7 @@
 -- Starting a workflow.
 
 -- name: start_same_id
-SELECT l.name, coalesce(w.input, (SELECT value FROM main._wf_large WHERE wf = w.seq AND what = 0)),
+SELECT l.name, {{first_input}},
        w.parent, w.parent_step, w.parent_redo, (SELECT id FROM main._wf_workflow WHERE seq = w.parent)
 FROM main._wf_workflow AS w JOIN main._wf_lane AS l ON l.lane = w.lane
 WHERE w.id = :id

@@ -1,8 +1,11 @@
 -- Recording and reading steps.
 
+-- By :id, or by a token of the present period.
 -- name: step_read
 SELECT output, status = 'done', kind FROM main._wf_step
-WHERE wf = coalesce(:seq, (SELECT seq FROM main._wf_workflow WHERE id = :id)) AND name = :step
+WHERE wf = CASE WHEN :nonce IS NULL THEN (SELECT seq FROM main._wf_workflow WHERE id = :id)
+                ELSE (SELECT seq FROM main._wf_workflow WHERE seq = :seq AND NOT (period - :nonce) & 65535) END
+  AND name = :step
 
 -- Records a step if its handle is plainly good: a token that is the current claim, with no need to renew its lease (:slow does not ask for
 -- that), or the id of a workflow that is due and that nobody has claimed. Where nothing is recorded, record_step finds out why. One statement, so that it is atomic in triggers too. A clock

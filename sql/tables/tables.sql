@@ -17,7 +17,8 @@ SELECT w.seq AS _n, w.id AS id, l.name AS name, w.status AS status, l.queue AS q
                      WHEN w.closed = 'fail:pending' AND w.ending IS NULL THEN (SELECT f.error FROM main._wf_failure AS f WHERE f.wf = w.seq ORDER BY f.n DESC LIMIT 1) END) AS error,
        w.headers AS headers, (SELECT p.id FROM main._wf_workflow AS p WHERE p.seq = w.parent) AS parent_id, w.ending AS ending,
        w.due_at AS due_at, w.deadline_at AS deadline_at, w.created_at AS created_at, w.started_at AS started_at,
-       w.finished_at AS completed_at, w.updated_at AS updated_at
+       w.finished_at AS completed_at, w.updated_at AS updated_at,
+       w.period AS period
 FROM main._wf_workflow AS w LEFT JOIN main._wf_lane AS l ON l.lane = w.lane
 
 -- name: table_pending
@@ -85,6 +86,7 @@ FROM main._wf_failure AS f JOIN main._wf_workflow AS w ON w.seq = f.wf
 SELECT s.n AS _n, w.id AS workflow_id, s.n AS seq, s.name AS name, s.key AS key, coalesce(s.payload, 'null') AS payload, s.at AS received_at,
        (SELECT name FROM main._wf_step WHERE n = s.taken) AS taken_by
 FROM main._wf_signal AS s JOIN main._wf_workflow AS w ON w.seq = s.wf
+WHERE s.taken IS NOT 0
 
 -- name: table_events
 SELECT rowid AS _n, name AS name, coalesce(payload, 'null') AS payload, at AS emitted_at FROM main._wf_event

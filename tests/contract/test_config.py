@@ -68,7 +68,7 @@ def test_a_wrong_value_is_invalid_and_changes_nothing(db, key, value):
     assert db.wf_config(key) == before
 
 
-@pytest.mark.parametrize("key, value", [("lease", 90), ("max_attempts", 3), ("clock", "explicit"), ("backoff", '{"initial":9}')])
+@pytest.mark.parametrize("key, value", [("lease", 90), ("max_attempts", 3), ("max_failures", 3), ("backoff", '{"initial":9}')])
 def test_null_goes_back_to_the_default(db, key, value):
     default = db.wf_config(key)
     assert db.wf_config(key, value) != default

@@ -10,6 +10,7 @@ CALLS = {
     "wf_claim": "wf_claim()",
     "wf_step": "wf_step({t}, 'a', 1)",
     "wf_complete": "wf_complete({t})",
+    "wf_continue": "wf_continue({t}, 5)",
     "wf_fail": "wf_fail({t}, 'no')",
     "wf_heartbeat": "wf_heartbeat({t}, '1h')",
     "wf_release": "wf_release({t})",

@@ -39,6 +39,7 @@ class ModelCore:
         self.locked = False   # another connection holds the write lock, or has written since our snapshot
         self.inline = False   # called within a statement that writes
         self.numbers = {}     # token: seq
+        self.periods = {}     # token: the period that it belongs to
 
     def call(self, function, *args):
         """One call: all of its effect, or none."""
@@ -73,11 +74,17 @@ class ModelCore:
             return self.state.workflows.get(self.numbers.get(handle))
         return next((w for w in self.state.workflows.values() if w.id == handle), None)
 
-    def load(self, handle):
+    def load(self, handle, of_any_period=False):
         w = self.find(handle)
         if w is None:
             raise WfError("WF_NOT_FOUND", handle)
+        if arg.is_token(handle) and not of_any_period:
+            self.of_this_period(handle, w)
         return w
+
+    def of_this_period(self, token, w):
+        if self.periods[token] != w.period:
+            raise WfError("WF_LEASE_LOST", "a period that is over")
 
     # Who may do what: the rules of tokens, bare ids, pauses and waits
 
@@ -240,7 +247,7 @@ class ModelCore:
     def start(self, name, input, given, now):
         existing = given["id"] and self.find(given["id"])
         if existing:
-            if existing.name != name or not arg.same_value(existing.input, input):
+            if existing.name != name or not arg.same_value(existing.input if existing.first is None else existing.first[0], input):
                 raise WfError("WF_CONFLICT", "another name or input")
             return existing
         queue = given["queue"] or "default"
@@ -454,7 +461,7 @@ class ModelCore:
         w.token, w.due, w.updated = next(self.hints, "run_?"), now + w.lease, now
         if w.started is None:
             w.started = now
-        self.numbers[w.token] = w.seq
+        self.numbers[w.token], self.periods[w.token] = w.seq, w.period
         return True
 
     def show(self, w, given):
@@ -477,9 +484,9 @@ class ModelCore:
         handle, name = arg.handle(handle), arg.name(step)
         w = self.load(handle)
         step = w.steps.get(name)
-        if step and step.kind == "step" and step.status == "done":
+        if step and step.status == "done":
             return step.output
-        self.may(handle, w, self.clock)
+        self.may(handle, w, 2**60 if self.state.config.get("clock") == "explicit" else self.clock)
         self.of_kind(step, "step")
         return None
 
@@ -542,6 +549,47 @@ class ModelCore:
         result = self.finish(w, "completed", output, None, now)
         self.close(handle, w, "wf_complete", result)
         return result
+
+    def wf_continue(self, handle, input=None, given=None):
+        self.at_top_level("wf_continue")
+        given = options("wf_continue", given)
+        handle, new = arg.handle(handle), input is not None
+        input = arg.input_value(input)
+        by_token = arg.is_token(handle)
+        if not by_token and given["period"] is None:
+            raise arg.invalid("period is required")
+        now = self.write(given)
+        w = self.load(handle, of_any_period=True)
+        if not by_token and given["period"] < w.period:
+            return "pending"
+        if by_token and handle != w.token and self.made_last_closing(handle, w) and w.closed[1] == "wf_continue":
+            return "pending"
+        if by_token:
+            self.of_this_period(handle, w)
+        self.may(handle, w, now, "give back")
+        if w.ending or (given["period"] or w.period) != w.period or any(step.status == "begun" for step in w.steps.values()):
+            raise WfError("WF_STATE")
+        self.end_children(w, now, False)
+        for child in self.state.workflows.values():
+            if child.parent == w.seq and child.over:
+                child.parent = None
+        w.steps, w.signals = {}, [s for s in w.signals if s.taken is None or s.key is not None]
+        for signal in w.signals:
+            signal.over = signal.taken is not None
+            signal.taken = signal.taken and 0
+        self.state.failures = [failure for failure in self.state.failures if failure[0] != w.seq]
+        if given["streams"] is False:
+            w.streams = {}
+        if new:
+            w.first, w.input = w.first or (w.input,), input
+        for key in ("version", "priority", "headers", "timeout"):
+            if given[key] is not None:
+                setattr(w, key, given[key])
+        w.failures, w.lost, w.failed, w.started, w.error, w.slot, w.retrying = 0, 0, 0, None, None, False, False
+        w.period, w.redo_all, w.redo = w.period + 1, w.redo_all + 1 + max(w.redo.values(), default=0), {}
+        self.back_in_line(handle, w, "wf_continue", now + (given["delay"] or 0), True, now)
+        w.deadline = None if w.timeout is None else w.due + w.timeout
+        return "pending"
 
     def wf_fail(self, handle, error, given=None):
         given = options("wf_fail", given)
@@ -664,7 +712,7 @@ class ModelCore:
     def wf_key(self, handle, step):
         handle, step = arg.handle(handle), arg.name(step)
         w = self.load(handle)
-        return ("key", w.id, step, w.redo.get(step, 0))  # any text, the same for the same three
+        return ("key", w.id, step, w.redo_of(step))  # any text, the same for the same three
 
     def wf_pending(self, queue=None):
         queue = arg.optional_name(queue)
@@ -732,6 +780,8 @@ class ModelCore:
             if key not in self.CONFIG:
                 raise arg.invalid("read-only")
             stored = None if value[0] is None else self.config_value(key, value[0])
+            if key == "clock" and stored is None and self.state.config.get("clock") == "explicit":
+                raise arg.invalid("system, to leave the explicit mode")
             self.write(arg.Options(now=0))
             self.state.config.pop(key, None)
             if stored is not None:
@@ -767,7 +817,8 @@ class ModelCore:
             rows.append((
                 w.id, w.name, w.status, w.queue, w.priority, w.version, w.partition, w.dedup, w.attempt, w.resumed, self.max_attempts(w), w.worker,
                 w.input, w.output if w.status == "completed" else None, self.shown_error(w), w.headers, parent and parent.id, w.ending,
-                sql_time(w.due), sql_time(w.deadline), sql_time(w.created), sql_time(w.started), sql_time(w.finished), sql_time(w.updated)))
+                sql_time(w.due), sql_time(w.deadline), sql_time(w.created), sql_time(w.started), sql_time(w.finished), sql_time(w.updated),
+                w.period))
         return rows
 
     def table_pending(self):

@@ -280,6 +280,8 @@ OPTIONS = {
                  "steps": boolean},
     "wf_step": {"once": boolean},
     "wf_complete": {},
+    "wf_continue": {"period": integer(1, 2**63 - 1), "delay": duration, "timeout": duration, "version": name, "priority": integer(-100, 100),
+                    "headers": any_object, "streams": boolean},
     "wf_fail": {"retry": boolean, "delay": duration, "at": time, "step": name, "max_attempts": integer(1, 1_000_000)},
     "wf_heartbeat": {},
     "wf_release": {"delay": duration, "at": time},

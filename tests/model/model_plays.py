@@ -60,6 +60,10 @@ class Lifecycle:
             options = options | {"step": step} | ({"max_attempts": most} if most else {})
         self.check(c, "wf_fail", handle, error, options=options)
 
+    @play(2, c=where, handle=calls.handles, input=calls.inputs, options=calls.continue_options, inline=inline)
+    def continues(self, c, handle, input, options, inline):
+        self.check(c, "wf_continue", handle, input, options=options, inline=inline)
+
     @play(2, c=where, handle=calls.handles, options=calls.release_options, inline=inline)
     def release(self, c, handle, options, inline):
         self.check(c, "wf_release", handle, options=options, inline=inline)

@@ -33,6 +33,7 @@ class Signal:
     at: int
     key: str = None
     taken: str = None       # the step that took it
+    over: bool = False      # taken in a period that is over: only its key is left
 
 
 @dataclass
@@ -85,11 +86,17 @@ class Workflow:
     spawned: tuple = None     # of a child: the step of its parent, and the redo number that step had
     scheduled: int = None     # nominal time, if a schedule started it
     redo: dict = field(default_factory=dict)  # step: how often it was dropped
+    redo_all: int = 0         # of every step, beside its own
+    period: int = 1
+    first: tuple = None       # the input of the start, once wf_continue has given another
     slot: bool = False        # holds a slot of its queue from the first claim to the end
     steps: dict = field(default_factory=dict)
     signals: list = field(default_factory=list)
     values: dict = field(default_factory=dict)
     streams: dict = field(default_factory=dict)
+
+    def redo_of(self, step):
+        return self.redo_all + self.redo.get(step, 0)
 
     @property
     def real(self):

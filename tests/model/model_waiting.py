@@ -178,7 +178,7 @@ class Waiting:
         self.may(handle, w, now)
         self.of_kind(made, "spawn")
         self.end_lost_claim(handle, w, now)
-        spawned = (step, w.redo.get(step, 0))
+        spawned = (step, w.redo_of(step))
         escaped = step.replace("%", "%25").replace("/", "%2F").replace("~", "%7E")
         id = given["id"] or "%s/%s%s" % (w.id, escaped, "~%d" % spawned[1] if spawned[1] else "")
         known = set(self.state.workflows)
@@ -282,7 +282,7 @@ class Waiting:
         step.status, step.by, step.resolved = "begun", handle if arg.is_token(handle) else "id", False
         step.begun_at = now if step.begun_at is None else step.begun_at
         self.renew_late(handle, w, now)
-        return self.json({"go": True, "key": ("key", w.id, name, w.redo.get(name, 0))})
+        return self.json({"go": True, "key": ("key", w.id, name, w.redo_of(name))})
 
     def wf_resolve(self, id, name, verdict, value=None, given=None):
         given = options("wf_resolve", given)
@@ -373,7 +373,7 @@ class Waiting:
         return None
 
     def table_signals(self):
-        return [(w.id, s.name, s.key, s.payload, sql_time(s.at), s.taken) for w in self.by_id() for s in w.signals]
+        return [(w.id, s.name, s.key, s.payload, sql_time(s.at), s.taken) for w in self.by_id() for s in w.signals if not s.over]
 
     def table_events(self):
         return [(name, payload, sql_time(at)) for name, (payload, at) in sorted(self.state.events.items())]

@@ -95,6 +95,7 @@ const std::vector<Scenario>& scenarios() {
       {"step_guard", claimed, "SELECT wf_step(?1, 'a')", kToken},
       {"complete", claimed, "SELECT wf_complete(?1, '{\"out\":1}')", kToken},
       {"complete_large", claimed, large_end.c_str(), kToken},
+      {"continue", claimed, "SELECT wf_continue(?1, '{\"in\":2}')", kToken},
       {"complete_in_transaction", claimed, "SELECT wf_complete(?1)", kToken, kInTransaction},
       {"fail", claimed, "SELECT wf_fail(?1, 'oops')", kToken},
       {"fail_for_good", claimed, "SELECT wf_fail(?1, 'oops', '{\"retry\":false}')", kToken},
