@@ -58,11 +58,21 @@ Status Db::prepare_step_record(string_view text, sqlite3_stmt** out) {
   }
   if (const int rc = sqlite3_prepare(handle_, text.data(), static_cast<int>(text.size()), &statement, nullptr); rc != SQLITE_OK) return Status::sqlite(rc, handle_);
   // Looked at afterwards, so that one that comes in between is seen.
-  Query triggers(*this, Sql::step_triggers);
-  Status looked = triggers.next(&step_fires_triggers_);
+  Status looked = find_step_triggers();
   if (looked.ok()) *out = statement;
   else sqlite3_finalize(statement);
   return looked;
+}
+
+// A TEMP database that nobody has opened has no triggers; to ask it would open it, which costs 90 KB.
+Status Db::find_step_triggers() {
+  {
+    Query triggers(*this, Sql::step_triggers);
+    WF_TRY(triggers.next(&step_fires_triggers_));
+  }
+  if (step_fires_triggers_ || sqlite3_db_readonly(handle_, "temp") < 0) return {};
+  Query triggers(*this, Sql::step_triggers_temp);
+  return triggers.next(&step_fires_triggers_);
 }
 
 void Db::forget_step_record() {

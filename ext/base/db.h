@@ -156,6 +156,7 @@ class Db {
   Status prepare(string_view text, sqlite3_stmt** out);
   Status prepare(Sql sql, sqlite3_stmt** out);
   Status prepare_step_record(string_view text, sqlite3_stmt** out);
+  Status find_step_triggers();
   Status read_version(bool* exists, int64_t* version);
   bool is_listed(sqlite3_stmt* statement) const;
   void drop(Slot& slot);
