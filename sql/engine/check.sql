@@ -39,6 +39,7 @@ WITH span(name, least, most) AS (VALUES
           WHEN name = 'topics' OR (name = 'error' AND t <> '_wf_trouble') THEN ' OR ("%" IS NOT NULL AND NOT json_valid("%"))'
           WHEN name IN ('id', 'queue', 'name', 'worker', 'claim_key', 'key', 'stream', 'workflow', 'topic')
             THEN ' OR "%" = '''' OR length("%") > 255 OR "%" GLOB ''*[' || char(1) || '-' || char(31) || char(127) || ']*'''
+          WHEN name = 'cron' THEN ' OR trim("%", char(32, 9)) = '''''
           ELSE '' END
         WHEN t <> '_wf_meta' THEN 'typeof("%") = ''text'' AND NOT json_valid("%")' END, '%', name) AS wrong
     FROM col)
