@@ -34,7 +34,7 @@ Status check_may_wait(Db& db) {
   WF_TRY(db.schema_exists(&exists));
   if (exists) WF_TRY(clock_is_explicit(db, &is_explicit));
   if (!is_explicit || sqlite3_db_readonly(db.handle(), "main") == 1) return {};
-  Query q(db, Sql::setting_query_only);
+  Query q(db, Sql::wait_query_only);
   bool row;
   WF_TRY(q.next(&row));
   if (q.integer(0) != 0) return {};

@@ -473,7 +473,9 @@ class ModelCore:
             "parent": parent and parent.id, "scheduled_at": json_time(w.scheduled), "wake": w.wake,
         }
         if given["steps"]:
-            claim["steps"] = {step.name: in_json(step.output) for step in w.steps.values() if step.status == "done"}
+            claim["steps"] = {step.name: json_time(step.deadline) if step.kind == "sleep" else in_json(step.output)
+                              for step in w.steps.values() if step.status == "done"}
+            claim["steps_more"] = False
         return claim
 
     # wf_step
@@ -588,6 +590,7 @@ class ModelCore:
         w.failures, w.lost, w.failed, w.started, w.error, w.slot, w.retrying = 0, 0, 0, None, None, False, False
         w.period, w.redo_all, w.redo = w.period + 1, w.redo_all + 1 + max(w.redo.values(), default=0), {}
         self.back_in_line(handle, w, "wf_continue", now + (given["delay"] or 0), True, now)
+        self.stands(w, "start")
         w.deadline = None if w.timeout is None else w.due + w.timeout
         return "pending"
 

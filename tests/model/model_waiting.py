@@ -35,7 +35,7 @@ class Waiting:
         self.state.count += 1
         new.name, new.order, new.at, new.begun_at = name, self.state.count, now, now
         w.steps[name] = new
-        w.lost = 0
+        w.lost, w.again_lost = 0, False
         if outcome is None:
             new.status = "waiting"
             self.suspend(handle, w, new.deadline, now)
