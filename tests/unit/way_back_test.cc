@@ -126,6 +126,7 @@ std::vector<fault::Scenario> others() {
       {"cancel", family, "SELECT wf_cancel('w', 'no') WHERE wf_status('w') <> 'cancelled'"},
       {"pause", one, "SELECT wf_pause('w') WHERE wf_status('w') = 'pending'"},
       {"resume", {"SELECT wf_start('job', 1, '{\"id\":\"w\"}')", "SELECT wf_pause('w')"}, "SELECT wf_resume('w') WHERE wf_status('w') = 'paused'"},
+      {"reschedule", {"SELECT wf_start('job', 1, '{\"id\":\"w\",\"delay\":3600}')"}, "SELECT wf_reschedule('w')"},
       {"retry", failed, "SELECT wf_retry('w', '{\"from\":\"b\"}') WHERE wf_status('w') = 'failed'"},
       {"delete", failed, "SELECT wf_delete('w') WHERE wf_status('w') = 'failed'"},
       {"fork", failed, "SELECT wf_fork('w', '{\"id\":\"x\"}') WHERE wf_status('x') IS NULL"},
