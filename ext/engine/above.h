@@ -3,6 +3,7 @@
 #pragma once
 
 #include "base/db.h"
+#include "base/json.h"
 
 namespace wf {
 
@@ -13,9 +14,8 @@ struct Prepared;  // a start under way, in start.h
 // number, and they have the flag kOtherKind.
 struct Kind {
   int64_t number;  // of lanes; 0 is that of workers
-  // What is said of a workflow that is used as a worker would, and of one that is to be exported.
+  // What is said of a workflow that is used as a worker would.
   const char* why_not;
-  const char* not_moved;
 
   // Looks whether a new workflow is of this kind, checks it, and adds what was left open.
   Status (*prepare)(Db& db, Prepared* out);
@@ -36,6 +36,14 @@ struct Kind {
   Status (*fork_steps)(Db& db, const Workflow& workflow, int64_t seq, int64_t n);
   // The last workflow of a lane has gone, and the lane is about to.
   Status (*emptied)(Db& db, int64_t lane);
+
+  // wf_export: its steps, in the columns of Sql::export_steps; and what it runs by, JSON, which goes along.
+  Sql export_steps;
+  Status (*show_definition)(Db& db, string_view name, string_view version, Text& out);
+  // wf_import: sees to it that the file has that, and says under which version; WF_INVALID. Then, when all is written but for the rest of its
+  // own rules: whether the steps can be, and what has to be looked at in this file.
+  Status (*take_definition)(Db& db, string_view name, string_view version, json::Checked definition, Millis now, Name* here);
+  Status (*imported)(Db& db, int64_t seq, Millis now);
 };
 constexpr int64_t kNoStep = -1;
 

@@ -16,7 +16,7 @@ constexpr string_view kFormat = "1";
 
 // A part of the document: the statements that read and write its rows, and their columns. A column is a letter that says what it takes, large
 // where it must be given, and its name:
-//   i an id, n a name, t a time, c an integer, v a value, j a JSON object, b a backoff, a a JSON array of names
+//   i an id, n a name, t a time, c an integer, v a value, x JSON, j a JSON object, b a backoff, a a JSON array of names
 struct Part {
   const char* name;
   Sql show, add;
@@ -39,6 +39,12 @@ constexpr Part kParts[] = {
     {"values", Sql::export_values, Sql::import_value, "Nkey Tat vvalue"},
     {"streams", Sql::export_streams, Sql::import_stream, "Nstream Tat vvalue"},
 };
+
+// The steps of a workflow of another kind: what they can be is for that kind to say.
+constexpr const char* kOtherSteps = "Nname Nkind Nstatus Cattempts tbegun_at Tat tdue_at Cin_doubt xtopics jhow voutput verror";
+Part steps_of(Db& db, bool other_kind) {
+  return other_kind ? Part{kParts[0].name, db.above().kind->export_steps, Sql::import_other_step, kOtherSteps} : kParts[0];
+}
 
 class Columns {
  public:
@@ -157,6 +163,7 @@ Status read_cell(char type, json::Checked json, string_view place, Text& buffer,
     case 'c': return ok && in_range(*out, -kDurationMax, kDurationMax) ? Status() : wrong(place, "an integer", json);
     case 'v':
       return ok && (!text || inner) ? Status() : wrong(place, "JSON as a string, an integer, {\"$real\":...} or {\"$blob\":...}", json);
+    case 'x': return inner ? Status() : wrong(place, "JSON as a string", json);
     case 'a': {
       if (!inner.is(json::Kind::array)) return wrong(place, "a JSON array as a string", json);
       Text name;
@@ -213,7 +220,10 @@ struct Import {
   Db& db;
   int64_t seq = 0;
   Millis now = 0;
+  Name version;                  // in this file
+  bool other_kind = false;
   json::Checked workflow;
+  json::Checked definition;      // of one of another kind
   json::Checked rows[std::size(kParts)];
 };
 
@@ -224,6 +234,7 @@ Status read_document(json::Checked document, Import* in) {
     if (m.key_is("format")) slot = &format;
     if (m.key_is("wfext")) slot = &made_by;
     if (m.key_is(kWorkflow.name)) slot = &in->workflow;
+    if (m.key_is("definition")) slot = &in->definition;
     for (size_t i = 0; i < std::size(kParts); ++i) {
       if (m.key_is(kParts[i].name)) slot = &in->rows[i];
     }
@@ -276,8 +287,10 @@ Status write_workflow(const Import& in) {
     Query q(in.db, sql);
     WF_TRY(bind_row(q, kWorkflow, in.workflow, kWorkflow.name));
     q.bind(":seq", in.seq).bind(":now", in.now);
+    if (in.other_kind) q.bind(":version", in.version.view());
     WF_TRY(q.run());
   }
+  if (in.other_kind) WF_TRY(in.db.above().kind->imported(in.db, in.seq, in.now));
   Workflow w;
   bool found;
   WF_TRY(find_seq(in.db, in.seq, &found, &w));
@@ -305,10 +318,15 @@ Status export_workflow(Db& db, string_view id, Millis now, bool* found, Text& ou
   w.bind(":id", id).bind(":now", now);
   WF_TRY(w.next(found));
   if (!*found) return {};
-  if (w.integer(3) != 0) return Status::error(Code::state, "workflow '%.*s' %s", WF_SV(id), db.above().kind->not_moved);
+  const bool other_kind = w.integer(3) != 0;
   out.add("{\"format\":").add(kFormat).add(",\"wfext\":\"").add(kVersion).add("\",\"workflow\":");
   add_row(w, kWorkflow, out);
-  for (const Part& part : kParts) {
+  if (other_kind) {
+    out.add(",\"definition\":");
+    WF_TRY(db.above().kind->show_definition(db, w.text(1), w.text(5), out));
+  }
+  for (size_t i = 0; i < std::size(kParts); ++i) {
+    const Part part = i == 0 ? steps_of(db, other_kind) : kParts[i];
     out.add(",\"").add(part.name).add("\":[");
     Query q(db, part.show);
     q.bind(":seq", w.integer(w.columns() - 1));
@@ -332,17 +350,25 @@ Status import_workflow(Db& db, json::Checked document, const Now& now, Name* id)
   WF_TRY(scope.begin(Inline::refused, "wf_import"));
   WF_TRY(call_time(db, now, &in.now));
   WF_TRY(next_seq(db, &in.seq));
+  Name name, version;
   {
     Query q(db, Sql::import_id);
     WF_TRY(bind_row(q, kWorkflow, in.workflow, kWorkflow.name));
     bool row;
     WF_TRY(q.next(&row));
     *id = q.text(0);
+    in.other_kind = q.integer(1) != 0;
+    name = q.text(2);
+    version = q.text(3);
+  }
+  if (in.other_kind != static_cast<bool>(in.definition)) {
+    return Status::error(Code::invalid, in.other_kind ? "definition is missing" : "there is a definition, but the workflow is none of that kind");
   }
   bool same;
   WF_TRY(is_there(db, id->view(), document.text(), in.now, &same));
   if (same) return scope.commit();
-  for (size_t i = 0; i < std::size(kParts); ++i) WF_TRY(write_rows(in, kParts[i], in.rows[i]));
+  if (in.other_kind) WF_TRY(db.above().kind->take_definition(db, name.view(), version.view(), in.definition, in.now, &in.version));
+  for (size_t i = 0; i < std::size(kParts); ++i) WF_TRY(write_rows(in, i == 0 ? steps_of(db, in.other_kind) : kParts[i], in.rows[i]));
   WF_TRY(write_workflow(in));
   return scope.commit();
 }

@@ -1,6 +1,7 @@
 #include "scripts/kind.h"
 
 #include "engine/lane.h"
+#include "scripts/move.h"
 #include "scripts/start.h"
 
 namespace wf {
@@ -82,7 +83,6 @@ Status emptied(Db& db, int64_t lane) {
 constinit const Kind kScripts{
     .number = 1,
     .why_not = "is scripted in SQL: wf_run() advances it",
-    .not_moved = "is scripted in SQL: it cannot be moved without its definition",
     .prepare = prepare_start,
     .signalled = signalled,
     .wake_steps = wake_steps,
@@ -93,6 +93,10 @@ constinit const Kind kScripts{
     .drop_steps = drop_steps,
     .fork_steps = fork_steps,
     .emptied = emptied,
+    .export_steps = Sql::move_show_steps,
+    .show_definition = show_definition,
+    .take_definition = take_definition,
+    .imported = check_imported,
 };
 
 }  // namespace wf

@@ -221,8 +221,12 @@ class Execution {
     } else if (is_terminal(w.state)) {
       return decide_child();
     }
+    return wait_for_child(w.seq);
+  }
+
+  Status wait_for_child(int64_t seq) {
     Text topics;
-    topics.add('[').add_integer(w.seq).add(']');
+    topics.add('[').add_integer(seq).add(']');
     if (!topics.ok()) return Status::no_memory();
     WF_TRY(a_.rows.wait_for(row_, "w", topics.view()));
     return open(kNoTime, {});
@@ -237,7 +241,7 @@ class Execution {
     bool found;
     WF_TRY(q.next(&found));
     const State state = found ? state_of(q.text(0)) : State::failed;
-    if (found && !is_terminal(state)) return open(kNoTime, {});
+    if (found && !is_terminal(state)) return wait_for_child(q.integer(3));  // also the child that has come to this file by itself
     if (state == State::completed) {
       add_json(q.value(1), a_.result);
       return done();

@@ -38,11 +38,12 @@ SELECT key, at, value FROM main._wf_value WHERE wf = :seq ORDER BY key
 SELECT stream, at, value FROM main._wf_stream WHERE wf = :seq ORDER BY stream, offset
 
 -- name: import_id
-SELECT :id
+SELECT :id, :kind, :name, :version
 
 -- For comparing: what the file has, if the workflow is as it arrived, and the document, both without what depends on the file.
 -- name: import_same
-SELECT json_remove(:is, '$.wfext', '$.workflow.parent', '$.workflow.parent_step', '$.workflow.parent_redo', '$.workflow.due_at'), json_remove(:document, '$.wfext', '$.workflow.parent', '$.workflow.parent_step', '$.workflow.parent_redo', '$.workflow.due_at')
+SELECT json_remove(:is, '$.wfext', '$.workflow.parent', '$.workflow.parent_step', '$.workflow.parent_redo', '$.workflow.due_at', CASE WHEN flags & 16 THEN '$.workflow.version' ELSE '$.wfext' END),
+       json_remove(:document, '$.wfext', '$.workflow.parent', '$.workflow.parent_step', '$.workflow.parent_redo', '$.workflow.due_at', CASE WHEN flags & 16 THEN '$.workflow.version' ELSE '$.wfext' END)
 FROM main._wf_workflow WHERE id = :id AND nonce IS NULL AND (place IS NULL OR status = 'paused')
 
 -- name: import_step
@@ -60,6 +61,10 @@ WHERE :attempts >= (:status = 'done') AND :in_doubt IN (0, 1) AND (:output IS NU
 
 -- name: import_redo
 INSERT OR IGNORE INTO main._wf_redo(wf, step, redo) SELECT :seq, :step, :redo WHERE :redo > 0
+
+-- name: import_other_step
+INSERT OR IGNORE INTO main._wf_step(wf, name, kind, status, attempts, begun_at, at, due_at, topics, how, output, error)
+SELECT :seq, :name, :kind, :status, :attempts, :begun_at, :at, :due_at, :topics, :how, :output, :error WHERE :attempts >= (:status = 'done') AND :in_doubt = 0
 
 -- name: import_failure
 INSERT OR IGNORE INTO main._wf_failure(wf, attempt, step, worker, error, at) SELECT :seq, :attempt, :step, :worker, :error, :at WHERE :attempt >= 0
@@ -79,16 +84,16 @@ SELECT :seq, :stream, coalesce(max(offset) + 1, 0), :at, :value FROM main._wf_st
 
 -- Whether the workflow can be, with the steps that are there by now; and the one that is in its way.
 -- name: import_look
-SELECT (SELECT count(*) FROM main._wf_step WHERE wf = :seq AND status = 'waiting') = (:status = 'waiting')
+SELECT (:kind OR (SELECT count(*) FROM main._wf_step WHERE wf = :seq AND status = 'waiting') = (:status = 'waiting'))
    AND NOT EXISTS (SELECT 1 FROM main._wf_step AS s, _wf.json_each(s.topics) AS t
                    WHERE s.wf = :seq AND s.status = 'waiting' AND s.kind = 'join' AND t.value = :id)
    AND CASE WHEN :status IN ('completed', 'failed', 'cancelled') THEN :finished_at IS NOT NULL AND :time_left IS NULL AND coalesce(:ending = :status, 1)
             ELSE :finished_at IS NULL AND :deadline_at IS NULL AND :output IS NULL AND (:error IS NULL OR :ending IS NOT NULL)
                  AND (:status = 'waiting' OR (:status = 'pending' AND :due_at IS NOT NULL)) END
    AND coalesce(:ending IN ('failed', 'cancelled'), 1) AND (:error IS NOT NULL OR 'failed' NOT IN (:status, coalesce(:ending, '')))
-   AND min(:attempt, :resumed, :failures, :lost, :failed, :redo, :period - 1, coalesce(:timeout, 0)) >= 0 AND :again IN (0, 1) AND :by_id IN (0, 1) AND :kind = 0
+   AND min(:attempt, :resumed, :failures, :lost, :failed, :redo, :period - 1, coalesce(:timeout, 0)) >= 0 AND :again IN (0, 1) AND :by_id IN (0, 1) AND :kind IN (0, 1)
    AND (:parent IS NULL) = (:parent_step IS NULL) AND (:parent IS NULL) = (:parent_redo IS NULL) AND coalesce(:parent_redo, 0) >= 0
-   AND :flags BETWEEN 0 AND 7 AND :priority BETWEEN -100 AND 100 AND coalesce(:max_attempts, 1) BETWEEN 1 AND 1000000 AND coalesce(:max_failures, 1) BETWEEN 1 AND 1000000,
+   AND :flags BETWEEN 0 AND 7 AND NOT (:kind AND :flags & 1) AND :priority BETWEEN -100 AND 100 AND coalesce(:max_attempts, 1) BETWEEN 1 AND 1000000 AND coalesce(:max_failures, 1) BETWEEN 1 AND 1000000,
        o.id, o.id = :id
 FROM (SELECT 1) LEFT JOIN main._wf_workflow AS o
   ON o.seq = coalesce((SELECT seq FROM main._wf_workflow WHERE id = :id),
@@ -106,11 +111,11 @@ SELECT :seq, :id, l.lane, CASE WHEN :finished_at IS NULL THEN 'paused' ELSE :sta
        CASE WHEN :finished_at IS NULL THEN min(coalesce(:due_at, s.due_at), coalesce(s.due_at, :due_at)) END,
        :attempt, :resumed, :again, 9, :failures, :lost, :failed, (SELECT coalesce(max(n), 0) FROM main._wf_step WHERE wf = :seq), :redo, :period, :worker,
        CASE WHEN :by_id THEN 0 END, :closed, :created_at, :started_at, :finished_at, :now, :deadline_at, :timeout,
-       CASE WHEN :finished_at IS NULL THEN :status END, :time_left, :ending, :flags, :max_attempts, :max_failures, :backoff,
+       CASE WHEN :finished_at IS NULL THEN :status END, :time_left, :ending, :flags | 16 * :kind, :max_attempts, :max_failures, :backoff,
        p.seq, CASE WHEN p.seq IS NOT NULL THEN :parent_step END, CASE WHEN p.seq IS NOT NULL THEN :parent_redo END, :scheduled_at, :queue || char(31) || :dedup, :headers,
        CASE WHEN length(CAST(:input AS BLOB)) <= 1024 THEN :input END, CASE WHEN length(CAST(:output AS BLOB)) <= 1024 THEN :output END,
        CASE WHEN length(CAST(:error AS BLOB)) <= 1024 THEN :error END
-FROM main._wf_lane AS l LEFT JOIN main._wf_step AS s ON s.wf = :seq AND s.status = 'waiting' LEFT JOIN main._wf_workflow AS p ON p.id = :parent
+FROM main._wf_lane AS l LEFT JOIN main._wf_step AS s ON s.wf = :seq AND s.status = 'waiting' AND NOT :kind LEFT JOIN main._wf_workflow AS p ON p.id = :parent
 WHERE l.queue = :queue AND l.kind = :kind AND l.partition = coalesce(:partition, '') AND l.name = :name AND l.version = coalesce(:version, '')
   AND l.priority = :priority
 
@@ -124,7 +129,7 @@ SELECT :seq, 3, length(CAST(:first_input AS BLOB)), :first_input WHERE :first_in
 -- Its own open wait, and those of others that know it by its id.
 -- name: import_waiters
 INSERT OR IGNORE INTO main._wf_waiter(topic, wf)
-SELECT 'e' || t.value, s.wf FROM main._wf_step AS s, _wf.json_each(s.topics) AS t WHERE s.status = 'waiting' AND s.wf = :seq AND s.kind = 'await_event'
+SELECT 'e' || t.value, s.wf FROM main._wf_step AS s, _wf.json_each(s.topics) AS t WHERE s.status = 'waiting' AND s.wf = :seq AND s.kind = 'await_event' AND NOT :kind
 UNION ALL
 SELECT 'w' || w.seq, s.wf FROM main._wf_step AS s, _wf.json_each(s.topics) AS t JOIN main._wf_workflow AS w ON w.id = t.value
 WHERE s.status = 'waiting' AND s.kind = 'join' AND (w.seq = :seq OR (s.wf = :seq AND w.finished_at IS NULL))

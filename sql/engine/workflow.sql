@@ -12,6 +12,6 @@ WHERE w.seq = coalesce(:seq, (SELECT seq FROM main._wf_workflow WHERE id = :id))
 -- name: workflow_outcome
 SELECT status,
        coalesce(output, (SELECT value FROM main._wf_large WHERE wf = seq AND what = 1)),
-       coalesce(error, (SELECT value FROM main._wf_large WHERE wf = seq AND what = 2))
+       coalesce(error, (SELECT value FROM main._wf_large WHERE wf = seq AND what = 2)), seq
 FROM main._wf_workflow
 WHERE seq = coalesce(:seq, (SELECT seq FROM main._wf_workflow WHERE id = :id))
