@@ -33,10 +33,11 @@ WITH span(name, least, most) AS (VALUES
   rule AS (
     SELECT t, cid, name, replace(CASE
         WHEN type = 'INTEGER' THEN 'typeof("%") NOT IN (''integer' || close || ' OR "%" NOT BETWEEN ' || span
+        WHEN name = 'error' AND t <> '_wf_trouble' THEN 'typeof("%") = ''text'' AND NOT json_valid("%")'  -- a BLOB is one, too
         WHEN type = 'TEXT' THEN 'typeof("%") NOT IN (''text' || close || CASE
           WHEN name IN ('how', 'headers', 'backoff', 'settings', 'definition')
             THEN ' OR CASE WHEN json_valid("%") THEN json_type("%") <> ''object'' ELSE "%" IS NOT NULL END'
-          WHEN name = 'topics' OR (name = 'error' AND t <> '_wf_trouble') THEN ' OR ("%" IS NOT NULL AND NOT json_valid("%"))'
+          WHEN name = 'topics' THEN ' OR ("%" IS NOT NULL AND NOT json_valid("%"))'
           WHEN name IN ('id', 'queue', 'name', 'worker', 'claim_key', 'key', 'stream', 'workflow', 'topic')
             THEN ' OR "%" = '''' OR length("%") > 255 OR "%" GLOB ''*[' || char(1) || '-' || char(31) || char(127) || ']*'''
           WHEN name = 'cron' THEN ' OR trim("%", char(32, 9)) = '''''

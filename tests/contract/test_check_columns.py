@@ -15,7 +15,7 @@ HALF = '{"n":'
 TEXTS = ["", " ", HALF, "x"]
 WORDS = {"status", "kind", "paused_from", "ending", "hold"}                  # one of a few words
 OBJECTS = {"how", "headers", "backoff", "settings", "definition"}
-JSON = OBJECTS | {"topics", "error"}
+JSON = OBJECTS | {"topics"}
 NAMES = {"id", "queue", "name", "worker", "claim_key", "key", "stream", "workflow", "topic", "cron"}
 SIGNED = {"priority", "paused_left"}
 # Large, and random or counted by others: of these any number may be.
@@ -35,6 +35,8 @@ def cannot_be(name, type):
         if name not in LARGE:
             wrong.append(2**63 - 1)
         return wrong
+    if name == "error":
+        return TEXTS
     if type == "TEXT":
         if name in WORDS:
             return TEXTS + [b"\x00", -1]
@@ -87,3 +89,11 @@ def test_what_a_setting_cannot_be_is_found(sound, key, value):
     found = sound.wf_check(integrity="none")
     sound.execute("ROLLBACK")
     assert found is not None and key in found
+
+
+def test_errors_may_be_any_value(memdb):
+    for n, error in enumerate(("text", 5, 1.5, b"\x00\xff", None)):
+        memdb.wf_start("job", id="w%d" % n)
+        memdb.wf_fail("w%d" % n, error, step="s")
+        memdb.wf_fail("w%d" % n, error, retry=False)
+    assert memdb.wf_check() is None
