@@ -16,7 +16,7 @@ TEXTS = ["", " ", HALF, "x"]
 WORDS = {"status", "kind", "paused_from", "ending", "hold"}                  # one of a few words
 OBJECTS = {"how", "headers", "backoff", "settings", "definition"}
 JSON = OBJECTS | {"topics"}
-NAMES = {"id", "queue", "name", "worker", "claim_key", "key", "stream", "workflow", "topic", "cron"}
+NAMES = {"id", "queue", "name", "worker", "claim_key", "key", "stream", "workflow", "topic"}
 SIGNED = {"priority", "paused_left"}
 # Large, and random or counted by others: of these any number may be.
 LARGE = {"n", "nonce", "closed_nonce", "concurrency", "worker_concurrency", "partition_concurrency", "rate_limit", "skipped", "mark", "version"}

@@ -110,7 +110,7 @@ WRITES = [
     "wf_await_event({}, 'news', 'news', '2h')", "wf_join({}, 'all')", "wf_join({}, 'one', '[\"large\",\"done\"]')", "wf_sleep({}, 'nap', '1h')",
     "wf_spawn({}, 'kid', 'child', 1)", "wf_signal({}, 'go', 2, '{{\"key\":\"one\"}}')", "wf_signal({}, 'stop')", "wf_set({}, 'progress', 6)",
     "wf_append({}, 'log', 3)", "wf_resolve({}, 'pay', 'done', 1)", "wf_heartbeat({})", "wf_pause({})", "wf_resume({})",
-    "wf_fail({}, 'no', '{{\"step\":\"pay\"}}')", "wf_release({})", "wf_fork({})", "wf_cancel({})", "wf_complete({}, 1)",
+    "wf_fail({}, 'no', '{{\"step\":\"pay\"}}')", "wf_release({})", "wf_fork({})", "wf_reschedule({})", "wf_continue({}, 2, '{{\"period\":0}}')", "wf_cancel({})", "wf_complete({}, 1)",
     "wf_retry({}, '{{\"from\":\"a\"}}')", "wf_retry({}, '{{\"children\":\"failed\"}}')", "wf_delete({}, '{{\"force\":true}}')",
 ]
 ALL = [
