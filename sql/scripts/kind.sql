@@ -80,3 +80,10 @@ WHERE wf = :seq AND (kind = 'undo'
 
 -- name: run_forget_failed
 DELETE FROM main._wf_step WHERE wf = :seq AND status = 'failed' AND nonce IS NOT 1 AND how IS NULL AND NOT instr(name, '[')
+
+-- A child that is to be looked at is shown as one that is waited for: in the other file it is looked at anyway.
+-- name: move_show_steps
+SELECT name, kind, CASE WHEN looked_at THEN 'waiting' ELSE status END, attempts, begun_at, at, CASE WHEN NOT looked_at THEN due_at END, 0, topics, how, output, error
+FROM (SELECT *, status = 'ready' AND begun_at IS NOT NULL AND kind IN ('task', 'start', 'undo') AND coalesce(how, '') NOT LIKE '{"items":%' AS looked_at
+      FROM main._wf_step WHERE wf = :seq)
+ORDER BY n

@@ -8,13 +8,6 @@ SELECT version, definition FROM main._wf_definition WHERE name = :name ORDER BY 
 -- name: definition_add_old
 INSERT INTO main._wf_definition(name, version, current, definition, created_at) VALUES(:name, :version, 0, :definition, :now)
 
--- A child that is to be looked at is shown as one that is waited for: in the other file it is looked at anyway.
--- name: move_show_steps
-SELECT name, kind, CASE WHEN looked_at THEN 'waiting' ELSE status END, attempts, begun_at, at, CASE WHEN NOT looked_at THEN due_at END, 0, topics, how, output, error
-FROM (SELECT *, status = 'ready' AND begun_at IS NOT NULL AND kind IN ('task', 'start', 'undo') AND coalesce(how, '') NOT LIKE '{"items":%' AS looked_at
-      FROM main._wf_step WHERE wf = :seq)
-ORDER BY n
-
 -- name: move_definition
 SELECT l.name, l.version FROM main._wf_workflow AS w JOIN main._wf_lane AS l ON l.lane = w.lane WHERE w.seq = :seq
 
