@@ -4,6 +4,7 @@
 #include "engine/claim_order.h"
 #include "engine/claim_show.h"
 #include "engine/claim_take.h"
+#include "engine/lane.h"
 #include "engine/lease.h"
 #include "engine/may_act.h"
 #include "engine/tick.h"
@@ -60,6 +61,12 @@ Status claim_one(Db& db, const Claim& args, Millis now, Text& out, int64_t* coun
   bool was_put_off, taken;
   WF_TRY(forget_trouble(db, {w.seq, {}}, &was_put_off));
   if (was_put_off) WF_TRY(lane_expect(db, w.lane, w.due_at, now));
+  if (!w.exact_lane) {
+    // It is a turn of those without partition, so they take part before it is taken.
+    bool joined;
+    WF_TRY(lanes_join_line(db, w.queue.view(), args.kind, now, &joined));
+    if (joined) WF_TRY(load(db, handle, &w));
+  }
   WF_TRY(take_or_end(db, args, w, now, &taken));
   if (!taken) {
     WF_TRY(load(db, handle, &w));

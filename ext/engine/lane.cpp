@@ -60,12 +60,13 @@ Status lane_served(Db& db, const Workflow& w, Millis now) {
   return w.partitioned ? Status() : run_for(db, Sql::lane_leave_line, w.lane, now);
 }
 
-Status lanes_join_line(Db& db, string_view queue, int64_t kind, Millis now) {
+Status lanes_join_line(Db& db, string_view queue, int64_t kind, Millis now, bool* joined) {
   {
     Query q(db, Sql::lane_mixed);
     q.bind(":queue", queue).bind(":kind", kind);
     bool mixed;
     WF_TRY(q.next(&mixed));
+    if (joined != nullptr) *joined = mixed;
     if (!mixed) return {};
   }
   Query q(db, Sql::lane_join_line);

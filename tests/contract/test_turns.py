@@ -198,3 +198,11 @@ def test_scripted_workflows_take_turns(db):
         db.wf_start("s", id=id, partition=id[0])
     db.wf_run()
     assert db.column("SELECT id FROM done ORDER BY n") == ["a1", "b1", "a2"]
+
+
+def test_a_claim_by_id_is_a_turn_of_those_without_partition_too(db):
+    start(db, "w0", "w1")
+    start(db, "of-p", partition="p")
+    assert db.claim(id="w1")["id"] == "w1"
+    assert claimed(db) == ["of-p"]
+    assert db.wf_check() is None
