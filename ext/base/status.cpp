@@ -57,4 +57,10 @@ bool Status::is(Code code) const {
   return std::strncmp(message_, name, length) == 0 && message_[length] == ':';
 }
 
+std::string_view Status::code() const {
+  if (!is_ours()) return {};
+  const char* end = std::strchr(message_, ':');
+  return {message_, end != nullptr ? static_cast<size_t>(end - message_) : 0};
+}
+
 }  // namespace wf

@@ -49,6 +49,8 @@ class [[nodiscard]] Status {
   bool is_ours() const;
   // Whether this is our error `code`.
   bool is(Code code) const;
+  // The name of the code of one of our errors, else empty.
+  std::string_view code() const;
 
  private:
   int rc_ = SQLITE_OK;

@@ -26,8 +26,10 @@ State state_of(string_view name) {
   return State::failed;  // damaged by hand: terminal, so nothing acts on it
 }
 
+bool looks_like_token(string_view text) { return has_prefix(text, kTokenPrefix); }
+
 Status parse_handle(string_view text, Handle* out) {
-  if (!has_prefix(text, kTokenPrefix)) {
+  if (!looks_like_token(text)) {
     WF_TRY(check_id("id", text));
     *out = {};
     out->id = text;
@@ -147,7 +149,7 @@ Status check_name(string_view what, string_view name) {
 
 Status check_id(string_view what, string_view id) {
   WF_TRY(check_name(what, id));
-  if (has_prefix(id, kTokenPrefix) || id[0] == '[') {
+  if (looks_like_token(id) || id[0] == '[') {
     return Status::error(Code::invalid, "%.*s '%.*s' must not start with 'run_' or '['", WF_SV(what), WF_SV(id));
   }
   return {};

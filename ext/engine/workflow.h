@@ -32,6 +32,8 @@ struct Handle {
   int64_t nonce = 0;  // of a token, never 0
 };
 
+// Whether `text` is meant as a token, be it one or not.
+bool looks_like_token(string_view text);
 // WF_INVALID if `text` starts like a token and is none. Ids have been checked before.
 Status parse_handle(string_view text, Handle* out);
 void add_token(int64_t seq, int64_t nonce, Text& out);

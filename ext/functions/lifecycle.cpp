@@ -9,6 +9,7 @@
 #include "engine/start.h"
 #include "engine/step.h"
 #include "engine/tick.h"
+#include "engine/trouble.h"
 #include "engine/wait_for_work.h"
 #include "functions/call.h"
 
@@ -205,45 +206,50 @@ Status wf_fail(Call& call) {
 
 namespace {
 
-// Whether the error only says that this claim is over.
-bool claim_is_over(const Status& status) {
-  for (const Code code : {Code::not_found, Code::cancelled, Code::state, Code::lease_lost, Code::paused, Code::suspended}) {
-    if (status.is(code)) return true;
+// What the heartbeat of one token came to, as an element of the array: when the lease ends, or why not. What is no fault of the token ends the call.
+Status add_heartbeat(Status status, Millis expires, bool is_inline, Text& out) {
+  if (status.ok()) {
+    out.add('"').add(TimeText(expires, TimeForm::json).view()).add('"');
+  } else if (!status.code().empty()) {
+    out.add("{\"code\":\"").add(status.code()).add("\"}");
+  } else if (!is_inline && may_be_an_items_own(status)) {
+    // A trigger of the application, say: undone by the scope of this heartbeat alone, which there is none of inside a writing statement.
+    out.add("{\"code\":\"SQLITE_ERROR\",\"message\":");
+    json::quote(status.message() != nullptr ? status.message() : sqlite3_errstr(status.rc()), out);
+    out.add('}');
+  } else {
+    return status;
   }
-  return false;
+  return {};
 }
 
-// A JSON array of tokens: a JSON array of their new expiries, null for a claim that is over.
+// A JSON array of tokens: a JSON array of what each came to. None hides another, but what is not meant as a token at all is a mistake in the call.
 Status heartbeat_all(Call& call, json::Checked tokens, Millis duration) {
   const auto wrong = [] { return Status::error(Code::invalid, "wf_heartbeat() needs the token of a claim, or a JSON array of tokens"); };
   if (!tokens) return wrong();
   Text token;
-  for (json::Elements e(tokens); e.next();) {
-    if (!e.value().is(json::Kind::string)) return wrong();
+  const auto read = [&](json::Elements& e) {
     token.clear();
     json::unquote(e.value(), token);
-    if (!token.ok()) return Status::no_memory();
-    Handle handle;
-    WF_TRY(parse_handle(token.view(), &handle));
-    if (!handle.is_token) return wrong();
+    return token.ok() ? Status() : Status::no_memory();
+  };
+  for (json::Elements e(tokens); e.next();) {
+    if (!e.value().is(json::Kind::string)) return wrong();
+    WF_TRY(read(e));
+    if (!looks_like_token(token.view())) return wrong();
   }
   Text out;
   WriteScope scope(call.db);
   WF_TRY(scope.begin(Inline::allowed, "wf_heartbeat"));
   out.add('[');
-  bool first = true;
-  for (json::Elements e(tokens); e.next(); first = false) {
-    token.clear();
-    json::unquote(e.value(), token);
-    if (!token.ok()) return Status::no_memory();
+  for (json::Elements e(tokens); e.next();) {
+    WF_TRY(read(e));
+    if (out.size() != 1) out.add(',');
     Handle handle;
-    WF_TRY(parse_handle(token.view(), &handle));
-    Millis expires;
-    Status status = heartbeat(call.db, handle, duration, call.options.now(), &expires);
-    if (!status.ok() && !claim_is_over(status)) return status;
-    if (!first) out.add(',');
-    if (status.ok()) out.add('"').add(TimeText(expires, TimeForm::json).view()).add('"');
-    else out.add("null");
+    Millis expires = kNoTime;
+    Status status = parse_handle(token.view(), &handle);
+    if (status.ok()) status = heartbeat(call.db, handle, duration, call.options.now(), &expires);
+    WF_TRY(add_heartbeat(static_cast<Status&&>(status), expires, scope.is_inline(), out));
   }
   out.add(']');
   WF_TRY(scope.commit());

@@ -211,7 +211,7 @@ constexpr Function kFunctions[] = {
     {"wf_fail", "handle, error", 2, 3,
      "Reports a failure; returns 'pending' (it will be tried again, or cleaned up) or 'failed'.", kWrites, "yes; by bare id while the backoff runs, so not with delay 0", kFailOptions, wf_fail},
     {"wf_heartbeat", "token [, duration]", 1, 3,
-     "Extends the lease of a claim to at least this long from now (default: its own length) and returns its end; a JSON array of tokens is one call, null in its result is a claim that is over. Without it, what records something renews the lease to its length once less than half is left: wf_step with an output, wf_begin, wf_spawn, wf_set, wf_append, and a wait that is satisfied at once.",
+     "Extends the lease of a claim to at least this long from now (default: its own length) and returns its end; a JSON array of tokens is one call, whose result has for each its end or why not, as {code}. Without it, what records something renews the lease to its length once less than half is left: wf_step with an output, wf_begin, wf_spawn, wf_set, wf_append, and a wait that is satisfied at once.",
      kWrites, "yes", kNowOnly, wf_heartbeat},
     {"wf_continue", "handle [, input]", 1, 3,
      "Ends the present period of a workflow: it begins anew under its own id, with an empty history and a new input (NULL: the old one); returns 'pending'.",

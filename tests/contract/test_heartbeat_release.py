@@ -1,9 +1,10 @@
 """wf_heartbeat keeps a claim, wf_release gives it back."""
 
 import json
+import sqlite3
 
 import pytest
-from support import BASE, json_time, sql_time, wf_error
+from support import BASE, code, json_time, sql_time, wf_error
 
 # wf_heartbeat
 
@@ -69,8 +70,68 @@ def test_an_array_of_tokens_is_one_call_and_answers_in_order(db):
     db.wf_complete(tokens[1])
     db.at(11)
     db.claim(id="w3")
-    assert json.loads(db.wf_heartbeat(tokens, 60)) == [json_time(71), None, json_time(71), None, json_time(71)]
+    assert json.loads(db.wf_heartbeat(tokens, 60)) == [json_time(71), {"code": "WF_STATE"}, json_time(71), {"code": "WF_LEASE_LOST"}, json_time(71)]
     assert [db.workflow("w%d" % number)["due_at"] for number in (0, 2, 3, 4)] == [sql_time(71), sql_time(71), sql_time(41), sql_time(71)]
+
+
+def leases_of_every_kind(db):
+    """Claims by what has become of them since, tokens of which are good in the first and the last place."""
+    tokens = {name: db.running(name, lease=1000, cleanup=name == "to clean up")["token"] for name in (
+        "good", "cancelled", "paused", "waiting", "paused while it waits", "completed", "failed", "released", "recovered", "deleted", "to clean up",
+        "taken", "begun anew", "also good")}
+    db.wf_cancel('["cancelled", "to clean up"]')
+    db.wf_sleep(tokens["waiting"], "nap", 60)
+    db.wf_sleep(tokens["paused while it waits"], "nap", 60)
+    db.wf_pause('["paused", "paused while it waits"]')
+    db.wf_complete(tokens["completed"])
+    db.wf_fail(tokens["failed"], "no", retry=False)
+    db.wf_release(tokens["released"])
+    db.wf_delete("deleted", force=True)
+    db.wf_continue(tokens["begun anew"])
+    db.wf_start("job", id="other")
+    for name, worker in (("recovered", "lost"), ("taken", "slow")):
+        db.execute("UPDATE _wf_workflow SET worker = ? WHERE id = ?", (worker, name))
+    db.wf_recover(worker="lost")
+    db.wf_recover(worker="slow")
+    assert db.claim(id="taken")["token"] != tokens["taken"]
+    return tokens
+
+
+def test_an_array_says_of_each_token_what_a_heartbeat_of_it_alone_raises(db):
+    db.at(0)
+    tokens = leases_of_every_kind(db)
+    tokens["no workflow"], tokens["no token"] = "run_zz_1", "run_nonsense"
+    alone = {name: code(db, "SELECT wf_heartbeat(?)", token) for name, token in tokens.items()}
+    said = dict(zip(tokens, json.loads(db.wf_heartbeat(list(tokens.values()), 2000))))
+    assert said == {name: json_time(2000) if why is None else {"code": why} for name, why in alone.items()}
+    assert alone == {
+        "good": None, "cancelled": "WF_CANCELLED", "paused": "WF_PAUSED", "waiting": "WF_SUSPENDED", "paused while it waits": "WF_PAUSED",
+        "completed": "WF_STATE", "failed": "WF_STATE", "released": "WF_LEASE_LOST", "recovered": "WF_LEASE_LOST", "deleted": "WF_NOT_FOUND",
+        "to clean up": "WF_CANCELLED", "taken": "WF_LEASE_LOST", "begun anew": "WF_LEASE_LOST", "also good": None, "no workflow": "WF_NOT_FOUND",
+        "no token": "WF_INVALID"}
+
+
+def test_a_claim_that_was_paused_lives_again_after_the_resume(db):
+    db.at(0)
+    token = db.running(lease=10)["token"]
+    db.wf_pause("w1")
+    assert json.loads(db.wf_heartbeat([token])) == [{"code": "WF_PAUSED"}]
+    db.at(60)
+    db.wf_resume("w1")
+    assert json.loads(db.wf_heartbeat([token])) == [json_time(70)]
+    assert db.wf_step(token, "a", "1") == "1"
+
+
+def test_a_row_that_cannot_be_written_hides_no_other_lease(db):
+    db.at(0)
+    tokens = [db.running("w%d" % number)["token"] for number in range(3)]
+    db.execute("CREATE TRIGGER no BEFORE UPDATE ON _wf_workflow WHEN NEW.id = 'w1' BEGIN SELECT RAISE(ABORT, 'not this one'); END")
+    assert json.loads(db.wf_heartbeat(tokens, 60)) == [json_time(60), {"code": "SQLITE_ERROR", "message": "not this one"}, json_time(60)]
+    assert [db.workflow("w%d" % number)["due_at"] for number in range(3)] == [sql_time(60), sql_time(30), sql_time(60)]
+    db.execute("CREATE TABLE app(v)")
+    with pytest.raises(sqlite3.IntegrityError, match="not this one"):
+        db.execute("INSERT INTO app VALUES(wf_heartbeat(?, 90))", (json.dumps(tokens),))
+    assert [db.workflow("w%d" % number)["due_at"] for number in range(3)] == [sql_time(60), sql_time(30), sql_time(60)]
 
 
 def test_an_array_of_heartbeats_shortens_none(db):

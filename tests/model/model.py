@@ -671,7 +671,7 @@ class ModelCore:
                 if not arg.is_token(arg.handle(token)):
                     raise arg.invalid("a token is needed")
             now = self.write(given)
-            return Json([self.beat_or_none(token, length, now) for token in tokens])
+            return Json([self.beat_or_why(token, length, now) for token in tokens])
         if not arg.is_token(arg.handle(handle)):
             raise arg.invalid("a token is needed")
         return sql_time(self.beat(handle, length, self.write(given)))
@@ -684,11 +684,11 @@ class ModelCore:
             w.due, w.updated = expiry, now
         return w.due
 
-    def beat_or_none(self, token, length, now):
+    def beat_or_why(self, token, length, now):
         try:
             return json_time(self.beat(token, length, now))
-        except WfError:
-            return None
+        except WfError as error:
+            return {"code": error.code}
 
     # Reading
 
