@@ -9,7 +9,7 @@
 
 namespace wf {
 
-Status spawn(Db& db, const Handle& handle, string_view step, const Start& args, const Now& now, Name* id) {
+Status spawn(Db& db, const Handle& handle, string_view step, const Start& args, const Now& now, Name* id, Started* outcome) {
   WriteScope scope(db);
   WF_TRY(scope.begin(Inline::allowed, "wf_spawn"));
   Millis time;
@@ -26,6 +26,7 @@ Status spawn(Db& db, const Handle& handle, string_view step, const Start& args, 
       json::unquote(json::check(q.text(2)), name);
       if (!name.ok()) return Status::no_memory();
       *id = name.view();
+      *outcome = Started::existing;
       return scope.commit();
     }
     WF_TRY(may_act(db, handle, w, time, Act::write));
@@ -43,7 +44,7 @@ Status spawn(Db& db, const Handle& handle, string_view step, const Start& args, 
   child.id = name.view();
   child.parent = w.seq;
   child.parent_step = step;
-  WF_TRY(start(db, child, {true, time}, id));
+  WF_TRY(start(db, child, {true, time}, id, outcome));
   // Last: a child without its step is found again by its id.
   Text output;
   json::quote(id->view(), output);

@@ -24,7 +24,7 @@ bool is_repetition(const Handle& handle, const Workflow& w, const Continue& args
   return handle.nonce != w.nonce && closed_by(handle, w) && !closed_result(w, kCall).empty();
 }
 
-// What may_act() does not know of. A step that was begun may have had its effect: a new history would forget its key.
+// What may_act() does not know of.
 Status may_continue(Db& db, const Workflow& w, const Continue& args) {
   if (!w.ending.empty()) {
     return Status::error(Code::state, "workflow '%.*s' is ending (%.*s): it cannot begin anew", WF_SV(w.id.view()), WF_SV(w.ending.view()));
@@ -33,35 +33,7 @@ Status may_continue(Db& db, const Workflow& w, const Continue& args) {
     return Status::error(Code::state, "workflow '%.*s' is in period %lld, not %lld", WF_SV(w.id.view()), static_cast<long long>(w.period),
                          static_cast<long long>(args.period));
   }
-  Query q(db, Sql::continue_begun);
-  q.bind(":seq", w.seq);
-  bool begun;
-  WF_TRY(q.next(&begun));
-  if (!begun) return {};
-  return Status::error(Code::state, "step '%.*s' of workflow '%.*s' was begun and is not finished", WF_SV(q.text(0)), WF_SV(w.id.view()));
-}
-
-// The lane of the next period, made if it is new.
-Status next_lane(Db& db, const Workflow& w, const Continue& args, Millis due, Millis now, int64_t* lane) {
-  *lane = w.lane;
-  const Millis expected = w.flags & kManual ? kNoTime : due;
-  if (args.version.empty() && !args.has_priority) return expected == kNoTime ? Status() : lane_expect(db, w.lane, due, now);
-  Name queue, partition, name, version;
-  int64_t priority;
-  {
-    Query q(db, Sql::continue_lane);
-    q.bind(":lane", w.lane);
-    bool row;
-    WF_TRY(q.next(&row));
-    queue = q.text(0);
-    partition = q.text(1);
-    name = q.text(2);
-    version = q.text(3);
-    priority = q.integer(4);
-  }
-  const LaneKey key{queue.view(), partition.view(), name.view(), args.version.empty() ? version.view() : args.version,
-                    args.has_priority ? args.priority : priority, 0};
-  return lane_for(db, key, expected, now, lane);
+  return check_not_begun(db, w);
 }
 
 // The first input is what a repeated wf_start is compared with. What came after it is gone with its period.
@@ -86,6 +58,47 @@ Status write_period(Db& db, const Handle& handle, const Workflow& w, const Conti
 
 }  // namespace
 
+Status check_not_begun(Db& db, const Workflow& w) {
+  Query q(db, Sql::continue_begun);
+  q.bind(":seq", w.seq);
+  bool begun;
+  WF_TRY(q.next(&begun));
+  if (!begun) return {};
+  return Status::error(Code::state, "step '%.*s' of workflow '%.*s' was begun and is not finished", WF_SV(q.text(0)), WF_SV(w.id.view()));
+}
+
+Status drop_history(Db& db, const Workflow& w, Millis now) {
+  WF_TRY(end_children(db, w, now, false));
+  for (const Sql sql : {Sql::continue_orphan, Sql::continue_steps, Sql::continue_failures, Sql::continue_signals, Sql::continue_keys, Sql::control_drop_outcome}) {
+    WF_TRY(run_for(db, sql, w));
+  }
+  return raise_redo_of_all(db, w.seq);
+}
+
+Status next_lane(Db& db, const Workflow& w, string_view version, const int64_t* priority, Millis due, Millis now, int64_t* lane) {
+  *lane = w.lane;
+  if (version.empty() && priority == nullptr) return due == kNoTime ? Status() : lane_expect(db, w.lane, due, now);
+  Name queue, partition, name, old_version;
+  LaneKey key;
+  {
+    Query q(db, Sql::continue_lane);
+    q.bind(":lane", w.lane);
+    bool row;
+    WF_TRY(q.next(&row));
+    queue = q.text(0);
+    partition = q.text(1);
+    name = q.text(2);
+    old_version = q.text(3);
+    key.priority = priority != nullptr ? *priority : q.integer(4);
+    key.kind = q.integer(5);
+  }
+  key.queue = queue.view();
+  key.partition = partition.view();
+  key.name = name.view();
+  key.version = version.empty() ? old_version.view() : version;
+  return lane_for(db, key, due, now, lane);
+}
+
 Status continue_workflow(Db& db, const Handle& handle, const Continue& args, const Now& now) {
   if (!handle.is_token && args.period == 0) {
     return Status::error(Code::invalid, "the option \"period\" is required with an id: the number of the period that is to end (wf_workflows)");
@@ -101,16 +114,12 @@ Status continue_workflow(Db& db, const Handle& handle, const Continue& args, con
   WF_TRY(may_act(db, handle, w, time, Act::give_back));
   WF_TRY(may_continue(db, w, args));
 
-  WF_TRY(end_children(db, w, time, false));
-  for (const Sql sql : {Sql::continue_orphan, Sql::continue_steps, Sql::continue_failures, Sql::continue_signals, Sql::continue_keys, Sql::control_drop_outcome}) {
-    WF_TRY(run_for(db, sql, w));
-  }
+  WF_TRY(drop_history(db, w, time));
   if (!args.keeps_streams) WF_TRY(run_for(db, Sql::continue_streams, w));
-  WF_TRY(raise_redo_of_all(db, w.seq));
   WF_TRY(write_input(db, w, args));
   const Millis due = later(time, args.delay);
   int64_t lane;
-  WF_TRY(next_lane(db, w, args, due, time, &lane));
+  WF_TRY(next_lane(db, w, args.version, args.has_priority ? &args.priority : nullptr, w.flags & kManual ? kNoTime : due, time, &lane));
   WF_TRY(write_period(db, handle, w, args, lane, due, time));
   WF_TRY(lane_moved(db, w, time));
   if (lane != w.lane) WF_TRY(lane_drop(db, w));

@@ -63,16 +63,6 @@ Status drop_steps(Db& db, const Workflow& w, int64_t n, Millis now) {
   return run_from(db, Sql::control_drop_steps, w, n);
 }
 
-Status check_dedup(Db& db, const Workflow& w) {
-  Query q(db, Sql::control_dedup_taken);
-  q.bind(":seq", w.seq);
-  bool taken;
-  WF_TRY(q.next(&taken));
-  if (!taken) return {};
-  return Status::error(Code::conflict, "workflow '%.*s' cannot be retried: its dedup key is held by workflow '%.*s'", WF_SV(w.id.view()),
-                       WF_SV(q.text(0)));
-}
-
 Status retry_one(Db& db, const Workflow& w, string_view from, int64_t max_attempts, Millis now) {
   int64_t n = 0;
   if (!from.empty()) WF_TRY(step_n(db, w, from, &n));
@@ -95,6 +85,16 @@ Status retry_one(Db& db, const Workflow& w, string_view from, int64_t max_attemp
 bool may_retry(const Workflow& w) { return w.state == State::failed || w.state == State::cancelled; }
 
 }  // namespace
+
+Status check_dedup(Db& db, const Workflow& w) {
+  Query q(db, Sql::control_dedup_taken);
+  q.bind(":seq", w.seq);
+  bool taken;
+  WF_TRY(q.next(&taken));
+  if (!taken) return {};
+  return Status::error(Code::conflict, "workflow '%.*s' cannot go on: its dedup key is held by workflow '%.*s'", WF_SV(w.id.view()),
+                       WF_SV(q.text(0)));
+}
 
 Status cancel(Db& db, const Workflow& w, const Value& reason, bool force, Millis now, bool* changed) {
   *changed = !is_terminal(w.state) && (w.ending.empty() || force);

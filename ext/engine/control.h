@@ -24,6 +24,9 @@ struct Retry {
 // key is another's by now.
 Status retry(Db& db, const Workflow& workflow, const Retry& args, Millis now, bool* changed);
 
+// WF_CONFLICT if the dedup key of a workflow that has ended is another's by now.
+Status check_dedup(Db& db, const Workflow& workflow);
+
 struct Fork {
   string_view id;          // of the new workflow; empty: a new UUIDv7
   string_view from;        // steps before it are copied; empty: all that are done

@@ -24,27 +24,39 @@ Status check_same_parent(const Query& q, const Start& args) {
                        WF_SV(q.text(3)), WF_SV(q.text(5)), same_step ? ", from before that step was dropped" : "");
 }
 
-// Whether a workflow of this id exists already; WF_CONFLICT if it is another one.
+Status conflict_of(string_view id, string_view status) {
+  return Status::error(Code::conflict, "workflow '%.*s' exists already, it is %.*s", WF_SV(id), WF_SV(status));
+}
+
+// Whether a workflow of this id exists already; WF_CONFLICT if it is another one, or none may be there.
 Status check_same_id(Db& db, const Start& args, bool* exists) {
   Query q(db, Sql::start_same_id);
   q.bind(":id", args.id);
   WF_TRY(q.next(exists));
   if (!*exists) return {};
-  if (args.parent != 0) WF_TRY(check_same_parent(q, args));
+  const IfExists rule = args.if_exists;
+  if (rule == IfExists::fail || (args.parent != 0 && rule == IfExists::same)) {
+    // A child that was left without its step is found again, whatever is said.
+    Status same = args.parent != 0 ? check_same_parent(q, args) : Status::error(Code::conflict, "");
+    if (!same.ok() && rule == IfExists::fail) return conflict_of(args.id, q.text(6));
+    WF_TRY(static_cast<Status&&>(same));
+  }
   if (q.text(0) != args.name) {
     return Status::error(Code::conflict, "workflow '%.*s' exists with the name '%.*s', not '%.*s'", WF_SV(args.id), WF_SV(q.text(0)), WF_SV(args.name));
   }
+  if (rule != IfExists::same && rule != IfExists::fail) return {};
   bool same;
   WF_TRY(same_value(q.value(1), args.input, &same));
   return same ? Status() : conflict(args.id, "input");
 }
 
-Status find_dedup(Db& db, string_view dedup, bool* exists, Name* id) {
+Status find_dedup(Db& db, const Start& args, string_view dedup, bool* exists, Name* id) {
   Query q(db, Sql::start_same_dedup);
   q.bind(":dedup", dedup);
   WF_TRY(q.next(exists));
   if (*exists) *id = q.text(0);
-  return {};
+  if (!*exists || args.if_exists != IfExists::fail) return {};
+  return Status::error(Code::conflict, "workflow '%.*s' holds the dedup key '%.*s' of queue '%.*s'", WF_SV(id->view()), WF_SV(args.dedup), WF_SV(args.queue));
 }
 
 Status drop_large(Db& db, int64_t seq) {
@@ -142,7 +154,10 @@ Status put_large(Db& db, int64_t seq, Large what, const Value& value) {
   return q.run();
 }
 
-Status start(Db& db, const Start& args, const Now& now, Name* id) {
+Status start(Db& db, const Start& args, const Now& now, Name* id, Started* outcome) {
+  Started none;
+  Started& became = outcome != nullptr ? *outcome : none;
+  became = Started::existing;
   WriteScope scope(db);
   WF_TRY(scope.begin(Inline::allowed, "wf_start"));
   Millis time;
@@ -160,12 +175,13 @@ Status start(Db& db, const Start& args, const Now& now, Name* id) {
   if (!args.dedup.empty()) {
     dedup.add(prepared.start.queue).add('\x1f').add(args.dedup);
     if (!dedup.ok()) return Status::no_memory();
-    WF_TRY(find_dedup(db, dedup.view(), &exists, id));
+    WF_TRY(find_dedup(db, prepared.start, dedup.view(), &exists, id));
   }
   if (exists) return scope.commit();
 
   WF_TRY(new_id(db, args.id, time, id));
   WF_TRY(insert(db, prepared, id->view(), dedup.view(), time));
+  became = Started::created;
   return scope.commit();
 }
 

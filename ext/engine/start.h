@@ -7,6 +7,11 @@ namespace wf {
 
 constexpr int64_t kPriorityMin = -100, kPriorityMax = 100;
 
+// What a start does where the workflow is there: that of the id, else a live one of the dedup key.
+enum class IfExists : char { same, take, fail, replace, restart };
+// What it has done.
+enum class Started : char { created, existing, replaced, restarted };
+
 struct Start {
   string_view name;
   Value input;
@@ -14,6 +19,7 @@ struct Start {
   string_view queue = "default";
   bool has_queue = false;            // it was asked for
   int64_t priority = 0;
+  bool has_priority = false;         // likewise
   Millis delay = 0;                  // before the start; ignored if `at` is given
   Millis at = kNoTime;
   Millis timeout = kNoTime;          // from the first due moment
@@ -30,6 +36,7 @@ struct Start {
   int64_t parent_redo = 0;
   bool detached = false;             // it does not end with its parent
   Millis scheduled_at = kNoTime;     // nominal time, if a schedule starts it
+  IfExists if_exists = IfExists::same;
 };
 
 // A start, as the kind of its workflow wants it (Kind::prepare).
@@ -46,7 +53,9 @@ struct Prepared {
 // Starts it, once: an id that exists with the same name and input is a success that changes nothing, with another name or input
 // WF_CONFLICT; a non-terminal workflow of the same queue and dedup key is taken instead of a new one. `*id` is the workflow's id.
 // A child is found again only by the parent, step and redo number that it was started with; WF_CONFLICT names whose child it is.
-Status start(Db& db, const Start& args, const Now& now, Name* id);
+// IfExists::fail refuses what is there, but for a child that is this very one; IfExists::take asks for the name alone, by a dedup key not even for that;
+// so do IfExists::replace and restart, of which start_again.h does the rest. `*outcome` (may be nullptr): what came of it.
+Status start(Db& db, const Start& args, const Now& now, Name* id, Started* outcome = nullptr);
 
 // The id of a new workflow: the one asked for, or a new UUIDv7. WF_INVALID where every call has to say it.
 Status new_id(Db& db, string_view wanted, Millis now, Name* id);

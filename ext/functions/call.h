@@ -50,6 +50,8 @@ class Options {
 
 // The options of wf_start, of which "delay" and "at" exclude each other.
 Status read_start_options(const Options& options, Start* out);
+// The result of a start: the id, or with the option "report" what came of it.
+Status result_started(Call& call, string_view id, Started outcome);
 
 // A duration or time, as users write it in SQL or in JSON.
 Status read_duration(const char* what, const Value& value, Millis min, Millis* out);

@@ -6,7 +6,7 @@
 #include "engine/complete.h"
 #include "engine/continue.h"
 #include "engine/lease.h"
-#include "engine/start.h"
+#include "engine/start_again.h"
 #include "engine/step.h"
 #include "engine/tick.h"
 #include "engine/trouble.h"
@@ -49,6 +49,7 @@ Status read_start_options(const Options& o, Start* out) {
   out->queue = o.text("queue", out->queue);
   out->has_queue = o.has("queue");
   out->priority = o.integer("priority", 0);
+  out->has_priority = o.has("priority");
   out->delay = o.integer("delay", 0);
   out->at = o.integer("at", kNoTime);
   out->timeout = o.integer("timeout", kNoTime);
@@ -62,7 +63,22 @@ Status read_start_options(const Options& o, Start* out) {
   out->headers = o.text("headers");
   out->manual = o.boolean("manual");
   out->cleanup = o.boolean("cleanup");
+  out->if_exists = static_cast<IfExists>(o.integer("if_exists", 0));
   return {};
+}
+
+Status result_started(Call& call, string_view id, Started outcome) {
+  if (!call.options.boolean("report")) {
+    call.result(id);
+    return {};
+  }
+  constexpr const char* kOutcomes[] = {"created", "existing", "replaced", "restarted"};
+  Text out;
+  out.add("{\"id\":");
+  json::quote(id, out);
+  out.add(",\"created\":").add(outcome == Started::created ? "true" : "false");
+  out.add(",\"outcome\":\"").add(kOutcomes[static_cast<size_t>(outcome)]).add("\"}");
+  return call.result_json(out);
 }
 
 Status wf_start(Call& call) {
@@ -71,9 +87,9 @@ Status wf_start(Call& call) {
   WF_TRY(call.input(1, "input", &args.input));
   WF_TRY(read_start_options(call.options, &args));
   Name id;
-  WF_TRY(start(call.db, args, call.options.now(), &id));
-  call.result(id.view());
-  return {};
+  Started outcome;
+  WF_TRY(start_again(call.db, args, call.options.now(), &id, &outcome));
+  return result_started(call, id.view(), outcome);
 }
 
 Status wf_claim(Call& call) {

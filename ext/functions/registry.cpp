@@ -23,12 +23,20 @@ constexpr Option kNowOption = {"now", OptionType::time, "the clock of this call,
     {"headers", OptionType::object, "anything for the worker beside the input"}, \
     {"manual", OptionType::boolean, "only claimable by its id"}, \
     {"cleanup", OptionType::boolean, "a failure, timeout or cancel lets the worker clean up first (ending in two phases)"}, \
+    {"report", OptionType::boolean, "returns {id, created, outcome} instead of the id"}, \
     kNowOption,
 
-constexpr Option kStartOptions[] = {WF_START_OPTIONS};
+constexpr Option kStartOptions[] = {
+    WF_START_OPTIONS
+    {"if_exists", OptionType::choice,
+     "where the id, or a live one of the dedup key, is there: same (default), return it whatever its input, fail, replace one that was never claimed, restart one that has ended",
+     0, 0, "same return fail replace restart"},
+};
 
 constexpr Option kSpawnOptions[] = {
     WF_START_OPTIONS
+    {"if_exists", OptionType::choice, "where the child's id, or a live one of the dedup key, is there: same (default), return it whosever it is, fail", 0, 0,
+     "same return fail"},
     {"detached", OptionType::boolean, "it goes on when its parent is cancelled or fails"},
 };
 
@@ -133,7 +141,7 @@ constexpr Option kScheduleOptions[] = {
     {"overlap", OptionType::choice, "while the workflow of the last firing goes on: skip the next (default), allow it (default with catch_up all, of which skip would start only the first), or queue it until then",
      0, 0, "skip allow queue"},
     {"paused", OptionType::boolean, "it does not fire; times that come meanwhile are left out"},
-    {"start", OptionType::object, "options of wf_start for its workflows; not id, at, dedup, now"},
+    {"start", OptionType::object, "options of wf_start for its workflows; not id, at, dedup, if_exists, report, now"},
     kNowOption,
 };
 

@@ -12,7 +12,7 @@ namespace {
 class StartOptions {
  public:
   StartOptions() {
-    static constexpr string_view kNot[] = {"id", "at", "dedup", "now"};
+    static constexpr string_view kNot[] = {"id", "at", "dedup", "if_exists", "report", "now"};
     for (const Function& function : functions()) {
       if (string_view(function.name) != "wf_start") continue;
       for (const Option& option : function.options) {

@@ -95,9 +95,9 @@ Status wf_spawn(Call& call) {
   WF_TRY(read_start_options(call.options, &args));
   args.detached = call.options.boolean("detached");
   Name id;
-  WF_TRY(spawn(call.db, handle, step, args, call.options.now(), &id));
-  call.result(id.view());
-  return {};
+  Started outcome;
+  WF_TRY(spawn(call.db, handle, step, args, call.options.now(), &id, &outcome));
+  return result_started(call, id.view(), outcome);
 }
 
 Status wf_join(Call& call) {

@@ -4,7 +4,7 @@
 SELECT name FROM main._wf_step WHERE status = 'begun' AND wf = :seq LIMIT 1
 
 -- name: continue_lane
-SELECT queue, partition, name, version, priority FROM main._wf_lane WHERE lane = :lane
+SELECT queue, partition, name, version, priority, kind FROM main._wf_lane WHERE lane = :lane
 
 -- Children that have ended are nobody's, so that wf_purge takes them.
 -- name: continue_orphan

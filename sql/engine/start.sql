@@ -2,7 +2,7 @@
 
 -- name: start_same_id
 SELECT l.name, {{first_input}},
-       w.parent, w.parent_step, w.parent_redo, (SELECT id FROM main._wf_workflow WHERE seq = w.parent)
+       w.parent, w.parent_step, w.parent_redo, (SELECT id FROM main._wf_workflow WHERE seq = w.parent), w.status
 FROM main._wf_workflow AS w JOIN main._wf_lane AS l ON l.lane = w.lane
 WHERE w.id = :id
 

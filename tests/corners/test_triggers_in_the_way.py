@@ -9,6 +9,10 @@ from support import extension_path
 CALLS = {
     "start": "wf_start('job', 1, '{\"id\":\"new\"}')",
     "start large": "wf_start('job', json_quote(hex(zeroblob(2000))), '{\"id\":\"new\"}')",
+    "replace": "wf_start('job', 2, '{\"id\":\"fresh\",\"if_exists\":\"replace\",\"delay\":60}')",
+    "replace large": "wf_start('job', json_quote(hex(zeroblob(2000))), '{\"id\":\"fresh\",\"if_exists\":\"replace\"}')",
+    "restart": "wf_start('job', 2, '{\"id\":\"failed\",\"if_exists\":\"restart\"}')",
+    "restart large": "wf_start('job', json_quote(hex(zeroblob(2000))), '{\"id\":\"failed\",\"if_exists\":\"restart\"}')",
     "claim": "wf_claim(NULL, 'me', '{\"id\":\"w\"}')",
     "step": "wf_step('w', 'z', 1)",
     "step again": "wf_step('w', 'broken', 1)",
@@ -51,6 +55,7 @@ def prepared():
     db.load_extension(extension_path())
     for call in ("wf_clock('2027-01-15 08:00:00')", "wf_start('job', 1, '{\"id\":\"w\"}')", "wf_step('w', 'before', 1)", "wf_signal('w', 'sent', 1)",
                  "wf_fail('w', 'no', '{\"step\":\"broken\",\"delay\":0}')",
+                 "wf_start('job', 1, '{\"id\":\"fresh\"}')",
                  "wf_start('job', 1, '{\"id\":\"paused\"}')", "wf_pause('paused')", "wf_start('job', 1, '{\"id\":\"failed\"}')",
                  "wf_fail('failed', 'no', '{\"retry\":false}')"):
         db.execute(f"SELECT {call}").fetchall()

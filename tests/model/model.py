@@ -242,18 +242,34 @@ class ModelCore:
         given = options("wf_start", given)
         name, input = arg.name(name), arg.input_value(input)
         given.exclusive("delay", "at")
-        return self.start(name, input, given, self.write(given)).id
+        now = self.write(given)
+        if given["report"] and isinstance(self.hint, str) and self.hint.startswith("{"):
+            self.hint = json.loads(self.hint)["id"]
+        before = len(self.state.workflows)
+        w = self.start(name, input, given, now)
+        outcome = "created" if len(self.state.workflows) > before else "existing"
+        if outcome == "existing" and given["if_exists"] in ("replace", "restart"):
+            outcome = self.start_again(w, name, input, given, now)
+        return Json({"id": w.id, "created": outcome == "created", "outcome": outcome}) if given["report"] else w.id
+
+    @staticmethod
+    def is_same_input(w, input):
+        return arg.same_value(w.input if w.first is None else w.first[0], input)
 
     def start(self, name, input, given, now):
         existing = given["id"] and self.find(given["id"])
         if existing:
-            if existing.name != name or not arg.same_value(existing.input if existing.first is None else existing.first[0], input):
-                raise WfError("WF_CONFLICT", "another name or input")
+            if existing.name != name or given["if_exists"] == "fail":
+                raise WfError("WF_CONFLICT", "another name, or it may not be there")
+            if given["if_exists"] in (None, "same") and not self.is_same_input(existing, input):
+                raise WfError("WF_CONFLICT", "another input")
             return existing
         queue = given["queue"] or "default"
         if given["dedup"]:
             for w in self.state.workflows.values():
                 if not w.over and (w.queue, w.dedup) == (queue, given["dedup"]):
+                    if given["if_exists"] == "fail":
+                        raise WfError("WF_CONFLICT", "its dedup key is held")
                     return w
         if given["id"] is None and self.state.config.get("clock") == "explicit":
             raise arg.invalid("id is required")
@@ -269,6 +285,42 @@ class ModelCore:
             w.deadline = due + w.timeout
         self.state.workflows[seq] = w
         return w
+
+    def start_again(self, w, name, input, given, now):
+        """The option if_exists: it is there, and is to be replaced or restarted."""
+        if w.name != name:
+            raise WfError("WF_CONFLICT", "another name")
+        if given["if_exists"] == "restart":
+            fits = w.over
+        else:
+            fits = w.real == "pending" and w.started is None and w.closed is None and not w.steps and w.ending is None
+        if not fits:
+            if not self.is_same_input(w, input):
+                raise WfError("WF_STATE", w.status)
+            return "existing"
+        if w.over:
+            rivals = [o for o in self.state.workflows.values() if not o.over and o.dedup is not None and (o.queue, o.dedup) == (w.queue, w.dedup)]
+            if rivals:
+                raise WfError("WF_CONFLICT", "its dedup key is held")
+            if any(step.status == "begun" for step in w.steps.values()):
+                raise WfError("WF_STATE", "a step was begun")
+            self.drop_history(w, now)
+            w.output, w.finished, w.ending, w.token = None, None, None, None
+            w.status, outcome = "pending", "restarted"
+        else:
+            outcome = "replaced"
+        w.input, w.first, w.closed, w.key, w.again, w.updated = input, None, None, None, True, now
+        for key in ("version", "priority", "headers", "timeout"):
+            if given[key] is not None:
+                setattr(w, key, given[key])
+        for key, own in (("max_attempts", "own_attempts"), ("max_failures", "own_failures"), ("backoff", "own_backoff")):
+            if given[key] is not None:
+                setattr(w, own, given[key])
+        w.due = given["at"] if given["at"] is not None else now + (given["delay"] or 0)
+        deadline = None if w.timeout is None else w.due + w.timeout
+        w.deadline, w.left = (None, deadline and deadline - now) if w.status == "paused" else (deadline, None)
+        self.stands(w, "start")
+        return outcome
 
     # wf_claim
 
@@ -571,6 +623,21 @@ class ModelCore:
         self.may(handle, w, now, "give back")
         if w.ending or (given["period"] or w.period) != w.period or any(step.status == "begun" for step in w.steps.values()):
             raise WfError("WF_STATE")
+        self.drop_history(w, now)
+        if given["streams"] is False:
+            w.streams = {}
+        if new:
+            w.first, w.input = w.first or (w.input,), input
+        for key in ("version", "priority", "headers", "timeout"):
+            if given[key] is not None:
+                setattr(w, key, given[key])
+        self.back_in_line(handle, w, "wf_continue", now + (given["delay"] or 0), True, now)
+        self.stands(w, "start")
+        w.deadline = None if w.timeout is None else w.due + w.timeout
+        return "pending"
+
+    def drop_history(self, w, now):
+        """What a period leaves nothing of."""
         self.end_children(w, now, False)
         for child in self.state.workflows.values():
             if child.parent == w.seq and child.over:
@@ -580,19 +647,8 @@ class ModelCore:
             signal.over = signal.taken is not None
             signal.taken = signal.taken and 0
         self.state.failures = [failure for failure in self.state.failures if failure[0] != w.seq]
-        if given["streams"] is False:
-            w.streams = {}
-        if new:
-            w.first, w.input = w.first or (w.input,), input
-        for key in ("version", "priority", "headers", "timeout"):
-            if given[key] is not None:
-                setattr(w, key, given[key])
         w.failures, w.lost, w.failed, w.started, w.error, w.slot, w.retrying = 0, 0, 0, None, None, False, False
         w.period, w.redo_all, w.redo = w.period + 1, w.redo_all + 1 + max(w.redo.values(), default=0), {}
-        self.back_in_line(handle, w, "wf_continue", now + (given["delay"] or 0), True, now)
-        self.stands(w, "start")
-        w.deadline = None if w.timeout is None else w.due + w.timeout
-        return "pending"
 
     def wf_fail(self, handle, error, given=None):
         given = options("wf_fail", given)

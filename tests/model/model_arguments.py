@@ -259,9 +259,9 @@ def option_value(value):
 START = {
     "id": identifier, "queue": name, "priority": integer(-100, 100), "delay": duration, "at": time, "timeout": duration,
     "max_attempts": integer(1, 1_000_000), "max_failures": integer(1, 1_000_000), "backoff": backoff, "version": name, "partition": name, "dedup": name,
-    "headers": any_object, "manual": boolean, "cleanup": boolean,
+    "headers": any_object, "manual": boolean, "cleanup": boolean, "report": boolean,
 }
-SCHEDULED = {key: read for key, read in START.items() if key not in ("id", "at", "dedup")}
+SCHEDULED = {key: read for key, read in START.items() if key not in ("id", "at", "dedup", "report")}
 
 
 def start_of_schedule(value):
@@ -275,7 +275,7 @@ LIMIT = integer(0, 2**31 - 1)
 
 # What each function takes besides "now".
 OPTIONS = {
-    "wf_start": START,
+    "wf_start": START | {"if_exists": one_of("same", "return", "fail", "replace", "restart")},
     "wf_claim": {"lease": some_duration, "limit": integer(1, 1000), "names": names, "versions": names, "id": identifier, "key": name,
                  "steps": boolean},
     "wf_step": {"once": boolean},
@@ -291,7 +291,7 @@ OPTIONS = {
     "wf_await": {},
     "wf_emit": {},
     "wf_await_event": {},
-    "wf_spawn": START | {"detached": boolean},
+    "wf_spawn": START | {"detached": boolean, "if_exists": one_of("same", "return", "fail")},
     "wf_join": {"mode": one_of("all", "any"), "timeout": duration, "outputs": boolean},
     "wf_begin": {"in_doubt": one_of("retry", "hold", "fail")},
     "wf_resolve": {},

@@ -89,8 +89,8 @@ NAMES = ["", 5]
 
 start_options = Options(
     4, {"id": ["", 5, "run_1", "[x"], "priority": [101, 1.5, "1"], "delay": [-1, "soon"], "at": ["soon"], "max_attempts": [0],
-        "backoff": [5, {"factor": 0}, {"colour": 1}], "headers": [[]], "manual": [2]},
-    id=IDS * 3, queue=["default", "q"], priority=[5, -5, 0, 3.0], delay=[10, "1s", 0], at=[now_and(20), now_and(-3)], timeout=[25, "2m", 0],
+        "backoff": [5, {"factor": 0}, {"colour": 1}], "headers": [[]], "manual": [2], "if_exists": ["never", 1]},
+    if_exists=["same", "return", "fail"] + ["replace", "restart"] * 5, report=[True, False], id=IDS * 3, queue=["default", "q"], priority=[5, -5, 0, 3.0], delay=[10, "1s", 0], at=[now_and(20), now_and(-3)], timeout=[25, "2m", 0],
     max_attempts=[1, 2, 3, 2.0], max_failures=[2, 4], backoff=[{"initial": 0}, {"initial": 5, "factor": 3}, {"initial": "1m", "max": 90}], version=["v1", "v2"],
     partition=["p1", "p2"], dedup=["d1", "d2"], headers=[{"h": 1}], manual=[True, 0], cleanup=[True], now=NOW)
 claim_options = Options(
@@ -127,7 +127,7 @@ topics = Some(["x", "x", "y", '["x","y"]', '["y"]'], ["", 5, '["x",5]', "[x"])
 timeouts = Some([None, None, None, 10, 0, "30s", 5], ["soon", -1])
 topic = Some(["x", "x", "y"], ["", None])
 signal_options = Options(2, {"key": NAMES}, key=["k1", "k2"], now=NOW)
-spawn_options = Options(3, {"detached": ["no"]}, id=IDS, queue=["q"], detached=[True], delay=[5], timeout=[20], cleanup=[True],
+spawn_options = Options(3, {"detached": ["no"], "if_exists": ["restart"]}, if_exists=["return", "fail", "same"], report=[True], id=IDS, queue=["q"], detached=[True], delay=[5], timeout=[20], cleanup=[True],
                         max_attempts=[1], dedup=["d1"], priority=[3], now=NOW)
 join_ids = Either(Some([None]), Several(Some(KNOWN), 1, 1), Several(Some(KNOWN), 0, 3), Some([None], ['["nobody"]', "w0", "[5]", 5]))
 join_options = Options(3, {"mode": ["some", 1]}, mode=["any", "any", "all"], timeout=[10, 0], outputs=[False, True], now=NOW)

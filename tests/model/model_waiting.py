@@ -173,8 +173,12 @@ class Waiting:
         now = self.write(given)
         w = self.load(handle)
         made = w.steps.get(step)
+
+        def said(id, outcome):
+            return self.json({"id": id, "created": outcome == "created", "outcome": outcome}) if given["report"] else id
+
         if made and made.kind == "spawn":
-            return json.loads(made.output)
+            return said(json.loads(made.output), "existing")
         self.may(handle, w, now)
         self.of_kind(made, "spawn")
         self.end_lost_claim(handle, w, now)
@@ -183,14 +187,16 @@ class Waiting:
         id = given["id"] or "%s/%s%s" % (w.id, escaped, "~%d" % spawned[1] if spawned[1] else "")
         known = set(self.state.workflows)
         there = self.find(arg.identifier(id))
-        if there and (there.parent, there.spawned) != (w.seq, spawned):
+        ours = there and (there.parent, there.spawned) == (w.seq, spawned)
+        if there and not ours and given["if_exists"] != "return":
             raise WfError("WF_CONFLICT", "another's child")
-        child = self.start(name, input, Options(given | {"id": id}), now)
+        rule = "same" if ours and given["if_exists"] == "fail" else given["if_exists"]
+        child = self.start(name, input, Options(given | {"id": id, "if_exists": rule}), now)
         if child.seq not in known:
             child.parent, child.spawned = w.seq, spawned
         self.record(w, step, "spawn", json.dumps(child.id), now)
         self.renew_late(handle, w, now)
-        return child.id
+        return said(child.id, "existing" if child.seq in known else "created")
 
     def wf_join(self, handle, step, ids=None, given=None):
         given = options("wf_join", given)

@@ -128,6 +128,8 @@ std::vector<fault::Scenario> others() {
       {"resume", {"SELECT wf_start('job', 1, '{\"id\":\"w\"}')", "SELECT wf_pause('w')"}, "SELECT wf_resume('w') WHERE wf_status('w') = 'paused'"},
       {"reschedule", {"SELECT wf_start('job', 1, '{\"id\":\"w\",\"delay\":3600}')"}, "SELECT wf_reschedule('w')"},
       {"retry", failed, "SELECT wf_retry('w', '{\"from\":\"b\"}') WHERE wf_status('w') = 'failed'"},
+      {"replace", one, "SELECT wf_start('job', json_quote(hex(zeroblob(2000))), '{\"id\":\"w\",\"if_exists\":\"replace\",\"version\":\"v\"}')"},
+      {"restart", failed, "SELECT wf_start('job', 2, '{\"id\":\"w\",\"if_exists\":\"restart\"}')"},
       {"delete", failed, "SELECT wf_delete('w') WHERE wf_status('w') = 'failed'"},
       {"fork", failed, "SELECT wf_fork('w', '{\"id\":\"x\"}') WHERE wf_status('x') IS NULL"},
       {"purge", failed, "SELECT wf_purge('{\"older_than\":0,\"now\":\"2028-01-01\"}') WHERE wf_status('w') = 'failed'"},
