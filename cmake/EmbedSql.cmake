@@ -17,6 +17,9 @@
 # A statement that inserts one row (INSERT ... VALUES), or changes the one row of a key (it ends in `WHERE seq = :seq` and the like), has to
 # change a row: Query::run() fails where a trigger has kept it from that. Behind the name of one that may find no row stands `or none`.
 #
+# Parameters (`:name`) are numbered once for all statements, and each statement has the list of its own in the order in which SQLite numbers
+# them: so a parameter is found without comparing names.
+#
 # The words in kWords take one byte each in the embedded text; ext/base/sql.cpp puts them back.
 #
 # Only string commands are used, never list commands: `;`, `[` and `]` in SQL would break those.
@@ -69,6 +72,9 @@ set(members "")
 set(texts "")
 set(entries "")
 set(schemas "")
+set(parameters "")           # all names
+set(lists "")                # for each statement the numbers of its own
+set(lists_length 0)
 set(count 0)
 set(version 0)
 
@@ -150,6 +156,22 @@ foreach(file IN LISTS files)
       set(changes 0)
     endif()
 
+    # Its parameters; a colon in a string literal is none. (Names hold nothing that would break a list.)
+    string(REGEX REPLACE "'[^']*'" "''" bare "${text}")
+    string(REGEX MATCHALL ":[a-z_]+" own "${bare}")
+    list(REMOVE_DUPLICATES own)
+    list(LENGTH own own_length)
+    set(own_at ${lists_length})
+    foreach(parameter IN LISTS own)
+      list(FIND parameters "${parameter}" number)
+      if(number EQUAL -1)
+        list(LENGTH parameters number)
+        list(APPEND parameters "${parameter}")
+      endif()
+      string(APPEND lists "${number}, ")
+    endforeach()
+    math(EXPR lists_length "${lists_length} + ${own_length}")
+
     if(name MATCHES "^schema_([0-9]+)$")
       math(EXPR version "${version} + 1")
       if(NOT name STREQUAL "schema_${version}")
@@ -174,10 +196,16 @@ foreach(file IN LISTS files)
     string(APPEND members "  char ${name}_[${size}];\n")
     append_literal(texts "${text}")
     string(APPEND texts ",\n  ")
-    string(APPEND entries "  {offsetof(Texts, ${name}_), ${length}, ${changes}},\n")
+    string(APPEND entries "  {offsetof(Texts, ${name}_), ${length}, ${changes}, ${own_at}, ${own_length}},\n")
     math(EXPR count "${count} + 1")
   endwhile()
 endforeach()
+
+list(LENGTH parameters parameter_count)
+if(parameter_count GREATER 255)
+  message(FATAL_ERROR "${parameter_count} names of parameters: their numbers have one byte")
+endif()
+list(JOIN parameters "\", \"" parameters)
 
 set(words "")
 set(code ${kFirstWord})
@@ -202,6 +230,11 @@ ${names}  count_
 std::string_view packed_sql(Sql statement);
 // Whether it has to change a row: it writes one, or that of a key.
 bool must_change(Sql statement);
+// The names of all parameters, and at which place of the statement's the one of that number stands, from 1 on; 0: it has none of this name.
+constexpr std::string_view kParameters[] = {\"${parameters}\"};
+int parameter_of(Sql statement, unsigned char number);
+// How many it has.
+int parameter_count(Sql statement);
 // The word; empty: the character is itself.
 std::string_view sql_word(char character);
 
@@ -214,6 +247,7 @@ set(source "// Generated from sql/ at build time; edit that.
 #include \"sql_statements.h\"
 
 #include <cstddef>
+#include <cstring>
 
 namespace wf {
 namespace {
@@ -226,8 +260,10 @@ constexpr Texts kTexts = {
 constexpr struct {
   unsigned at;
   unsigned length : 24, must_change : 8;
+  unsigned parameters_at : 24, parameters : 8;
 } kPlaces[] = {
 ${entries}};
+constexpr unsigned char kLists[] = {${lists}};
 
 }  // namespace
 
@@ -237,6 +273,15 @@ std::string_view packed_sql(Sql statement) {
 }
 
 bool must_change(Sql statement) { return kPlaces[static_cast<unsigned>(statement)].must_change != 0; }
+
+int parameter_of(Sql statement, unsigned char number) {
+  const auto& place = kPlaces[static_cast<unsigned>(statement)];
+  const unsigned char* own = kLists + place.parameters_at;
+  const void* found = memchr(own, number, place.parameters);
+  return found == nullptr ? 0 : static_cast<int>(static_cast<const unsigned char*>(found) - own) + 1;
+}
+
+int parameter_count(Sql statement) { return kPlaces[static_cast<unsigned>(statement)].parameters; }
 
 std::string_view sql_word(char character) {
   switch (character) {

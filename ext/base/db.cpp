@@ -277,25 +277,25 @@ Query& Query::bound(int rc) {
   return *this;
 }
 
-Query& Query::bind(const char* name, int64_t number) {
+Query& Query::bind(SqlParameter name, int64_t number) {
   if (statement_ == nullptr) return *this;
   const int at = index(name);
   return at == 0 ? *this : bound(sqlite3_bind_int64(statement_, at, number));
 }
 
-Query& Query::bind(const char* name, string_view text) {
+Query& Query::bind(SqlParameter name, string_view text) {
   if (statement_ == nullptr) return *this;
   const int at = index(name);
   return at == 0 ? *this : bind_at(at, Value::text(text));
 }
 
-Query& Query::bind(const char* name, const Value& value) {
+Query& Query::bind(SqlParameter name, const Value& value) {
   if (statement_ == nullptr) return *this;
   const int at = index(name);
   return at == 0 ? *this : bind_at(at, value);
 }
 
-Query& Query::bind_copy(const char* name, const Value& value) {
+Query& Query::bind_copy(SqlParameter name, const Value& value) {
   if (value.type != Value::Type::text && value.type != Value::Type::blob) return bind(name, value);
   if (statement_ == nullptr) return *this;
   const int at = index(name);
@@ -306,7 +306,7 @@ Query& Query::bind_copy(const char* name, const Value& value) {
                    : sqlite3_bind_blob64(statement_, at, bytes, value.bytes.size(), SQLITE_TRANSIENT));
 }
 
-Query& Query::bind_null(const char* name) { return bind(name, Value{}); }
+Query& Query::bind_null(SqlParameter name) { return bind(name, Value{}); }
 
 Query& Query::bind_at(int at, const Value& value) {
   if (statement_ == nullptr) return *this;
@@ -365,8 +365,9 @@ void Query::reset() {
 }
 
 string_view Query::text(int column) const {
-  const auto* text = reinterpret_cast<const char*>(sqlite3_column_text(statement_, column));
-  return {text != nullptr ? text : "", static_cast<size_t>(sqlite3_column_bytes(statement_, column))};
+  sqlite3_value* value = raw(column);
+  const auto* text = reinterpret_cast<const char*>(sqlite3_value_text(value));
+  return {text != nullptr ? text : "", static_cast<size_t>(sqlite3_value_bytes(value))};
 }
 
 Value Query::value(int column) const { return Value::from(sqlite3_column_value(statement_, column)); }

@@ -195,21 +195,21 @@ class Query {
   ~Query() { Db::give_back(statement_, slot_); }
 
   // Whether it has this parameter.
-  bool has(const char* name) const { return statement_ != nullptr && index(name) != 0; }
+  bool has(SqlParameter name) const { return statement_ != nullptr && index(name) != 0; }
   // Whether the statement exists; tells a missing table from a failing statement.
   bool prepared() const { return statement_ != nullptr; }
 
   // Parameters by name, with the colon; one that the statement does not have is ignored. Views must outlive the Query.
-  Query& bind(const char* name, int64_t number);
-  Query& bind(const char* name, string_view text);
-  Query& bind(const char* name, const Value& value);
-  Query& bind_null(const char* name);
+  Query& bind(SqlParameter name, int64_t number);
+  Query& bind(SqlParameter name, string_view text);
+  Query& bind(SqlParameter name, const Value& value);
+  Query& bind_null(SqlParameter name);
   // Keeps a copy, where the value does not outlive the Query.
-  Query& bind_copy(const char* name, const Value& value);
+  Query& bind_copy(SqlParameter name, const Value& value);
   // NULL where the optional is empty.
-  Query& bind_name(const char* name, string_view text) { return text.empty() ? bind_null(name) : bind(name, text); }
+  Query& bind_name(SqlParameter name, string_view text) { return text.empty() ? bind_null(name) : bind(name, text); }
   // NULL where there is no time.
-  Query& bind_time(const char* name, Millis time) { return time == kNoTime ? bind_null(name) : bind(name, time); }
+  Query& bind_time(SqlParameter name, Millis time) { return time == kNoTime ? bind_null(name) : bind(name, time); }
   Query& bind_at(int index, const Value& value);
 
   // Steps to the next row.
@@ -223,11 +223,15 @@ class Query {
 
   int64_t integer(int column) const { return sqlite3_column_int64(statement_, column); }
   bool is_null(int column) const { return sqlite3_column_type(statement_, column) == SQLITE_NULL; }
-  int64_t integer_or(int column, int64_t otherwise) const { return is_null(column) ? otherwise : integer(column); }
+  // (One look at the column: each sqlite3_column_ function takes and gives back the mutex, which is ours anyway.)
+  int64_t integer_or(int column, int64_t otherwise) const {
+    sqlite3_value* value = raw(column);
+    return sqlite3_value_type(value) == SQLITE_NULL ? otherwise : sqlite3_value_int64(value);
+  }
   // What is stored as a time, a duration or a count, whatever a hand edit has made of it: within the bounds in which nothing overflows. NULL is
   // kNoTime, and no count.
-  Millis time(int column) const { return is_null(column) ? kNoTime : within(integer(column), kTimeMin, kTimeMax); }
-  Millis duration(int column) const { return is_null(column) ? kNoTime : within(integer(column), 0, kDurationMax); }
+  Millis time(int column) const { return within_or_none(column, kTimeMin, kTimeMax); }
+  Millis duration(int column) const { return within_or_none(column, 0, kDurationMax); }
   int64_t count(int column) const { return within(integer(column), 0, kMostCount); }
   string_view text(int column) const;   // valid until the next step or reset; "" for NULL
   Value value(int column) const;        // likewise
@@ -237,7 +241,11 @@ class Query {
 
  private:
   Query& bound(int rc);
-  int index(const char* name) const { return sqlite3_bind_parameter_index(statement_, name); }
+  Millis within_or_none(int column, Millis least, Millis most) const {
+    sqlite3_value* value = raw(column);
+    return sqlite3_value_type(value) == SQLITE_NULL ? kNoTime : within(sqlite3_value_int64(value), least, most);
+  }
+  int index(SqlParameter name) const { return name.in(sql_, statement_); }
 
   Status not_written() const;
 

@@ -25,4 +25,28 @@ class SqlText {
   Text text_;
 };
 
+// The name of a parameter, with the colon. A literal is looked up when this is compiled, which fails where no statement has it.
+class SqlParameter {
+ public:
+  // NOLINTNEXTLINE(google-explicit-constructor): stands for the literal
+  consteval SqlParameter(const char* name) : name_(name), number_(number_of(name)) {}
+  static SqlParameter by_name(const char* name) { return {name, -1}; }
+
+  // Its place in the statement, `sql` if that is a named one; 0: it has none of this name.
+  int in(Sql sql, sqlite3_stmt* statement) const {
+    return sql == Sql::count_ || number_ < 0 ? sqlite3_bind_parameter_index(statement, name_) : parameter_of(sql, static_cast<unsigned char>(number_));
+  }
+
+ private:
+  constexpr SqlParameter(const char* name, int number) : name_(name), number_(number) {}
+  static consteval int number_of(string_view name) {
+    int number = 0;
+    while (kParameters[number] != name) ++number;  // past the end: no statement has this parameter
+    return number;
+  }
+
+  const char* name_;
+  int number_;
+};
+
 }  // namespace wf

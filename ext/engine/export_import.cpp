@@ -206,7 +206,7 @@ Status bind_row(Query& q, const Part& part, json::Checked row, string_view where
     WF_TRY(read_cell(c.type(), m.value(), place.view(), buffer, &value));
     char parameter[24];
     sqlite3_snprintf(sizeof parameter, parameter, ":%.*s", WF_SV(c.name()));
-    q.bind_copy(parameter, value);
+    q.bind_copy(SqlParameter::by_name(parameter), value);
   }
   for (Columns c(part); c.next(); given >>= 1) {
     if (c.required() && (given & 1) == 0) return Status::error(Code::invalid, "%.*s.%.*s is missing", WF_SV(where), WF_SV(c.name()));

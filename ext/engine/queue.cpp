@@ -55,7 +55,7 @@ Status read_queue(Db& db, string_view queue, QueueSettings* out) {
 }
 
 Status write_queue(Db& db, string_view queue, const QueueSettings& s) {
-  const auto limit = [](Query& q, const char* name, int64_t value, int64_t none) { value == none ? q.bind_null(name) : q.bind(name, value); };
+  const auto limit = [](Query& q, SqlParameter name, int64_t value, int64_t none) { value == none ? q.bind_null(name) : q.bind(name, value); };
   if (!s.says_anything()) {
     Query q(db, Sql::queue_forget);
     q.bind(":queue", queue);

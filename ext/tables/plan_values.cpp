@@ -116,7 +116,7 @@ class Binder {
   }
 
  private:
-  void next(const Value& value) { query_.bind_copy(ParameterName(++parameter_).c_str(), value); }
+  void next(const Value& value) { query_.bind_copy(SqlParameter::by_name(ParameterName(++parameter_).c_str()), value); }
 
   Status bind_in(sqlite3_value* list) {
     const int few = few_parameters(list);
@@ -134,7 +134,7 @@ class Binder {
         values = InValues(list);
         item = values.next();
       }
-      query_.bind_copy(ParameterName(parameter_, k).c_str(), Value::from(item));
+      query_.bind_copy(SqlParameter::by_name(ParameterName(parameter_, k).c_str()), Value::from(item));
     }
     return {};
   }
