@@ -58,8 +58,8 @@ Status claim_one(Db& db, const Claim& args, Millis now, Text& out, int64_t* coun
   if (!over && !w.lease_is_live(now) && (w.due_at == kNoTime || w.due_at > now)) return {};
   if (over || w.state != State::waiting) WF_TRY(may_act(db, handle, w, now, Act::write));
   // Who names it wants it now, and hears why it fails.
-  bool was_put_off, taken;
-  WF_TRY(forget_trouble(db, {w.seq, {}}, &was_put_off));
+  bool was_put_off = false, taken;
+  if (args.troubled) WF_TRY(forget_trouble(db, {w.seq, {}}, &was_put_off));
   if (was_put_off) WF_TRY(lane_expect(db, w.lane, w.due_at, now));
   if (!w.exact_lane) {
     // It is a turn of those without partition, so they take part before it is taken.
@@ -77,7 +77,7 @@ Status claim_one(Db& db, const Claim& args, Millis now, Text& out, int64_t* coun
   return show_claim(db, args, w.seq, out);
 }
 
-Status claim_next(Db& db, const Claim& args, bool careful, Millis now, StaleLanes* stale, Text& out, bool* found) {
+Status claim_next(Db& db, Claim& args, bool careful, Millis now, StaleLanes* stale, Text& out, bool* found) {
   for (;;) {
     Candidate best;
     WF_TRY(look_for_work(db, args, now, &best, stale));
@@ -96,17 +96,20 @@ Status claim_next(Db& db, const Claim& args, bool careful, Millis now, StaleLane
     bool done = true;
     WF_TRY(careful ? attempt(db, "wf_claim", {best.seq, {}}, now, take_best, &done) : take_best());
     if (done && *found) return show_claim(db, args, best.seq, out);
+    args.troubled = args.troubled || !done;
   }
 }
 
 // As claim(), but of at most `limit`. `careful`: what cannot be taken is put off, which costs each a savepoint; else it ends the call.
-Status claim_up_to(Db& db, const Claim& args, int64_t limit, bool careful, const Now& now, Text& out, int64_t* count) {
+Status claim_up_to(Db& db, const Claim& asked, int64_t limit, bool careful, const Now& now, Text& out, int64_t* count) {
+  Claim args = asked;
+  args.time_was_said = now.given;
   *count = 0;
   WriteScope scope(db);
   WF_TRY(scope.begin(Inline::refused, "wf_claim"));
   Millis time;
   WF_TRY(call_time(db, now, &time));
-  WF_TRY(do_what_is_due(db, time));
+  WF_TRY(do_what_is_due(db, time, &args.troubled));
 
   if (!args.key.empty() || !args.id.empty()) {
     bool found = false;

@@ -99,8 +99,8 @@ class QueueLook {
   }
 
   Status look_into_lane(int64_t lane, Candidate* best) {
-    Query heads(db_, args_.that_fit ? Sql::lane_heads_that_fit : Sql::lane_heads);
-    heads.bind(":lane", lane).bind(":now", now_).bind(":longest", longest_);
+    Query heads(db_, args_.that_fit || args_.troubled ? Sql::lane_heads_passing_over : Sql::lane_heads);
+    heads.bind(":lane", lane).bind(":now", now_).bind(":longest", args_.that_fit ? longest_ : INT64_MAX);
     bool none;
     WF_TRY(consider(heads, lane, best, &none));
     if (none && !args_.that_fit) stale_.add(lane);  // there may be one that does not fit
@@ -252,7 +252,7 @@ Status look_for_work(Db& db, const Claim& args, Millis now, Candidate* best, Sta
 
 Status is_claimable(Db& db, const Claim& asked, Millis now, bool* out) {
   Claim args = asked;
-  args.that_fit = true;
+  args.that_fit = args.troubled = true;
   Candidate best;
   StaleLanes stale(false);
   WF_TRY(look_for_work(db, args, now, &best, &stale));
@@ -260,9 +260,10 @@ Status is_claimable(Db& db, const Claim& asked, Millis now, bool* out) {
   return {};
 }
 
-Status next_of_kind(Db& db, int64_t kind, json::Checked queues, Millis now, int64_t* seq) {
+Status next_of_kind(Db& db, int64_t kind, json::Checked queues, bool troubled, Millis now, int64_t* seq) {
   Claim args;
   args.queues = queues;
+  args.troubled = troubled;
   args.kind = kind;
   for (StaleLanes stale;;) {
     Candidate best;

@@ -29,7 +29,9 @@ struct Claim {
   string_view key;                   // the same claim again, as long as it is current
   bool steps = false;                // with the recorded outputs
   int64_t kind = 0;                  // of lanes: 0 for workers, else Kind::number
+  bool time_was_said = false;
   bool that_fit = false;             // passes over inputs that are too long for this connection
+  bool troubled = false;             // there are some that are put off: passes over them
 };
 
 struct Candidate {
@@ -63,7 +65,7 @@ class StaleLanes {
     if (count_ < std::size(lanes_)) lanes_[count_++] = lane;
   }
   Status settle(Db& db, Millis now) {
-    for (size_t i = 0; i < count_; ++i) WF_TRY(lane_settle(db, lanes_[i], now));
+    for (size_t i = 0; i < count_; ++i) WF_TRY(lane_correct(db, lanes_[i], now));
     count_ = 0;
     return {};
   }
@@ -86,6 +88,6 @@ Status look_for_work(Db& db, const Claim& args, Millis now, Candidate* best, Sta
 Status is_claimable(Db& db, const Claim& args, Millis now, bool* out);
 
 // The workflow of another kind that comes first among those that are due in these queues (a JSON array), 0 if there is none.
-Status next_of_kind(Db& db, int64_t kind, json::Checked queues, Millis now, int64_t* seq);
+Status next_of_kind(Db& db, int64_t kind, json::Checked queues, bool troubled, Millis now, int64_t* seq);
 
 }  // namespace wf

@@ -11,9 +11,9 @@ namespace wf {
 namespace {
 
 // The second half of a new token: random, or where machines repeat each other's calls a function of what they share.
-Status new_nonce(Db& db, const Workflow& w, int64_t* nonce) {
+Status new_nonce(Db& db, const Workflow& w, bool time_was_said, int64_t* nonce) {
   bool is_explicit;
-  WF_TRY(clock_is_explicit(db, &is_explicit));
+  WF_TRY(clock_is_explicit(db, time_was_said, &is_explicit));
   uint64_t bits;
   if (is_explicit) {
     SettingValue epoch;
@@ -38,7 +38,7 @@ Status take(Db& db, const Claim& args, const Workflow& w, const InARow& row, boo
   Millis lease;
   WF_TRY(lease_of(db, args, settings, &lease));
   int64_t nonce = 0;
-  WF_TRY(new_nonce(db, w, &nonce));
+  WF_TRY(new_nonce(db, w, args.time_was_said, &nonce));
   const bool again = w.again != 0 || w.is_claimed();
   if (!args.key.empty()) {
     Query q(db, Sql::claim_free_key);

@@ -150,7 +150,7 @@ Status fork(Db& db, string_view id, const Fork& args, const Now& now, Name* out)
   WF_TRY(scope.begin(Inline::refused, "wf_fork"));
   Millis time;
   WF_TRY(call_time(db, now, &time));
-  WF_TRY(new_id(db, args.id, time, out));
+  WF_TRY(new_id(db, args.id, now.given, time, out));
   Handle handle;
   handle.id = id;
   Workflow w;

@@ -46,6 +46,8 @@ Status lane_expect(Db& db, int64_t lane, Millis due, Millis now) {
 
 Status lane_settle(Db& db, int64_t lane, Millis now) { return run_for(db, Sql::lane_settle, lane, now); }
 
+Status lane_correct(Db& db, int64_t lane, Millis now) { return run_for(db, Sql::lane_correct, lane, now); }
+
 Status lane_moved(Db& db, const Workflow& w, Millis now) {
   if (!w.exact_lane) return {};
   if (!w.limited) return lane_settle(db, w.lane, now);

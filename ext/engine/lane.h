@@ -39,6 +39,9 @@ Status lane_moved(Db& db, const Workflow& workflow, Millis now);
 // To be called after the workflow was claimed: its partition has had its turn.
 Status lane_served(Db& db, const Workflow& workflow, Millis now);
 Status lane_settle(Db& db, int64_t lane, Millis now);
+// For a lane in which a claim has found nothing that it could have, although the lane said so. Of what is put off (trouble.h) no other call knows:
+// lanes say when it would be due, and the claim that meets nothing else in one has it say when it is tried again.
+Status lane_correct(Db& db, int64_t lane, Millis now);
 // Loose lanes of the queue take part in the turns, if there are any to be taken; `*joined` (may be nullptr): there are.
 Status lanes_join_line(Db& db, string_view queue, int64_t kind, Millis now, bool* joined = nullptr);
 // Deletes the lane of a workflow that is gone, if it was its last.

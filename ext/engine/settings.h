@@ -21,6 +21,11 @@ Status call_time(Db& db, const Now& now, Millis* out);
 // Whether wf_config('clock') is 'explicit': nothing may be read from the clock or drawn at random, so that every machine
 // that repeats the call does the same.
 Status clock_is_explicit(Db& db, bool* out);
+// The same, for a call that has its time from call_time(): if that was not said, the mode is known.
+inline Status clock_is_explicit(Db& db, bool time_was_said, bool* out) {
+  *out = false;
+  return time_was_said ? clock_is_explicit(db, out) : Status();
+}
 
 // Wait before the next try: min(max, initial * factor^(n-1)) after failure n, minus a part of up to `jitter` of it.
 struct Backoff {

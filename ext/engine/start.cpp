@@ -102,11 +102,11 @@ Status insert(Db& db, const Prepared& prepared, string_view id, string_view dedu
 
 }  // namespace
 
-Status new_id(Db& db, string_view wanted, Millis now, Name* id) {
+Status new_id(Db& db, string_view wanted, bool time_was_said, Millis now, Name* id) {
   *id = wanted;
   if (!wanted.empty()) return {};
   bool is_explicit;
-  WF_TRY(clock_is_explicit(db, &is_explicit));
+  WF_TRY(clock_is_explicit(db, time_was_said, &is_explicit));
   if (is_explicit) return Status::error(Code::invalid, "the option \"id\" is required: wf_config('clock') is 'explicit' in this file");
   unsigned char random[10];
   Db::randomness(random, sizeof random);
@@ -179,7 +179,7 @@ Status start(Db& db, const Start& args, const Now& now, Name* id, Started* outco
   }
   if (exists) return scope.commit();
 
-  WF_TRY(new_id(db, args.id, time, id));
+  WF_TRY(new_id(db, args.id, now.given, time, id));
   WF_TRY(insert(db, prepared, id->view(), dedup.view(), time));
   became = Started::created;
   return scope.commit();

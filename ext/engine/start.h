@@ -58,7 +58,7 @@ struct Prepared {
 Status start(Db& db, const Start& args, const Now& now, Name* id, Started* outcome = nullptr);
 
 // The id of a new workflow: the one asked for, or a new UUIDv7. WF_INVALID where every call has to say it.
-Status new_id(Db& db, string_view wanted, Millis now, Name* id);
+Status new_id(Db& db, string_view wanted, bool time_was_said, Millis now, Name* id);
 // The number that the next workflow gets.
 Status next_seq(Db& db, int64_t* seq);
 

@@ -80,11 +80,11 @@ Status one_round(Db& db, Millis now, int64_t most, int64_t* count, bool* more) {
 
 }  // namespace
 
-Status do_what_is_due(Db& db, Millis now) {
+Status do_what_is_due(Db& db, Millis now, bool* troubled) {
   int64_t count;
   bool more;
-  WF_TRY(sweep_troubles(db, now));
-  return one_round(db, now, kNoLimit, &count, &more);
+  WF_TRY(one_round(db, now, kNoLimit, &count, &more));
+  return sweep_troubles(db, now, troubled);
 }
 
 Status tick(Db& db, int64_t limit, const Now& now, int64_t* count) {
@@ -92,7 +92,6 @@ Status tick(Db& db, int64_t limit, const Now& now, int64_t* count) {
   WF_TRY(scope.begin(Inline::refused, "wf_tick"));
   Millis time;
   WF_TRY(call_time(db, now, &time));
-  WF_TRY(sweep_troubles(db, time));
   *count = 0;
   bool more = true;
   for (int64_t round = 0; more && *count < limit && round < kMostRounds; ++round) {
@@ -109,6 +108,8 @@ Status tick(Db& db, int64_t limit, const Now& now, int64_t* count) {
     WF_TRY(clear_away(db, &rows, &cleared));
     *count += cleared;
   }
+  bool troubled;
+  WF_TRY(sweep_troubles(db, time, &troubled));
   return scope.commit();
 }
 

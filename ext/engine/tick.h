@@ -8,8 +8,9 @@ namespace wf {
 
 constexpr int64_t kNoLimit = INT64_MAX;
 
-// Fires timeouts and schedules, up to a bound a call; each in its own savepoint, a failing one noted and put off (trouble.h).
-Status do_what_is_due(Db& db, Millis now);
+// Fires timeouts and schedules, up to a bound a call; each in its own savepoint, a failing one noted and put off (trouble.h). `*troubled`: something is
+// put off.
+Status do_what_is_due(Db& db, Millis now, bool* troubled);
 // wf_tick: that, and ends the workflows that have lost too many leases. Repeats until nothing is left, or `limit` is met.
 Status tick(Db& db, int64_t limit, const Now& now, int64_t* count);
 // Whether do_what_is_due() would find something.

@@ -43,13 +43,12 @@ Status forget_trouble(Db& db, const Item& item, bool* had) {
   return {};
 }
 
-Status sweep_troubles(Db& db, Millis now) {
+Status sweep_troubles(Db& db, Millis now, bool* any) {
   {
-    Query any(db, Sql::trouble_due);  // a DELETE, also one of nothing, costs ten times as much
-    any.bind(":now", now);
-    bool row;
-    WF_TRY(any.next(&row));
-    if (!row) return {};
+    Query first(db, Sql::trouble_first);  // a DELETE, also one of nothing, costs ten times as much
+    first.bind(":now", now);
+    WF_TRY(first.next(any));
+    if (!*any || first.integer(0) == 0) return {};
   }
   Query q(db, Sql::trouble_sweep);
   q.bind(":now", now);

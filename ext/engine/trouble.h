@@ -26,8 +26,9 @@ Status put_off(Db& db, const Item& item, Status failed, Millis now, Millis longe
 // The item was done, or was changed by someone: nothing is held against it any more. `*had`: there was something. A lane that has looked past a workflow has to
 // expect it again: lane_expect().
 Status forget_trouble(Db& db, const Item& item, bool* had);
-// Forgets what is not due any more: others have done it meanwhile.
-Status sweep_troubles(Db& db, Millis now);
+// Forgets what is not due any more: others have done it meanwhile. `*any`: there is something left that is put off, or was. Where there is not, nobody
+// has to look past anything.
+Status sweep_troubles(Db& db, Millis now, bool* any);
 
 template <typename Act>
 Status in_savepoint(Db& db, const char* function, Act& act) {

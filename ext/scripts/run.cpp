@@ -30,11 +30,12 @@ Status choose(Db& db, const Run& args, const Now& given, Millis* time, int64_t* 
   WF_TRY(scope.begin(Inline::refused, "wf_run"));
   WF_TRY(call_time(db, given, time));
   const Millis now = *time;
-  WF_TRY(do_what_is_due(db, now));
+  bool troubled;
+  WF_TRY(do_what_is_due(db, now, &troubled));
   if (args.id.empty()) {
     Text all;
     if (!args.queues) WF_TRY(all_queues(db, all));
-    WF_TRY(next_of_kind(db, kScripts.number, args.queues ? args.queues : json::check(all.view()), now, seq));
+    WF_TRY(next_of_kind(db, kScripts.number, args.queues ? args.queues : json::check(all.view()), troubled, now, seq));
     return scope.commit();
   }
   Handle handle;

@@ -41,27 +41,16 @@ CASE w.place WHEN 0 THEN 1 WHEN 4 THEN 2 WHEN 5 THEN 2 ELSE 0 END
 (SELECT min(coalesce(o.turn, o.next_due * 4096)) FROM main._wf_lane AS o
  WHERE o.queue = l.queue AND o.kind = l.kind AND o.partition = l.partition AND o.priority = l.priority AND (o.turn IS NOT NULL OR o.next_due <= :now))
 
--- When the first of the workflows of a lane is due, a row of _wf_lane; NULL: there is none to claim.
+-- When the first of the workflows of a lane is due, a row of _wf_lane; NULL: there is none to claim. What is put off counts like any other:
+-- the claim that meets nothing else puts the lane right (lane_correct).
 -- name: fragment_earliest
 (
   SELECT min(due) FROM (
-    SELECT min(due_at) AS due FROM main._wf_workflow AS w
-    WHERE lane = _wf_lane.lane AND place = 0 AND NOT EXISTS (SELECT 1 FROM main._wf_trouble AS x WHERE x.wf = w.seq)
-    UNION ALL
-    SELECT min(due_at) FROM main._wf_workflow AS w
-    WHERE lane = _wf_lane.lane AND place = 1 AND NOT EXISTS (SELECT 1 FROM main._wf_trouble AS x WHERE x.wf = w.seq)
-    UNION ALL
-    SELECT min(due_at) FROM main._wf_workflow AS w
-    WHERE lane = _wf_lane.lane AND place = 3 AND NOT EXISTS (SELECT 1 FROM main._wf_trouble AS x WHERE x.wf = w.seq)
-    UNION ALL
-    SELECT min(due_at) FROM main._wf_workflow AS w
-    WHERE lane = _wf_lane.lane AND place = 4 AND NOT EXISTS (SELECT 1 FROM main._wf_trouble AS x WHERE x.wf = w.seq)
-    UNION ALL
-    SELECT min(due_at) FROM main._wf_workflow AS w
-    WHERE lane = _wf_lane.lane AND place = 5 AND NOT EXISTS (SELECT 1 FROM main._wf_trouble AS x WHERE x.wf = w.seq)
-    UNION ALL
-    SELECT min(max(w.due_at, x.next_at)) FROM main._wf_trouble AS x CROSS JOIN main._wf_workflow AS w ON w.seq = x.wf
-    WHERE w.lane = _wf_lane.lane AND w.place IN (0, 1, 3, 4, 5)))
+    SELECT min(due_at) AS due FROM main._wf_workflow WHERE lane = _wf_lane.lane AND place = 0
+    UNION ALL SELECT min(due_at) FROM main._wf_workflow WHERE lane = _wf_lane.lane AND place = 1
+    UNION ALL SELECT min(due_at) FROM main._wf_workflow WHERE lane = _wf_lane.lane AND place = 3
+    UNION ALL SELECT min(due_at) FROM main._wf_workflow WHERE lane = _wf_lane.lane AND place = 4
+    UNION ALL SELECT min(due_at) FROM main._wf_workflow WHERE lane = _wf_lane.lane AND place = 5))
 
 -- The turn behind all of a row of _wf_lane's queue and priority. A thousandth of a second has 4,096 turns.
 -- name: fragment_last_turn
@@ -75,12 +64,14 @@ max(1 + :now * 4096,
 -- name: fragment_new_turn
 CASE WHEN next_due <= :now THEN next_due * 4096 ELSE {{last_turn}} END
 
+-- Columns line, next_due and turn of a row of _wf_lane in which the first is due at `due`.
+-- name: fragment_stand
+CASE WHEN line = 0 THEN 0 WHEN due <= :now THEN 1 ELSE 2 END, CASE WHEN line = 0 OR due > :now THEN due END,
+CASE WHEN line <> 0 AND due <= :now THEN coalesce(turn, {{new_turn}}) END
+
 -- A row of _wf_lane as its workflows are; for SET.
 -- name: fragment_settled
-(line, next_due, turn) = (
-  SELECT CASE WHEN line = 0 THEN 0 WHEN due <= :now THEN 1 ELSE 2 END, CASE WHEN line = 0 OR due > :now THEN due END,
-         CASE WHEN line <> 0 AND due <= :now THEN coalesce(turn, {{new_turn}}) END
-  FROM (SELECT {{earliest}} AS due))
+(line, next_due, turn) = (SELECT {{stand}} FROM (SELECT {{earliest}} AS due))
 
 -- Whether there are partitions in line, or that will be, beside a row of _wf_lane without partition.
 -- name: fragment_mixed

@@ -52,18 +52,18 @@ WHERE queue = :queue AND kind = :kind AND partition = :partition AND priority = 
 -- The first due rows of a lane, with their rank: what was begun (woken, or lost once), what is new, what stands behind (lost again, or released);
 -- and whether there is no other of the same rank.
 -- name: lane_heads
-SELECT * FROM (SELECT due_at, seq, 0, 0 FROM main._wf_workflow AS w WHERE lane = :lane AND place = 3 AND due_at <= :now AND NOT {{put_off}} ORDER BY due_at, seq LIMIT 1)
+SELECT * FROM (SELECT due_at, seq, 0, 0 FROM main._wf_workflow WHERE lane = :lane AND place = 3 AND due_at <= :now ORDER BY due_at, seq LIMIT 1)
 UNION ALL
-SELECT * FROM (SELECT due_at, seq, 0, 1 FROM main._wf_workflow AS w WHERE lane = :lane AND place = 1 AND due_at <= :now AND NOT {{put_off}} ORDER BY due_at, seq LIMIT 1)
+SELECT * FROM (SELECT due_at, seq, 0, 1 FROM main._wf_workflow WHERE lane = :lane AND place = 1 AND due_at <= :now ORDER BY due_at, seq LIMIT 1)
 UNION ALL
-SELECT * FROM (SELECT due_at, seq, 1, 1 FROM main._wf_workflow AS w WHERE lane = :lane AND place = 0 AND due_at <= :now AND NOT {{put_off}} ORDER BY due_at, seq LIMIT 1)
+SELECT * FROM (SELECT due_at, seq, 1, 1 FROM main._wf_workflow WHERE lane = :lane AND place = 0 AND due_at <= :now ORDER BY due_at, seq LIMIT 1)
 UNION ALL
-SELECT * FROM (SELECT due_at, seq, 2, 0 FROM main._wf_workflow AS w WHERE lane = :lane AND place = 4 AND due_at <= :now AND NOT {{put_off}} ORDER BY due_at, seq LIMIT 1)
+SELECT * FROM (SELECT due_at, seq, 2, 0 FROM main._wf_workflow WHERE lane = :lane AND place = 4 AND due_at <= :now ORDER BY due_at, seq LIMIT 1)
 UNION ALL
-SELECT * FROM (SELECT due_at, seq, 2, 1 FROM main._wf_workflow AS w WHERE lane = :lane AND place = 5 AND due_at <= :now AND NOT {{put_off}} ORDER BY due_at, seq LIMIT 1)
+SELECT * FROM (SELECT due_at, seq, 2, 1 FROM main._wf_workflow WHERE lane = :lane AND place = 5 AND due_at <= :now ORDER BY due_at, seq LIMIT 1)
 
--- The same, but for those that are too long for this connection.
--- name: lane_heads_that_fit
+-- The same, past those that are put off, and those that are too long for this connection.
+-- name: lane_heads_passing_over
 SELECT * FROM (SELECT due_at, seq, 0, 0 FROM main._wf_workflow AS w WHERE lane = :lane AND place = 3 AND due_at <= :now AND NOT {{put_off}} AND NOT {{too_long}} ORDER BY due_at, seq LIMIT 1)
 UNION ALL
 SELECT * FROM (SELECT due_at, seq, 0, 1 FROM main._wf_workflow AS w WHERE lane = :lane AND place = 1 AND due_at <= :now AND NOT {{put_off}} AND NOT {{too_long}} ORDER BY due_at, seq LIMIT 1)

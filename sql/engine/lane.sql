@@ -16,6 +16,18 @@ UPDATE main._wf_lane SET {{expecting}} WHERE lane = :lane AND line <> 1 AND (nex
 -- name: lane_settle
 UPDATE main._wf_lane SET {{settled}} WHERE lane = :lane
 
+-- A lane in which a claim has found nothing, although it said that there is: what is put off is due when it is tried again.
+-- name: lane_correct
+UPDATE main._wf_lane SET (line, next_due, turn) = (SELECT {{stand}} FROM (
+  SELECT min(due) AS due FROM (
+    SELECT (SELECT min(due_at) FROM main._wf_workflow AS w
+            WHERE w.lane = _wf_lane.lane AND w.place = p.value AND NOT EXISTS (SELECT 1 FROM main._wf_trouble AS x WHERE x.wf = w.seq)) AS due
+    FROM _wf.json_each('[0,1,3,4,5]') AS p
+    UNION ALL
+    SELECT min(max(w.due_at, x.next_at)) FROM main._wf_trouble AS x CROSS JOIN main._wf_workflow AS w ON w.seq = x.wf
+    WHERE w.lane = _wf_lane.lane AND w.place IN (0, 1, 3, 4, 5))))
+WHERE lane = :lane
+
 -- The lanes of a lane's partition, after a slot of it has come free.
 -- name: lane_settle_partition
 UPDATE main._wf_lane SET {{settled}}

@@ -9,8 +9,8 @@ SET tries = tries + 1, at = excluded.at, next_at = min(:now + min(1000 << min(tr
 -- name: trouble_forget
 DELETE FROM main._wf_trouble WHERE wf = :wf AND schedule = :schedule
 
--- name: trouble_due
-SELECT 1 FROM main._wf_trouble WHERE next_at <= :now LIMIT 1
+-- name: trouble_first
+SELECT next_at <= :now FROM main._wf_trouble ORDER BY next_at LIMIT 1
 
 -- name: trouble_sweep
 DELETE FROM main._wf_trouble

@@ -135,6 +135,44 @@ def test_many_that_fail_in_as_many_lanes(still):
     assert still.wf_check() is None
 
 
+@pytest.mark.parametrize("settings", [{}, {"partition_concurrency": 1}])
+def test_a_lane_that_moves_while_all_that_is_due_in_it_is_put_off(still, settings):
+    """Starts, ends and claims of its partition know nothing of what is put off: the next claim looks past it all the same."""
+    still.wf_queue("default", **settings)
+    still.wf_start("job", id="t", partition="p")
+    still.wf_start("job", id="e0", partition="q", delay=60)
+    refuse(still)
+    assert (still.claim(), still.wf_wait(0), still.wf_ready()) == (None, 0, 0)
+    for n in (1, 2, 3):
+        still.wf_start("job", id="e%d" % n, partition="p")
+        claim = still.claim()
+        assert (claim["id"], still.claim(), still.wf_wait(0), still.wf_ready()) == ("e%d" % n, None, 0, 0)
+        still.wf_complete(claim["token"])
+        assert (still.wf_wait(0), still.claim(), still.wf_check()) == (0, None, None)
+    assert reason(still).startswith("failed 1 time")
+    still.at(1)
+    assert (still.wf_wait(0), still.claim(), reason(still)[:14]) == (1, None, "failed 2 times")
+    still.execute("DROP TRIGGER refuse")
+    still.at(3)
+    assert (still.wf_wait(0), still.claim()["id"], still.wf_check()) == (1, "t", None)
+
+
+def test_where_nothing_is_put_off_hardly_anyone_asks(still):
+    """A claim asks once, beside the timeouts and schedules that are due; starts, steps and ends, which move lanes, do not ask."""
+    still.wf_queue("default", partition_concurrency=5)
+    still.wf_start("job", id="w", partition="p")
+    asked = []
+    still.set_trace_callback(lambda sql: asked.append(sql) if "_wf_trouble" in sql else None)
+    token = still.claim()["token"]
+    assert len([sql for sql in asked if "w.deadline_at <=" not in sql and "_wf_schedule" not in sql]) == 1
+    asked.clear()
+    still.wf_start("job", id="v", partition="p")
+    still.wf_step(token, "a", 1)
+    still.wf_complete(token)
+    still.set_trace_callback(None)
+    assert asked == []
+
+
 def test_of_a_claim_of_many_the_bad_ones_are_missing(still):
     for n in range(20):
         still.wf_start("job", id="%s%d" % ("t" if n % 2 else "e", n))
