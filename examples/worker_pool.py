@@ -51,7 +51,7 @@ def supervise(db, path, workers):
     while call(db, "SELECT wf_pending('default')"):
         for name in (f"worker-{n + 1}" for n in range(workers)):
             if name not in pool or pool[name].poll() is not None:  # new, or dead: what it held is free at once
-                call(db, "SELECT wf_recover(json_object('worker', ?))", name)
+                call(db, "SELECT wf_recover(json_object('worker', ?, 'lost', 1))", name)
                 pool[name] = subprocess.Popen([sys.executable, __file__, path, name])
         time.sleep(0.05)
     for process in pool.values(): process.wait()

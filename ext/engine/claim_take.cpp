@@ -1,7 +1,6 @@
 #include "engine/claim_take.h"
 
 #include "base/hash.h"
-#include "engine/budget.h"
 #include "engine/end.h"
 #include "engine/lane.h"
 #include "engine/lease.h"
@@ -81,11 +80,9 @@ Status take_or_end(Db& db, const Claim& args, const Workflow& w, Millis now, boo
   InARow row{w.failures, w.lost};
   bool lost_before = w.wake == Wake::recover;
   if (w.is_claimed()) {
-    WF_TRY(in_a_row(db, w, &row));
-    ++row.lost;
-    Policy policy;
-    WF_TRY(policy_of(db, w, &policy));
-    if (row.lost >= policy.max_attempts) return poison(db, w, row.lost, now);
+    bool too_many;
+    WF_TRY(count_lost(db, w, &row, &too_many));
+    if (too_many) return poison(db, w, row.lost, now);
     WF_TRY(note_lost_lease(db, w, now));
     lost_before = true;
   } else if (w.lost != 0 && !lost_before) {

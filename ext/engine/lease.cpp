@@ -2,7 +2,6 @@
 
 #include "base/json.h"
 #include "base/scope.h"
-#include "engine/budget.h"
 #include "engine/lane.h"
 #include "engine/may_act.h"
 #include "engine/queue.h"
@@ -56,6 +55,15 @@ Status heartbeat(Db& db, const Handle& token, Millis duration, const Now& now, M
     WF_TRY(extend_lease(db, w.seq, due, kNoTime, time, &extended));
   }
   return scope.commit();
+}
+
+Status count_lost(Db& db, const Workflow& w, InARow* row, bool* too_many) {
+  WF_TRY(in_a_row(db, w, row));
+  ++row->lost;
+  Policy policy;
+  WF_TRY(policy_of(db, w, &policy));
+  *too_many = row->lost >= policy.max_attempts;
+  return {};
 }
 
 Status note_lost_lease(Db& db, const Workflow& w, Millis now) {

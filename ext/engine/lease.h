@@ -1,6 +1,7 @@
 // Leases: kept alive, lost, ended.
 #pragma once
 
+#include "engine/budget.h"
 #include "engine/settings.h"
 
 namespace wf {
@@ -18,6 +19,9 @@ Status heartbeat(Db& db, const Handle& token, Millis duration, const Now& now, M
 // If a claim of the workflow has run out, ends it on behalf of a write by bare id: the lost lease is noted, the workflow is
 // pending. Changes `workflow` accordingly.
 Status end_lost_claim(Db& db, Workflow& workflow, Millis now);
+
+// What one more lost lease makes of what stands in a row; `*too_many`: it is poison.
+Status count_lost(Db& db, const Workflow& workflow, InARow* row, bool* too_many);
 
 // Notes the lost lease among the failures.
 Status note_lost_lease(Db& db, const Workflow& workflow, Millis now);

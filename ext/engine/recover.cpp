@@ -1,7 +1,11 @@
 #include "engine/recover.h"
 
+#include "base/numbers.h"
 #include "base/scope.h"
 #include "engine/claim_order.h"
+#include "engine/end.h"
+#include "engine/lane.h"
+#include "engine/lease.h"
 
 namespace wf {
 namespace {
@@ -11,6 +15,48 @@ Status run_for(Db& db, Sql sql, const Recover& args, Millis now, int64_t* change
   q.bind(":now", now).bind(":due", now).bind_name(":worker", args.worker);
   WF_TRY(q.run());
   if (changes != nullptr) *changes = q.changes();
+  return {};
+}
+
+// Ends a claim as if its lease had run out now, and the workflow if that was once too often.
+Status lose(Db& db, Workflow& w, Millis now) {
+  if (w.due_at > now) w.due_at = now;
+  InARow row;
+  bool too_many;
+  WF_TRY(count_lost(db, w, &row, &too_many));
+  if (too_many) return poison(db, w, row.lost, now);
+  WF_TRY(note_lost_lease(db, w, now));
+  WF_TRY(lane_expect(db, w.lane, w.due_at, now));
+  {
+    Query q(db, Sql::recover_lost);
+    q.bind(":seq", w.seq).bind(":due", w.due_at).bind(":lost", row.lost).bind(":failures", row.failures).bind(":now", now);
+    WF_TRY(q.run());
+  }
+  return lane_moved(db, w, now);
+}
+
+// `*count`: claims that were ended. One that ends takes its children along, whose claims are no more then.
+Status lose_all(Db& db, const Recover& args, Millis now, int64_t* count) {
+  Numbers claimed;
+  {
+    Query q(db, Sql::recover_claimed);
+    q.bind_name(":worker", args.worker);
+    for (;;) {
+      bool row;
+      WF_TRY(q.next(&row));
+      if (!row) break;
+      claimed.add(q.integer(0));
+    }
+    if (!claimed.ok()) return Status::no_memory();
+  }
+  for (size_t i = 0; i < claimed.size(); ++i) {
+    Workflow w;
+    bool found;
+    WF_TRY(find_seq(db, claimed[i], &found, &w));
+    if (!found || !w.is_claimed()) continue;
+    WF_TRY(lose(db, w, now));
+    ++*count;
+  }
   return {};
 }
 
@@ -39,8 +85,12 @@ Status recover(Db& db, const Recover& args, const Now& now, Recovered* out) {
   WF_TRY(scope.begin(Inline::refused, "wf_recover"));
   Millis time;
   WF_TRY(call_time(db, now, &time));
-  WF_TRY(run_for(db, Sql::recover_lanes, args, time, nullptr));
-  WF_TRY(run_for(db, Sql::recover_void, args, time, &out->leases_voided));
+  if (args.lost) {
+    WF_TRY(lose_all(db, args, time, &out->leases_voided));
+  } else {
+    WF_TRY(run_for(db, Sql::recover_lanes, args, time, nullptr));
+    WF_TRY(run_for(db, Sql::recover_void, args, time, &out->leases_voided));
+  }
   WF_TRY(run_for(db, Sql::recover_void_ended, args, time, nullptr));
   WF_TRY(run_for(db, Sql::recover_partitions, args, time, nullptr));
   if (args.pause) WF_TRY(run_for(db, Sql::recover_pause, args, time, nullptr));

@@ -7,6 +7,7 @@ namespace wf {
 
 struct Recover {
   bool pause = false;        // everything stays paused until it has been looked at
+  bool lost = false;         // the leases count as lost: something has crashed, and they may be why
   string_view worker;        // only this worker's leases, and no new epoch; empty: all
 };
 
@@ -16,7 +17,7 @@ struct Recovered {
   int64_t in_doubt = 0;
 };
 
-// Voids the leases: no token given out before is accepted again, and the workflows are pending. They do not count as lost.
+// Voids the leases: no token given out before is accepted again, and the workflows are pending, or have failed where `lost` was once too often.
 Status recover(Db& db, const Recover& args, const Now& now, Recovered* out);
 
 // How many workflows are not terminal (`queue` empty: in all queues), and how many a claim would find now.

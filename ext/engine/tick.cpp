@@ -3,7 +3,6 @@
 #include "base/numbers.h"
 #include "base/scope.h"
 #include "engine/above.h"
-#include "engine/budget.h"
 #include "engine/end.h"
 #include "engine/lease.h"
 #include "engine/remove.h"
@@ -24,12 +23,8 @@ Status end_if_due(Db& db, RunOut of, const Workflow& w, Millis now, bool* ended)
                               : w.state == State::running && w.is_claimed() && w.due_at <= now;
   if (!*ended || of == RunOut::time) return *ended ? time_out(db, w, now) : Status();
   InARow row;
-  WF_TRY(in_a_row(db, w, &row));
-  const int64_t lost = row.lost + 1;
-  Policy policy;
-  WF_TRY(policy_of(db, w, &policy));
-  *ended = lost >= policy.max_attempts;
-  return *ended ? poison(db, w, lost, now) : Status();
+  WF_TRY(count_lost(db, w, &row, ended));
+  return *ended ? poison(db, w, row.lost, now) : Status();
 }
 
 Status end_one(Db& db, RunOut of, int64_t seq, Millis now, bool* ended) {

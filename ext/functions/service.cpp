@@ -171,6 +171,7 @@ Status wf_import(Call& call) {
 Status wf_recover(Call& call) {
   Recover args;
   args.pause = call.options.boolean("pause");
+  args.lost = call.options.boolean("lost");
   args.worker = call.options.text("worker");
   Recovered recovered;
   WF_TRY(recover(call.db, args, call.options.now(), &recovered));

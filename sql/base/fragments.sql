@@ -4,6 +4,10 @@
 -- name: fragment_holds_slot
 (x.flags & 8 OR (x.nonce IS NOT NULL AND x.due_at > :now))
 
+-- Whether the claim of w, a workflow in line, goes on with an attempt: rates count starts alone. (What was lost may stand with what was begun.)
+-- name: fragment_goes_on
+(w.place IN (3, 5) AND NOT w.again)
+
 -- Why the queue of a due workflow does not let it be claimed now, for a worker that holds nothing; NULL: it does. Of w, a workflow, and l, its lane.
 -- name: fragment_refusal
 (SELECT CASE
@@ -17,7 +21,7 @@
            SELECT count(*) FROM main._wf_workflow AS x
            WHERE x.limited = l.queue || char(31) || l.partition
              AND {{holds_slot}}) THEN 'partition limit'
-         WHEN w.place NOT IN (3, 5) AND q.rate_limit <= (
+         WHEN NOT {{goes_on}} AND q.rate_limit <= (
            SELECT total(n) FROM main._wf_rate AS r WHERE r.queue = l.queue AND r.at > :now - q.rate_per AND r.at <= :now) THEN 'rate limit'
        END FROM main._wf_queue AS q WHERE q.queue = l.queue)
 

@@ -89,7 +89,7 @@ WHERE finished_at IS NULL AND CASE place WHEN 4 THEN 1 WHEN 5 THEN 3 ELSE place 
     WHEN status = 'paused' OR flags & 1 THEN 2
     WHEN status = 'running' THEN 1
     WHEN status = 'waiting' AND due_at IS NULL THEN 2
-    WHEN again THEN 0
+    WHEN again AND NOT (wake = 6 AND place IN (3, 5)) THEN 0
     ELSE 3 END
 UNION ALL
 SELECT 'it is running without a claim', id FROM main._wf_workflow

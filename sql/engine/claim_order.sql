@@ -80,7 +80,7 @@ SELECT :longest / CASE encoding WHEN 'UTF-8' THEN 1 ELSE 2 END FROM main.pragma_
 
 -- Those that hold a slot to the end and are due to go on: they need no other.
 -- name: queue_held
-SELECT w.due_at, w.seq, l.priority, {{rank}}, {{turn}}, l.name, l.version, l.partition, 1, w.place IN (3, 5)
+SELECT w.due_at, w.seq, l.priority, {{rank}}, {{turn}}, l.name, l.version, l.partition, 1, {{goes_on}}
 FROM main._wf_workflow AS w JOIN main._wf_lane AS l ON l.lane = w.lane
 WHERE w.limited >= :queue || char(31) AND w.limited < :queue || char(32) AND w.flags & 8 AND w.place IN (0, 1, 3, 4, 5) AND w.due_at <= :now
   AND l.kind = :kind AND NOT {{put_off}} AND NOT {{too_long}}
@@ -94,4 +94,4 @@ WHERE w.limited = :queue || char(31) || :partition AND w.flags & 8 AND w.lane = 
 -- name: queue_resumed
 SELECT w.due_at, w.seq, l.priority, {{rank}}, {{turn}}, l.name, l.version, l.partition, w.flags & 8 AND w.limited IS NOT NULL, 1
 FROM main._wf_workflow AS w CROSS JOIN main._wf_lane AS l ON l.lane = w.lane
-WHERE w.place > 2 AND w.place <> 4 AND w.due_at <= :now AND l.queue = :queue AND l.kind = :kind AND NOT {{put_off}} AND NOT {{too_long}}
+WHERE w.place > 2 AND {{goes_on}} AND w.due_at <= :now AND l.queue = :queue AND l.kind = :kind AND NOT {{put_off}} AND NOT {{too_long}}

@@ -14,6 +14,21 @@ SET status = CASE status WHEN 'running' THEN 'pending' ELSE status END,
     due_at = :now, nonce = NULL, claim_key = NULL, limited = CASE WHEN flags & 8 THEN limited END, again = 0, updated_at = :now
 WHERE place IS NOT NULL AND 'running' IN (status, paused_from) AND nonce IS NOT NULL AND (:worker IS NULL OR worker = :worker)
 
+-- name: recover_claimed
+SELECT seq FROM main._wf_workflow
+WHERE place IS NOT NULL AND 'running' IN (status, paused_from) AND nonce IS NOT NULL AND (:worker IS NULL OR worker = :worker)
+ORDER BY seq
+
+-- It stands where the next claim of an expired lease would find it: with what was begun, or behind what is new if it was lost before.
+-- name: recover_lost
+UPDATE main._wf_workflow
+SET status = CASE status WHEN 'running' THEN 'pending' ELSE status END,
+    paused_from = CASE paused_from WHEN 'running' THEN 'pending' ELSE paused_from END,
+    place = CASE place WHEN 1 THEN 3 WHEN 4 THEN 5 ELSE place END, wake = 6, again = 1, lost = :lost, failures = :failures,
+    mark = (SELECT coalesce(max(n), 0) FROM main._wf_step WHERE wf = :seq),
+    due_at = :due, nonce = NULL, claim_key = NULL, limited = CASE WHEN flags & 8 THEN limited END, updated_at = :now
+WHERE seq = :seq
+
 -- The rest: the claims that were live when their workflow was cancelled.
 -- name: recover_void_ended
 UPDATE main._wf_workflow SET nonce = NULL
@@ -49,7 +64,7 @@ FROM (SELECT p.queue,
                    CASE WHEN d.partition = '' THEN 9e15
                         ELSE coalesce(max(0, (SELECT q.partition_concurrency FROM main._wf_queue AS q WHERE q.queue = d.queue)
                                - (SELECT count(*) FROM main._wf_workflow AS x WHERE x.limited = d.queue || char(31) || d.partition AND {{holds_slot}})), 9e15) END AS slots
-            FROM (SELECT l.queue AS queue, l.partition AS partition, w.flags & 8 AND w.limited IS NOT NULL AS holds, w.place IN (3, 5) AS goes_on
+            FROM (SELECT l.queue AS queue, l.partition AS partition, w.flags & 8 AND w.limited IS NOT NULL AS holds, {{goes_on}} AS goes_on
                   FROM main._wf_lane AS l CROSS JOIN main._wf_workflow AS w
                     ON w.lane = l.lane AND w.place IN (0, 1, 3, 4, 5) AND w.due_at <= :now AND coalesce(w.deadline_at > :now, 1)
                   WHERE l.kind = 0 AND (l.turn IS NOT NULL OR l.next_due <= :now) AND (:queue IS NULL OR l.queue = :queue) AND NOT {{poisoned}} AND NOT {{put_off}} AND NOT {{too_long}}) AS d

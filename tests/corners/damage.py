@@ -122,7 +122,7 @@ ALL = [
     "wf_queue('q', '{\"paused\":false}')", "wf_schedule('hourly', '@every 1h', 'line', '{\"n\":1}')", "wf_schedule('daily', '@daily', 'job')",
     "wf_import((SELECT v FROM app WHERE k = 1))", "wf_config('lease')", "wf_config('backoff')", "wf_config('epoch')", "wf_config('max_attempts', 6)",
 ]
-LAST = ["wf_recover()", "wf_claim('q')", "wf_claim()", "wf_run('{\"limit\":5}')", "wf_tick('{\"limit\":200}')", "wf_recover('{\"pause\":true}')", "wf_unschedule('hourly')",
+LAST = ["wf_recover('{\"worker\":\"w1\",\"lost\":true}')", "wf_recover()", "wf_claim('q')", "wf_claim()", "wf_run('{\"limit\":5}')", "wf_tick('{\"limit\":200}')", "wf_recover('{\"pause\":true}')", "wf_unschedule('hourly')",
         "wf_undefine('line')", "wf_purge('{\"older_than\":0}')", "wf_init()", "wf_clock()", "wf_check()"]
 
 

@@ -81,6 +81,7 @@ REFUSING = {
     "init": "wf_init()",
     "recover": "wf_recover()",
     "recover_worker": "wf_recover('{\"worker\":\"w1\"}')",
+    "recover_lost": "wf_recover('{\"lost\":true}')",
 }
 
 needs_returning = pytest.mark.skipif(sqlite3.sqlite_version_info < (3, 35), reason="RETURNING is 3.35")

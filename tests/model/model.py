@@ -486,7 +486,7 @@ class ModelCore:
     @staticmethod
     def stands(w, why, last=False):
         """It is in line, for that reason."""
-        w.wake, w.last, w.again_lost = why, last, False
+        w.wake, w.last, w.again_lost, w.begun = why, last, False, False
 
     def take(self, w, given, worker, now):
         """Leases it. False: too many leases were lost, and it has failed instead."""
@@ -501,7 +501,7 @@ class ModelCore:
             return False
         self.admit(w, again, now)
         w.attempt, w.resumed = w.attempt + again, w.resumed + (not again)
-        w.status, w.again, w.retrying = "running", False, False
+        w.status, w.again, w.retrying, w.begun = "running", False, False, False
         w.again_lost = w.lost > 0 or w.wake == "recover"
         self.state.turn += 1
         self.state.served[w.partition_key] = self.state.turn
@@ -797,7 +797,7 @@ class ModelCore:
         for w in self.state.workflows.values():
             if w.token is None or given["worker"] not in (None, w.worker):
                 continue
-            voided += self.void(w, now)
+            voided += self.lose(w, now) if given["lost"] else self.void(w, now)
             w.token = w.key = None
         if given["pause"]:
             for w in self.state.workflows.values():
@@ -810,7 +810,7 @@ class ModelCore:
     def pause(w, now):
         if w.over or w.status == "paused":
             return 0
-        w.under, w.status, w.updated, w.last, w.again_lost = w.status, "paused", now, False, False
+        w.under, w.status, w.updated, w.last, w.again_lost, w.begun = w.status, "paused", now, False, False, False
         if w.deadline is not None:
             w.left, w.deadline = w.deadline - now, None
         return 1
@@ -827,6 +827,26 @@ class ModelCore:
         last = w.again_lost and w.status != "paused" and not w.manual
         w.due, w.again, w.updated, w.retrying = now, False, now, False
         w.wake, w.last, w.again_lost = "recover", last, False
+        return 1
+
+    def lose(self, w, now):
+        """Ends a claim as if its lease had run out now."""
+        if not w.claimed:
+            return 0
+        w.due = min(w.due, now)
+        if w.lost + 1 >= self.max_attempts(w):
+            self.poison(w, now)
+            return 1
+        self.note_lost_lease(w, now)
+        if w.status == "paused":
+            w.under = "pending"
+        else:
+            w.status = "pending"
+        stands = w.status != "paused" and not w.manual
+        last = w.again_lost and stands
+        w.lost, w.again, w.updated, w.retrying = w.lost + 1, True, now, False
+        self.stands(w, "lost", last=last)
+        w.begun = stands
         return 1
 
     CONFIG = {"lease": 30_000, "max_attempts": 10, "max_failures": 1000, "backoff": arg.DEFAULT_BACKOFF, "clock": "system"}

@@ -285,7 +285,7 @@ OPTIONS = {
     "wf_fail": {"retry": boolean, "delay": duration, "at": time, "step": name, "max_attempts": integer(1, 1_000_000)},
     "wf_heartbeat": {},
     "wf_release": {"delay": duration, "at": time},
-    "wf_recover": {"pause": boolean, "worker": name},
+    "wf_recover": {"pause": boolean, "worker": name, "lost": boolean},
     "wf_sleep": {},
     "wf_signal": {"key": name},
     "wf_await": {},

@@ -74,6 +74,7 @@ class Workflow:
     lost: int = 0             # leases lost in a row since the last recorded step or wait
     wake: str = "start"       # why it is in line, or was claimed
     again_lost: bool = False  # should this claim be lost, it is not the first one in a row
+    begun: bool = False       # recovered as lost: it stands with what was begun, though an attempt is to start
     last: bool = False        # it was released, or recovered once more: it stands behind new work
     closed: tuple = None      # the last closing call: (token or "id", function, result)
     retrying: bool = False    # it waits for its next attempt after a failure
@@ -112,7 +113,7 @@ class Workflow:
         """Its place in its partition: what was begun, what is new, what stands behind."""
         if self.claimed:
             return 2 if self.again_lost else 0
-        return 1 if self.again else 2 if self.last else 0
+        return 1 if self.again and not self.begun else 2 if self.last else 0
 
     @property
     def over(self):

@@ -104,6 +104,7 @@ const std::vector<Scenario>& scenarios() {
       {"heartbeat", claimed, "SELECT wf_heartbeat(?1, 7200)", kToken},
       {"release", claimed, "SELECT wf_release(?1, '{\"delay\":5}')", kToken},
       {"recover", claimed, "SELECT wf_recover('{\"worker\":\"worker\"}')"},
+      {"recover_lost", claimed, "SELECT wf_recover('{\"worker\":\"worker\",\"lost\":true}')"},
       {"config", {"SELECT wf_init()"}, "SELECT wf_config('lease', '45s')"},
       {"export", moving, "SELECT wf_export('w')"},
       {"import", moving, "SELECT wf_import((SELECT document FROM moving))"},
