@@ -257,6 +257,8 @@ Status heartbeat_all(Call& call, json::Checked tokens, Millis duration) {
   Text out;
   WriteScope scope(call.db);
   WF_TRY(scope.begin(Inline::allowed, "wf_heartbeat"));
+  Now now{true, 0};
+  WF_TRY(call_time(call.db, call.options.now(), &now.time));  // that there is none is no fault of a token
   out.add('[');
   for (json::Elements e(tokens); e.next();) {
     WF_TRY(read(e));
@@ -264,7 +266,7 @@ Status heartbeat_all(Call& call, json::Checked tokens, Millis duration) {
     Handle handle;
     Millis expires = kNoTime;
     Status status = parse_handle(token.view(), &handle);
-    if (status.ok()) status = heartbeat(call.db, handle, duration, call.options.now(), &expires);
+    if (status.ok()) status = heartbeat(call.db, handle, duration, now, &expires);
     WF_TRY(add_heartbeat(static_cast<Status&&>(status), expires, scope.is_inline(), out));
   }
   out.add(']');

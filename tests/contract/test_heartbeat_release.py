@@ -134,6 +134,14 @@ def test_a_row_that_cannot_be_written_hides_no_other_lease(db):
     assert [db.workflow("w%d" % number)["due_at"] for number in range(3)] == [sql_time(60), sql_time(30), sql_time(60)]
 
 
+def test_that_the_clock_has_to_be_said_is_no_fault_of_a_token(db):
+    token = db.running()["token"]
+    db.wf_config("clock", "explicit")
+    with wf_error("WF_INVALID", "now"):
+        db.wf_heartbeat([token], 60)
+    assert json.loads(db.wf_heartbeat([token], 60, now=BASE * 2)) == ["2084-01-29T16:01:00.000Z"]
+
+
 def test_an_array_of_heartbeats_shortens_none(db):
     db.at(0)
     tokens = [db.running("w1", lease=10)["token"], db.running("w2", lease=100)["token"]]
