@@ -38,7 +38,7 @@ Status update(Db& db, Sql sql, const Workflow& w, string_view step, Millis now) 
 
 }  // namespace
 
-Status begin_step(Db& db, const Handle& handle, string_view step, InDoubt in_doubt, const Now& now, Begun* out) {
+Status begin_step(Db& db, const Handle& handle, string_view step, InDoubt in_doubt, bool cleanup, const Now& now, Begun* out) {
   WriteScope scope(db);
   WF_TRY(scope.begin(Inline::allowed, "wf_begin"));
   Millis time;
@@ -53,6 +53,7 @@ Status begin_step(Db& db, const Handle& handle, string_view step, InDoubt in_dou
     const bool ours = found && q.text(0) == kKind;
     if (ours && q.text(1) == "done") {
       out->done = true;
+      if (cleanup) WF_TRY(end_in_two_phases(db, handle, w, time));
       add_json(q.value(2), out->output);
       return out->output.ok() ? scope.commit() : Status::no_memory();
     }
@@ -64,6 +65,7 @@ Status begin_step(Db& db, const Handle& handle, string_view step, InDoubt in_dou
     same_claim = begun && (q.is_null(3) || (handle.is_token && q.integer(3) == handle.nonce));
   }
   if (!handle.is_token) WF_TRY(end_lost_claim(db, w, time));
+  if (cleanup) WF_TRY(end_in_two_phases(db, handle, w, time));
   if (begun && !same_claim && in_doubt == InDoubt::hold) {
     WF_TRY(update(db, Sql::begin_hold, w, step, time));
     WF_TRY(suspend(db, handle, w, kNoTime, time));

@@ -17,8 +17,8 @@ struct Begun {
   Text output;          // JSON
 };
 
-// wf_begin. WF_NONDETERMINISM, and all that may_act() raises.
-Status begin_step(Db& db, const Handle& handle, string_view step, InDoubt in_doubt, const Now& now, Begun* out);
+// wf_begin. `cleanup`: the workflow ends in two phases from now on. WF_NONDETERMINISM, and all that may_act() raises.
+Status begin_step(Db& db, const Handle& handle, string_view step, InDoubt in_doubt, bool cleanup, const Now& now, Begun* out);
 
 enum class Verdict : char { done, retry, failed };
 

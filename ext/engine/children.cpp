@@ -2,6 +2,7 @@
 
 #include "base/json.h"
 #include "base/scope.h"
+#include "engine/end.h"
 #include "engine/lease.h"
 #include "engine/may_act.h"
 #include "engine/redo.h"
@@ -27,12 +28,14 @@ Status spawn(Db& db, const Handle& handle, string_view step, const Start& args, 
       if (!name.ok()) return Status::no_memory();
       *id = name.view();
       *outcome = Started::existing;
+      if (args.parent_cleanup) WF_TRY(end_in_two_phases(db, handle, w, time));
       return scope.commit();
     }
     WF_TRY(may_act(db, handle, w, time, Act::write));
     if (found) return wrong_kind(w, step, q.text(0), "spawn");
   }
   if (!handle.is_token) WF_TRY(end_lost_claim(db, w, time));
+  if (args.parent_cleanup) WF_TRY(end_in_two_phases(db, handle, w, time));
 
   Start child = args;
   WF_TRY(step_redo(db, w, step, &child.parent_redo));

@@ -35,6 +35,7 @@ struct Start {
   string_view parent_step;
   int64_t parent_redo = 0;
   bool detached = false;             // it does not end with its parent
+  bool parent_cleanup = false;       // of a child: its parent ends in two phases from now on
   Millis scheduled_at = kNoTime;     // nominal time, if a schedule starts it
   IfExists if_exists = IfExists::same;
 };

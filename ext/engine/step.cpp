@@ -2,6 +2,7 @@
 
 #include "base/hash.h"
 #include "base/scope.h"
+#include "engine/end.h"
 #include "engine/lease.h"
 #include "engine/may_act.h"
 #include "engine/redo.h"
@@ -87,10 +88,12 @@ Status read_step(Db& db, const Handle& handle, string_view step, const Now& now,
   return row && !is_ours(output) ? wrong_kind(w, step, output.text(2), kKind) : Status();
 }
 
-Status record_step(Db& db, const Handle& handle, string_view step, const Value& value, bool once, const Now& now, bool* first, Query& output) {
+Status record_step(Db& db, const Handle& handle, string_view step, const Value& value, const Record& args, const Now& now, bool* first, Query& output) {
   *first = false;
   Millis time = now.given ? now.time : db.clock();
-  if (Status s = insert(db, handle, step, value, time, now.given, false, true, first); !s.ok()) {
+  if (args.cleanup) {
+    // The workflow's row is to be written as well, unless it says so already.
+  } else if (Status s = insert(db, handle, step, value, time, now.given, false, true, first); !s.ok()) {
     if ((s.rc() & 0xff) != SQLITE_ERROR) return s;
     // The way below is for files without tables. Where there are some, a trigger of the application has failed, which would then run twice.
     bool exists;
@@ -113,12 +116,14 @@ Status record_step(Db& db, const Handle& handle, string_view step, const Value& 
   if (!done || !may_repeat(handle, w)) WF_TRY(may_act(db, handle, w, time, Act::record));
   if (row && !is_ours(output)) return wrong_kind(w, step, output.text(2), kKind);
   if (done) {
-    if (once) {
+    if (args.once) {
       return Status::error(Code::conflict, "step '%.*s' of workflow '%.*s' is recorded already", WF_SV(step), WF_SV(w.id.view()));
     }
+    if (args.cleanup) WF_TRY(end_in_two_phases(db, handle, w, time));
     return scope.commit();
   }
   if (!handle.is_token) WF_TRY(end_lost_claim(db, w, time));
+  if (args.cleanup) WF_TRY(end_in_two_phases(db, handle, w, time));
   WF_TRY(insert(db, handle, step, value, time, true, true, false, first));
   if (!*first) return Status::error(Code::state, "step '%.*s' of workflow '%.*s' could not be recorded", WF_SV(step), WF_SV(w.id.view()));
   if (handle.is_token) WF_TRY(renew_lease(db, handle, time));

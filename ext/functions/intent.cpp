@@ -13,7 +13,8 @@ Status wf_begin(Call& call) {
   WF_TRY(call.handle(0, &handle));
   WF_TRY(call.name(1, "step", &step));
   Begun begun;
-  WF_TRY(begin_step(call.db, handle, step, static_cast<InDoubt>(call.options.integer("in_doubt", 0)), call.options.now(), &begun));
+  const auto in_doubt = static_cast<InDoubt>(call.options.integer("in_doubt", 0));
+  WF_TRY(begin_step(call.db, handle, step, in_doubt, call.options.boolean("cleanup"), call.options.now(), &begun));
   Text out;
   if (begun.go) out.add("{\"go\":true,\"key\":\"").add(begun.key.view()).add("\"}");
   else if (begun.done) out.add("{\"output\":").add(begun.output.view()).add('}');

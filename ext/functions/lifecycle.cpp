@@ -160,7 +160,8 @@ Status wf_step(Call& call) {
   Value value;
   WF_TRY(call.report(2, buffer, &value));
   bool first;
-  WF_TRY(record_step(call.db, handle, step, value, call.options.boolean("once"), call.options.now(), &first, output));
+  const Record args{call.options.boolean("once"), call.options.boolean("cleanup")};
+  WF_TRY(record_step(call.db, handle, step, value, args, call.options.now(), &first, output));
   call.result_stored(first ? value : output.value(0));
   return {};
 }

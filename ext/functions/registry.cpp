@@ -26,6 +26,9 @@ constexpr Option kNowOption = {"now", OptionType::time, "the clock of this call,
     {"report", OptionType::boolean, "returns {id, created, outcome} instead of the id"}, \
     kNowOption,
 
+constexpr Option kCleanupOption = {"cleanup", OptionType::boolean,
+    "from now on a failure, timeout or cancel of this workflow lets its worker clean up first (ending in two phases)"};
+
 constexpr Option kStartOptions[] = {
     WF_START_OPTIONS
     {"if_exists", OptionType::choice,
@@ -38,6 +41,7 @@ constexpr Option kSpawnOptions[] = {
     {"if_exists", OptionType::choice, "where the child's id, or a live one of the dedup key, is there: same (default), return it whosever it is, fail", 0, 0,
      "same return fail"},
     {"detached", OptionType::boolean, "it goes on when its parent is cancelled or fails"},
+    {"parent_cleanup", OptionType::boolean, "from now on the parent ends in two phases, as by the option cleanup of wf_step (cleanup itself is that of the child)"},
 };
 
 constexpr Option kClaimOptions[] = {
@@ -53,6 +57,7 @@ constexpr Option kClaimOptions[] = {
 
 constexpr Option kStepOptions[] = {
     {"once", OptionType::boolean, "WF_CONFLICT if the step is recorded already: for application rows in the same transaction"},
+    kCleanupOption,
     kNowOption,
 };
 
@@ -70,6 +75,7 @@ constexpr Option kJoinOptions[] = {
 
 constexpr Option kBeginOptions[] = {
     {"in_doubt", OptionType::choice, "what to do if it was begun before and never finished: retry (default), hold until wf_resolve, fail", 0, 0, "retry hold fail"},
+    kCleanupOption,
     kNowOption,
 };
 

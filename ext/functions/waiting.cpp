@@ -94,6 +94,7 @@ Status wf_spawn(Call& call) {
   WF_TRY(call.input(3, "input", &args.input));
   WF_TRY(read_start_options(call.options, &args));
   args.detached = call.options.boolean("detached");
+  args.parent_cleanup = call.options.boolean("parent_cleanup");
   Name id;
   Started outcome;
   WF_TRY(spawn(call.db, handle, step, args, call.options.now(), &id, &outcome));

@@ -562,11 +562,19 @@ class ModelCore:
         if done:
             if given["once"]:
                 raise WfError("WF_CONFLICT", "recorded already")
+            self.cleans_up(handle, w, given["cleanup"], now)
             return step.output
         self.end_lost_claim(handle, w, now)
+        self.cleans_up(handle, w, given["cleanup"], now)
         self.record(w, name, "step", output, now)
         self.renew_late(handle, w, now)
         return output
+
+    @staticmethod
+    def cleans_up(handle, w, cleanup, now):
+        """Its code says that it ends in two phases."""
+        if cleanup and not w.over and not w.cleanup and handle in (w.id, w.token):
+            w.cleanup, w.updated = True, now
 
     def renew_late(self, handle, w, now):
         """Whoever records something keeps the lease, once under half of it is left."""

@@ -98,7 +98,7 @@ claim_options = Options(
     lease=[10, "1m", 0.5, 40.0], limit=[2, 5, 1, 2.0], names=[["job"], "other", ["job", "other"], []], versions=["v1", ["v1", "v2"], []],
     key=["k1", "k2"], steps=[True, False], now=NOW)
 claim_id_options = Options(2, lease=[10, "1m"], key=["k1", "k2"], steps=[True], limit=[1], now=NOW)
-step_options = Options(2, {"once": ["yes"]}, once=[True, False], now=NOW)
+step_options = Options(2, {"once": ["yes"], "cleanup": [7]}, once=[True, False], cleanup=[True, False], now=NOW)
 now_options = Options(1, {"now": [True, []]}, now=NOW)
 tick_options = Options(2, {"limit": [0, "x"]}, limit=[1, 1, 2, 3.0], now=NOW)
 fail_options = Options(
@@ -127,11 +127,11 @@ topics = Some(["x", "x", "y", '["x","y"]', '["y"]'], ["", 5, '["x",5]', "[x"])
 timeouts = Some([None, None, None, 10, 0, "30s", 5], ["soon", -1])
 topic = Some(["x", "x", "y"], ["", None])
 signal_options = Options(2, {"key": NAMES}, key=["k1", "k2"], now=NOW)
-spawn_options = Options(3, {"detached": ["no"], "if_exists": ["restart"]}, if_exists=["return", "fail", "same"], report=[True], id=IDS, queue=["q"], detached=[True], delay=[5], timeout=[20], cleanup=[True],
+spawn_options = Options(3, {"detached": ["no"], "if_exists": ["restart"]}, if_exists=["return", "fail", "same"], report=[True], id=IDS, queue=["q"], detached=[True], delay=[5], timeout=[20], cleanup=[True], parent_cleanup=[True],
                         max_attempts=[1], dedup=["d1"], priority=[3], now=NOW)
 join_ids = Either(Some([None]), Several(Some(KNOWN), 1, 1), Several(Some(KNOWN), 0, 3), Some([None], ['["nobody"]', "w0", "[5]", 5]))
 join_options = Options(3, {"mode": ["some", 1]}, mode=["any", "any", "all"], timeout=[10, 0], outputs=[False, True], now=NOW)
-begin_options = Options(2, {"in_doubt": ["guess"]}, in_doubt=["hold", "hold", "fail", "retry"], now=NOW)
+begin_options = Options(2, {"in_doubt": ["guess"]}, in_doubt=["hold", "hold", "fail", "retry"], cleanup=[True], now=NOW)
 append_options = Options(2, {"offset": [-1, "1"]}, offset=[0, 0, 1, 2], now=NOW)
 verdicts = Some(["done", "retry", "failed"], ["perhaps", None])
 

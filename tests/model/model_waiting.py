@@ -178,10 +178,12 @@ class Waiting:
             return self.json({"id": id, "created": outcome == "created", "outcome": outcome}) if given["report"] else id
 
         if made and made.kind == "spawn":
+            self.cleans_up(handle, w, given["parent_cleanup"], now)
             return said(json.loads(made.output), "existing")
         self.may(handle, w, now)
         self.of_kind(made, "spawn")
         self.end_lost_claim(handle, w, now)
+        self.cleans_up(handle, w, given["parent_cleanup"], now)
         spawned = (step, w.redo_of(step))
         escaped = step.replace("%", "%25").replace("/", "%2F").replace("~", "%7E")
         id = given["id"] or "%s/%s%s" % (w.id, escaped, "~%d" % spawned[1] if spawned[1] else "")
@@ -267,6 +269,7 @@ class Waiting:
         step = w.steps.get(name)
         own = step if step and step.kind == "step" else None
         if own and own.status == "done":
+            self.cleans_up(handle, w, given["cleanup"], now)
             return self.json({"output": in_json(own.output)})
         if own and own.status == "waiting" and w.status == "waiting" and (self.made_last_closing(handle, w) or not arg.is_token(handle)):
             return None  # still held
@@ -274,6 +277,7 @@ class Waiting:
         self.of_kind(step, "step")
         in_doubt = own and own.status == "begun" and not own.resolved and own.by != (handle if arg.is_token(handle) else None)
         self.end_lost_claim(handle, w, now)
+        self.cleans_up(handle, w, given["cleanup"], now)
         if in_doubt and given["in_doubt"] == "hold":
             own.status = "waiting"
             self.suspend(handle, w, None, now)

@@ -1,0 +1,158 @@
+"""The code of a workflow says that it cleans up, whoever started it: from then on it ends in two phases."""
+
+import json
+
+import pytest
+from support import wf_error
+
+SAY = {
+    "wf_step": lambda db, handle: db.wf_step(handle, "charge", '"paid"', cleanup=True),
+    "wf_begin": lambda db, handle: db.wf_begin(handle, "charge", cleanup=True),
+    "wf_spawn": lambda db, handle: db.wf_spawn(handle, "charge", "kid", parent_cleanup=True),
+}
+END = {
+    "cancel": lambda db, token: db.wf_cancel("w1", '"changed my mind"'),
+    "final failure": lambda db, token: db.wf_fail(token, '"no"', retry=False),
+    "last failure": lambda db, token: db.wf_fail(token, '"no"'),
+    "timeout": lambda db, token: (db.at(1000), db.wf_tick()),
+    "poison": lambda db, token: db.wf_recover(worker="worker-1", lost=True),
+}
+
+
+def flags(db, id="w1"):
+    return db.value("SELECT flags & 2 FROM _wf_workflow WHERE id = ?", id)
+
+
+@pytest.mark.parametrize("end", END)
+@pytest.mark.parametrize("say", SAY)
+def test_what_a_plain_start_knew_nothing_of_is_cleaned_up(db, say, end):
+    db.at(0)
+    token = db.running(timeout=1000, max_attempts=1)["token"]
+    SAY[say](db, token)
+    END[end](db, token)
+    status = "cancelled" if end == "cancel" else "failed"
+    assert (db.workflow()["status"], db.workflow()["ending"]) == ("pending", status)
+    claim = db.claim(id="w1")
+    assert (claim["ending"], claim["wake"]) == (status, "cleanup")
+    assert db.wf_step(claim["token"], "refund", "1") == "1"
+    assert db.wf_complete(claim["token"]) == status
+    assert db.wf_check() is None
+
+
+@pytest.mark.parametrize("end", END)
+def test_a_workflow_of_which_nobody_says_so_ends_at_once(db, end):
+    db.at(0)
+    token = db.running(timeout=1000, max_attempts=1)["token"]
+    db.wf_step(token, "charge", '"paid"', cleanup=False)
+    END[end](db, token)
+    assert db.wf_status("w1") == ("cancelled" if end == "cancel" else "failed")
+
+
+@pytest.mark.parametrize("say", SAY)
+def test_a_script_says_so_by_bare_id(db, say):
+    db.wf_start("job", id="w1")
+    SAY[say](db, "w1")
+    db.wf_cancel("w1")
+    assert db.workflow()["ending"] == "cancelled"
+
+
+@pytest.mark.parametrize("say", SAY)
+def test_it_is_written_once(db, say):
+    token = db.running(lease=3600)["token"]
+    db.execute("CREATE TABLE written(flags)")
+    db.execute("CREATE TRIGGER t AFTER UPDATE ON _wf_workflow BEGIN INSERT INTO written VALUES(NEW.flags & 2); END")
+    for n in range(3):
+        SAY[say](db, token)
+        db.wf_step(token, "step-%d" % n, "1", cleanup=True)
+    assert db.column("SELECT flags FROM written") == [2]
+
+
+def test_a_repeated_call_says_it_too(db):
+    token = db.running()["token"]
+    db.wf_step(token, "charge", '"paid"')
+    assert flags(db) == 0
+    assert db.wf_step(token, "charge", '"other"', cleanup=True) == '"paid"'
+    assert flags(db) == 2
+
+
+def test_a_token_that_is_no_longer_current_says_nothing(db):
+    db.at(0)
+    token = db.running(lease=10)["token"]
+    db.wf_begin(token, "charge")
+    db.wf_step(token, "charge", '"paid"')
+    db.at(20)
+    assert db.claim()["id"] == "w1"
+    with wf_error("WF_LEASE_LOST"):
+        db.wf_step(token, "charge", '"paid"', cleanup=True)
+    assert json.loads(db.wf_begin(token, "charge", cleanup=True)) == {"output": "paid"}
+    assert flags(db) == 0
+
+
+def test_after_a_cancel_it_comes_too_late_for_the_record_but_not_for_a_step_that_was_begun(db):
+    first = db.running("w1")["token"]
+    db.wf_cancel("w1")
+    assert db.wf_step(first, "charge", '"paid"', cleanup=True) == '"paid"'
+    assert (db.wf_status("w1"), flags(db)) == ("cancelled", 0)
+    second = db.running("w2")["token"]
+    db.wf_begin(second, "charge", cleanup=True)
+    db.wf_cancel("w2")
+    assert db.wf_step(second, "charge", '"paid"', cleanup=True) == '"paid"'
+    assert db.claim(id="w2", steps=True)["ending"] == "cancelled"
+
+
+def test_a_step_in_doubt_that_fails_the_workflow_is_cleaned_up(db):
+    db.at(0)
+    db.wf_begin(db.running(lease=10)["token"], "charge")
+    db.at(20)
+    assert db.wf_begin(db.claim()["token"], "charge", in_doubt="fail", cleanup=True) is None
+    assert (db.workflow()["status"], db.workflow()["ending"]) == ("pending", "failed")
+
+
+def test_the_child_has_its_own(db):
+    token = db.running()["token"]
+    db.wf_spawn(token, "a", "kid", id="a", cleanup=True)
+    db.wf_spawn(token, "b", "kid", id="b", parent_cleanup=True)
+    assert [flags(db, id) for id in ("w1", "a", "b")] == [2, 2, 0]
+    with wf_error("WF_INVALID", "parent_cleanup"):
+        db.wf_start("job", parent_cleanup=True)
+
+
+@pytest.mark.parametrize("undo", ["ROLLBACK", "ROLLBACK TO s"])
+def test_it_is_undone_with_its_step(db, undo):
+    token = db.running()["token"]
+    db.execute("BEGIN")
+    db.execute("SAVEPOINT s")
+    db.wf_step(token, "charge", '"paid"', cleanup=True)
+    db.execute(undo)
+    assert (flags(db), db.wf_step(token, "charge")) == (0, None)
+
+
+def test_it_works_inside_a_writing_statement(db):
+    token = db.running()["token"]
+    db.execute("CREATE TABLE app(v UNIQUE)")
+    db.execute("INSERT INTO app VALUES(wf_step(?, 'charge', 1, '{\"cleanup\":true}'))", (token,))
+    assert (flags(db), db.wf_step(token, "charge")) == (2, 1)
+
+
+def test_it_is_kept_by_a_retry_a_fork_a_new_period_and_a_move_to_another_file(db, connect, tmp_path):
+    db.at(0)
+    token = db.running("w1")["token"]
+    db.wf_step(token, "charge", '"paid"', cleanup=True)
+    db.wf_cancel("w1", force=True)
+    assert db.wf_fork("w1", id="fork") == "fork"
+    db.wf_retry("w1", **{"from": "charge"})
+    assert (flags(db, "w1"), flags(db, "fork")) == (2, 2)
+    assert db.wf_continue(db.claim(id="w1")["token"]) == "pending"
+    assert flags(db, "w1") == 2
+    other = connect(tmp_path / "other.db")
+    other.wf_import(db.wf_export("w1"))
+    assert flags(other, "w1") == 2
+
+
+@pytest.mark.parametrize("ignored, seen", [("UPDATE OF flags ON _wf_workflow", "WF_STATE"), ("INSERT ON _wf_step", "WF_STATE")])
+def test_a_trigger_that_ignores_either_write_undoes_both(db, ignored, seen):
+    token = db.running()["token"]
+    db.execute("CREATE TRIGGER t BEFORE %s BEGIN SELECT RAISE(IGNORE); END" % ignored)
+    with wf_error(seen):
+        db.wf_step(token, "charge", '"paid"', cleanup=True)
+    assert (flags(db), db.wf_step(token, "charge")) == (0, None)
