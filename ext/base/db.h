@@ -96,6 +96,7 @@ class Db {
   Millis wall_clock() const;
   void fix_clock(Millis time) { clock_fixed_ = true, clock_ = time; }
   void release_clock() { clock_fixed_ = false; }
+  bool clock_is_fixed() const { return clock_fixed_; }
   // The one source of random bytes, also after fork().
   static void randomness(void* out, int size);
 

@@ -8,19 +8,70 @@
 
 namespace wf {
 
-constinit const SettingName kSettings[7] = {{"lease", true}, {"max_attempts", true}, {"max_failures", true}, {"backoff", true},
-                                  {"clock", true}, {"schema_version", false}, {"epoch", false}};
+constinit const SettingName kSettings[8] = {{"lease", true}, {"max_attempts", true}, {"max_failures", true}, {"backoff", true},
+                                  {"clock", true}, {"test_clock", true}, {"schema_version", false}, {"epoch", false}};
 
 namespace {
-string_view key_of(Setting setting) { return kSettings[static_cast<int>(setting)].name; }
-}  // namespace
 
-Status clock_is_explicit(Db& db, bool* out) {
-  Query q(db, Sql::setting_get);
+// One row says all about the clock, so that calls read one: 'explicit', or the time of the clock for tests, which exclude each other.
+string_view key_of(Setting setting) { return kSettings[static_cast<int>(setting == Setting::test_clock ? Setting::clock : setting)].name; }
+
+// What the file says of its clock.
+struct FileClock {
+  bool is_explicit = false;
+  Millis time = kNoTime;  // of the clock for tests
+
+  // For this connection, whose own clock may stand still.
+  Millis now(const Db& db) const { return time == kNoTime || db.clock_is_fixed() ? db.clock() : time; }
+};
+
+Status read_clock(Query& q, FileClock* out) {
   q.bind(":key", key_of(Setting::clock));
   bool row;
   WF_TRY(q.next(&row));
-  *out = row && q.text(0) == "explicit";
+  if (!row) return {};
+  out->is_explicit = q.text(0) == "explicit";
+  if (q.value(0).type == Value::Type::integer) out->time = q.time(0);
+  return {};
+}
+
+Status read_clock(Db& db, FileClock* out) {
+  Query q(db, Sql::setting_get);
+  return read_clock(q, out);
+}
+
+// Whether the clock of the file may become this. `*stays`: it is so, and another setting's to change.
+Status may_set_clock(Db& db, Setting setting, const Value& value, bool* stays) {
+  FileClock clock;
+  WF_TRY(read_clock(db, &clock));
+  const bool has_one = clock.time != kNoTime;
+  if (setting == Setting::clock) {
+    *stays = has_one;
+    if (has_one && value.bytes == "explicit") {
+      return Status::error(Code::state, "this file has a clock for tests, wf_config('test_clock'): it cannot be 'explicit' as well");
+    }
+    if (!clock.is_explicit || !value.is_null()) return {};
+    // NULL, the default, would leave the mode without saying so: a parameter that was never bound is NULL too.
+    return Status::error(Code::invalid, "wf_config('clock', NULL) does not leave the explicit mode: say wf_config('clock', 'system')");
+  }
+  *stays = !has_one && value.is_null();
+  if (clock.is_explicit && !value.is_null()) {
+    return Status::error(Code::state, "wf_config('clock') is 'explicit' in this file: it can have no clock for tests");
+  }
+  if (*stays || has_one != value.is_null()) return {};  // it is moved
+  Query q(db, Sql::setting_workflows);
+  bool row;
+  WF_TRY(q.next(&row));
+  if (q.integer(0) == 0) return {};
+  return Status::error(Code::state, "the clock for tests is switched %s only while the file has no workflow", has_one ? "off" : "on");
+}
+
+}  // namespace
+
+Status clock_is_explicit(Db& db, bool* out) {
+  FileClock clock;
+  WF_TRY(read_clock(db, &clock));
+  *out = clock.is_explicit;
   return {};
 }
 
@@ -29,10 +80,25 @@ Status call_time(Db& db, const Now& now, Millis* out) {
     *out = now.time;
     return {};
   }
-  bool is_explicit;
-  WF_TRY(clock_is_explicit(db, &is_explicit));
-  if (is_explicit) return Status::error(Code::invalid, "the option \"now\" is required: wf_config('clock') is 'explicit' in this file");
-  *out = db.clock();
+  FileClock clock;
+  WF_TRY(read_clock(db, &clock));
+  if (clock.is_explicit) return Status::error(Code::invalid, "the option \"now\" is required: wf_config('clock') is 'explicit' in this file");
+  *out = clock.now(db);
+  return {};
+}
+
+Status test_clock(Db& db, Millis* out) {
+  FileClock clock;
+  Query q(db, Sql::setting_get);
+  if (q.prepared()) WF_TRY(read_clock(q, &clock));  // else the file has no tables yet
+  *out = clock.time;
+  return {};
+}
+
+Status time_to_show(Db& db, Millis* out) {
+  *out = kNoTime;
+  if (!db.clock_is_fixed()) WF_TRY(test_clock(db, out));
+  if (*out == kNoTime) *out = db.clock();
   return {};
 }
 
@@ -123,7 +189,12 @@ Status read_setting(Db& db, Setting setting, SettingValue* out) {
       out->value = Value::text(out->text.view());
       break;
     }
-    case Setting::clock: out->value = row ? stored : Value::text("system"); break;
+    case Setting::clock: out->value = row && stored.type != Value::Type::integer ? stored : Value::text("system"); break;
+    case Setting::test_clock:
+      if (stored.type != Value::Type::integer) break;
+      out->text.add(TimeText(within(stored.integer, kTimeMin, kTimeMax), TimeForm::sql).view());
+      out->value = Value::text(out->text.view());
+      break;
     case Setting::schema_version:
     case Setting::epoch: out->value = stored; break;
   }
@@ -133,6 +204,11 @@ Status read_setting(Db& db, Setting setting, SettingValue* out) {
 Status write_setting(Db& db, Setting setting, const Value& value) {
   WriteScope scope(db);
   WF_TRY(scope.begin(Inline::allowed, "wf_config"));
+  if (setting == Setting::clock || setting == Setting::test_clock) {
+    bool stays;
+    WF_TRY(may_set_clock(db, setting, value, &stays));
+    if (stays) return scope.commit();
+  }
   {
     Query q(db, value.is_null() ? Sql::setting_drop : Sql::setting_put);
     q.bind(":key", key_of(setting)).bind(":value", value);

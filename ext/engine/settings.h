@@ -16,8 +16,13 @@ struct Now {
   Millis time = 0;
 };
 
-// The time that holds for a call: its "now", else the connection's clock. WF_INVALID if the file wants every call to say it.
+// The time that holds for a call: its "now", else that of the connection's clock where wf_clock has stopped it, else of the file's, which tests have
+// (wf_config('test_clock')), else the system's. WF_INVALID if the file wants every call to say it.
 Status call_time(Db& db, const Now& now, Millis* out);
+// The same for what only looks, and has no "now": also where a call that writes would have to say it.
+Status time_to_show(Db& db, Millis* out);
+// The time of the file's clock for tests; kNoTime: it has none.
+Status test_clock(Db& db, Millis* out);
 // Whether wf_config('clock') is 'explicit': nothing may be read from the clock or drawn at random, so that every machine
 // that repeats the call does the same.
 Status clock_is_explicit(Db& db, bool* out);
@@ -55,13 +60,13 @@ void show_backoff(const Backoff& backoff, Text& out);
 Value seconds(Millis millis);
 
 // The settings of wf_config.
-enum class Setting : char { lease, max_attempts, max_failures, backoff, clock, schema_version, epoch };
+enum class Setting : char { lease, max_attempts, max_failures, backoff, clock, test_clock, schema_version, epoch };
 struct SettingName {
   string_view name;
   bool writable;
 };
 // In the order of Setting.
-extern const SettingName kSettings[7];
+extern const SettingName kSettings[8];
 
 // The value in force, as users see it: durations in seconds, the backoff as JSON.
 struct SettingValue {
@@ -69,7 +74,8 @@ struct SettingValue {
   Text text;  // holds it where it is text
 };
 Status read_setting(Db& db, Setting setting, SettingValue* out);
-// Stores `value` in its stored form; NULL goes back to the default.
+// Stores `value` in its stored form; NULL goes back to the default. WF_STATE: the file's own clock, which all connections go by, is for files of
+// tests. It is switched on and off while there is no workflow (until then it may be moved, either way), and not in explicit mode, nor that with it.
 Status write_setting(Db& db, Setting setting, const Value& value);
 
 // Opens a new epoch: larger than any before, also than one given to another copy of the file since.

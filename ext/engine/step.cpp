@@ -56,7 +56,8 @@ Status guard_time(Db& db, const Handle& handle, const Workflow& w, const Now& no
   if (now.given || (handle.is_token && !w.limited)) return {};  // it is not asked for
   bool is_explicit;
   WF_TRY(clock_is_explicit(db, &is_explicit));
-  if (is_explicit) *time = kTimeMax;
+  if (!is_explicit) return time_to_show(db, time);
+  *time = kTimeMax;
   return {};
 }
 

@@ -22,7 +22,8 @@ Status look(Db& db, const Claim& args, bool* happened) {
     return {};
   }
   if (!exists) return {};
-  const Millis now = db.clock();
+  Millis now;
+  WF_TRY(time_to_show(db, &now));
   WF_TRY(is_something_due(db, now, happened));
   return *happened ? Status() : is_claimable(db, args, now, happened);
 }

@@ -8,6 +8,7 @@
 #endif
 
 #include "base/json.h"
+#include "engine/settings.h"
 #include "version.h"
 
 namespace wf {
@@ -117,10 +118,10 @@ void add_known(const char* key, int64_t number, Text& out) {
 }
 
 // ,"<key>":{"count","what","at","error"} of what `sql` counts, or nothing where the file has no such table.
-Status add_count(Db& db, Sql sql, const char* key, Text& out) {
+Status add_count(Db& db, Sql sql, const char* key, Millis now, Text& out) {
   Query q(db, sql);
   if (!q.prepared()) return {};
-  q.bind(":now", db.clock());
+  q.bind(":now", now);
   bool row;
   WF_TRY(q.next(&row));
   out.add(",\"").add(key).add("\":{\"count\":").add_integer(q.integer(0)).add(",\"what\":");
@@ -156,10 +157,15 @@ Status add_host_json(Db& db, Text& out) {
   add_known("moved", facts.moved, out);
   add_known("locked", facts.locked, out);
   add_known("wal", facts.wal_size, out);
-  WF_TRY(add_count(db, Sql::doctor_rates, "rates", out));
-  WF_TRY(add_count(db, Sql::doctor_troubles, "troubles", out));
+  Millis now;
+  WF_TRY(time_to_show(db, &now));
+  WF_TRY(add_count(db, Sql::doctor_rates, "rates", now, out));
+  WF_TRY(add_count(db, Sql::doctor_troubles, "troubles", now, out));
   out.add(",\"threadsafe\":").add_integer(sqlite3_threadsafe());
-  out.add(",\"clock\":\"").add(TimeText(db.clock(), TimeForm::sql).view()).add("\"}");
+  Millis for_tests;
+  WF_TRY(test_clock(db, &for_tests));
+  if (for_tests != kNoTime) out.add(",\"test_clock\":\"").add(TimeText(for_tests, TimeForm::sql).view()).add('"');
+  out.add(",\"clock\":\"").add(TimeText(now, TimeForm::sql).view()).add("\"}");
   return {};
 }
 

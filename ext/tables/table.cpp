@@ -45,7 +45,11 @@ int fail(sqlite3_vtab* table, const Status& status) {
 
 // Parameters that a named query may have beside the plan's.
 Status bind_facts(const TableObject& table, Query& query) {
-  if (query.has(":now")) query.bind(":now", table.db->clock());
+  if (query.has(":now")) {
+    Millis now;
+    WF_TRY(time_to_show(*table.db, &now));
+    query.bind(":now", now);
+  }
   if (query.has(":longest")) {
     int64_t longest;
     WF_TRY(longest_claim(*table.db, &longest));

@@ -63,7 +63,7 @@ WHERE coalesce(CASE key WHEN 'schema_version' THEN typeof(value) <> 'integer' OR
                WHEN 'max_attempts' THEN typeof(value) <> 'integer' OR value < 1
                WHEN 'max_failures' THEN typeof(value) <> 'integer' OR value < 1
                WHEN 'backoff' THEN CASE WHEN json_valid(value) THEN json_type(value) <> 'object' ELSE 1 END
-               WHEN 'clock' THEN value NOT IN ('system', 'explicit')
+               WHEN 'clock' THEN CASE typeof(value) WHEN 'integer' THEN value NOT BETWEEN -62167219200000 AND 253402300799999 ELSE value NOT IN ('system', 'explicit') END
                ELSE 1 END, 1)
 UNION ALL
 SELECT 'a setting is missing', j.value FROM _wf.json_each('["schema_version","epoch"]') AS j

@@ -10,6 +10,9 @@ ON CONFLICT(key) DO UPDATE SET value = excluded.value
 -- name: setting_drop or none
 DELETE FROM main._wf_meta WHERE key = :key
 
+-- name: setting_workflows
+SELECT EXISTS (SELECT 1 FROM main._wf_workflow)
+
 -- The retry policy: the workflow's own, else the queue's, else the file's.
 -- name: workflow_policy
 SELECT coalesce(w.max_attempts, q.max_attempts, (SELECT value FROM main._wf_meta WHERE key = 'max_attempts')),

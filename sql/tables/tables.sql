@@ -202,7 +202,8 @@ SELECT 10, 'file system', coalesce(nullif(json_extract(:host, '$.network'), ''),
 UNION ALL
 SELECT 11, 'threads', CASE json_extract(:host, '$.threadsafe') WHEN 0 THEN 'single' WHEN 1 THEN 'serialized' ELSE 'multi' END, 1, NULL
 UNION ALL
-SELECT 12, 'clock', json_extract(:host, '$.clock'), 1, NULL
+SELECT 12, 'clock', json_extract(:host, '$.clock'), json_extract(:host, '$.test_clock') IS NULL,
+       'for tests, and stands still at ' || json_extract(:host, '$.test_clock') || ' for everyone until wf_config(''test_clock'') moves it: nothing real may run in this file'
 UNION ALL
 SELECT 13, 'file in place', CASE json_extract(:host, '$.moved') WHEN 0 THEN 'yes' WHEN 1 THEN 'no' END, json_extract(:host, '$.moved') IS NOT 1,
        CASE WHEN json_extract(:host, '$.moved') THEN
