@@ -2,6 +2,7 @@
 
 #include "base/json.h"
 #include "base/scope.h"
+#include "engine/cleanup.h"
 #include "engine/end.h"
 #include "engine/lane.h"
 #include "engine/lease.h"

@@ -66,14 +66,6 @@ Status finish_alone(Db& db, const Workflow& w, const Outcome& outcome, const Clo
 
 }  // namespace
 
-Status end_in_two_phases(Db& db, const Handle& handle, Workflow& w, Millis now) {
-  if (is_terminal(w.state) || (w.flags & kCleanup) || (handle.is_token && handle.nonce != w.nonce)) return {};
-  w.flags |= kCleanup;
-  Query q(db, Sql::end_in_two_phases);
-  q.bind(":seq", w.seq).bind(":now", now);
-  return q.run();
-}
-
 Status end_children(Db& db, const Workflow& parent, Millis now, bool force) {
   Numbers children;
   WF_TRY(list_children(db, Sql::children_attached, parent.seq, &children));

@@ -24,10 +24,6 @@ struct Outcome {
 // A failure or cancel ends the live descendants that are not detached, too. `force` leaves the second phase out.
 Status finish(Db& db, const Workflow& workflow, const Outcome& outcome, const Closing& closing, Millis now, State* became, bool force = false);
 
-// From now on the workflow ends in two phases: its own code says so, whoever has started it. Written once; nothing if it has ended, or the token
-// is not that of its current claim.
-Status end_in_two_phases(Db& db, const Handle& handle, Workflow& workflow, Millis now);
-
 // Cancels the live descendants of a workflow that ends, or has ended, but for detached ones and theirs.
 Status end_children(Db& db, const Workflow& parent, Millis now, bool force);
 

@@ -2,7 +2,7 @@
 
 #include "base/hash.h"
 #include "base/scope.h"
-#include "engine/end.h"
+#include "engine/cleanup.h"
 #include "engine/lease.h"
 #include "engine/may_act.h"
 #include "engine/redo.h"

@@ -15,9 +15,6 @@ SET status = :status, place = NULL, due_at = NULL, nonce = CASE WHEN :keep THEN 
     output = :output, error = coalesce(:error, error)
 WHERE seq = :seq
 
--- name: end_in_two_phases
-UPDATE main._wf_workflow SET flags = flags | 2, updated_at = :now WHERE seq = :seq
-
 -- The second phase: its worker cleans up.
 -- name: end_cleanup
 UPDATE main._wf_workflow
