@@ -22,9 +22,9 @@ Status spawn(Db& db, const Handle& handle, string_view step, const Start& args, 
     Query q(db, Sql::wait_step);
     q.bind(":seq", w.seq).bind(":step", step);
     WF_TRY(q.next(&found));
-    if (found && q.text(0) == "spawn") {
+    if (found && q.text(1) == "spawn") {
       Text name;
-      json::unquote(json::check(q.text(2)), name);
+      json::unquote(json::check(q.text(6)), name);
       if (!name.ok()) return Status::no_memory();
       *id = name.view();
       *outcome = Started::existing;
@@ -32,7 +32,7 @@ Status spawn(Db& db, const Handle& handle, string_view step, const Start& args, 
       return scope.commit();
     }
     WF_TRY(may_act(db, handle, w, time, Act::write));
-    if (found) return wrong_kind(w, step, q.text(0), "spawn");
+    if (found) return wrong_kind(w, step, q.text(1), "spawn");
   }
   if (!handle.is_token) WF_TRY(end_lost_claim(db, w, time));
   if (args.parent_cleanup) WF_TRY(end_in_two_phases(db, handle, w, time));

@@ -5,11 +5,20 @@
 
 namespace wf {
 
-Status decide_event(Db& db, const WaitRow& row, bool* satisfied, Text& output) {
+Status look_for_event(Db& db, const Awaited& thing, Millis until, Came* came) {
   Query q(db, Sql::event_first);
-  q.bind(":topics", row.topics).bind_time(":due", row.due);
-  WF_TRY(q.next(satisfied));
-  if (*satisfied) add_outcome("event", q.text(0), q.value(2), q.integer(1), output);
+  q.bind(":topics", thing.names).bind_time(":due", until);
+  WF_TRY(q.next(&came->yes));
+  if (came->yes) came->at = q.time(1);
+  return {};
+}
+
+Status show_event(Db& db, const Awaited& thing, Text& out) {
+  Query q(db, Sql::event_first);
+  q.bind(":topics", thing.names);
+  bool row;
+  WF_TRY(q.next(&row));
+  if (row) add_arrival("event", q.text(0), q.value(2), q.time(1), out);
   return {};
 }
 

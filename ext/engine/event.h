@@ -8,7 +8,8 @@ namespace wf {
 // wf_emit: the first payload of an event stands. `*first`: it is this one; else `*standing` is the other, its bytes held by `buffer`.
 Status emit_event(Db& db, string_view event, const Value& payload, const Now& now, bool* first, Text& buffer, Value* standing);
 
-// Looks for the earliest of the events that was there in time; `output` is the outcome.
-Status decide_event(Db& db, const WaitRow& row, bool* satisfied, Text& output);
+// The earliest of the events that was there by `until`.
+Status look_for_event(Db& db, const Awaited& thing, Millis until, Came* came);
+Status show_event(Db& db, const Awaited& thing, Text& out);
 
 }  // namespace wf

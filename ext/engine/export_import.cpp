@@ -16,7 +16,7 @@ constexpr string_view kFormat = "1";
 
 // A part of the document: the statements that read and write its rows, and their columns. A column is a letter that says what it takes, large
 // where it must be given, and its name:
-//   i an id, n a name, t a time, c an integer, v a value, x JSON, j a JSON object, b a backoff, a a JSON array of names
+//   i an id, n a name, t a time, c an integer, v a value, x JSON, j a JSON object, b a backoff, a what a wait waits for
 struct Part {
   const char* name;
   Sql show, add;
@@ -165,7 +165,14 @@ Status read_cell(char type, json::Checked json, string_view place, Text& buffer,
       return ok && (!text || inner) ? Status() : wrong(place, "JSON as a string, an integer, {\"$real\":...} or {\"$blob\":...}", json);
     case 'x': return inner ? Status() : wrong(place, "JSON as a string", json);
     case 'a': {
-      if (!inner.is(json::Kind::array)) return wrong(place, "a JSON array as a string", json);
+      if (inner.is(json::Kind::object)) {
+        WaitRow several;
+        several.topics = out->bytes;
+        bool sound;
+        WF_TRY(several.read(&sound));
+        return sound ? Status() : wrong(place, "what a wait can wait for", json);
+      }
+      if (!inner.is(json::Kind::array)) return wrong(place, "a JSON array or object as a string", json);
       Text name;
       for (json::Elements e(inner); e.next();) {
         name.clear();

@@ -6,18 +6,14 @@
 namespace wf {
 namespace {
 
-Status has_row(Db& db, Sql sql, int64_t seq, const WaitRow& row, bool* found) {
-  Query q(db, sql);
-  q.bind(":seq", seq).bind(":topics", row.topics);
-  return q.next(found);
-}
+constexpr int64_t kNoneLeft = -2;  // as Came::n: of a join for any, none is left that could end
 
 }  // namespace
 
-Status show_join(Db& db, const WaitRow& row, int64_t only, Text& output) {
+Status show_ends(Db& db, const Awaited& thing, const Came& came, Text& output) {
   Query q(db, Sql::join_show);
-  q.bind(":topics", row.topics);
-  if (only >= 0) q.bind(":only", only);
+  q.bind(":topics", thing.names);
+  if (came.n != -1) q.bind(":only", came.n);
   output.add('[');
   for (bool first = true;; first = false) {
     bool found;
@@ -28,7 +24,7 @@ Status show_join(Db& db, const WaitRow& row, int64_t only, Text& output) {
     output.add(",\"status\":");
     if (q.is_null(1)) output.add("null");
     else json::quote(q.text(1), output);
-    if (row.outputs && q.integer(2) != 0) {
+    if (thing.outputs && q.integer(2) != 0) {
       const bool completed = q.text(1) == state_name(State::completed);
       output.add(completed ? ",\"output\":" : ",\"error\":");
       add_json(q.value(completed ? 3 : 4), output);
@@ -39,24 +35,36 @@ Status show_join(Db& db, const WaitRow& row, int64_t only, Text& output) {
   return {};
 }
 
-Status decide_join(Db& db, int64_t seq, const WaitRow& row, bool* satisfied, Text& output) {
-  if (row.any) {
+Status look_for_ends(Db& db, int64_t seq, const Awaited& thing, string_view key, Millis now, Came* came) {
+  if (thing.any) {
     Query q(db, Sql::join_first);
-    q.bind(":topics", row.topics);
-    WF_TRY(q.next(satisfied));
-    if (*satisfied) return show_join(db, row, q.integer(0), output);
+    q.bind(":topics", thing.names);
+    WF_TRY(q.next(&came->yes));
+    if (came->yes) {
+      came->n = q.integer(0);
+      came->at = q.time(1);
+      return {};
+    }
   } else {
     // Whoever ends takes itself off the list, so as long as there is one on it nothing else need be looked at.
+    Query q(db, Sql::join_waits);
+    q.bind(":seq", seq).bind(":key", key);
     bool listed;
-    WF_TRY(has_row(db, Sql::join_waits, seq, row, &listed));
+    WF_TRY(q.next(&listed));
     if (listed) return {};
   }
+  Query q(db, Sql::join_open);
+  q.bind(":topics", thing.names);
   bool unfinished;
-  WF_TRY(has_row(db, Sql::join_open, seq, row, &unfinished));
-  *satisfied = !unfinished;
+  WF_TRY(q.next(&unfinished));
+  came->yes = !unfinished;
   if (unfinished) return {};
-  if (!row.any) return show_join(db, row, -1, output);
-  output.add("[]");  // none is left that could end
+  if (thing.any) came->n = kNoneLeft;
+  Query last(db, Sql::join_last);
+  last.bind(":topics", thing.names);
+  bool row;
+  WF_TRY(last.next(&row));
+  came->at = last.is_null(0) ? now : last.time(0);
   return {};
 }
 
@@ -76,16 +84,12 @@ Status check_join(Db& db, const Workflow& w, string_view ids) {
   return row ? Status::error(Code::not_found, "no workflow '%.*s' to join", WF_SV(q.text(0))) : Status();
 }
 
-Status join_topics(Db& db, const Workflow& w, string_view given, Text& out) {
-  if (!given.empty()) {
-    out.add(given);
-  } else {
-    Query q(db, Sql::join_children);
-    q.bind(":seq", w.seq);
-    bool row;
-    WF_TRY(q.next(&row));
-    out.add(q.text(0));
-  }
+Status spawned_so_far(Db& db, const Workflow& w, Text& out) {
+  Query q(db, Sql::join_children);
+  q.bind(":seq", w.seq);
+  bool row;
+  WF_TRY(q.next(&row));
+  out.add(q.text(0));
   return out.ok() ? Status() : Status::no_memory();
 }
 
@@ -101,6 +105,7 @@ Status tell_joins(Db& db, int64_t seq, Millis now) {
   for (bool woken = false;;) {
     int64_t waiter, lane;
     bool other_kind;
+    Text key;
     {
       Query q(db, Sql::wait_waiters);
       q.bind(":topic", topic.view());
@@ -110,12 +115,14 @@ Status tell_joins(Db& db, int64_t seq, Millis now) {
       waiter = q.integer(0);
       lane = q.integer(1);
       other_kind = q.integer(2) != 0;
+      key.add(q.text(3));
+      if (!key.ok()) return Status::no_memory();
     }
     if (other_kind && !woken) WF_TRY(db.above().kind->wake_steps(db, topic.view(), now));  // all of them, before the first is taken off the list
     woken = woken || other_kind;
     {
       Query q(db, Sql::join_retire);
-      q.bind(":topic", topic.view()).bind(":seq", waiter);
+      q.bind(":topic", topic.view()).bind(":seq", waiter).bind(":key", key.view());
       WF_TRY(q.run());
     }
     if (other_kind) {
@@ -125,12 +132,12 @@ Status tell_joins(Db& db, int64_t seq, Millis now) {
     bool waits_on, any = false;
     {
       Query q(db, Sql::join_waits);
-      q.bind(":seq", waiter);
+      q.bind(":seq", waiter).bind(":key", key.view());
       WF_TRY(q.next(&waits_on));
     }
     if (waits_on) {
       Query q(db, Sql::join_is_any);
-      q.bind(":seq", waiter);
+      q.bind(":seq", waiter).bind(":key", key.view());
       WF_TRY(q.next(&any));
     }
     if (!waits_on || any) WF_TRY(wake(db, waiter, lane, Wake::join, now));

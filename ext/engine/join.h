@@ -8,17 +8,17 @@ namespace wf {
 // Whether the workflow may wait for these ids.
 Status check_join(Db& db, const Workflow& w, string_view ids);
 
-// The ids of a join; none given stands for the children spawned so far.
-Status join_topics(Db& db, const Workflow& w, string_view given, Text& out);
+// The children spawned so far, for a join to which no ids are given.
+Status spawned_so_far(Db& db, const Workflow& w, Text& out);
 
 // WF_INVALID if there is none of which any one could end.
 Status check_any(string_view ids);
 
-// Looks whether all of them have ended, or any one; `output` is the outcome.
-Status decide_join(Db& db, int64_t seq, const WaitRow& row, bool* satisfied, Text& output);
+// Whether all of them have ended, or any one. `key`: by which they are listed in _wf_waiter, if the wait is open.
+Status look_for_ends(Db& db, int64_t seq, const Awaited& thing, string_view key, Millis now, Came* came);
 
-// The workflows of a join, in order; `only`: the one at this place, or -1.
-Status show_join(Db& db, const WaitRow& row, int64_t only, Text& output);
+// The workflows of a join as a JSON array, in order; if it waits for any, the one that has come, all of them where none has.
+Status show_ends(Db& db, const Awaited& thing, const Came& came, Text& out);
 
 // Tells the joins that wait for the workflow `seq` that it ends or is deleted; to be called before its own row is written.
 Status tell_joins(Db& db, int64_t seq, Millis now);

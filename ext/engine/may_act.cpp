@@ -22,7 +22,7 @@ Status suspended_error(Db& db, const Workflow& w) {
   bool row;
   WF_TRY(q.next(&row));
   if (!row) return Status::error(Code::suspended, "workflow '%.*s' waits", WF_SV(w.id.view()));
-  return Status::error(Code::suspended, "workflow '%.*s' waits in step '%.*s' (%.*s)", WF_SV(w.id.view()), WF_SV(q.text(1)), WF_SV(q.text(0)));
+  return Status::error(Code::suspended, "workflow '%.*s' waits in step '%.*s' (%.*s)", WF_SV(w.id.view()), WF_SV(q.text(5)), WF_SV(q.text(1)));
 }
 
 Status keeps_slot(Db& db, const Workflow& w, Millis now) {

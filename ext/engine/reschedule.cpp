@@ -2,9 +2,41 @@
 
 #include "engine/lane.h"
 #include "engine/trouble.h"
+#include "engine/wait_row.h"
 
 namespace wf {
 namespace {
+
+// The same of the sleeps among several things that a step waits for.
+Status move_sleeps_among(Db& db, const Workflow& w, Millis due, Millis now, bool* moved) {
+  for (int64_t after = 0;;) {
+    WaitRow row;
+    Text topics;
+    bool found, sound, some = false;
+    {
+      Query q(db, Sql::reschedule_several);
+      q.bind(":seq", w.seq).bind(":after", after);
+      WF_TRY(q.next(&found));
+      if (!found) return {};
+      after = row.n = q.integer(0);
+      row.topics = q.text(1);
+      WF_TRY(row.read(&sound));
+      for (size_t i = 0; sound && i < row.things.size(); ++i) {
+        Awaited& thing = row.things[i];
+        if (thing.kind != WaitKind::sleep || thing.due <= now || thing.due == due) continue;
+        thing.due = due;
+        some = true;
+      }
+      row.add_topics(topics);
+    }
+    if (!some) continue;
+    if (!topics.ok()) return Status::no_memory();
+    *moved = true;
+    Query q(db, Sql::reschedule_write);
+    q.bind(":n", row.n).bind(":topics", topics.view()).bind_time(":due", row.first_time());
+    WF_TRY(q.run());
+  }
+}
 
 // Moves the steps that wait for a time; `*moved`: there were some.
 Status move_steps(Db& db, const Workflow& w, Millis due, Millis now, bool* moved) {
@@ -15,14 +47,14 @@ Status move_steps(Db& db, const Workflow& w, Millis due, Millis now, bool* moved
     WF_TRY(q.run());
     *moved = *moved || q.changes() != 0;
   }
-  return {};
+  return move_sleeps_among(db, w, due, now, moved);
 }
 
-// When the workflow is due once its steps have moved to `to`: a scripted one may have several that are open.
+// When the workflow is due once its steps have moved to `to`: it may wait for other times, too.
 Status first_due(Db& db, const Workflow& w, Millis to, Millis* due, bool* open) {
   *due = to;
   *open = w.under_pause == State::waiting;
-  if (!(w.flags & kOtherKind)) return {};
+  if (!*open && !(w.flags & kOtherKind)) return {};
   Query q(db, Sql::reschedule_first);
   q.bind(":seq", w.seq);
   bool row;

@@ -6,18 +6,28 @@
 
 namespace wf {
 
-Status decide_signal(Db& db, int64_t seq, const WaitRow& row, bool* satisfied, Text& output) {
-  int64_t n;
-  {
-    Query q(db, Sql::signal_next);
-    q.bind(":seq", seq).bind(":topics", row.topics).bind_time(":due", row.due);
-    WF_TRY(q.next(satisfied));
-    if (!*satisfied) return {};
-    n = q.integer(0);
-    add_outcome("signal", q.text(1), q.value(3), q.integer(2), output);
-  }
+Status look_for_signal(Db& db, int64_t seq, const Awaited& thing, Millis until, string_view taken, Came* came) {
+  Query q(db, Sql::signal_next);
+  q.bind(":seq", seq).bind(":topics", thing.names).bind_time(":due", until).bind_name(":taken", taken);
+  WF_TRY(q.next(&came->yes));
+  if (!came->yes) return {};
+  came->n = q.integer(0);
+  came->at = q.time(1);
+  return {};
+}
+
+Status show_signal(Db& db, int64_t n, Text& out) {
+  Query q(db, Sql::signal_show);
+  q.bind(":n", n);
+  bool row;
+  WF_TRY(q.next(&row));
+  if (row) add_arrival("signal", q.text(0), q.value(2), q.time(1), out);
+  return {};
+}
+
+Status take_signal(Db& db, int64_t n, int64_t step) {
   Query q(db, Sql::signal_take);
-  q.bind(":n", n).bind(":step", row.n);
+  q.bind(":n", n).bind(":step", step);
   return q.run();
 }
 

@@ -5,7 +5,10 @@
 
 namespace wf {
 
-// A sleep is over when its time is up; `output` is that time.
-void decide_sleep(const WaitRow& row, bool time_is_up, Text& output);
+// A sleep is over when its time is up.
+inline void look_for_time(const Awaited& thing, Millis now, Came* came) {
+  came->yes = thing.due != kNoTime && thing.due <= now;
+  came->at = thing.due;
+}
 
 }  // namespace wf

@@ -2,41 +2,14 @@
 
 #include "base/scope.h"
 #include "engine/above.h"
-#include "engine/event.h"
+#include "engine/decide.h"
 #include "engine/join.h"
 #include "engine/lane.h"
 #include "engine/lease.h"
 #include "engine/may_act.h"
-#include "engine/signal.h"
-#include "engine/sleep.h"
 
 namespace wf {
 namespace {
-
-// Whether the wait is satisfied, or its time is up; then `output` is its outcome.
-Status decide(Db& db, int64_t seq, const WaitRow& row, Millis now, bool* satisfied, Text& output) {
-  *satisfied = false;
-  const bool time_is_up = row.due != kNoTime && row.due <= now;
-  switch (row.kind) {
-    case WaitKind::sleep:
-      decide_sleep(row, time_is_up, output);
-      break;
-    case WaitKind::signal:
-      WF_TRY(decide_signal(db, seq, row, satisfied, output));
-      if (!*satisfied && time_is_up) output.add("{\"signal\":null,\"timeout\":true}");
-      break;
-    case WaitKind::event:
-      WF_TRY(decide_event(db, row, satisfied, output));
-      if (!*satisfied && time_is_up) output.add("{\"event\":null,\"timeout\":true}");
-      break;
-    case WaitKind::join:
-      WF_TRY(decide_join(db, seq, row, satisfied, output));
-      if (!*satisfied && time_is_up) WF_TRY(show_join(db, row, -1, output));
-      break;
-  }
-  *satisfied = *satisfied || time_is_up;
-  return output.ok() ? Status() : Status::no_memory();
-}
 
 Status run_for(Db& db, Sql sql, int64_t seq) {
   Query q(db, sql);
@@ -44,25 +17,37 @@ Status run_for(Db& db, Sql sql, int64_t seq) {
   return q.run();
 }
 
-Status register_waiters(Db& db, int64_t seq, const WaitRow& row) {
-  if (row.kind != WaitKind::event && row.kind != WaitKind::join) return {};
-  Query q(db, row.kind == WaitKind::event ? Sql::event_wait : Sql::join_wait);
-  q.bind(":seq", seq).bind(":topics", row.topics);
-  return q.run();
+bool is_listed(const WaitRow& row) {
+  for (size_t i = 0; i < row.things.size(); ++i) {
+    if (row.things[i].kind == WaitKind::event || row.things[i].kind == WaitKind::join) return true;
+  }
+  return false;
+}
+
+// Whether the workflow may wait for these things.
+Status check_things(Db& db, const Workflow& w, const Wait& args) {
+  for (size_t i = 0; i < args.things.size(); ++i) {
+    if (args.things[i].kind == WaitKind::join) WF_TRY(check_join(db, w, args.things[i].names));
+  }
+  return {};
 }
 
 // A wait that is not there yet: satisfied at once, or opened.
 Status open(Db& db, const Handle& handle, Workflow& w, const Wait& args, Millis now, bool* ready, Text& output, Millis* due) {
-  Text topics;
-  if (args.kind == WaitKind::join) {
-    WF_TRY(join_topics(db, w, args.topics, topics));
-    if (args.any) WF_TRY(check_any(topics.view()));
-  } else {
-    topics.add(args.topics);
+  Text topics, how, children;
+  List<Awaited> things;
+  for (size_t i = 0; i < args.things.size(); ++i) {
+    Awaited thing = args.things[i];
+    if (thing.kind == WaitKind::join) {
+      if (thing.names.empty() && children.size() == 0) WF_TRY(spawned_so_far(db, w, children));
+      if (thing.names.empty()) thing.names = children.view();
+      if (thing.any) WF_TRY(check_any(thing.names));
+    }
+    things.add(thing);
   }
-  WaitRow row{args.step, args.kind, 0, topics.view(), kNoTime, args.any, args.outputs};
-  if (args.until != kNoTime) row.due = args.until;
-  else if (args.timeout != kNoTime) row.due = later(now, args.timeout);
+  if (!things.ok()) return Status::no_memory();
+  WaitRow row;
+  WF_TRY(make_row(args.step, args.kind, things, args.all, args.timeout, now, topics, how, &row));
   *due = row.due;
   {
     Query q(db, Sql::wait_next_n);
@@ -76,18 +61,34 @@ Status open(Db& db, const Handle& handle, Workflow& w, const Wait& args, Millis 
     WF_TRY(write_row(db, Sql::wait_done, w.seq, row, now, output.view()));
     return handle.is_token ? renew_lease(db, handle, now) : Status();
   }
-  WF_TRY(register_waiters(db, w.seq, row));
+  WF_TRY(list_waiter(db, w.seq, row));
   WF_TRY(write_row(db, Sql::wait_open, w.seq, row, now, {}));
   return suspend(db, handle, w, row.due, now);
 }
 
-// Decides the open wait of a row read by Sql::wait_step or Sql::workflow_open_wait, and records its outcome.
+// Reads the row of an open wait from the columns n, kind, topics, due_at, how of a query that stays where it is.
+Status read_open(const Workflow& w, const Query& q, string_view step, WaitRow* row) {
+  row->step = step;
+  row->n = q.integer(0);
+  row->kind = q.text(1);
+  row->topics = q.text(2);
+  row->due = q.time(3);
+  row->how = q.text(4);
+  bool sound;
+  WF_TRY(row->read(&sound));
+  if (sound) return {};
+  return Status::error(Code::state, "step '%.*s' of workflow '%.*s' waits, but of no known kind: its row is damaged", WF_SV(step), WF_SV(w.id.view()));
+}
+
+// Decides an open wait, and records its outcome.
 Status decide_open(Db& db, const Workflow& w, const WaitRow& row, Millis now, bool* satisfied, Text& output) {
   WF_TRY(decide(db, w.seq, row, now, satisfied, output));
-  // One that had ended may have been retried since.
-  if (!*satisfied) return row.kind == WaitKind::join ? register_waiters(db, w.seq, row) : Status();
+  if (!*satisfied) return list_waiter(db, w.seq, row);  // one that had ended may have been retried since
   WF_TRY(write_row(db, Sql::wait_done, w.seq, row, now, output.view()));
-  return row.kind == WaitKind::event || row.kind == WaitKind::join ? run_for(db, Sql::wait_forget_workflow, w.seq) : Status();
+  if (!is_listed(row)) return {};
+  Query q(db, Sql::wait_forget);
+  q.bind(":seq", w.seq).bind(":step", row.step);
+  return q.run();
 }
 
 }  // namespace
@@ -123,30 +124,30 @@ Status wait(Db& db, const Handle& handle, const Wait& args, const Now& now, bool
   Workflow w;
   WF_TRY(load(db, handle, &w));
   *ready = false;
-  const string_view kind = wait_kind_name(args.kind);
   bool found;
   {
     Query q(db, Sql::wait_step);
     q.bind(":seq", w.seq).bind(":step", args.step);
     WF_TRY(q.next(&found));
-    if (found && q.text(0) == kind && q.text(1) == "done") {
+    const bool same_kind = found && q.text(1) == args.kind;
+    if (same_kind && q.text(5) == "done") {
       *ready = true;
-      output.add(q.text(2));
-      *due = q.time(5);
+      output.add(q.text(6));
+      *due = q.time(3);
       return output.ok() ? scope.commit() : Status::no_memory();
     }
-    const bool is_open = found && q.text(0) == kind && q.text(1) == "waiting" && w.under_pause == State::waiting;
+    const bool is_open = same_kind && q.text(5) == "waiting" && w.under_pause == State::waiting;
     if (is_open && (!handle.is_token || closed_by(handle, w))) {
       // Its own open wait. The token is over, the bare id goes on where it is satisfied.
       if (w.state == State::paused) return paused_error(w);
     } else {
-      if (!found && args.kind == WaitKind::join) WF_TRY(check_join(db, w, args.topics));
+      if (!found) WF_TRY(check_things(db, w, args));
       WF_TRY(may_act(db, handle, w, time, Act::write));
-      if (found) return wrong_kind(w, args.step, q.text(0), kind);
+      if (found) return wrong_kind(w, args.step, q.text(1), args.kind);
     }
     if (found && !handle.is_token) {
-      WaitRow row{args.step, args.kind, q.integer(3), q.text(4), q.time(5), false, true};
-      read_how(q.text(6), &row);
+      WaitRow row;
+      WF_TRY(read_open(w, q, args.step, &row));
       *due = row.due;
       WF_TRY(decide_open(db, w, row, time, ready, output));
     }
@@ -158,24 +159,21 @@ Status wait(Db& db, const Handle& handle, const Wait& args, const Now& now, bool
 
 Status decide_wait(Db& db, const Workflow& w, Millis now, bool* satisfied) {
   *satisfied = true;  // without an open wait nothing holds it
-  Millis due;
+  Millis due = kNoTime;
   {
     Query q(db, Sql::workflow_open_wait);
     q.bind(":seq", w.seq);
     bool found;
     WF_TRY(q.next(&found));
     if (!found) return {};
-    WaitRow row{q.text(1), WaitKind::sleep, q.integer(3), q.text(2), q.time(4), false, true};
-    due = row.due;
-    if (kind_of(q.text(0), &row.kind)) {
-      read_how(q.text(5), &row);
-      Text output;
-      WF_TRY(decide_open(db, w, row, now, satisfied, output));
-    } else if (q.text(0) == "step") {
+    if (q.text(1) == "step") {
       *satisfied = false;  // held in doubt, until wf_resolve: no time ends that
-      due = kNoTime;
     } else {
-      return Status::error(Code::state, "step '%.*s' of workflow '%.*s' waits, but of no known kind: its row is damaged", WF_SV(row.step), WF_SV(w.id.view()));
+      WaitRow row;
+      Text output;
+      WF_TRY(read_open(w, q, q.text(5), &row));
+      due = row.due;
+      WF_TRY(decide_open(db, w, row, now, satisfied, output));
     }
   }
   if (*satisfied) return {};
@@ -186,10 +184,6 @@ Status decide_wait(Db& db, const Workflow& w, Millis now, bool* satisfied) {
     WF_TRY(q.run());
   }
   return lane_moved(db, w, now);
-}
-
-Status decide_step(Db& db, int64_t seq, int64_t n, WaitKind kind, string_view topics, Millis due, Millis now, bool* satisfied, Text& output) {
-  return decide(db, seq, {{}, kind, n, topics, due, false, true}, now, satisfied, output);
 }
 
 Status drop_wait(Db& db, const Workflow& w) {

@@ -1,55 +1,170 @@
 #include "engine/wait_row.h"
 
-#include "base/json.h"
 #include "engine/lane.h"
 
 namespace wf {
 namespace {
 
 constexpr string_view kKinds[] = {"sleep", "await", "await_event", "join"};
+constexpr string_view kWords[] = {"sleep", "signal", "event", "join"};  // in the stored form of one of several
 
-// Options of a join, as column how keeps them.
-void add_how(const WaitRow& row, Text& out) {
-  out.add("{\"mode\":\"").add(row.any ? "any" : "all").add("\",\"outputs\":").add(row.outputs ? "true" : "false").add('}');
+bool kind_of(string_view name, WaitKind* out) {
+  const int64_t i = index_of(kKinds, name);
+  if (i >= 0) *out = static_cast<WaitKind>(i);
+  return i >= 0;
+}
+
+// A non-empty array of names; of a join of ids, and there may be none.
+bool is_names(json::Checked array, WaitKind kind) {
+  if (!array.is(json::Kind::array)) return false;
+  size_t count = 0;
+  Text name;
+  for (json::Elements e(array); e.next(); ++count) {
+    name.clear();
+    json::unquote(e.value(), name);
+    if (!e.value().is(json::Kind::string) || !name.ok()) return false;
+    if (!(kind == WaitKind::join ? check_id({}, name.view()) : check_name({}, name.view())).ok()) return false;
+  }
+  return count != 0 || kind == WaitKind::join;
+}
+
+bool read_time_of(json::Checked json, Millis* out) { return json::to_integer(json, out) && *out >= kTimeMin && *out <= kTimeMax; }
+
+// {"mode":...,"timeout":...,"waits":[...]}
+bool read_several(json::Checked object, WaitRow* row) {
+  bool sound = true, has_mode = false;
+  for (json::Members m(object); m.next();) {
+    const json::Checked value = m.value();
+    if (m.key_is("mode")) {
+      has_mode = true;
+      row->all = value.text() == "\"all\"";
+      sound = sound && (row->all || value.text() == "\"any\"");
+    } else if (m.key_is("timeout")) {
+      sound = read_time_of(value, &row->timeout) && sound;
+    } else if (m.key_is("waits")) {
+      for (json::Elements e(value); e.next();) {
+        Awaited thing;
+        sound = read_awaited(e.value(), &thing) && sound;
+        row->things.add(thing);
+      }
+    } else {
+      sound = false;
+    }
+  }
+  return sound && has_mode && row->things.ok() && row->things.size() != 0;
+}
+
+// The options of a join, from column how.
+void read_how(string_view how, Awaited* thing) {
+  for (json::Members m(json::check(how)); m.next();) {
+    if (m.key_is("mode")) thing->any = m.value().text() == "\"any\"";
+    if (m.key_is("outputs")) thing->outputs = m.value().text() != "false";
+  }
 }
 
 }  // namespace
 
 string_view wait_kind_name(WaitKind kind) { return kKinds[static_cast<int>(kind)]; }
 
-bool kind_of(string_view name, WaitKind* out) {
-  for (size_t i = 0; i < std::size(kKinds); ++i) {
-    if (kKinds[i] != name) continue;
-    *out = static_cast<WaitKind>(i);
-    return true;
+bool read_awaited(json::Checked object, Awaited* out) {
+  bool sound = true;
+  int kinds = 0;
+  for (json::Members m(object); m.next();) {
+    const json::Checked value = m.value();
+    size_t i = 0;
+    while (i < std::size(kWords) && !m.key_is(kWords[i])) ++i;
+    if (i < std::size(kWords)) {
+      out->kind = static_cast<WaitKind>(i);
+      ++kinds;
+      if (out->kind == WaitKind::sleep) sound = read_time_of(value, &out->due) && sound;
+      else sound = is_names(value, out->kind) && sound;
+      if (out->kind != WaitKind::sleep) out->names = value.text();
+    } else if (m.key_is("as") && value.is(json::Kind::string)) {
+      out->as = value.text();
+    } else if (m.key_is("mode")) {
+      out->any = value.text() == "\"any\"";
+      sound = sound && (out->any || value.text() == "\"all\"");
+    } else if (m.key_is("outputs") && value.is(json::Kind::boolean)) {
+      out->outputs = value.text() == "true";
+    } else {
+      sound = false;
+    }
   }
-  return false;
+  return sound && kinds == 1 && (out->kind == WaitKind::join || (!out->any && out->outputs));
 }
 
-void read_how(string_view how, WaitRow* row) {
-  row->any = false;
-  row->outputs = true;
-  for (json::Members m(json::check(how)); m.next();) {
-    if (m.key_is("mode")) row->any = m.value().text() == "\"any\"";
-    if (m.key_is("outputs")) row->outputs = m.value().text() != "false";
-  }
+namespace {
+
+void add_awaited(const Awaited& thing, Text& out) {
+  out.add("{\"").add(kWords[static_cast<int>(thing.kind)]).add("\":");
+  if (thing.kind == WaitKind::sleep) out.add_integer(thing.due);
+  else out.add(thing.names);
+  if (thing.any) out.add(",\"mode\":\"any\"");
+  if (!thing.outputs) out.add(",\"outputs\":false");
+  if (!thing.as.empty()) out.add(",\"as\":").add(thing.as);
+  out.add('}');
 }
 
-void add_outcome(const char* what, string_view name, const Value& payload, Millis at, Text& out) {
-  out.add("{\"").add(what).add("\":");
+}  // namespace
+
+void WaitRow::add_topics(Text& out) const {
+  out.add("{\"mode\":\"").add(all ? "all" : "any").add('"');
+  if (timeout != kNoTime) out.add(",\"timeout\":").add_integer(timeout);
+  out.add(",\"waits\":[");
+  for (size_t i = 0; i < things.size(); ++i) {
+    if (i != 0) out.add(',');
+    add_awaited(things[i], out);
+  }
+  out.add("]}");
+}
+
+Millis WaitRow::first_time() const {
+  Millis first = timeout;
+  for (size_t i = 0; i < things.size(); ++i) {
+    const Millis end = things[i].due;
+    if (end != kNoTime && (first == kNoTime || end < first)) first = end;
+  }
+  return first;
+}
+
+Status WaitRow::read(bool* sound) {
+  things.clear();
+  timeout = kNoTime;
+  all = false;
+  const json::Checked object = json::check(topics);
+  several = object.is(json::Kind::object);
+  if (several) {
+    *sound = read_several(object, this);
+  } else {
+    Awaited thing;
+    *sound = kind_of(kind, &thing.kind);
+    thing.names = topics;
+    if (thing.kind == WaitKind::sleep) thing.due = due;
+    else timeout = due;
+    if (thing.kind == WaitKind::join) read_how(how, &thing);
+    things.add(thing);
+  }
+  return things.ok() ? Status() : Status::no_memory();
+}
+
+void WaitRow::add_key(size_t i, Text& out) const {
+  out.add(step);
+  if (several) out.add('\x1f').add_integer(static_cast<int64_t>(i));
+}
+
+void add_arrival(const char* what, string_view name, const Value& payload, Millis at, Text& out) {
+  out.add('"').add(what).add("\":");
   json::quote(name, out);
   out.add(",\"payload\":");
   add_json(payload, out);
-  out.add(",\"received_at\":\"").add(TimeText(at, TimeForm::json).view()).add("\"}");
+  out.add(",\"received_at\":\"").add(TimeText(at, TimeForm::json).view()).add('"');
 }
 
 Status write_row(Db& db, Sql sql, int64_t seq, const WaitRow& row, Millis now, string_view output) {
   Query q(db, sql);
-  Text how;
-  if (row.kind == WaitKind::join) add_how(row, how);
-  q.bind(":n", row.n).bind(":seq", seq).bind(":step", row.step).bind(":kind", kKinds[static_cast<int>(row.kind)]).bind(":now", now);
-  q.bind_time(":due", row.due).bind_name(":topics", row.topics).bind_name(":how", how.view()).bind_name(":output", output);
-  return how.ok() ? q.run() : Status::no_memory();
+  q.bind(":n", row.n).bind(":seq", seq).bind(":step", row.step).bind(":kind", row.kind).bind(":now", now);
+  q.bind_time(":due", row.due).bind_name(":topics", row.topics).bind_name(":how", row.how).bind_name(":output", output);
+  return q.run();
 }
 
 Status wake(Db& db, int64_t seq, int64_t lane, Wake why, Millis now) {

@@ -1,32 +1,62 @@
-// The row of a wait in _wf_step, as the files that decide waits share it.
+// A wait as its row in _wf_step holds it, as the files that decide waits share it.
+//
+// There is one form: a wait is for one thing or for several, of which the first is enough, or all are needed. What it waits for stands in column
+// topics: of several things an object, {"mode":"any" or "all","timeout":time,"waits":[...]}, of one thing, whose kind is that of the step, the
+// array of the names alone.
 #pragma once
 
+#include "base/json.h"
+#include "base/list.h"
 #include "engine/settings.h"
 
 namespace wf {
 
 enum class WaitKind : char { sleep, signal, event, join };
-// "sleep", "await", "await_event", "join": column kind of _wf_step.
+// Column kind of a wait for one thing: "sleep", "await", "await_event", "join"; and of one for several.
 string_view wait_kind_name(WaitKind kind);
+inline constexpr string_view kWaitAny = "wait_any";
 
-// A wait as its row holds it, or is about to.
-struct WaitRow {
-  string_view step;
-  WaitKind kind;
-  int64_t n;
-  string_view topics;
-  Millis due;
-  bool any, outputs;
+// One thing that a wait waits for.
+struct Awaited {
+  WaitKind kind = WaitKind::sleep;
+  string_view names;         // JSON array: signals, events or workflow ids; of a join that is not open yet nothing: the children spawned so far
+  Millis length = kNoTime;   // of a sleep that is not open yet
+  Millis due = kNoTime;      // of a sleep: its end
+  bool any = false;          // of a join: the earliest is enough
+  bool outputs = true;       // of a join: with outputs and errors
+  string_view as;            // a JSON string, or nothing
+};
+// As it is stored, an object; false: it cannot be one. Then `out` is as far as it was understood.
+bool read_awaited(json::Checked object, Awaited* out);
+
+// What has come of it.
+struct Came {
+  bool yes = false;
+  Millis at = kNoTime;
+  int64_t n = -1;            // of a signal its row; of a join for any the place among its ids
 };
 
-// Of the kind that column kind names; false where that is another kind of step.
-bool kind_of(string_view name, WaitKind* out);
+// The row of a wait: columns of _wf_step, and what they mean. Views of the texts that it is read from.
+struct WaitRow {
+  int64_t n = 0;
+  string_view step, kind, topics, how;
+  Millis due = kNoTime;      // when it is looked at at the latest
+  List<Awaited> things;
+  Millis timeout = kNoTime;
+  bool all = false;
+  bool several = false;      // shown as what wf_wait_any returns
 
-// The options of a join, from column how.
-void read_how(string_view how, WaitRow* row);
+  // From kind, topics, due and how; `*sound`: it can be a wait.
+  Status read(bool* sound);
+  // Of several: column topics for the things as they are, and when it is looked at at the latest.
+  void add_topics(Text& out) const;
+  Millis first_time() const;
+  // By what key _wf_waiter knows who waits for the thing `i`.
+  void add_key(size_t i, Text& out) const;
+};
 
-// What came first: {"<what>":name,"payload":...,"received_at":...}.
-void add_outcome(const char* what, string_view name, const Value& payload, Millis at, Text& out);
+// Adds what came first, without braces: "<what>":name,"payload":...,"received_at":...
+void add_arrival(const char* what, string_view name, const Value& payload, Millis at, Text& out);
 
 // Writes it by Sql::wait_open or Sql::wait_done.
 Status write_row(Db& db, Sql sql, int64_t seq, const WaitRow& row, Millis now, string_view output);

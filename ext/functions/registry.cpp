@@ -73,6 +73,11 @@ constexpr Option kJoinOptions[] = {
     kNowOption,
 };
 
+constexpr Option kWaitAnyOptions[] = {
+    {"mode", OptionType::choice, "all: all of them are needed, and the result is an array; default any: the first", 0, 0, "any all"},
+    kNowOption,
+};
+
 constexpr Option kBeginOptions[] = {
     {"in_doubt", OptionType::choice, "what to do if it was begun before and never finished: retry (default), hold until wf_resolve, fail", 0, 0, "retry hold fail"},
     kCleanupOption,
@@ -249,6 +254,9 @@ constexpr Function kFunctions[] = {
     {"wf_join", "handle, step [, ids]", 2, 4,
      "Waits until the workflows have ended (NULL: all children spawned so far): a JSON array of {id, status, output or error}. NULL: suspended until then.",
      kWrites, "yes", kJoinOptions, wf_join},
+    {"wf_wait_any", "handle, step, waits [, timeout]", 3, 5,
+     "Waits for several things at once, an array of {signal}, {event}, {join, mode}, {sleep}, each with an optional as: {index, as, ...} of the first, with what its own function gives, or {index: null, timeout: true}. NULL: suspended until then.",
+     kWrites, "yes", kWaitAnyOptions, wf_wait_any},
     {"wf_begin", "handle, step", 2, 3,
      "Says that the step's outside effect is about to be tried: {go: true, key} do it now, {output} it is done already, NULL: stop.", kWrites, "yes",
      kBeginOptions, wf_begin},

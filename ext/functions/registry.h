@@ -79,6 +79,7 @@ Status wf_emit(Call&);
 Status wf_await_event(Call&);
 Status wf_spawn(Call&);
 Status wf_join(Call&);
+Status wf_wait_any(Call&);
 Status wf_begin(Call&);
 Status wf_resolve(Call&);
 Status wf_set(Call&);

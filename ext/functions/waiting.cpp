@@ -5,13 +5,32 @@
 #include "engine/join.h"
 #include "engine/event.h"
 #include "engine/signal.h"
-#include "engine/wait.h"
 #include "functions/call.h"
+#include "functions/waits.h"
 
 namespace wf {
 namespace {
 
-// Handle, step, and the result of a wait: NULL while it is open.
+Status wait_for_one(Call& call, const Awaited& thing, Wait& args) {
+  args.kind = wait_kind_name(thing.kind);
+  args.things.add(thing);
+  return args.things.ok() ? run_wait(call, args) : Status::no_memory();
+}
+
+Status wait_for_names(Call& call, WaitKind kind, const char* what) {
+  Wait args;
+  Awaited thing;
+  thing.kind = kind;
+  Text names;
+  WF_TRY(call.names(2, what, names));
+  thing.names = names.view();
+  if (!json::Elements(json::check(thing.names)).next()) return Status::error(Code::invalid, "%s of %s() is an empty array", what, call.function.name);
+  if (call.given(3)) WF_TRY(read_duration("timeout", call.raw(3), 0, &args.timeout));
+  return wait_for_one(call, thing, args);
+}
+
+}  // namespace
+
 Status run_wait(Call& call, Wait& args) {
   Handle handle;
   WF_TRY(call.handle(0, &handle));
@@ -21,38 +40,25 @@ Status run_wait(Call& call, Wait& args) {
   Millis due;
   WF_TRY(wait(call.db, handle, args, call.options.now(), &ready, output, &due));
   if (!ready) call.result_null();
-  else if (args.kind == WaitKind::sleep) call.result(due, TimeForm::sql);
+  else if (args.kind == wait_kind_name(WaitKind::sleep)) call.result(due, TimeForm::sql);
   else return call.result_json(output);
   return {};
 }
 
-Status wait_for_names(Call& call, WaitKind kind, const char* what) {
-  Wait args;
-  args.kind = kind;
-  Text topics;
-  WF_TRY(call.names(2, what, topics));
-  args.topics = topics.view();
-  if (!json::Elements(json::check(args.topics)).next()) return Status::error(Code::invalid, "%s of %s() is an empty array", what, call.function.name);
-  if (call.given(3)) WF_TRY(read_duration("timeout", call.raw(3), 0, &args.timeout));
-  return run_wait(call, args);
+Status read_sleep(const char* what, const Value& given, Awaited* out) {
+  if (given.type != Value::Type::text) return read_duration("duration", given, 0, &out->length);
+  if (parse_duration(given.bytes, &out->length)) return {};
+  out->length = kNoTime;
+  if (parse_time(given.bytes, &out->due)) return {};
+  return Status::error(Code::invalid, "%s must be a duration like '30s', a number of seconds, or a time, got '%.*s'", what,
+                       WF_SV(excerpt(is_utf8(given.bytes) ? given.bytes : "(not UTF-8)")));
 }
-
-}  // namespace
 
 Status wf_sleep(Call& call) {
   Wait args;
-  const Value length = call.raw(2);
-  // Text is a duration where it can be one, else a time; numbers are seconds.
-  if (length.type == Value::Type::text && !parse_duration(length.bytes, &args.timeout)) {
-    args.timeout = kNoTime;
-    if (!parse_time(length.bytes, &args.until)) {
-      return Status::error(Code::invalid, "duration of wf_sleep() must be a duration like '30s', a number of seconds, or a time, got '%.*s'",
-                           WF_SV(excerpt(is_utf8(length.bytes) ? length.bytes : "(not UTF-8)")));
-    }
-  } else if (length.type != Value::Type::text) {
-    WF_TRY(read_duration("duration", length, 0, &args.timeout));
-  }
-  return run_wait(call, args);
+  Awaited thing;
+  WF_TRY(read_sleep("duration of wf_sleep()", call.raw(2), &thing));
+  return wait_for_one(call, thing, args);
 }
 
 Status wf_signal(Call& call) {
@@ -103,19 +109,20 @@ Status wf_spawn(Call& call) {
 
 Status wf_join(Call& call) {
   Wait args;
-  args.kind = WaitKind::join;
+  Awaited thing;
+  thing.kind = WaitKind::join;
   Text ids;
   if (call.given(2)) {
     const Value given = call.raw(2);
     if (given.type != Value::Type::text || !has_prefix(given.bytes, "[")) return Status::error(Code::invalid, "ids of wf_join() must be a JSON array of ids");
     WF_TRY(call.names(2, "ids", ids));
   }
-  args.topics = ids.view();
-  args.any = call.options.integer("mode", 0) == 1;
-  if (args.any && !args.topics.empty()) WF_TRY(check_any(args.topics));
-  args.outputs = call.options.boolean("outputs", true);
+  thing.names = ids.view();
+  thing.any = call.options.integer("mode", 0) == 1;
+  if (thing.any && !thing.names.empty()) WF_TRY(check_any(thing.names));
+  thing.outputs = call.options.boolean("outputs", true);
   args.timeout = call.options.integer("timeout", kNoTime);
-  return run_wait(call, args);
+  return wait_for_one(call, thing, args);
 }
 
 }  // namespace wf

@@ -123,7 +123,7 @@ Status check_imported(Db& db, int64_t seq, Millis now) {
     WF_TRY(parse_definition(document.view(), definition, mistakes));
     WF_TRY(check_steps(db, definition, seq));
   }
-  for (const Sql sql : {Sql::move_events, Sql::move_wake, Sql::move_due}) WF_TRY(run_for(db, sql, seq, now));
+  for (const Sql sql : {Sql::move_wake, Sql::move_due}) WF_TRY(run_for(db, sql, seq, now));
   return {};
 }
 

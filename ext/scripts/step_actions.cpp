@@ -6,7 +6,7 @@
 #include "engine/redo.h"
 #include "engine/event.h"
 #include "engine/start.h"
-#include "engine/wait.h"
+#include "engine/decide.h"
 
 namespace wf {
 namespace {
@@ -106,13 +106,19 @@ class Execution {
   }
 
   Status decide_wait() {
-    const bool event = a_.step().action == Action::await_event;
-    const WaitKind kind = event ? WaitKind::event : WaitKind::signal;
-    bool satisfied;
     WF_TRY(a_.rows.renumber(row_, a_.kind()));  // the number by which a signal knows who has taken it
-    WF_TRY(decide_step(a_.db, a_.seq, row_.n, kind, row_.topics.view(), row_.due, a_.now, &satisfied, a_.result));
+    WaitRow wait;
+    wait.n = row_.n;
+    wait.step = row_.name.view();
+    wait.kind = a_.kind();
+    wait.topics = row_.topics.view();
+    wait.due = row_.due;
+    bool sound, satisfied;
+    WF_TRY(wait.read(&sound));
+    if (!sound) return a_.fail("wait", "what it waits for is damaged"), Status();
+    WF_TRY(wf::decide(a_.db, a_.seq, wait, a_.now, &satisfied, a_.result));
     if (satisfied) return done();
-    if (event) WF_TRY(a_.rows.wait_for(row_, "e", row_.topics.view()));
+    WF_TRY(list_waiter(a_.db, a_.seq, wait));
     return open(row_.due, row_.topics.view());
   }
 

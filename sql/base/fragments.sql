@@ -128,3 +128,39 @@ CASE WHEN w.failures AND EXISTS (SELECT 1 FROM main._wf_step WHERE wf = w.seq AN
 -- name: fragment_first_input
 coalesce(CASE WHEN w.period > 1 THEN (SELECT value FROM main._wf_large WHERE wf = w.seq AND what = 3) END,
          w.input, (SELECT value FROM main._wf_large WHERE wf = w.seq AND what = 0))
+
+-- What s, the row of a wait, waits for: each thing p, an object, and each member k of it. For FROM; of a row that is no wait, or is damaged, none.
+-- name: fragment_things
+_wf.json_each(CASE WHEN s.kind IN ('await', 'await_event', 'join', 'wait_any') AND json_valid(s.topics)
+                   THEN CASE json_type(s.topics) WHEN 'object' THEN s.topics
+                             ELSE json_object('waits', json_array(json_object(CASE s.kind WHEN 'await' THEN 'signal' WHEN 'await_event' THEN 'event' ELSE 'join' END, json(s.topics)))) END
+              END, '$.waits') AS p,
+_wf.json_each(CASE p.type WHEN 'object' THEN p.value END) AS k
+
+-- The same, and each name t in them, where k is signal, event or join.
+-- name: fragment_awaited
+{{things}}, _wf.json_each(CASE k.type WHEN 'array' THEN k.value END) AS t
+
+-- Whether s, a row of _wf_step, is the wait that x, a row of _wf_waiter, lists.
+-- name: fragment_is_listed_by
+s.wf = x.wf AND s.name = CASE instr(x.step, char(31)) WHEN 0 THEN x.step ELSE substr(x.step, 1, instr(x.step, char(31)) - 1) END
+
+-- The key by which _wf_waiter lists the thing p of the wait s.
+-- name: fragment_key
+s.name || CASE json_type(s.topics) WHEN 'object' THEN char(31) || p.key ELSE '' END
+
+-- What s, the row of a wait of w, waits for, in words.
+-- name: fragment_waits_for
+CASE WHEN s.kind = 'sleep' THEN 'sleeping'
+     WHEN s.kind IN ('await', 'await_event', 'join', 'wait_any') THEN 'waiting for ' || coalesce((
+       SELECT group_concat(word, CASE WHEN json_type(s.topics) = 'object' AND json_extract(s.topics, '$.mode') = 'all' THEN ' and ' ELSE ' or ' END)
+       FROM (SELECT CASE k.key
+                      WHEN 'sleep' THEN 'a time'
+                      WHEN 'join' THEN (
+                        SELECT CASE WHEN coalesce(json_extract(p.value, '$.mode'), json_extract(s.how, '$.mode')) = 'any' AND json_type(s.topics) = 'object' THEN 'any of ' ELSE '' END
+                               || count(*) || CASE count(*) WHEN 1 THEN ' workflow' ELSE ' workflows' END
+                        FROM main._wf_waiter AS x WHERE x.wf = s.wf AND x.step = {{key}})
+                      ELSE k.key || ' ' || (SELECT group_concat(t.value, ', ') FROM _wf.json_each(CASE k.type WHEN 'array' THEN k.value END) AS t)
+                    END AS word
+             FROM {{things}} WHERE k.key IN ('signal', 'event', 'join', 'sleep') ORDER BY p.key)), 'something damaged')
+END

@@ -97,14 +97,15 @@ CREATE TABLE IF NOT EXISTS main._wf_step(
   n INTEGER PRIMARY KEY,               -- recording order
   wf INTEGER NOT NULL,
   name TEXT NOT NULL,
-  kind TEXT NOT NULL,                  -- step sleep await event spawn join begin
+  kind TEXT NOT NULL,                  -- step sleep await await_event spawn join wait_any
   status TEXT NOT NULL,                -- done failed waiting begun; of a scripted workflow also ready skipped
   attempts INTEGER NOT NULL,           -- failures, and 1 more once it is done
   begun_at INTEGER,
   at INTEGER NOT NULL,                 -- recorded (or failed, or began to wait) at
   due_at INTEGER,                      -- of a wait
   nonce INTEGER,                       -- the claim that began it; 0: by bare id
-  topics TEXT,                         -- what a wait waits for: a JSON array of signals, events or workflow ids
+  topics TEXT,                         -- what a wait waits for: a JSON array of signals, events or workflow ids; of several
+                                       -- things an object: ext/engine/wait_row.h
   how TEXT,                            -- options of a wait, JSON
   output,
   error TEXT,
@@ -169,7 +170,7 @@ CREATE TABLE IF NOT EXISTS main._wf_event(
 CREATE TABLE IF NOT EXISTS main._wf_waiter(
   topic TEXT NOT NULL,
   wf INTEGER NOT NULL,
-  step TEXT NOT NULL DEFAULT '',       -- of a scripted workflow: its step that waits
+  step TEXT NOT NULL,                  -- its step that waits; of one for several things with char(31) and the number of the thing
   PRIMARY KEY(topic, wf, step)
 ) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS main._wf_waiter_of ON _wf_waiter(wf, step);

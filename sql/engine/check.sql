@@ -155,14 +155,14 @@ WHERE kind NOT IN (0, 1) OR line NOT IN (0, 1, 2, 3) OR (turn IS NOT NULL) <> (l
 SELECT 'a step belongs to no workflow', s.name FROM main._wf_step AS s WHERE NOT EXISTS (SELECT 1 FROM main._wf_workflow WHERE seq = s.wf) AND s.wf NOT IN (SELECT wf FROM main._wf_gone)
 UNION ALL
 SELECT 'a step has an unknown status or kind', w.id || ' ' || s.name FROM main._wf_step AS s JOIN main._wf_workflow AS w ON w.seq = s.wf
-WHERE (NOT w.flags & 16 AND (s.status NOT IN ('done', 'failed', 'waiting', 'begun') OR s.kind NOT IN ('step', 'sleep', 'await', 'await_event', 'spawn', 'join')))
+WHERE (NOT w.flags & 16 AND (s.status NOT IN ('done', 'failed', 'waiting', 'begun') OR s.kind NOT IN ('step', 'sleep', 'await', 'await_event', 'spawn', 'join', 'wait_any')))
    OR (w.flags & 16 AND (s.status NOT IN ('done', 'failed', 'skipped', 'ready', 'waiting')
                          OR s.kind NOT IN ('sql', 'task', 'start', 'sleep', 'await', 'await_event', 'emit', 'undo')))
 UNION ALL
 SELECT 'a step does not fit its status', w.id || ' ' || s.name FROM main._wf_step AS s JOIN main._wf_workflow AS w ON w.seq = s.wf
 WHERE (s.status = 'done' AND (s.error IS NOT NULL OR s.attempts < 1)) OR (s.status = 'failed' AND s.error IS NULL)
    OR (NOT w.flags & 16 AND ((s.status <> 'done' AND s.output IS NOT NULL) OR (s.kind <> 'step' AND s.status IN ('failed', 'begun'))
-                             OR (s.kind IN ('await', 'await_event', 'join') AND (s.topics IS NULL OR NOT json_valid(s.topics)))))
+                             OR (s.kind IN ('await', 'await_event', 'join', 'wait_any') AND (s.topics IS NULL OR NOT json_valid(s.topics) OR (s.kind = 'wait_any') <> (json_type(CASE WHEN json_valid(s.topics) THEN s.topics END) = 'object')))))
    OR (s.kind = 'step' AND (s.topics IS NOT NULL OR s.due_at IS NOT NULL))
    OR (w.flags & 16 AND s.topics IS NULL AND s.kind <> 'undo' AND s.name GLOB '*[[]*')
 UNION ALL
@@ -186,7 +186,7 @@ UNION ALL
 SELECT 'a signal belongs to no workflow', 'signal ' || n FROM main._wf_signal WHERE wf NOT IN (SELECT seq FROM main._wf_workflow UNION ALL SELECT wf FROM main._wf_gone)
 UNION ALL
 SELECT 'a signal was taken by no await', 'signal ' || n FROM main._wf_signal AS g
-WHERE g.taken <> 0 AND g.wf NOT IN (SELECT wf FROM main._wf_gone) AND NOT EXISTS (SELECT 1 FROM main._wf_step WHERE n = g.taken AND wf = g.wf AND kind = 'await')
+WHERE g.taken <> 0 AND g.wf NOT IN (SELECT wf FROM main._wf_gone) AND NOT EXISTS (SELECT 1 FROM main._wf_step WHERE n = g.taken AND wf = g.wf AND kind IN ('await', 'wait_any'))
 UNION ALL
 SELECT 'a named value belongs to no workflow', key FROM main._wf_value WHERE wf NOT IN (SELECT seq FROM main._wf_workflow UNION ALL SELECT wf FROM main._wf_gone)
 UNION ALL
@@ -195,17 +195,16 @@ UNION ALL
 SELECT 'a stream has a gap', stream FROM main._wf_stream WHERE wf NOT IN (SELECT wf FROM main._wf_gone) GROUP BY wf, stream HAVING min(offset) <> 0 OR max(offset) <> count(*) - 1
 UNION ALL
 SELECT 'someone is listed as waiting who does not wait', topic FROM main._wf_waiter AS x
-WHERE CASE WHEN x.step <> '' THEN NOT EXISTS (SELECT 1 FROM main._wf_step WHERE wf = x.wf AND name = x.step AND status IN ('ready', 'waiting'))
-           ELSE NOT EXISTS (SELECT 1 FROM main._wf_step WHERE status = 'waiting' AND wf = x.wf AND kind IN ('await_event', 'join')) END
+WHERE NOT EXISTS (SELECT 1 FROM main._wf_step AS s JOIN main._wf_workflow AS w ON w.seq = s.wf WHERE {{is_listed_by}} AND (s.status = 'waiting' OR (s.status = 'ready' AND w.flags & 16))
+                    AND (w.flags & 16 OR s.kind IN ('await_event', 'join', 'wait_any')))
 UNION ALL
-SELECT 'an event is waited for, but the wait is not listed', w.id FROM main._wf_step AS s JOIN main._wf_workflow AS w ON w.seq = s.wf, _wf.json_each(s.topics) AS t
-WHERE s.status = 'waiting' AND s.kind = 'await_event' AND json_valid(s.topics)
-  AND NOT EXISTS (SELECT 1 FROM main._wf_waiter WHERE wf = s.wf AND topic = 'e' || t.value)
+SELECT 'an event is waited for, but the wait is not listed', w.id FROM main._wf_step AS s JOIN main._wf_workflow AS w ON w.seq = s.wf, {{awaited}}
+WHERE s.status = 'waiting' AND k.key = 'event'
+  AND NOT EXISTS (SELECT 1 FROM main._wf_waiter WHERE wf = s.wf AND topic = 'e' || t.value AND step = {{key}})
 UNION ALL
-SELECT 'a workflow is waited for, but the wait is not listed', w.id FROM main._wf_step AS s JOIN main._wf_workflow AS w ON w.seq = s.wf, _wf.json_each(s.topics) AS t
-JOIN main._wf_workflow AS c ON c.id = t.value
-WHERE s.status = 'waiting' AND s.kind = 'join' AND json_valid(s.topics) AND c.finished_at IS NULL
-  AND NOT EXISTS (SELECT 1 FROM main._wf_waiter WHERE wf = s.wf) AND w.due_at IS s.due_at
+SELECT 'a workflow is waited for, but the wait is not listed', w.id FROM main._wf_step AS s JOIN main._wf_workflow AS w ON w.seq = s.wf, {{awaited}} JOIN main._wf_workflow AS c ON c.id = t.value
+WHERE s.status = 'waiting' AND k.key = 'join' AND c.finished_at IS NULL
+  AND NOT EXISTS (SELECT 1 FROM main._wf_waiter WHERE wf = s.wf AND step = {{key}}) AND w.due_at IS s.due_at
 UNION ALL
 SELECT 'the settings of a queue are damaged', queue FROM main._wf_queue
 WHERE concurrency < 0 OR worker_concurrency < 0 OR partition_concurrency < 0 OR hold <> 'started' OR rate_limit < 0 OR paused NOT IN (0, 1)

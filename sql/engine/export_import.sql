@@ -57,7 +57,8 @@ WHERE :attempts >= (:status = 'done') AND :in_doubt IN (0, 1) AND (:output IS NU
   AND CASE :kind WHEN 'step' THEN :due_at IS NULL AND :topics IS NULL
                  WHEN 'sleep' THEN :due_at IS NOT NULL
                  WHEN 'spawn' THEN :status = 'done' AND json_type(CASE typeof(:output) WHEN 'text' THEN :output END) = 'text'
-                 ELSE :kind IN ('await', 'await_event', 'join') AND json_array_length(:topics) >= (:status = 'waiting') END
+                 WHEN 'wait_any' THEN json_type(:topics) = 'object' AND (:status = 'waiting' OR typeof(:output) = 'text')
+                 ELSE :kind IN ('await', 'await_event', 'join') AND json_type(:topics) = 'array' AND json_array_length(:topics) >= (:status = 'waiting') END
 
 -- name: import_redo
 INSERT OR IGNORE INTO main._wf_redo(wf, step, redo) SELECT :seq, :step, :redo WHERE :redo > 0
@@ -72,7 +73,7 @@ INSERT OR IGNORE INTO main._wf_failure(wf, attempt, step, worker, error, at) SEL
 -- name: import_signal
 INSERT OR IGNORE INTO main._wf_signal(wf, name, key, at, taken, payload)
 SELECT :seq, :name, :key, :at, CASE WHEN :over THEN 0 ELSE s.n END, :payload
-FROM (SELECT 1) LEFT JOIN main._wf_step AS s ON s.wf = :seq AND s.name = :taken AND s.kind = 'await' AND s.status = 'done'
+FROM (SELECT 1) LEFT JOIN main._wf_step AS s ON s.wf = :seq AND s.name = :taken AND s.kind IN ('await', 'wait_any') AND s.status = 'done'
 WHERE (:taken IS NULL) = (s.n IS NULL) AND CASE :over WHEN 0 THEN 1 WHEN 1 THEN :taken IS NULL AND :key IS NOT NULL END
 
 -- name: import_value
@@ -85,8 +86,7 @@ SELECT :seq, :stream, coalesce(max(offset) + 1, 0), :at, :value FROM main._wf_st
 -- Whether the workflow can be, with the steps that are there by now; and the one that is in its way.
 -- name: import_look
 SELECT (:kind OR (SELECT count(*) FROM main._wf_step WHERE wf = :seq AND status = 'waiting') = (:status = 'waiting'))
-   AND NOT EXISTS (SELECT 1 FROM main._wf_step AS s, _wf.json_each(s.topics) AS t
-                   WHERE s.wf = :seq AND s.status = 'waiting' AND s.kind = 'join' AND t.value = :id)
+   AND NOT EXISTS (SELECT 1 FROM main._wf_step AS s, {{awaited}} WHERE s.wf = :seq AND s.status = 'waiting' AND k.key = 'join' AND t.value = :id)
    AND CASE WHEN :status IN ('completed', 'failed', 'cancelled') THEN :finished_at IS NOT NULL AND :time_left IS NULL AND coalesce(:ending = :status, 1)
             ELSE :finished_at IS NULL AND :deadline_at IS NULL AND :output IS NULL AND (:error IS NULL OR :ending IS NOT NULL)
                  AND (:status = 'waiting' OR (:status = 'pending' AND :due_at IS NOT NULL)) END
@@ -128,18 +128,18 @@ SELECT :seq, 3, length(CAST(:first_input AS BLOB)), :first_input WHERE :first_in
 
 -- Its own open wait, and those of others that know it by its id.
 -- name: import_waiters
-INSERT OR IGNORE INTO main._wf_waiter(topic, wf)
-SELECT 'e' || t.value, s.wf FROM main._wf_step AS s, _wf.json_each(s.topics) AS t WHERE s.status = 'waiting' AND s.wf = :seq AND s.kind = 'await_event' AND NOT :kind
+INSERT OR IGNORE INTO main._wf_waiter(topic, wf, step)
+SELECT 'e' || t.value, s.wf, {{key}} FROM main._wf_step AS s, {{awaited}} WHERE s.status = 'waiting' AND s.wf = :seq AND k.key = 'event'
 UNION ALL
-SELECT 'w' || w.seq, s.wf FROM main._wf_step AS s, _wf.json_each(s.topics) AS t JOIN main._wf_workflow AS w ON w.id = t.value
-WHERE s.status = 'waiting' AND s.kind = 'join' AND (w.seq = :seq OR (s.wf = :seq AND w.finished_at IS NULL))
+SELECT 'w' || w.seq, s.wf, {{key}} FROM main._wf_step AS s, {{awaited}} JOIN main._wf_workflow AS w ON w.id = t.value
+WHERE s.status = 'waiting' AND k.key = 'join' AND (w.seq = :seq OR (s.wf = :seq AND w.finished_at IS NULL))
 
 -- Something that it waits for is there already, or will never be: the first claim looks.
 -- name: import_wake
 UPDATE main._wf_workflow SET due_at = :now
 WHERE seq = :seq AND (due_at IS NULL OR due_at > :now)
-  AND EXISTS (SELECT 1 FROM main._wf_step AS s, _wf.json_each(s.topics) AS t
+  AND EXISTS (SELECT 1 FROM main._wf_step AS s, {{awaited}}
               WHERE s.wf = :seq AND s.status = 'waiting'
-                AND CASE s.kind WHEN 'await' THEN EXISTS (SELECT 1 FROM main._wf_signal WHERE wf = :seq AND name = t.value AND taken IS NULL)
-                                WHEN 'await_event' THEN EXISTS (SELECT 1 FROM main._wf_event WHERE name = t.value)
-                                WHEN 'join' THEN NOT EXISTS (SELECT 1 FROM main._wf_workflow WHERE id = t.value AND finished_at IS NULL) END)
+                AND CASE k.key WHEN 'signal' THEN EXISTS (SELECT 1 FROM main._wf_signal WHERE wf = :seq AND name = t.value AND taken IS NULL)
+                               WHEN 'event' THEN EXISTS (SELECT 1 FROM main._wf_event WHERE name = t.value)
+                               WHEN 'join' THEN NOT EXISTS (SELECT 1 FROM main._wf_workflow WHERE id = t.value AND finished_at IS NULL) END)

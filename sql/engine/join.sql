@@ -12,12 +12,16 @@ SELECT j.value FROM _wf.json_each(:topics) AS j WHERE NOT EXISTS (SELECT 1 FROM 
 SELECT 1 FROM _wf.json_each(:topics) AS j CROSS JOIN main._wf_workflow AS w ON w.id = j.value WHERE w.finished_at IS NULL LIMIT 1
 
 -- name: join_waits
-SELECT 1 FROM main._wf_waiter WHERE wf = :seq LIMIT 1
+SELECT 1 FROM main._wf_waiter WHERE wf = :seq AND step = :key LIMIT 1
 
 -- The one that ended first.
 -- name: join_first
-SELECT j.key FROM _wf.json_each(:topics) AS j CROSS JOIN main._wf_workflow AS w ON w.id = j.value
+SELECT j.key, w.finished_at FROM _wf.json_each(:topics) AS j CROSS JOIN main._wf_workflow AS w ON w.id = j.value
 WHERE w.finished_at IS NOT NULL ORDER BY w.finished_at, j.key LIMIT 1
+
+-- When the last one has ended.
+-- name: join_last
+SELECT max(w.finished_at) FROM _wf.json_each(:topics) AS j CROSS JOIN main._wf_workflow AS w ON w.id = j.value
 
 -- name: join_show
 SELECT j.value, w.status, w.finished_at IS NOT NULL,
@@ -28,12 +32,13 @@ WHERE :only IS NULL OR j.key = :only
 ORDER BY j.key
 
 -- name: join_retire
-DELETE FROM main._wf_waiter WHERE topic = :topic AND wf = :seq
+DELETE FROM main._wf_waiter WHERE topic = :topic AND wf = :seq AND step = :key
 
--- Whether a workflow waits in a join for any one.
+-- Whether what a workflow waits for under :key is a join for any one.
 -- name: join_is_any
-SELECT 1 FROM main._wf_step WHERE status = 'waiting' AND wf = :seq AND kind = 'join' AND json_extract(how, '$.mode') = 'any'
+SELECT 1 FROM main._wf_step AS s
+WHERE s.wf = :seq AND s.status = 'waiting' AND s.name = CASE instr(:key, char(31)) WHEN 0 THEN :key ELSE substr(:key, 1, instr(:key, char(31)) - 1) END AND 'any' = CASE WHEN instr(:key, char(31)) THEN json_extract(s.topics, '$.waits[' || substr(:key, instr(:key, char(31)) + 1) || '].mode') ELSE json_extract(s.how, '$.mode') END
 
 -- The workflows that wait for a topic.
 -- name: wait_waiters
-SELECT x.wf, w.lane, w.flags & 16 FROM main._wf_waiter AS x JOIN main._wf_workflow AS w ON w.seq = x.wf WHERE x.topic = :topic
+SELECT x.wf, w.lane, w.flags & 16, x.step FROM main._wf_waiter AS x JOIN main._wf_workflow AS w ON w.seq = x.wf WHERE x.topic = :topic

@@ -2,4 +2,4 @@
 
 -- The open wait of a workflow.
 -- name: workflow_open_wait
-SELECT kind, name, topics, n, due_at, how FROM main._wf_step WHERE status = 'waiting' AND wf = :seq
+SELECT n, kind, topics, due_at, how, name FROM main._wf_step WHERE status = 'waiting' AND wf = :seq

@@ -7,7 +7,14 @@ UPDATE main._wf_step SET due_at = :due WHERE status = 'waiting' AND wf = :seq AN
 -- name: reschedule_tries
 UPDATE main._wf_step SET due_at = :due WHERE status = 'ready' AND wf = :seq AND due_at > :now AND due_at <> :due
 
--- When the first open step of a scripted workflow is due, and how many are open.
+-- What waits for several things.
+-- name: reschedule_several
+SELECT n, topics FROM main._wf_step WHERE status = 'waiting' AND wf = :seq AND n > :after AND kind IN ('wait_any', 'await') AND substr(topics, 1, 1) = '{' ORDER BY n LIMIT 1
+
+-- name: reschedule_write
+UPDATE main._wf_step SET topics = :topics, due_at = :due WHERE n = :n
+
+-- When the first open step of a workflow is due, and how many are open.
 -- name: reschedule_first
 SELECT min(due_at), count(*) FROM (
   SELECT due_at FROM main._wf_step WHERE status = 'waiting' AND wf = :seq

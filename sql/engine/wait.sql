@@ -1,14 +1,7 @@
 -- Waits. A wait is a row of _wf_step with status 'waiting'.
 
--- name: event_wait
-INSERT OR IGNORE INTO main._wf_waiter(topic, wf) SELECT 'e' || value, :seq FROM _wf.json_each(:topics)
-
--- name: join_wait
-INSERT OR IGNORE INTO main._wf_waiter(topic, wf)
-SELECT 'w' || w.seq, :seq FROM _wf.json_each(:topics) AS j CROSS JOIN main._wf_workflow AS w ON w.id = j.value WHERE w.finished_at IS NULL
-
 -- name: wait_step
-SELECT kind, status, output, n, topics, due_at, how FROM main._wf_step WHERE wf = :seq AND name = :step
+SELECT n, kind, topics, due_at, how, status, output FROM main._wf_step WHERE wf = :seq AND name = :step
 
 -- name: wait_next_n
 SELECT coalesce(max(n), 0) + 1 FROM main._wf_step
@@ -43,6 +36,9 @@ UPDATE main._wf_workflow SET place = :place, due_at = :due, wake = 2 WHERE seq =
 UPDATE main._wf_workflow
 SET due_at = :now, wake = :wake, place = CASE WHEN status = 'paused' OR flags & 1 THEN 2 WHEN again THEN 0 ELSE 3 END
 WHERE seq = :seq AND (due_at IS NULL OR due_at > :now) AND 'waiting' IN (status, paused_from)
+
+-- name: wait_forget
+DELETE FROM main._wf_waiter WHERE wf = :seq AND (step = :step OR (step > :step || char(31) AND step < :step || ' '))
 
 -- name: wait_forget_workflow
 DELETE FROM main._wf_waiter WHERE wf = :seq

@@ -37,11 +37,13 @@ ORDER BY n
 -- name: run_wake_steps
 UPDATE main._wf_step SET status = 'ready', due_at = :now
 WHERE +status = 'waiting'
-  AND n IN (SELECT s.n FROM main._wf_waiter AS x CROSS JOIN main._wf_step AS s ON s.wf = x.wf AND s.name = x.step WHERE x.topic = :topic AND x.step <> '')
+  AND n IN (SELECT s.n FROM main._wf_waiter AS x CROSS JOIN main._wf_workflow AS w ON w.seq = x.wf AND w.flags & 16
+            CROSS JOIN main._wf_step AS s ON {{is_listed_by}} WHERE x.topic = :topic)
 
 -- name: run_wake_signal
 UPDATE main._wf_step SET status = 'ready', due_at = :now
-WHERE status = 'waiting' AND wf = :seq AND kind = 'await' AND EXISTS (SELECT 1 FROM _wf.json_each(topics) WHERE value = :name)
+WHERE status = 'waiting' AND wf = :seq AND n IN (
+  SELECT s.n FROM main._wf_step AS s, {{awaited}} WHERE s.status = 'waiting' AND s.wf = :seq AND k.key = 'signal' AND t.value = :name)
 
 -- name: run_wake
 UPDATE main._wf_workflow SET due_at = :now, place = CASE WHEN status = 'paused' THEN 2 WHEN again THEN 0 ELSE 3 END

@@ -19,17 +19,12 @@ SELECT n, name, kind, attempts, begun_at IS NOT NULL, due_at, topics, how,
        AND (kind = 'undo' OR topics IS NOT NULL OR name NOT GLOB '*[[]*')
 FROM main._wf_step WHERE wf = :seq
 
--- name: move_events
-INSERT OR IGNORE INTO main._wf_waiter(topic, wf, step)
-SELECT 'e' || t.value, s.wf, s.name FROM main._wf_step AS s, _wf.json_each(s.topics) AS t
-WHERE s.status = 'waiting' AND s.wf = :seq AND s.kind = 'await_event'
-
 -- Children are looked for, and what waits for an event that is a fact here.
 -- name: move_wake
 UPDATE main._wf_step SET status = 'ready', due_at = :now
 WHERE status = 'waiting' AND wf = :seq
   AND ((kind IN ('task', 'start', 'undo') AND coalesce(how, '') NOT LIKE '{"items":%')
-       OR (kind = 'await_event' AND EXISTS (SELECT 1 FROM _wf.json_each(topics) AS t JOIN main._wf_event AS e ON e.name = t.value)))
+       OR n IN (SELECT s.n FROM main._wf_step AS s, {{awaited}} JOIN main._wf_event AS e ON e.name = t.value WHERE s.status = 'waiting' AND s.wf = :seq AND k.key = 'event'))
 
 -- name: move_due
 UPDATE main._wf_workflow SET due_at = :now WHERE seq = :seq AND finished_at IS NULL

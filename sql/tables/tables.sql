@@ -39,10 +39,7 @@ SELECT w.seq AS _n, w.id AS id, l.name AS name, w.status AS status, l.queue AS q
            (SELECT 'retry ' || (s.attempts + 1) || ' of step ' || s.name FROM main._wf_step AS s
             WHERE s.status = 'ready' AND s.wf = w.seq AND s.error IS NOT NULL ORDER BY s.due_at),
            (SELECT CASE WHEN json_extract(s.how, '$.items') IS NOT NULL THEN 'waiting for the items of step ' || s.name
-                        WHEN s.kind = 'sleep' THEN 'sleeping'
-                        WHEN s.kind = 'await' THEN 'waiting for signal ' || (SELECT group_concat(value, ', ') FROM _wf.json_each(s.topics))
-                        WHEN s.kind = 'await_event' THEN 'waiting for event ' || (SELECT group_concat(value, ', ') FROM _wf.json_each(s.topics))
-                        ELSE 'waiting for ' || s.kind || ' ' || s.name END
+                        ELSE coalesce({{waits_for}}, 'waiting for ' || s.kind || ' ' || s.name) END
             FROM main._wf_step AS s WHERE s.status = 'waiting' AND s.wf = w.seq ORDER BY s.n LIMIT 1),
            'scheduled')
          WHEN w.status = 'running' AND w.due_at > :now THEN 'running on ' || coalesce(w.worker, 'a worker')
@@ -51,14 +48,7 @@ SELECT w.seq AS _n, w.id AS id, l.name AS name, w.status AS status, l.queue AS q
          WHEN w.place IN (0, 1, 3, 4, 5) AND w.due_at <= :now AND {{refusal}} IS NOT NULL THEN
            {{refusal}}
          WHEN w.status = 'waiting' AND coalesce(w.due_at > :now, 1) THEN coalesce((
-           SELECT CASE s.kind
-                    WHEN 'sleep' THEN 'sleeping'
-                    WHEN 'await' THEN 'waiting for signal ' || (SELECT group_concat(value, ', ') FROM _wf.json_each(s.topics))
-                    WHEN 'await_event' THEN 'waiting for event ' || (SELECT group_concat(value, ', ') FROM _wf.json_each(s.topics))
-                    WHEN 'join' THEN (SELECT 'waiting for ' || count(*) || CASE count(*) WHEN 1 THEN ' workflow' ELSE ' workflows' END
-                                      FROM main._wf_waiter WHERE wf = w.seq)
-                    ELSE 'held: step ' || s.name || ' is in doubt'
-                  END
+           SELECT coalesce({{waits_for}}, 'held: step ' || s.name || ' is in doubt')
            FROM main._wf_step AS s WHERE s.status = 'waiting' AND s.wf = w.seq), 'waiting')
          WHEN w.ending IS NOT NULL AND w.due_at <= :now THEN 'cleanup before ' || w.ending
          WHEN w.closed LIKE 'fail:%' AND w.due_at > :now THEN 'retry ' || ({{failures_in_a_row}} + 1) || ' of '

@@ -63,7 +63,7 @@ def build(db):
     db.wf_append(token, "log", '"two"')
     db.wf_begin(token, "pay")
     db.wf_start("job", json.dumps("x" * 3000), id="large")
-    for id in ("signal", "event", "parent", "any", "sleep", "failed", "retry", "paused", "doubt", "done", "ending", "cancelled", "lost", "mute"):
+    for id in ("signal", "event", "parent", "any", "sleep", "several", "all", "failed", "retry", "paused", "doubt", "done", "ending", "cancelled", "lost", "mute"):
         db.wf_start("job", 1, id=id, cleanup=id == "ending", timeout="90m", manual=id == "mute")
     db.wf_signal("signal", "go", 1, key="one")
     db.wf_await("signal", "first", "go")
@@ -76,6 +76,8 @@ def build(db):
     db.wf_join("parent", "all")
     db.wf_join("any", "one", '["large","done"]', mode="any", timeout="2h")
     db.wf_sleep("sleep", "nap", "1h")
+    db.wf_wait_any("several", "some", SEVERAL, "2h")
+    db.wf_wait_any("all", "some", SEVERAL, mode="all")
     db.wf_fail("failed", "no", retry=False)
     db.wf_fail("retry", "no", step="s", delay="1h")
     db.wf_pause("paused")
@@ -99,7 +101,8 @@ def build(db):
     db.execute("INSERT INTO app VALUES (1, replace(wf_export('large'), '\"large\"', '\"imported\"'))")
 
 
-IDS = ["part0", "part1", "part2", "large", "signal", "event", "parent", "any", "sleep", "failed", "retry", "paused", "doubt", "done", "ending",
+SEVERAL = '[{"signal":["stop","go"],"as":"s"},{"event":"news"},{"join":["large","done"],"mode":"any"},{"sleep":"1h"}]'
+IDS = ["part0", "part1", "part2", "large", "signal", "event", "parent", "any", "sleep", "several", "all", "failed", "retry", "paused", "doubt", "done", "ending",
        "cancelled", "lost", "mute", "parent/kid", "line1", "script1", "script2"]
 EACH = [
     "wf_status({})", "wf_result({})", "wf_error({})", "wf_get({}, 'progress')", "wf_export({})", "wf_key({}, 'a')", "wf_step({}, 'a')",
@@ -108,6 +111,7 @@ EACH = [
 WRITES = [
     "wf_step({}, 'first')", "wf_step({}, 'z', 1)", "wf_begin({}, 'pay')", "wf_await({}, 'second', '[\"stop\",\"halt\"]', '1h')",
     "wf_await_event({}, 'news', 'news', '2h')", "wf_join({}, 'all')", "wf_join({}, 'one', '[\"large\",\"done\"]')", "wf_sleep({}, 'nap', '1h')",
+    "wf_wait_any({}, 'some', '[{{\"signal\":\"x\"}}]')", "wf_wait_any({}, 'some', '[{{\"signal\":\"x\"}}]', NULL, '{{\"mode\":\"all\"}}')",
     "wf_spawn({}, 'kid', 'child', 1)", "wf_signal({}, 'go', 2, '{{\"key\":\"one\"}}')", "wf_signal({}, 'stop')", "wf_set({}, 'progress', 6)",
     "wf_append({}, 'log', 3)", "wf_resolve({}, 'pay', 'done', 1)", "wf_heartbeat({})", "wf_pause({})", "wf_resume({})",
     "wf_fail({}, 'no', '{{\"step\":\"pay\"}}')", "wf_release({})", "wf_fork({})", "wf_reschedule({})", "wf_continue({}, 2, '{{\"period\":0}}')", "wf_cancel({})", "wf_complete({}, 1)",

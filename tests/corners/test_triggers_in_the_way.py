@@ -25,6 +25,8 @@ CALLS = {
     "await": "wf_await('w', 's', 'go')",
     "await what is there": "wf_await('w', 's', 'sent')",
     "await event": "wf_await_event('w', 's', 'e')",
+    "wait any": "wf_wait_any('w', 's', '[{\"signal\":\"go\"},{\"event\":\"e\"},{\"join\":[\"paused\"]}]')",
+    "wait any, there": "wf_wait_any('w', 's', '[{\"signal\":\"sent\"},{\"event\":\"e\"}]')",
     "signal": "wf_signal('w', 'go', 1)",
     "emit": "wf_emit('e', 1)",
     "spawn": "wf_spawn('w', 's', 'child')",

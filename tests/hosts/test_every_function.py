@@ -21,6 +21,7 @@ CALLS = {
     "wf_await_event": "wf_await_event({t}, 'a', 'news')",
     "wf_spawn": "wf_spawn({t}, 'a', 'child')",
     "wf_join": "wf_join({t}, 'a', '[\"p\"]')",
+    "wf_wait_any": "wf_wait_any({t}, 'a', '[{\"signal\":\"go\"},{\"event\":\"news\"},{\"join\":[\"p\"]},{\"sleep\":60}]')",
     "wf_begin": "wf_begin({t}, 'a')",
     "wf_resolve": "wf_resolve('p', 'doubt', 'done')",
     "wf_set": "wf_set({t}, 'k', 1)",

@@ -293,6 +293,7 @@ OPTIONS = {
     "wf_await_event": {},
     "wf_spawn": START | {"detached": boolean, "parent_cleanup": boolean, "if_exists": one_of("same", "return", "fail")},
     "wf_join": {"mode": one_of("all", "any"), "timeout": duration, "outputs": boolean},
+    "wf_wait_any": {"mode": one_of("any", "all")},
     "wf_begin": {"in_doubt": one_of("retry", "hold", "fail"), "cleanup": boolean},
     "wf_resolve": {},
     "wf_set": {},
@@ -323,6 +324,43 @@ class Options(dict):
     def exclusive(self, *keys):
         if all(key in self for key in keys):
             raise invalid("%s exclude each other" % (keys,))
+
+
+def waits(text):
+    """The array of wf_wait_any: (kind, topics, a function of now that gives the end of a sleep, how, as) of each."""
+    try:
+        entries = json.loads(text) if isinstance(text, str) else None
+    except ValueError:
+        entries = None
+    if not isinstance(entries, list) or not entries:
+        raise invalid("waits")
+    read = []
+    for entry in entries:
+        kinds = {"signal": "await", "event": "await_event", "join": "join", "sleep": "sleep"}
+        if not isinstance(entry, dict) or not entry.keys() <= {*kinds, "as", "mode", "outputs"} or len(entry.keys() & kinds.keys()) != 1:
+            raise invalid("one of waits")
+        (word,) = entry.keys() & kinds.keys()
+        topics, moment, how = None, None, None
+        if word == "join":
+            how = {"any": one_of("all", "any")(entry.get("mode", "all")) == "any", "outputs": boolean(entry.get("outputs", True))}
+            topics = None if entry["join"] is None else names(entry["join"])
+        elif entry.keys() & {"mode", "outputs"}:
+            raise invalid("mode and outputs are of a join")
+        elif word == "sleep":
+            try:
+                length = duration(entry["sleep"])
+                moment = lambda now, length=length: now + length  # noqa: E731
+            except WfError:
+                if not isinstance(entry["sleep"], str):
+                    raise
+                end = time(entry["sleep"])
+                moment = lambda now, end=end: end  # noqa: E731
+        else:
+            topics = names(entry[word])
+            if not topics:
+                raise invalid("no names")
+        read.append((kinds[word], topics, moment, how, name(entry["as"]) if "as" in entry else None))
+    return read
 
 
 def options(function, text):

@@ -131,6 +131,12 @@ spawn_options = Options(3, {"detached": ["no"], "if_exists": ["restart"]}, if_ex
                         max_attempts=[1], dedup=["d1"], priority=[3], now=NOW)
 join_ids = Either(Some([None]), Several(Some(KNOWN), 1, 1), Several(Some(KNOWN), 0, 3), Some([None], ['["nobody"]', "w0", "[5]", 5]))
 join_options = Options(3, {"mode": ["some", 1]}, mode=["any", "any", "all"], timeout=[10, 0], outputs=[False, True], now=NOW)
+waits = Some(
+    ['[{"signal":"x"},{"event":"y","as":"e"}]', '[{"signal":["x","y"],"as":"s"},{"sleep":15}]', '[{"sleep":"20s","as":"late"},{"signal":"y"},{"signal":"y"}]',
+     '[{"join":null},{"signal":"x"}]', '[{"event":["x","y"]},{"join":["w0"],"mode":"any","outputs":false,"as":"j"}]', '[{"signal":"x"},{"signal":"x"}]',
+     '[{"join":["w0","w1"]},{"join":["w1"]},{"event":"x"}]', '[{"join":null,"mode":"any"},{"sleep":0.5}]', '[{"event":"x"}]'],
+    ["[]", None, '["x"]', '[{"signal":"x","event":"y"}]', '[{"signal":5}]', '[{"sleep":"soon"}]', '[{"join":["nobody"]}]', "[{", 5])
+wait_any_options = Options(2, {"mode": ["first", 5]}, mode=["all", "all", "any"], now=NOW)
 begin_options = Options(2, {"in_doubt": ["guess"]}, in_doubt=["hold", "hold", "fail", "retry"], cleanup=[True], now=NOW)
 append_options = Options(2, {"offset": [-1, "1"]}, offset=[0, 0, 1, 2], now=NOW)
 verdicts = Some(["done", "retry", "failed"], ["perhaps", None])

@@ -79,7 +79,14 @@ class Control:
 
     @staticmethod
     def reschedule(w, to, now):
-        if w.real == "waiting" and w.wait.kind == "sleep":
+        if w.real == "waiting" and w.wait.several:
+            sleeps = [thing for thing in w.wait.several if thing.kind == "sleep" and now < thing.deadline != to]
+            if not sleeps:
+                return 0
+            for thing in sleeps:
+                thing.deadline = to
+            to = w.wait.deadline = min([thing.deadline for thing in w.wait.several if thing.kind == "sleep"] + [w.wait.timeout or to])
+        elif w.real == "waiting" and w.wait.kind == "sleep":
             if w.wait.deadline <= now or w.wait.deadline == to:
                 return 0
             w.wait.deadline = to

@@ -123,6 +123,10 @@ class Waiting:
     def await_event(self, c, handle, step, event, timeout, options, inline):
         self.check(c, "wf_await_event", handle, step, event, timeout, options=options, inline=inline)
 
+    @play(5, c=where, handle=calls.handles, step=calls.steps, waits=calls.waits, timeout=calls.timeouts, options=calls.wait_any_options, inline=inline)
+    def wait_for_several(self, c, handle, step, waits, timeout, options, inline):
+        self.check(c, "wf_wait_any", handle, step, waits, timeout, options=options, inline=inline)
+
     @play(3, c=where, n=some, by_id=flag)
     def repeat_the_open_wait(self, c, n, by_id):
         """As a script does that is run again."""
@@ -130,7 +134,7 @@ class Waiting:
         if waiting:
             w = waiting[n % len(waiting)]
             handle = w.id if by_id or not w.closed or w.closed[0] == "id" else w.closed[0]
-            more = {"sleep": [5], "await": ["x"], "await_event": ["x"], "join": []}[w.wait.kind]
+            more = {"sleep": [5], "await": ["x"], "await_event": ["x"], "join": [], "wait_any": ['[{"signal":"x"}]']}[w.wait.kind]
             self.check(c, "wf_" + w.wait.kind, handle, w.wait.name, *more, options={})
 
     @play(2, c=where, id=calls.claimable_ids, step=calls.steps, signal=Some(["x", '["x","y"]']), timeout=calls.timeouts, woken=flag)

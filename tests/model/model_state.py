@@ -22,6 +22,9 @@ class Step:
     deadline: int = None    # of a wait: its wake-up or its timeout
     topics: list = None     # what a wait waits for: signals, events, workflow ids
     how: dict = None        # options of a join
+    several: list = None    # of wf_wait_any instead of topics and how: steps that are one thing each, their name what the result calls it
+    all: bool = False       # all of them are needed
+    timeout: int = None     # of wf_wait_any: deadline is also the end of the first sleep
     by: str = None          # the claim that began it; "id" by bare id
     resolved: bool = False  # an operator said retry
 

@@ -89,8 +89,18 @@ class Waiting:
         if w.due is None or w.due > now:
             w.due, w.wake = now, why
 
+    @staticmethod
+    def things(step):
+        return step.several or [step]
+
+    def awaits(self, w, kind, topic):
+        """Whether the open wait of a workflow is for this, among others."""
+        return w.real == "waiting" and any(thing.kind == kind and topic in thing.topics for thing in self.things(w.wait))
+
     def outcome(self, w, step, now, name):
         """JSON text, or None: not satisfied. An arrival counts if it came by the deadline, whenever anyone looks."""
+        if step.several:
+            return self.outcome_of_several(w, step, now, name)
         time_is_up = step.deadline is not None and step.deadline <= now
         if step.kind == "sleep":
             return '"%s"' % sql_time(step.deadline) if time_is_up else None
@@ -109,6 +119,89 @@ class Waiting:
             return '{"event":null,"timeout":true}' if time_is_up else None
         ids = self.joined(step)
         return self.show_join(step, step.topics if ids is None else ids) if ids is not None or time_is_up else None
+
+    def outcome_of_several(self, w, step, now, name):
+        came, taken = [], []
+        for thing in step.several:
+            came.append(self.came(w, step, thing, taken if step.all else [], now))
+            if came[-1] and thing.kind == "await":
+                taken.append(came[-1][1])
+        time_is_up = step.timeout is not None and step.timeout <= now
+        if not (all(came) if step.all else any(came)) and not time_is_up:
+            return None
+        texts = ["%s%s" % ('"as":%s,' % json.dumps(thing.name) if thing.name else "", '"timeout":true' if what is None else what[2])
+                 for thing, what in zip(step.several, came)]
+        if step.all:
+            winners, text = [what for what in came if what], "[%s]" % ",".join("{%s}" % text for text in texts)
+        elif any(came):
+            first = None
+            for i, what in enumerate(came):
+                if what and (first is None or self.came_before(w, what, came[first])):
+                    first = i
+            winners, text = [came[first]], '{"index":%d,%s}' % (first, texts[first])
+        else:
+            winners, text = [], '{"index":null,"timeout":true}'
+        for _, signal, _ in winners:
+            if signal:
+                signal.taken = name
+        return text
+
+    @staticmethod
+    def came_before(w, one, other):
+        """Signals arrive in an order, other things at times."""
+        if one[1] and other[1]:
+            return w.signals.index(one[1]) < w.signals.index(other[1])
+        return one[0] < other[0]
+
+    def came(self, w, step, thing, taken, now):
+        """When, which signal, and what is shown; None: not yet."""
+        if thing.kind == "sleep":
+            return (thing.deadline, None, '"sleep":"%s"' % json_time(thing.deadline)) if thing.deadline <= now else None
+        if thing.kind == "await":
+            for s in w.signals:
+                if s.taken is None and s.name in thing.topics and (step.timeout is None or s.at <= step.timeout) and not any(s is t for t in taken):
+                    return s.at, s, arrival("signal", s.name, s.payload, s.at)[1:-1]
+            return None
+        if thing.kind == "await_event":
+            found = [(at, event, payload) for event, (payload, at) in self.state.events.items()
+                     if event in thing.topics and (step.timeout is None or at <= step.timeout)]
+            if not found:
+                return None
+            at, event, payload = min(found, key=lambda each: each[:2])
+            return at, None, arrival("event", event, payload, at)[1:-1]
+        ids = self.joined(thing)
+        if ids is None:
+            return None
+        ended = [self.by_own_id(id).finished for id in thing.topics if self.by_own_id(id) and self.by_own_id(id).over]
+        at = (min(ended) if thing.how["any"] else max(ended)) if ended else now
+        return at, None, '"join":' + self.show_join(thing, ids)
+
+    def wf_wait_any(self, handle, step, waits, timeout=None, given=None):
+        given = options("wf_wait_any", given)
+        entries = arg.waits(waits)
+        timeout = None if timeout is None else arg.duration(timeout)
+
+        def open(w, now):
+            several = []
+            for entry in entries:
+                kind, topics, moment, how, called = entry
+                if kind == "join":
+                    spawned = sorted((s for s in w.steps.values() if s.kind == "spawn"), key=lambda s: s.order)
+                    if topics and w.id in topics:
+                        raise arg.invalid("it cannot wait for itself")
+                    for id in topics or []:
+                        if self.by_own_id(id) is None:
+                            raise WfError("WF_NOT_FOUND", id)
+                    topics = [json.loads(s.output) for s in spawned] if topics is None else topics
+                several.append(Step(called, kind, 0, topics=topics, how=how, deadline=moment and moment(now)))
+            if any(thing.kind == "join" and thing.how["any"] and not thing.topics for thing in several):
+                self.may(arg.handle(handle), w, now)
+                raise arg.invalid("a join of none with mode any")
+            until = None if timeout is None else now + timeout
+            times = [thing.deadline for thing in several if thing.kind == "sleep"] + ([] if until is None else [until])
+            return Step(step, "wait_any", 0, several=several, all=given["mode"] == "all", timeout=until, deadline=min(times, default=None))
+
+        return self.wait(handle, step, "wait_any", given, open)
 
     # Sleep
 
@@ -135,7 +228,7 @@ class Waiting:
             return 0
         if w.over:
             raise self.over_error(w)
-        if w.real == "waiting" and w.wait.kind == "await" and signal in w.wait.topics:
+        if self.awaits(w, "await", signal):
             self.wake(w, now, "signal")
         w.signals.append(Signal(signal, payload, now, given["key"]))
         return 1
@@ -147,7 +240,7 @@ class Waiting:
         if event not in self.state.events:
             self.state.events[event] = (payload, now)
             for w in self.state.workflows.values():
-                if w.real == "waiting" and w.wait.kind == "await_event" and event in w.wait.topics:
+                if self.awaits(w, "await_event", event):
                     self.wake(w, now, "event")
         return self.state.events[event][0]
 
@@ -250,7 +343,9 @@ class Waiting:
     def wake_joins(self, w, now):
         """One wake-up, when the join is satisfied."""
         for other in self.state.workflows.values():
-            if other.real == "waiting" and other.wait.kind == "join" and w.id in other.wait.topics and self.joined(other.wait) is not None:
+            if other.real != "waiting":
+                continue
+            if any(thing.kind == "join" and w.id in thing.topics and self.joined(thing) is not None for thing in self.things(other.wait)):
                 self.wake(other, now, "join")
 
     def end_children(self, w, now, force):
@@ -376,6 +471,9 @@ class Waiting:
     # Tables
 
     def reason_of_wait(self, step):
+        if step.several:
+            words = [{"sleep": lambda thing: "a time", "join": lambda thing: None}.get(thing.kind, lambda thing: self.reason_of_wait(thing)[12:])(thing) for thing in step.several]
+            return None if None in words else "waiting for " + (" and " if step.all else " or ").join(words)
         if step.kind == "sleep":
             return "sleeping"
         if step.kind in ("await", "await_event"):

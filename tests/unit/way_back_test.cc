@@ -119,6 +119,7 @@ std::vector<fault::Scenario> others() {
       {"await_event", claimed, "SELECT wf_await_event(?1, 'a', '[\"e\",\"f\"]')", kToken},
       {"spawn", claimed, "SELECT wf_spawn(?1, 'a', 'child', 1)", kToken},
       {"join", family, "SELECT wf_join('w', 'c')"},
+      {"wait_any", claimed, "SELECT wf_wait_any(?1, 'a', '[{\"signal\":\"go\"},{\"event\":[\"e\",\"f\"]},{\"sleep\":60}]', '1h')", kToken},
       {"begin", claimed, "SELECT wf_begin(?1, 'a')", kToken},
       {"resolve", doubted, "SELECT wf_resolve('w', 'a', 'done', 1) WHERE wf_status('w') = 'waiting'"},
       {"set", claimed, "SELECT wf_set(?1, 'k', 1)", kToken},

@@ -1,0 +1,167 @@
+#include "engine/decide.h"
+
+#include "engine/event.h"
+#include "engine/join.h"
+#include "engine/signal.h"
+#include "engine/sleep.h"
+
+namespace wf {
+namespace {
+
+// ---- Looking -------------------------------------------------------------------------------------------------------------
+
+struct Look {
+  List<Came> came;     // of each thing
+  size_t count = 0;    // how many have come
+  size_t first = 0;    // which of them was the first
+};
+
+// Signals arrive in an order; other things only at times.
+bool is_earlier(const Awaited& a, const Came& came, const Awaited& b, const Came& than) {
+  if (a.kind == WaitKind::signal && b.kind == WaitKind::signal) return came.n < than.n;
+  return came.at < than.at;
+}
+
+Status look_for(Db& db, int64_t seq, const WaitRow& row, size_t i, Millis now, string_view taken, Came* came) {
+  const Awaited& thing = row.things[i];
+  switch (thing.kind) {
+    case WaitKind::sleep: look_for_time(thing, now, came); return {};
+    case WaitKind::signal: return look_for_signal(db, seq, thing, row.timeout, taken, came);
+    case WaitKind::event: return look_for_event(db, thing, row.timeout, came);
+    case WaitKind::join: {
+      Text key;
+      row.add_key(i, key);
+      return key.ok() ? look_for_ends(db, seq, thing, key.view(), now, came) : Status::no_memory();
+    }
+  }
+  return {};
+}
+
+// Writes nothing: who waits for all of them takes no signal before all are there. None counts for two things.
+Status look(Db& db, int64_t seq, const WaitRow& row, Millis now, Look* out) {
+  Text taken;
+  for (size_t i = 0; i < row.things.size(); ++i) {
+    Came came;
+    WF_TRY(look_for(db, seq, row, i, now, taken.view(), &came));
+    out->came.add(came);
+    if (!out->came.ok()) return Status::no_memory();
+    if (!came.yes) continue;
+    if (out->count++ == 0 || is_earlier(row.things[i], came, row.things[out->first], out->came[out->first])) out->first = i;
+    if (!row.all || row.things[i].kind != WaitKind::signal) continue;
+    if (taken.size() != 0) taken.truncate(taken.size() - 1);
+    taken.add(taken.size() == 0 ? '[' : ',').add_integer(came.n).add(']');
+    if (!taken.ok()) return Status::no_memory();
+  }
+  return {};
+}
+
+// ---- Showing -------------------------------------------------------------------------------------------------------------
+
+// As members of an object.
+Status show(Db& db, const Awaited& thing, const Came& came, Text& out) {
+  switch (thing.kind) {
+    case WaitKind::sleep: out.add("\"sleep\":\"").add(TimeText(thing.due, TimeForm::json).view()).add('"'); return {};
+    case WaitKind::signal: return show_signal(db, came.n, out);
+    case WaitKind::event: return show_event(db, thing, out);
+    case WaitKind::join: out.add("\"join\":"); return show_ends(db, thing, came, out);
+  }
+  return {};
+}
+
+void add_as(const Awaited& thing, const char* before, const char* after, Text& out) {
+  if (!thing.as.empty()) out.add(before).add("\"as\":").add(thing.as).add(after);
+}
+
+// What the wait for one thing gives.
+Status show_one(Db& db, const Awaited& thing, const Came& came, Text& out) {
+  switch (thing.kind) {
+    case WaitKind::sleep: out.add('"').add(TimeText(thing.due, TimeForm::sql).view()).add('"'); return {};
+    case WaitKind::join: return show_ends(db, thing, came, out);
+    case WaitKind::signal:
+    case WaitKind::event: break;
+  }
+  out.add('{');
+  if (came.yes) WF_TRY(show(db, thing, came, out));
+  else out.add(thing.kind == WaitKind::signal ? "\"signal\"" : "\"event\"").add(":null,\"timeout\":true");
+  out.add('}');
+  return {};
+}
+
+Status show_first(Db& db, const WaitRow& row, const Look& seen, Text& out) {
+  if (seen.count == 0) {
+    out.add("{\"index\":null,\"timeout\":true}");
+    return {};
+  }
+  const Awaited& thing = row.things[seen.first];
+  out.add("{\"index\":").add_integer(static_cast<int64_t>(seen.first)).add(',');
+  add_as(thing, "", ",", out);
+  WF_TRY(show(db, thing, seen.came[seen.first], out));
+  out.add('}');
+  return {};
+}
+
+Status show_all(Db& db, const WaitRow& row, const Look& seen, Text& out) {
+  for (size_t i = 0; i < row.things.size(); ++i) {
+    out.add(i == 0 ? "[{" : ",{");
+    add_as(row.things[i], "", ",", out);
+    if (seen.came[i].yes) WF_TRY(show(db, row.things[i], seen.came[i], out));
+    else out.add("\"timeout\":true");
+    out.add('}');
+  }
+  out.add(']');
+  return {};
+}
+
+}  // namespace
+
+Status decide(Db& db, int64_t seq, const WaitRow& row, Millis now, bool* satisfied, Text& output) {
+  Look seen;
+  WF_TRY(look(db, seq, row, now, &seen));
+  *satisfied = (row.timeout != kNoTime && row.timeout <= now) || seen.count >= (row.all ? row.things.size() : 1);
+  if (!*satisfied) return {};
+  WF_TRY(!row.several ? show_one(db, row.things[0], seen.came[0], output) : row.all ? show_all(db, row, seen, output) : show_first(db, row, seen, output));
+  if (!output.ok()) return Status::no_memory();
+  for (size_t i = 0; i < row.things.size(); ++i) {
+    const bool counts = seen.came[i].yes && (row.all || i == seen.first);
+    if (counts && row.things[i].kind == WaitKind::signal) WF_TRY(take_signal(db, seen.came[i].n, row.n));
+  }
+  return {};
+}
+
+Status make_row(string_view step, string_view kind, const List<Awaited>& things, bool all, Millis timeout, Millis now, Text& topics, Text& how, WaitRow* out) {
+  out->step = step;
+  out->kind = kind;
+  out->several = kind == kWaitAny;
+  out->all = all;
+  out->timeout = timeout == kNoTime ? kNoTime : later(now, timeout);
+  for (size_t i = 0; i < things.size(); ++i) {
+    Awaited thing = things[i];
+    if (thing.length != kNoTime) thing.due = later(now, thing.length);
+    out->things.add(thing);
+  }
+  if (!out->things.ok()) return Status::no_memory();
+  out->due = out->first_time();
+  const Awaited& one = out->things[0];
+  if (out->several) out->add_topics(topics);
+  else topics.add(one.names);
+  if (!out->several && one.kind == WaitKind::join) how.add("{\"mode\":\"").add(one.any ? "any" : "all").add("\",\"outputs\":").add(one.outputs ? "true" : "false").add('}');
+  out->topics = topics.view();
+  out->how = how.view();
+  return topics.ok() && how.ok() ? Status() : Status::no_memory();
+}
+
+Status list_waiter(Db& db, int64_t seq, const WaitRow& row) {
+  for (size_t i = 0; i < row.things.size(); ++i) {
+    const Awaited& thing = row.things[i];
+    if (thing.kind != WaitKind::event && thing.kind != WaitKind::join) continue;
+    Text key;
+    row.add_key(i, key);
+    Query q(db, thing.kind == WaitKind::event ? Sql::event_wait : Sql::join_wait);
+    q.bind(":seq", seq).bind(":topics", thing.names).bind(":key", key.view());
+    if (!key.ok()) return Status::no_memory();
+    WF_TRY(q.run());
+  }
+  return {};
+}
+
+}  // namespace wf
