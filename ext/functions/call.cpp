@@ -7,12 +7,43 @@ namespace wf {
 
 Status Call::read_options() {
   const int last = function.max_args - 1;
-  if (function.options.empty() || !given(last)) return {};
+  if (function.options.empty()) return {};
+  if (!given(last)) return check_last();
   const Value value = raw(last);
   if (value.type != Value::Type::text) {
     return Status::error(Code::invalid, "options of %s() must be a JSON object as text, got %s", function.name, value.type_name());
   }
   return options.parse(function.options, value.bytes);
+}
+
+// Options that stand where a duration, a time or ids belong. Values may look as they like, and of names name() knows.
+Status Call::check_last() const {
+  const int i = count() - 1;
+  if (i < 0 || i == function.max_args - 1) return {};
+  const Value last = raw(i);
+  if (last.type != Value::Type::text || !has_prefix(last.bytes, "{")) return {};
+  string_view name(function.arguments);
+  const auto skip = [&name](string_view signs) {
+    while (!name.empty() && signs.find(name[0]) != string_view::npos) name = part(name, 1);
+  };
+  for (int n = 0; n < i; ++n) {
+    const size_t comma = name.find(',');
+    name = comma == string_view::npos ? string_view() : part(name, comma + 1);
+  }
+  skip(" [,");
+  name = part(name, 0, name.find_first_of(" [,]"));
+  for (const string_view other : {"timeout", "duration", "duration_or_time", "time", "ids"}) {
+    if (name == other) return looks_like_options(i, last.bytes) ? meant_as_options(name, last.bytes) : Status();
+  }
+  return {};
+}
+
+Status Call::meant_as_options(string_view what, string_view given) const {
+  Text signature;
+  add_signature(function, signature);
+  if (!signature.ok()) return Status::no_memory();
+  return Status::error(Code::invalid, "'%.*s' for %.*s of %.*s looks like options: %s", WF_SV(excerpt(given)), WF_SV(what), WF_SV(signature.view()),
+                       function.options.empty() ? "it has none" : "they come last, after NULL for what is left out");
 }
 
 Status Call::name(int i, const char* what, string_view* out) const {
@@ -26,12 +57,7 @@ Status Call::name(int i, const char* what, string_view* out) const {
     return Status::error(Code::invalid, "%s of %s() must be text, got %s%.*s", what, function.name, value.type_name(), WF_SV(shown.view()));
   }
   *out = value.bytes;
-  if (looks_like_options(i, value.bytes)) {
-    Text signature;
-    add_signature(function, signature);
-    return Status::error(Code::invalid, "%s of %.*s is a name, and '%.*s' looks like its options: they come last, after NULL for what is left out", what,
-                         WF_SV(signature.view()), WF_SV(excerpt(value.bytes)));
-  }
+  if (looks_like_options(i, value.bytes)) return meant_as_options(what, value.bytes);
   return check_name(what, value.bytes);
 }
 

@@ -101,6 +101,9 @@ class Call {
 
  private:
   bool looks_like_options(int i, string_view text) const;
+  Status check_last() const;
+  // WF_INVALID, with the hint where options belong.
+  Status meant_as_options(string_view what, string_view given) const;
 
   sqlite3_context* context_;
   int argc_;

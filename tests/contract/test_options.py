@@ -244,3 +244,28 @@ def test_other_json_may_be_a_name(db):
     db.wf_start('{"kind":"job"}', id='{"n":1}')
     assert db.wf_step('{"n":1}', '{"fetch":"x"}', 1) == 1
     assert db.claim(names=['{"kind":"job"}'])["id"] == '{"n":1}'
+
+
+@pytest.mark.parametrize("call, names", [
+    ("wf_wait('{\"queue\":\"q\"}')", "timeout"), ("wf_heartbeat('run_1_1', '{\"now\":1}')", "duration"),
+    ("wf_sleep('w1', 'nap', '{\"now\":1}')", "duration_or_time"), ("wf_await('w1', 'a', 'go', '{\"now\":1}')", "timeout"),
+    ("wf_await_event('w1', 'a', 'go', '{\"now\":1}')", "timeout"), ("wf_reschedule('w1', '{\"skip\":true}')", "time"),
+    ("wf_join('w1', 'j', '{\"mode\":\"any\"}')", "ids"), ("wf_pause('{\"skip\":true}')", "ids"), ("wf_claim('{\"lease\":5}')", "queue"),
+    ("wf_claim('q', '{}')", "worker"), ("wf_start('{\"id\":\"x\"}')", "name")])
+def test_options_in_the_place_of_another_argument_are_told_where_they_belong(db, call, names):
+    db.wf_start("job", id="w1")
+    with wf_error("WF_INVALID", "for %s of " % names, "looks like options: they come last, after NULL for what is left out"):
+        db.value("SELECT " + call)
+
+
+@pytest.mark.parametrize("call", ["wf_pending('{\"queue\":\"q\"}')", "wf_ready('{}')"])
+def test_a_function_without_options_says_that_it_has_none(db, call):
+    with wf_error("WF_INVALID", "looks like options: it has none"):
+        db.value("SELECT " + call)
+
+
+def test_values_may_look_like_options(db):
+    db.wf_start("job", id="w1")
+    assert db.value("SELECT wf_step('w1', 'a', '{\"once\":true}')") == '{"once":true}'
+    assert db.value("SELECT wf_complete('w1', '{\"now\":1}')") == "completed"
+    assert db.wf_result("w1") == '{"now":1}'
