@@ -857,7 +857,7 @@ class ModelCore:
         w.begun = stands
         return 1
 
-    CONFIG = {"lease": 30_000, "max_attempts": 10, "max_failures": 1000, "backoff": arg.DEFAULT_BACKOFF, "clock": "system"}
+    CONFIG = {"lease": 30_000, "max_attempts": 10, "max_failures": 1000, "backoff": arg.DEFAULT_BACKOFF, "clock": "system", "test_clock": None}
 
     def wf_config(self, key, *value):
         arg.name(key)
@@ -870,15 +870,31 @@ class ModelCore:
             if key == "clock" and stored is None and self.state.config.get("clock") == "explicit":
                 raise arg.invalid("system, to leave the explicit mode")
             self.write(arg.Options(now=0))
-            self.state.config.pop(key, None)
-            if stored is not None:
-                self.state.config[key] = stored
+            if self.may_set(key, stored):
+                self.state.config.pop(key, None)
+                if stored is not None:
+                    self.state.config[key] = stored
         if key not in self.CONFIG:
             return {"schema_version": 1, "epoch": self.state.epoch}[key]
         stored = self.state.config.get(key, self.CONFIG[key])
         if key == "backoff":
             return Json(stored | {part: stored[part] / 1000 for part in ("initial", "max")})
-        return in_seconds(stored) if key == "lease" else stored
+        return in_seconds(stored) if key == "lease" else sql_time(stored) if key == "test_clock" else stored
+
+    def may_set(self, key, value):
+        """Whether it changes: the clock for tests (connections here have clocks of their own, so it says nothing to them) and the explicit mode
+        exclude each other."""
+        has_one = "test_clock" in self.state.config
+        if key == "clock" and has_one:
+            if value == "explicit":
+                raise WfError("WF_STATE", "a clock for tests")
+            return False
+        if key == "test_clock":
+            if value is not None and self.state.config.get("clock") == "explicit":
+                raise WfError("WF_STATE", "explicit")
+            if has_one != (value is not None) and self.state.workflows:
+                raise WfError("WF_STATE", "there are workflows")
+        return True
 
     @staticmethod
     def config_value(key, value):
@@ -890,7 +906,7 @@ class ModelCore:
             if not isinstance(value, str) or not arg.is_json(value):
                 raise arg.invalid("backoff")
             return arg.backoff(json.loads(value))
-        return arg.one_of("system", "explicit")(value)
+        return arg.time(value) if key == "test_clock" else arg.one_of("system", "explicit")(value)
 
     # Tables, as lists of rows; times in SQLite's form
 

@@ -118,7 +118,7 @@ some_queue = Some([None, "default", "q", "none"], [""])
 settings = Some([
     ("lease", 20), ("lease", None), ("lease", "250ms"), ("max_attempts", 2), ("max_attempts", None), ("max_failures", 3), ("max_failures", None), ("backoff", '{"initial":3,"factor":1}'),
     ("backoff", None), ("lease",), ("max_attempts",), ("backoff",), ("clock",), ("clock", "explicit"), ("clock", "system"), ("clock", None),
-    ("clock", "system")], [("lease", 0), ("clock", "sundial"), ("epoch", 5), ("colour",), ("max_attempts", 0)])
+    ("clock", "system"), ("test_clock", 1_800_000_000), ("test_clock", "2030-01-01"), ("test_clock", None), ("test_clock",)], [("test_clock", "soon"), ("lease", 0), ("clock", "sundial"), ("epoch", 5), ("colour",), ("max_attempts", 0)])
 
 # Waiting, children, intent, values
 

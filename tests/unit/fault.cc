@@ -109,6 +109,7 @@ const std::vector<Scenario>& scenarios() {
       {"recover", claimed, "SELECT wf_recover('{\"worker\":\"worker\"}')"},
       {"recover_lost", claimed, "SELECT wf_recover('{\"worker\":\"worker\",\"lost\":true}')"},
       {"config", {"SELECT wf_init()"}, "SELECT wf_config('lease', '45s')"},
+      {"config_test_clock", {"SELECT wf_init()"}, "SELECT wf_config('test_clock', 1800000000)"},
       {"export", moving, "SELECT wf_export('w')"},
       {"import", moving, "SELECT wf_import((SELECT document FROM moving))"},
       {"import_in_transaction", moving, "SELECT wf_import((SELECT document FROM moving))", false, kInTransaction},
