@@ -69,7 +69,7 @@ Status check_not_begun(Db& db, const Workflow& w) {
 
 Status drop_history(Db& db, const Workflow& w, Millis now) {
   WF_TRY(end_children(db, w, now, false));
-  for (const Sql sql : {Sql::continue_orphan, Sql::continue_steps, Sql::continue_failures, Sql::continue_signals, Sql::continue_keys, Sql::control_drop_outcome}) {
+  for (const Sql sql : {Sql::continue_orphan, Sql::continue_steps, Sql::continue_failures, Sql::continue_signals, Sql::continue_keys, Sql::control_drop_outcome, Sql::control_open_streams}) {
     WF_TRY(run_for(db, sql, w));
   }
   return raise_redo_of_all(db, w.seq);
@@ -115,7 +115,9 @@ Status continue_workflow(Db& db, const Handle& handle, const Continue& args, con
   WF_TRY(may_continue(db, w, args));
 
   WF_TRY(drop_history(db, w, time));
-  if (!args.keeps_streams) WF_TRY(run_for(db, Sql::continue_streams, w));
+  if (!args.keeps_streams) {
+    for (const Sql sql : {Sql::continue_streams, Sql::continue_stream_ends}) WF_TRY(run_for(db, sql, w));
+  }
   WF_TRY(write_input(db, w, args));
   const Millis due = later(time, args.delay);
   int64_t lane;

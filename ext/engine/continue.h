@@ -28,7 +28,7 @@ Status continue_workflow(Db& db, const Handle& handle, const Continue& args, con
 // Its parts, for what begins one that has ended anew (start_again.h).
 // WF_STATE while a step is begun: it may have had its effect, and a new history would forget its key.
 Status check_not_begun(Db& db, const Workflow& workflow);
-// The children, steps, failures, taken signals and keys of the period that ends; the outcome too.
+// The children, steps, failures, taken signals and keys of the period that ends; the outcome too. Streams that were closed are open.
 Status drop_history(Db& db, const Workflow& workflow, Millis now);
 // The lane of what comes next, made if it is new: the same one, unless there is a version or a priority. `due`: as of lane_for().
 Status next_lane(Db& db, const Workflow& workflow, string_view version, const int64_t* priority, Millis due, Millis now, int64_t* lane);

@@ -68,7 +68,10 @@ Status retry_one(Db& db, const Workflow& w, string_view from, int64_t max_attemp
   if (!from.empty()) WF_TRY(step_n(db, w, from, &n));
   WF_TRY(check_dedup(db, w));
   if (w.flags & kOtherKind) WF_TRY(db.above().kind->retry(db, w));  // first: it asks what was undone
-  if (!from.empty()) WF_TRY(drop_steps(db, w, n, now));
+  if (!from.empty()) {
+    WF_TRY(drop_steps(db, w, n, now));
+    WF_TRY(run_for(db, Sql::control_open_streams, w, now));
+  }
   WF_TRY(run_for(db, Sql::control_drop_outcome, w, now));
   WF_TRY(run_for(db, Sql::control_delete_trouble, w, now));
   WF_TRY(run_for(db, Sql::control_forgive_steps, w, now));

@@ -37,7 +37,8 @@ constexpr Part kParts[] = {
     {"failures", Sql::export_failures, Sql::import_failure, "Cattempt nstep nworker Verror Tat"},
     {"signals", Sql::export_signals, Sql::import_signal, "Nname nkey Tat ntaken Cover vpayload"},
     {"values", Sql::export_values, Sql::import_value, "Nkey Tat vvalue"},
-    {"streams", Sql::export_streams, Sql::import_stream, "Nstream Tat vvalue"},
+    {"stream_ends", Sql::export_stream_ends, Sql::import_stream_end, "Nstream Cfirst Cnext Cclosed"},
+    {"streams", Sql::export_streams, Sql::import_stream, "Nstream Coffset Tat vvalue"},
 };
 
 // The steps of a workflow of another kind: what they can be is for that kind to say.

@@ -66,6 +66,10 @@ Status count_lost(Db& db, const Workflow& w, InARow* row, bool* too_many) {
   return {};
 }
 
+Status keep_or_end_claim(Db& db, const Handle& handle, Workflow& w, Millis now) {
+  return handle.is_token ? renew_lease(db, handle, now) : end_lost_claim(db, w, now);
+}
+
 Status note_lost_lease(Db& db, const Workflow& w, Millis now) {
   Text error;
   error.add("{\"code\":\"lease_lost\",\"message\":\"the lease ran out\",\"expired_at\":\"").add(TimeText(w.due_at, TimeForm::json).view()).add("\"}");

@@ -23,6 +23,9 @@ Status end_lost_claim(Db& db, Workflow& workflow, Millis now);
 // What one more lost lease makes of what stands in a row; `*too_many`: it is poison.
 Status count_lost(Db& db, const Workflow& workflow, InARow* row, bool* too_many);
 
+// What every write for a workflow brings with it, after everything that may refuse it: by a token renew_lease(), by an id end_lost_claim().
+Status keep_or_end_claim(Db& db, const Handle& handle, Workflow& workflow, Millis now);
+
 // Notes the lost lease among the failures.
 Status note_lost_lease(Db& db, const Workflow& workflow, Millis now);
 

@@ -1,5 +1,6 @@
 #include "engine/wait_for_work.h"
 
+#include "engine/stream.h"
 #include "engine/tick.h"
 
 namespace wf {
@@ -8,7 +9,7 @@ namespace {
 // Between two looks, each of which costs some ten microseconds.
 constexpr int kShortest = 1, kLongest = 10;
 
-Status look(Db& db, const Claim& args, bool* happened) {
+Status look(Db& db, const Claim& args, const Reading& reading, bool* happened) {
   *happened = false;
   bool exists;
   WF_TRY(db.schema_exists(&exists));
@@ -19,7 +20,7 @@ Status look(Db& db, const Claim& args, bool* happened) {
     Workflow w;
     WF_TRY(load(db, handle, &w));
     *happened = is_terminal(w.state);
-    return {};
+    return *happened || reading.stream.empty() ? Status() : stream_is_ready(db, w.seq, reading.stream, reading.offset, happened);
   }
   if (!exists) return {};
   Millis now;
@@ -42,10 +43,10 @@ Status check_may_wait(Db& db) {
   return Status::error(Code::context, "wf_wait() would hold up every machine of the cluster: wf_config('clock') is 'explicit' in this file. Wait on a connection that only reads");
 }
 
-Status watch(Db& db, const Claim& args, Millis timeout, bool* happened) {
+Status watch(Db& db, const Claim& args, const Reading& reading, Millis timeout, bool* happened) {
   const Millis begun = db.wall_clock();
   for (int pause = kShortest;; pause = pause < kLongest ? pause + 1 : pause) {
-    WF_TRY(look(db, args, happened));
+    WF_TRY(look(db, args, reading, happened));
     if (*happened) return {};
     const Millis passed = db.wall_clock() - begun;
     if (timeout != kNoTime && passed >= timeout) return {};

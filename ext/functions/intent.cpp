@@ -2,6 +2,7 @@
 
 #include "base/json.h"
 #include "engine/begin.h"
+#include "engine/stream.h"
 #include "engine/values.h"
 #include "functions/call.h"
 
@@ -67,17 +68,52 @@ Status wf_get(Call& call) {
   return {};
 }
 
+namespace {
+
+Status read_append(const Call& call, Text& buffer, Append* out) {
+  const Options& o = call.options;
+  out->offset = o.integer("offset", -1);
+  out->each = o.boolean("each");
+  out->close = o.boolean("close");
+  if (out->close && (out->each || out->offset >= 0 || call.given(2))) {
+    return Status::error(Code::invalid, "the option \"close\" of wf_append() goes with the value NULL, and without \"each\" and \"offset\"");
+  }
+  if (!out->each) return call.report(2, buffer, &out->value);
+  const Value array = call.raw(2);
+  if (array.type == Value::Type::text) out->items = json::check(array.bytes);
+  if (out->items.is(json::Kind::array)) return {};
+  return Status::error(Code::invalid, "value of wf_append() must be a JSON array with the option \"each\"");
+}
+
+}  // namespace
+
 Status wf_append(Call& call) {
   Handle handle;
-  string_view stream;
+  Append args;
   WF_TRY(call.handle(0, &handle));
-  WF_TRY(call.name(1, "stream", &stream));
+  WF_TRY(call.name(1, "stream", &args.stream));
   Text buffer;
-  Value value;
-  WF_TRY(call.report(2, buffer, &value));
+  WF_TRY(read_append(call, buffer, &args));
   int64_t offset;
-  WF_TRY(append(call.db, handle, stream, value, call.options.integer("offset", -1), call.options.now(), &offset));
+  WF_TRY(append(call.db, handle, args, call.options.now(), &offset));
   call.result(offset);
+  return {};
+}
+
+Status wf_trim(Call& call) {
+  string_view id, stream;
+  WF_TRY(call.id(0, &id));
+  WF_TRY(call.name(1, "stream", &stream));
+  const Value given = call.raw(2);
+  int64_t offset = given.type == Value::Type::integer ? given.integer : -1;
+  if (given.type == Value::Type::real && given.real >= 0 && given.real <= static_cast<double>(kMostCount)) {
+    offset = static_cast<int64_t>(given.real);  // some drivers bind every number as a double
+    if (static_cast<double>(offset) != given.real) offset = -1;
+  }
+  if (offset < 0) return Status::error(Code::invalid, "offset of wf_trim() must be an integer from 0, got %s", given.type_name());
+  int64_t count;
+  WF_TRY(trim(call.db, id, stream, offset, call.options.integer("limit", INT64_MAX), call.options.now(), &count));
+  call.result(count);
   return {};
 }
 

@@ -138,8 +138,11 @@ Status wf_wait(Call& call) {
   args.names = o.names("names");
   args.versions = o.names("versions");
   args.id = o.text("id");
+  const Reading reading{o.text("stream"), o.integer("offset", 0)};
+  if (!reading.stream.empty() && args.id.empty()) return Status::error(Code::invalid, "the option \"stream\" of wf_wait() goes with the \"id\" of its workflow");
+  if (o.has("offset") && reading.stream.empty()) return Status::error(Code::invalid, "the option \"offset\" of wf_wait() goes with a \"stream\"");
   bool happened;
-  WF_TRY(watch(call.db, args, timeout, &happened));
+  WF_TRY(watch(call.db, args, reading, timeout, &happened));
   call.result(int64_t{happened});
   return {};
 }

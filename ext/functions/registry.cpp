@@ -86,6 +86,13 @@ constexpr Option kBeginOptions[] = {
 
 constexpr Option kAppendOptions[] = {
     {"offset", OptionType::integer, "append at this offset, once: repeating it changes nothing", 0, INT64_MAX},
+    {"each", OptionType::boolean, "the value is an array, of which each element is an item: all of them or none"},
+    {"close", OptionType::boolean, "the stream ends here: the value is NULL and is not appended"},
+    kNowOption,
+};
+
+constexpr Option kTrimOptions[] = {
+    {"limit", OptionType::integer, "remove at most this many, and tell by less than this that there are no more", 1, INT64_MAX},
     kNowOption,
 };
 
@@ -162,6 +169,8 @@ constexpr Option kWaitOptions[] = {
     {"names", OptionType::names, "as of wf_claim"},
     {"versions", OptionType::names, "as of wf_claim"},
     {"id", OptionType::id, "until this workflow has ended, instead"},
+    {"stream", OptionType::name, "or until there is something to read in this stream of that workflow, or the stream is closed"},
+    {"offset", OptionType::integer, "of the first item that is to be read there; default 0", 0, INT64_MAX},
 };
 
 constexpr Option kFailOptions[] = {
@@ -265,8 +274,10 @@ constexpr Function kFunctions[] = {
      wf_resolve},
     {"wf_set", "handle, key, value", 3, 4, "Sets a named value that others can read; returns 1.", kWrites, "yes", kNowOnly, wf_set},
     {"wf_get", "id, key", 2, 2, "A value set by wf_set, NULL if there is none.", 0, "yes", {}, wf_get},
-    {"wf_append", "handle, stream, value", 3, 4, "Appends an item to a stream of the workflow and returns its offset, from 0.", kWrites, "with offset",
+    {"wf_append", "handle, stream, value", 3, 4, "Appends an item to a stream of the workflow, or several, or closes it; returns the offset of the first, from 0.", kWrites, "with offset, or to close",
      kAppendOptions, wf_append},
+    {"wf_trim", "id, stream, offset", 3, 4, "Removes what stands before this offset of a stream, such as what has been read, and returns how many items; offsets go on.", kWrites, "yes",
+     kTrimOptions, wf_trim},
     {"wf_cancel", "ids [, reason]", 1, 3, "Cancels one workflow or a JSON array of them, with their children that are not detached; returns how many changed.",
      kWrites | kBulk, "yes", kCancelOptions, wf_cancel},
     {"wf_pause", "ids", 1, 2, "Pauses workflows: nobody claims or advances them; returns how many changed.", kWrites | kBulk, "yes", kControlOptions, wf_pause},

@@ -85,6 +85,7 @@ Status wf_resolve(Call&);
 Status wf_set(Call&);
 Status wf_get(Call&);
 Status wf_append(Call&);
+Status wf_trim(Call&);
 Status wf_cancel(Call&);
 Status wf_pause(Call&);
 Status wf_resume(Call&);

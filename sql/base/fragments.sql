@@ -164,3 +164,10 @@ CASE WHEN s.kind = 'sleep' THEN 'sleeping'
                     END AS word
              FROM {{things}} WHERE k.key IN ('signal', 'event', 'join', 'sleep') ORDER BY p.key)), 'something damaged')
 END
+
+-- Whether e, a row of _wf_stream_end, contradicts the items of its stream.
+-- name: fragment_wrong_end
+(e.first > e.next OR e.closed NOT IN (0, 1)
+ OR coalesce((SELECT offset FROM main._wf_stream WHERE wf = e.wf AND stream = e.stream ORDER BY offset LIMIT 1), e.next) <> e.first
+ OR CASE WHEN e.closed THEN e.next <> ifnull((SELECT offset + 1 FROM main._wf_stream WHERE wf = e.wf AND stream = e.stream ORDER BY offset DESC LIMIT 1), e.next)
+         ELSE e.next > (SELECT offset + 1 FROM main._wf_stream WHERE wf = e.wf AND stream = e.stream ORDER BY offset DESC LIMIT 1) END)

@@ -191,6 +191,16 @@ CREATE TABLE IF NOT EXISTS main._wf_stream(
   PRIMARY KEY(wf, stream, offset)
 );
 
+-- Streams that were trimmed or closed, and no others.
+CREATE TABLE IF NOT EXISTS main._wf_stream_end(
+  wf INTEGER NOT NULL,
+  stream TEXT NOT NULL,
+  first INTEGER NOT NULL,              -- what was appended before this offset has been trimmed
+  next INTEGER NOT NULL,               -- when it was trimmed last, or closed, it went on at this offset
+  closed INTEGER NOT NULL,
+  PRIMARY KEY(wf, stream)
+) WITHOUT ROWID;
+
 -- First claims of a queue with a rate limit, inside its window.
 CREATE TABLE IF NOT EXISTS main._wf_rate(
   queue TEXT NOT NULL,

@@ -5,7 +5,7 @@ SELECT 1 FROM main.sqlite_master WHERE type = 'table' AND name = '_wf_workflow'
 
 -- name: check_objects
 SELECT 'a table or index is missing', j.value
-FROM _wf.json_each('["_wf_lane","_wf_workflow","_wf_large","_wf_step","_wf_redo","_wf_gone","_wf_failure","_wf_queue","_wf_signal","_wf_event","_wf_waiter","_wf_value","_wf_stream","_wf_rate","_wf_schedule","_wf_trouble","_wf_definition","_wf_lane_open","_wf_lane_turn","_wf_lane_scripted","_wf_due","_wf_resumed","_wf_ended","_wf_claim_key","_wf_limited","_wf_deadline","_wf_dedup","_wf_child","_wf_open","_wf_failure_of","_wf_signal_queue","_wf_signal_key","_wf_waiter_of","_wf_schedule_next","_wf_trouble_next"]') AS j
+FROM _wf.json_each('["_wf_lane","_wf_workflow","_wf_large","_wf_step","_wf_redo","_wf_gone","_wf_failure","_wf_queue","_wf_signal","_wf_event","_wf_waiter","_wf_value","_wf_stream","_wf_stream_end","_wf_rate","_wf_schedule","_wf_trouble","_wf_definition","_wf_lane_open","_wf_lane_turn","_wf_lane_scripted","_wf_due","_wf_resumed","_wf_ended","_wf_claim_key","_wf_limited","_wf_deadline","_wf_dedup","_wf_child","_wf_open","_wf_failure_of","_wf_signal_queue","_wf_signal_key","_wf_waiter_of","_wf_schedule_next","_wf_trouble_next"]') AS j
 WHERE NOT EXISTS (SELECT 1 FROM main.sqlite_master WHERE name = j.value)
 
 -- SQLite's own check of the file, all of it or without a look into every index. (As a table it knows no schema before SQLite 3.33.)
@@ -23,7 +23,7 @@ WITH span(name, least, most) AS (VALUES
     ('rate_per', 1, 315569519999999), ('lease', 1, 315569519999999), ('timeout', 0, 315569519999999),
     ('paused_left', -315569519999999, 315569519999999), ('attempt', 0, 9007199254740992), ('resumed', 0, 9007199254740992),
     ('failures', 0, 9007199254740992), ('lost', 0, 9007199254740992), ('redo', 0, 9007199254740992), ('period', 1, 9007199254740992), ('failed', 0, 9007199254740992), ('max_failures', 1, 9007199254740992), ('attempts', 0, 9007199254740992),
-    ('again', 0, 1), ('line', 0, 3), ('turn', -9223372036854775807, NULL), ('wake', 0, 10), ('paused', 0, 1), ('current', 0, 1), ('what', 0, 3), ('version', 1, NULL)),
+    ('again', 0, 1), ('line', 0, 3), ('turn', -9223372036854775807, NULL), ('wake', 0, 10), ('paused', 0, 1), ('current', 0, 1), ('closed', 0, 1), ('what', 0, 3), ('version', 1, NULL)),
   col AS (
     SELECT t.name AS t, i.cid, i.name, i.type, CASE WHEN i."notnull" OR i.pk THEN ''')' ELSE ''', ''null'')' END AS close,
            CASE WHEN i.name GLOB '*_at' OR i.name IN ('at', 'next_due') THEN '-62167219200000 AND 253402300799999'
@@ -192,7 +192,12 @@ SELECT 'a named value belongs to no workflow', key FROM main._wf_value WHERE wf 
 UNION ALL
 SELECT 'a stream belongs to no workflow', stream FROM main._wf_stream WHERE wf NOT IN (SELECT seq FROM main._wf_workflow UNION ALL SELECT wf FROM main._wf_gone)
 UNION ALL
-SELECT 'a stream has a gap', stream FROM main._wf_stream WHERE wf NOT IN (SELECT wf FROM main._wf_gone) GROUP BY wf, stream HAVING min(offset) <> 0 OR max(offset) <> count(*) - 1
+SELECT 'a stream has a gap', stream FROM main._wf_stream WHERE wf NOT IN (SELECT wf FROM main._wf_gone) GROUP BY wf, stream
+HAVING min(offset) <> coalesce((SELECT first FROM main._wf_stream_end AS e WHERE e.wf = _wf_stream.wf AND e.stream = _wf_stream.stream), 0) OR max(offset) - min(offset) <> count(*) - 1
+UNION ALL
+SELECT 'the end of a stream belongs to no workflow', stream FROM main._wf_stream_end WHERE wf NOT IN (SELECT seq FROM main._wf_workflow UNION ALL SELECT wf FROM main._wf_gone)
+UNION ALL
+SELECT 'a stream ends elsewhere than its items', stream FROM main._wf_stream_end AS e WHERE wf NOT IN (SELECT wf FROM main._wf_gone) AND {{wrong_end}}
 UNION ALL
 SELECT 'someone is listed as waiting who does not wait', topic FROM main._wf_waiter AS x
 WHERE NOT EXISTS (SELECT 1 FROM main._wf_step AS s JOIN main._wf_workflow AS w ON w.seq = s.wf WHERE {{is_listed_by}} AND (s.status = 'waiting' OR (s.status = 'ready' AND w.flags & 16))

@@ -16,6 +16,9 @@ DELETE FROM main._wf_step WHERE wf = :seq
 -- name: continue_streams
 DELETE FROM main._wf_stream WHERE wf = :seq
 
+-- name: continue_stream_ends
+DELETE FROM main._wf_stream_end WHERE wf = :seq
+
 -- name: continue_failures
 DELETE FROM main._wf_failure WHERE wf = :seq
 

@@ -48,6 +48,10 @@ SET status = 'pending', place = :place, due_at = :now, nonce = NULL, claim_key =
     updated_at = :now
 WHERE seq = :seq
 
+-- A new period, or steps that are done again: streams that were closed go on.
+-- name: control_open_streams
+UPDATE main._wf_stream_end SET closed = 0 WHERE wf = :seq AND closed <> 0
+
 -- name: control_delete_trouble
 DELETE FROM main._wf_trouble WHERE wf = :seq
 

@@ -34,8 +34,11 @@ SELECT name, key, at, (SELECT name FROM main._wf_step WHERE n = g.taken), taken 
 -- name: export_values
 SELECT key, at, value FROM main._wf_value WHERE wf = :seq ORDER BY key
 
+-- name: export_stream_ends
+SELECT stream, first, next, closed FROM main._wf_stream_end WHERE wf = :seq ORDER BY stream
+
 -- name: export_streams
-SELECT stream, at, value FROM main._wf_stream WHERE wf = :seq ORDER BY stream, offset
+SELECT stream, offset, at, value FROM main._wf_stream WHERE wf = :seq ORDER BY stream, offset
 
 -- name: import_id
 SELECT :id, :kind, :name, :version
@@ -79,14 +82,21 @@ WHERE (:taken IS NULL) = (s.n IS NULL) AND CASE :over WHEN 0 THEN 1 WHEN 1 THEN 
 -- name: import_value
 INSERT OR IGNORE INTO main._wf_value(wf, key, at, value) VALUES(:seq, :key, :at, :value)
 
+-- name: import_stream_end
+INSERT OR IGNORE INTO main._wf_stream_end(wf, stream, first, next, closed)
+SELECT :seq, :stream, :first, :next, :closed WHERE :first BETWEEN 0 AND :next AND :next <= 9007199254740992 AND :closed IN (0, 1)
+
 -- name: import_stream
-INSERT INTO main._wf_stream(wf, stream, offset, at, value)
-SELECT :seq, :stream, coalesce(max(offset) + 1, 0), :at, :value FROM main._wf_stream WHERE wf = :seq AND stream = :stream
+INSERT OR IGNORE INTO main._wf_stream(wf, stream, offset, at, value)
+SELECT :seq, :stream, :offset, :at, :value
+WHERE :offset = coalesce((SELECT offset + 1 FROM main._wf_stream WHERE wf = :seq AND stream = :stream ORDER BY offset DESC LIMIT 1),
+                         (SELECT first FROM main._wf_stream_end WHERE wf = :seq AND stream = :stream), 0)
 
 -- Whether the workflow can be, with the steps that are there by now; and the one that is in its way.
 -- name: import_look
 SELECT (:kind OR (SELECT count(*) FROM main._wf_step WHERE wf = :seq AND status = 'waiting') = (:status = 'waiting'))
    AND NOT EXISTS (SELECT 1 FROM main._wf_step AS s, {{awaited}} WHERE s.wf = :seq AND s.status = 'waiting' AND k.key = 'join' AND t.value = :id)
+   AND NOT EXISTS (SELECT 1 FROM main._wf_stream_end AS e WHERE e.wf = :seq AND {{wrong_end}})
    AND CASE WHEN :status IN ('completed', 'failed', 'cancelled') THEN :finished_at IS NOT NULL AND :time_left IS NULL AND coalesce(:ending = :status, 1)
             ELSE :finished_at IS NULL AND :deadline_at IS NULL AND :output IS NULL AND (:error IS NULL OR :ending IS NOT NULL)
                  AND (:status = 'waiting' OR (:status = 'pending' AND :due_at IS NOT NULL)) END

@@ -86,7 +86,8 @@ SELECT v.rowid AS _n, w.id AS workflow_id, v.key AS key, coalesce(v.value, 'null
 FROM main._wf_value AS v JOIN main._wf_workflow AS w ON w.seq = v.wf
 
 -- name: table_streams
-SELECT s.rowid AS _n, w.id AS workflow_id, s.stream AS stream, s.offset AS offset, coalesce(s.value, 'null') AS value, s.at AS appended_at
+SELECT s.rowid AS _n, w.id AS workflow_id, s.stream AS stream, s.offset AS offset, coalesce(s.value, 'null') AS value, s.at AS appended_at,
+       EXISTS (SELECT 1 FROM main._wf_stream_end AS e WHERE e.wf = s.wf AND e.stream = s.stream AND e.closed) AS closed
 FROM main._wf_stream AS s JOIN main._wf_workflow AS w ON w.seq = s.wf
 
 -- name: table_in_doubt

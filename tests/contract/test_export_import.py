@@ -259,6 +259,7 @@ def contents(db, id):
             ("_wf_signal AS s", "name, key, at, payload, typeof(payload), (SELECT name FROM _wf_step WHERE n = s.taken)", "n"),
             ("_wf_value", "key, at, value, typeof(value)", "key"),
             ("_wf_stream", "stream, offset, at, value, typeof(value)", "stream, offset"),
+            ("_wf_stream_end", "stream, first, next, closed", "stream"),
             ("_wf_large", "what, value, typeof(value)", "what"),
         )
     }

@@ -33,6 +33,9 @@ CALLS = {
     "begin": "wf_begin('w', 's')",
     "set": "wf_set('w', 'k', 1)",
     "append": "wf_append('w', 's', 1)",
+    "append several": "wf_append('w', 's', '[1, 2, 3]', '{\"each\":true}')",
+    "close": "wf_append('w', 's', NULL, '{\"close\":true}')",
+    "trim": "wf_trim('w', 'read', 2)",
     "cancel": "wf_cancel('w')",
     "pause": "wf_pause('w')",
     "resume": "wf_resume('paused')",
@@ -47,7 +50,7 @@ CALLS = {
 # (_wf_meta, INSERT is the number of a deleted workflow, which is not given out again.)
 # Rows that a call may leave or find, many or none: what is missed of them a later call makes up for, or wf_check finds.
 MANY = {("_wf_meta", "INSERT"), ("_wf_gone", "INSERT"), ("_wf_gone", "DELETE"), ("_wf_lane", "UPDATE"), ("_wf_waiter", "INSERT"), ("_wf_waiter", "DELETE"), ("_wf_large", "DELETE"), ("_wf_step", "DELETE"),
-        ("_wf_signal", "DELETE"), ("_wf_value", "DELETE"), ("_wf_stream", "DELETE"), ("_wf_failure", "DELETE")}
+        ("_wf_signal", "DELETE"), ("_wf_value", "DELETE"), ("_wf_stream", "DELETE"), ("_wf_stream_end", "DELETE"), ("_wf_stream_end", "UPDATE"), ("_wf_failure", "DELETE")}
 
 
 @pytest.fixture(scope="module")
@@ -55,7 +58,7 @@ def prepared():
     db = sqlite3.connect(":memory:", isolation_level=None)
     db.enable_load_extension(True)
     db.load_extension(extension_path())
-    for call in ("wf_clock('2027-01-15 08:00:00')", "wf_start('job', 1, '{\"id\":\"w\"}')", "wf_step('w', 'before', 1)", "wf_signal('w', 'sent', 1)",
+    for call in ("wf_clock('2027-01-15 08:00:00')", "wf_start('job', 1, '{\"id\":\"w\"}')", "wf_step('w', 'before', 1)", "wf_signal('w', 'sent', 1)", "wf_append('w', 'read', '[1, 2, 3]', '{\"each\":true}')",
                  "wf_fail('w', 'no', '{\"step\":\"broken\",\"delay\":0}')",
                  "wf_start('job', 1, '{\"id\":\"fresh\"}')",
                  "wf_start('job', 1, '{\"id\":\"paused\"}')", "wf_pause('paused')", "wf_start('job', 1, '{\"id\":\"failed\"}')",

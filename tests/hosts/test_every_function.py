@@ -27,6 +27,7 @@ CALLS = {
     "wf_set": "wf_set({t}, 'k', 1)",
     "wf_get": "wf_get('w', 'k')",
     "wf_append": "wf_append({t}, 'log', 1)",
+    "wf_trim": "wf_trim('s', 'log', 1)",
     "wf_cancel": "wf_cancel('p')",
     "wf_pause": "wf_pause('p')",
     "wf_resume": "wf_resume('s')",
@@ -70,6 +71,7 @@ def ready(db):
         db.wf_start("job", 1, id=id)
     db.wf_begin("p", "doubt")
     db.wf_fail("f", "no", retry=False)
+    db.wf_append("s", "log", 1)
     db.wf_pause("s")
     db.wf_schedule("old", "@daily", "job")
     db.wf_define("flow", {"steps": [{"name": "a", "sql": "INSERT INTO app VALUES(99, :id)"}]})

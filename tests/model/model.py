@@ -646,6 +646,8 @@ class ModelCore:
 
     def drop_history(self, w, now):
         """What a period leaves nothing of."""
+        for stream in w.streams.values():
+            stream.closed = False
         self.end_children(w, now, False)
         for child in self.state.workflows.values():
             if child.parent == w.seq and child.over:

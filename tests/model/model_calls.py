@@ -138,7 +138,10 @@ waits = Some(
     ["[]", None, '["x"]', '[{"signal":"x","event":"y"}]', '[{"signal":5}]', '[{"sleep":"soon"}]', '[{"join":["nobody"]}]', "[{", 5])
 wait_any_options = Options(2, {"mode": ["first", 5]}, mode=["all", "all", "any"], now=NOW)
 begin_options = Options(2, {"in_doubt": ["guess"]}, in_doubt=["hold", "hold", "fail", "retry"], cleanup=[True], now=NOW)
-append_options = Options(2, {"offset": [-1, "1"]}, offset=[0, 0, 1, 2], now=NOW)
+append_options = Options(2, {"offset": [-1, "1"], "each": [2], "close": ["yes"]}, offset=[0, 0, 1, 2], each=[True, False], close=[True, False], now=NOW)
+trim_options = Options(1, {"limit": [0]}, limit=[1, 2], now=NOW)
+items = Some(['[1,2]', '["a"]', "[]", '[1]', "[null,true,{}]"], [None, "{}", 5, "[1"])
+offsets = Some([0, 1, 1, 2, 3, 5], [-1, None, "1", b"1"])
 verdicts = Some(["done", "retry", "failed"], ["perhaps", None])
 
 # Control and flow control

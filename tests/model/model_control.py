@@ -116,6 +116,8 @@ class Control:
             if given["from"] not in w.steps:
                 raise WfError("WF_NOT_FOUND", given["from"])
             self.drop_steps(w, given["from"], now)
+            for stream in w.streams.values():
+                stream.closed = False
         self.begin_again(w, now)
         w.own_attempts = given["max_attempts"] or w.own_attempts
         return 1
@@ -186,7 +188,7 @@ class Control:
         del self.state.workflows[w.seq]
         self.state.deleted = max(self.state.deleted, w.seq)
         large = [value for value in (w.input, w.output, w.error) if isinstance(value, (str, bytes)) and len(value if isinstance(value, bytes) else value.encode()) > 1024]
-        self.state.left += len(w.steps) + len(w.signals) + len(w.values) + sum(map(len, w.streams.values())) + len(w.redo) + len(large)
+        self.state.left += len(w.steps) + len(w.signals) + len(w.values) + sum(len(s.items) + s.has_end for s in w.streams.values()) + len(w.redo) + len(large)
         self.state.left += sum(failure[0] == w.seq for failure in self.state.failures)
         self.state.failures = [failure for failure in self.state.failures if failure[0] != w.seq]
         for other in self.state.workflows.values():

@@ -209,6 +209,18 @@ class Values:
     def append(self, c, handle, stream, value, options, inline):
         self.check(c, "wf_append", handle, stream, value, options=options, inline=inline)
 
+    @play(1, c=where, handle=calls.handles, stream=calls.topic, items=calls.items, options=calls.append_options, inline=inline)
+    def append_several(self, c, handle, stream, items, options, inline):
+        self.check(c, "wf_append", handle, stream, items, options=options | {"each": True} if isinstance(options, dict) else options, inline=inline)
+
+    @play(1, c=where, handle=calls.handles, stream=calls.topic)
+    def close_stream(self, c, handle, stream):
+        self.check(c, "wf_append", handle, stream, None, options={"close": True})
+
+    @play(1, c=where, id=calls.ids, stream=calls.topic, offset=calls.offsets, options=calls.trim_options, inline=inline)
+    def trim(self, c, id, stream, offset, options, inline):
+        self.check(c, "wf_trim", id, stream, offset, options=options, inline=inline)
+
 
 class Control:
     @play(3, c=where, ids=calls.some_ids, reason=calls.reasons, options=calls.cancel_options, inline=inline)

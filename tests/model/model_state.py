@@ -137,6 +137,18 @@ class Workflow:
 
 
 @dataclass
+class Stream:
+    items: list = field(default_factory=list)  # (value, at)
+    first: int = 0        # the offset of the first of them: what stood before was trimmed
+    closed: bool = False
+    has_end: bool = False # it was trimmed or closed once
+
+    @property
+    def next(self):
+        return self.first + len(self.items)
+
+
+@dataclass
 class Schedule:
     name: str
     cron: str

@@ -4,7 +4,7 @@ import json
 
 import model_arguments as arg
 from model_arguments import Options, WfError, in_json, input_value, json_time, options, report, sql_time
-from model_state import Signal, Step
+from model_state import Signal, Step, Stream
 
 
 class Waiting:
@@ -456,17 +456,45 @@ class Waiting:
 
     def wf_append(self, handle, stream, value, given=None):
         given = options("wf_append", given)
-        handle, stream, value = arg.handle(handle), arg.name(stream), report(value)
+        handle, stream = arg.handle(handle), arg.name(stream)
+        if given["close"] and (given["each"] or given["offset"] is not None or value is not None):
+            raise arg.invalid("close goes with nothing else")
+        if given["each"] and not (isinstance(value, str) and arg.is_json(value) and isinstance(json.loads(value), list)):
+            raise arg.invalid("an array")
+        items = [] if given["close"] else [json.dumps(item) for item in json.loads(value)] if given["each"] else [report(value)]
         now = self.write(given)
-        items = self.writer(handle, now).streams.setdefault(stream, [])
-        offset = len(items) if given["offset"] is None else given["offset"]
-        if offset > len(items):
+        w = self.load(handle)
+        self.may(handle, w, now)
+        s = w.streams.get(stream) or Stream()
+        offset = s.next if given["offset"] is None else given["offset"]
+        if offset > s.next:
             raise arg.invalid("a gap")
-        if offset == len(items):
-            items.append((value, now))
-        elif not arg.same_value(items[offset][0], value):
-            raise WfError("WF_CONFLICT", "another value there")
+        for at, item in enumerate(items[:s.next - offset], offset):
+            if at >= s.first and not arg.same_value(s.items[at - s.first][0], item):
+                raise WfError("WF_CONFLICT", "another value there")
+        new = items[s.next - offset:]
+        if new or (given["close"] and not s.closed):
+            if s.closed:
+                raise WfError("WF_STATE", "it is closed")
+            self.end_lost_claim(handle, w, now)
+            self.renew_late(handle, w, now)
+            s.items += [(item, now) for item in new]
+            s.closed = bool(given["close"])
+            s.has_end = s.has_end or s.closed
+            w.streams[stream] = s
         return offset
+
+    def wf_trim(self, id, stream, offset, given=None):
+        given = options("wf_trim", given)
+        id, stream = arg.identifier(id), arg.name(stream)
+        if isinstance(offset, bool) or not isinstance(offset, int) or offset < 0:
+            raise arg.invalid("offset")
+        self.write(given)
+        s = self.load(id).streams.get(stream) or Stream()
+        first = max(min(offset, s.next, s.first + (given["limit"] or s.next)), s.first)
+        count, s.items = first - s.first, s.items[first - s.first:]
+        s.first, s.has_end = first, s.has_end or count > 0
+        return count
 
     # Tables
 
@@ -490,8 +518,8 @@ class Waiting:
         return [(w.id, key, value, sql_time(at)) for w in self.by_id() for key, (value, at) in sorted(w.values.items())]
 
     def table_streams(self):
-        return [(w.id, stream, offset, value, sql_time(at))
-                for w in self.by_id() for stream, items in sorted(w.streams.items()) for offset, (value, at) in enumerate(items)]
+        return [(w.id, stream, offset, value, sql_time(at), int(s.closed))
+                for w in self.by_id() for stream, s in sorted(w.streams.items()) for offset, (value, at) in enumerate(s.items, s.first)]
 
     def table_in_doubt(self):
         return [(w.id, step.name, int(step.status == "waiting"), sql_time(step.begun_at)) for w, step in self.in_doubt()]
