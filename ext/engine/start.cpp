@@ -59,6 +59,19 @@ Status find_dedup(Db& db, const Start& args, string_view dedup, bool* exists, Na
   return Status::error(Code::conflict, "workflow '%.*s' holds the dedup key '%.*s' of queue '%.*s'", WF_SV(id->view()), WF_SV(args.dedup), WF_SV(args.queue));
 }
 
+// A child that cannot begin before its parent has ended would be waited for in vain.
+Status check_not_shut_out(Db& db, const Start& child, string_view id) {
+  if (child.parent == 0 || child.detached) return {};
+  Query q(db, Sql::start_is_shut_out);
+  q.bind(":queue", child.queue).bind(":parent", child.parent).bind(":partition", child.partition);
+  bool row;
+  WF_TRY(q.next(&row));
+  if (!row) return {};
+  return Status::error(Code::state, "the child '%.*s' could not begin before its parent has ended, which holds the one slot of queue '%.*s'%s%.*s%s to its end: let it be "
+                       "detached, or put it elsewhere", WF_SV(id), WF_SV(child.queue), child.partition.empty() ? "" : ", partition '", WF_SV(child.partition),
+                       child.partition.empty() ? "" : "'");
+}
+
 Status drop_large(Db& db, int64_t seq) {
   Query q(db, Sql::start_drop_large);
   q.bind(":seq", seq);
@@ -180,6 +193,7 @@ Status start(Db& db, const Start& args, const Now& now, Name* id, Started* outco
   if (exists) return scope.commit();
 
   WF_TRY(new_id(db, args.id, now.given, time, id));
+  WF_TRY(check_not_shut_out(db, prepared.start, id->view()));
   WF_TRY(insert(db, prepared, id->view(), dedup.view(), time));
   became = Started::created;
   return scope.commit();

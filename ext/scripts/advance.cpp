@@ -15,8 +15,8 @@ class Turn {
   // `inside`: the caller holds a write scope, and gives up all that was done in it once a step has failed.
   Turn(Db& db, Scripts& scripts, int64_t seq, Millis now, bool inside) : db_(db), scripts_(scripts), a_(db, scripts, seq, now), inside_(inside) {}
 
-  // Executes the next step. `locked`: as of WriteScope.
-  Status take(bool locked, bool* moved, bool* executed) {
+  // Executes the next step. `locked`: as of WriteScope; `last`: it has had its turn with this step.
+  Status take(bool locked, bool last, bool* moved, bool* executed) {
     WriteScope scope(db_);
     const bool callers = inside_ || !db_.autocommit();  // the transaction is not ours
     if (!inside_) WF_TRY(scope.begin(Inline::refused, "wf_run", locked));
@@ -64,6 +64,7 @@ class Turn {
       if (!a_.failed) a_.fail("sql", "it has rolled back the transaction");
     }
     if (a_.undone()) return {};  // the scope is rolled back, and with it what the statement did
+    if (last) WF_TRY(stand_behind(a_));
     Status status = scope.commit();
     version_ = db_.data_version();  // our own commit has changed it, too
     if ((status.rc() & 0xff) != SQLITE_CONSTRAINT) return status;
@@ -90,7 +91,7 @@ class Turn {
 
   // After take() was rolled back: what is left of the step is the record of its failure, or why it cannot run here.
   bool undone() const { return a_.undone(); }
-  Status record_failure(bool* moved, bool* executed) {
+  Status record_failure(bool last, bool* moved, bool* executed) {
     WriteScope scope(db_);
     WF_TRY(scope.begin(Inline::refused, "wf_run"));
     *moved = true;  // also where it is put off: others may be done before it is looked at again
@@ -117,6 +118,7 @@ class Turn {
     if (a_.unfit) WF_TRY(a_.rows.put_off(a_.row, later(a_.now, kUnfitAgain), a_.error.view()));
     else WF_TRY(follow_failure(a_));
     if (!a_.ended) WF_TRY(settle(a_, nullptr));
+    if (last) WF_TRY(stand_behind(a_));
     return scope.commit();
   }
 
@@ -178,10 +180,11 @@ Status advance_by(Turn& turn, Db& db, const Batch& batch, int64_t* executed, boo
   *moved = false;
   for (bool locked = !db.autocommit(); *executed < batch.steps && (*executed == 0 || db.wall_clock() < batch.until); locked = !db.autocommit()) {
     bool more = false, one = false;
-    WF_TRY(turn.take(locked, &more, &one));
+    const bool last = *executed + 1 >= batch.behind;
+    WF_TRY(turn.take(locked, last, &more, &one));
     if (turn.undone()) {
       if (turn.inside()) return {};
-      WF_TRY(turn.record_failure(&more, &one));
+      WF_TRY(turn.record_failure(last, &more, &one));
     }
     *executed += one;
     *moved = *moved || more;

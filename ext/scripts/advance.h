@@ -10,6 +10,7 @@ namespace wf {
 struct Batch {
   int64_t steps;   // at most
   Millis until;    // by the wall clock; kNoTime: no matter how long
+  int64_t behind = INT64_MAX;  // the step after which the workflow stands behind the others that are due
 };
 
 // Executes the next steps of the workflow `seq`, each in a write scope of its own: a step's statement and its record stand or fall

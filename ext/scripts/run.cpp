@@ -11,7 +11,8 @@
 namespace wf {
 namespace {
 
-// How long a workflow is kept at before others are looked at again: they may come before it.
+// How long a workflow is kept at before others are looked at again: they may come before it. After so many steps in a row, in one call, it stands
+// behind the others that are due: what loops without a pause has been begun for ever, and would keep all else from its turn.
 constexpr int64_t kMostSteps = 32;
 constexpr Millis kMostTime = 50;
 
@@ -64,19 +65,24 @@ Status run_steps(Db& db, const Run& args, const Now& now, int64_t* count) {
   scripts->begin();
   const Millis began = db.wall_clock();
   const auto is_over = [&] { return *count >= args.limit || (*count != 0 && args.budget != kNoTime && db.wall_clock() - began >= args.budget); };
+  int64_t kept_at = 0, in_a_row = 0;  // the workflow, and how many of its steps
   for (int64_t before = 0; !is_over();) {
     Millis time;
     int64_t seq;
     WF_TRY(choose(db, args, now, &time, &seq));
     if (seq == 0) return {};
     const int64_t left = args.limit - *count;
-    Batch batch{left < kMostSteps ? left : kMostSteps, db.wall_clock() + kMostTime};
+    if (seq != kept_at || in_a_row >= kMostSteps) in_a_row = 0;
+    kept_at = seq;
+    const int64_t most = kMostSteps - in_a_row;
+    Batch batch{left < most ? left : most, db.wall_clock() + kMostTime, most};
     if (args.budget != kNoTime && began + args.budget < batch.until) batch.until = began + args.budget;
     int64_t executed = 0;
     bool any = false;
     const bool transaction = !db.autocommit();
     Status advanced = advance(db, *scripts, seq, time, batch, &executed, &any);
     *count += executed;
+    in_a_row += executed;
     const bool stuck = advanced.ok() && !any && seq == before;
     if (stuck && !args.id.empty()) return {};
     if (stuck) advanced = Status::error(Code::state, "nothing can be done, although it is due");

@@ -194,6 +194,19 @@ Status suspend(Attempt& a, State state, Millis due) {
   return lane_moved(a.db, w, a.now);
 }
 
+Status stand_behind(Attempt& a) {
+  if (a.ended) return {};
+  {
+    Query q(a.db, Sql::run_behind);
+    q.bind(":seq", a.seq).bind(":now", a.now);
+    WF_TRY(q.run());
+    if (q.changes() == 0) return {};
+  }
+  Workflow w;
+  WF_TRY(load_workflow(a, &w));
+  return lane_moved(a.db, w, a.now);
+}
+
 Status begin_attempt(Attempt& a) {
   QueueSettings settings;
   WF_TRY(read_queue(a.db, a.queue.view(), &settings));

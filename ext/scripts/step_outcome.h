@@ -15,6 +15,8 @@ Status follow_failure(Attempt& attempt);
 Status settle(Attempt& attempt, bool* more);
 // It is not to be looked at before `due` (kNoTime: until it is woken).
 Status suspend(Attempt& attempt, State state, Millis due);
+// If it is due on, others that are come first, also those that are new.
+Status stand_behind(Attempt& attempt);
 // An attempt of the workflow begins.
 Status begin_attempt(Attempt& attempt);
 

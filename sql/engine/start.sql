@@ -9,6 +9,13 @@ WHERE w.id = :id
 -- name: start_same_dedup
 SELECT id FROM main._wf_workflow WHERE dedup = :dedup AND finished_at IS NULL
 
+-- Whether the parent of a new workflow keeps to its own end the one slot that this would need.
+-- name: start_is_shut_out
+SELECT 1 FROM main._wf_workflow AS p JOIN main._wf_queue AS q ON q.queue = :queue
+WHERE p.seq = :parent AND p.flags & 8
+  AND ((q.partition_concurrency <= 1 AND :partition <> '' AND p.limited = :queue || char(31) || :partition)
+       OR (q.concurrency <= 1 AND p.limited >= :queue || char(31) AND p.limited < :queue || char(32)))
+
 -- name: start_next_seq
 SELECT coalesce({{seq_after_deleted}}, (SELECT max(seq) FROM main._wf_workflow) + 1, 1)
 

@@ -10,3 +10,7 @@ WHERE seq = :seq
 
 -- name: run_suspend
 UPDATE main._wf_workflow SET status = :status, due_at = :due, place = :place, updated_at = :now WHERE seq = :seq
+
+-- It has had its turn, and is due on: it stands behind the others.
+-- name: run_behind
+UPDATE main._wf_workflow SET due_at = :now, place = 5 WHERE seq = :seq AND place IN (3, 5) AND due_at <= :now

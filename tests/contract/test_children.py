@@ -210,6 +210,44 @@ def test_cancel_final_failure_and_timeout_of_the_parent_cancel_its_children_unle
         "kid": "cancelled", "kid/grandkid": "cancelled", "free": "pending", "free/grandkid": "pending", "done": "completed"}
 
 
+@pytest.mark.parametrize("settings, where", [
+    ({"partition_concurrency": 1, "hold": "started"}, "queue 'q', partition 'p'"),
+    ({"concurrency": 1, "hold": "started"}, "queue 'q'"),
+])
+def test_a_child_that_could_not_begin_before_its_parent_has_ended_is_refused(db, settings, where):
+    """The parent keeps the one slot to its end: waiting for the child would never end."""
+    db.wf_queue("q", **settings)
+    db.wf_start("job", id="p", queue="q", partition="p")
+    token = db.claim("q")["token"]
+    with wf_error("WF_STATE", "p/kid", where, "detached"):
+        db.wf_spawn(token, "kid", "job", None, queue="q", partition="p")
+    assert (db.rows("SELECT * FROM wf_steps"), db.wf_status("p/kid")) == ([], None)
+    assert db.wf_spawn(token, "kid", "job", None, queue="q", partition="p", detached=True) == "p/kid"
+    assert db.wf_spawn(token, "elsewhere", "job") == "p/elsewhere"
+    db.wf_complete(token)
+    assert db.claim("q")["id"] == "p/kid"
+
+
+@pytest.mark.parametrize("settings", [
+    {"partition_concurrency": 2, "hold": "started"}, {"partition_concurrency": 1}, {"concurrency": 2, "hold": "started"},
+])
+def test_a_child_that_can_begin_beside_its_parent_is_not_refused(db, settings):
+    db.wf_queue("q", **settings)
+    db.wf_start("job", id="p", queue="q", partition="p")
+    token = db.claim("q")["token"]
+    db.wf_spawn(token, "kid", "job", None, queue="q", partition="p")
+    assert db.wf_join(token, "join") is None
+    assert db.claim("q")["id"] == "p/kid"
+
+
+def test_a_child_of_a_script_that_could_not_begin_fails_its_step(db):
+    db.wf_queue("q", concurrency=1, hold="started")
+    db.wf_define("flow", {"steps": [{"name": "kid", "task": "q"}]})
+    db.wf_start("flow", id="w", queue="q", max_attempts=1)
+    db.wf_run()
+    assert db.wf_status("w") == "failed" and "queue 'q'" in db.wf_error("w")
+
+
 def test_a_failure_that_is_retried_cancels_nothing(db):
     spawn(db, "kid")
     db.wf_fail("w1", "e")

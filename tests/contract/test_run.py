@@ -1061,3 +1061,54 @@ def test_what_others_do_before_a_failure_is_recorded_stands(db, connect, act, st
     assert db.wf_status("w1") == status and log(db) == wanted
     assert db.value("SELECT count(*) FROM _wf_failure") == 0 and db.wf_check() is None
     assert db.value("SELECT count(*) FROM _wf_workflow WHERE limited IS NOT NULL AND finished_at IS NOT NULL") == 0
+
+
+FOREVER = {"name": "spin", "sql": "INSERT INTO log VALUES(:id)", "while": "SELECT 1"}
+
+
+@pytest.mark.parametrize("transaction", [False, True])
+def test_a_loop_without_a_pause_keeps_nothing_else_from_its_turn(db, transaction):
+    """What loops was begun once and would stand before all that is new for ever: after 32 steps in a row it stands behind."""
+    define(db, FOREVER)
+    define(db, note("a"), note("b"), name="short")
+    db.wf_start("flow", id="loop")
+    db.wf_start("short", id="s1")
+    if transaction:
+        db.execute("BEGIN")
+    assert (db.wf_run(limit=100), db.wf_status("s1"), db.wf_status("loop")) == (100, "completed", "pending")
+    if transaction:
+        db.execute("COMMIT")
+    assert (log(db)[:34], db.wf_check()) == (["loop"] * 32 + ["a", "b"], None)
+    db.wf_start("short", id="s2")
+    assert (db.wf_run(limit=2), db.wf_status("s2")) == (2, "completed")
+
+
+def test_loops_take_turns_with_each_other_and_in_partitions(db):
+    db.wf_queue("default", concurrency=10)
+    define(db, FOREVER)
+    for id in ("l1", "l2", "l3"):
+        db.wf_start("flow", id=id, partition=id if id != "l3" else None)
+    for now in range(1, 10):
+        db.at(now)
+        assert db.wf_run(limit=32) == 32
+    assert [log(db).count(id) for id in ("l1", "l2", "l3")] == [96, 96, 96]
+    assert db.wf_check() is None
+
+
+def test_a_step_that_fails_again_and_again_within_its_workflow_stands_behind_too(db):
+    define(db, {"name": "each", "for_each": "SELECT value FROM json_each('[%s]')" % ",".join(["1"] * 60), "on_error": "continue", "max_attempts": 1,
+                "sql": "INSERT INTO stock(sku, free) VALUES('x', -1)"})
+    define(db, note("a"), name="short")
+    db.wf_start("flow", id="w1")
+    db.wf_start("short", id="s1")
+    assert (db.wf_run(limit=40), db.wf_status("s1"), db.wf_status("w1")) == (40, "completed", "pending")
+    assert (db.wf_run(), db.wf_status("w1"), db.wf_check()) == (22, "completed", None)
+
+
+def test_a_workflow_that_is_interrupted_before_that_goes_on_first(db):
+    define(db, *[note("n%d" % n) for n in range(20)])
+    for id in ("w1", "w2"):
+        db.wf_start("flow", id=id)
+    for _ in range(4):
+        assert db.wf_run(limit=5) == 5
+    assert (db.wf_status("w1"), db.wf_status("w2")) == ("completed", "pending")
