@@ -78,7 +78,7 @@ void Fixture::lower_lanes() {
 }
 
 void Fixture::copy_steps(const std::string& id, int64_t first, int64_t count) {
-  auto [names, values] = columns(db_, "_wf_step", {{"n", "NULL"}, {"wf", std::to_string(first) + " + i - 1"}});
+  auto [names, values] = columns(db_, "_wf_step", {{"n", "(" + std::to_string(first) + " + i - 1) << 28 | (t.n & 268435455)"}, {"wf", std::to_string(first) + " + i - 1"}});
   db_.exec("INSERT INTO _wf_step(" + names + ") SELECT " + values + " FROM " + numbers(count) +
            ", (SELECT s.* FROM _wf_step s JOIN _wf_workflow w ON w.seq = s.wf WHERE w.id = " + quoted(id) + ") t");
 }

@@ -5,6 +5,11 @@
 #include "base/library.h"
 
 namespace wf {
+namespace {
+
+bool is_step_record(Sql sql) { return sql == Sql::step_record || sql == Sql::step_record_by_id; }
+
+}  // namespace
 
 Db* Db::create(sqlite3* handle, const Above& above) {
   void* memory = sqlite3_malloc64(sizeof(Db));
@@ -45,7 +50,7 @@ Status Db::prepare(string_view text, sqlite3_stmt** out) {
 Status Db::prepare(Sql sql, sqlite3_stmt** out) {
   const SqlText text(sql);
   if (!text.ok()) return Status::no_memory();
-  return sql == Sql::step_record ? prepare_step_record(text.view(), out) : prepare(text.view(), out);
+  return is_step_record(sql) ? prepare_step_record(text.view(), out) : prepare(text.view(), out);
 }
 
 // By the old interface: it is not compiled anew in silence when the schema has changed, so that what was found out about its triggers holds.
@@ -76,10 +81,12 @@ Status Db::find_step_triggers() {
 }
 
 void Db::forget_step_record() {
-  Slot& slot = cache_[static_cast<size_t>(Sql::step_record)];
-  if (slot.statement == nullptr || slot.in_use) return;
-  drop(slot);
-  --cached_;
+  for (const Sql sql : {Sql::step_record, Sql::step_record_by_id}) {
+    Slot& slot = cache_[static_cast<size_t>(sql)];
+    if (slot.statement == nullptr || slot.in_use) continue;
+    drop(slot);
+    --cached_;
+  }
 }
 
 Status Db::borrow(Sql sql, sqlite3_stmt** out, Slot** slot) {
@@ -336,7 +343,7 @@ Status Query::next(bool* row) {
     return {};
   }
   // Says only now what is wrong, and this to nobody else.
-  if (sql_ == Sql::step_record && sqlite3_reset(statement_) == SQLITE_SCHEMA) return Status::sqlite(SQLITE_SCHEMA);
+  if (is_step_record(sql_) && sqlite3_reset(statement_) == SQLITE_SCHEMA) return Status::sqlite(SQLITE_SCHEMA);
   Status failed = Status::sqlite(sqlite3_extended_errcode(db_.handle()), db_.handle());
   sqlite3_reset(statement_);
   return failed.ok() ? Status::sqlite(rc) : static_cast<Status&&>(failed);
@@ -347,10 +354,22 @@ Status Query::run() {
   for (bool row = true; row;) {
     if (Status failed = next(&row); !failed.ok()) {
       db_.leaves_work((failed.rc() & 0xff) == SQLITE_CONSTRAINT && changes() != 0);
-      return failed;
+      return (failed.rc() & 0xff) == SQLITE_CONSTRAINT ? used_up(static_cast<Status&&>(failed)) : static_cast<Status&&>(failed);
     }
   }
   return changes() == 0 && sql_ != Sql::count_ && must_change(sql_) ? not_written() : Status();
+}
+
+// The next row of a workflow has a number that is taken: see fragment_next_step.
+Status Query::used_up(Status failed) {
+  const string_view message(failed.message() != nullptr ? failed.message() : "");
+  for (const char* table : {"_wf_step", "_wf_failure", "_wf_signal"}) {
+    Text taken;
+    taken.add("UNIQUE constraint failed: ").add(table).add(".n");
+    if (message != taken.view()) continue;
+    return Status::error(Code::state, "a workflow has at most 268435455 rows of %s, and this one has used them up: wf_continue begins anew", table);
+  }
+  return failed;
 }
 
 Status Query::not_written() const {

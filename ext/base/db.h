@@ -48,7 +48,7 @@ class Db {
   Status borrow(string_view text, sqlite3_stmt** out, Slot** slot);
   // Resets the statement, or finalizes it where the cache has it no more.
   static void give_back(sqlite3_stmt* statement, Slot* slot);
-  // Whether Sql::step_record, which runs outside of any savepoint, fires triggers. One may say RAISE(FAIL): what the statement has done stays
+  // Whether Sql::step_record and its like, which run outside of any savepoint, fire triggers. One may say RAISE(FAIL): what the statement has done stays
   // then. To be asked while it is borrowed: a change of the schema since is an error of it, SQLITE_SCHEMA, and it is to be tried again.
   bool step_fires_triggers() const { return step_fires_triggers_; }
   void forget_step_record();
@@ -249,6 +249,7 @@ class Query {
   int index(SqlParameter name) const { return name.in(sql_, statement_); }
 
   Status not_written() const;
+  static Status used_up(Status failed);
 
   Db& db_;
   const Sql sql_ = Sql::count_;

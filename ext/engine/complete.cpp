@@ -74,7 +74,7 @@ Status write_step_failure(Db& db, const Workflow& w, const Failure& failure, int
 Status note_failure(Db& db, const Handle& handle, const Workflow& w, const Failure& failure, Millis now) {
   Query q(db, Sql::failure_add);
   q.bind(":seq", w.seq).bind(":attempt", w.attempt).bind_name(":step", failure.step);
-  if (handle.is_token) q.bind_name(":worker", w.worker.view());
+  if (handle.is_token) q.bind_name(":worker", w.worker.view()).bind(":claimed", int64_t{1});
   q.bind(":error", failure.error).bind(":now", now);
   return q.run();
 }

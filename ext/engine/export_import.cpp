@@ -16,7 +16,7 @@ constexpr string_view kFormat = "1";
 
 // A part of the document: the statements that read and write its rows, and their columns. A column is a letter that says what it takes, large
 // where it must be given, and its name:
-//   i an id, n a name, t a time, c an integer, v a value, x JSON, j a JSON object, b a backoff, a what a wait waits for
+//   i an id, n a name, t a time, c an integer, h any integer of 64 bits, v a value, x JSON, j a JSON object, b a backoff, a what a wait waits for
 struct Part {
   const char* name;
   Sql show, add;
@@ -26,15 +26,15 @@ struct Part {
 constexpr Part kWorkflow = {
     "workflow", Sql::export_workflow, Sql::import_look,
     "Iid Nname Nqueue Ckind Cpriority nversion npartition Nstatus tdue_at Cattempt Cresumed Cagain Cfailures Clost Cfailed Credo Cperiod nworker "
-    "nclosed Cby_id Tcreated_at tstarted_at tfinished_at tdeadline_at ctime_left ctimeout nending Cflags cmax_attempts cmax_failures bbackoff "
+    "nclosed Cby_id Tcreated_at tstarted_at tattempt_at tfinished_at tdeadline_at ctime_left ctimeout nending Cflags cmax_attempts cmax_failures bbackoff "
     "iparent nparent_step cparent_redo tscheduled_at ndedup jheaders vinput vfirst_input voutput verror"};
 
 // In the order in which they are written: each may refer to those before.
 constexpr Part kParts[] = {
     {"steps", Sql::export_steps, Sql::import_step,
-     "Nname Nkind Nstatus Cattempts tbegun_at Tat tdue_at Cin_doubt atopics jhow voutput verror"},
+     "Nname Nkind Nstatus Cattempts tbegun_at Tat tdue_at Cin_doubt cattempt nworker hhash atopics jhow voutput verror"},
     {"redos", Sql::export_redos, Sql::import_redo, "Nstep Credo"},
-    {"failures", Sql::export_failures, Sql::import_failure, "Cattempt nstep nworker Verror Tat"},
+    {"failures", Sql::export_failures, Sql::import_failure, "Cattempt nstep nworker tclaimed_at Verror Tat"},
     {"signals", Sql::export_signals, Sql::import_signal, "Nname nkey Tat ntaken Cover vpayload"},
     {"values", Sql::export_values, Sql::import_value, "Nkey Tat vvalue"},
     {"stream_ends", Sql::export_stream_ends, Sql::import_stream_end, "Nstream Cfirst Cnext Cclosed"},
@@ -162,6 +162,7 @@ Status read_cell(char type, json::Checked json, string_view place, Text& buffer,
       return type == 'i' ? check_id(place, out->bytes) : check_name(place, out->bytes);
     case 't': return ok && in_range(*out, kTimeMin, kTimeMax) ? Status() : wrong(place, "a time in milliseconds", json);
     case 'c': return ok && in_range(*out, -kDurationMax, kDurationMax) ? Status() : wrong(place, "an integer", json);
+    case 'h': return ok && out->type == Value::Type::integer ? Status() : wrong(place, "an integer", json);
     case 'v':
       return ok && (!text || inner) ? Status() : wrong(place, "JSON as a string, an integer, {\"$real\":...} or {\"$blob\":...}", json);
     case 'x': return inner ? Status() : wrong(place, "JSON as a string", json);
@@ -271,7 +272,7 @@ Status write_rows(const Import& in, const Part& part, json::Checked rows) {
     if (!place.ok()) return Status::no_memory();
     Query q(in.db, part.add);
     WF_TRY(bind_row(q, part, e.value(), place.view()));
-    q.bind(":seq", in.seq);
+    q.bind(":seq", in.seq).bind(":n", i + 1);
     WF_TRY(q.run());
     if (q.changes() == 0) return Status::error(Code::invalid, "%.*s contradicts itself or what stands before it", WF_SV(place.view()));
   }

@@ -75,7 +75,7 @@ Status note_lost_lease(Db& db, const Workflow& w, Millis now) {
   error.add("{\"code\":\"lease_lost\",\"message\":\"the lease ran out\",\"expired_at\":\"").add(TimeText(w.due_at, TimeForm::json).view()).add("\"}");
   if (!error.ok()) return Status::no_memory();
   Query q(db, Sql::failure_add);
-  q.bind(":seq", w.seq).bind(":attempt", w.attempt).bind_name(":worker", w.worker.view()).bind(":error", error.view()).bind(":now", now);
+  q.bind(":seq", w.seq).bind(":attempt", w.attempt).bind_name(":worker", w.worker.view()).bind(":claimed", int64_t{1}).bind(":error", error.view()).bind(":now", now);
   return q.run();
 }
 

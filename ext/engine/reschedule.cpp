@@ -43,7 +43,7 @@ Status move_steps(Db& db, const Workflow& w, Millis due, Millis now, bool* moved
   *moved = false;
   for (const Sql sql : {Sql::reschedule_sleeps, Sql::reschedule_tries}) {
     Query q(db, sql);
-    q.bind(":seq", w.seq).bind(":due", due).bind(":now", now);
+    q.bind(":seq", w.seq).bind(":due", due).bind(":now", now).bind(":scripted", w.flags & kOtherKind);
     WF_TRY(q.run());
     *moved = *moved || q.changes() != 0;
   }

@@ -51,6 +51,7 @@ Status open(Db& db, const Handle& handle, Workflow& w, const Wait& args, Millis 
   *due = row.due;
   {
     Query q(db, Sql::wait_next_n);
+    q.bind(":seq", w.seq);
     bool found;
     WF_TRY(q.next(&found));
     row.n = q.integer(0);

@@ -120,8 +120,16 @@ Status StepRows::record(const StepRow& row, string_view kind, const StepEnd& end
     *inserted = q.changes() == 0;
   }
   if (!*inserted) return {};
+  int64_t n = 0;
+  if (nested) {
+    Query q(db_, Sql::run_next_n);
+    q.bind(":seq", seq_);
+    bool found;
+    WF_TRY(q.next(&found));
+    n = q.integer(0);
+  }
   Query q(db_, nested ? Sql::run_insert_if : Sql::run_insert);
-  q.bind(":seq", seq_).bind(":step", row.name.view()).bind(":kind", kind).bind(":status", end.status).bind(":now", now_);
+  q.bind(":n", n).bind(":seq", seq_).bind(":step", row.name.view()).bind(":kind", kind).bind(":status", end.status).bind(":now", now_);
   q.bind_name(":topics", row.topics.view()).bind_name(":output", end.output);
   return q.run();
 }
@@ -129,7 +137,7 @@ Status StepRows::record(const StepRow& row, string_view kind, const StepEnd& end
 Status StepRows::renumber(StepRow& row, string_view kind) {
   {
     Query q(db_, Sql::run_renumber);
-    q.bind(":n", row.n);
+    q.bind(":seq", seq_).bind(":n", row.n);
     WF_TRY(q.run());
     if (q.changes() == 0) return {};
   }

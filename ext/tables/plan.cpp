@@ -27,12 +27,17 @@ char time_letter(unsigned char op) {
 }
 
 
+char place_letter(unsigned char op) {
+  return op == SQLITE_INDEX_CONSTRAINT_LT || op == SQLITE_INDEX_CONSTRAINT_LE ? 'M' : 'm';
+}
+
 class Planner {
  public:
   Planner(const Table& table, sqlite3_index_info& info) : table_(table), info_(info) {}
 
   int plan() {
     for (int i = 0; i < info_.nConstraint; ++i) take_condition(i);
+    of_one_ = of_one_ && table_.order == Order::by_workflow;
     const bool ordered = take_order();
     if (complete_ && ordered) take_limits();
     estimate();
@@ -72,9 +77,12 @@ class Planner {
       where_.add(" IN ");
       add_values_of(++parameters_, where_);
     } else {
-      letters_.add('v');
+      const bool is_place = this->is_place(constraint.iColumn);
+      letters_.add(is_place ? place_letter(constraint.op) : 'v');
       where_.add(' ').add(op).add(' ');
       parameter();
+      if (is_place) add_range(constraint.op);
+      if (constraint.op == SQLITE_INDEX_CONSTRAINT_EQ) look_at_equal(column_name(constraint.iColumn));
     }
     use(i, exact);
     if (constraint.op == SQLITE_INDEX_CONSTRAINT_EQ) {
@@ -83,6 +91,22 @@ class Planner {
     } else {
       ++range_;
     }
+  }
+
+  // Whether the column is the place of a row inside its workflow.
+  bool is_place(int column) const { return table_.order == Order::by_workflow && column_name(column) == "seq"; }
+
+  // The same condition once more, as a range of the table.
+  void add_range(unsigned char op) {
+    const bool equal = op == SQLITE_INDEX_CONSTRAINT_EQ, above = op == SQLITE_INDEX_CONSTRAINT_GT || op == SQLITE_INDEX_CONSTRAINT_GE;
+    where_.add(" AND _n ").add(equal ? "= _begin + " : above ? ">= _begin + " : "<= _begin + ");
+    parameter();
+  }
+
+  // By workflow and name there is an index, of which the query itself does not know.
+  void look_at_equal(string_view column) {
+    if (column == "workflow_id") of_one_ = true;
+    if (column == "name" && table_.order == Order::by_workflow) where_.add(" AND _wf = _owner");
   }
 
   // Whether condition `i` is an IN whose values we take all at once. Only worth it, and only needed, where the order of the rows is
@@ -104,11 +128,14 @@ class Planner {
 
   bool take_order() {
     if (info_.nOrderBy == 0) {
-      if (table_.in_order) order_.add(" ORDER BY _n");
+      if (table_.order != Order::any) order_.add(" ORDER BY _n");
       return true;
     }
     for (int i = 0; i < info_.nOrderBy; ++i) {
-      order_.add(i == 0 ? " ORDER BY " : ", ").add(column_name(info_.aOrderBy[i].iColumn));
+      const int column = info_.aOrderBy[i].iColumn;
+      // Inside of one workflow the place is the order of the table.
+      order_.add(i == 0 ? " ORDER BY " : ", ").add(of_one_ && is_place(column) ? "_n" : column_name(column));
+      of_one_ = of_one_ || (i == 0 && table_.order == Order::by_workflow && column_name(column) == "workflow_id");
       if (info_.aOrderBy[i].desc) order_.add(" DESC");
     }
     info_.orderByConsumed = 1;
@@ -162,6 +189,7 @@ class Planner {
   int arguments_ = 0, parameters_ = 0, equal_ = 0, range_ = 0;
   bool complete_ = true;  // every condition is decided by the query
   bool unique_ = false;
+  bool of_one_ = false;    // all rows are of one workflow, or those of one come together
 };
 
 }  // namespace

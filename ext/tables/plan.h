@@ -2,6 +2,7 @@
 // (idxStr), and a bit for each column in use (idxNum).
 //
 //   v  the value as it is              E G g L l  a time: = >= > <= <, bound as milliseconds
+//   m  the value as it is, and then a whole number not above it; M: not below it; for what is no number one that takes nothing away
 //   i  all values of an IN at once, as a JSON array; a few are put into the query one by one instead, which is faster
 //
 // Times are compared as the text that they are shown as. Times in that form have the order of their milliseconds, so every

@@ -20,6 +20,20 @@ Millis first_not_before(string_view text, bool after) {
   return low;
 }
 
+// The place of a row inside its workflow that is not above a value, or with `above` not below it.
+int64_t place_near(sqlite3_value* value, bool above) {
+  constexpr int64_t kMost = (int64_t{1} << 28) - 1;
+  switch (sqlite3_value_numeric_type(value)) {
+    case SQLITE_INTEGER: return within(sqlite3_value_int64(value), 0, kMost);
+    case SQLITE_FLOAT: {
+      const double number = sqlite3_value_double(value);
+      if (!(number > 0)) return 0;
+      return number >= static_cast<double>(kMost) ? kMost : static_cast<int64_t>(number) + (above ? 1 : 0);
+    }
+    default: return above ? kMost : 0;  // texts and BLOBs are above every number
+  }
+}
+
 // The values of an IN, one after the other.
 class InValues {
  public:
@@ -66,7 +80,7 @@ Status in_values(sqlite3_value* list, Text& out) {
 }
 
 // How many parameters of the query a letter of the plan stands for.
-int parameters_of(char letter) { return letter == 'E' ? 2 : 1; }
+int parameters_of(char letter) { return letter == 'E' || letter == 'm' || letter == 'M' ? 2 : 1; }
 
 // The name of a parameter: ":p3", or ":p3_1" for the second value of a short IN.
 class ParameterName {
@@ -93,6 +107,11 @@ class Binder {
   Status bind(char letter, sqlite3_value* value) {
     if (letter == 'v') {
       next(Value::from(value));
+      return {};
+    }
+    if (letter == 'm' || letter == 'M') {
+      next(Value::from(value));
+      next(Value::of(place_near(value, letter == 'M')));
       return {};
     }
     if (letter == 'i') return bind_in(value);

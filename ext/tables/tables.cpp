@@ -11,7 +11,7 @@ constexpr Column kWorkflows[] = {
     {"id", text}, {"name", text}, {"status", text}, {"queue", text}, {"priority", integer}, {"version", any}, {"partition", any},
     {"dedup", any}, {"attempt", integer}, {"resumed", integer}, {"max_attempts", any}, {"worker", text}, {"input", any}, {"output", any}, {"error", any},
     {"headers", any}, {"parent_id", any}, {"ending", text}, {"due_at", time}, {"deadline_at", time}, {"created_at", time},
-    {"started_at", time}, {"completed_at", time}, {"updated_at", time}, {"period", integer},
+    {"started_at", time}, {"completed_at", time}, {"updated_at", time}, {"period", integer}, {"attempt_at", time},
 };
 
 constexpr Column kPending[] = {
@@ -21,11 +21,11 @@ constexpr Column kPending[] = {
 
 constexpr Column kSteps[] = {
     {"workflow_id", text}, {"seq", integer}, {"name", text}, {"kind", text}, {"status", text}, {"output", any}, {"error", text},
-    {"attempts", integer}, {"begun_at", time}, {"recorded_at", time},
+    {"attempts", integer}, {"begun_at", time}, {"recorded_at", time}, {"attempt", any}, {"worker", text}, {"ended_by", any},
 };
 
 constexpr Column kFailures[] = {
-    {"workflow_id", text}, {"seq", integer}, {"attempt", integer}, {"step", text}, {"worker", text}, {"error", text}, {"at", time},
+    {"workflow_id", text}, {"seq", integer}, {"attempt", integer}, {"step", text}, {"worker", text}, {"error", text}, {"at", time}, {"claimed_at", time},
 };
 
 constexpr Column kSignals[] = {
@@ -70,12 +70,12 @@ constexpr Column kFunctions[] = {
 
 constexpr Table kTables[] = {
     {"wf_workflows", Sql::table_workflows, kWorkflows}, {"wf_pending", Sql::table_pending, kPending},
-    {"wf_steps", Sql::table_steps, kSteps, true},       {"wf_failures", Sql::table_failures, kFailures, true},
-    {"wf_signals", Sql::table_signals, kSignals, true}, {"wf_events", Sql::table_events, kEvents},
+    {"wf_steps", Sql::table_steps, kSteps, Order::by_workflow}, {"wf_failures", Sql::table_failures, kFailures, Order::by_workflow},
+    {"wf_signals", Sql::table_signals, kSignals, Order::by_workflow}, {"wf_events", Sql::table_events, kEvents},
     {"wf_values", Sql::table_values, kValues},          {"wf_streams", Sql::table_streams, kStreams},
     {"wf_queues", Sql::table_queues, kQueues},          {"wf_schedules", Sql::table_schedules, kSchedules},
     {"wf_definitions", Sql::table_definitions, kDefinitions}, {"wf_stats", Sql::table_stats, kStats},
-    {"wf_in_doubt", Sql::table_in_doubt, kInDoubt, true},
+    {"wf_in_doubt", Sql::table_in_doubt, kInDoubt, Order::by_number},
     {"wf_doctor", Sql::table_doctor, kDoctor},          {"wf_functions", Sql::table_functions, kFunctions},
 };
 

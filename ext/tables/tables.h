@@ -21,11 +21,18 @@ struct Column {
 
 constexpr size_t kMostColumns = 31;  // a bit for each travels from the plan of a query to its run
 
+// In which order rows come where no other is asked for.
+enum class Order : char {
+  any,
+  by_number,    // of the row
+  by_workflow,  // likewise; they are numbered inside their workflow, and column seq says how
+};
+
 struct Table {
   const char* name;
   Sql query;                        // its first column is the row's number, then come `columns` in order
   std::span<const Column> columns;
-  bool in_order = false;            // rows come by their number where no other order is asked for
+  Order order = Order::any;
 };
 
 std::span<const Table> tables();

@@ -1,5 +1,40 @@
 -- Parts of statements: {{refusal}} in a statement stands for the text of fragment_refusal here.
 
+-- Rows of _wf_step, _wf_failure and _wf_signal have the number of their workflow above their place in its order, which begins at 1. So the rows of
+-- one workflow lie together, and its newest one, those since some row, or all of them are a range of the table: no index is needed. The place
+-- of a row that is gone may be given out again. Those of the workflow :seq:
+-- name: fragment_its_rows
+n BETWEEN :seq << 28 AND :seq << 28 | 268435455
+
+-- Those of w, a workflow.
+-- name: fragment_rows_of_w
+n BETWEEN w.seq << 28 AND w.seq << 28 | 268435455
+
+-- Those of w since it failed or lost a lease, or of a row of _wf_workflow; since :mark those of :seq.
+-- name: fragment_rows_since_mark_of_w
+n > max(w.mark, w.seq << 28) AND n <= w.seq << 28 | 268435455
+
+-- The number of the next row. Where all are used up it is one that is taken: see Query::run().
+-- name: fragment_next_step
+min(max(coalesce((SELECT n FROM main._wf_step WHERE n <= :seq << 28 | 268435455 ORDER BY n DESC LIMIT 1), 0), :seq << 28) + 1, :seq << 28 | 268435455)
+
+-- name: fragment_next_failure
+min(max(coalesce((SELECT n FROM main._wf_failure WHERE n <= :seq << 28 | 268435455 ORDER BY n DESC LIMIT 1), 0), :seq << 28) + 1, :seq << 28 | 268435455)
+
+-- name: fragment_next_signal
+min(max(coalesce((SELECT n FROM main._wf_signal WHERE n <= :seq << 28 | 268435455 ORDER BY n DESC LIMIT 1), 0), :seq << 28) + 1, :seq << 28 | 268435455)
+
+-- The newest step; 0: there is none.
+-- name: fragment_last_step
+coalesce((SELECT n FROM main._wf_step WHERE {{its_rows}} ORDER BY n DESC LIMIT 1), 0)
+
+-- By which attempt, and which worker, the row of a step is written.
+-- name: fragment_attempt
+coalesce((SELECT attempt FROM main._wf_workflow WHERE seq = :seq AND nonce IS NOT NULL AND status = 'running'), 0)
+
+-- name: fragment_worker
+(SELECT worker FROM main._wf_workflow WHERE seq = :seq AND nonce IS NOT NULL AND status = 'running')
+
 -- Whether x, a workflow with a slot, has it still.
 -- name: fragment_holds_slot
 (x.flags & 8 OR (x.nonce IS NOT NULL AND x.due_at > :now))
@@ -108,7 +143,7 @@ s.name || '@' || strftime('%Y-%m-%dT%H:%M:%S', (s.last_at - (s.last_at % 1000 + 
 -- name: fragment_poisoned
 (w.place IN (1, 4) AND coalesce(w.max_attempts, (SELECT max_attempts FROM main._wf_queue WHERE queue = l.queue),
                           (SELECT value FROM main._wf_meta WHERE key = 'max_attempts'), 10)
-   <= CASE WHEN w.lost AND EXISTS (SELECT 1 FROM main._wf_step WHERE wf = w.seq AND n > w.mark AND status IN ('done', 'waiting')) THEN 1
+   <= CASE WHEN w.lost AND EXISTS (SELECT 1 FROM main._wf_step WHERE {{rows_since_mark_of_w}} AND status IN ('done', 'waiting')) THEN 1
            ELSE w.lost + 1 END)
 
 -- Whether one more lost lease may be too many for w, a workflow of the lane l.
@@ -122,7 +157,7 @@ instr(s.name, '[') AND l.name = substr(s.name, 1, instr(s.name, '[') - 1)
 
 -- The failures of w, a workflow, since a step was recorded: as in_a_row() of ext/engine/budget.cpp counts.
 -- name: fragment_failures_in_a_row
-CASE WHEN w.failures AND EXISTS (SELECT 1 FROM main._wf_step WHERE wf = w.seq AND n > w.mark AND kind = 'step' AND status = 'done') THEN 0 ELSE w.failures END
+CASE WHEN w.failures AND EXISTS (SELECT 1 FROM main._wf_step WHERE {{rows_since_mark_of_w}} AND kind = 'step' AND status = 'done') THEN 0 ELSE w.failures END
 
 -- The input that w, a workflow, was started with.
 -- name: fragment_first_input

@@ -53,6 +53,7 @@ CREATE TABLE IF NOT EXISTS main._wf_workflow(
   closed TEXT,                         -- what that call returned
   created_at INTEGER NOT NULL,
   started_at INTEGER,                  -- first claim
+  attempt_at INTEGER,                  -- the claim that began the last attempt
   finished_at INTEGER,
   updated_at INTEGER NOT NULL,
   deadline_at INTEGER,
@@ -94,7 +95,7 @@ CREATE TABLE IF NOT EXISTS main._wf_large(
 );
 
 CREATE TABLE IF NOT EXISTS main._wf_step(
-  n INTEGER PRIMARY KEY,               -- recording order
+  n INTEGER PRIMARY KEY,               -- wf << 28 | its place in the order of recording, from 1: see fragment_its_rows
   wf INTEGER NOT NULL,
   name TEXT NOT NULL,
   kind TEXT NOT NULL,                  -- step sleep await await_event spawn join wait_any
@@ -104,6 +105,9 @@ CREATE TABLE IF NOT EXISTS main._wf_step(
   at INTEGER NOT NULL,                 -- recorded (or failed, or began to wait) at
   due_at INTEGER,                      -- of a wait
   nonce INTEGER,                       -- the claim that began it; 0: by bare id
+  attempt INTEGER NOT NULL DEFAULT 0,  -- the attempt by which the row was recorded, failed or began; 0: by bare id
+  worker TEXT,                         -- likewise the worker
+  hash INTEGER,                        -- fingerprint of what it was called with
   topics TEXT,                         -- what a wait waits for: a JSON array of signals, events or workflow ids; of several
                                        -- things an object: ext/engine/wait_row.h
   how TEXT,                            -- options of a wait, JSON
@@ -127,15 +131,15 @@ CREATE TABLE IF NOT EXISTS main._wf_gone(
 );
 
 CREATE TABLE IF NOT EXISTS main._wf_failure(
-  n INTEGER PRIMARY KEY,
+  n INTEGER PRIMARY KEY,               -- as that of _wf_step
   wf INTEGER NOT NULL,
   attempt INTEGER NOT NULL,
   step TEXT,
   worker TEXT,
+  claimed_at INTEGER,                  -- when the attempt was claimed
   error TEXT NOT NULL,                 -- JSON
   at INTEGER NOT NULL
 );
-CREATE INDEX IF NOT EXISTS main._wf_failure_of ON _wf_failure(wf, n);
 
 CREATE TABLE IF NOT EXISTS main._wf_queue(
   queue TEXT NOT NULL PRIMARY KEY,
@@ -150,7 +154,7 @@ CREATE TABLE IF NOT EXISTS main._wf_queue(
 
 -- Messages to one workflow, each taken by one await.
 CREATE TABLE IF NOT EXISTS main._wf_signal(
-  n INTEGER PRIMARY KEY,
+  n INTEGER PRIMARY KEY,               -- as that of _wf_step: order of arrival
   wf INTEGER NOT NULL,
   name TEXT NOT NULL,
   key TEXT,

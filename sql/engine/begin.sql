@@ -4,8 +4,9 @@
 SELECT kind, status, output, nonce FROM main._wf_step WHERE wf = :seq AND name = :step
 
 -- name: begin_begin
-INSERT INTO main._wf_step(wf, name, kind, status, attempts, begun_at, at, nonce) VALUES(:seq, :step, 'step', 'begun', 0, :now, :now, :nonce)
-ON CONFLICT(wf, name) DO UPDATE SET status = 'begun', begun_at = coalesce(begun_at, :now), at = :now, nonce = :nonce
+INSERT INTO main._wf_step(n, wf, name, kind, status, attempts, begun_at, at, nonce, attempt, worker)
+VALUES({{next_step}}, :seq, :step, 'step', 'begun', 0, :now, :now, :nonce, {{attempt}}, {{worker}})
+ON CONFLICT(wf, name) DO UPDATE SET status = 'begun', begun_at = coalesce(begun_at, :now), at = :now, nonce = :nonce, attempt = excluded.attempt, worker = excluded.worker
 
 -- name: begin_hold
 UPDATE main._wf_step SET status = 'waiting', at = :now WHERE wf = :seq AND name = :step
@@ -15,7 +16,7 @@ UPDATE main._wf_step SET status = 'begun', nonce = NULL, at = :now WHERE wf = :s
 
 -- name: begin_done
 UPDATE main._wf_step
-SET n = (SELECT max(n) + 1 FROM main._wf_step), status = 'done', attempts = attempts + 1, at = :now, output = :output, error = NULL
+SET n = {{next_step}}, status = 'done', attempts = attempts + 1, at = :now, output = :output, error = NULL
 WHERE wf = :seq AND name = :step
 
 -- name: begin_failed

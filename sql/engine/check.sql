@@ -5,7 +5,7 @@ SELECT 1 FROM main.sqlite_master WHERE type = 'table' AND name = '_wf_workflow'
 
 -- name: check_objects
 SELECT 'a table or index is missing', j.value
-FROM _wf.json_each('["_wf_lane","_wf_workflow","_wf_large","_wf_step","_wf_redo","_wf_gone","_wf_failure","_wf_queue","_wf_signal","_wf_event","_wf_waiter","_wf_value","_wf_stream","_wf_stream_end","_wf_rate","_wf_schedule","_wf_trouble","_wf_definition","_wf_lane_open","_wf_lane_turn","_wf_lane_scripted","_wf_due","_wf_resumed","_wf_ended","_wf_claim_key","_wf_limited","_wf_deadline","_wf_dedup","_wf_child","_wf_open","_wf_failure_of","_wf_signal_queue","_wf_signal_key","_wf_waiter_of","_wf_schedule_next","_wf_trouble_next"]') AS j
+FROM _wf.json_each('["_wf_lane","_wf_workflow","_wf_large","_wf_step","_wf_redo","_wf_gone","_wf_failure","_wf_queue","_wf_signal","_wf_event","_wf_waiter","_wf_value","_wf_stream","_wf_stream_end","_wf_rate","_wf_schedule","_wf_trouble","_wf_definition","_wf_lane_open","_wf_lane_turn","_wf_lane_scripted","_wf_due","_wf_resumed","_wf_ended","_wf_claim_key","_wf_limited","_wf_deadline","_wf_dedup","_wf_child","_wf_open","_wf_signal_queue","_wf_signal_key","_wf_waiter_of","_wf_schedule_next","_wf_trouble_next"]') AS j
 WHERE NOT EXISTS (SELECT 1 FROM main.sqlite_master WHERE name = j.value)
 
 -- SQLite's own check of the file, all of it or without a look into every index. (As a table it knows no schema before SQLite 3.33.)
@@ -58,7 +58,7 @@ WHERE typeof(id) <> 'text' OR id = '' OR length(CAST(id AS BLOB)) > 169 OR subst
 SELECT 'a setting has a wrong value', key FROM main._wf_meta
 WHERE coalesce(CASE key WHEN 'schema_version' THEN typeof(value) <> 'integer' OR value < 1
                WHEN 'epoch' THEN typeof(value) <> 'integer' OR value NOT BETWEEN 1 AND 9007199254740992
-               WHEN 'last_seq' THEN typeof(value) <> 'integer' OR value < 1
+               WHEN 'last_seq' THEN typeof(value) <> 'integer' OR value NOT BETWEEN 1 AND 34359738367
                WHEN 'lease' THEN typeof(value) <> 'integer' OR value < 1
                WHEN 'max_attempts' THEN typeof(value) <> 'integer' OR value < 1
                WHEN 'max_failures' THEN typeof(value) <> 'integer' OR value < 1
@@ -152,6 +152,8 @@ WHERE kind NOT IN (0, 1) OR line NOT IN (0, 1, 2, 3) OR (turn IS NOT NULL) <> (l
    OR (line = 1 AND next_due IS NOT NULL)
 
 -- name: check_steps
+SELECT 'a step has a number of another workflow', s.name FROM main._wf_step AS s WHERE s.n >> 28 <> s.wf OR s.n & 268435455 = 0
+UNION ALL
 SELECT 'a step belongs to no workflow', s.name FROM main._wf_step AS s WHERE NOT EXISTS (SELECT 1 FROM main._wf_workflow WHERE seq = s.wf) AND s.wf NOT IN (SELECT wf FROM main._wf_gone)
 UNION ALL
 SELECT 'a step has an unknown status or kind', w.id || ' ' || s.name FROM main._wf_step AS s JOIN main._wf_workflow AS w ON w.seq = s.wf
@@ -176,6 +178,10 @@ WHERE s.status = 'waiting' AND NOT w.flags & 16 GROUP BY s.wf HAVING count(*) > 
 -- A join lists those that had not ended when it looked last. One that goes on since (retried, or deleted and started anew) is listed when it
 -- looks again: nothing is wrong as long as someone is listed who will wake it, or it has been woken.
 -- name: check_rest
+SELECT 'a failure has a number of another workflow', 'failure ' || n FROM main._wf_failure WHERE n >> 28 <> wf OR n & 268435455 = 0
+UNION ALL
+SELECT 'a signal has a number of another workflow', 'signal ' || n FROM main._wf_signal WHERE n >> 28 <> wf OR n & 268435455 = 0
+UNION ALL
 SELECT 'a failure belongs to no workflow', 'failure ' || n FROM main._wf_failure WHERE wf NOT IN (SELECT seq FROM main._wf_workflow UNION ALL SELECT wf FROM main._wf_gone)
 UNION ALL
 SELECT 'a redo number belongs to no workflow, or is none', step FROM main._wf_redo

@@ -1,4 +1,5 @@
 -- Children.
 
 -- name: spawn_record
-INSERT INTO main._wf_step(wf, name, kind, status, attempts, at, output) VALUES(:seq, :step, 'spawn', 'done', 1, :now, :output)
+INSERT INTO main._wf_step(n, wf, name, kind, status, attempts, at, attempt, worker, output)
+VALUES({{next_step}}, :seq, :step, 'spawn', 'done', 1, :now, {{attempt}}, {{worker}}, :output)

@@ -13,8 +13,8 @@ SET status = 'running', place = :place, due_at = :due, nonce = :nonce, worker = 
     attempt = attempt + :again, resumed = resumed + 1 - :again, again = 0, lost = :lost, failures = :failures, wake = CASE WHEN :lost_now THEN 6 ELSE wake END,
     limited = CASE WHEN :limits THEN (SELECT l.queue || char(31) || l.partition FROM main._wf_lane AS l WHERE l.lane = _wf_workflow.lane) END,
     flags = CASE WHEN :until_end THEN flags | 8 ELSE flags & ~8 END,
-    mark = CASE WHEN :lost_now THEN (SELECT coalesce(max(n), 0) FROM main._wf_step WHERE wf = :seq) ELSE mark END,
-    started_at = coalesce(started_at, :now), updated_at = :now
+    mark = CASE WHEN :lost_now THEN {{last_step}} ELSE mark END,
+    started_at = coalesce(started_at, :now), attempt_at = CASE WHEN :again THEN :now ELSE attempt_at END, updated_at = :now
 WHERE seq = :seq
 
 -- name: claim_show
@@ -29,4 +29,4 @@ WHERE w.seq = :seq
 SELECT :claims
 
 -- name: claim_steps
-SELECT name, output, CASE kind WHEN 'sleep' THEN due_at END FROM main._wf_step WHERE wf = :seq AND status = 'done' ORDER BY n
+SELECT name, output, CASE kind WHEN 'sleep' THEN due_at END FROM main._wf_step WHERE {{its_rows}} AND status = 'done' ORDER BY n

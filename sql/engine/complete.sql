@@ -4,16 +4,19 @@
 UPDATE main._wf_workflow
 SET status = 'pending', place = :place, due_at = :due, nonce = NULL, claim_key = NULL, limited = CASE WHEN flags & 8 THEN limited END,
     closed_nonce = :closed_nonce, closed = :closed, again = :again, wake = :wake, failures = :failures, lost = :lost, failed = failed + :failed,
-    mark = CASE WHEN :in_a_row THEN (SELECT coalesce(max(n), 0) FROM main._wf_step WHERE wf = :seq) ELSE mark END, updated_at = :now
+    mark = CASE WHEN :in_a_row THEN {{last_step}} ELSE mark END, updated_at = :now
 WHERE seq = :seq
 
 -- name: complete_step_state
 SELECT kind, status, attempts FROM main._wf_step WHERE wf = :seq AND name = :step
 
 -- name: complete_step_failed
-INSERT INTO main._wf_step(wf, name, kind, status, attempts, at, error) VALUES(:seq, :step, 'step', 'failed', :attempts, :now, :error)
+INSERT INTO main._wf_step(n, wf, name, kind, status, attempts, at, attempt, worker, error)
+VALUES({{next_step}}, :seq, :step, 'step', 'failed', :attempts, :now, {{attempt}}, {{worker}}, :error)
 ON CONFLICT(wf, name) DO UPDATE
-SET status = 'failed', attempts = excluded.attempts, at = excluded.at, error = excluded.error, nonce = NULL, begun_at = NULL
+SET status = 'failed', attempts = excluded.attempts, at = excluded.at, attempt = excluded.attempt, worker = excluded.worker, error = excluded.error,
+    nonce = NULL, begun_at = NULL
 
 -- name: failure_add
-INSERT INTO main._wf_failure(wf, attempt, step, worker, error, at) VALUES(:seq, :attempt, :step, :worker, :error, :now)
+INSERT INTO main._wf_failure(n, wf, attempt, step, worker, claimed_at, error, at)
+VALUES({{next_failure}}, :seq, :attempt, :step, :worker, (SELECT attempt_at FROM main._wf_workflow WHERE seq = :seq AND :claimed), :error, :now)

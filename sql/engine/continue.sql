@@ -11,7 +11,7 @@ SELECT queue, partition, name, version, priority, kind FROM main._wf_lane WHERE 
 UPDATE main._wf_workflow SET parent = NULL, parent_step = NULL, parent_redo = NULL WHERE parent = :seq AND finished_at IS NOT NULL
 
 -- name: continue_steps
-DELETE FROM main._wf_step WHERE wf = :seq
+DELETE FROM main._wf_step WHERE {{its_rows}}
 
 -- name: continue_streams
 DELETE FROM main._wf_stream WHERE wf = :seq
@@ -20,14 +20,14 @@ DELETE FROM main._wf_stream WHERE wf = :seq
 DELETE FROM main._wf_stream_end WHERE wf = :seq
 
 -- name: continue_failures
-DELETE FROM main._wf_failure WHERE wf = :seq
+DELETE FROM main._wf_failure WHERE {{its_rows}}
 
 -- name: continue_signals
-DELETE FROM main._wf_signal WHERE wf = :seq AND taken IS NOT NULL AND key IS NULL
+DELETE FROM main._wf_signal WHERE {{its_rows}} AND taken IS NOT NULL AND key IS NULL
 
 -- The keys of those that were taken stay, so that a repeated wf_signal is still known: taken by the step 0, which there is not.
 -- name: continue_keys
-UPDATE main._wf_signal SET taken = 0, payload = NULL WHERE wf = :seq AND taken > 0
+UPDATE main._wf_signal SET taken = 0, payload = NULL WHERE {{its_rows}} AND taken > 0
 
 -- name: continue_keep_first
 INSERT OR IGNORE INTO main._wf_large(wf, what, size, value)
@@ -42,6 +42,6 @@ DELETE FROM main._wf_large WHERE wf = :seq AND what = 0
 UPDATE main._wf_workflow
 SET lane = :lane, status = 'pending', place = :place, due_at = :due, nonce = NULL, claim_key = NULL, limited = NULL, flags = flags & ~8,
     again = 1, wake = 0, failures = 0, lost = 0, failed = 0, mark = 0, period = period + 1, closed_nonce = :closed_nonce, closed = :closed,
-    started_at = NULL, deadline_at = min(:due + coalesce(:timeout, timeout), 253402300799999), timeout = coalesce(:timeout, timeout),
+    started_at = NULL, attempt_at = NULL, deadline_at = min(:due + coalesce(:timeout, timeout), 253402300799999), timeout = coalesce(:timeout, timeout),
     headers = coalesce(:headers, headers), input = CASE WHEN :own_input THEN :input ELSE input END, error = NULL, updated_at = :now
 WHERE seq = :seq

@@ -26,24 +26,24 @@ SELECT n FROM main._wf_step WHERE wf = :seq AND name = :step
 
 -- name: control_spawned_from
 SELECT w.seq FROM main._wf_step AS s JOIN main._wf_workflow AS w ON w.id = json_extract(s.output, '$')
-WHERE s.wf = :seq AND s.kind = 'spawn' AND s.n >= :n AND w.parent = :seq
+WHERE s.n BETWEEN :n AND :seq << 28 | 268435455 AND s.kind = 'spawn' AND w.parent = :seq
 
 -- name: control_untake
 UPDATE main._wf_signal SET taken = NULL WHERE wf = :seq AND taken >= :n
 
 -- What was begun later and is not finished was not recorded: it stays in doubt.
 -- name: control_drop_steps
-DELETE FROM main._wf_step WHERE wf = :seq AND n >= :n AND (n = :n OR status <> 'begun')
+DELETE FROM main._wf_step WHERE n BETWEEN :n AND :seq << 28 | 268435455 AND (n = :n OR status <> 'begun')
 
 -- name: control_drop_outcome
 DELETE FROM main._wf_large WHERE wf = :seq AND what IN (1, 2)
 
 -- name: control_forgive_steps
-UPDATE main._wf_step SET attempts = 0 WHERE wf = :seq AND status = 'failed'
+UPDATE main._wf_step SET attempts = 0 WHERE {{its_rows}} AND status = 'failed'
 
 -- name: control_retry
 UPDATE main._wf_workflow
-SET status = 'pending', place = :place, due_at = :now, nonce = NULL, claim_key = NULL, again = 1, wake = 1, failures = 0, lost = 0, failed = 0,
+SET status = 'pending', place = :place, due_at = :now, nonce = NULL, claim_key = NULL, again = 1, wake = 1, failures = 0, lost = 0, failed = 0, mark = {{last_step}},
     max_attempts = coalesce(:max_attempts, max_attempts), closed_nonce = NULL, closed = NULL, finished_at = NULL, ending = NULL, output = NULL, error = NULL, deadline_at = min(:now + timeout, 253402300799999),
     updated_at = :now
 WHERE seq = :seq
@@ -69,10 +69,11 @@ INSERT INTO main._wf_large(wf, what, size, value) SELECT :new, 0, size, value FR
 
 -- (Of a scripted workflow: run_fork_steps.)
 -- name: fork_steps
-INSERT INTO main._wf_step(wf, name, kind, status, attempts, begun_at, at, due_at, topics, how, output, error)
-SELECT :new, name, kind, status, attempts, begun_at, at, due_at, topics, how, output, error
-FROM main._wf_step WHERE wf = :seq AND status = 'done' AND (:n IS NULL OR n < :n) ORDER BY n
+INSERT INTO main._wf_step(n, wf, name, kind, status, attempts, begun_at, at, due_at, attempt, worker, hash, topics, how, output, error)
+SELECT :new << 28 | (n & 268435455), :new, name, kind, status, attempts, begun_at, at, due_at, attempt, worker, hash, topics, how, output, error
+FROM main._wf_step WHERE {{its_rows}} AND status = 'done' AND (:n IS NULL OR n < :n) ORDER BY n
 
 -- Whether all of them were copied.
 -- name: fork_steps_copied
-SELECT (SELECT count(*) FROM main._wf_step WHERE wf = :seq AND status = 'done' AND (:n IS NULL OR n < :n)) = (SELECT count(*) FROM main._wf_step WHERE wf = :new)
+SELECT (SELECT count(*) FROM main._wf_step WHERE {{its_rows}} AND status = 'done' AND (:n IS NULL OR n < :n))
+     = (SELECT count(*) FROM main._wf_step WHERE n BETWEEN :new << 28 AND :new << 28 | 268435455)

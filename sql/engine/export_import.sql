@@ -7,8 +7,8 @@ SELECT w.id, l.name, l.queue, l.kind, l.priority, nullif(l.version, ''), nullif(
        CASE WHEN w.place IS NULL THEN w.status WHEN 'waiting' IN (w.status, w.paused_from) THEN 'waiting' ELSE 'pending' END,
        CASE WHEN w.claimed THEN :now ELSE w.due_at END, w.attempt, w.resumed, CASE WHEN w.claimed THEN 0 ELSE w.again END,
        {{failures_in_a_row}},
-       CASE WHEN NOT EXISTS (SELECT 1 FROM main._wf_step WHERE wf = w.seq AND n > w.mark AND status IN ('done', 'waiting')) THEN w.lost ELSE 0 END,
-       w.failed, w.redo, w.period, w.worker, w.closed, w.closed_nonce IS 0, w.created_at, w.started_at, w.finished_at,
+       CASE WHEN NOT EXISTS (SELECT 1 FROM main._wf_step WHERE {{rows_since_mark_of_w}} AND status IN ('done', 'waiting')) THEN w.lost ELSE 0 END,
+       w.failed, w.redo, w.period, w.worker, w.closed, w.closed_nonce IS 0, w.created_at, w.started_at, w.attempt_at, w.finished_at,
        CASE WHEN w.place IS NULL THEN w.deadline_at END, CASE WHEN w.place IS NOT NULL THEN coalesce(w.paused_left, w.deadline_at - :now) END,
        w.timeout, w.ending, w.flags & 7, w.max_attempts, w.max_failures, w.backoff, (SELECT id FROM main._wf_workflow WHERE seq = w.parent), w.parent_step,
        w.parent_redo, w.scheduled_at, substr(w.dedup, length(l.queue) + 2), w.headers,
@@ -19,17 +19,17 @@ FROM (SELECT *, 'running' IN (status, coalesce(paused_from, '')) AS claimed FROM
 JOIN main._wf_lane AS l ON l.lane = w.lane
 
 -- name: export_steps
-SELECT name, kind, status, attempts, begun_at, at, due_at, status IN ('begun', 'waiting') AND nonce IS NOT NULL, topics, how, output, error
-FROM main._wf_step WHERE wf = :seq ORDER BY n
+SELECT name, kind, status, attempts, begun_at, at, due_at, status IN ('begun', 'waiting') AND nonce IS NOT NULL, nullif(attempt, 0), worker, hash, topics, how, output, error
+FROM main._wf_step WHERE {{its_rows}} ORDER BY n
 
 -- name: export_redos
 SELECT step, redo FROM main._wf_redo WHERE wf = :seq ORDER BY step
 
 -- name: export_failures
-SELECT attempt, step, worker, error, at FROM main._wf_failure WHERE wf = :seq ORDER BY n
+SELECT attempt, step, worker, claimed_at, error, at FROM main._wf_failure WHERE {{its_rows}} ORDER BY n
 
 -- name: export_signals
-SELECT name, key, at, (SELECT name FROM main._wf_step WHERE n = g.taken), taken IS 0, payload FROM main._wf_signal AS g WHERE wf = :seq ORDER BY n
+SELECT name, key, at, (SELECT name FROM main._wf_step WHERE n = g.taken), taken IS 0, payload FROM main._wf_signal AS g WHERE {{its_rows}} ORDER BY n
 
 -- name: export_values
 SELECT key, at, value FROM main._wf_value WHERE wf = :seq ORDER BY key
@@ -50,8 +50,8 @@ SELECT json_remove(:is, '$.wfext', '$.workflow.parent', '$.workflow.parent_step'
 FROM main._wf_workflow WHERE id = :id AND nonce IS NULL AND (place IS NULL OR status = 'paused')
 
 -- name: import_step
-INSERT OR IGNORE INTO main._wf_step(wf, name, kind, status, attempts, begun_at, at, due_at, nonce, topics, how, output, error)
-SELECT :seq, :name, :kind, :status, :attempts, :begun_at, :at, :due_at, CASE WHEN :in_doubt THEN 0 END, :topics, :how, :output, :error
+INSERT OR IGNORE INTO main._wf_step(n, wf, name, kind, status, attempts, begun_at, at, due_at, nonce, attempt, worker, hash, topics, how, output, error)
+SELECT :seq << 28 | :n, :seq, :name, :kind, :status, :attempts, :begun_at, :at, :due_at, CASE WHEN :in_doubt THEN 0 END, coalesce(:attempt, 0), :worker, :hash, :topics, :how, :output, :error
 WHERE :attempts >= (:status = 'done') AND :in_doubt IN (0, 1) AND (:output IS NULL OR :status = 'done')
   AND (:error IS NULL OR (:kind = 'step' AND :status <> 'done'))
   AND CASE WHEN :kind = 'step' THEN :status IN ('done', 'begun', 'waiting') OR (:status = 'failed' AND :error IS NOT NULL)
@@ -67,15 +67,16 @@ WHERE :attempts >= (:status = 'done') AND :in_doubt IN (0, 1) AND (:output IS NU
 INSERT OR IGNORE INTO main._wf_redo(wf, step, redo) SELECT :seq, :step, :redo WHERE :redo > 0
 
 -- name: import_other_step
-INSERT OR IGNORE INTO main._wf_step(wf, name, kind, status, attempts, begun_at, at, due_at, topics, how, output, error)
-SELECT :seq, :name, :kind, :status, :attempts, :begun_at, :at, :due_at, :topics, :how, :output, :error WHERE :attempts >= (:status = 'done') AND :in_doubt = 0
+INSERT OR IGNORE INTO main._wf_step(n, wf, name, kind, status, attempts, begun_at, at, due_at, topics, how, output, error)
+SELECT :seq << 28 | :n, :seq, :name, :kind, :status, :attempts, :begun_at, :at, :due_at, :topics, :how, :output, :error WHERE :attempts >= (:status = 'done') AND :in_doubt = 0
 
 -- name: import_failure
-INSERT OR IGNORE INTO main._wf_failure(wf, attempt, step, worker, error, at) SELECT :seq, :attempt, :step, :worker, :error, :at WHERE :attempt >= 0
+INSERT OR IGNORE INTO main._wf_failure(n, wf, attempt, step, worker, claimed_at, error, at)
+SELECT :seq << 28 | :n, :seq, :attempt, :step, :worker, :claimed_at, :error, :at WHERE :attempt >= 0
 
 -- name: import_signal
-INSERT OR IGNORE INTO main._wf_signal(wf, name, key, at, taken, payload)
-SELECT :seq, :name, :key, :at, CASE WHEN :over THEN 0 ELSE s.n END, :payload
+INSERT OR IGNORE INTO main._wf_signal(n, wf, name, key, at, taken, payload)
+SELECT :seq << 28 | :n, :seq, :name, :key, :at, CASE WHEN :over THEN 0 ELSE s.n END, :payload
 FROM (SELECT 1) LEFT JOIN main._wf_step AS s ON s.wf = :seq AND s.name = :taken AND s.kind IN ('await', 'wait_any') AND s.status = 'done'
 WHERE (:taken IS NULL) = (s.n IS NULL) AND CASE :over WHEN 0 THEN 1 WHEN 1 THEN :taken IS NULL AND :key IS NOT NULL END
 
@@ -115,12 +116,12 @@ VALUES(:queue, :kind, coalesce(:partition, ''), :name, coalesce(:version, ''), :
 
 -- name: import_workflow
 INSERT INTO main._wf_workflow(seq, id, lane, status, place, due_at, attempt, resumed, again, wake, failures, lost, failed, mark, redo, period, worker, closed_nonce, closed,
-                              created_at, started_at, finished_at, updated_at, deadline_at, timeout, paused_from, paused_left, ending, flags,
+                              created_at, started_at, attempt_at, finished_at, updated_at, deadline_at, timeout, paused_from, paused_left, ending, flags,
                               max_attempts, max_failures, backoff, parent, parent_step, parent_redo, scheduled_at, dedup, headers, input, output, error)
 SELECT :seq, :id, l.lane, CASE WHEN :finished_at IS NULL THEN 'paused' ELSE :status END, CASE WHEN :finished_at IS NULL THEN 2 END,
        CASE WHEN :finished_at IS NULL THEN min(coalesce(:due_at, s.due_at), coalesce(s.due_at, :due_at)) END,
-       :attempt, :resumed, :again, 9, :failures, :lost, :failed, (SELECT coalesce(max(n), 0) FROM main._wf_step WHERE wf = :seq), :redo, :period, :worker,
-       CASE WHEN :by_id THEN 0 END, :closed, :created_at, :started_at, :finished_at, :now, :deadline_at, :timeout,
+       :attempt, :resumed, :again, 9, :failures, :lost, :failed, {{last_step}}, :redo, :period, :worker,
+       CASE WHEN :by_id THEN 0 END, :closed, :created_at, :started_at, :attempt_at, :finished_at, :now, :deadline_at, :timeout,
        CASE WHEN :finished_at IS NULL THEN :status END, :time_left, :ending, :flags | 16 * :kind, :max_attempts, :max_failures, :backoff,
        p.seq, CASE WHEN p.seq IS NOT NULL THEN :parent_step END, CASE WHEN p.seq IS NOT NULL THEN :parent_redo END, :scheduled_at, :queue || char(31) || :dedup, :headers,
        CASE WHEN length(CAST(:input AS BLOB)) <= 1024 THEN :input END, CASE WHEN length(CAST(:output AS BLOB)) <= 1024 THEN :output END,

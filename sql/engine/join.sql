@@ -2,7 +2,7 @@
 
 -- name: join_children
 SELECT json_group_array(json_extract(output, '$')) FROM (
-  SELECT output FROM main._wf_step WHERE wf = :seq AND kind = 'spawn' AND status = 'done' ORDER BY n)
+  SELECT output FROM main._wf_step WHERE {{its_rows}} AND kind = 'spawn' AND status = 'done' ORDER BY n)
 
 -- name: join_unknown
 SELECT j.value FROM _wf.json_each(:topics) AS j WHERE NOT EXISTS (SELECT 1 FROM main._wf_workflow WHERE id = j.value) LIMIT 1

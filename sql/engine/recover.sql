@@ -25,7 +25,7 @@ UPDATE main._wf_workflow
 SET status = CASE status WHEN 'running' THEN 'pending' ELSE status END,
     paused_from = CASE paused_from WHEN 'running' THEN 'pending' ELSE paused_from END,
     place = CASE place WHEN 1 THEN 3 WHEN 4 THEN 5 ELSE place END, wake = 6, again = 1, lost = :lost, failures = :failures,
-    mark = (SELECT coalesce(max(n), 0) FROM main._wf_step WHERE wf = :seq),
+    mark = {{last_step}},
     due_at = :due, nonce = NULL, claim_key = NULL, limited = CASE WHEN flags & 8 THEN limited END, updated_at = :now
 WHERE seq = :seq
 

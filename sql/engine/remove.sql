@@ -27,16 +27,16 @@ DELETE FROM main._wf_workflow WHERE seq = :seq
 SELECT wf FROM main._wf_gone WHERE wf NOT IN (SELECT seq FROM main._wf_workflow) LIMIT 1
 
 -- name: gone_steps
-DELETE FROM main._wf_step WHERE n IN (SELECT n FROM main._wf_step WHERE wf = :seq LIMIT :rows)
+DELETE FROM main._wf_step WHERE n IN (SELECT n FROM main._wf_step WHERE {{its_rows}} LIMIT :rows)
 
 -- name: gone_failures
-DELETE FROM main._wf_failure WHERE n IN (SELECT n FROM main._wf_failure WHERE wf = :seq LIMIT :rows)
+DELETE FROM main._wf_failure WHERE n IN (SELECT n FROM main._wf_failure WHERE {{its_rows}} LIMIT :rows)
 
 -- name: gone_large
 DELETE FROM main._wf_large WHERE rowid IN (SELECT rowid FROM main._wf_large WHERE wf = :seq LIMIT :rows)
 
 -- name: gone_signals
-DELETE FROM main._wf_signal WHERE n IN (SELECT n FROM main._wf_signal WHERE wf = :seq LIMIT :rows)
+DELETE FROM main._wf_signal WHERE n IN (SELECT n FROM main._wf_signal WHERE {{its_rows}} LIMIT :rows)
 
 -- name: gone_values
 DELETE FROM main._wf_value WHERE rowid IN (SELECT rowid FROM main._wf_value WHERE wf = :seq LIMIT :rows)

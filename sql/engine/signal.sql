@@ -1,7 +1,7 @@
 -- Signals: messages to one workflow.
 
 -- name: signal_add
-INSERT INTO main._wf_signal(wf, name, key, at, payload) VALUES(:seq, :name, :key, :now, :payload)
+INSERT INTO main._wf_signal(n, wf, name, key, at, payload) VALUES({{next_signal}}, :seq, :name, :key, :now, :payload)
 
 -- name: signal_of_key
 SELECT 1 FROM main._wf_signal WHERE wf = :seq AND name = :name AND key = :key

@@ -7,16 +7,42 @@ WHERE wf = CASE WHEN :nonce IS NULL THEN (SELECT seq FROM main._wf_workflow WHER
                 ELSE (SELECT seq FROM main._wf_workflow WHERE seq = :seq AND NOT (period - :nonce) & 65535) END
   AND name = :step
 
--- Records a step if its handle is plainly good: a token that is the current claim, with no need to renew its lease (:slow does not ask for
--- that), or the id of a workflow that is due and that nobody has claimed. Where nothing is recorded, record_step finds out why. One statement, so that it is atomic in triggers too. A clock
--- that was not said (:said) is not good enough for a file that wants it said, or has a clock of its own, nor is a file of another format.
--- name: step_record
-INSERT INTO main._wf_step(wf, name, kind, status, attempts, at, output)
-SELECT seq, :step, 'step', 'done', 1, :now, :output FROM main._wf_workflow
-WHERE seq = coalesce(:seq, (SELECT seq FROM main._wf_workflow WHERE id = :id))
-  AND ((nonce = :nonce AND (:slow OR (due_at - :now >= lease / 2 AND place <> 4))) OR (:nonce IS NULL AND status = 'pending' AND due_at <= :now AND NOT flags & 16))
-  AND (:said OR NOT EXISTS (SELECT 1 FROM main._wf_meta WHERE key = 'clock' AND value <> 'system'))
-  AND (SELECT value FROM main._wf_meta WHERE key = 'schema_version') = :format
+-- Whether a call may decide without looking at anything else: a clock that was not said (:said) is not good enough for a file that wants it said, or has a
+-- clock of its own, nor is a file of another format.
+-- name: fragment_plain_file
+(:said OR NOT EXISTS (SELECT 1 FROM main._wf_meta WHERE key = 'clock' AND value <> 'system'))
+AND (SELECT value FROM main._wf_meta WHERE key = 'schema_version') = :format
+
+-- Unless an output stands already.
+-- name: fragment_or_rerecord
 ON CONFLICT(wf, name) DO UPDATE
-SET n = (SELECT max(n) + 1 FROM main._wf_step), status = 'done', attempts = attempts + 1, at = excluded.at, output = excluded.output, error = NULL
+SET n = excluded.n, status = 'done', attempts = attempts + 1, at = excluded.at, attempt = excluded.attempt, worker = excluded.worker, output = excluded.output,
+    error = NULL
 WHERE kind = 'step' AND status <> 'done'
+
+-- Records a step if its handle is plainly good: a token that is the current claim, with no need to renew its lease. Where nothing is recorded,
+-- record_step finds out why. One statement, so that it is atomic in triggers too. What is not good has no attempt, and a row without one is ignored: a
+-- SELECT that reads the table it inserts into would first be kept in one of its own, which costs as much again. (try_insert() knows the order in
+-- which the parameters appear, here and in the next one.)
+-- name: step_record
+INSERT OR IGNORE INTO main._wf_step(n, wf, name, kind, status, attempts, at, attempt, worker, output)
+VALUES({{next_step}}, :seq, :step, 'step', 'done', 1, :now,
+  (SELECT attempt FROM main._wf_workflow WHERE seq = :seq AND nonce = :nonce AND due_at - :now >= lease / 2 AND place <> 4 AND {{plain_file}}),
+  (SELECT worker FROM main._wf_workflow WHERE seq = :seq), :output)
+{{or_rerecord}}
+
+-- The same for the id of a workflow that is due and that nobody has claimed.
+-- name: step_record_by_id
+INSERT OR IGNORE INTO main._wf_step(n, wf, name, kind, status, attempts, at, output)
+VALUES(
+  (SELECT min(max(coalesce((SELECT n FROM main._wf_step WHERE n <= w.seq << 28 | 268435455 ORDER BY n DESC LIMIT 1), 0), w.seq << 28) + 1, w.seq << 28 | 268435455)
+   FROM main._wf_workflow AS w WHERE id = :id),
+  (SELECT seq FROM main._wf_workflow WHERE id = :id AND status = 'pending' AND due_at <= :now AND NOT flags & 16 AND {{plain_file}}),
+  :step, 'step', 'done', 1, :now, :output)
+{{or_rerecord}}
+
+-- The same for one that has been looked at.
+-- name: step_write
+INSERT INTO main._wf_step(n, wf, name, kind, status, attempts, at, attempt, worker, output)
+VALUES({{next_step}}, :seq, :step, 'step', 'done', 1, :now, :attempt, :worker, :output)
+{{or_rerecord}}

@@ -4,15 +4,15 @@
 SELECT n, kind, topics, due_at, how, status, output FROM main._wf_step WHERE wf = :seq AND name = :step
 
 -- name: wait_next_n
-SELECT coalesce(max(n), 0) + 1 FROM main._wf_step
+SELECT {{next_step}}
 
 -- name: wait_open
-INSERT INTO main._wf_step(n, wf, name, kind, status, attempts, begun_at, at, due_at, topics, how)
-VALUES(:n, :seq, :step, :kind, 'waiting', 0, :now, :now, :due, :topics, :how)
+INSERT INTO main._wf_step(n, wf, name, kind, status, attempts, begun_at, at, due_at, attempt, worker, topics, how)
+VALUES(:n, :seq, :step, :kind, 'waiting', 0, :now, :now, :due, {{attempt}}, {{worker}}, :topics, :how)
 
 -- name: wait_done
-INSERT INTO main._wf_step(n, wf, name, kind, status, attempts, begun_at, at, due_at, topics, how, output)
-VALUES(:n, :seq, :step, :kind, 'done', 1, :now, :now, :due, :topics, :how, :output)
+INSERT INTO main._wf_step(n, wf, name, kind, status, attempts, begun_at, at, due_at, attempt, worker, topics, how, output)
+VALUES(:n, :seq, :step, :kind, 'done', 1, :now, :now, :due, {{attempt}}, {{worker}}, :topics, :how, :output)
 ON CONFLICT(wf, name) DO UPDATE SET status = 'done', attempts = 1, at = excluded.at, output = excluded.output
 
 -- name: wait_suspend

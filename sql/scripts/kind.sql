@@ -21,8 +21,8 @@ WHERE wf = :seq AND :n <= coalesce((SELECT l.n FROM main._wf_step AS l WHERE l.w
 
 -- The copy of a scripted workflow: the steps that are over, and lists of items, of which what is open is as if it had been stopped.
 -- name: run_fork_steps
-INSERT INTO main._wf_step(wf, name, kind, status, attempts, begun_at, at, due_at, nonce, topics, how, output, error)
-SELECT :new, name, kind, CASE WHEN is_over THEN status ELSE 'failed' END, attempts, begun_at, at, due_at, CASE WHEN status = 'failed' THEN nonce END, topics, how,
+INSERT INTO main._wf_step(n, wf, name, kind, status, attempts, begun_at, at, due_at, nonce, topics, how, output, error)
+SELECT :new << 28 | (n & 268435455), :new, name, kind, CASE WHEN is_over THEN status ELSE 'failed' END, attempts, begun_at, at, due_at, CASE WHEN status = 'failed' THEN nonce END, topics, how,
        CASE WHEN is_over THEN output END,
        CASE WHEN is_over THEN error ELSE coalesce(error, '{"code":"stopped","message":"the workflow was forked"}') END
 FROM (SELECT s.*, (s.status IN ('done', 'skipped') OR (s.status = 'failed' AND s.nonce IS 1)) AND NOT EXISTS (

@@ -3,7 +3,7 @@
 -- The first claim of an attempt.
 -- name: run_take
 UPDATE main._wf_workflow
-SET attempt = attempt + 1, again = 0, started_at = coalesce(started_at, :now), updated_at = :now, place = CASE place WHEN 0 THEN 3 ELSE place END,
+SET attempt = attempt + 1, again = 0, started_at = coalesce(started_at, :now), attempt_at = :now, updated_at = :now, place = CASE place WHEN 0 THEN 3 ELSE place END,
     limited = CASE WHEN :until_end THEN (SELECT l.queue || char(31) || l.partition FROM main._wf_lane AS l WHERE l.lane = _wf_workflow.lane) END,
     flags = CASE WHEN :until_end THEN flags | 8 ELSE flags & ~8 END
 WHERE seq = :seq

@@ -1,7 +1,8 @@
 -- The rows of a scripted workflow's steps: ext/scripts/step_row.h says what they mean.
 
 -- name: run_add
-INSERT INTO main._wf_step(wf, name, kind, status, attempts, at, due_at, topics) VALUES(:seq, :step, :kind, 'ready', 0, :now, :due, :topics)
+INSERT INTO main._wf_step(n, wf, name, kind, status, attempts, at, due_at, topics)
+VALUES({{next_step}}, :seq, :step, :kind, 'ready', 0, :now, :due, :topics)
 ON CONFLICT(wf, name) DO NOTHING
 
 -- Over.
@@ -10,17 +11,20 @@ UPDATE main._wf_step SET status = :status, attempts = attempts + (:status <> 'sk
 
 -- Over without having been in line.
 -- name: run_insert
-INSERT INTO main._wf_step(wf, name, kind, status, attempts, at, due_at, topics, output)
-VALUES(:seq, :step, :kind, :status, :status <> 'skipped', :now, :now, :topics, :output)
+INSERT INTO main._wf_step(n, wf, name, kind, status, attempts, at, due_at, topics, output)
+VALUES({{next_step}}, :seq, :step, :kind, :status, :status <> 'skipped', :now, :now, :topics, :output)
 
--- The same, unless the step has deleted its workflow.
+-- name: run_next_n
+SELECT {{next_step}}
+
+-- The same, unless the step has deleted its workflow. (A SELECT that reads the table would be kept in one of its own first.)
 -- name: run_insert_if
-INSERT INTO main._wf_step(wf, name, kind, status, attempts, at, due_at, topics, output)
-SELECT seq, :step, :kind, :status, :status <> 'skipped', :now, :now, :topics, :output FROM main._wf_workflow WHERE seq = :seq
+INSERT INTO main._wf_step(n, wf, name, kind, status, attempts, at, due_at, topics, output)
+SELECT :n, seq, :step, :kind, :status, :status <> 'skipped', :now, :now, :topics, :output FROM main._wf_workflow WHERE seq = :seq
 
 -- Its place in the order of recording: the last, so far.
 -- name: run_renumber
-UPDATE main._wf_step SET n = (SELECT max(n) + 1 FROM main._wf_step) WHERE n = :n AND n <> (SELECT max(n) FROM main._wf_step)
+UPDATE main._wf_step SET n = {{next_step}} WHERE n = :n AND n <> {{last_step}}
 
 -- name: run_move_signals
 UPDATE main._wf_signal SET taken = :n WHERE wf = :seq AND taken = :before

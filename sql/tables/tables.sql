@@ -14,11 +14,11 @@ SELECT w.seq AS _n, w.id AS id, l.name AS name, w.status AS status, l.queue AS q
        coalesce(w.error, (SELECT value FROM main._wf_large WHERE wf = w.seq AND what = 2),
                 CASE WHEN 'pending' NOT IN (w.status, coalesce(w.paused_from, '')) THEN NULL
                      WHEN w.flags & 16 THEN (SELECT s.error FROM main._wf_step AS s WHERE s.status = 'ready' AND s.wf = w.seq AND s.error IS NOT NULL ORDER BY s.due_at LIMIT 1)
-                     WHEN w.closed = 'fail:pending' AND w.ending IS NULL THEN (SELECT f.error FROM main._wf_failure AS f WHERE f.wf = w.seq ORDER BY f.n DESC LIMIT 1) END) AS error,
+                     WHEN w.closed = 'fail:pending' AND w.ending IS NULL THEN (SELECT f.error FROM main._wf_failure AS f WHERE f.{{rows_of_w}} ORDER BY f.n DESC LIMIT 1) END) AS error,
        w.headers AS headers, (SELECT p.id FROM main._wf_workflow AS p WHERE p.seq = w.parent) AS parent_id, w.ending AS ending,
        w.due_at AS due_at, w.deadline_at AS deadline_at, w.created_at AS created_at, w.started_at AS started_at,
        w.finished_at AS completed_at, w.updated_at AS updated_at,
-       w.period AS period
+       w.period AS period, w.attempt_at AS attempt_at
 FROM main._wf_workflow AS w LEFT JOIN main._wf_lane AS l ON l.lane = w.lane
 
 -- name: table_pending
@@ -62,20 +62,45 @@ SELECT w.seq AS _n, w.id AS id, l.name AS name, w.status AS status, l.queue AS q
 FROM main._wf_workflow AS w LEFT JOIN main._wf_lane AS l ON l.lane = w.lane
 WHERE w.place IS NOT NULL
 
+-- Of a row s that is numbered inside its workflow, w: its place there, with the affinity of a number.
+-- name: fragment_place
+CAST(s.n & 268435455 AS INTEGER)
+
+-- Where the rows of w begin, and whose row it is: for ext/tables/plan.cpp, which makes ranges of the table of what is said about seq. (The + in the
+-- queries keeps SQLite from finding the rows of a workflow by an index that does not have them in order.)
+-- name: fragment_owners
+w.seq << 28 AS _begin, w.seq AS _owner, s.wf AS _wf
+
+-- What has ended s, a wait: a child that has not ended is what a join shows at its timeout.
+-- name: fragment_ended_by
+CASE WHEN s.status <> 'done' THEN NULL
+     WHEN s.kind = 'sleep' THEN CASE WHEN s.how = '{"rescheduled":true}' THEN 'rescheduled' ELSE 'timer' END
+     WHEN s.kind NOT IN ('await', 'await_event', 'join', 'wait_any') OR NOT json_valid(s.output) THEN NULL
+     WHEN json_type(s.output) = 'array' THEN
+       CASE WHEN EXISTS (SELECT 1 FROM _wf.json_each(s.output)
+                         WHERE json_valid(value) AND (json_extract(value, '$.timeout') OR json_extract(value, '$.status') IN ('pending', 'running', 'waiting', 'paused')))
+              THEN 'timeout'
+            WHEN s.kind = 'join' THEN 'join' ELSE 'all' END
+     WHEN json_extract(s.output, '$.timeout') THEN 'timeout'
+     ELSE coalesce('signal ' || json_extract(s.output, '$.signal'), 'event ' || json_extract(s.output, '$.event'),
+                   CASE WHEN json_extract(s.output, '$.sleep') IS NULL THEN 'join' ELSE 'timer' END) END
+
 -- name: table_steps
-SELECT s.n AS _n, w.id AS workflow_id, s.n AS seq, s.name AS name, s.kind AS kind, s.status AS status,
+SELECT s.n AS _n, w.id AS workflow_id, {{place}} AS seq, s.name AS name, s.kind AS kind, s.status AS status,
        CASE WHEN s.status = 'done' THEN coalesce(s.output, 'null') END AS output, s.error AS error, s.attempts AS attempts,
-       s.begun_at AS begun_at, CASE WHEN s.status = 'done' THEN s.at END AS recorded_at
-FROM main._wf_step AS s JOIN main._wf_workflow AS w ON w.seq = s.wf
+       s.begun_at AS begun_at, CASE WHEN s.status = 'done' THEN s.at END AS recorded_at, nullif(s.attempt, 0) AS attempt, s.worker AS worker,
+       {{ended_by}} AS ended_by, {{owners}}
+FROM main._wf_step AS s JOIN main._wf_workflow AS w ON w.seq = +s.wf AND s.{{rows_of_w}}
 
 -- name: table_failures
-SELECT f.n AS _n, w.id AS workflow_id, f.n AS seq, f.attempt AS attempt, f.step AS step, f.worker AS worker, f.error AS error, f.at AS at
-FROM main._wf_failure AS f JOIN main._wf_workflow AS w ON w.seq = f.wf
+SELECT s.n AS _n, w.id AS workflow_id, {{place}} AS seq, s.attempt AS attempt, s.step AS step, s.worker AS worker, s.error AS error, s.at AS at,
+       s.claimed_at AS claimed_at, {{owners}}
+FROM main._wf_failure AS s JOIN main._wf_workflow AS w ON w.seq = +s.wf AND s.{{rows_of_w}}
 
 -- name: table_signals
-SELECT s.n AS _n, w.id AS workflow_id, s.n AS seq, s.name AS name, s.key AS key, coalesce(s.payload, 'null') AS payload, s.at AS received_at,
-       (SELECT name FROM main._wf_step WHERE n = s.taken) AS taken_by
-FROM main._wf_signal AS s JOIN main._wf_workflow AS w ON w.seq = s.wf
+SELECT s.n AS _n, w.id AS workflow_id, {{place}} AS seq, s.name AS name, s.key AS key, coalesce(s.payload, 'null') AS payload, s.at AS received_at,
+       (SELECT name FROM main._wf_step WHERE n = s.taken) AS taken_by, {{owners}}
+FROM main._wf_signal AS s JOIN main._wf_workflow AS w ON w.seq = +s.wf AND s.{{rows_of_w}}
 WHERE s.taken IS NOT 0
 
 -- name: table_events

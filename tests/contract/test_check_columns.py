@@ -17,9 +17,9 @@ WORDS = {"status", "kind", "paused_from", "ending", "hold"}                  # o
 OBJECTS = {"how", "headers", "backoff", "settings", "definition"}
 JSON = OBJECTS | {"topics"}
 NAMES = {"id", "queue", "name", "worker", "claim_key", "key", "stream", "workflow", "topic"}
-SIGNED = {"priority", "paused_left"}
+SIGNED = {"priority", "paused_left", "hash"}
 # Large, and random or counted by others: of these any number may be.
-LARGE = {"n", "nonce", "closed_nonce", "concurrency", "worker_concurrency", "partition_concurrency", "rate_limit", "skipped", "mark", "version"}
+LARGE = {"n", "nonce", "closed_nonce", "concurrency", "worker_concurrency", "partition_concurrency", "rate_limit", "skipped", "mark", "version", "hash"}
 
 
 def is_time(name):

@@ -160,7 +160,7 @@ def huge(db, id="big", steps=25_000):
     db.wf_start("job", id=id)
     seq = db.value("SELECT seq FROM _wf_workflow WHERE id = ?", id)
     db.execute("WITH RECURSIVE c(x) AS (VALUES(1) UNION ALL SELECT x + 1 FROM c WHERE x < ?) "
-               "INSERT INTO _wf_step(wf, name, kind, status, attempts, at) SELECT ?, 's' || x, 'step', 'done', 1, 0 FROM c", (steps, seq))
+               "INSERT INTO _wf_step(n, wf, name, kind, status, attempts, at) SELECT ? << 28 | x, ?, 's' || x, 'step', 'done', 1, 0 FROM c", (steps, seq, seq))
     db.wf_signal(id, "go")
     db.wf_append(id, "log", 1)
     db.wf_complete(id)

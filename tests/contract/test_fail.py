@@ -83,8 +83,10 @@ def test_each_failure_is_listed(db):
     db.at(1)
     db.wf_fail(db.claim(None, "worker-2")["token"], '{"n":2}', step="charge")
     assert db.records("SELECT * FROM wf_failures") == [
-        {"workflow_id": "w1", "seq": 1, "attempt": 1, "step": None, "worker": "worker-1", "error": '"first"', "at": sql_time(0)},
-        {"workflow_id": "w1", "seq": 2, "attempt": 2, "step": "charge", "worker": "worker-2", "error": '{"n":2}', "at": sql_time(1)},
+        {"workflow_id": "w1", "seq": 1, "attempt": 1, "step": None, "worker": "worker-1", "error": '"first"', "at": sql_time(0),
+         "claimed_at": sql_time(0)},
+        {"workflow_id": "w1", "seq": 2, "attempt": 2, "step": "charge", "worker": "worker-2", "error": '{"n":2}', "at": sql_time(1),
+         "claimed_at": sql_time(1)},
     ]
 
 

@@ -7,9 +7,9 @@ from support import BASE, sql_time
 
 COLUMNS = {
     "wf_workflows": "id name status queue priority version partition dedup attempt resumed max_attempts worker input output error headers parent_id "
-    "ending due_at deadline_at created_at started_at completed_at updated_at period",
-    "wf_steps": "workflow_id seq name kind status output error attempts begun_at recorded_at",
-    "wf_failures": "workflow_id seq attempt step worker error at",
+    "ending due_at deadline_at created_at started_at completed_at updated_at period attempt_at",
+    "wf_steps": "workflow_id seq name kind status output error attempts begun_at recorded_at attempt worker ended_by",
+    "wf_failures": "workflow_id seq attempt step worker error at claimed_at",
 }
 
 
@@ -40,7 +40,7 @@ def test_a_workflow_that_has_just_started(db):
         id="w1", name="job", status="pending", queue="q", priority=3, version="v", partition="p", dedup="d", attempt=0, resumed=0, max_attempts=4,
         worker=None, input='{"n": 1}', output=None, error=None, headers='{"h": 1}', parent_id=None, ending=None, due_at=sql_time(5),
         deadline_at=sql_time(105), created_at=sql_time(0), started_at=None, completed_at=None, updated_at=sql_time(0),
-        period=1)
+        period=1, attempt_at=None)
 
 
 def test_a_workflow_through_its_life(db):
@@ -54,7 +54,8 @@ def test_a_workflow_through_its_life(db):
     token = db.claim(None, "worker-1", lease=10)["token"]
     claimed = db.workflow()
     assert changes(started, claimed) == dict(
-        status="running", attempt=1, worker="worker-1", started_at=sql_time(1), due_at=sql_time(11), updated_at=sql_time(1))
+        status="running", attempt=1, worker="worker-1", started_at=sql_time(1), attempt_at=sql_time(1), due_at=sql_time(11),
+        updated_at=sql_time(1))
     db.at(2)
     db.wf_fail(token, '"e"', delay=3)
     failed = db.workflow()
@@ -67,6 +68,7 @@ def test_a_workflow_through_its_life(db):
     done = db.workflow()
     assert (done["status"], done["output"], done["error"], done["due_at"]) == ("completed", "7", None, None)
     assert (done["completed_at"], done["updated_at"], done["started_at"], done["attempt"]) == (sql_time(6), sql_time(6), sql_time(1), 2)
+    assert done["attempt_at"] == sql_time(5)
 
 
 def test_a_failed_workflow_shows_its_error(db):
@@ -187,10 +189,10 @@ def test_steps_are_listed_in_order_with_these_columns(db):
         db.wf_step(token, step, str(number))
     steps = db.records("SELECT * FROM wf_steps WHERE workflow_id = 'w1'")
     sequence = [step.pop("seq") for step in steps]
-    assert sequence == sorted(set(sequence)) and all(type(seq) is int for seq in sequence)
+    assert sequence == [1, 2, 3]
     assert steps == [
         dict(workflow_id="w1", name=name, kind="step", status="done", output=str(number), error=None, attempts=1, begun_at=None,
-             recorded_at=sql_time(number))
+             recorded_at=sql_time(number), attempt=1, worker="worker-1", ended_by=None)
         for number, name in enumerate(["b", "a", "c"], start=1)
     ]
 

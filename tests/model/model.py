@@ -159,11 +159,11 @@ class ModelCore:
 
     # Changes that several functions make
 
-    def note_failure(self, w, error, now, step=None, worker=None):
-        self.state.failures.append((w.seq, w.attempt, step, worker, error, now))
+    def note_failure(self, w, error, now, step=None, worker=None, claimed=False):
+        self.state.failures.append((w.seq, w.attempt, step, worker, error, now, w.attempt_at if claimed else None))
 
     def note_lost_lease(self, w, now):
-        self.note_failure(w, '{"code":"lease_lost","expired_at":"%s"}' % json_time(w.due), now, worker=w.worker)
+        self.note_failure(w, '{"code":"lease_lost","expired_at":"%s"}' % json_time(w.due), now, worker=w.worker, claimed=True)
 
     def end_lost_claim(self, handle, w, now):
         """A write by bare id ends an expired claim."""
@@ -181,8 +181,13 @@ class ModelCore:
             w.failures = 0
         w.steps[step.name] = step
 
-    def record(self, w, name, kind, output, now):
+    @staticmethod
+    def made_by(handle, w):
+        return (w.attempt, w.worker) if arg.is_token(handle) else (None, None)
+
+    def record(self, w, name, kind, output, now, handle=None):
         step = w.steps.get(name) or Step(name, kind, 0)
+        step.made = self.made_by(handle, w) if handle else step.made
         step.status, step.output, step.error, step.attempts = "done", output, None, step.attempts + 1
         step.deadline = step.topics = None
         self.progress(w, step, now)
@@ -513,6 +518,8 @@ class ModelCore:
         w.token, w.due, w.updated = next(self.hints, "run_?"), now + w.lease, now
         if w.started is None:
             w.started = now
+        if again:
+            w.attempt_at = now
         self.numbers[w.token], self.periods[w.token] = w.seq, w.period
         return True
 
@@ -566,7 +573,7 @@ class ModelCore:
             return step.output
         self.end_lost_claim(handle, w, now)
         self.cleans_up(handle, w, given["cleanup"], now)
-        self.record(w, name, "step", output, now)
+        self.record(w, name, "step", output, now, handle)
         self.renew_late(handle, w, now)
         return output
 
@@ -657,7 +664,7 @@ class ModelCore:
             signal.over = signal.taken is not None
             signal.taken = signal.taken and 0
         self.state.failures = [failure for failure in self.state.failures if failure[0] != w.seq]
-        w.failures, w.lost, w.failed, w.started, w.error, w.slot, w.retrying = 0, 0, 0, None, None, False, False
+        w.failures, w.lost, w.failed, w.started, w.attempt_at, w.error, w.slot, w.retrying = 0, 0, 0, None, None, None, False, False
         w.period, w.redo_all, w.redo = w.period + 1, w.redo_all + 1 + max(w.redo.values(), default=0), {}
 
     def wf_fail(self, handle, error, given=None):
@@ -675,12 +682,12 @@ class ModelCore:
         worker = w.worker if arg.is_token(handle) else None
         self.end_lost_claim(handle, w, now)
         if given["step"]:
-            failures = self.fail_step(w, given["step"], error, now)
+            failures = self.fail_step(handle, w, given["step"], error, now)
             allowed = given["max_attempts"] or self.max_attempts(w)
         else:
             failures = w.failures + 1
             allowed = self.max_attempts(w)
-        self.note_failure(w, error, now, given["step"], worker)
+        self.note_failure(w, error, now, given["step"], worker, arg.is_token(handle))
         due = now + self.backoff(w, failures)
         if given["delay"] is not None:
             due = now + given["delay"]
@@ -698,7 +705,7 @@ class ModelCore:
         w.retrying = True
         return "pending"
 
-    def fail_step(self, w, name, error, now):
+    def fail_step(self, handle, w, name, error, now):
         step = w.steps.get(name)
         self.of_kind(step, "step")
         if step is None:
@@ -706,7 +713,7 @@ class ModelCore:
             step = w.steps[name] = Step(name, "step", self.state.count)
         elif step.status == "done":
             raise WfError("WF_STATE", "recorded already")
-        step.status, step.error, step.begun_at, step.by = "failed", error, None, None
+        step.status, step.error, step.begun_at, step.by, step.made = "failed", error, None, None, self.made_by(handle, w)
         step.attempts += 1
         return step.attempts
 
@@ -775,7 +782,7 @@ class ModelCore:
     def shown_error(self, w):
         """While a retry is pending it is the last one."""
         if w.error is None and w.real == "pending" and w.ending is None and w.closed and w.closed[1:] == ("wf_fail", "pending"):
-            return as_text(next(error for seq, _, _, _, error, _ in reversed(self.state.failures) if seq == w.seq))
+            return as_text(next(error for seq, _, _, _, error, *_ in reversed(self.state.failures) if seq == w.seq))
         return w.error
 
     def wf_key(self, handle, step):
@@ -923,7 +930,7 @@ class ModelCore:
                 w.id, w.name, w.status, w.queue, w.priority, w.version, w.partition, w.dedup, w.attempt, w.resumed, self.max_attempts(w), w.worker,
                 w.input, w.output if w.status == "completed" else None, self.shown_error(w), w.headers, parent and parent.id, w.ending,
                 sql_time(w.due), sql_time(w.deadline), sql_time(w.created), sql_time(w.started), sql_time(w.finished), sql_time(w.updated),
-                w.period))
+                w.period, sql_time(w.attempt_at)))
         return rows
 
     def table_pending(self):
@@ -947,16 +954,16 @@ class ModelCore:
         return self.refusal(w, now) or "ready"
 
     def table_steps(self):
-        steps = [(step.order, w.id, step) for w in self.state.workflows.values() for step in w.steps.values()]
+        steps = [((w.seq, step.order), w.id, step) for w in self.state.workflows.values() for step in w.steps.values()]
         return [
             (id, s.name, s.kind, s.status, s.output if s.status == "done" else None, as_text(s.error), s.attempts, sql_time(s.begun_at),
-             sql_time(s.at) if s.status == "done" else None)
+             sql_time(s.at) if s.status == "done" else None, *s.made)
             for _, id, s in sorted(steps, key=lambda row: row[0])
         ]
 
     def table_failures(self):
-        rows = [(self.state.workflows[seq].id, attempt, step, worker, as_text(error), sql_time(at))
-                for seq, attempt, step, worker, error, at in self.state.failures]
+        rows = [(self.state.workflows[seq].id, attempt, step, worker, as_text(error), sql_time(at), sql_time(claimed))
+                for seq, attempt, step, worker, error, at, claimed in self.state.failures]
         return sorted(rows, key=lambda row: row[0])
 
 

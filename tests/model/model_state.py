@@ -27,6 +27,7 @@ class Step:
     timeout: int = None     # of wf_wait_any: deadline is also the end of the first sleep
     by: str = None          # the claim that began it; "id" by bare id
     resolved: bool = False  # an operator said retry
+    made: tuple = (None, None)  # the attempt and the worker that recorded, failed or began it
 
 
 @dataclass
@@ -82,6 +83,7 @@ class Workflow:
     closed: tuple = None      # the last closing call: (token or "id", function, result)
     retrying: bool = False    # it waits for its next attempt after a failure
     started: int = None
+    attempt_at: int = None
     finished: int = None
     updated: int = None
     output: object = None

@@ -34,7 +34,7 @@ class Waiting:
         outcome = self.outcome(w, new, now, name)
         self.state.count += 1
         new.name, new.order, new.at, new.begun_at = name, self.state.count, now, now
-        w.steps[name] = new
+        w.steps[name], new.made = new, self.made_by(handle, w)
         w.lost, w.again_lost = 0, False
         if outcome is None:
             new.status = "waiting"
@@ -289,7 +289,7 @@ class Waiting:
         child = self.start(name, input, Options(given | {"id": id, "if_exists": rule}), now)
         if child.seq not in known:
             child.parent, child.spawned = w.seq, spawned
-        self.record(w, step, "spawn", json.dumps(child.id), now)
+        self.record(w, step, "spawn", json.dumps(child.id), now, handle)
         self.renew_late(handle, w, now)
         return said(child.id, "existing" if child.seq in known else "created")
 
@@ -384,6 +384,7 @@ class Waiting:
         if step is None:
             self.state.count += 1
             step = w.steps[name] = Step(name, "step", self.state.count)
+        step.made = self.made_by(handle, w)
         step.status, step.by, step.resolved = "begun", handle if arg.is_token(handle) else "id", False
         step.begun_at = now if step.begun_at is None else step.begun_at
         self.renew_late(handle, w, now)

@@ -47,8 +47,8 @@ OPTIONS_AT = {
 TABLES = {
     "table_workflows": "SELECT * FROM wf_workflows ORDER BY id",
     "table_pending": "SELECT id, ready, due_at, reason FROM wf_pending ORDER BY id",
-    "table_steps": "SELECT workflow_id, name, kind, status, output, error, attempts, begun_at, recorded_at FROM wf_steps ORDER BY seq",
-    "table_failures": "SELECT workflow_id, attempt, step, worker, error, at FROM wf_failures ORDER BY workflow_id, seq",
+    "table_steps": "SELECT workflow_id, name, kind, status, output, error, attempts, begun_at, recorded_at, attempt, worker FROM wf_steps",
+    "table_failures": "SELECT workflow_id, attempt, step, worker, error, at, claimed_at FROM wf_failures ORDER BY workflow_id, seq",
 }
 
 # These only after some of the calls: it saves time.
