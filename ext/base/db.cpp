@@ -313,6 +313,16 @@ Query& Query::bind_copy(SqlParameter name, const Value& value) {
                    : sqlite3_bind_blob64(statement_, at, bytes, value.bytes.size(), SQLITE_TRANSIENT));
 }
 
+Query& Query::bind_held(SqlParameter name, const Value& value, Text& held) {
+  if ((value.type != Value::Type::text && value.type != Value::Type::blob) || value.bytes.empty()) return bind_copy(name, value);
+  const int at = statement_ == nullptr ? 0 : index(name);
+  if (at == 0) return *this;
+  const size_t size = value.bytes.size();
+  char* bytes = held.release();
+  return bound(value.type == Value::Type::text ? sqlite3_bind_text64(statement_, at, bytes, size, sqlite3_free, SQLITE_UTF8)
+                                               : sqlite3_bind_blob64(statement_, at, bytes, size, sqlite3_free));
+}
+
 Query& Query::bind_null(SqlParameter name) { return bind(name, Value{}); }
 
 Query& Query::bind_at(int at, const Value& value) {
@@ -333,6 +343,8 @@ Query& Query::bind_at(int at, const Value& value) {
 Status Query::next(bool* row) {
   *row = false;
   if (!status_.ok()) return take_status();
+  // What has stopped the call stops all of it but the way back.
+  if (db_.stop().stopped() && sql_ > Sql::lock) return Status::sqlite(SQLITE_INTERRUPT);
   const int rc = sqlite3_step(statement_);
   if (rc == SQLITE_ROW) {
     *row = true;

@@ -15,6 +15,7 @@
 
 #include "base/sql.h"
 #include "base/status.h"
+#include "base/stop.h"
 #include "base/time.h"
 #include "base/value.h"
 
@@ -34,6 +35,10 @@ class Db {
   sqlite3* handle() const { return handle_; }
   // What the folders above the engine bring to it: engine/above.h.
   const Above& above() const { return above_; }
+  // Whether a function of ours is under way.
+  bool is_in_a_call() const { return depth_ != 0; }
+  // Whether the call under way has to end.
+  Stop& stop() { return stop_; }
   bool autocommit() const { return sqlite3_get_autocommit(handle_) != 0; }
 
   // A cached statement. Who uses it says so, and gives it back by give_back().
@@ -121,6 +126,7 @@ class Db {
     Depth& operator=(const Depth&) = delete;
     ~Depth() { --db_.depth_; }
     bool ok() const { return db_.depth_ <= 32; }
+    bool is_outermost() const { return db_.depth_ == 1; }
 
    private:
     Db& db_;
@@ -165,6 +171,7 @@ class Db {
 
   sqlite3* handle_;
   const Above& above_;
+  Stop stop_{*this};
   int references_ = 1;
   int depth_ = 0;
   int scopes_ = 0;
@@ -207,6 +214,8 @@ class Query {
   Query& bind_null(SqlParameter name);
   // Keeps a copy, where the value does not outlive the Query.
   Query& bind_copy(SqlParameter name, const Value& value);
+  // A value whose bytes are all that `held` holds, which it takes over.
+  Query& bind_held(SqlParameter name, const Value& value, Text& held);
   // NULL where the optional is empty.
   Query& bind_name(SqlParameter name, string_view text) { return text.empty() ? bind_null(name) : bind(name, text); }
   // NULL where there is no time.

@@ -4,9 +4,9 @@ namespace wf::json {
 namespace {
 
 // Checks text from front to back; `at` is the place, the functions say whether what they name stands there and pass it.
-class Checker {
+class Checker : Place {
  public:
-  explicit Checker(string_view text) : text_(text) {}
+  Checker(string_view text, Stop* stop) : Place(text, stop) {}
 
   bool document() {
     // What is open, a bit a level: 1 an object, 0 an array.
@@ -53,9 +53,9 @@ class Checker {
   }
 
  private:
-  char peek() const { return at_ < text_.size() ? text_[at_] : '\0'; }
+  char peek() { return more() ? text_[at_] : '\0'; }
   void blanks() {
-    while (at_ < text_.size() && is_blank(text_[at_])) ++at_;
+    while (more() && is_blank(text_[at_])) ++at_;
   }
   bool word(string_view expected) {
     if (part(text_, at_, expected.size()) != expected) return false;
@@ -101,7 +101,7 @@ class Checker {
   bool string() {
     if (peek() != '"') return false;
     ++at_;
-    while (at_ < text_.size()) {
+    while (more()) {
       const auto c = static_cast<unsigned char>(text_[at_]);
       if (c == '"') {
         ++at_;
@@ -131,13 +131,10 @@ class Checker {
     }
     return false;
   }
-
-  string_view text_;
-  size_t at_ = 0;
 };
 
 }  // namespace
 
-Checked check(string_view text) { return Checker(text).document() ? Checked(trim(text)) : Checked(); }
+Checked check(string_view text, Stop* stop) { return Checker(text, stop).document() ? Checked(trim(text), stop) : Checked(); }
 
 }  // namespace wf::json

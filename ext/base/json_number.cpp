@@ -11,45 +11,57 @@ size_t count_digits(string_view digits) {
 
 constexpr int64_t kHuge = int64_t{1} << 60;
 
+// Reads a number's parts; nothing where the call is stopped.
+class DecimalReader : Place {
+ public:
+  DecimalReader(string_view number, Stop* stop) : Place(number, stop) {}
+
+  Decimal read() {
+    Decimal result;
+    if (more() && text_[at_] == '-') {
+      result.negative = true;
+      ++at_;
+    }
+    const size_t from = at_;
+    bool fraction = false;
+    for (; more() && (is_digit(text_[at_]) || text_[at_] == '.'); ++at_) {
+      if (text_[at_] == '.') fraction = true;
+      else if (fraction) --result.exponent;
+    }
+    string_view digits = part(text_, from, at_ - from);
+    if (more()) result.exponent += exponent();
+    if (is_stopped()) return {};
+    while (!digits.empty() && (digits[0] == '0' || digits[0] == '.')) digits = part(digits, 1);
+    while (!digits.empty() && (digits.back() == '0' || digits.back() == '.')) {
+      if (digits.back() == '0') ++result.exponent;
+      digits = part(digits, 0, digits.size() - 1);
+    }
+    result.digits = digits;
+    if (digits.empty()) {
+      result.negative = false;
+      result.exponent = 0;
+    }
+    return result;
+  }
+
+ private:
+  // What follows e or E.
+  int64_t exponent() {
+    ++at_;
+    const bool negative = more() && text_[at_] == '-';
+    if (more() && !is_digit(text_[at_])) ++at_;
+    int64_t exponent = 0;
+    for (; more(); ++at_) {
+      if (exponent < kHuge / 10) exponent = exponent * 10 + (text_[at_] - '0');
+    }
+    return negative ? -exponent : exponent;
+  }
+};
+
 }  // namespace
 
-Decimal decimal(string_view number) {
-  Decimal result;
-  size_t at = 0;
-  if (at < number.size() && number[at] == '-') {
-    result.negative = true;
-    ++at;
-  }
-  const size_t from = at;
-  bool fraction = false;
-  while (at < number.size() && (is_digit(number[at]) || number[at] == '.')) {
-    if (number[at] == '.') fraction = true;
-    else if (fraction) --result.exponent;
-    ++at;
-  }
-  string_view digits = part(number, from, at - from);
-  if (at < number.size()) {  // e or E
-    ++at;
-    const bool negative = number[at] == '-';
-    if (number[at] == '-' || number[at] == '+') ++at;
-    int64_t exponent = 0;
-    for (; at < number.size(); ++at) {
-      if (exponent < kHuge / 10) exponent = exponent * 10 + (number[at] - '0');
-    }
-    result.exponent += negative ? -exponent : exponent;
-  }
-  while (!digits.empty() && (digits[0] == '0' || digits[0] == '.')) digits = part(digits, 1);
-  while (!digits.empty() && (digits.back() == '0' || digits.back() == '.')) {
-    if (digits.back() == '0') ++result.exponent;
-    digits = part(digits, 0, digits.size() - 1);
-  }
-  result.digits = digits;
-  if (digits.empty()) {
-    result.negative = false;
-    result.exponent = 0;
-  }
-  return result;
-}
+Decimal decimal(string_view digits) { return DecimalReader(digits, nullptr).read(); }
+Decimal decimal(Checked number) { return DecimalReader(number.text(), number.stop()).read(); }
 
 bool same_number(const Decimal& a, const Decimal& b) {
   if (a.negative != b.negative || a.exponent != b.exponent || count_digits(a.digits) != count_digits(b.digits)) return false;
@@ -100,17 +112,17 @@ bool thousandths(const Decimal& value, int64_t* out) { return scaled(value, valu
 
 bool to_integer(Checked number, int64_t* out) {
   if (!number.is(Kind::number)) return false;
-  const Decimal value = decimal(number.text());
+  const Decimal value = decimal(number);
   return scaled(value, value.exponent, false, out);
 }
 
-bool to_thousandths(Checked number, int64_t* out) { return number.is(Kind::number) && thousandths(decimal(number.text()), out); }
+bool to_thousandths(Checked number, int64_t* out) { return number.is(Kind::number) && thousandths(decimal(number), out); }
 
 bool to_thousandths(string_view digits, int64_t* out) { return thousandths(decimal(digits), out); }
 
 double to_real(Checked number) {
   if (!number.is(Kind::number)) return 0;
-  const Decimal value = decimal(number.text());
+  const Decimal value = decimal(number);
   double result = 0;
   for (const char c : value.digits) {
     if (c != '.') result = result * 10 + (c - '0');

@@ -6,6 +6,9 @@
 namespace wf::json {
 
 inline bool is_blank(char c) { return c == ' ' || c == '\t' || c == '\n' || c == '\r'; }
+// `bytes` more have been looked at: whether to give up.
+inline bool stops(Stop* stop, size_t bytes) { return stop != nullptr && stop->after(bytes); }
+
 inline bool is_digit(char c) { return c >= '0' && c <= '9'; }
 inline int hex_digit(char c) {
   if (is_digit(c)) return c - '0';
@@ -21,12 +24,42 @@ inline string_view trim(string_view text) {
   return part(text, from, to - from);
 }
 
+// A place in a text, which is let in piece by piece, with a look at the Stop between: where the call is stopped, the text ends too early.
+class Place {
+ protected:
+  Place(string_view text, Stop* stop) : text_(text), stop_(stop) { (void)go_on(); }
+  bool more() { return at_ < end_ || go_on(); }
+  // Tells the Stop of what was looked at since it was asked last.
+  bool is_stopped() {
+    const size_t begin = begin_;
+    begin_ = at_;
+    return stops(stop_, at_ > begin ? at_ - begin : 0);
+  }
+
+  const string_view text_;
+  size_t at_ = 0;
+
+ private:
+  bool go_on() {
+    if (end_ != 0 && is_stopped()) return false;
+    end_ = text_.size() - end_ > Stop::kStride ? end_ + Stop::kStride : text_.size();
+    return at_ < end_;
+  }
+
+  Stop* stop_;
+  size_t begin_ = 0, end_ = 0;   // of the piece
+};
+
 // Reads the characters of a valid JSON string, with its quotes, one after the other, escapes resolved (half of a surrogate pair becomes the three bytes that it would be in UTF-8, which is none).
 class Characters {
  public:
   explicit Characters(string_view quoted) : text_(part(quoted, 1, quoted.size() - 2)) {}
+  // Those of the inside of one, from `at` on.
+  Characters(string_view inside, size_t at) : text_(inside), at_(at) {}
   // The next character as bytes of UTF-8 in `*out`, which stay until the next call; false at the end.
   bool next(string_view* out);
+  // The place behind it.
+  size_t at() const { return at_; }
 
  private:
   string_view text_;
@@ -40,7 +73,8 @@ struct Decimal {
   string_view digits;   // first and last are not '0'; may hold one '.', which does not count
   int64_t exponent = 0; // of the last digit
 };
-Decimal decimal(string_view number);
+Decimal decimal(string_view digits);
+Decimal decimal(Checked number);
 bool same_number(const Decimal& a, const Decimal& b);
 
 }  // namespace wf::json

@@ -70,43 +70,92 @@ bool Characters::next(string_view* out) {
   return true;
 }
 
-void unquote(Checked string, Text& out) {
-  if (!string.is(Kind::string)) return;
-  Characters characters(string.text());
-  for (string_view next; characters.next(&next);) out.add(next);
-}
+namespace {
 
-void unquote_shown(Checked string, Text& out) {
+// The characters of a string, between one escape and the next at once. `shown`: no half of a surrogate pair.
+void add_unquoted(Checked string, bool shown, Text& out) {
   if (!string.is(Kind::string)) return;
-  Characters characters(string.text());
-  for (string_view next; characters.next(&next);) out.add(utf8_length(next) != 0 ? next : string_view("\xef\xbf\xbd"));
-}
-
-void quote(string_view text, Text& out) {
-  out.add('"');
-  for (size_t i = 0; i < text.size();) {
-    const size_t length = utf8_length(part(text, i));
-    const auto c = static_cast<unsigned char>(text[i]);
-    if (length == 0) {
-      out.add("\xef\xbf\xbd");
-      ++i;
-      continue;
+  string_view rest = part(string.text(), 1, string.text().size() - 2);
+  while (!rest.empty()) {
+    const string_view piece = part(rest, 0, Stop::kStride);
+    const auto* escape = static_cast<const char*>(std::memchr(piece.data(), '\\', piece.size()));
+    size_t used = escape != nullptr ? static_cast<size_t>(escape - piece.data()) : piece.size();
+    out.add(part(piece, 0, used));
+    if (escape != nullptr) {
+      Characters characters(rest, used);
+      string_view next;
+      (void)characters.next(&next);
+      out.add(!shown || utf8_length(next) != 0 ? next : string_view("\xef\xbf\xbd"));
+      used = characters.at();
     }
-    if (c == '"' || c == '\\') {
-      out.add('\\').add(static_cast<char>(c));
-    } else if (c == '\n') {
-      out.add("\\n");
-    } else if (c == '\r') {
-      out.add("\\r");
-    } else if (c == '\t') {
-      out.add("\\t");
-    } else if (c < 0x20) {
-      out.add("\\u00").add_hex(&c, 1);
-    } else {
-      out.add(part(text, i, length));
-    }
-    i += length;
+    rest = part(rest, used);
+    if (stops(string.stop(), used)) return out.fail();
   }
+}
+
+// What a character becomes within quotes, if it does not stay as it is.
+string_view escaped(unsigned char c, char (&buffer)[6]) {
+  static const char kDigits[] = "0123456789abcdef";
+  switch (c) {
+    case '"': return "\\\"";
+    case '\\': return "\\\\";
+    case '\n': return "\\n";
+    case '\r': return "\\r";
+    case '\t': return "\\t";
+    default: break;
+  }
+  std::memcpy(buffer, "\\u00", 4);
+  buffer[4] = kDigits[c >> 4];
+  buffer[5] = kDigits[c & 15];
+  return {buffer, sizeof buffer};
+}
+
+// Walks text that is to be quoted, in pieces: runs that stay as they are, and what else there is in their place.
+class Quoter : Place {
+ public:
+  Quoter(string_view text, Stop* stop) : Place(text, stop) {}
+
+  // The next piece; empty at the end, and where the call is stopped.
+  string_view next() {
+    const size_t from = at_;
+    while (more() && at_ - from < Stop::kStride) {
+      const auto c = static_cast<unsigned char>(text_[at_]);
+      const bool plain = c >= 0x20 && c < 0x80 && c != '"' && c != '\\';
+      const size_t length = plain || c < 0x80 ? plain : utf8_length(part(text_, at_));
+      if (length != 0) {
+        at_ += length;
+        continue;
+      }
+      if (at_ != from) break;
+      ++at_;
+      return c < 0x80 ? escaped(c, buffer_) : string_view("\xef\xbf\xbd");
+    }
+    return part(text_, from, at_ - from);
+  }
+  bool is_done() { return !is_stopped() && at_ >= text_.size(); }
+
+ private:
+  char buffer_[6];
+};
+
+}  // namespace
+
+void unquote(Checked string, Text& out) { add_unquoted(string, false, out); }
+void unquote_shown(Checked string, Text& out) { add_unquoted(string, true, out); }
+
+void quote(string_view text, Text& out, Stop* stop) {
+  // What is long is measured first: twice as much memory as it needs is what its growth may take.
+  if (text.size() > Stop::kStride) {
+    size_t size = 2;
+    Quoter measured(text, stop);
+    for (string_view piece; !(piece = measured.next()).empty();) size += piece.size();
+    if (!measured.is_done()) return out.fail();
+    out.make_room(size);
+  }
+  out.add('"');
+  Quoter quoted(text, stop);
+  for (string_view piece; !(piece = quoted.next()).empty();) out.add(piece);
+  if (!quoted.is_done()) return out.fail();
   out.add('"');
 }
 

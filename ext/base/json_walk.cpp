@@ -3,29 +3,42 @@
 namespace wf::json {
 namespace {
 
-// The length of the value that valid text starts with.
-size_t value_length(string_view text) {
-  size_t at = 0;
-  int depth = 0;
-  while (at < text.size()) {
-    const char c = text[at];
-    if (c == '"') {
-      for (++at; text[at] != '"'; ++at) {
-        if (text[at] == '\\') ++at;
+// Measures the value that valid text starts with. Where the call is stopped it is all of the text.
+class Ruler : Place {
+ public:
+  Ruler(string_view text, Stop* stop) : Place(text, stop) {}
+
+  size_t length() {
+    int depth = 0;
+    while (more()) {
+      const char c = text_[at_];
+      if (c == '"') {
+        pass_string();
+        if (depth == 0) break;
+        continue;
       }
-    } else if (c == '{' || c == '[') {
-      ++depth;
-    } else if (c == '}' || c == ']') {
-      if (depth == 0) return at;
-      if (--depth == 0) return at + 1;
-    } else if (depth == 0 && (c == ',' || c == ':' || is_blank(c))) {
-      return at;
+      if (c == '{' || c == '[') {
+        ++depth;
+      } else if (c == '}' || c == ']') {
+        if (depth == 0) break;
+        --depth;
+      } else if (depth == 0 && (c == ',' || c == ':' || is_blank(c))) {
+        break;
+      }
+      ++at_;
+      if (depth == 0 && (c == '}' || c == ']')) break;
     }
-    ++at;
-    if (depth == 0 && c == '"') return at;
+    return is_stopped() ? text_.size() : at_;
   }
-  return at;
-}
+
+ private:
+  void pass_string() {
+    for (++at_; more() && text_[at_] != '"'; ++at_) {
+      if (text_[at_] == '\\') ++at_;
+    }
+    ++at_;
+  }
+};
 
 // What is between the brackets of a container; nothing if it is another kind of value.
 string_view inside(Checked container, Kind kind) {
@@ -34,8 +47,8 @@ string_view inside(Checked container, Kind kind) {
 }
 
 // Takes the value at the front of `rest`, and the blanks behind it.
-string_view take_value(string_view& rest) {
-  const size_t length = value_length(rest);
+string_view take_value(string_view& rest, Stop* stop) {
+  const size_t length = Ruler(rest, stop).length();
   const string_view value = part(rest, 0, length);
   rest = trim(part(rest, length));
   return value;
@@ -60,15 +73,22 @@ Kind Checked::kind() const {
   }
 }
 
-Members::Members(Checked object) : rest_(inside(object, Kind::object)) {}
+Members::Members(Checked object) : rest_(inside(object, Kind::object)), stop_(object.stop()) {}
+
+Members::Members(Checked object, size_t place) : rest_(trim(part(object.text(), place, object.text().size() - 1 - place))), stop_(object.stop()) {}
+
+bool Members::next_key() {
+  if (rest_.empty()) return false;
+  key_ = take_value(rest_, stop_);
+  return !stops(stop_, 0);
+}
 
 bool Members::next() {
-  if (rest_.empty()) return false;
-  key_ = take_value(rest_);
+  if (!next_key()) return false;
   drop_separator(rest_);  // the colon
-  value_ = take_value(rest_);
+  value_ = take_value(rest_, stop_);
   drop_separator(rest_);  // the comma, if there is one
-  return true;
+  return !stops(stop_, 0);
 }
 
 bool Members::key_is(string_view name) const {
@@ -80,13 +100,13 @@ bool Members::key_is(string_view name) const {
   return at == name.size();
 }
 
-Elements::Elements(Checked array) : rest_(inside(array, Kind::array)) {}
+Elements::Elements(Checked array) : rest_(inside(array, Kind::array)), stop_(array.stop()) {}
 
 bool Elements::next() {
   if (rest_.empty()) return false;
-  value_ = take_value(rest_);
+  value_ = take_value(rest_, stop_);
   drop_separator(rest_);
-  return true;
+  return !stops(stop_, 0);
 }
 
 }  // namespace wf::json

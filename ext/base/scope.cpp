@@ -172,6 +172,7 @@ Status WriteScope::create_tables() {
 }
 
 Status WriteScope::commit() {
+  if (db_.stop().stopped()) return Status::sqlite(SQLITE_INTERRUPT);  // what has been written may be half of it
   if (!open_) return {};
   // A transaction of our own ends by COMMIT: a RELEASE that fails would leave it half open, and after a change of the schema with
   // no statement left that could close it.

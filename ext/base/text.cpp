@@ -5,13 +5,23 @@
 
 #include <charconv>
 
+#include "base/stop.h"
+
 namespace wf {
+namespace {
+constexpr size_t kLarge = 1 << 20;
+}  // namespace
 
 bool Text::reserve(size_t more) {
   if (failed_) return false;
   if (more <= capacity_ - size_) return true;
-  size_t capacity = capacity_ < 64 ? 64 : capacity_ * 2;
+  // What is large grows by a quarter: twice as much would be most of what a call takes.
+  size_t capacity = capacity_ < 64 ? 64 : capacity_ < kLarge ? capacity_ * 2 : capacity_ + capacity_ / 4;
   if (capacity < size_ + more) capacity = size_ + more;
+  return grow(capacity);
+}
+
+bool Text::grow(size_t capacity) {
   char* data = static_cast<char*>(sqlite3_realloc64(data_, capacity));
   if (data == nullptr) {
     failed_ = true;
@@ -20,6 +30,10 @@ bool Text::reserve(size_t more) {
   data_ = data;
   capacity_ = capacity;
   return true;
+}
+
+void Text::make_room(size_t more) {
+  if (!failed_ && more > capacity_ - size_) (void)grow(size_ + more);
 }
 
 Text& Text::add(string_view bytes) {
@@ -90,11 +104,14 @@ size_t utf8_length(string_view text) {
   return length;
 }
 
-bool is_utf8(string_view text) {
-  for (size_t i = 0; i < text.size();) {
+bool is_utf8(string_view text, Stop* stop) {
+  for (size_t i = 0, looked = 0; i < text.size();) {
     const size_t length = utf8_length(part(text, i));
     if (length == 0) return false;
     i += length;
+    if (stop == nullptr || i - looked < Stop::kStride) continue;
+    if (stop->after(i - looked)) return false;
+    looked = i;
   }
   return true;
 }
@@ -103,6 +120,11 @@ string_view excerpt(string_view text, size_t max) {
   if (text.size() <= max) return text;
   while (max > 0 && (text[max] & 0xc0) == 0x80) --max;
   return part(text, 0, max);
+}
+
+string_view shown(string_view text) {
+  const string_view start = excerpt(text);
+  return is_utf8(start) ? start : "(not UTF-8)";
 }
 
 }  // namespace wf

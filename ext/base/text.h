@@ -13,6 +13,8 @@ namespace wf {
 
 using std::string_view;
 
+class Stop;
+
 class Text {
  public:
   Text() = default;
@@ -26,6 +28,8 @@ class Text {
   // With the fewest digits, at least 15, that read back as the same double: 0.1 is written as people write it.
   Text& add_real(double number);
   Text& add_hex(const void* bytes, size_t size);
+  // Takes the memory for `more` bytes at once, and no more than that.
+  void make_room(size_t more);
   void clear() { size_ = 0; }
   void truncate(size_t size) { size_ = size < size_ ? size : size_; }
 
@@ -40,6 +44,7 @@ class Text {
 
  private:
   bool reserve(size_t more);
+  bool grow(size_t capacity);
   char* data_ = nullptr;
   size_t size_ = 0;
   size_t capacity_ = 0;
@@ -86,8 +91,11 @@ int64_t index_of(const string_view (&words)[n], string_view word) {
 
 // The number of bytes of the UTF-8 character at the start of `text`, 0 if there is no valid one.
 size_t utf8_length(string_view text);
-bool is_utf8(string_view text);
+// False where the call is stopped meanwhile.
+bool is_utf8(string_view text, Stop* stop = nullptr);
 // The start of valid UTF-8 `text`, at most `max` bytes, for messages: no character is cut in two.
 string_view excerpt(string_view text, size_t max = 60);
+// The start of any text, for messages: "(not UTF-8)" if it is none.
+string_view shown(string_view text);
 
 }  // namespace wf

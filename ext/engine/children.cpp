@@ -24,7 +24,7 @@ Status spawn(Db& db, const Handle& handle, string_view step, const Start& args, 
     WF_TRY(q.next(&found));
     if (found && q.text(1) == "spawn") {
       Text name;
-      json::unquote(json::check(q.text(6)), name);
+      json::unquote(json::check(q.text(6), &db.stop()), name);
       if (!name.ok()) return Status::no_memory();
       *id = name.view();
       *outcome = Started::existing;

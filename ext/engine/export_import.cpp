@@ -67,9 +67,9 @@ class Columns {
 // ---- Writing the document ----
 
 // Text as a JSON string, so that it comes back byte for byte; a real as its eight bytes, so that it comes back exactly.
-void add_cell(const Value& value, Text& out) {
+void add_cell(const Value& value, Stop* stop, Text& out) {
   if (value.type == Value::Type::text) {
-    json::quote(value.bytes, out);
+    json::quote(value.bytes, out, stop);
   } else if (value.type == Value::Type::real) {
     uint64_t bits;
     std::memcpy(&bits, &value.real, sizeof bits);
@@ -81,14 +81,14 @@ void add_cell(const Value& value, Text& out) {
   }
 }
 
-void add_row(const Query& q, const Part& part, Text& out) {
+void add_row(const Query& q, const Part& part, Stop* stop, Text& out) {
   out.add('{');
   int column = 0;
   bool first = true;
   for (Columns c(part); c.next(); ++column) {
     if (q.is_null(column)) continue;
     out.add(first ? "\"" : ",\"").add(c.name()).add("\":");
-    add_cell(q.value(column), out);
+    add_cell(q.value(column), stop, out);
     first = false;
   }
   out.add('}');
@@ -154,7 +154,7 @@ Status read_cell(char type, json::Checked json, string_view place, Text& buffer,
   }
   if (!buffer.ok()) return Status::no_memory();
   const bool text = out->type == Value::Type::text;
-  const json::Checked inner = ok && text ? json::check(out->bytes) : json::Checked();
+  const json::Checked inner = ok && text ? json::check(out->bytes, json.stop()) : json::Checked();
   switch (type) {
     case 'i':
     case 'n':
@@ -171,7 +171,7 @@ Status read_cell(char type, json::Checked json, string_view place, Text& buffer,
         WaitRow several;
         several.topics = out->bytes;
         bool sound;
-        WF_TRY(several.read(&sound));
+        WF_TRY(several.read(json.stop(), &sound));
         return sound ? Status() : wrong(place, "what a wait can wait for", json);
       }
       if (!inner.is(json::Kind::array)) return wrong(place, "a JSON array or object as a string", json);
@@ -215,7 +215,7 @@ Status bind_row(Query& q, const Part& part, json::Checked row, string_view where
     WF_TRY(read_cell(c.type(), m.value(), place.view(), buffer, &value));
     char parameter[24];
     sqlite3_snprintf(sizeof parameter, parameter, ":%.*s", WF_SV(c.name()));
-    q.bind_copy(SqlParameter::by_name(parameter), value);
+    q.bind_held(SqlParameter::by_name(parameter), value, buffer);
   }
   for (Columns c(part); c.next(); given >>= 1) {
     if (c.required() && (given & 1) == 0) return Status::error(Code::invalid, "%.*s.%.*s is missing", WF_SV(where), WF_SV(c.name()));
@@ -315,7 +315,7 @@ Status is_there(Db& db, string_view id, string_view document, Millis now, bool* 
   q.bind(":id", id).bind(":is", is.view()).bind(":document", document);
   WF_TRY(q.next(same));
   bool failed = false;
-  if (*same) *same = json::same(json::check(q.text(0)), json::check(q.text(1)), &failed);
+  if (*same) *same = json::same(json::check(q.text(0), &db.stop()), json::check(q.text(1), &db.stop()), &failed);
   return failed ? Status::no_memory() : Status();
 }
 
@@ -329,7 +329,7 @@ Status export_workflow(Db& db, string_view id, Millis now, bool* found, Text& ou
   if (!*found) return {};
   const bool other_kind = w.integer(3) != 0;
   out.add("{\"format\":").add(kFormat).add(",\"wfext\":\"").add(kVersion).add("\",\"workflow\":");
-  add_row(w, kWorkflow, out);
+  add_row(w, kWorkflow, &db.stop(), out);
   if (other_kind) {
     out.add(",\"definition\":");
     WF_TRY(db.above().kind->show_definition(db, w.text(1), w.text(5), out));
@@ -344,7 +344,7 @@ Status export_workflow(Db& db, string_view id, Millis now, bool* found, Text& ou
       WF_TRY(q.next(&row));
       if (!row) break;
       if (!first) out.add(',');
-      add_row(q, part, out);
+      add_row(q, part, &db.stop(), out);
     }
     out.add(']');
   }

@@ -71,7 +71,7 @@ Status look_for_ends(Db& db, int64_t seq, const Awaited& thing, string_view key,
 Status check_join(Db& db, const Workflow& w, string_view ids) {
   if (ids.empty()) return {};
   Text id;
-  for (json::Elements e(json::check(ids)); e.next();) {
+  for (json::Elements e(json::check(ids, &db.stop())); e.next();) {
     id.clear();
     json::unquote(e.value(), id);
     if (!id.ok()) return Status::no_memory();
@@ -93,8 +93,8 @@ Status spawned_so_far(Db& db, const Workflow& w, Text& out) {
   return out.ok() ? Status() : Status::no_memory();
 }
 
-Status check_any(string_view ids) {
-  if (json::Elements(json::check(ids)).next()) return {};
+Status check_any(string_view ids, Stop* stop) {
+  if (json::Elements(json::check(ids, stop)).next()) return {};
   return Status::error(Code::invalid, "a join of none with mode any waits for what cannot be: give ids, or spawn a child before it");
 }
 

@@ -12,7 +12,7 @@ Status check_join(Db& db, const Workflow& w, string_view ids);
 Status spawned_so_far(Db& db, const Workflow& w, Text& out);
 
 // WF_INVALID if there is none of which any one could end.
-Status check_any(string_view ids);
+Status check_any(string_view ids, Stop* stop);
 
 // Whether all of them have ended, or any one. `key`: by which they are listed in _wf_waiter, if the wait is open.
 Status look_for_ends(Db& db, int64_t seq, const Awaited& thing, string_view key, Millis now, Came* came);

@@ -20,7 +20,7 @@ Status move_sleeps_among(Db& db, const Workflow& w, Millis due, Millis now, bool
       if (!found) return {};
       after = row.n = q.integer(0);
       row.topics = q.text(1);
-      WF_TRY(row.read(&sound));
+      WF_TRY(row.read(&db.stop(), &sound));
       for (size_t i = 0; sound && i < row.things.size(); ++i) {
         Awaited& thing = row.things[i];
         if (thing.kind != WaitKind::sleep || thing.due <= now || thing.due == due) continue;

@@ -134,7 +134,7 @@ void add_backoff(const Backoff& backoff, Text& out) {
 
 Backoff stored_backoff(string_view text, bool* sound) {
   Backoff backoff;
-  for (json::Members m(json::check(text)); m.next();) {
+  for (json::Members m(json::check(text, nullptr)); m.next();) {
     if (!m.value().is(json::Kind::number)) continue;
     if (m.key_is("initial")) json::to_integer(m.value(), &backoff.initial);
     if (m.key_is("max")) json::to_integer(m.value(), &backoff.max);

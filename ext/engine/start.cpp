@@ -46,7 +46,7 @@ Status check_same_id(Db& db, const Start& args, bool* exists) {
   }
   if (rule != IfExists::same && rule != IfExists::fail) return {};
   bool same;
-  WF_TRY(same_value(q.value(1), args.input, &same));
+  WF_TRY(same_value(q.value(1), args.input, &db.stop(), &same));
   return same ? Status() : conflict(args.id, "input");
 }
 
@@ -71,6 +71,22 @@ Status check_not_shut_out(Db& db, const Start& child, string_view id) {
                        "detached, or put it elsewhere", WF_SV(id), WF_SV(child.queue), child.partition.empty() ? "" : ", partition '", WF_SV(child.partition),
                        child.partition.empty() ? "" : "'");
 }
+
+// A value as JSON; that of text is not copied.
+class AsJson {
+ public:
+  explicit AsJson(const Value& value) : text_(value.bytes) {
+    is_text_ = value.type == Value::Type::text;
+    if (!is_text_) add_json(value, other_);
+  }
+  string_view view() const { return is_text_ ? text_ : other_.view(); }
+  bool ok() const { return other_.ok(); }
+
+ private:
+  string_view text_;
+  bool is_text_;
+  Text other_;
+};
 
 Status drop_large(Db& db, int64_t seq) {
   Query q(db, Sql::start_drop_large);
@@ -135,7 +151,7 @@ Status next_seq(Db& db, int64_t* seq) {
   return {};
 }
 
-Status same_value(const Value& a, const Value& b, bool* same) {
+Status same_value(const Value& a, const Value& b, Stop* stop, bool* same) {
   if ((a.type == Value::Type::blob) != (b.type == Value::Type::blob)) {
     *same = false;
     return {};
@@ -144,17 +160,16 @@ Status same_value(const Value& a, const Value& b, bool* same) {
     *same = a.bytes == b.bytes;
     return {};
   }
-  Text json_a, json_b;
-  add_json(a, json_a);
-  add_json(b, json_b);
+  const AsJson json_a(a), json_b(b);
   if (!json_a.ok() || !json_b.ok()) return Status::no_memory();
   bool failed = false;
-  *same = json::same(json::check(json_a.view()), json::check(json_b.view()), &failed);
+  *same = json::same(json::check(json_a.view(), stop), json::check(json_b.view(), stop), &failed);
   const bool a_is_real = a.type == Value::Type::real;
   if (!*same && !failed && (a_is_real ? b : a).type == Value::Type::text && (a_is_real || b.type == Value::Type::real)) {
     // A driver that has made a double of a number has taken the one nearest to it.
-    Text& text = a_is_real ? json_b : json_a;
-    const bool number = json::check(text.view()).is(json::Kind::number);
+    Text text;
+    text.add((a_is_real ? b : a).bytes);
+    const bool number = json::check(text.view(), stop).is(json::Kind::number);
     if (!text.add('\0').ok()) return Status::no_memory();
     *same = number && nearest_double(text.data()) == (a_is_real ? a : b).real;
   }

@@ -64,7 +64,7 @@ Status new_id(Db& db, string_view wanted, bool time_was_said, Millis now, Name* 
 Status next_seq(Db& db, int64_t* seq);
 
 // Whether two inputs are the same value: JSON compared as values, a number like its JSON, a BLOB by its bytes.
-Status same_value(const Value& a, const Value& b, bool* same);
+Status same_value(const Value& a, const Value& b, Stop* stop, bool* same);
 
 // Values over this many bytes live in _wf_large.
 constexpr size_t kInlineBytes = 1024;

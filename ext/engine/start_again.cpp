@@ -107,7 +107,7 @@ Status meet(Db& db, const Start& args, string_view id, Millis now, Started* outc
     *outcome = args.if_exists == IfExists::replace ? Started::replaced : Started::restarted;
     return {};
   }
-  WF_TRY(same_value(q.value(1), args.input, &same));
+  WF_TRY(same_value(q.value(1), args.input, &db.stop(), &same));
   return same ? Status() : wrong_time(w, args.if_exists);
 }
 

@@ -50,7 +50,7 @@ Status check_same(Db& db, int64_t seq, string_view stream, int64_t offset, const
   q.bind(":seq", seq).bind(":stream", stream).bind(":offset", offset);
   bool row, same = true;
   WF_TRY(q.next(&row));
-  if (row) WF_TRY(same_value(q.value(0), value, &same));
+  if (row) WF_TRY(same_value(q.value(0), value, &db.stop(), &same));
   if (same) return {};
   return Status::error(Code::conflict, "stream '%.*s' has another value at offset %lld", WF_SV(stream), static_cast<long long>(offset));
 }

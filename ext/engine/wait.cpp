@@ -41,7 +41,7 @@ Status open(Db& db, const Handle& handle, Workflow& w, const Wait& args, Millis 
     if (thing.kind == WaitKind::join) {
       if (thing.names.empty() && children.size() == 0) WF_TRY(spawned_so_far(db, w, children));
       if (thing.names.empty()) thing.names = children.view();
-      if (thing.any) WF_TRY(check_any(thing.names));
+      if (thing.any) WF_TRY(check_any(thing.names, &db.stop()));
     }
     things.add(thing);
   }

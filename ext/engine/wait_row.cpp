@@ -56,7 +56,7 @@ bool read_several(json::Checked object, WaitRow* row) {
 
 // The options of a join, from column how.
 void read_how(string_view how, Awaited* thing) {
-  for (json::Members m(json::check(how)); m.next();) {
+  for (json::Members m(json::check(how, nullptr)); m.next();) {
     if (m.key_is("mode")) thing->any = m.value().text() == "\"any\"";
     if (m.key_is("outputs")) thing->outputs = m.value().text() != "false";
   }
@@ -127,11 +127,11 @@ Millis WaitRow::first_time() const {
   return first;
 }
 
-Status WaitRow::read(bool* sound) {
+Status WaitRow::read(Stop* stop, bool* sound) {
   things.clear();
   timeout = kNoTime;
   all = false;
-  const json::Checked object = json::check(topics);
+  const json::Checked object = json::check(topics, stop);
   several = object.is(json::Kind::object);
   if (several) {
     *sound = read_several(object, this);

@@ -47,7 +47,7 @@ struct WaitRow {
   bool several = false;      // shown as what wf_wait_any returns
 
   // From kind, topics, due and how; `*sound`: it can be a wait.
-  Status read(bool* sound);
+  Status read(Stop* stop, bool* sound);
   // Of several: column topics for the things as they are, and when it is looked at at the latest.
   void add_topics(Text& out) const;
   Millis first_time() const;

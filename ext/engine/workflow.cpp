@@ -130,6 +130,10 @@ Status wrong_kind(const Workflow& w, string_view step, string_view is, string_vi
 
 Status check_name(string_view what, string_view name) {
   if (name.empty()) return Status::error(Code::invalid, "%.*s is empty", WF_SV(what));
+  if (name.size() > 255) {
+    return Status::error(Code::invalid, "%.*s has %d bytes, 255 are allowed: '%.*s...'", WF_SV(what),
+                         static_cast<int>(name.size()), WF_SV(shown(name)));
+  }
   if (!is_utf8(name)) return Status::error(Code::invalid, "%.*s is not valid UTF-8", WF_SV(what));
   unsigned char before = 0;
   for (const char c : name) {
@@ -139,10 +143,6 @@ Status check_name(string_view what, string_view name) {
     if (byte < 0x20 || byte == 0x7f || upper) {
       return Status::error(Code::invalid, "%.*s holds the control character U+%04X", WF_SV(what), static_cast<unsigned>(byte));
     }
-  }
-  if (name.size() > 255) {
-    return Status::error(Code::invalid, "%.*s has %d bytes, 255 are allowed: '%.*s...'", WF_SV(what),
-                         static_cast<int>(name.size()), WF_SV(excerpt(name)));
   }
   return {};
 }

@@ -13,7 +13,7 @@ Status Call::read_options() {
   if (value.type != Value::Type::text) {
     return Status::error(Code::invalid, "options of %s() must be a JSON object as text, got %s", function.name, value.type_name());
   }
-  return options.parse(function.options, value.bytes);
+  return options.parse(function.options, value.bytes, &db.stop());
 }
 
 // Options that stand where a duration, a time or ids belong. Values may look as they like, and of names name() knows.
@@ -65,7 +65,7 @@ Status Call::name(int i, const char* what, string_view* out) const {
 // any object. Other names may look like JSON.
 bool Call::looks_like_options(int i, string_view text) const {
   if (!has_prefix(text, "{")) return false;
-  const json::Checked object = json::check(text);
+  const json::Checked object = json::check(text, &db.stop());
   if (!object) return false;
   bool known = i >= function.min_args;
   for (json::Members m(object); !known && m.next();) {
@@ -102,10 +102,10 @@ Status Call::names(int i, const char* what, Text& out) const {
     out.add(']');
     return out.ok() ? Status() : Status::no_memory();
   }
-  const json::Checked array = json::check(value.bytes);
+  const json::Checked array = json::check(value.bytes, &db.stop());
   if (!array) {
     return Status::error(Code::invalid, "%s of %s() must be a name or a JSON array of names, got '%.*s'", what, function.name,
-                         WF_SV(excerpt(is_utf8(value.bytes) ? value.bytes : "(not UTF-8)")));
+                         WF_SV(shown(value.bytes)));
   }
   Text one;
   for (json::Elements e(array); e.next();) {
@@ -123,8 +123,8 @@ Status Call::names(int i, const char* what, Text& out) const {
 
 Status Call::input(int i, const char* what, Value* out) const {
   *out = raw(i);
-  if (out->type != Value::Type::text || json::valid(out->bytes)) return {};
-  if (!is_utf8(out->bytes)) return Status::error(Code::invalid, "%s of %s() is not valid UTF-8", what, function.name);
+  if (out->type != Value::Type::text || json::valid(out->bytes, &db.stop())) return {};
+  if (!is_utf8(out->bytes, &db.stop())) return Status::error(Code::invalid, "%s of %s() is not valid UTF-8", what, function.name);
   if (std::memchr(out->bytes.data(), 0, out->bytes.size()) != nullptr) {
     return Status::error(Code::invalid, "%s of %s() holds a NUL character", what, function.name);
   }
@@ -134,8 +134,8 @@ Status Call::input(int i, const char* what, Value* out) const {
 
 Status Call::report(int i, Text& buffer, Value* out) const {
   *out = raw(i);
-  if (out->type != Value::Type::text || json::valid(out->bytes)) return {};
-  json::quote(out->bytes, buffer);
+  if (out->type != Value::Type::text || json::valid(out->bytes, &db.stop())) return {};
+  json::quote(out->bytes, buffer, &db.stop());
   *out = Value::text(buffer.view());
   return buffer.ok() ? Status() : Status::no_memory();
 }

@@ -15,7 +15,7 @@ namespace wf {
 class Options {
  public:
   // Parses the JSON object `text`. WF_INVALID for an unknown key, a wrong type, a number out of range, a key given twice.
-  Status parse(std::span<const Option> described, string_view text);
+  Status parse(std::span<const Option> described, string_view text, Stop* stop);
 
   // Whether the option was given, and not as null.
   bool has(string_view name) const { return find(name) != nullptr; }
@@ -45,6 +45,7 @@ class Options {
   Status read(const Option& option, json::Checked json, Given* out);
 
   std::span<const Option> described_;
+  Stop* stop_ = nullptr;
   Given given_[kMost];
 };
 

@@ -42,7 +42,7 @@ Status on_each(Call& call, bool lenient, Act act) {
   if (!many) WF_TRY(call.id(0, &one));
   WF_TRY(call.names(0, "id", ids));
   Text id;
-  for (json::Elements e(json::check(ids.view())); e.next();) {
+  for (json::Elements e(json::check(ids.view(), &call.db.stop())); e.next();) {
     id.clear();
     json::unquote(e.value(), id);
     if (!id.ok()) return Status::no_memory();
@@ -54,7 +54,7 @@ Status on_each(Call& call, bool lenient, Act act) {
   Millis now;
   WF_TRY(call_time(call.db, call.options.now(), &now));
   int64_t count = 0;
-  for (json::Elements e(json::check(ids.view())); e.next();) {
+  for (json::Elements e(json::check(ids.view(), &call.db.stop())); e.next();) {
     id.clear();
     json::unquote(e.value(), id);
     if (!id.ok()) return Status::no_memory();

@@ -80,7 +80,7 @@ Status read_append(const Call& call, Text& buffer, Append* out) {
   }
   if (!out->each) return call.report(2, buffer, &out->value);
   const Value array = call.raw(2);
-  if (array.type == Value::Type::text) out->items = json::check(array.bytes);
+  if (array.type == Value::Type::text) out->items = json::check(array.bytes, &call.db.stop());
   if (out->items.is(json::Kind::array)) return {};
   return Status::error(Code::invalid, "value of wf_append() must be a JSON array with the option \"each\"");
 }

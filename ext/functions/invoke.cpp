@@ -30,6 +30,7 @@ void invoke(sqlite3_context* context, int argc, sqlite3_value** argv) {
   const sqlite3_int64 last_rowid = sqlite3_last_insert_rowid(db.handle());
   Status status;
   if (Db::Depth depth(db); depth.ok()) {
+    if (depth.is_outermost()) db.stop().forget();
     if (db.is_stuck()) status = check_transaction(db);
     bool exists;
     // Inside a transaction a writing function looks only once it has the write lock: see scope.h.
@@ -43,6 +44,7 @@ void invoke(sqlite3_context* context, int argc, sqlite3_value** argv) {
       if (status.is(Code::invalid) && needs_own_statement(*binding->function, argc, argv)) {
         if (Status context_error = check_context(db, binding->function->name); !context_error.ok()) status = static_cast<Status&&>(context_error);
       }
+      if (db.stop().stopped()) status = Status::sqlite(SQLITE_INTERRUPT);
       if (db.is_stuck()) status = stuck(*binding->function, status);
     }
   } else {

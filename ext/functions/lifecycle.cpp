@@ -24,7 +24,7 @@ Status queue_argument(Call& call, int i, Text& names, Claim* out) {
   const Value value = call.raw(i);
   if (value.type != Value::Type::text || !has_prefix(value.bytes, "[")) return call.name(i, "queue", &out->queue);
   WF_TRY(call.names(i, "queue", names));
-  out->queues = json::check(names.view());
+  out->queues = json::check(names.view(), &call.db.stop());
   if (!json::Elements(out->queues).next()) return Status::error(Code::invalid, "queue of wf_claim() is an empty array");
   return {};
 }
@@ -284,7 +284,7 @@ Status wf_heartbeat(Call& call) {
   Millis duration = kNoTime;
   if (call.given(1)) WF_TRY(read_duration("duration", call.raw(1), 1, &duration));
   const Value tokens = call.raw(0);
-  if (tokens.type == Value::Type::text && has_prefix(tokens.bytes, "[")) return heartbeat_all(call, json::check(tokens.bytes), duration);
+  if (tokens.type == Value::Type::text && has_prefix(tokens.bytes, "[")) return heartbeat_all(call, json::check(tokens.bytes, &call.db.stop()), duration);
   Handle handle;
   WF_TRY(call.handle(0, &handle));
   if (!handle.is_token) return Status::error(Code::invalid, "wf_heartbeat() needs the token of a claim, '%.*s' is an id", WF_SV(handle.id));

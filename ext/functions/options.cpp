@@ -11,7 +11,7 @@ constexpr const char* kTimeForm = "a time: ISO-8601 text like '2026-11-23 10:00:
 // What was given, for messages.
 struct Shown : Text {
   explicit Shown(const Value& value) {
-    if (value.type == Value::Type::text) add('\'').add(is_utf8(value.bytes) ? excerpt(value.bytes) : "(not UTF-8)").add('\'');
+    if (value.type == Value::Type::text) add('\'').add(shown(value.bytes)).add('\'');
     else if (value.type == Value::Type::blob) add("a BLOB");
     else add_json(value, *this);
   }
@@ -126,9 +126,10 @@ Status read_rate(json::Checked json, int64_t* limit, Millis* per) {
   return Status::error(Code::invalid, "the option \"rate\" must be an object with limit and per, got %.*s", WF_SV(excerpt(json.text())));
 }
 
-Status Options::parse(std::span<const Option> described, string_view text) {
+Status Options::parse(std::span<const Option> described, string_view text, Stop* stop) {
   described_ = described;
-  const json::Checked json = json::check(text);
+  stop_ = stop;
+  const json::Checked json = json::check(text, stop);
   if (!json.is(json::Kind::object)) return wrong("options", "a JSON object", Value::text(text));
   for (json::Members m(json); m.next();) {
     size_t i = 0;
@@ -235,7 +236,7 @@ string_view Options::text(string_view name, string_view otherwise) const {
   return given != nullptr ? given->text.view() : otherwise;
 }
 
-json::Checked Options::names(string_view name) const { return json::check(text(name)); }
+json::Checked Options::names(string_view name) const { return json::check(text(name), stop_); }
 
 Value Options::value(string_view name) const {
   const Given* given = find(name);

@@ -26,7 +26,7 @@ Status merge(const Options& o, QueueSettings* s) {
   }
   if (!o.mentions("rate")) return {};
   s->rate_limit = -1;
-  return o.has("rate") ? read_rate(json::check(o.text("rate")), &s->rate_limit, &s->rate_per) : Status();
+  return o.has("rate") ? read_rate(json::check(o.text("rate"), nullptr), &s->rate_limit, &s->rate_per) : Status();
 }
 
 void add_number(const char* key, int64_t number, int64_t none, Text& out) {

@@ -30,8 +30,8 @@ class StartOptions {
 };
 
 // The option "start"; `options` holds what `out` points to.
-Status read_start(string_view json, const StartOptions& allowed, Options& options, Start* out) {
-  Status status = options.parse(allowed.all(), json);
+Status read_start(string_view json, const StartOptions& allowed, Stop& stop, Options& options, Start* out) {
+  Status status = options.parse(allowed.all(), json, &stop);
   if (status.ok()) return read_start_options(options, out);
   if (!status.is(Code::invalid)) return status;
   const size_t code = string_view(code_name(Code::invalid)).size() + 2;
@@ -73,7 +73,7 @@ Status wf_schedule(Call& call) {
   s.paused = o.boolean("paused");
   const StartOptions allowed;
   Options start;
-  if (o.has("start")) WF_TRY(read_start(o.text("start"), allowed, start, &s.start));
+  if (o.has("start")) WF_TRY(read_start(o.text("start"), allowed, call.db.stop(), start, &s.start));
   Millis next;
   WF_TRY(put_schedule(call.db, s, o.now(), &next));
   if (next == kNoTime) call.result_null();

@@ -49,7 +49,7 @@ Status stored_setting(Setting setting, const Value& value, Text& buffer, Value* 
       return {};
     }
     case Setting::backoff: {
-      const json::Checked json = value.type == Value::Type::text ? json::check(value.bytes) : json::Checked();
+      const json::Checked json = value.type == Value::Type::text ? json::check(value.bytes, nullptr) : json::Checked();
       if (!json) {
         return Status::error(Code::invalid, "backoff must be a JSON object with initial, factor, max, jitter");
       }
@@ -161,7 +161,7 @@ Status wf_export(Call& call) {
 
 Status wf_import(Call& call) {
   const Value given = call.raw(0);
-  const json::Checked document = given.type == Value::Type::text ? json::check(given.bytes) : json::Checked();
+  const json::Checked document = given.type == Value::Type::text ? json::check(given.bytes, &call.db.stop()) : json::Checked();
   if (!document.is(json::Kind::object)) {
     return Status::error(Code::invalid, "json of wf_import() must be a document of wf_export(), a JSON object");
   }

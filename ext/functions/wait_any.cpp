@@ -13,8 +13,8 @@ namespace {
 // Reads the things that are waited for; names that stand alone become arrays, which this holds.
 class Waits {
  public:
-  Status read(const Value& given, List<Awaited>* out) {
-    const json::Checked array = given.type == Value::Type::text ? json::check(given.bytes) : json::Checked();
+  Status read(const Value& given, Stop& stop, List<Awaited>* out) {
+    const json::Checked array = given.type == Value::Type::text ? json::check(given.bytes, &stop) : json::Checked();
     if (!json::Elements(array).next()) {
       return Status::error(Code::invalid, "waits of wf_wait_any() must be a JSON array of objects like {\"signal\":\"go\"}, {\"event\":...}, {\"join\":[...]}, {\"sleep\":\"1h\"}");
     }
@@ -119,7 +119,7 @@ class Waits {
     for (json::Elements e(value); e.next(); ++count) WF_TRY(check(e.value(), join));
     if (count == 0 && !join) return wrong("must have at least one name", value);
     held_.add(one ? "[" : "").add(value.text()).add(one ? "]" : "");
-    return join && thing.any ? check_any(value.text()) : Status();
+    return join && thing.any ? check_any(value.text(), value.stop()) : Status();
   }
 
   Status check(json::Checked name, bool join) {

@@ -24,7 +24,7 @@ Status wait_for_names(Call& call, WaitKind kind, const char* what) {
   Text names;
   WF_TRY(call.names(2, what, names));
   thing.names = names.view();
-  if (!json::Elements(json::check(thing.names)).next()) return Status::error(Code::invalid, "%s of %s() is an empty array", what, call.function.name);
+  if (!json::Elements(json::check(thing.names, &call.db.stop())).next()) return Status::error(Code::invalid, "%s of %s() is an empty array", what, call.function.name);
   if (call.given(3)) WF_TRY(read_duration("timeout", call.raw(3), 0, &args.timeout));
   return wait_for_one(call, thing, args);
 }
@@ -51,7 +51,7 @@ Status read_sleep(const char* what, const Value& given, Awaited* out) {
   out->length = kNoTime;
   if (parse_time(given.bytes, &out->due)) return {};
   return Status::error(Code::invalid, "%s must be a duration like '30s', a number of seconds, or a time, got '%.*s'", what,
-                       WF_SV(excerpt(is_utf8(given.bytes) ? given.bytes : "(not UTF-8)")));
+                       WF_SV(shown(given.bytes)));
 }
 
 Status wf_sleep(Call& call) {
@@ -119,7 +119,7 @@ Status wf_join(Call& call) {
   }
   thing.names = ids.view();
   thing.any = call.options.integer("mode", 0) == 1;
-  if (thing.any && !thing.names.empty()) WF_TRY(check_any(thing.names));
+  if (thing.any && !thing.names.empty()) WF_TRY(check_any(thing.names, &call.db.stop()));
   thing.outputs = call.options.boolean("outputs", true);
   args.timeout = call.options.integer("timeout", kNoTime);
   return wait_for_one(call, thing, args);

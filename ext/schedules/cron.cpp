@@ -116,7 +116,7 @@ class CronReader {
     va_start(values, format);
     sqlite3_vsnprintf(sizeof why, why, format, values);
     va_end(values);
-    return Status::error(Code::invalid, "cron '%.*s': %s", WF_SV(is_utf8(text_) ? excerpt(text_, 100) : "..."), why);
+    return Status::error(Code::invalid, "cron '%.*s': %s", WF_SV(is_utf8(excerpt(text_, 100)) ? excerpt(text_, 100) : "..."), why);
   }
 
   Status every(string_view rest) {

@@ -69,10 +69,10 @@ struct Stored {
 // Reads stored settings. What a hand edit has made of another type, or too large, keeps its default.
 class SettingsReader {
  public:
-  explicit SettingsReader(Stored* out) : out_(*out) {}
+  SettingsReader(Stored* out, Stop* stop) : out_(*out), stop_(stop) {}
 
   Status read() {
-    const json::Checked settings = json::check(out_.settings.view());
+    const json::Checked settings = json::check(out_.settings.view(), stop_);
     if (!settings.is(json::Kind::object)) {
       return Status::error(Code::invalid, "the settings of schedule '%.*s' are damaged: define it anew", WF_SV(out_.name.view()));
     }
@@ -144,6 +144,7 @@ class SettingsReader {
   }
 
   Stored& out_;
+  Stop* stop_;
   bool failed_ = false;
 };
 
@@ -261,7 +262,7 @@ Status fire_one(Db& db, Calendar& calendar, string_view name, Millis now, Look* 
   WF_TRY(read(db, name, {}, &found, &same, &stored));
   Schedule& s = stored.schedule;
   if (!found || s.paused || stored.next_at == kNoTime || stored.next_at > now) return {};
-  WF_TRY(SettingsReader(&stored).read());
+  WF_TRY(SettingsReader(&stored, &db.stop()).read());
   look->again = again_after(s);
   WF_TRY(calendar.load(s.cron, s.timezone));
   if (stored.last_at != kNoTime) WF_TRY(find_workflow(db, id_of(name, stored.last_at).view(), &exists, &last_goes_on));
@@ -325,13 +326,13 @@ Status put_schedule(Db& db, const Schedule& schedule, const Now& now, Millis* ne
   const Schedule& was = old.schedule;
   *next = old.next_at;
   if (found && same && was.paused == schedule.paused && was.cron == cron && was.workflow == schedule.workflow) {
-    WF_TRY(same_value(was.input, schedule.input, &same));
+    WF_TRY(same_value(was.input, schedule.input, &db.stop(), &same));
     if (same) return scope.commit();
   }
   // With the same calendar, what is due stays due.
   bool goes_on = found && !was.paused && was.cron == cron;
   if (goes_on) {
-    Status settings_read = SettingsReader(&old).read();
+    Status settings_read = SettingsReader(&old, &db.stop()).read();
     if (settings_read.rc() == SQLITE_NOMEM) return settings_read;
     goes_on = settings_read.ok() && was.timezone == schedule.timezone;
   }

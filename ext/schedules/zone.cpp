@@ -154,7 +154,7 @@ int64_t ZoneRule::next_change(int64_t time) const {
 namespace {
 
 Status unknown(string_view name) {
-  return Status::error(Code::invalid, "there is no time zone '%.*s'", WF_SV(excerpt(is_utf8(name) ? name : "(not UTF-8)")));
+  return Status::error(Code::invalid, "there is no time zone '%.*s'", WF_SV(shown(name)));
 }
 
 // Only what names of the database are made of: nothing that leads out of its folder.

@@ -70,8 +70,8 @@ Status bind_json(sqlite3_stmt* statement, int i, json::Checked json, Facts& fact
 }
 
 // The member of an object; nothing if there is none.
-json::Checked member_of(string_view json, string_view name) {
-  for (json::Members m(json::check(json)); m.next();) {
+json::Checked member_of(string_view json, string_view name, Stop* stop) {
+  for (json::Members m(json::check(json, stop)); m.next();) {
     if (m.key_is(name)) return m.value();
   }
   return {};
@@ -90,7 +90,7 @@ int bind_value(sqlite3_stmt* statement, int i, const Value& value) {
 
 // A value that is JSON text, or its member.
 Status bind_holder(sqlite3_stmt* statement, int i, const Value& holder, string_view member, Facts& facts, int* rc) {
-  const json::Checked found = member.empty() || holder.type != Value::Type::text ? json::Checked() : member_of(holder.bytes, member);
+  const json::Checked found = member.empty() || holder.type != Value::Type::text ? json::Checked() : member_of(holder.bytes, member, facts.stop());
   if (found) return bind_json(statement, i, found, facts, rc);
   *rc = member.empty() ? bind_value(statement, i, holder) : sqlite3_bind_null(statement, i);
   return {};
@@ -112,7 +112,7 @@ Status bind_one(sqlite3_stmt* statement, int i, const Parameter& p, const Bindin
     case Source::field: {
       WF_TRY(facts.input(&value));
       const Field& field = b.definition.field(p.index);
-      const json::Checked found = value.type == Value::Type::text ? member_of(value.bytes, field.name) : json::Checked();
+      const json::Checked found = value.type == Value::Type::text ? member_of(value.bytes, field.name, facts.stop()) : json::Checked();
       if (p.member.empty() && field.type != FieldType::json) {
         if (!found) *rc = sqlite3_bind_null(statement, i);
         else if (field.type == FieldType::real && found.is(json::Kind::number)) return bind_real(statement, i, found.text(), facts, rc);
@@ -131,9 +131,9 @@ Status bind_one(sqlite3_stmt* statement, int i, const Parameter& p, const Bindin
     case Source::item:
       WF_TRY(facts.item(b.row, text));
       if (p.member.empty()) {
-        return bind_json(statement, i, json::check(text.view()), facts, rc);
+        return bind_json(statement, i, json::check(text.view(), facts.stop()), facts, rc);
       }
-      if (const json::Checked item = json::check(text.view()); item.is(json::Kind::string)) json::unquote_shown(item, inner);
+      if (const json::Checked item = json::check(text.view(), facts.stop()); item.is(json::Kind::string)) json::unquote_shown(item, inner);
       else inner.add(text.view());
       value = Value::text(inner.view());
       break;
@@ -211,20 +211,20 @@ Status bind_parameters(sqlite3_stmt* statement, const Binding& binding, Facts& f
   return {};
 }
 
-void add_value(sqlite3_value* value, Text& out) {
+void add_value(sqlite3_value* value, Stop* stop, Text& out) {
   const Value v = Value::from(value);
-  if (v.type == Value::Type::text) json::quote(v.bytes, out);
+  if (v.type == Value::Type::text) json::quote(v.bytes, out, stop);
   else add_json(v, out);
 }
 
-void add_row(sqlite3_stmt* statement, int columns, Text& out) {
+void add_row(sqlite3_stmt* statement, int columns, Stop* stop, Text& out) {
   out.add('{');
   for (int i = 0; i < columns; ++i) {
     const char* name = sqlite3_column_name(statement, i);
     if (i != 0) out.add(',');
     json::quote(name != nullptr ? name : "", out);
     out.add(':');
-    add_value(sqlite3_column_value(statement, i), out);
+    add_value(sqlite3_column_value(statement, i), stop, out);
   }
   out.add('}');
 }

@@ -24,6 +24,7 @@ class Facts {
   Status real(string_view number, double* out);
   // The value of an item, JSON.
   Status item(string_view row, Text& out);
+  Stop* stop() const { return &db_.stop(); }
 
  private:
   Status text_of(Sql sql, string_view row, Text& out);
@@ -51,8 +52,8 @@ struct Binding {
 Status bind_parameters(sqlite3_stmt* statement, const Binding& binding, Facts& facts);
 
 // Appends a column's value as JSON: text as a JSON string.
-void add_value(sqlite3_value* value, Text& out);
+void add_value(sqlite3_value* value, Stop* stop, Text& out);
 // Appends the statement's row as a JSON object.
-void add_row(sqlite3_stmt* statement, int columns, Text& out);
+void add_row(sqlite3_stmt* statement, int columns, Stop* stop, Text& out);
 
 }  // namespace wf

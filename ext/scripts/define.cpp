@@ -11,7 +11,7 @@ Status define(Db& db, string_view name, string_view document, const Now& now, in
   Mistakes mistakes;
   {
     Definition definition;
-    WF_TRY(parse_definition(document, definition, mistakes));
+    WF_TRY(parse_definition(db, document, definition, mistakes));
     WF_TRY(check_statements(db, definition, mistakes));
   }
   WF_TRY(mistakes_error(name, mistakes));
@@ -28,7 +28,7 @@ Status define(Db& db, string_view name, string_view document, const Now& now, in
     WF_TRY(q.next(&row));
     if (row) {
       *version = q.integer(0);
-      same = json::same(json::check(q.text(1)), json::check(document), &failed);
+      same = json::same(json::check(q.text(1), &db.stop()), json::check(document, &db.stop()), &failed);
     }
     if (failed) return Status::no_memory();
   }

@@ -7,13 +7,16 @@ namespace {
 
 constexpr int64_t kMostMistakes = 100;
 
+}  // namespace
+
 // Goes through the steps that one is behind, each once. It takes no memory: where there is none, a step is not to seem not to be behind another.
-class Behind {
+class Definition::Behind {
  public:
   Behind(const Definition& d, size_t step) : d_(d), step_(step) {}
 
   bool next() {
     const ScriptStep& last = d_.step(step_);
+    if (d_.stops(last.after_count)) return false;
     for (size_t k = 0; k < last.after_count; ++k) {
       const size_t before = d_.after(last, k);
       if (!seen_[before]) found_[count_++] = static_cast<uint16_t>(before);
@@ -31,8 +34,6 @@ class Behind {
   uint16_t found_[kMostSteps];
   bool seen_[kMostSteps] = {};
 };
-
-}  // namespace
 
 string_view role_key(Role role, Action action) {
   static constexpr string_view kNames[] = {"", "when", "for_each", "while", "input", "undo", "undo.input"};
@@ -54,6 +55,7 @@ void Mistakes::add(int64_t step, string_view key, const char* format, ...) {
 }
 
 int64_t Definition::find(string_view name) const {
+  if (stops(steps_.size())) return -1;
   for (size_t i = 0; i < steps_.size() && !name.empty(); ++i) {
     if (steps_[i].name == name) return static_cast<int64_t>(i);
   }
@@ -61,6 +63,7 @@ int64_t Definition::find(string_view name) const {
 }
 
 bool Definition::comes_after(size_t step, size_t other) const {
+  if (stops(steps_[step].after_count)) return false;
   for (size_t k = 0; k < steps_[step].after_count; ++k) {
     if (after(steps_[step], k) == other) return true;
   }

@@ -10,6 +10,7 @@
 namespace wf {
 
 constexpr size_t kMostSteps = 1000;
+constexpr size_t kMostFields = 1000;
 
 enum class Action : char { sql, task, start, sleep, await, await_event, emit };
 inline constexpr string_view kActions[] = {"sql", "task", "start", "sleep", "await", "await_event", "emit"};
@@ -109,6 +110,8 @@ class Definition {
 
  private:
   friend class DefinitionReader;
+  class Behind;
+  bool stops(size_t work) const { return stop_ != nullptr && stop_->after(work); }
 
   char* texts_ = nullptr;      // the document, and the texts unescaped from it
   string_view document_;
@@ -116,6 +119,7 @@ class Definition {
   List<Field> fields_;
   Numbers after_;
   ScriptStep defaults_;
+  Stop* stop_ = nullptr;      // of the connection
   bool has_output_ = false, is_line_ = false;
 };
 

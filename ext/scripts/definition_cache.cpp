@@ -95,7 +95,7 @@ Status Scripts::program(string_view name, string_view version, Program** out) {
   if (memory == nullptr) return Status::no_memory();
   Program* program = new (memory) Program;
   Mistakes mistakes;
-  Status parsed = parse_definition(document.view(), program->definition, mistakes);
+  Status parsed = parse_definition(db_, document.view(), program->definition, mistakes);
   const size_t bytes = program->definition.size() * kRoles * sizeof(sqlite3_stmt*);
   if (parsed.ok() && mistakes.count() == 0) {
     program->statements = static_cast<sqlite3_stmt**>(sqlite3_malloc64(bytes));

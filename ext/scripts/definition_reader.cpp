@@ -8,15 +8,21 @@ namespace wf {
 // Reads one document. Texts are unescaped into the second half of a block of twice its size, each once: unescaping makes none longer.
 class DefinitionReader {
  public:
-  DefinitionReader(Definition& out, Mistakes& mistakes) : d_(out), mistakes_(mistakes) {}
+  DefinitionReader(Definition& out, Mistakes& mistakes, Stop& stop) : d_(out), mistakes_(mistakes), stop_(stop) { d_.stop_ = &stop; }
 
   Status read(string_view document) {
+    WF_TRY(read_all(document));
+    return stop_.stopped() ? Status::sqlite(SQLITE_INTERRUPT) : Status();  // it may be half of it
+  }
+
+ private:
+  Status read_all(string_view document) {
     d_.texts_ = static_cast<char*>(sqlite3_malloc64(document.size() * 2 + 1));
     if (d_.texts_ == nullptr) return Status::no_memory();
     std::memcpy(d_.texts_, document.data(), document.size());
     d_.document_ = {d_.texts_, document.size()};
     free_ = d_.texts_ + document.size();
-    const json::Checked json = json::check(d_.document_);
+    const json::Checked json = json::check(d_.document_, &stop_);
     if (!json) {
       mistakes_.add(-1, {}, "it is not valid JSON");
       return {};
@@ -44,7 +50,6 @@ class DefinitionReader {
     return {};
   }
 
- private:
   // The text of a JSON string, kept. Not twice for the same string: there is room for each once.
   string_view unescaped(json::Checked json) {
     const string_view inside = part(json.text(), 1, json.text().size() - 2);
@@ -178,6 +183,10 @@ class DefinitionReader {
 
   void fields(json::Checked object) {
     for (json::Members m(object); m.next();) {
+      if (d_.fields_.size() == kMostFields) {
+        constexpr int64_t most = kMostFields;
+        return mistakes_.add(-1, "input", "there may be %lld fields", static_cast<long long>(most));
+      }
       const string_view name = unescaped(m.key());
       Text path, type;
       path.add("input.").add(name);
@@ -313,6 +322,7 @@ class DefinitionReader {
 
   Definition& d_;
   Mistakes& mistakes_;
+  Stop& stop_;
   char* free_ = nullptr;
   json::Checked steps_, after_of_step_;
   string_view output_;
@@ -321,6 +331,6 @@ class DefinitionReader {
   bool saw_steps_ = false, some_go_back_ = false, failed_ = false;
 };
 
-Status parse_definition(string_view document, Definition& out, Mistakes& mistakes) { return DefinitionReader(out, mistakes).read(document); }
+Status parse_definition(Db& db, string_view document, Definition& out, Mistakes& mistakes) { return DefinitionReader(out, mistakes, db.stop()).read(document); }
 
 }  // namespace wf

@@ -6,6 +6,6 @@
 namespace wf {
 
 // Reads `document`, of which `out` keeps a copy. What is wrong goes to `mistakes`; then `out` is not to be used.
-Status parse_definition(string_view document, Definition& out, Mistakes& mistakes);
+Status parse_definition(Db& db, string_view document, Definition& out, Mistakes& mistakes);
 
 }  // namespace wf

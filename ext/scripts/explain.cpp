@@ -170,7 +170,7 @@ Status explain(Db& db, string_view what, bool mermaid, Text& out) {
   int64_t seq = 0;
   if (const size_t first = what.find_first_not_of(" \t\n\r"); first != string_view::npos && what[first] == '{') {
     title.add("a definition");
-    WF_TRY(parse_definition(what, d, mistakes));
+    WF_TRY(parse_definition(db, what, d, mistakes));
     WF_TRY(check_statements(db, d, mistakes));
     WF_TRY(mistakes_error({}, mistakes));
   } else {
@@ -193,7 +193,7 @@ Status explain(Db& db, string_view what, bool mermaid, Text& out) {
       }
     }
     if (!found) return Status::error(Code::not_found, "no scripted workflow and no definition '%.*s'", WF_SV(excerpt(what)));
-    WF_TRY(parse_definition(document.view(), d, mistakes));
+    WF_TRY(parse_definition(db, document.view(), d, mistakes));
     if (mistakes.count() != 0) return Status::error(Code::state, "the definition of '%.*s' is damaged: %.*s", WF_SV(what), WF_SV(mistakes.text()));
   }
   Plan plan(d, out);

@@ -30,7 +30,7 @@ Status find_same(Db& db, string_view name, json::Checked document, int64_t* vers
     WF_TRY(q.next(&row));
     if (!row) break;
     *version = q.count(0);
-    *found = json::same(json::check(q.text(1)), document, &failed);
+    *found = json::same(json::check(q.text(1), &db.stop()), document, &failed);
     if (failed) return Status::no_memory();
     if (*found) return {};
     newest = *version > newest ? *version : newest;
@@ -75,7 +75,7 @@ Status show_definition(Db& db, string_view name, string_view version, Text& out)
   bool found = false;
   Text document;
   if (number != 0) WF_TRY(read_definition(db, name, &number, &found, document));
-  if (!json::valid(document.view())) {
+  if (!json::valid(document.view(), &db.stop())) {
     return Status::error(Code::state, "version '%.*s' of the definition '%.*s' is gone or damaged", WF_SV(version), WF_SV(name));
   }
   out.add(document.view());
@@ -88,7 +88,7 @@ Status take_definition(Db& db, string_view name, string_view version, json::Chec
   {
     Definition definition;
     Mistakes mistakes;
-    WF_TRY(parse_definition(document.text(), definition, mistakes));
+    WF_TRY(parse_definition(db, document.text(), definition, mistakes));
     WF_TRY(mistakes_error(name, mistakes));
   }
   bool found;
@@ -120,7 +120,7 @@ Status check_imported(Db& db, int64_t seq, Millis now) {
     WF_TRY(read_definition(db, name.view(), &version, &found, document));
     Definition definition;
     Mistakes mistakes;
-    WF_TRY(parse_definition(document.view(), definition, mistakes));
+    WF_TRY(parse_definition(db, document.view(), definition, mistakes));
     WF_TRY(check_steps(db, definition, seq));
   }
   for (const Sql sql : {Sql::move_wake, Sql::move_due}) WF_TRY(run_for(db, sql, seq, now));

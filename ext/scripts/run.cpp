@@ -36,7 +36,7 @@ Status choose(Db& db, const Run& args, const Now& given, Millis* time, int64_t* 
   if (args.id.empty()) {
     Text all;
     if (!args.queues) WF_TRY(all_queues(db, all));
-    WF_TRY(next_of_kind(db, kScripts.number, args.queues ? args.queues : json::check(all.view()), troubled, now, seq));
+    WF_TRY(next_of_kind(db, kScripts.number, args.queues ? args.queues : json::check(all.view(), &db.stop()), troubled, now, seq));
     return scope.commit();
   }
   Handle handle;

@@ -23,9 +23,9 @@ bool has_type(FieldType type, json::Checked json) {
   return true;
 }
 
-Status check_input(const Definition& d, string_view name, const Value& input) {
+Status check_input(const Definition& d, string_view name, const Value& input, Stop* stop) {
   if (d.fields() == 0 || input.is_null()) return {};
-  const json::Checked json = input.type == Value::Type::text ? json::check(input.bytes) : json::Checked();
+  const json::Checked json = input.type == Value::Type::text ? json::check(input.bytes, stop) : json::Checked();
   if (!json.is(json::Kind::object)) {
     return Status::error(Code::invalid, "the input of '%.*s' must be a JSON object, got %s", WF_SV(name), json ? "other JSON" : input.type == Value::Type::text ? "text that is not JSON" : input.type_name());
   }
@@ -58,10 +58,10 @@ Status prepare_start(Db& db, Prepared* prepared) {
   }
   Definition definition;
   Mistakes mistakes;
-  WF_TRY(parse_definition(document.view(), definition, mistakes));
+  WF_TRY(parse_definition(db, document.view(), definition, mistakes));
   if (mistakes.count() != 0) return Status::error(Code::state, "definition '%.*s' is damaged: %.*s", WF_SV(out->name), WF_SV(mistakes.text()));
   if (out->manual) return Status::error(Code::invalid, "'%.*s' is scripted in SQL, it cannot be manual", WF_SV(out->name));
-  WF_TRY(check_input(definition, out->name, out->input));
+  WF_TRY(check_input(definition, out->name, out->input, &db.stop()));
   char digits[20];
   prepared->version = string_view(digits, static_cast<size_t>(std::to_chars(digits, digits + sizeof digits, version).ptr - digits));
   out->version = prepared->version.view();

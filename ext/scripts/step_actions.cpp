@@ -114,7 +114,7 @@ class Execution {
     wait.topics = row_.topics.view();
     wait.due = row_.due;
     bool sound, satisfied;
-    WF_TRY(wait.read(&sound));
+    WF_TRY(wait.read(&a_.db.stop(), &sound));
     if (!sound) return a_.fail("wait", "what it waits for is damaged"), Status();
     WF_TRY(wf::decide(a_.db, a_.seq, wait, a_.now, &satisfied, a_.result));
     if (satisfied) return done();
@@ -158,8 +158,8 @@ class Execution {
       *out = Value::text(buffer.view());
       // An item that is text holding JSON is meant as JSON.
       Text text;
-      json::unquote(json::check(buffer.view()), text);
-      if (json::valid(text.view())) {
+      json::unquote(json::check(buffer.view(), &a_.db.stop()), text);
+      if (json::valid(text.view(), &a_.db.stop())) {
         buffer.clear();
         buffer.add(text.view());
         *out = Value::text(buffer.view());

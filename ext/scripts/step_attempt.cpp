@@ -111,7 +111,7 @@ Status Attempt::single(Role role, Text& buffer, Value* out) {
 Status Attempt::single_json(Role role, Text& buffer, Value* out) {
   Text raw;
   WF_TRY(single(role, raw, out));
-  if (out->type == Value::Type::text && !json::valid(out->bytes)) json::quote(out->bytes, buffer);
+  if (out->type == Value::Type::text && !json::valid(out->bytes, &db.stop())) json::quote(out->bytes, buffer, &db.stop());
   else buffer.add(out->bytes);
   out->bytes = buffer.view();
   return buffer.ok() ? Status() : Status::no_memory();
@@ -127,7 +127,7 @@ Status Attempt::list(Role role, Text& rows_json, Numbers& ends) {
     WF_TRY(next_row(statement, &there));
     if (failed) return {};
     if (!there) break;
-    columns == 1 ? add_value(sqlite3_column_value(statement, 0), rows_json) : add_row(statement, columns, rows_json);
+    columns == 1 ? add_value(sqlite3_column_value(statement, 0), &db.stop(), rows_json) : add_row(statement, columns, &db.stop(), rows_json);
     ends.add(static_cast<int64_t>(rows_json.size()));
   }
   WF_TRY(end_query(statement, before));
@@ -151,7 +151,7 @@ Status Attempt::run(Role role) {
     if (!there) break;
     if (all || rows_seen == 0) {
       if (rows_seen != 0) result.add(',');
-      add_row(statement, columns, result);
+      add_row(statement, columns, &db.stop(), result);
     }
     ++rows_seen;
   }

@@ -72,8 +72,8 @@ Status go_on(Attempt& a, bool items, int64_t* next) {
 }
 
 // What an error says in words: its message, if it has one.
-void add_cause(string_view text, Text& out) {
-  const json::Checked error = json::check(text);
+void add_cause(string_view text, Stop* stop, Text& out) {
+  const json::Checked error = json::check(text, stop);
   if (error.is(json::Kind::string)) return json::unquote_shown(error, out);
   for (json::Members m(error); m.next();) {
     if (m.key_is("message") && m.value().is(json::Kind::string)) return json::unquote_shown(m.value(), out);
@@ -85,9 +85,9 @@ void add_cause(string_view text, Text& out) {
 Status fail_workflow(Attempt& a, const Workflow& w) {
   Text error, message;
   message.add("step '").add(a.row.name.view()).add("' failed: ");
-  add_cause(a.error.view(), message);
+  add_cause(a.error.view(), &a.db.stop(), message);
   error.add("{\"code\":\"step\",\"message\":");
-  json::quote(message.view(), error);
+  json::quote(message.view(), error, &a.db.stop());
   error.add(",\"step\":");
   json::quote(a.row.name.view(), error);
   error.add(",\"error\":").add(a.error.view()).add('}');

@@ -27,6 +27,6 @@ inline bool has_lists(const char* plan) { return std::memchr(plan, 'i', static_c
 // The query, with a parameter for each value of a short IN.
 Status query_with_lists(const char* plan, int argc, sqlite3_value** argv, Text& out);
 // Binds the values that SQLite gives for the plan's letters.
-Status bind_values(const char* plan, int argc, sqlite3_value** argv, Query& query);
+Status bind_values(const char* plan, int argc, sqlite3_value** argv, Stop& stop, Query& query);
 
 }  // namespace wf

@@ -64,15 +64,16 @@ int few_parameters(sqlite3_value* list) {
 }
 
 // All values of an IN as a JSON array; a BLOB or NULL equals no text and no number.
-Status in_values(sqlite3_value* list, Text& out) {
+Status in_values(sqlite3_value* list, Stop& stop, Text& out) {
   out.add('[');
   bool first = true;
   InValues values(list);
   while (sqlite3_value* item = values.next()) {
     const Value value = Value::from(item);
+    if (stop.after(value.bytes.size() + 100)) return Status::sqlite(SQLITE_INTERRUPT);
     if (value.is_null() || value.type == Value::Type::blob) continue;
     if (!first) out.add(',');
-    value.type == Value::Type::text ? json::quote(value.bytes, out) : add_json(value, out);
+    value.type == Value::Type::text ? json::quote(value.bytes, out, &stop) : add_json(value, out);
     first = false;
   }
   out.add(']');
@@ -102,7 +103,7 @@ class ParameterName {
 // Binds the values SQLite gives for the plan's letters.
 class Binder {
  public:
-  explicit Binder(Query& query) : query_(query) {}
+  Binder(Query& query, Stop& stop) : query_(query), stop_(stop) {}
 
   Status bind(char letter, sqlite3_value* value) {
     if (letter == 'v') {
@@ -141,7 +142,7 @@ class Binder {
     const int few = few_parameters(list);
     if (few < 0) {
       Text array;
-      WF_TRY(in_values(list, array));
+      WF_TRY(in_values(list, stop_, array));
       next(Value::text(array.view()));
       return {};
     }
@@ -159,6 +160,7 @@ class Binder {
   }
 
   Query& query_;
+  Stop& stop_;
   int parameter_ = 0;
 };
 
@@ -184,8 +186,8 @@ Status query_with_lists(const char* plan, int argc, sqlite3_value** argv, Text& 
 }
 
 
-Status bind_values(const char* plan, int argc, sqlite3_value** argv, Query& query) {
-  Binder binder(query);
+Status bind_values(const char* plan, int argc, sqlite3_value** argv, Stop& stop, Query& query) {
+  Binder binder(query, stop);
   for (int i = 0; i < argc; ++i) WF_TRY(binder.bind(plan[i], argv[i]));
   return {};
 }

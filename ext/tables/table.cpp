@@ -76,7 +76,7 @@ Status start_query(const TableObject& table, Cursor& cursor, const char* plan, i
   }
   if (cursor.query->prepared()) {
     WF_TRY(bind_facts(table, *cursor.query));
-    WF_TRY(bind_values(plan, argc, argv, *cursor.query));
+    WF_TRY(bind_values(plan, argc, argv, table.db->stop(), *cursor.query));
   }
   WF_TRY(check_transaction(*table.db));
   Status first = cursor.query->next(&cursor.at_row);
@@ -93,6 +93,7 @@ int filter(sqlite3_vtab_cursor* base, int used, const char* plan, int argc, sqli
   auto* cursor = static_cast<Cursor*>(base);
   auto* table = static_cast<TableObject*>(base->pVtab);
   cursor->close();
+  if (!table->db->is_in_a_call()) table->db->stop().forget();
   unsigned char place = 0;
   for (size_t i = 0; i < table->table->columns.size(); ++i) cursor->place[i] = (used >> i & 1) != 0 ? ++place : 0;
   const Status status = start_query(*table, *cursor, plan, argc, argv);

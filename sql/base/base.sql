@@ -28,6 +28,10 @@ INSERT OR ROLLBACK INTO main._wf_meta(key) SELECT NULL WHERE :undo
 -- name: memory_probe
 SELECT '' UNION ALL SELECT 'a' || count(*) FROM main.sqlite_master
 
+-- Runs as long as nothing stops the call: see Stop.
+-- name: look
+SELECT 1
+
 -- name: step_triggers
 SELECT 1 FROM main.sqlite_master WHERE type = 'trigger' AND tbl_name = '_wf_step' COLLATE NOCASE LIMIT 1
 
