@@ -42,7 +42,7 @@ class Place {
  private:
   bool go_on() {
     if (end_ != 0 && is_stopped()) return false;
-    end_ = text_.size() - end_ > Stop::kStride ? end_ + Stop::kStride : text_.size();
+    end_ = at_ < text_.size() && text_.size() - at_ > Stop::kStride ? at_ + Stop::kStride : text_.size();
     return at_ < end_;
   }
 

@@ -264,6 +264,7 @@ class DefinitionReader {
     for (size_t i = 0; i < n; ++i) {
       ScriptStep& step = d_.steps_[i];
       step.after = d_.after_.size();
+      std::memset(linked_, 0, sizeof linked_);
       const json::Checked json = after_json_[i];
       if (!json) {
         if (i != 0) d_.after_.add(static_cast<int64_t>(i) - 1);
@@ -288,7 +289,8 @@ class DefinitionReader {
     else if (other < 0) mistakes_.add(n, "after", "there is no step '%.*s'", WF_SV(excerpt(name)));
     else if (other == n) mistakes_.add(n, "after", "a step cannot come after itself");
     const bool known = other >= 0 && other != n;
-    if (known) d_.after_.add(other);
+    if (known && !linked_[other]) d_.after_.add(other);
+    if (known) linked_[other] = true;
     if (!known || d_.steps_[static_cast<size_t>(other)].shares_name) d_.steps_[step].order_unknown = true;
     some_go_back_ = some_go_back_ || other > n;
   }
@@ -328,6 +330,7 @@ class DefinitionReader {
   string_view output_;
   List<json::Checked> after_json_;
   bool has_half_ = false;  // of the string that was unescaped last
+  bool linked_[kMostSteps];  // to which the step under way is
   bool saw_steps_ = false, some_go_back_ = false, failed_ = false;
 };
 
