@@ -68,7 +68,7 @@ Status open(Db& db, const Handle& handle, Workflow& w, const Wait& args, Millis 
 }
 
 // Reads the row of an open wait from the columns n, kind, topics, due_at, how of a query that stays where it is.
-Status read_open(const Workflow& w, const Query& q, string_view step, WaitRow* row) {
+Status read_open(Db& db, const Workflow& w, const Query& q, string_view step, WaitRow* row) {
   row->step = step;
   row->n = q.integer(0);
   row->kind = q.text(1);
@@ -76,7 +76,7 @@ Status read_open(const Workflow& w, const Query& q, string_view step, WaitRow* r
   row->due = q.time(3);
   row->how = q.text(4);
   bool sound;
-  WF_TRY(row->read(&sound));
+  WF_TRY(row->read(&db.stop(), &sound));
   if (sound) return {};
   return Status::error(Code::state, "step '%.*s' of workflow '%.*s' waits, but of no known kind: its row is damaged", WF_SV(step), WF_SV(w.id.view()));
 }
@@ -148,7 +148,7 @@ Status wait(Db& db, const Handle& handle, const Wait& args, const Now& now, bool
     }
     if (found && !handle.is_token) {
       WaitRow row;
-      WF_TRY(read_open(w, q, args.step, &row));
+      WF_TRY(read_open(db, w, q, args.step, &row));
       *due = row.due;
       WF_TRY(decide_open(db, w, row, time, ready, output));
     }
@@ -172,7 +172,7 @@ Status decide_wait(Db& db, const Workflow& w, Millis now, bool* satisfied) {
     } else {
       WaitRow row;
       Text output;
-      WF_TRY(read_open(w, q, q.text(5), &row));
+      WF_TRY(read_open(db, w, q, q.text(5), &row));
       due = row.due;
       WF_TRY(decide_open(db, w, row, now, satisfied, output));
     }

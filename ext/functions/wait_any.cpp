@@ -142,7 +142,7 @@ Status wf_wait_any(Call& call) {
   Wait args;
   args.kind = kWaitAny;
   Waits waits;
-  WF_TRY(waits.read(call.raw(2), &args.things));
+  WF_TRY(waits.read(call.raw(2), call.db.stop(), &args.things));
   if (call.given(3)) WF_TRY(read_duration("timeout", call.raw(3), 0, &args.timeout));
   args.all = call.options.integer("mode", 0) == 1;
   return run_wait(call, args);
