@@ -245,8 +245,10 @@ Status add_heartbeat(Status status, Millis expires, bool is_inline, Text& out) {
 
 // A JSON array of tokens: a JSON array of what each came to. None hides another, but what is not meant as a token at all is a mistake in the call.
 Status heartbeat_all(Call& call, json::Checked tokens, Millis duration) {
-  const auto wrong = [] { return Status::error(Code::invalid, "wf_heartbeat() needs the token of a claim, or a JSON array of tokens"); };
-  if (!tokens) return wrong();
+  const auto wrong = [](string_view got) {
+    return Status::error(Code::invalid, "wf_heartbeat() needs the token of a claim, or a JSON array of tokens, got %.*s", WF_SV(excerpt(got)));
+  };
+  if (!tokens) return wrong(call.raw(0).bytes);
   Text token;
   const auto read = [&](json::Elements& e) {
     token.clear();
@@ -254,9 +256,9 @@ Status heartbeat_all(Call& call, json::Checked tokens, Millis duration) {
     return token.ok() ? Status() : Status::no_memory();
   };
   for (json::Elements e(tokens); e.next();) {
-    if (!e.value().is(json::Kind::string)) return wrong();
+    if (!e.value().is(json::Kind::string)) return wrong(e.value().text());
     WF_TRY(read(e));
-    if (!looks_like_token(token.view())) return wrong();
+    if (!looks_like_token(token.view())) return wrong(e.value().text());
   }
   Text out;
   WriteScope scope(call.db);
