@@ -105,7 +105,8 @@ Status tell_joins(Db& db, int64_t seq, Millis now) {
   for (bool woken = false;;) {
     int64_t waiter, lane;
     bool other_kind;
-    Text key;
+    Text held;
+    Value key;
     {
       Query q(db, Sql::wait_waiters);
       q.bind(":topic", topic.view());
@@ -115,14 +116,16 @@ Status tell_joins(Db& db, int64_t seq, Millis now) {
       waiter = q.integer(0);
       lane = q.integer(1);
       other_kind = q.integer(2) != 0;
-      key.add(q.text(3));
-      if (!key.ok()) return Status::no_memory();
+      key = q.value(3);  // of whatever type a hand edit has made it, or it would not be found again below
+      held.add(key.bytes);
+      if (!held.ok()) return Status::no_memory();
+      key.bytes = held.view();
     }
     if (other_kind && !woken) WF_TRY(db.above().kind->wake_steps(db, topic.view(), now));  // all of them, before the first is taken off the list
     woken = woken || other_kind;
     {
       Query q(db, Sql::join_retire);
-      q.bind(":topic", topic.view()).bind(":seq", waiter).bind(":key", key.view());
+      q.bind(":topic", topic.view()).bind(":seq", waiter).bind(":key", key);
       WF_TRY(q.run());
     }
     if (other_kind) {
@@ -132,12 +135,12 @@ Status tell_joins(Db& db, int64_t seq, Millis now) {
     bool waits_on, any = false;
     {
       Query q(db, Sql::join_waits);
-      q.bind(":seq", waiter).bind(":key", key.view());
+      q.bind(":seq", waiter).bind(":key", key);
       WF_TRY(q.next(&waits_on));
     }
     if (waits_on) {
       Query q(db, Sql::join_is_any);
-      q.bind(":seq", waiter).bind(":key", key.view());
+      q.bind(":seq", waiter).bind(":key", key);
       WF_TRY(q.next(&any));
     }
     if (!waits_on || any) WF_TRY(wake(db, waiter, lane, Wake::join, now));
