@@ -19,19 +19,12 @@ Status Call::read_options() {
 // Options that stand where a duration, a time or ids belong. Values may look as they like, and of names name() knows.
 Status Call::check_last() const {
   const int i = count() - 1;
-  if (i < 0 || i == function.max_args - 1) return {};
+  if (i < 0 || i != function.max_args - 2) return {};
   const Value last = raw(i);
   if (last.type != Value::Type::text || !has_prefix(last.bytes, "{")) return {};
   string_view name(function.arguments);
-  const auto skip = [&name](string_view signs) {
-    while (!name.empty() && signs.find(name[0]) != string_view::npos) name = part(name, 1);
-  };
-  for (int n = 0; n < i; ++n) {
-    const size_t comma = name.find(',');
-    name = comma == string_view::npos ? string_view() : part(name, comma + 1);
-  }
-  skip(" [,");
-  name = part(name, 0, name.find_first_of(" [,]"));
+  if (!name.empty() && name.back() == ']') name.remove_suffix(1);
+  name = part(name, name.find_last_of(" [") + 1);  // of none: all of it
   for (const string_view other : {"timeout", "duration", "duration_or_time", "time", "ids"}) {
     if (name == other) return looks_like_options(i, last.bytes) ? meant_as_options(name, last.bytes) : Status();
   }
