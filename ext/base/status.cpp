@@ -8,7 +8,7 @@ namespace wf {
 const char* code_name(Code code) {
   static const char* const kNames[] = {
       "WF_SCHEMA", "WF_STUCK", "WF_CONTEXT", "WF_INVALID", "WF_NOT_FOUND", "WF_CANCELLED", "WF_STATE",
-      "WF_LEASE_LOST", "WF_LEASED", "WF_PAUSED", "WF_SUSPENDED", "WF_NONDETERMINISM", "WF_CONFLICT",
+      "WF_LEASE_LOST", "WF_LEASED", "WF_PAUSED", "WF_SUSPENDED", "WF_NONDETERMINISM", "WF_STEP_FAILED", "WF_CONFLICT",
   };
   return kNames[static_cast<int>(code)];
 }

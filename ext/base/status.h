@@ -16,7 +16,7 @@ namespace wf {
 
 // In order of precedence: when several apply, the first one is reported (design, section 2).
 enum class Code : unsigned char {
-  schema, stuck, context, invalid, not_found, cancelled, state, lease_lost, leased, paused, suspended, nondeterminism, conflict
+  schema, stuck, context, invalid, not_found, cancelled, state, lease_lost, leased, paused, suspended, nondeterminism, step_failed, conflict
 };
 
 class [[nodiscard]] Status {

@@ -52,8 +52,9 @@ Status begin_step(Db& db, const Handle& handle, string_view step, InDoubt in_dou
     q.bind(":seq", w.seq).bind(":step", step);
     WF_TRY(q.next(&found));
     const bool ours = found && q.text(0) == kKind;
-    if (ours && q.text(1) == "done") {
-      out->done = true;
+    if (ours && (q.text(1) == "done" || q.text(1) == "error")) {
+      out->failed = q.text(1) == "error";
+      out->done = !out->failed;
       if (cleanup) WF_TRY(end_in_two_phases(db, handle, w, time));
       add_json(q.value(2), out->output);
       return out->output.ok() ? scope.commit() : Status::no_memory();
@@ -105,7 +106,7 @@ Status resolve_step(Db& db, string_view id, string_view step, Verdict verdict, c
       return Status::error(Code::not_found, "step '%.*s' of workflow '%.*s' was not begun", WF_SV(step), WF_SV(id));
     }
     if (is_terminal(w.state)) return may_act(db, handle, w, time, Act::write);
-    if (q.text(1) == "done") return Status::error(Code::state, "step '%.*s' of workflow '%.*s' is recorded already", WF_SV(step), WF_SV(id));
+    if (q.text(1) == "done" || q.text(1) == "error") return Status::error(Code::state, "step '%.*s' of workflow '%.*s' is recorded already", WF_SV(step), WF_SV(id));
     if (!held && w.lease_is_live(time) && q.integer_or(3, -1) == w.nonce) return may_act(db, handle, w, time, Act::write);
   }
   if (verdict == Verdict::failed) {

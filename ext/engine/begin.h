@@ -14,6 +14,7 @@ struct Begun {
   bool go = false;      // do it now, with `key`
   bool done = false;    // it is done: `output`; neither: stop here
   Name key;
+  bool failed = false;  // its outcome is an error: `output`
   Text output;          // JSON
 };
 

@@ -58,7 +58,7 @@ Status count_step_failure(Db& db, const Workflow& w, const Failure& failure, int
   WF_TRY(q.next(&row));
   if (!row) return {};
   if (q.text(0) != "step") return wrong_kind(w, failure.step, q.text(0), "step");
-  if (q.text(1) == "done") {
+  if (q.text(1) == "done" || q.text(1) == "error") {
     return Status::error(Code::state, "step '%.*s' of workflow '%.*s' is recorded already, it cannot fail", WF_SV(failure.step), WF_SV(w.id.view()));
   }
   *failures = q.count(2) + 1;
@@ -135,6 +135,39 @@ Status fail(Db& db, const Handle& handle, const Failure& failure, const Now& now
   }
   *result = State::pending;
   WF_TRY(back_in_line(db, handle, w, {"fail", due, true, Wake::retry, true, !of_step}, time));
+  return scope.commit();
+}
+
+Status fail_keeping(Db& db, const Handle& handle, const Failure& failure, const Now& now, Kept* out) {
+  WriteScope scope(db);
+  WF_TRY(scope.begin(Inline::allowed, "wf_fail"));
+  Millis time;
+  WF_TRY(call_time(db, now, &time));
+  Workflow w;
+  WF_TRY(load(db, handle, &w));
+  WF_TRY(may_act(db, handle, w, time, Act::write));
+  Policy policy;
+  WF_TRY(policy_of(db, w, &policy));
+  int64_t allowed = policy.max_attempts;
+  WF_TRY(count_step_failure(db, w, failure, &out->failures, &allowed));
+  const bool too_often = w.failed + 1 >= policy.max_failures;
+  if (out->failures >= allowed || too_often) {
+    return Status::error(Code::state, "%s '%.*s' has failed for the %lldth time, of %lld: there is no next try", too_often ? "workflow" : "step",
+                         WF_SV(too_often ? w.id.view() : failure.step), static_cast<long long>(too_often ? w.failed + 1 : out->failures),
+                         static_cast<long long>(too_often ? policy.max_failures : allowed));
+  }
+  if (!handle.is_token) WF_TRY(end_lost_claim(db, w, time));
+  WF_TRY(write_step_failure(db, w, failure, out->failures, time));
+  WF_TRY(note_failure(db, handle, w, failure, time));
+  out->pause = policy.backoff.after(out->failures, w.id.view());
+  if (failure.delay != kNoTime) out->pause = failure.delay;
+  if (failure.at != kNoTime) out->pause = failure.at > time ? failure.at - time : 0;
+  {
+    Query q(db, Sql::fail_keeping);
+    q.bind(":seq", w.seq).bind(":now", time);
+    WF_TRY(q.run());
+  }
+  if (handle.is_token) WF_TRY(renew_lease(db, handle, time));
   return scope.commit();
 }
 

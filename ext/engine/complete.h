@@ -16,6 +16,14 @@ struct Failure {
 
 // wf_complete: `*result` is the status it has now.
 Status complete(Db& db, const Handle& handle, const Value& output, const Now& now, State* result);
+// What a failure came to after which the claim goes on: the failures of the step so far, and how long to wait before its next try.
+struct Kept {
+  int64_t failures = 0;
+  Millis pause = 0;
+};
+// wf_fail with the option keep. WF_STATE if there is no next try.
+Status fail_keeping(Db& db, const Handle& handle, const Failure& failure, const Now& now, Kept* out);
+
 // wf_fail: pending (there will be another try, or a cleanup) or the final status.
 Status fail(Db& db, const Handle& handle, const Failure& failure, const Now& now, State* result);
 // wf_release: back in line, at once or later, no attempt used.

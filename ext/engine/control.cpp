@@ -63,7 +63,7 @@ Status drop_steps(Db& db, const Workflow& w, int64_t n, Millis now) {
   return run_from(db, Sql::control_drop_steps, w, n);
 }
 
-Status retry_one(Db& db, const Workflow& w, string_view from, int64_t max_attempts, Millis now) {
+Status retry_one(Db& db, const Workflow& w, string_view from, bool keeps_errors, int64_t max_attempts, Millis now) {
   int64_t n = 0;
   if (!from.empty()) WF_TRY(step_n(db, w, from, &n));
   WF_TRY(check_dedup(db, w));
@@ -71,6 +71,9 @@ Status retry_one(Db& db, const Workflow& w, string_view from, int64_t max_attemp
   if (!from.empty()) {
     WF_TRY(drop_steps(db, w, n, now));
     WF_TRY(run_for(db, Sql::control_open_streams, w, now));
+  }
+  if (!keeps_errors) {
+    for (const Sql sql : {Sql::redo_raise_errors, Sql::control_drop_errors}) WF_TRY(run_for(db, sql, w, now));
   }
   WF_TRY(run_for(db, Sql::control_drop_outcome, w, now));
   WF_TRY(run_for(db, Sql::control_delete_trouble, w, now));
@@ -142,10 +145,10 @@ Status retry(Db& db, const Workflow& w, const Retry& args, Millis now, bool* cha
       Workflow child;
       bool found;
       WF_TRY(find_seq(db, children[i], &found, &child));
-      if (found && may_retry(child)) WF_TRY(retry_one(db, child, {}, 0, now));
+      if (found && may_retry(child)) WF_TRY(retry_one(db, child, {}, args.keeps_errors, 0, now));
     }
   }
-  return retry_one(db, w, args.from, args.max_attempts, now);
+  return retry_one(db, w, args.from, args.keeps_errors || (!args.from.empty() && !args.drops_errors), args.max_attempts, now);
 }
 
 Status fork(Db& db, string_view id, const Fork& args, const Now& now, Name* out) {

@@ -18,6 +18,7 @@ Status resume(Db& db, const Workflow& workflow, Millis now, bool* changed);
 struct Retry {
   string_view from;        // the first step to be done again; empty: all recorded steps stay
   bool children = false;   // failed and cancelled children too
+  bool keeps_errors = false, drops_errors = false;  // steps whose outcome is an error stay so, or do not; neither: those before `from` do
   int64_t max_attempts = 0;  // of the workflow from now on; 0: as before
 };
 // wf_retry: a failed or cancelled workflow is pending again, with new budgets. WF_NOT_FOUND if it has no step `from`, WF_CONFLICT if its dedup

@@ -20,7 +20,9 @@ void bind_handle(Query& q, const Handle& handle) {
   }
 }
 
-bool is_done(const Query& output) { return output.integer(1) != 0; }
+Stands what_stands(const Query& output) {
+  return output.text(1) == "done" ? Stands::output : output.text(1) == "error" ? Stands::error : Stands::none;
+}
 bool is_ours(const Query& output) { return output.text(2) == kKind; }
 
 // Outside of any savepoint, so not where triggers are fired.
@@ -53,8 +55,8 @@ Status insert(Db& db, const Handle& handle, string_view step, const Value& value
 }
 
 // In a scope, for a workflow that may_act() has looked at.
-Status write(Db& db, const Handle& handle, const Workflow& w, string_view step, const Value& value, Millis time) {
-  Query q(db, Sql::step_write);
+Status write(Db& db, const Handle& handle, const Workflow& w, string_view step, const Value& value, bool error, Millis time) {
+  Query q(db, error ? Sql::step_write_error : Sql::step_write);
   q.bind(":seq", w.seq).bind(":step", step).bind(":now", time).bind(":output", value);
   q.bind(":attempt", handle.is_token ? w.attempt : 0);
   if (handle.is_token) q.bind_name(":worker", w.worker.view());
@@ -88,7 +90,8 @@ bool may_repeat(const Handle& handle, const Workflow& w) {
 
 }  // namespace
 
-Status read_step(Db& db, const Handle& handle, string_view step, const Now& now, bool* recorded, Query& output) {
+Status read_step(Db& db, const Handle& handle, string_view step, const Now& now, Stands* stands, Query& output) {
+  *stands = Stands::none;
   bind_handle(output, handle);
   output.bind(":step", step);
   bool row = false;
@@ -98,8 +101,8 @@ Status read_step(Db& db, const Handle& handle, string_view step, const Now& now,
     return exists ? static_cast<Status&&>(s) : none_yet(handle);
   }
   WF_TRY(db.check_format());
-  *recorded = row && is_done(output);  // by whatever function: a wait, a spawn
-  if (*recorded) return {};
+  if (row) *stands = what_stands(output);  // by whatever function: a wait, a spawn
+  if (*stands != Stands::none) return {};
   Workflow w;
   WF_TRY(load(db, handle, &w));
   Millis time;
@@ -108,19 +111,20 @@ Status read_step(Db& db, const Handle& handle, string_view step, const Now& now,
   return row && !is_ours(output) ? wrong_kind(w, step, output.text(2), kKind) : Status();
 }
 
-Status record_step(Db& db, const Handle& handle, string_view step, const Value& value, const Record& args, const Now& now, bool* first, Query& output) {
-  *first = false;
+Status record_step(Db& db, const Handle& handle, string_view step, const Value& value, const Record& args, const Now& now, Stands* stands, Query& output) {
+  *stands = Stands::none;
+  bool first = false;
   Millis time = now.given ? now.time : db.clock();
-  if (args.cleanup) {
-    // The workflow's row is to be written as well, unless it says so already.
-  } else if (Status s = insert(db, handle, step, value, time, now.given, first); !s.ok()) {
+  if (args.cleanup || args.error) {
+    // The workflow's row is to be written as well, unless it says so already; and errors are rare.
+  } else if (Status s = insert(db, handle, step, value, time, now.given, &first); !s.ok()) {
     if ((s.rc() & 0xff) != SQLITE_ERROR) return s;
     // The way below is for files without tables. Where there are some, a trigger of the application has failed, which would then run twice.
     bool exists;
     WF_TRY(db.schema_exists(&exists));
     if (exists) return s;
   }
-  if (*first) return {};
+  if (first) return {};
 
   // Not that plain: find out why, or do it with all that belongs to it.
   WriteScope scope(db);
@@ -132,7 +136,8 @@ Status record_step(Db& db, const Handle& handle, string_view step, const Value& 
   output.bind(":step", step);
   bool row;
   WF_TRY(output.next(&row));
-  const bool done = row && is_done(output) && is_ours(output);
+  if (row && is_ours(output)) *stands = what_stands(output);
+  const bool done = *stands != Stands::none;
   if (!done || !may_repeat(handle, w)) WF_TRY(may_act(db, handle, w, time, Act::record));
   if (row && !is_ours(output)) return wrong_kind(w, step, output.text(2), kKind);
   if (done) {
@@ -144,10 +149,16 @@ Status record_step(Db& db, const Handle& handle, string_view step, const Value& 
   }
   if (!handle.is_token) WF_TRY(end_lost_claim(db, w, time));
   if (args.cleanup) WF_TRY(end_in_two_phases(db, handle, w, time));
-  WF_TRY(write(db, handle, w, step, value, time));
-  *first = true;
+  WF_TRY(write(db, handle, w, step, value, args.error, time));
   if (handle.is_token) WF_TRY(renew_lease(db, handle, time));
   return scope.commit();
+}
+
+Status step_failed(string_view step, const Query& output) {
+  Text error;
+  add_json(output.value(0), error);
+  if (!error.ok()) return Status::no_memory();
+  return Status::error(Code::step_failed, "the outcome of step '%.*s' is an error: %.*s", WF_SV(step), WF_SV(error.view()));
 }
 
 Status step_key(Db& db, const Handle& handle, string_view step, Name* key) {

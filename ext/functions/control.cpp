@@ -91,6 +91,8 @@ Status wf_retry(Call& call) {
   Retry args;
   args.from = call.options.text("from");
   args.children = call.options.has("children");
+  args.keeps_errors = call.options.integer("errors", 0) == 1;
+  args.drops_errors = call.options.has("errors") && !args.keeps_errors;
   args.max_attempts = call.options.integer("max_attempts", 0);
   return on_each(call, false, [&](const Workflow& w, Millis now, bool* changed) { return retry(call.db, w, args, now, changed); });
 }

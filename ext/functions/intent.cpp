@@ -19,7 +19,8 @@ Status wf_begin(Call& call) {
   Text out;
   if (begun.go) out.add("{\"go\":true,\"key\":\"").add(begun.key.view()).add("\"}");
   else if (begun.done) out.add("{\"output\":").add(begun.output.view()).add('}');
-  if (begun.go || begun.done) return call.result_json(out);
+  else if (begun.failed) out.add("{\"error\":").add(begun.output.view()).add('}');
+  if (begun.go || begun.done || begun.failed) return call.result_json(out);
   call.result_null();
   return {};
 }

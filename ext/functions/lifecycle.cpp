@@ -147,25 +147,49 @@ Status wf_wait(Call& call) {
   return {};
 }
 
+namespace {
+
+// What has come of a step whose outcome is an error, as a value.
+Status show_error(Call& call, const Value& error) {
+  Text out;
+  out.add("{\"error\":");
+  add_json(error, out);
+  out.add('}');
+  return call.result_json(out);
+}
+
+Status show_step(Call& call, string_view step, Stands stands, bool values, const Query& output) {
+  if (stands == Stands::error) return values ? show_error(call, output.value(0)) : step_failed(step, output);
+  call.result_stored(output.value(0));
+  return {};
+}
+
+}  // namespace
+
 Status wf_step(Call& call) {
   Handle handle;
   string_view step;
   WF_TRY(call.handle(0, &handle));
   WF_TRY(call.name(1, "step", &step));
   Query output(call.db, Sql::step_read);
-  if (call.count() == 2) {
-    bool recorded;
-    WF_TRY(read_step(call.db, handle, step, call.options.now(), &recorded, output));
-    recorded ? call.result_stored(output.value(0)) : call.result_null();
+  const Options& o = call.options;
+  const bool values = o.boolean("values");
+  Stands stands;
+  if (call.count() == 2 || (values && !o.boolean("error") && !call.given(2))) {
+    WF_TRY(read_step(call.db, handle, step, o.now(), &stands, output));
+    if (stands != Stands::none) return show_step(call, step, stands, values, output);
+    call.result_null();
     return {};
   }
   Text buffer;
   Value value;
   WF_TRY(call.report(2, buffer, &value));
-  bool first;
-  const Record args{call.options.boolean("once"), call.options.boolean("cleanup")};
-  WF_TRY(record_step(call.db, handle, step, value, args, call.options.now(), &first, output));
-  call.result_stored(first ? value : output.value(0));
+  const Record args{o.boolean("once"), o.boolean("cleanup"), o.boolean("error")};
+  if (args.error && value.is_null()) value = Value::text("null");
+  WF_TRY(record_step(call.db, handle, step, value, args, o.now(), &stands, output));
+  if (stands != Stands::none) return show_step(call, step, stands, values, output);
+  if (args.error && values) return show_error(call, value);
+  call.result_stored(value);
   return {};
 }
 
@@ -217,6 +241,21 @@ Status wf_fail(Call& call) {
   failure.max_attempts = o.integer("max_attempts", 0);
   if (failure.max_attempts != 0 && failure.step.empty()) {
     return Status::error(Code::invalid, "the option \"max_attempts\" of wf_fail() belongs to a \"step\"");
+  }
+  if (o.boolean("keep")) {
+    if (failure.step.empty()) return Status::error(Code::invalid, "the option \"keep\" of wf_fail() belongs to a \"step\"");
+    if (!failure.retry) return Status::error(Code::invalid, "the options \"keep\" and \"retry\": false of wf_fail() exclude each other");
+    Kept kept;
+    WF_TRY(fail_keeping(call.db, handle, failure, o.now(), &kept));
+    Text out;
+    out.add("{\"failures\":").add_integer(kept.failures).add(",\"pause\":").add_integer(kept.pause / 1000);
+    if (kept.pause % 1000 != 0) {
+      char rest[8];
+      sqlite3_snprintf(sizeof rest, rest, ".%03d", static_cast<int>(kept.pause % 1000));
+      out.add(rest);
+    }
+    out.add('}');
+    return call.result_json(out);
   }
   State state;
   WF_TRY(fail(call.db, handle, failure, o.now(), &state));

@@ -57,6 +57,8 @@ constexpr Option kClaimOptions[] = {
 
 constexpr Option kStepOptions[] = {
     {"once", OptionType::boolean, "WF_CONFLICT if the step is recorded already: for application rows in the same transaction"},
+    {"error", OptionType::boolean, "what is recorded is an error: this is how the step came out, and calls of it raise WF_STEP_FAILED"},
+    {"values", OptionType::boolean, "where such an error stands, return {error} instead of raising; with NULL for the output nothing is recorded"},
     kCleanupOption,
     kNowOption,
 };
@@ -109,6 +111,7 @@ constexpr Option kCancelOptions[] = {
 constexpr Option kRetryOptions[] = {
     {"from", OptionType::name, "do this step and all recorded after it again"},
     {"children", OptionType::choice, "failed: the failed and cancelled children too", 0, 0, "failed"},
+    {"errors", OptionType::choice, "steps whose outcome is an error: drop, to be done again under a new key (default without from), or keep (default with it)", 0, 0, "drop keep"},
     {"max_attempts", OptionType::integer, "of the workflow, from now on; default as before", 1, kMaxAttemptsLimit},
     kSkipOption,
     kNowOption,
@@ -179,6 +182,7 @@ constexpr Option kFailOptions[] = {
     {"at", OptionType::time, "try again at this time, instead of the backoff"},
     {"step", OptionType::name, "the step that failed: its own failures are counted"},
     {"max_attempts", OptionType::integer, "of that step, instead of the workflow's", 1, kMaxAttemptsLimit},
+    {"keep", OptionType::boolean, "the claim goes on: counts a failure of the step, and returns {failures, pause}; WF_STATE where there is no next try"},
     kNowOption,
 };
 
@@ -233,7 +237,7 @@ constexpr Function kFunctions[] = {
      "Leases the next runnable workflow of the queue (a name, or a JSON array of names) and returns it as a JSON object; NULL: nothing is runnable.",
      kWrites | kNotInWritingStatement, "with key", kClaimOptions, wf_claim},
     {"wf_step", "handle, step [, output]", 2, 4,
-     "With two arguments the recorded output, or NULL: not done yet. With an output: records it, once, and returns the one that stands.", kWrites,
+     "With two arguments the recorded output, or NULL: not done yet. With an output: records it, once, and returns the one that stands. WF_STEP_FAILED where an error stands.", kWrites,
      "yes", kStepOptions, wf_step},
     {"wf_complete", "handle [, output]", 1, 3, "Completes the workflow and returns its status; the first output stands.", kWrites, "yes",
      kNowOnly, wf_complete},
@@ -267,7 +271,7 @@ constexpr Function kFunctions[] = {
      "Waits for several things at once, an array of {signal}, {event}, {join, mode}, {sleep}, each with an optional as: {index, as, ...} of the first, with what its own function gives, or {index: null, timeout: true}. NULL: suspended until then.",
      kWrites, "yes", kWaitAnyOptions, wf_wait_any},
     {"wf_begin", "handle, step", 2, 3,
-     "Says that the step's outside effect is about to be tried: {go: true, key} do it now, {output} it is done already, NULL: stop.", kWrites, "yes",
+     "Says that the step's outside effect is about to be tried: {go: true, key} do it now, {output} or {error} it is done already, NULL: stop.", kWrites, "yes",
      kBeginOptions, wf_begin},
     {"wf_resolve", "id, step, verdict [, value]", 3, 5,
      "Settles a step in doubt: 'done' with its output, 'retry', or 'failed' with an error, which fails the workflow; returns 1.", kWrites, "no: it is settled then", kNowOnly,

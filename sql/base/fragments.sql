@@ -143,7 +143,7 @@ s.name || '@' || strftime('%Y-%m-%dT%H:%M:%S', (s.last_at - (s.last_at % 1000 + 
 -- name: fragment_poisoned
 (w.place IN (1, 4) AND coalesce(w.max_attempts, (SELECT max_attempts FROM main._wf_queue WHERE queue = l.queue),
                           (SELECT value FROM main._wf_meta WHERE key = 'max_attempts'), 10)
-   <= CASE WHEN w.lost AND EXISTS (SELECT 1 FROM main._wf_step WHERE {{rows_since_mark_of_w}} AND status IN ('done', 'waiting')) THEN 1
+   <= CASE WHEN w.lost AND EXISTS (SELECT 1 FROM main._wf_step WHERE {{rows_since_mark_of_w}} AND status IN ('done', 'error', 'waiting')) THEN 1
            ELSE w.lost + 1 END)
 
 -- Whether one more lost lease may be too many for w, a workflow of the lane l.

@@ -99,7 +99,7 @@ CREATE TABLE IF NOT EXISTS main._wf_step(
   wf INTEGER NOT NULL,
   name TEXT NOT NULL,
   kind TEXT NOT NULL,                  -- step sleep await await_event spawn join wait_any
-  status TEXT NOT NULL,                -- done failed waiting begun; of a scripted workflow also ready skipped
+  status TEXT NOT NULL,                -- done error failed waiting begun; of a scripted workflow also ready skipped
   attempts INTEGER NOT NULL,           -- failures, and 1 more once it is done
   begun_at INTEGER,
   at INTEGER NOT NULL,                 -- recorded (or failed, or began to wait) at

@@ -1,7 +1,7 @@
 -- Steps that are begun before an outside effect.
 
 -- name: begin_row
-SELECT kind, status, output, nonce FROM main._wf_step WHERE wf = :seq AND name = :step
+SELECT kind, status, CASE status WHEN 'error' THEN error ELSE output END, nonce FROM main._wf_step WHERE wf = :seq AND name = :step
 
 -- name: begin_begin
 INSERT INTO main._wf_step(n, wf, name, kind, status, attempts, begun_at, at, nonce, attempt, worker)

@@ -157,12 +157,13 @@ UNION ALL
 SELECT 'a step belongs to no workflow', s.name FROM main._wf_step AS s WHERE NOT EXISTS (SELECT 1 FROM main._wf_workflow WHERE seq = s.wf) AND s.wf NOT IN (SELECT wf FROM main._wf_gone)
 UNION ALL
 SELECT 'a step has an unknown status or kind', w.id || ' ' || s.name FROM main._wf_step AS s JOIN main._wf_workflow AS w ON w.seq = s.wf
-WHERE (NOT w.flags & 16 AND (s.status NOT IN ('done', 'failed', 'waiting', 'begun') OR s.kind NOT IN ('step', 'sleep', 'await', 'await_event', 'spawn', 'join', 'wait_any')))
+WHERE (NOT w.flags & 16 AND (s.status NOT IN ('done', 'error', 'failed', 'waiting', 'begun') OR s.kind NOT IN ('step', 'sleep', 'await', 'await_event', 'spawn', 'join', 'wait_any')))
    OR (w.flags & 16 AND (s.status NOT IN ('done', 'failed', 'skipped', 'ready', 'waiting')
                          OR s.kind NOT IN ('sql', 'task', 'start', 'sleep', 'await', 'await_event', 'emit', 'undo')))
 UNION ALL
 SELECT 'a step does not fit its status', w.id || ' ' || s.name FROM main._wf_step AS s JOIN main._wf_workflow AS w ON w.seq = s.wf
 WHERE (s.status = 'done' AND (s.error IS NOT NULL OR s.attempts < 1)) OR (s.status = 'failed' AND s.error IS NULL)
+   OR (s.status = 'error' AND (s.error IS NULL OR s.attempts < 1 OR s.kind <> 'step' OR s.nonce IS NOT NULL))
    OR (NOT w.flags & 16 AND ((s.status <> 'done' AND s.output IS NOT NULL) OR (s.kind <> 'step' AND s.status IN ('failed', 'begun'))
                              OR (s.kind IN ('await', 'await_event', 'join', 'wait_any') AND (s.topics IS NULL OR NOT json_valid(s.topics) OR (s.kind = 'wait_any') <> (json_type(CASE WHEN json_valid(s.topics) THEN s.topics END) = 'object')))))
    OR (s.kind = 'step' AND (s.topics IS NOT NULL OR s.due_at IS NOT NULL))

@@ -20,3 +20,7 @@ SET status = 'failed', attempts = excluded.attempts, at = excluded.at, attempt =
 -- name: failure_add
 INSERT INTO main._wf_failure(n, wf, attempt, step, worker, claimed_at, error, at)
 VALUES({{next_failure}}, :seq, :attempt, :step, :worker, (SELECT attempt_at FROM main._wf_workflow WHERE seq = :seq AND :claimed), :error, :now)
+
+-- A failure of a step after which the claim goes on.
+-- name: fail_keeping
+UPDATE main._wf_workflow SET failed = failed + 1, updated_at = :now WHERE seq = :seq

@@ -35,6 +35,10 @@ UPDATE main._wf_signal SET taken = NULL WHERE wf = :seq AND taken >= :n
 -- name: control_drop_steps
 DELETE FROM main._wf_step WHERE n BETWEEN :n AND :seq << 28 | 268435455 AND (n = :n OR status <> 'begun')
 
+-- Steps whose outcome is an error are to be done again, under a new key.
+-- name: control_drop_errors
+DELETE FROM main._wf_step WHERE {{its_rows}} AND status = 'error'
+
 -- name: control_drop_outcome
 DELETE FROM main._wf_large WHERE wf = :seq AND what IN (1, 2)
 
@@ -71,9 +75,9 @@ INSERT INTO main._wf_large(wf, what, size, value) SELECT :new, 0, size, value FR
 -- name: fork_steps
 INSERT INTO main._wf_step(n, wf, name, kind, status, attempts, begun_at, at, due_at, attempt, worker, hash, topics, how, output, error)
 SELECT :new << 28 | (n & 268435455), :new, name, kind, status, attempts, begun_at, at, due_at, attempt, worker, hash, topics, how, output, error
-FROM main._wf_step WHERE {{its_rows}} AND status = 'done' AND (:n IS NULL OR n < :n) ORDER BY n
+FROM main._wf_step WHERE {{its_rows}} AND status IN ('done', 'error') AND (:n IS NULL OR n < :n) ORDER BY n
 
 -- Whether all of them were copied.
 -- name: fork_steps_copied
-SELECT (SELECT count(*) FROM main._wf_step WHERE {{its_rows}} AND status = 'done' AND (:n IS NULL OR n < :n))
+SELECT (SELECT count(*) FROM main._wf_step WHERE {{its_rows}} AND status IN ('done', 'error') AND (:n IS NULL OR n < :n))
      = (SELECT count(*) FROM main._wf_step WHERE n BETWEEN :new << 28 AND :new << 28 | 268435455)

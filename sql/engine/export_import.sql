@@ -7,7 +7,7 @@ SELECT w.id, l.name, l.queue, l.kind, l.priority, nullif(l.version, ''), nullif(
        CASE WHEN w.place IS NULL THEN w.status WHEN 'waiting' IN (w.status, w.paused_from) THEN 'waiting' ELSE 'pending' END,
        CASE WHEN w.claimed THEN :now ELSE w.due_at END, w.attempt, w.resumed, CASE WHEN w.claimed THEN 0 ELSE w.again END,
        {{failures_in_a_row}},
-       CASE WHEN NOT EXISTS (SELECT 1 FROM main._wf_step WHERE {{rows_since_mark_of_w}} AND status IN ('done', 'waiting')) THEN w.lost ELSE 0 END,
+       CASE WHEN NOT EXISTS (SELECT 1 FROM main._wf_step WHERE {{rows_since_mark_of_w}} AND status IN ('done', 'error', 'waiting')) THEN w.lost ELSE 0 END,
        w.failed, w.redo, w.period, w.worker, w.closed, w.closed_nonce IS 0, w.created_at, w.started_at, w.attempt_at, w.finished_at,
        CASE WHEN w.place IS NULL THEN w.deadline_at END, CASE WHEN w.place IS NOT NULL THEN coalesce(w.paused_left, w.deadline_at - :now) END,
        w.timeout, w.ending, w.flags & 7, w.max_attempts, w.max_failures, w.backoff, (SELECT id FROM main._wf_workflow WHERE seq = w.parent), w.parent_step,
@@ -52,9 +52,9 @@ FROM main._wf_workflow WHERE id = :id AND nonce IS NULL AND (place IS NULL OR st
 -- name: import_step
 INSERT OR IGNORE INTO main._wf_step(n, wf, name, kind, status, attempts, begun_at, at, due_at, nonce, attempt, worker, hash, topics, how, output, error)
 SELECT :seq << 28 | :n, :seq, :name, :kind, :status, :attempts, :begun_at, :at, :due_at, CASE WHEN :in_doubt THEN 0 END, coalesce(:attempt, 0), :worker, :hash, :topics, :how, :output, :error
-WHERE :attempts >= (:status = 'done') AND :in_doubt IN (0, 1) AND (:output IS NULL OR :status = 'done')
+WHERE :attempts >= (:status IN ('done', 'error')) AND :in_doubt IN (0, 1) AND (:output IS NULL OR :status = 'done')
   AND (:error IS NULL OR (:kind = 'step' AND :status <> 'done'))
-  AND CASE WHEN :kind = 'step' THEN :status IN ('done', 'begun', 'waiting') OR (:status = 'failed' AND :error IS NOT NULL)
+  AND CASE WHEN :kind = 'step' THEN :status IN ('done', 'begun', 'waiting') OR (:status IN ('failed', 'error') AND :error IS NOT NULL)
            WHEN :status = 'done' THEN typeof(:output) = 'text'
            ELSE :status = 'waiting' END
   AND CASE :kind WHEN 'step' THEN :due_at IS NULL AND :topics IS NULL

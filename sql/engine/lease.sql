@@ -9,7 +9,7 @@ UPDATE main._wf_workflow SET due_at = :due, lease = coalesce(:lease, lease), upd
 -- A step is recorded since the lease was lost: should it be lost again, it is the first time.
 -- name: lease_progressed
 UPDATE main._wf_workflow SET place = 1
-WHERE seq = :seq AND place = 4 AND EXISTS (SELECT 1 FROM main._wf_step WHERE n > max(mark, :seq << 28) AND n <= :seq << 28 | 268435455 AND status IN ('done', 'waiting'))
+WHERE seq = :seq AND place = 4 AND EXISTS (SELECT 1 FROM main._wf_step WHERE n > max(mark, :seq << 28) AND n <= :seq << 28 | 268435455 AND status IN ('done', 'error', 'waiting'))
 
 -- name: lease_end_lost
 UPDATE main._wf_workflow

@@ -6,7 +6,12 @@ SELECT redo FROM main._wf_redo WHERE wf = :seq AND step = :step
 -- A step that was begun and is not finished has no record: what is done under its key may have happened.
 -- name: redo_raise
 INSERT INTO main._wf_redo(wf, step, redo)
-SELECT :seq, name, 1 FROM main._wf_step WHERE n BETWEEN :n AND :seq << 28 | 268435455 AND status IN ('done', 'failed')
+SELECT :seq, name, 1 FROM main._wf_step WHERE n BETWEEN :n AND :seq << 28 | 268435455 AND status IN ('done', 'failed', 'error')
+ON CONFLICT(wf, step) DO UPDATE SET redo = redo + 1
+
+-- name: redo_raise_errors
+INSERT INTO main._wf_redo(wf, step, redo)
+SELECT :seq, name, 1 FROM main._wf_step WHERE {{its_rows}} AND status = 'error'
 ON CONFLICT(wf, step) DO UPDATE SET redo = redo + 1
 
 -- name: redo_raise_all

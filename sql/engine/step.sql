@@ -1,8 +1,8 @@
 -- Recording and reading steps.
 
--- By :id, or by a token of the present period.
+-- What stands, an output or an error. By :id, or by a token of the present period.
 -- name: step_read
-SELECT output, status = 'done', kind FROM main._wf_step
+SELECT CASE status WHEN 'error' THEN error ELSE output END, status, kind FROM main._wf_step
 WHERE wf = CASE WHEN :nonce IS NULL THEN (SELECT seq FROM main._wf_workflow WHERE id = :id)
                 ELSE (SELECT seq FROM main._wf_workflow WHERE seq = :seq AND NOT (period - :nonce) & 65535) END
   AND name = :step
@@ -18,7 +18,7 @@ AND (SELECT value FROM main._wf_meta WHERE key = 'schema_version') = :format
 ON CONFLICT(wf, name) DO UPDATE
 SET n = excluded.n, status = 'done', attempts = attempts + 1, at = excluded.at, attempt = excluded.attempt, worker = excluded.worker, output = excluded.output,
     error = NULL
-WHERE kind = 'step' AND status <> 'done'
+WHERE kind = 'step' AND status NOT IN ('done', 'error')
 
 -- Records a step if its handle is plainly good: a token that is the current claim, with no need to renew its lease. Where nothing is recorded,
 -- record_step finds out why. One statement, so that it is atomic in triggers too. What is not good has no attempt, and a row without one is ignored: a
@@ -46,3 +46,12 @@ VALUES(
 INSERT INTO main._wf_step(n, wf, name, kind, status, attempts, at, attempt, worker, output)
 VALUES({{next_step}}, :seq, :step, 'step', 'done', 1, :now, :attempt, :worker, :output)
 {{or_rerecord}}
+
+-- Its outcome is an error.
+-- name: step_write_error
+INSERT INTO main._wf_step(n, wf, name, kind, status, attempts, at, attempt, worker, error)
+VALUES({{next_step}}, :seq, :step, 'step', 'error', 1, :now, :attempt, :worker, :output)
+ON CONFLICT(wf, name) DO UPDATE
+SET n = excluded.n, status = 'error', attempts = attempts + 1, at = excluded.at, attempt = excluded.attempt, worker = excluded.worker, error = excluded.error,
+    nonce = NULL
+WHERE kind = 'step' AND status NOT IN ('done', 'error')
