@@ -37,6 +37,7 @@ constexpr Part kParts[] = {
     {"failures", Sql::export_failures, Sql::import_failure, "Cattempt nstep nworker tclaimed_at Verror Tat"},
     {"signals", Sql::export_signals, Sql::import_signal, "Nname nkey Tat ntaken Cover vpayload"},
     {"values", Sql::export_values, Sql::import_value, "Nkey Tat vvalue"},
+    {"tags", Sql::export_tags, Sql::import_tag, "Nkey Nvalue"},
     {"stream_ends", Sql::export_stream_ends, Sql::import_stream_end, "Nstream Cfirst Cnext Cclosed"},
     {"streams", Sql::export_streams, Sql::import_stream, "Nstream Coffset Tat vvalue"},
 };

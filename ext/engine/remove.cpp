@@ -105,7 +105,7 @@ Status clear_away(Db& db, int64_t* rows, bool* cleared) {
       if (!found) return {};
       seq = q.integer(0);
     }
-    for (const Sql sql : {Sql::gone_steps, Sql::gone_failures, Sql::gone_large, Sql::gone_signals, Sql::gone_values, Sql::gone_streams, Sql::gone_stream_ends, Sql::gone_redos}) {
+    for (const Sql sql : {Sql::gone_steps, Sql::gone_failures, Sql::gone_large, Sql::gone_signals, Sql::gone_values, Sql::gone_streams, Sql::gone_stream_ends, Sql::gone_tags, Sql::gone_redos}) {
       Query q(db, sql);
       q.bind(":seq", seq).bind(":rows", *rows);
       WF_TRY(q.run());

@@ -5,6 +5,7 @@
 #include "base/scope.h"
 #include "engine/above.h"
 #include "engine/lane.h"
+#include "engine/tag.h"
 
 namespace wf {
 namespace {
@@ -114,19 +115,23 @@ Status insert(Db& db, const Prepared& prepared, string_view id, string_view dedu
   if (args.max_failures != 0) q.bind(":max_failures", args.max_failures);
   q.bind_time(":scheduled", args.scheduled_at);
   q.bind_name(":backoff", backoff.view()).bind_name(":dedup", dedup).bind_name(":headers", args.headers);
-  if (!is_large(args.input)) {
-    q.bind(":input", args.input);
-  } else {
-    // The row of the workflow decides, so it comes last: a value without a workflow does no harm.
-    int64_t seq;
-    WF_TRY(next_seq(db, &seq));
-    WF_TRY(put_large(db, seq, Large::input, args.input));
+  const bool large = is_large(args.input);
+  if (!large) q.bind(":input", args.input);
+  if (!large && !args.tags) return q.run();
+  // The row of the workflow decides, so it comes last: a value without a workflow does no harm.
+  int64_t seq;
+  WF_TRY(next_seq(db, &seq));
+  Status written = large ? put_large(db, seq, Large::input, args.input) : Status();
+  if (written.ok() && args.tags) written = put_tags(db, seq, args.tags);
+  if (written.ok()) {
     q.bind(":seq", seq);
-    Status inserted = q.run();
-    if (!inserted.ok()) (void)drop_large(db, seq);  // inside a writing statement nothing else would take it back
-    return inserted;
+    written = q.run();
   }
-  return q.run();
+  if (!written.ok()) {  // inside a writing statement nothing else would take it back
+    if (large) (void)drop_large(db, seq);
+    if (args.tags) (void)drop_tags(db, seq);
+  }
+  return written;
 }
 
 }  // namespace

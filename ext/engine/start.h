@@ -1,6 +1,7 @@
 // Starting a workflow.
 #pragma once
 
+#include "base/json.h"
 #include "engine/settings.h"
 
 namespace wf {
@@ -29,6 +30,7 @@ struct Start {
   Backoff backoff;
   string_view version, partition, dedup;
   string_view headers;               // a JSON object, or empty
+  json::Checked tags;                // an object of texts (tag.h), or none
   bool manual = false;
   bool cleanup = false;
   int64_t parent = 0;                // of a child: the parent, the step that spawns it, and that step's redo number

@@ -1,10 +1,12 @@
 #include "engine/start_again.h"
 
+#include "base/json.h"
 #include "base/scope.h"
 #include "engine/above.h"
 #include "engine/continue.h"
 #include "engine/control.h"
 #include "engine/lane.h"
+#include "engine/tag.h"
 
 namespace wf {
 namespace {
@@ -82,6 +84,10 @@ Status take_place(Db& db, const Workflow& w, const Prepared& prepared, const Val
   const Millis offered = (w.flags & kManual) || w.state == State::paused ? kNoTime : due;
   int64_t lane;
   WF_TRY(next_lane(db, w, args.version, args.has_priority ? &args.priority : nullptr, offered, now, &lane));
+  if (args.tags) {
+    WF_TRY(drop_tags(db, w.seq));
+    WF_TRY(put_tags(db, w.seq, args.tags));
+  }
   WF_TRY(write(db, w, prepared, old, lane, due, now));
   WF_TRY(lane_moved(db, w, now));
   return lane == w.lane ? Status() : lane_drop(db, w);

@@ -10,7 +10,7 @@ namespace wf {
 // - IfExists::replace gives it the new input and due time, as long as nobody has begun it;
 // - IfExists::restart begins it anew, as wf_continue would, once it has ended.
 //
-// Both take the options that were given of those that may change (priority, version, timeout, headers, budgets, backoff), the others stay. Where
+// Both take the options that were given of those that may change (priority, version, timeout, headers, tags, budgets, backoff), the others stay. Where
 // it is too late, or too early, the same input changes nothing, and another is WF_STATE. WF_STATE too for a step that was begun and is not
 // finished, WF_CONFLICT if the dedup key is another's by now.
 Status start_again(Db& db, const Start& args, const Now& now, Name* id, Started* outcome);

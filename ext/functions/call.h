@@ -21,6 +21,7 @@ class Options {
   bool has(string_view name) const { return find(name) != nullptr; }
   string_view text(string_view name, string_view otherwise = {}) const;   // of name, id, names (a JSON array), object
   json::Checked names(string_view name) const;                            // of names: an array; none where it was not given
+  json::Checked object(string_view name) const { return names(name); }    // of object
   Value value(string_view name) const;                                    // of value: JSON text
   int64_t integer(string_view name, int64_t otherwise) const;             // of integer, duration, time, choice
   bool boolean(string_view name, bool otherwise = false) const { return integer(name, otherwise) != 0; }

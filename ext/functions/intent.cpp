@@ -3,6 +3,7 @@
 #include "base/json.h"
 #include "engine/begin.h"
 #include "engine/stream.h"
+#include "engine/tag.h"
 #include "engine/values.h"
 #include "functions/call.h"
 
@@ -66,6 +67,19 @@ Status wf_get(Call& call) {
   bool found;
   WF_TRY(get_value(call.db, handle, key, q, &found));
   found ? call.result_stored(q.value(0)) : call.result_null();
+  return {};
+}
+
+Status wf_tag(Call& call) {
+  Handle handle;
+  string_view key, value;
+  WF_TRY(call.handle(0, &handle));
+  WF_TRY(call.name(1, "key", &key));
+  const bool given = call.given(2);
+  if (given) WF_TRY(call.name(2, "value", &value));
+  WF_TRY(check_tag(key, given ? value : string_view("-")));
+  WF_TRY(set_tag(call.db, handle, key, given ? &value : nullptr, call.options.now()));
+  call.result(int64_t{1});
   return {};
 }
 

@@ -8,6 +8,7 @@
 #include "engine/lease.h"
 #include "engine/start_again.h"
 #include "engine/step.h"
+#include "engine/tag.h"
 #include "engine/tick.h"
 #include "engine/trouble.h"
 #include "engine/wait_for_work.h"
@@ -63,6 +64,8 @@ Status read_start_options(const Options& o, Start* out) {
   out->headers = o.text("headers");
   out->manual = o.boolean("manual");
   out->cleanup = o.boolean("cleanup");
+  out->tags = o.object("tags");
+  if (out->tags) WF_TRY(check_tags(out->tags));
   out->if_exists = static_cast<IfExists>(o.integer("if_exists", 0));
   return {};
 }

@@ -23,6 +23,7 @@ constexpr Option kNowOption = {"now", OptionType::time, "the clock of this call,
     {"headers", OptionType::object, "anything for the worker beside the input"}, \
     {"manual", OptionType::boolean, "only claimable by its id"}, \
     {"cleanup", OptionType::boolean, "a failure, timeout or cancel lets the worker clean up first (ending in two phases)"}, \
+    {"tags", OptionType::object, "short texts under names, by which it is found: column tag of wf_workflows"}, \
     {"report", OptionType::boolean, "returns {id, created, outcome} instead of the id"}, \
     kNowOption,
 
@@ -166,6 +167,13 @@ constexpr Option kScheduleOptions[] = {
     kNowOption,
 };
 
+constexpr Option kTriggerOptions[] = {
+    {"from", OptionType::time, "fire every time of its calendar from this one on, instead; not inside a statement that writes"},
+    {"to", OptionType::time, "up to this one, which is not later than now; default now"},
+    {"limit", OptionType::integer, "at most so many in this call: next in its result is where the next one begins; default 1000", 1, 100000},
+    kNowOption,
+};
+
 constexpr Option kWaitOptions[] = {
     {"queue", OptionType::names, "as the queue of wf_claim; default 'default'"},
     {"worker", OptionType::name, "as the worker of wf_claim"},
@@ -278,6 +286,7 @@ constexpr Function kFunctions[] = {
      wf_resolve},
     {"wf_set", "handle, key, value", 3, 4, "Sets a named value that others can read; returns 1.", kWrites, "yes", kNowOnly, wf_set},
     {"wf_get", "id, key", 2, 2, "A value set by wf_set, NULL if there is none.", 0, "yes", {}, wf_get},
+    {"wf_tag", "handle, key, value", 3, 4, "Gives the workflow a tag, by which it is found, or with NULL takes it away; returns 1.", kWrites, "yes", kNowOnly, wf_tag},
     {"wf_append", "handle, stream, value", 3, 4, "Appends an item to a stream of the workflow, or several, or closes it; returns the offset of the first, from 0.", kWrites, "with offset, or to close",
      kAppendOptions, wf_append},
     {"wf_trim", "id, stream, offset", 3, 4, "Removes what stands before this offset of a stream, such as what has been read, and returns how many items; offsets go on.", kWrites, "yes",
@@ -302,6 +311,9 @@ constexpr Function kFunctions[] = {
      "Makes or changes a schedule, which starts the workflow '<name>@<time>' at every time of the cron expression, once; returns its next time, NULL if it has none.",
      kWrites | kDirectOnly, "yes", kScheduleOptions, wf_schedule},
     {"wf_unschedule", "name", 1, 2, "Ends a schedule, not what it has started; returns 1, or 0 if there is none.", kWrites | kDirectOnly, "yes", kNowOnly, wf_unschedule},
+    {"wf_trigger", "name [, time]", 1, 3,
+     "Fires a schedule by hand, now or for this time, once, and returns the id '<name>@<time>'; for a span of times {ids, started, next}.",
+     kWrites | kDirectOnly, "with time or from", kTriggerOptions, wf_trigger},
     {"wf_tick", "", 0, 1, "Does what time has made due: timeouts, schedules, workflows that lost too many leases, rows that a huge deleted workflow has left; returns how many.",
      kWrites | kNotInWritingStatement, "yes", kTickOptions, wf_tick},
     {"wf_wait", "[timeout]", 0, 2,

@@ -4,6 +4,7 @@
 
 #include "base/json.h"
 #include "functions/call.h"
+#include "schedules/trigger.h"
 
 namespace wf {
 namespace {
@@ -88,6 +89,27 @@ Status wf_unschedule(Call& call) {
   WF_TRY(drop_schedule(call.db, name, &existed));
   call.result(int64_t{existed});
   return {};
+}
+
+Status wf_trigger(Call& call) {
+  string_view name;
+  WF_TRY(schedule_name(call, 0, &name));
+  Millis time = kNoTime;
+  if (call.given(1)) WF_TRY(read_time("time", call.raw(1), &time));
+  const Options& o = call.options;
+  if (!o.has("from")) {
+    for (const char* option : {"to", "limit"}) {
+      if (o.has(option)) return Status::error(Code::invalid, "the option \"%s\" of wf_trigger() goes with \"from\"", option);
+    }
+    Name id;
+    WF_TRY(trigger(call.db, name, time, o.now(), &id));
+    call.result(id.view());
+    return {};
+  }
+  if (time != kNoTime) return Status::error(Code::invalid, "time of wf_trigger() and the option \"from\" exclude each other");
+  Text out;
+  WF_TRY(trigger_span(call.db, name, {o.integer("from", 0), o.integer("to", kNoTime), o.integer("limit", kMostTriggered)}, o.now(), out));
+  return call.result_json(out);
 }
 
 }  // namespace wf

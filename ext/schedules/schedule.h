@@ -12,27 +12,11 @@
 #pragma once
 
 #include "engine/above.h"
-#include "engine/start.h"
+#include "schedules/stored.h"
 
 namespace wf {
 
-enum class CatchUp : char { last, all, skip };
-enum class Overlap : char { skip, allow, queue };
-
-constexpr Millis kDefaultGrace = 60000;
 constexpr int64_t kMostFirings = 1000;  // of one fire_schedules()
-constexpr size_t kMostScheduleName = 255 - sizeof "@2026-11-23T10:00:00.000Z" + 1;
-
-struct Schedule {
-  string_view name, cron, workflow;
-  Value input;
-  string_view timezone = "UTC";
-  CatchUp catch_up = CatchUp::last;
-  Millis grace = kDefaultGrace;
-  Overlap overlap = Overlap::skip;
-  bool paused = false;
-  Start start;  // settings of its workflows; name, input, id, at and dedup are not used
-};
 
 // Makes or changes a schedule. `*next` is its next time, kNoTime if it is paused or there is none. What is there already in the same form is
 // left alone. With another calendar, or after a pause, it goes on from now, but not before its last firing; with other settings

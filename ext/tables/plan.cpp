@@ -39,6 +39,7 @@ class Planner {
     for (int i = 0; i < info_.nConstraint; ++i) take_condition(i);
     of_one_ = of_one_ && table_.order == Order::by_workflow;
     const bool ordered = take_order();
+    if (impossible_) return SQLITE_CONSTRAINT;
     if (complete_ && ordered) take_limits();
     estimate();
     return write();
@@ -52,15 +53,18 @@ class Planner {
   void take_condition(int i) {
     const auto& constraint = info_.aConstraint[i];
     if (is_limit(constraint.op)) return;
+    // Nobody but the query can compare a tag, so a plan in which it cannot is none.
+    const bool is_tag = type(constraint.iColumn) == ColumnType::tag;
+    if (is_tag && !constraint.usable && constraint.op == SQLITE_INDEX_CONSTRAINT_EQ) impossible_ = true;
     const char* op = operator_text(constraint.op);
     const char* collation = op != nullptr ? sqlite3_vtab_collation(&info_, i) : nullptr;
     // What has no affinity is compared by the affinity of the other side, which is not told: SQLite does that itself.
-    if (!constraint.usable || op == nullptr || type(constraint.iColumn) == ColumnType::any || collation == nullptr || sqlite3_stricmp(collation, "BINARY") != 0) {
+    if (!constraint.usable || op == nullptr || type(constraint.iColumn) == ColumnType::any || collation == nullptr || sqlite3_stricmp(collation, "BINARY") != 0 || (is_tag && constraint.op != SQLITE_INDEX_CONSTRAINT_EQ)) {
       complete_ = false;
       return;
     }
     const bool is_time = type(constraint.iColumn) == ColumnType::time;
-    where_.add(where_.size() != 0 ? " AND " : " WHERE ").add(column_name(constraint.iColumn));
+    where_.add(where_.size() != 0 ? " AND " : " WHERE ").add(is_tag ? "_n IN (SELECT wf FROM main._wf_tag WHERE tag" : column_name(constraint.iColumn));
     bool exact = !is_time;  // the query compares a time with texts only: SQLite looks again
     if (is_time) {
       letters_.add(time_letter(constraint.op));
@@ -84,6 +88,7 @@ class Planner {
       if (is_place) add_range(constraint.op);
       if (constraint.op == SQLITE_INDEX_CONSTRAINT_EQ) look_at_equal(column_name(constraint.iColumn));
     }
+    if (is_tag) where_.add(')');
     use(i, exact);
     if (constraint.op == SQLITE_INDEX_CONSTRAINT_EQ) {
       ++equal_;
@@ -114,7 +119,7 @@ class Planner {
   bool takes_in(int i) {
     if (library_version() < 3038000 || info_.aConstraint[i].op != SQLITE_INDEX_CONSTRAINT_EQ) return false;
     const ColumnType column = type(info_.aConstraint[i].iColumn);
-    if ((column != ColumnType::text && column != ColumnType::integer) || !sqlite3_vtab_in(&info_, i, -1)) return false;
+    if ((column != ColumnType::text && column != ColumnType::integer && column != ColumnType::tag) || !sqlite3_vtab_in(&info_, i, -1)) return false;
     return sqlite3_vtab_in(&info_, i, 1) != 0;
   }
 
@@ -130,6 +135,9 @@ class Planner {
     if (info_.nOrderBy == 0) {
       if (table_.order != Order::any) order_.add(" ORDER BY _n");
       return true;
+    }
+    for (int i = 0; i < info_.nOrderBy; ++i) {
+      if (type(info_.aOrderBy[i].iColumn) == ColumnType::tag) return false;  // SQLite then reads it, which is an error
     }
     for (int i = 0; i < info_.nOrderBy; ++i) {
       const int column = info_.aOrderBy[i].iColumn;
@@ -190,6 +198,7 @@ class Planner {
   bool complete_ = true;  // every condition is decided by the query
   bool unique_ = false;
   bool of_one_ = false;    // all rows are of one workflow, or those of one come together
+  bool impossible_ = false;
 };
 
 }  // namespace

@@ -114,6 +114,9 @@ int column(sqlite3_vtab_cursor* base, sqlite3_context* context, int i) {
   const auto* cursor = static_cast<Cursor*>(base);
   const int place = cursor->place[i];
   if (place == 0) return SQLITE_OK;
+  if (static_cast<TableObject*>(base->pVtab)->table->columns[static_cast<size_t>(i)].type == ColumnType::tag) {
+    return fail(base->pVtab, Status::error(Code::invalid, "the column tag can only be compared: tag = 'key=value', or IN; the column tags shows all of a workflow"));
+  }
   // One look at the value: every sqlite3_column_ function takes and gives back the mutex, which is ours anyway.
   sqlite3_value* value = cursor->query->raw(place);
   switch (sqlite3_value_type(value)) {
@@ -155,7 +158,7 @@ int connect(sqlite3* handle, void* pointer, int, const char* const*, sqlite3_vta
   for (const Column& column : registration->table->columns) {
     declaration.add(separator).add(' ').add(column.name);
     // What the query computes has no affinity there, so it must have none here: comparisons then mean the same.
-    declaration.add(column.type == ColumnType::any ? "" : column.type == ColumnType::integer ? " INTEGER" : " TEXT");
+    declaration.add(column.type == ColumnType::any ? "" : column.type == ColumnType::integer ? " INTEGER" : column.type == ColumnType::tag ? " TEXT HIDDEN" : " TEXT");
     separator = ',';
   }
   declaration.add(")").add('\0');

@@ -11,12 +11,12 @@ constexpr Column kWorkflows[] = {
     {"id", text}, {"name", text}, {"status", text}, {"queue", text}, {"priority", integer}, {"version", any}, {"partition", any},
     {"dedup", any}, {"attempt", integer}, {"resumed", integer}, {"max_attempts", any}, {"worker", text}, {"input", any}, {"output", any}, {"error", any},
     {"headers", any}, {"parent_id", any}, {"ending", text}, {"due_at", time}, {"deadline_at", time}, {"created_at", time},
-    {"started_at", time}, {"completed_at", time}, {"updated_at", time}, {"period", integer}, {"attempt_at", time},
+    {"started_at", time}, {"completed_at", time}, {"updated_at", time}, {"period", integer}, {"attempt_at", time}, {"tags", any}, {"tag", tag},
 };
 
 constexpr Column kPending[] = {
     {"id", text}, {"name", text}, {"status", text}, {"queue", text}, {"priority", integer}, {"ready", any}, {"due_at", time},
-    {"reason", any}, {"attempt", integer}, {"worker", text}, {"deadline_at", time}, {"created_at", time},
+    {"reason", any}, {"attempt", integer}, {"worker", text}, {"deadline_at", time}, {"created_at", time}, {"tag", tag},
 };
 
 constexpr Column kSteps[] = {

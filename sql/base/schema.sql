@@ -195,6 +195,15 @@ CREATE TABLE IF NOT EXISTS main._wf_stream(
   PRIMARY KEY(wf, stream, offset)
 );
 
+-- Tags, by which workflows are found.
+CREATE TABLE IF NOT EXISTS main._wf_tag(
+  wf INTEGER NOT NULL,
+  key TEXT NOT NULL,
+  tag TEXT NOT NULL,                   -- key=value
+  PRIMARY KEY(wf, key)
+) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS main._wf_tag_of ON _wf_tag(tag, wf);
+
 -- Streams that were trimmed or closed, and no others.
 CREATE TABLE IF NOT EXISTS main._wf_stream_end(
   wf INTEGER NOT NULL,

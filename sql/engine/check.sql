@@ -5,7 +5,7 @@ SELECT 1 FROM main.sqlite_master WHERE type = 'table' AND name = '_wf_workflow'
 
 -- name: check_objects
 SELECT 'a table or index is missing', j.value
-FROM _wf.json_each('["_wf_lane","_wf_workflow","_wf_large","_wf_step","_wf_redo","_wf_gone","_wf_failure","_wf_queue","_wf_signal","_wf_event","_wf_waiter","_wf_value","_wf_stream","_wf_stream_end","_wf_rate","_wf_schedule","_wf_trouble","_wf_definition","_wf_lane_open","_wf_lane_turn","_wf_lane_scripted","_wf_due","_wf_resumed","_wf_ended","_wf_claim_key","_wf_limited","_wf_deadline","_wf_dedup","_wf_child","_wf_open","_wf_signal_queue","_wf_signal_key","_wf_waiter_of","_wf_schedule_next","_wf_trouble_next"]') AS j
+FROM _wf.json_each('["_wf_lane","_wf_workflow","_wf_large","_wf_step","_wf_redo","_wf_gone","_wf_failure","_wf_queue","_wf_signal","_wf_event","_wf_waiter","_wf_value","_wf_stream","_wf_stream_end","_wf_tag","_wf_rate","_wf_schedule","_wf_trouble","_wf_definition","_wf_lane_open","_wf_lane_turn","_wf_lane_scripted","_wf_due","_wf_resumed","_wf_ended","_wf_claim_key","_wf_limited","_wf_deadline","_wf_dedup","_wf_child","_wf_open","_wf_signal_queue","_wf_signal_key","_wf_waiter_of","_wf_schedule_next","_wf_trouble_next","_wf_tag_of"]') AS j
 WHERE NOT EXISTS (SELECT 1 FROM main.sqlite_master WHERE name = j.value)
 
 -- SQLite's own check of the file, all of it or without a look into every index. (As a table it knows no schema before SQLite 3.33.)
@@ -201,6 +201,10 @@ SELECT 'a stream belongs to no workflow', stream FROM main._wf_stream WHERE wf N
 UNION ALL
 SELECT 'a stream has a gap', stream FROM main._wf_stream WHERE wf NOT IN (SELECT wf FROM main._wf_gone) GROUP BY wf, stream
 HAVING min(offset) <> coalesce((SELECT first FROM main._wf_stream_end AS e WHERE e.wf = _wf_stream.wf AND e.stream = _wf_stream.stream), 0) OR max(offset) - min(offset) <> count(*) - 1
+UNION ALL
+SELECT 'a tag belongs to no workflow', tag FROM main._wf_tag WHERE wf NOT IN (SELECT seq FROM main._wf_workflow UNION ALL SELECT wf FROM main._wf_gone)
+UNION ALL
+SELECT 'a tag is not one of its key', tag FROM main._wf_tag WHERE substr(tag, 1, length(key) + 1) IS NOT key || '=' OR length(tag) <= length(key) + 1 OR instr(key, '=')
 UNION ALL
 SELECT 'the end of a stream belongs to no workflow', stream FROM main._wf_stream_end WHERE wf NOT IN (SELECT seq FROM main._wf_workflow UNION ALL SELECT wf FROM main._wf_gone)
 UNION ALL

@@ -71,6 +71,9 @@ FROM main._wf_workflow WHERE seq = :seq
 -- name: fork_large_input
 INSERT INTO main._wf_large(wf, what, size, value) SELECT :new, 0, size, value FROM main._wf_large WHERE wf = :seq AND what = 0
 
+-- name: fork_tags
+INSERT INTO main._wf_tag(wf, key, tag) SELECT :new, key, tag FROM main._wf_tag WHERE wf = :seq
+
 -- (Of a scripted workflow: run_fork_steps.)
 -- name: fork_steps
 INSERT INTO main._wf_step(n, wf, name, kind, status, attempts, begun_at, at, due_at, attempt, worker, hash, topics, how, output, error)

@@ -34,6 +34,9 @@ SELECT name, key, at, (SELECT name FROM main._wf_step WHERE n = g.taken), taken 
 -- name: export_values
 SELECT key, at, value FROM main._wf_value WHERE wf = :seq ORDER BY key
 
+-- name: export_tags
+SELECT key, substr(tag, length(key) + 2) FROM main._wf_tag WHERE wf = :seq ORDER BY key
+
 -- name: export_stream_ends
 SELECT stream, first, next, closed FROM main._wf_stream_end WHERE wf = :seq ORDER BY stream
 
@@ -82,6 +85,9 @@ WHERE (:taken IS NULL) = (s.n IS NULL) AND CASE :over WHEN 0 THEN 1 WHEN 1 THEN 
 
 -- name: import_value
 INSERT OR IGNORE INTO main._wf_value(wf, key, at, value) VALUES(:seq, :key, :at, :value)
+
+-- name: import_tag
+INSERT OR IGNORE INTO main._wf_tag(wf, key, tag) SELECT :seq, :key, :key || '=' || :value WHERE instr(:key, '=') = 0
 
 -- name: import_stream_end
 INSERT OR IGNORE INTO main._wf_stream_end(wf, stream, first, next, closed)

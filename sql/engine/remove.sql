@@ -47,6 +47,9 @@ DELETE FROM main._wf_stream WHERE rowid IN (SELECT rowid FROM main._wf_stream WH
 -- name: gone_stream_ends
 DELETE FROM main._wf_stream_end WHERE wf = :seq AND stream IN (SELECT stream FROM main._wf_stream_end WHERE wf = :seq LIMIT :rows)
 
+-- name: gone_tags
+DELETE FROM main._wf_tag WHERE wf = :seq AND key IN (SELECT key FROM main._wf_tag WHERE wf = :seq LIMIT :rows)
+
 -- name: gone_redos
 DELETE FROM main._wf_redo WHERE wf = :seq AND step IN (SELECT step FROM main._wf_redo WHERE wf = :seq LIMIT :rows)
 

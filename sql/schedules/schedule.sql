@@ -1,10 +1,5 @@
 -- Schedules. next_at is the first nominal time that is not handled yet. A hand edit may have left settings that are no JSON.
 
--- name: schedule_read
-SELECT cron, workflow, settings, paused, next_at, last_at, input,
-       json(CASE WHEN json_valid(settings) THEN settings END) = json(:settings)
-FROM main._wf_schedule WHERE name = :name
-
 -- name: schedule_put
 INSERT INTO main._wf_schedule(name, cron, workflow, settings, paused, next_at, created_at, input)
 VALUES(:name, :cron, :workflow, :settings, :paused, :next, :now, :input)
@@ -24,10 +19,6 @@ WHERE s.next_at <= :now AND s.paused = 0 AND NOT EXISTS (SELECT 1 FROM main._wf_
              SELECT 1 FROM main._wf_workflow AS w WHERE w.finished_at IS NULL AND w.id = {{last_firing}})
            ELSE 1 END
 ORDER BY s.next_at LIMIT :most
-
--- Whether the workflow exists, and whether it goes on.
--- name: schedule_workflow
-SELECT finished_at IS NULL FROM main._wf_workflow WHERE id = :id
 
 -- name: schedule_advance
 UPDATE main._wf_schedule SET next_at = :next, last_at = coalesce(:last, last_at), skipped = skipped + :skipped

@@ -18,7 +18,9 @@ SELECT w.seq AS _n, w.id AS id, l.name AS name, w.status AS status, l.queue AS q
        w.headers AS headers, (SELECT p.id FROM main._wf_workflow AS p WHERE p.seq = w.parent) AS parent_id, w.ending AS ending,
        w.due_at AS due_at, w.deadline_at AS deadline_at, w.created_at AS created_at, w.started_at AS started_at,
        w.finished_at AS completed_at, w.updated_at AS updated_at,
-       w.period AS period, w.attempt_at AS attempt_at
+       w.period AS period, w.attempt_at AS attempt_at,
+       nullif((SELECT json_group_object(g.key, substr(g.tag, length(g.key) + 2)) FROM main._wf_tag AS g WHERE g.wf = w.seq), '{}') AS tags,
+       NULL AS tag
 FROM main._wf_workflow AS w LEFT JOIN main._wf_lane AS l ON l.lane = w.lane
 
 -- name: table_pending
@@ -58,7 +60,7 @@ SELECT w.seq AS _n, w.id AS id, l.name AS name, w.status AS status, l.queue AS q
          WHEN w.flags & 1 THEN 'ready, by id only'
          ELSE 'ready'
        END AS reason,
-       w.attempt AS attempt, w.worker AS worker, w.deadline_at AS deadline_at, w.created_at AS created_at
+       w.attempt AS attempt, w.worker AS worker, w.deadline_at AS deadline_at, w.created_at AS created_at, NULL AS tag
 FROM main._wf_workflow AS w LEFT JOIN main._wf_lane AS l ON l.lane = w.lane
 WHERE w.place IS NOT NULL
 

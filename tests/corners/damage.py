@@ -63,7 +63,7 @@ def build(db):
     db.wf_append(token, "log", '"two"')
     db.wf_append(token, "read", "[1,2]", each=True)
     db.wf_begin(token, "pay")
-    db.wf_start("job", json.dumps("x" * 3000), id="large")
+    db.wf_start("job", json.dumps("x" * 3000), id="large", tags={"kind": "big", "customer": "7"})
     for id in ("signal", "event", "parent", "any", "sleep", "several", "all", "failed", "retry", "paused", "doubt", "done", "ending", "cancelled", "lost", "mute"):
         db.wf_start("job", 1, id=id, cleanup=id == "ending", timeout="90m", manual=id == "mute")
     db.wf_signal("signal", "go", 1, key="one")
@@ -116,7 +116,7 @@ WRITES = [
     "wf_await_event({}, 'news', 'news', '2h')", "wf_join({}, 'all')", "wf_join({}, 'one', '[\"large\",\"done\"]')", "wf_sleep({}, 'nap', '1h')",
     "wf_wait_any({}, 'some', '[{{\"signal\":\"x\"}}]')", "wf_wait_any({}, 'some', '[{{\"signal\":\"x\"}}]', NULL, '{{\"mode\":\"all\"}}')",
     "wf_spawn({}, 'kid', 'child', 1)", "wf_signal({}, 'go', 2, '{{\"key\":\"one\"}}')", "wf_signal({}, 'stop')", "wf_set({}, 'progress', 6)",
-    "wf_append({}, 'log', 3)", "wf_append({}, 'read', '[2,3]', '{{\"each\":true,\"offset\":1}}')", "wf_trim({}, 'read', 2)", "wf_resolve({}, 'pay', 'done', 1)", "wf_heartbeat({})", "wf_pause({})", "wf_resume({})",
+    "wf_append({}, 'log', 3)", "wf_append({}, 'read', '[2,3]', '{{\"each\":true,\"offset\":1}}')", "wf_trim({}, 'read', 2)", "wf_tag({}, 'kind', 'large')", "wf_resolve({}, 'pay', 'done', 1)", "wf_heartbeat({})", "wf_pause({})", "wf_resume({})",
     "wf_fail({}, 'no', '{{\"step\":\"pay\"}}')", "wf_release({})", "wf_fork({})", "wf_reschedule({})", "wf_continue({}, 2, '{{\"period\":0}}')", "wf_cancel({})", "wf_complete({}, 1)",
     "wf_retry({}, '{{\"from\":\"a\"}}')", "wf_retry({}, '{{\"children\":\"failed\"}}')", "wf_delete({}, '{{\"force\":true}}')",
 ]
@@ -125,6 +125,7 @@ ALL = [
     "wf_claim('q', 'worker')", "wf_claim('q', 'worker', '{\"key\":\"k\"}')", "wf_claim('[\"default\",\"work\"]', NULL, '{\"limit\":3,\"steps\":true}')",
     "wf_run('{\"limit\":3}')", "wf_tick('{\"limit\":200}')", "wf_claim()", "wf_run('{\"id\":\"script1\",\"limit\":5}')", "wf_run('{\"limit\":9}')",
     "wf_emit('news', 1)", "wf_emit('later', 1)", "wf_start('script', '{\"n\":2,\"list\":[]}')", "wf_start('job', 1, '{\"id\":\"large\"}')",
+    "wf_trigger('hourly', '2027-01-01')", "wf_trigger('daily', NULL, '{\"from\":\"2027-01-01\",\"limit\":3}')",
     "wf_start('job', 2, '{\"id\":\"mute\",\"if_exists\":\"replace\"}')", "wf_start('job', 2, '{\"id\":\"done\",\"if_exists\":\"restart\"}')",
     "wf_start('job', 1, '{\"queue\":\"q\",\"partition\":\"p\",\"dedup\":\"d0\"}')", "wf_define('line', '{\"steps\":[{\"name\":\"a\",\"sql\":\"SELECT 2\"}]}')",
     "wf_queue('q', '{\"paused\":false}')", "wf_schedule('hourly', '@every 1h', 'line', '{\"n\":1}')", "wf_schedule('daily', '@daily', 'job')",

@@ -34,6 +34,8 @@ CALLS = {
     "set": "wf_set('w', 'k', 1)",
     "append": "wf_append('w', 's', 1)",
     "append several": "wf_append('w', 's', '[1, 2, 3]', '{\"each\":true}')",
+    "start with tags": "wf_start('job', 1, '{\"id\":\"new\",\"tags\":{\"a\":\"1\"}}')",
+    "tag": "wf_tag('w', 'a', '1')",
     "close": "wf_append('w', 's', NULL, '{\"close\":true}')",
     "trim": "wf_trim('w', 'read', 2)",
     "cancel": "wf_cancel('w')",
@@ -43,6 +45,7 @@ CALLS = {
     "delete": "wf_delete('failed')",
     "fork": "wf_fork('w', '{\"id\":\"f\"}')",
     "queue": "wf_queue('q', '{\"concurrency\":1}')",
+    "trigger": "wf_trigger('fired', '2027-01-01')",
     "schedule": "wf_schedule('s', '@hourly', 'job')",
     "define": "wf_define('flow', '{\"steps\":[{\"name\":\"a\",\"sql\":\"SELECT 1\"}]}')",
     "config": "wf_config('lease', '45s')",
@@ -58,7 +61,7 @@ def prepared():
     db = sqlite3.connect(":memory:", isolation_level=None)
     db.enable_load_extension(True)
     db.load_extension(extension_path())
-    for call in ("wf_clock('2027-01-15 08:00:00')", "wf_start('job', 1, '{\"id\":\"w\"}')", "wf_step('w', 'before', 1)", "wf_signal('w', 'sent', 1)", "wf_append('w', 'read', '[1, 2, 3]', '{\"each\":true}')",
+    for call in ("wf_clock('2027-01-15 08:00:00')", "wf_start('job', 1, '{\"id\":\"w\"}')", "wf_step('w', 'before', 1)", "wf_signal('w', 'sent', 1)", "wf_schedule('fired', '@hourly', 'job')", "wf_append('w', 'read', '[1, 2, 3]', '{\"each\":true}')",
                  "wf_fail('w', 'no', '{\"step\":\"broken\",\"delay\":0}')",
                  "wf_start('job', 1, '{\"id\":\"fresh\"}')",
                  "wf_start('job', 1, '{\"id\":\"paused\"}')", "wf_pause('paused')", "wf_start('job', 1, '{\"id\":\"failed\"}')",

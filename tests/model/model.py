@@ -286,6 +286,7 @@ class ModelCore:
         w.manual, w.cleanup, w.detached = bool(given["manual"]), bool(given["cleanup"]), bool(given["detached"])
         w.own_attempts, w.own_backoff, w.timeout = given["max_attempts"], given["backoff"], given["timeout"]
         w.own_failures = given["max_failures"]
+        w.tags = dict(given["tags"] or {})
         if w.timeout is not None:
             w.deadline = due + w.timeout
         self.state.workflows[seq] = w
@@ -315,7 +316,7 @@ class ModelCore:
         else:
             outcome = "replaced"
         w.input, w.first, w.closed, w.key, w.again, w.updated = input, None, None, None, True, now
-        for key in ("version", "priority", "headers", "timeout"):
+        for key in ("version", "priority", "headers", "timeout", "tags"):
             if given[key] is not None:
                 setattr(w, key, given[key])
         for key, own in (("max_attempts", "own_attempts"), ("max_failures", "own_failures"), ("backoff", "own_backoff")):
@@ -930,7 +931,7 @@ class ModelCore:
                 w.id, w.name, w.status, w.queue, w.priority, w.version, w.partition, w.dedup, w.attempt, w.resumed, self.max_attempts(w), w.worker,
                 w.input, w.output if w.status == "completed" else None, self.shown_error(w), w.headers, parent and parent.id, w.ending,
                 sql_time(w.due), sql_time(w.deadline), sql_time(w.created), sql_time(w.started), sql_time(w.finished), sql_time(w.updated),
-                w.period, sql_time(w.attempt_at)))
+                w.period, sql_time(w.attempt_at), json.dumps(dict(sorted(w.tags.items())), separators=(",", ":")) if w.tags else None))
         return rows
 
     def table_pending(self):

@@ -256,10 +256,16 @@ def option_value(value):
     return json.dumps(value)
 
 
+def tags(value):
+    if not isinstance(value, dict):
+        raise invalid("tags")
+    return {name(key): name(text) for key, text in value.items() if "=" not in key or not name("")}
+
+
 START = {
     "id": identifier, "queue": name, "priority": integer(-100, 100), "delay": duration, "at": time, "timeout": duration,
     "max_attempts": integer(1, 1_000_000), "max_failures": integer(1, 1_000_000), "backoff": backoff, "version": name, "partition": name, "dedup": name,
-    "headers": any_object, "manual": boolean, "cleanup": boolean, "report": boolean,
+    "headers": any_object, "manual": boolean, "cleanup": boolean, "report": boolean, "tags": tags,
 }
 SCHEDULED = {key: read for key, read in START.items() if key not in ("id", "at", "dedup", "report")}
 
@@ -298,6 +304,8 @@ OPTIONS = {
     "wf_resolve": {},
     "wf_set": {},
     "wf_append": {"offset": integer(0, 2**62), "each": boolean, "close": boolean},
+    "wf_tag": {},
+    "wf_trigger": {"from": time, "to": time, "limit": integer(1, 100_000)},
     "wf_trim": {"limit": integer(1, 2**63 - 1)},
     "wf_cancel": {"force": boolean, "skip": boolean},
     "wf_pause": {"skip": boolean},

@@ -90,7 +90,7 @@ NAMES = ["", 5]
 start_options = Options(
     4, {"id": ["", 5, "run_1", "[x"], "priority": [101, 1.5, "1"], "delay": [-1, "soon"], "at": ["soon"], "max_attempts": [0],
         "backoff": [5, {"factor": 0}, {"colour": 1}], "headers": [[]], "manual": [2], "if_exists": ["never", 1]},
-    if_exists=["same", "return", "fail"] + ["replace", "restart"] * 5, report=[True, False], id=IDS * 3, queue=["default", "q"], priority=[5, -5, 0, 3.0], delay=[10, "1s", 0], at=[now_and(20), now_and(-3)], timeout=[25, "2m", 0],
+    if_exists=["same", "return", "fail"] + ["replace", "restart"] * 5, report=[True, False], tags=[{"a": "1"}, {"b": "2", "a": "2"}, {}], id=IDS * 3, queue=["default", "q"], priority=[5, -5, 0, 3.0], delay=[10, "1s", 0], at=[now_and(20), now_and(-3)], timeout=[25, "2m", 0],
     max_attempts=[1, 2, 3, 2.0], max_failures=[2, 4], backoff=[{"initial": 0}, {"initial": 5, "factor": 3}, {"initial": "1m", "max": 90}], version=["v1", "v2"],
     partition=["p1", "p2"], dedup=["d1", "d2"], headers=[{"h": 1}], manual=[True, 0], cleanup=[True], now=NOW)
 claim_options = Options(
@@ -139,6 +139,10 @@ waits = Some(
 wait_any_options = Options(2, {"mode": ["first", 5]}, mode=["all", "all", "any"], now=NOW)
 begin_options = Options(2, {"in_doubt": ["guess"]}, in_doubt=["hold", "hold", "fail", "retry"], cleanup=[True], now=NOW)
 append_options = Options(2, {"offset": [-1, "1"], "each": [2], "close": ["yes"]}, offset=[0, 0, 1, 2], each=[True, False], close=[True, False], now=NOW)
+tag_keys = Some(["a", "b"], ["", None, "a=b", 5])
+tag_values = Some(["1", "2", None], ["", 5, b"1"])
+trigger_options = Options(2, {"from": ["soon"], "to": [now_and(100)], "limit": [0]}, **{"from": [now_and(-300), now_and(-100)], "to": [now_and(-60), now_and(0)],
+                                                                                        "limit": [1, 2], "now": NOW})
 trim_options = Options(1, {"limit": [0]}, limit=[1, 2], now=NOW)
 items = Some(['[1,2]', '["a"]', "[]", '[1]', "[null,true,{}]"], [None, "{}", 5, "[1"])
 offsets = Some([0, 1, 1, 2, 3, 5], [-1, None, "1", b"1"])

@@ -188,7 +188,7 @@ class Control:
         del self.state.workflows[w.seq]
         self.state.deleted = max(self.state.deleted, w.seq)
         large = [value for value in (w.input, w.output, w.error) if isinstance(value, (str, bytes)) and len(value if isinstance(value, bytes) else value.encode()) > 1024]
-        self.state.left += len(w.steps) + len(w.signals) + len(w.values) + sum(len(s.items) + s.has_end for s in w.streams.values()) + len(w.redo) + len(large)
+        self.state.left += len(w.steps) + len(w.signals) + len(w.values) + sum(len(s.items) + s.has_end for s in w.streams.values()) + len(w.tags) + len(w.redo) + len(large)
         self.state.left += sum(failure[0] == w.seq for failure in self.state.failures)
         self.state.failures = [failure for failure in self.state.failures if failure[0] != w.seq]
         for other in self.state.workflows.values():
@@ -258,6 +258,7 @@ class Control:
         for field in ("priority", "version", "partition", "headers", "manual", "cleanup", "own_attempts", "own_failures", "own_backoff", "timeout"):
             setattr(new, field, getattr(w, field))
         new.deadline = None if w.timeout is None else now + w.timeout
+        new.tags = dict(w.tags)
         for step in steps:
             self.state.count += 1
             copy = new.steps[step.name] = deepcopy(step)

@@ -213,6 +213,10 @@ class Values:
     def append_several(self, c, handle, stream, items, options, inline):
         self.check(c, "wf_append", handle, stream, items, options=options | {"each": True} if isinstance(options, dict) else options, inline=inline)
 
+    @play(1, c=where, handle=calls.handles, key=calls.tag_keys, value=calls.tag_values, options=calls.now_options, inline=inline)
+    def tag(self, c, handle, key, value, options, inline):
+        self.check(c, "wf_tag", handle, key, value, options=options, inline=inline)
+
     @play(1, c=where, handle=calls.handles, stream=calls.topic)
     def close_stream(self, c, handle, stream):
         self.check(c, "wf_append", handle, stream, None, options={"close": True})
@@ -290,6 +294,10 @@ class Schedules:
     @play(3, c=where, name=calls.schedule_names, cron=calls.crons, workflow=calls.names, input=calls.inputs, options=calls.schedule_options, inline=inline)
     def schedule(self, c, name, cron, workflow, input, options, inline):
         self.check(c, "wf_schedule", name, cron, workflow, input, options=options, inline=inline)
+
+    @play(1, c=where, name=calls.schedule_names, time=calls.times, options=calls.trigger_options)
+    def trigger(self, c, name, time, options):
+        self.check(c, "wf_trigger", name, time, options=options)
 
     @play(1, c=where, name=calls.schedule_names, options=calls.now_options, inline=inline)
     def unschedule(self, c, name, options, inline):

@@ -80,6 +80,41 @@ class Schedules:
         self.state.schedules[name] = new
         return sql_time(new.next)
 
+    def wf_trigger(self, name, time=None, given=None):
+        given = options("wf_trigger", given)
+        name = arg.identifier(name)
+        time = None if time is None else arg.time(time)
+        if given["from"] is None and (given["to"] is not None or given["limit"] is not None):
+            raise arg.invalid("from is missing")
+        if given["from"] is not None and time is not None:
+            raise arg.invalid("from and a time")
+        if given["from"] is not None:
+            self.at_top_level("wf_trigger")
+        now = self.write(given)
+        to = now if given["to"] is None else given["to"]
+        if given["from"] is not None and not given["from"] <= to <= now:
+            raise arg.invalid("from, to")
+        s = self.state.schedules.get(name)
+        if s is None:
+            raise arg.WfError("WF_NOT_FOUND", name)
+        if given["from"] is None:
+            at = now if time is None else time
+            self.fire_for(s, at, now)
+            return s.firing(at)
+        ids, started, at = [], 0, next_time(s.cron, given["from"] - 1)
+        while at <= to and len(ids) < (given["limit"] or 1000):
+            started += self.fire_for(s, at, now)
+            ids.append(s.firing(at))
+            at = next_time(s.cron, at)
+        return self.json({"ids": ids, "started": started, "next": json_time(at) if at <= to else None})
+
+    def fire_for(self, s, time, now):
+        """Starts the workflow of a time, once."""
+        if self.find(s.firing(time)):
+            return 0
+        self.start(s.workflow, s.input, Options(s.start | {"id": s.firing(time)}), now).scheduled = time
+        return 1
+
     def wf_unschedule(self, name, given=None):
         options("wf_unschedule", given)
         name = arg.identifier(name)
@@ -117,10 +152,7 @@ class Schedules:
             s.skipped += 1
             return 0
         s.last = time
-        if self.find(s.firing(time)):
-            return 0
-        self.start(s.workflow, s.input, Options(s.start | {"id": s.firing(time)}), now).scheduled = time
-        return 1
+        return self.fire_for(s, time, now)
 
     def table_schedules(self):
         return [(s.name, s.cron, s.workflow, s.input, s.catch_up, in_seconds(s.grace), s.overlap, int(s.paused), sql_time(s.next), sql_time(s.last),

@@ -100,6 +100,7 @@ class Workflow:
     signals: list = field(default_factory=list)
     values: dict = field(default_factory=dict)
     streams: dict = field(default_factory=dict)
+    tags: dict = field(default_factory=dict)
 
     def redo_of(self, step):
         return self.redo_all + self.redo.get(step, 0)

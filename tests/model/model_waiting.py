@@ -485,6 +485,21 @@ class Waiting:
             w.streams[stream] = s
         return offset
 
+    def wf_tag(self, handle, key, value, given=None):
+        given = options("wf_tag", given)
+        handle, key = arg.handle(handle), arg.name(key)
+        if "=" in key:
+            raise arg.invalid("=")
+        value = None if value is None else arg.name(value)
+        now = self.write(given)
+        w = self.load(handle)
+        if arg.is_token(handle):
+            self.may(handle, w, now)
+        w.tags.pop(key, None)
+        if value is not None:
+            w.tags[key] = value
+        return 1
+
     def wf_trim(self, id, stream, offset, given=None):
         given = options("wf_trim", given)
         id, stream = arg.identifier(id), arg.name(stream)

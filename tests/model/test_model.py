@@ -40,7 +40,7 @@ NUMBER = st.integers(0, 2**32 - 1)
 OPTIONS_AT = {
     "wf_start": 2, "wf_claim": 2, "wf_step": 3, "wf_complete": 2, "wf_continue": 2, "wf_fail": 2, "wf_heartbeat": 2, "wf_release": 1, "wf_recover": 0,
     "wf_sleep": 3, "wf_signal": 3, "wf_await": 4, "wf_emit": 2, "wf_await_event": 4, "wf_spawn": 4, "wf_join": 3, "wf_wait_any": 4, "wf_begin": 2, "wf_resolve": 4,
-    "wf_set": 3, "wf_append": 3, "wf_trim": 3, "wf_cancel": 2, "wf_pause": 1, "wf_resume": 1, "wf_reschedule": 2, "wf_retry": 1, "wf_delete": 1, "wf_fork": 1, "wf_purge": 0,
+    "wf_set": 3, "wf_append": 3, "wf_trim": 3, "wf_tag": 3, "wf_trigger": 2, "wf_cancel": 2, "wf_pause": 1, "wf_resume": 1, "wf_reschedule": 2, "wf_retry": 1, "wf_delete": 1, "wf_fork": 1, "wf_purge": 0,
     "wf_queue": 1, "wf_tick": 0, "wf_schedule": 4, "wf_unschedule": 1,
 }
 
