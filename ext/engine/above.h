@@ -21,8 +21,9 @@ struct Kind {
   Status (*prepare)(Db& db, Prepared* out);
   // A signal is about to be added: what waits for it is to be looked at.
   Status (*signalled)(Db& db, const Workflow& workflow, string_view signal, Millis now);
-  // The steps of all workflows that wait for a topic (_wf_waiter) are to be looked at; and a workflow.
-  Status (*wake_steps)(Db& db, string_view topic, Millis now);
+  // The steps that wait for a topic (_wf_waiter) are to be looked at: those of all workflows, or of the workflow `seq`, if that is not 0; then the
+  // topic may be empty: any. And a workflow.
+  Status (*wake_steps)(Db& db, string_view topic, int64_t seq, Millis now);
   Status (*wake)(Db& db, int64_t seq, int64_t lane, Millis now);
   // It ends, or goes into its second phase: what is open is given up.
   Status (*stop)(Db& db, const Workflow& workflow);

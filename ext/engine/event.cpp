@@ -1,7 +1,7 @@
 #include "engine/event.h"
 
 #include "base/scope.h"
-#include "engine/above.h"
+#include "engine/wake.h"
 
 namespace wf {
 
@@ -44,12 +44,7 @@ Status emit_event(Db& db, string_view event, const Value& payload, const Now& no
   Text topic;
   topic.add('e').add(event);
   if (!topic.ok()) return Status::no_memory();
-  WF_TRY(db.above().kind->wake_steps(db, topic.view(), time));
-  for (const Sql sql : {Sql::wait_wake_lanes, Sql::wait_wake_all}) {
-    Query q(db, sql);
-    q.bind(":topic", topic.view()).bind(":now", time).bind(":due", time).bind(":wake", static_cast<int64_t>(Wake::event));
-    WF_TRY(q.run());
-  }
+  WF_TRY(wake_all(db, topic.view(), time));
   {
     Query q(db, Sql::event_add);
     q.bind(":name", event).bind(":now", time).bind(":payload", payload);

@@ -2,11 +2,20 @@
 
 #include "base/json.h"
 #include "engine/above.h"
+#include "engine/trouble.h"
+#include "engine/wake.h"
 
 namespace wf {
 namespace {
 
 constexpr int64_t kNoneLeft = -2;  // as Came::n: of a join for any, none is left that could end
+
+// Whoever ends takes itself off the list.
+Status retire(Db& db, string_view topic, const Waiter& waiter) {
+  Query q(db, Sql::join_retire);
+  q.bind(":topic", topic).bind(":seq", waiter.seq).bind(":key", waiter.key);
+  return q.run();
+}
 
 }  // namespace
 
@@ -98,52 +107,53 @@ Status check_any(string_view ids, Stop* stop) {
   return Status::error(Code::invalid, "a join of none with mode any waits for what cannot be: give ids, or spawn a child before it");
 }
 
+namespace {
+
+// The steps of another kind that wait are woken together, before the first is taken off the list, or where that fails each for itself.
+enum class StepsWoken : char { not_yet, all, each };
+
+Status tell_other_kind(Db& db, string_view topic, const Waiter& waiter, StepsWoken* steps, Millis now) {
+  const Kind& kind = *db.above().kind;
+  if (*steps == StepsWoken::not_yet) {
+    Status all = kind.wake_steps(db, topic, 0, now);
+    *steps = all.ok() ? StepsWoken::all : StepsWoken::each;
+    if (!all.ok() && !may_be_an_items_own(all)) return all;
+  }
+  if (*steps == StepsWoken::each) WF_TRY(kind.wake_steps(db, topic, waiter.seq, now));
+  WF_TRY(retire(db, topic, waiter));
+  return kind.wake(db, waiter.seq, waiter.lane, now);
+}
+
+Status tell(Db& db, string_view topic, const Waiter& waiter, Millis now) {
+  WF_TRY(retire(db, topic, waiter));
+  bool waits_on, any = false;
+  {
+    Query q(db, Sql::join_waits);
+    q.bind(":seq", waiter.seq).bind(":key", waiter.key);
+    WF_TRY(q.next(&waits_on));
+  }
+  if (waits_on) {
+    Query q(db, Sql::join_is_any);
+    q.bind(":seq", waiter.seq).bind(":key", waiter.key);
+    WF_TRY(q.next(&any));
+  }
+  return !waits_on || any ? wake(db, waiter.seq, waiter.lane, Wake::join, now) : Status();
+}
+
+}  // namespace
+
 Status tell_joins(Db& db, int64_t seq, Millis now) {
   Text topic;
   topic.add('w').add_integer(seq);
   if (!topic.ok()) return Status::no_memory();
-  for (bool woken = false;;) {
-    int64_t waiter, lane;
-    bool other_kind;
-    Text held;
-    Value key;
-    {
-      Query q(db, Sql::wait_waiters);
-      q.bind(":topic", topic.view());
-      bool found;
-      WF_TRY(q.next(&found));
-      if (!found) return {};
-      waiter = q.integer(0);
-      lane = q.integer(1);
-      other_kind = q.integer(2) != 0;
-      key = q.value(3);  // of whatever type a hand edit has made it, or it would not be found again below
-      held.add(key.bytes);
-      if (!held.ok()) return Status::no_memory();
-      key.bytes = held.view();
-    }
-    if (other_kind && !woken) WF_TRY(db.above().kind->wake_steps(db, topic.view(), now));  // all of them, before the first is taken off the list
-    woken = woken || other_kind;
-    {
-      Query q(db, Sql::join_retire);
-      q.bind(":topic", topic.view()).bind(":seq", waiter).bind(":key", key);
-      WF_TRY(q.run());
-    }
-    if (other_kind) {
-      WF_TRY(db.above().kind->wake(db, waiter, lane, now));
-      continue;
-    }
-    bool waits_on, any = false;
-    {
-      Query q(db, Sql::join_waits);
-      q.bind(":seq", waiter).bind(":key", key);
-      WF_TRY(q.next(&waits_on));
-    }
-    if (waits_on) {
-      Query q(db, Sql::join_is_any);
-      q.bind(":seq", waiter).bind(":key", key);
-      WF_TRY(q.next(&any));
-    }
-    if (!waits_on || any) WF_TRY(wake(db, waiter, lane, Wake::join, now));
+  StepsWoken steps = StepsWoken::not_yet;
+  const bool has_transaction = !db.autocommit();
+  for (Waiter waiter;;) {
+    bool found;
+    WF_TRY(next_waiter(db, topic.view(), &waiter, &found));
+    if (!found) return {};
+    Status told = waiter.other_kind ? tell_other_kind(db, topic.view(), waiter, &steps, now) : tell(db, topic.view(), waiter, now);
+    WF_TRY(unless_its_own(db, waiter.seq, has_transaction, static_cast<Status&&>(told), now));
   }
 }
 

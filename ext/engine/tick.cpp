@@ -7,6 +7,7 @@
 #include "engine/lease.h"
 #include "engine/remove.h"
 #include "engine/trouble.h"
+#include "engine/wake.h"
 
 namespace wf {
 namespace {
@@ -73,13 +74,22 @@ Status one_round(Db& db, Millis now, int64_t most, int64_t* count, bool* more) {
   return {};
 }
 
+// Those that are put off, and whether there are any.
+Status look_after_troubles(Db& db, Millis now, bool* any) {
+  bool due;
+  WF_TRY(find_troubles(db, now, any, &due));
+  if (!due) return {};
+  WF_TRY(wake_asleep(db, now));
+  return sweep_troubles(db, now);
+}
+
 }  // namespace
 
 Status do_what_is_due(Db& db, Millis now, bool* troubled) {
   int64_t count;
   bool more;
   WF_TRY(one_round(db, now, kNoLimit, &count, &more));
-  return sweep_troubles(db, now, troubled);
+  return look_after_troubles(db, now, troubled);
 }
 
 Status tick(Db& db, int64_t limit, const Now& now, int64_t* count) {
@@ -104,7 +114,7 @@ Status tick(Db& db, int64_t limit, const Now& now, int64_t* count) {
     *count += cleared;
   }
   bool troubled;
-  WF_TRY(sweep_troubles(db, time, &troubled));
+  WF_TRY(look_after_troubles(db, time, &troubled));
   return scope.commit();
 }
 
@@ -114,6 +124,7 @@ Status is_something_due(Db& db, Millis now, bool* out) {
     q.bind(":now", now);
     WF_TRY(q.next(out));
   }
+  if (!*out) WF_TRY(is_one_asleep(db, now, out));
   return *out ? Status() : db.above().duty->is_due(db, now, out);
 }
 

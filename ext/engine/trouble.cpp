@@ -30,8 +30,8 @@ bool may_be_an_items_own(const Status& failed) {
   return rc == SQLITE_ERROR || rc == SQLITE_CONSTRAINT || rc == SQLITE_TOOBIG || rc == SQLITE_MISMATCH;
 }
 
-Status put_off(Db& db, const Item& item, Status failed, Millis now, Millis longest) {
-  if (db.autocommit() || !may_be_an_items_own(failed)) return failed;
+Status put_off(Db& db, const Item& item, Status failed, Millis now, Millis longest, bool has_transaction) {
+  if ((has_transaction && db.autocommit()) || !may_be_an_items_own(failed)) return failed;
   const Status noted = note(db, item, failed, now, longest);
   return noted.ok() ? Status() : static_cast<Status&&>(failed);
 }
@@ -43,13 +43,15 @@ Status forget_trouble(Db& db, const Item& item, bool* had) {
   return {};
 }
 
-Status sweep_troubles(Db& db, Millis now, bool* any) {
-  {
-    Query first(db, Sql::trouble_first);  // a DELETE, also one of nothing, costs ten times as much
-    first.bind(":now", now);
-    WF_TRY(first.next(any));
-    if (!*any || first.integer(0) == 0) return {};
-  }
+Status find_troubles(Db& db, Millis now, bool* any, bool* due) {
+  Query first(db, Sql::trouble_first);
+  first.bind(":now", now);
+  WF_TRY(first.next(any));
+  *due = *any && first.integer(0) != 0;
+  return {};
+}
+
+Status sweep_troubles(Db& db, Millis now) {
   Query q(db, Sql::trouble_sweep);
   q.bind(":now", now);
   return q.run();

@@ -20,15 +20,16 @@ constexpr Millis kLongestPause = 300000;  // 1 s, 2 s, 4 s ... up to this
 bool may_be_an_items_own(const Status& failed);
 
 // Notes why the item could not be done, and puts it off, by `longest` at most. `failed` comes back if it is not the item's own fault, or the
-// transaction is gone.
-Status put_off(Db& db, const Item& item, Status failed, Millis now, Millis longest);
+// transaction is gone: the call has one of its own or of the caller's, unless it runs within a statement that writes.
+Status put_off(Db& db, const Item& item, Status failed, Millis now, Millis longest, bool has_transaction = true);
 
 // The item was done, or was changed by someone: nothing is held against it any more. `*had`: there was something. A lane that has looked past a workflow has to
 // expect it again: lane_expect().
 Status forget_trouble(Db& db, const Item& item, bool* had);
-// Forgets what is not due any more: others have done it meanwhile. `*any`: there is something left that is put off, or was. Where there is not, nobody
-// has to look past anything.
-Status sweep_troubles(Db& db, Millis now, bool* any);
+// Whether anything is put off, or was: where it is not, nobody has to look past it. `*due`: some of it is to be tried again.
+Status find_troubles(Db& db, Millis now, bool* any, bool* due);
+// Forgets what is not due any more: others have done it meanwhile.
+Status sweep_troubles(Db& db, Millis now);
 
 template <typename Act>
 Status in_savepoint(Db& db, const char* function, Act& act) {

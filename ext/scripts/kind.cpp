@@ -15,9 +15,9 @@ Status run_for(Db& db, Sql sql, const Workflow& w) {
 
 // ---- Something that steps wait for has happened ----------------------------------------------------------------------
 
-Status wake_steps(Db& db, string_view topic, Millis now) {
-  Query q(db, Sql::run_wake_steps);
-  q.bind(":topic", topic).bind(":now", now);
+Status wake_steps(Db& db, string_view topic, int64_t seq, Millis now) {
+  Query q(db, seq == 0 ? Sql::run_wake_steps : Sql::run_wake_steps_of);
+  q.bind_name(":topic", topic).bind(":seq", seq).bind(":now", now);
   return q.run();
 }
 

@@ -38,7 +38,3 @@ DELETE FROM main._wf_waiter WHERE topic = :topic AND wf = :seq AND step = :key
 -- name: join_is_any
 SELECT 1 FROM main._wf_step AS s
 WHERE s.wf = :seq AND s.status = 'waiting' AND s.name = CASE instr(:key, char(31)) WHEN 0 THEN :key ELSE substr(:key, 1, instr(:key, char(31)) - 1) END AND 'any' = CASE WHEN instr(:key, char(31)) THEN json_extract(s.topics, '$.waits[' || substr(:key, instr(:key, char(31)) + 1) || '].mode') ELSE json_extract(s.how, '$.mode') END
-
--- The workflows that wait for a topic.
--- name: wait_waiters
-SELECT x.wf, w.lane, w.flags & 16, x.step FROM main._wf_waiter AS x JOIN main._wf_workflow AS w ON w.seq = x.wf WHERE x.topic = :topic

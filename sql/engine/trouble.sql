@@ -17,4 +17,4 @@ DELETE FROM main._wf_trouble
 WHERE next_at <= :now
   AND CASE WHEN schedule <> '' THEN NOT EXISTS (SELECT 1 FROM main._wf_schedule AS s WHERE s.name = _wf_trouble.schedule)
            ELSE NOT EXISTS (SELECT 1 FROM main._wf_workflow AS w
-                            WHERE w.seq = _wf_trouble.wf AND w.place IS NOT NULL AND (w.due_at <= :now OR w.deadline_at <= :now)) END
+                            WHERE w.seq = _wf_trouble.wf AND w.place IS NOT NULL AND w.status <> 'paused' AND (w.due_at <= :now OR w.deadline_at <= :now)) END

@@ -40,6 +40,11 @@ WHERE +status = 'waiting'
   AND n IN (SELECT s.n FROM main._wf_waiter AS x CROSS JOIN main._wf_workflow AS w ON w.seq = x.wf AND w.flags & 16
             CROSS JOIN main._wf_step AS s ON {{is_listed_by}} WHERE x.topic = :topic)
 
+-- The same of one workflow; without a topic all that wait for any.
+-- name: run_wake_steps_of
+UPDATE main._wf_step SET status = 'ready', due_at = :now
+WHERE status = 'waiting' AND wf = :seq AND name IN (SELECT step FROM main._wf_waiter WHERE wf = :seq AND (:topic IS NULL OR topic = :topic))
+
 -- name: run_wake_signal
 UPDATE main._wf_step SET status = 'ready', due_at = :now
 WHERE status = 'waiting' AND wf = :seq AND n IN (

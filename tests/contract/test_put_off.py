@@ -312,3 +312,100 @@ def test_an_error_that_is_nobodys_fault_is_still_raised(still):
         still.wf_tick()
     still.execute("PRAGMA query_only = OFF")
     assert (still.rows("SELECT * FROM _wf_trouble"), still.wf_tick()) == ([], 1)
+
+
+@pytest.mark.parametrize("inline", [False, True])
+def test_an_event_is_emitted_although_one_who_waits_cannot_be_woken(still, inline):
+    """The fact stands and wakes all the others; the one whose row cannot be written is woken later."""
+    for id in ("a", "t", "z"):
+        still.wf_start("job", id=id)
+        assert still.wf_await_event(id, "e", "paid") is None
+    refuse(still)
+    if inline:
+        still.execute("CREATE TABLE bill(id)")
+        still.execute("CREATE TRIGGER bill AFTER INSERT ON bill BEGIN SELECT wf_emit('paid', '1'); END")
+        still.execute("INSERT INTO bill VALUES(1)")
+    else:
+        assert still.wf_emit("paid", 1) == 1
+    assert still.value("SELECT count(*) FROM wf_events") == 1
+    assert ({still.claim()["id"], still.claim()["id"]}, still.claim(), still.wf_wait(0)) == ({"a", "z"}, None, 0)
+    assert reason(still).startswith("failed 1 time") and "no such luck" in reason(still)
+    still.at(1)
+    assert (still.wf_wait(0), still.claim(), still.wf_wait(0), reason(still)[:14]) == (1, None, 0, "failed 2 times")
+    still.execute("DROP TRIGGER refuse")
+    still.at(2.9)
+    assert (still.wf_wait(0), still.claim()) == (0, None)
+    still.at(3)
+    claim = (still.wf_wait(0), still.claim())[1]
+    assert (claim["id"], claim["wake"], json.loads(still.wf_await_event(claim["token"], "e", "paid"))["payload"]) == ("t", "event", 1)
+    still.wf_complete(claim["token"])
+    still.at(4)
+    still.wf_tick()
+    assert (still.rows("SELECT * FROM _wf_trouble"), still.wf_check()) == ([], None)
+
+
+@pytest.mark.parametrize("end", ["wf_complete('kid')", "wf_cancel('kid')", "wf_delete('kid', '{\"force\":true}')"])
+def test_a_workflow_ends_although_one_who_joins_it_cannot_be_woken(still, end):
+    for id in ("kid", "a", "t"):
+        still.wf_start("job", id=id)
+    for id in ("t", "a"):
+        assert still.wf_join(id, "j", ["kid"]) is None
+    refuse(still)
+    still.value("SELECT " + end)
+    assert still.wf_status("kid") in ("completed", "cancelled", None)
+    assert (still.claim()["id"], still.claim(), still.wf_wait(0)) == ("a", None, 0)
+    assert reason(still).startswith("failed 1 time")
+    still.execute("DROP TRIGGER refuse")
+    still.at(1)
+    claim = (still.wf_wait(0), still.claim())[1]
+    assert (claim["id"], claim["wake"]) == ("t", "join")
+    assert json.loads(still.wf_join(claim["token"], "j", ["kid"]))[0]["id"] == "kid"
+    assert still.wf_check() is None
+
+
+def test_a_paused_one_that_could_not_be_woken_is_woken_too(still):
+    still.wf_start("job", id="t")
+    still.wf_await_event("t", "e", "paid")
+    still.wf_pause("t")
+    refuse(still)
+    still.wf_emit("paid")
+    still.execute("DROP TRIGGER refuse")
+    still.at(1)
+    assert (still.wf_tick(), still.claim(), still.rows("SELECT * FROM _wf_trouble")) == (0, None, [])
+    still.wf_resume("t")
+    assert (still.claim()["id"], still.wf_check()) == ("t", None)
+
+
+@pytest.mark.parametrize("of", ["step", "workflow"])
+@pytest.mark.parametrize("what", ["event", "child"])
+def test_a_script_that_could_not_be_woken_is_woken_later(still, what, of):
+    still.wf_define("s", {"steps": [{"name": "w", "await_event": "paid"} if what == "event" else {"name": "w", "task": "q"}]})
+    for id in ("a", "t"):
+        still.wf_start("s", id=id)
+    still.wf_run()
+    if of == "workflow":
+        refuse(still)
+    else:
+        still.execute("CREATE TRIGGER refuse BEFORE UPDATE ON _wf_step WHEN new.wf = (SELECT seq FROM _wf_workflow WHERE id = 't') "
+                      "BEGIN SELECT raise(ABORT, 'no such luck'); END")
+    if what == "event":
+        still.wf_emit("paid")
+    else:
+        for _ in range(2):
+            still.wf_complete(still.claim("q")["token"])
+    still.wf_run()
+    assert (still.wf_status("a"), still.wf_status("t"), reason(still)[:13]) == ("completed", "waiting", "failed 1 time")
+    still.execute("DROP TRIGGER refuse")
+    still.at(1)
+    assert still.wf_wait(0) == 1
+    still.wf_run()
+    assert (still.wf_status("t"), still.rows("SELECT * FROM _wf_trouble"), still.wf_check()) == ("completed", [], None)
+
+
+def test_an_event_that_cannot_be_recorded_is_still_an_error(still):
+    still.wf_start("job", id="t")
+    still.wf_await_event("t", "e", "paid")
+    still.execute("CREATE TRIGGER refuse BEFORE INSERT ON _wf_event BEGIN SELECT raise(ABORT, 'no such luck'); END")
+    with pytest.raises(Exception, match="no such luck"):
+        still.wf_emit("paid")
+    assert (still.rows("SELECT * FROM _wf_trouble"), still.claim()) == ([], None)
