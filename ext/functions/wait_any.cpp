@@ -1,148 +1,21 @@
-// wf_wait_any: its waits, an array of objects.
+// wf_wait_any: several waits at once.
 
 #include "base/json.h"
-#include "base/numbers.h"
-#include "engine/join.h"
-#include "engine/wait.h"
-#include "functions/call.h"
+#include "engine/wait_list.h"
 #include "functions/waits.h"
 
 namespace wf {
-namespace {
-
-// Reads the things that are waited for; names that stand alone become arrays, which this holds.
-class Waits {
- public:
-  Status read(const Value& given, Stop& stop, List<Awaited>* out) {
-    const json::Checked array = given.type == Value::Type::text ? json::check(given.bytes, &stop) : json::Checked();
-    if (!json::Elements(array).next()) {
-      return Status::error(Code::invalid, "waits of wf_wait_any() must be a JSON array of objects like {\"signal\":\"go\"}, {\"event\":...}, {\"join\":[...]}, {\"sleep\":\"1h\"}");
-    }
-    for (json::Elements e(array); e.next(); ++i_) WF_TRY(read_one(e.value()));
-    for (size_t i = 0; i < things_.size() && held_.ok() && things_.ok(); ++i) {
-      Awaited thing = things_[i];
-      const size_t from = static_cast<size_t>(ends_[2 * i]);
-      thing.names = part(held_.view(), from, static_cast<size_t>(ends_[2 * i + 1]) - from);
-      out->add(thing);
-    }
-    return held_.ok() && things_.ok() && ends_.ok() && out->ok() ? Status() : Status::no_memory();
-  }
-
- private:
-  Status wrong(const char* what, json::Checked got) {
-    return Status::error(Code::invalid, "waits[%lld] of wf_wait_any() %s, got %.*s", static_cast<long long>(i_), what, WF_SV(excerpt(got.text())));
-  }
-
-  Status read_one(json::Checked object) {
-    Awaited thing;
-    json::Checked what, mode, outputs;
-    int kinds = 0;
-    if (!object.is(json::Kind::object)) return wrong("must be an object", object);
-    for (json::Members m(object); m.next();) {
-      const json::Checked value = m.value();
-      json::Checked* slot = nullptr;
-      if (m.key_is("mode")) slot = &mode;
-      else if (m.key_is("outputs")) slot = &outputs;
-      else if (m.key_is("as")) WF_TRY(read_as(value, &thing));
-      else if (const int64_t kind = kind_of(m); kind >= 0) {
-        thing.kind = static_cast<WaitKind>(kind);
-        slot = &what;
-        ++kinds;
-      } else {
-        return wrong("has an unknown key: allowed are signal, event, join, sleep, as, mode, outputs", m.key());
-      }
-      if (slot == nullptr) continue;
-      if (*slot) return wrong("has a key twice, or two of signal, event, join, sleep", object);
-      *slot = value;
-    }
-    if (kinds != 1) return wrong("must have one of signal, event, join, sleep", object);
-    if ((mode || outputs) && thing.kind != WaitKind::join) return wrong("has mode or outputs, which only a join has", object);
-    WF_TRY(read_options(mode, outputs, &thing));
-    ends_.add(static_cast<int64_t>(held_.size()));
-    if (thing.kind == WaitKind::sleep) WF_TRY(read_sleep_of(what, &thing));
-    else WF_TRY(read_names(what, thing));
-    ends_.add(static_cast<int64_t>(held_.size()));
-    things_.add(thing);
-    return {};
-  }
-
-  static int64_t kind_of(const json::Members& m) {
-    constexpr string_view words[] = {"sleep", "signal", "event", "join"};
-    for (size_t i = 0; i < std::size(words); ++i) {
-      if (m.key_is(words[i])) return static_cast<int64_t>(i);
-    }
-    return -1;
-  }
-
-  Status read_as(json::Checked value, Awaited* thing) {
-    Text name;
-    json::unquote(value, name);
-    if (!name.ok()) return Status::no_memory();
-    if (!value.is(json::Kind::string) || !thing->as.empty()) return wrong("must have one text as \"as\"", value);
-    thing->as = value.text();
-    return check_name("\"as\"", name.view());
-  }
-
-  Status read_options(json::Checked mode, json::Checked outputs, Awaited* thing) {
-    if (mode) {
-      thing->any = mode.text() == "\"any\"";
-      if (!thing->any && mode.text() != "\"all\"") return wrong("must have the mode any or all", mode);
-    }
-    if (outputs) {
-      thing->outputs = outputs.text() == "true";
-      if (!outputs.is(json::Kind::boolean)) return wrong("must have true or false as outputs", outputs);
-    }
-    return {};
-  }
-
-  Status read_sleep_of(json::Checked value, Awaited* thing) {
-    Text text;
-    json::unquote(value, text);
-    if (!text.ok()) return Status::no_memory();
-    Value given = Value::text(text.view());
-    if (value.is(json::Kind::number)) {
-      if (json::to_thousandths(value, &thing->length) && thing->length >= 0 && thing->length <= kDurationMax) return {};
-      given = Value::of(json::to_real(value));
-    } else if (!value.is(json::Kind::string)) {
-      return wrong("must sleep for a duration like '30s', a number of seconds, or until a time", value);
-    }
-    return read_sleep("sleep", given, thing);
-  }
-
-  Status read_names(json::Checked value, const Awaited& thing) {
-    const bool join = thing.kind == WaitKind::join;
-    if (join && value.is(json::Kind::null)) return {};
-    const bool one = !join && value.is(json::Kind::string);
-    if (!one && !value.is(json::Kind::array)) return wrong(join ? "must join a JSON array of ids, or null" : "must have a name or a JSON array of names", value);
-    if (one) WF_TRY(check(value, join));
-    size_t count = one;
-    for (json::Elements e(value); e.next(); ++count) WF_TRY(check(e.value(), join));
-    if (count == 0 && !join) return wrong("must have at least one name", value);
-    held_.add(one ? "[" : "").add(value.text()).add(one ? "]" : "");
-    return join && thing.any ? check_any(value.text(), value.stop()) : Status();
-  }
-
-  Status check(json::Checked name, bool join) {
-    Text text;
-    json::unquote(name, text);
-    if (!text.ok()) return Status::no_memory();
-    if (!name.is(json::Kind::string)) return wrong("must have names", name);
-    return join ? check_id("an id of waits", text.view()) : check_name("a name of waits", text.view());
-  }
-
-  int64_t i_ = 0;
-  Text held_;
-  Numbers ends_;
-  List<Awaited> things_;
-};
-
-}  // namespace
 
 Status wf_wait_any(Call& call) {
   Wait args;
   args.kind = kWaitAny;
-  Waits waits;
-  WF_TRY(waits.read(call.raw(2), call.db.stop(), &args.things));
+  Text held;
+  const Value given = call.raw(2);
+  const json::Checked array = given.type == Value::Type::text ? json::check(given.bytes, &call.db.stop()) : json::Checked();
+  if (!json::Elements(array).next()) {
+    return Status::error(Code::invalid, "waits of wf_wait_any() must be a JSON array of objects like {\"signal\":\"go\"}, {\"event\":...}, {\"join\":[...]}, {\"sleep\":\"1h\"}");
+  }
+  WF_TRY(read_wait_list("waits", array, held, &args.things));
   if (call.given(3)) WF_TRY(read_duration("timeout", call.raw(3), 0, &args.timeout));
   args.all = call.options.integer("mode", 0) == 1;
   return run_wait(call, args);

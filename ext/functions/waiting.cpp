@@ -11,6 +11,16 @@
 namespace wf {
 namespace {
 
+// Text is a duration where it can be one, else a time; numbers are seconds.
+Status read_sleep(const Value& given, Awaited* out) {
+  if (given.type != Value::Type::text) return read_duration("duration", given, 0, &out->length);
+  if (parse_duration(given.bytes, &out->length)) return {};
+  out->length = kNoTime;
+  if (parse_time(given.bytes, &out->due)) return {};
+  return Status::error(Code::invalid, "duration of wf_sleep() must be a duration like '30s', a number of seconds, or a time, got '%.*s'",
+                       WF_SV(shown(given.bytes)));
+}
+
 Status wait_for_one(Call& call, const Awaited& thing, Wait& args) {
   args.kind = wait_kind_name(thing.kind);
   args.things.add(thing);
@@ -45,19 +55,10 @@ Status run_wait(Call& call, Wait& args) {
   return {};
 }
 
-Status read_sleep(const char* what, const Value& given, Awaited* out) {
-  if (given.type != Value::Type::text) return read_duration("duration", given, 0, &out->length);
-  if (parse_duration(given.bytes, &out->length)) return {};
-  out->length = kNoTime;
-  if (parse_time(given.bytes, &out->due)) return {};
-  return Status::error(Code::invalid, "%s must be a duration like '30s', a number of seconds, or a time, got '%.*s'", what,
-                       WF_SV(shown(given.bytes)));
-}
-
 Status wf_sleep(Call& call) {
   Wait args;
   Awaited thing;
-  WF_TRY(read_sleep("duration of wf_sleep()", call.raw(2), &thing));
+  WF_TRY(read_sleep(call.raw(2), &thing));
   return wait_for_one(call, thing, args);
 }
 

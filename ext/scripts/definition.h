@@ -43,12 +43,13 @@ struct ScriptStep : Script {
   string_view name;
   Action action = Action::sql;
   string_view sql[kRoles];    // empty: there is none
-  string_view target;         // queue of task, workflow of start, event of await_event and emit, signals of await as a JSON array
+  string_view target;         // queue of task, workflow of start, event of await_event and emit, what await waits for, as JSON
   string_view queue;          // of start; empty: default
   Millis duration = kNoTime;  // of sleep
   Millis timeout = kNoTime;
   int64_t expect = -1;
   bool all_rows = false;
+  bool wait_all = false;      // of await: mode all
   bool keep_on = false;       // on_error continue
   bool detached = false;
   string_view undo_task;      // queue

@@ -1,6 +1,7 @@
 #include "scripts/definition_keys.h"
 
 #include "base/json.h"
+#include "engine/wait_list.h"
 
 namespace wf {
 namespace {
@@ -50,6 +51,18 @@ bool is_names(json::Checked json, bool* failed) {
   return count != 0;
 }
 
+// Signals, events and times, of which one is waited for, or all.
+bool is_wait_list(json::Checked json, bool* failed) {
+  Text held;
+  List<Awaited> things;
+  const Status status = read_wait_list("", json, held, &things);
+  *failed = *failed || !held.ok() || !things.ok();
+  for (size_t i = 0; status.ok() && i < things.size(); ++i) {
+    if (things[i].kind == WaitKind::join) return false;  // a step with task or start is waited for by those after it
+  }
+  return status.ok() && things.size() != 0;
+}
+
 bool one_of(string_view text, string_view first, string_view second, int64_t* which) {
   *which = text == second;
   return *which != 0 || text == first;
@@ -64,6 +77,8 @@ const char* form(Takes takes) {
     case Takes::text: return "a text";
     case Takes::name: return "a name: text of 1 to 255 bytes";
     case Takes::names: return "a name or an array of names";
+    case Takes::waits: return "a name, an array of names, or an array of objects with signal, event or sleep";
+    case Takes::mode: return "any or all";
     case Takes::sql: return "an SQL statement";
     case Takes::query: return "a query";
     case Takes::name_or_query: return "a name or a query";
@@ -90,6 +105,8 @@ bool has_form(Takes takes, json::Checked json, string_view text, int64_t* number
     case Takes::text: return string;
     case Takes::name: return string && check_name("", text).ok();
     case Takes::names: return string ? check_name("", text).ok() : is == json::Kind::array && is_names(json, failed);
+    case Takes::waits: return string ? check_name("", text).ok() : is_names(json, failed) || is_wait_list(json, failed);
+    case Takes::mode: return one_of(text, "any", "all", number);
     case Takes::sql:
     case Takes::query: return string && !text.empty();
     case Takes::name_or_query: return string && (is_query(text) || check_name("", text).ok());

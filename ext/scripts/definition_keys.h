@@ -7,12 +7,12 @@
 namespace wf {
 
 enum class Takes : char {
-  text, name, names, sql, query, name_or_query, duration, duration_or_query, attempts, count, rows, on_error, boolean, backoff, after, undo,
+  text, name, names, waits, sql, query, name_or_query, duration, duration_or_query, attempts, count, rows, on_error, mode, boolean, backoff, after, undo,
   steps, input
 };
 
 enum class Key : char {
-  name, sql, task, start, sleep, await, await_event, emit, when, after, for_each, loop, on_error, expect, rows, input, max_attempts,
+  name, sql, task, start, sleep, await, mode, await_event, emit, when, after, for_each, loop, on_error, expect, rows, input, max_attempts,
   backoff, timeout, undo, queue, detached, description, steps, fields, output, schema
 };
 
@@ -37,7 +37,8 @@ inline constexpr DefinitionKey kKeys[] = {
     {"task", Key::task, Takes::name, "tu"},
     {"start", Key::start, Takes::name, "r"},
     {"sleep", Key::sleep, Takes::duration_or_query, "z"},
-    {"await", Key::await, Takes::names, "w"},
+    {"await", Key::await, Takes::waits, "w"},
+    {"mode", Key::mode, Takes::mode, "w"},
     {"await_event", Key::await_event, Takes::name_or_query, "v"},
     {"emit", Key::emit, Takes::name_or_query, "e"},
     {"when", Key::when, Takes::query, kEvery},

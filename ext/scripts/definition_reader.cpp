@@ -146,6 +146,7 @@ class DefinitionReader {
         else set(Role::action);
         break;
       case Key::await: out->target = json.text(); break;
+      case Key::mode: out->wait_all = number != 0; break;
       case Key::await_event:
       case Key::emit:
         if (is_query(text)) set(Role::action);

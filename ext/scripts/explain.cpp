@@ -43,6 +43,7 @@ void add_action(const ScriptStep& s, Text& out) {
   if (s.has(Role::action)) add_sql(s.text(Role::action), out);
   else if (s.action == Action::sleep) add_duration(s.duration, out);
   else out.add(s.target);
+  if (s.wait_all) out.add(", all of them");
   if (s.detached) out.add(", detached");
   if (s.timeout != kNoTime) {
     out.add(", timeout ");

@@ -7,6 +7,7 @@
 #include "engine/event.h"
 #include "engine/start.h"
 #include "engine/decide.h"
+#include "engine/wait_list.h"
 
 namespace wf {
 namespace {
@@ -86,23 +87,45 @@ class Execution {
 
   Status begin_wait() {
     const ScriptStep& s = a_.step();
-    Text topics;
-    if (s.action == Action::await) {
-      const bool several = has_prefix(s.target, "[");
-      topics.add(several ? "" : "[").add(s.target).add(several ? "" : "]");
+    Text names, topics, how;
+    List<Awaited> things;
+    string_view kind = a_.kind();
+    json::Elements first(json::check(s.target));
+    if (s.action == Action::await && first.next() && first.value().is(json::Kind::object)) {
+      WF_TRY(read_wait_list("await", json::check(s.target), names, &things));
+      kind = kWaitAny;
     } else {
-      Text name;
-      WF_TRY(event_name(name));
+      Awaited thing;
+      WF_TRY(names_of_wait(names));
       if (a_.stopped()) return {};
-      topics.add('[');
-      json::quote(name.view(), topics);
-      topics.add(']');
+      thing.kind = s.action == Action::await ? WaitKind::signal : WaitKind::event;
+      thing.names = names.view();
+      things.add(thing);
     }
-    if (!topics.ok()) return Status::no_memory();
+    if (!names.ok() || !things.ok()) return Status::no_memory();
+    WaitRow wait;
+    WF_TRY(make_row(row_.name.view(), kind, things, s.wait_all, s.timeout, a_.now, topics, how, &wait));
     row_.topics.clear();
     row_.topics.add(topics.view());
-    row_.due = s.timeout == kNoTime ? kNoTime : later(a_.now, s.timeout);
+    row_.due = wait.due;
     return decide_wait();
+  }
+
+  // An array of the signals, or of the event.
+  Status names_of_wait(Text& out) {
+    const ScriptStep& s = a_.step();
+    if (s.action == Action::await) {
+      const bool several = has_prefix(s.target, "[");
+      out.add(several ? "" : "[").add(s.target).add(several ? "" : "]");
+      return {};
+    }
+    Text name;
+    WF_TRY(event_name(name));
+    if (a_.stopped()) return {};
+    out.add('[');
+    json::quote(name.view(), out);
+    out.add(']');
+    return {};
   }
 
   Status decide_wait() {
@@ -119,7 +142,7 @@ class Execution {
     WF_TRY(wf::decide(a_.db, a_.seq, wait, a_.now, &satisfied, a_.result));
     if (satisfied) return done();
     WF_TRY(list_waiter(a_.db, a_.seq, wait));
-    return open(row_.due, row_.topics.view());
+    return open(wait.several ? wait.first_time() : row_.due, row_.topics.view());
   }
 
   // The name of an event, as it stands there or as a query gives it.
