@@ -90,9 +90,9 @@ class Execution {
     Text names, topics, how;
     List<Awaited> things;
     string_view kind = a_.kind();
-    json::Elements first(json::check(s.target));
+    json::Elements first(json::check(s.target, nullptr));
     if (s.action == Action::await && first.next() && first.value().is(json::Kind::object)) {
-      WF_TRY(read_wait_list("await", json::check(s.target), names, &things));
+      WF_TRY(read_wait_list("await", json::check(s.target, nullptr), names, &things));
       kind = kWaitAny;
     } else {
       Awaited thing;
