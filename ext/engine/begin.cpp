@@ -46,7 +46,7 @@ Status begin_step(Db& db, const Handle& handle, string_view step, InDoubt in_dou
   WF_TRY(call_time(db, now, &time));
   Workflow w;
   WF_TRY(load(db, handle, &w));
-  bool found, begun = false, same_claim = false;
+  bool found, begun = false, held = false, same_claim = false;
   {
     Query q(db, Sql::begin_row);
     q.bind(":seq", w.seq).bind(":step", step);
@@ -63,13 +63,14 @@ Status begin_step(Db& db, const Handle& handle, string_view step, InDoubt in_dou
     if (ours && q.text(1) == "waiting" && w.state == State::waiting && (closed_by(handle, w) || !handle.is_token)) return scope.commit();
     WF_TRY(may_act(db, handle, w, time, Act::write));
     if (found && !ours) return wrong_kind(w, step, q.text(0), kKind);
-    begun = found && q.text(1) == "begun";
-    same_claim = begun && (q.is_null(3) || (handle.is_token && q.integer(3) == handle.nonce));
+    held = found && q.text(1) == "waiting";  // and another wait has woken the workflow
+    begun = held || (found && q.text(1) == "begun");
+    same_claim = !held && begun && (q.is_null(3) || (handle.is_token && q.integer(3) == handle.nonce));
   }
   if (!handle.is_token) WF_TRY(end_lost_claim(db, w, time));
   if (cleanup) WF_TRY(end_in_two_phases(db, handle, w, time));
   if (begun && !same_claim && in_doubt == InDoubt::hold) {
-    WF_TRY(update(db, Sql::begin_hold, w, step, time));
+    if (!held) WF_TRY(update(db, Sql::begin_hold, w, step, time));
     WF_TRY(suspend(db, handle, w, kNoTime, time));
     return scope.commit();
   }
@@ -130,7 +131,7 @@ Status resolve_step(Db& db, string_view id, string_view step, Verdict verdict, c
   } else {
     WF_TRY(update(db, Sql::begin_retry, w, step, time));  // by no claim: the next wf_begin goes
   }
-  if (held) WF_TRY(leave_wait(db, w, time));
+  if (held && w.under_pause == State::waiting) WF_TRY(leave_wait(db, w, time));
   return scope.commit();
 }
 

@@ -6,6 +6,7 @@
 #include "engine/lane.h"
 #include "engine/lease.h"
 #include "engine/may_act.h"
+#include "engine/wait.h"
 
 namespace wf {
 namespace {
@@ -181,6 +182,11 @@ Status release(Db& db, const Handle& handle, Millis delay, Millis at, const Now&
   State result;
   if (is_repetition(handle, w, "release", time, &result)) return scope.commit();
   WF_TRY(may_act(db, handle, w, time, Act::give_back));
+  if (handle.is_token && delay == kNoTime && at == kNoTime) {
+    bool suspended;
+    WF_TRY(suspend_kept(db, handle, w, "release", time, &suspended));
+    if (suspended) return scope.commit();
+  }
   if (!handle.is_token) WF_TRY(end_lost_claim(db, w, time));
   Millis due = time;
   if (delay != kNoTime) due = later(time, delay);

@@ -115,6 +115,7 @@ Status continue_workflow(Db& db, const Handle& handle, const Continue& args, con
   WF_TRY(may_continue(db, w, args));
 
   WF_TRY(drop_history(db, w, time));
+  if (w.flags & kKept) WF_TRY(run_for(db, Sql::wait_forget_workflow, w));
   if (!args.keeps_streams) {
     for (const Sql sql : {Sql::continue_streams, Sql::continue_stream_ends}) WF_TRY(run_for(db, sql, w));
   }

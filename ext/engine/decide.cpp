@@ -112,12 +112,23 @@ Status show_all(Db& db, const WaitRow& row, const Look& seen, Text& out) {
   return {};
 }
 
+bool is_enough(const WaitRow& row, const Look& seen, Millis now) {
+  return (row.timeout != kNoTime && row.timeout <= now) || seen.count >= (row.all ? row.things.size() : 1);
+}
+
 }  // namespace
+
+Status is_satisfied(Db& db, int64_t seq, const WaitRow& row, Millis now, bool* out) {
+  Look seen;
+  WF_TRY(look(db, seq, row, now, &seen));
+  *out = is_enough(row, seen, now);
+  return {};
+}
 
 Status decide(Db& db, int64_t seq, const WaitRow& row, Millis now, bool* satisfied, Text& output) {
   Look seen;
   WF_TRY(look(db, seq, row, now, &seen));
-  *satisfied = (row.timeout != kNoTime && row.timeout <= now) || seen.count >= (row.all ? row.things.size() : 1);
+  *satisfied = is_enough(row, seen, now);
   if (!*satisfied) return {};
   WF_TRY(!row.several ? show_one(db, row.things[0], seen.came[0], output) : row.all ? show_all(db, row, seen, output) : show_first(db, row, seen, output));
   if (!output.ok()) return Status::no_memory();

@@ -9,6 +9,9 @@ namespace wf {
 // Of several things the earliest to come is the first; of those that came at once the one that is named first.
 Status decide(Db& db, int64_t seq, const WaitRow& row, Millis now, bool* satisfied, Text& output);
 
+// Whether it is satisfied by now. Writes nothing.
+Status is_satisfied(Db& db, int64_t seq, const WaitRow& row, Millis now, bool* out);
+
 // The row for what `things` are to be waited for from now on, for `timeout`: its columns topics and how, held by `topics` and `how`.
 Status make_row(string_view step, string_view kind, const List<Awaited>& things, bool all, Millis timeout, Millis now, Text& topics, Text& how, WaitRow* out);
 

@@ -72,7 +72,8 @@ Status reschedule(Db& db, const Workflow& w, Millis to, Millis now, bool* change
   if (to < now) to = now;
   bool moved, open;
   Millis due;
-  WF_TRY(move_steps(db, w, to, now, &moved));
+  moved = false;
+  if (w.under_pause == State::waiting || (w.flags & kOtherKind)) WF_TRY(move_steps(db, w, to, now, &moved));
   WF_TRY(first_due(db, w, to, &due, &open));
   // What is due stays in line where it is, unless it is to be later.
   if (open ? !moved : due == w.due_at || (due <= now && w.due_at <= now)) return {};

@@ -82,6 +82,18 @@ Status guard_time(Db& db, const Handle& handle, const Workflow& w, const Now& no
   return {};
 }
 
+// What a claim has begun it may record while the workflow waits, until the next claim: it has happened.
+Status is_begun_before_wait(Db& db, const Handle& handle, const Workflow& w, string_view step, bool* out) {
+  *out = false;
+  if (w.under_pause != State::waiting || !closed_by(handle, w)) return {};
+  Query q(db, Sql::begin_row);
+  q.bind(":seq", w.seq).bind(":step", step);
+  bool row;
+  WF_TRY(q.next(&row));
+  *out = row && q.text(1) == "begun" && q.integer_or(3, -1) == (handle.is_token ? handle.nonce : 0);
+  return {};
+}
+
 // A recorded output is given again to whoever may have recorded it, also when nothing new may be recorded any more.
 bool may_repeat(const Handle& handle, const Workflow& w) {
   const bool over = w.state == State::completed || w.state == State::failed;
@@ -138,7 +150,9 @@ Status record_step(Db& db, const Handle& handle, string_view step, const Value& 
   WF_TRY(output.next(&row));
   if (row && is_ours(output)) *stands = what_stands(output);
   const bool done = *stands != Stands::none;
-  if (!done || !may_repeat(handle, w)) WF_TRY(may_act(db, handle, w, time, Act::record));
+  bool begun_before;
+  WF_TRY(is_begun_before_wait(db, handle, w, step, &begun_before));
+  if (!begun_before && (!done || !may_repeat(handle, w))) WF_TRY(may_act(db, handle, w, time, Act::record));
   if (row && !is_ours(output)) return wrong_kind(w, step, output.text(2), kKind);
   if (done) {
     if (args.once) {

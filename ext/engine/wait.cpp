@@ -17,6 +17,45 @@ Status run_for(Db& db, Sql sql, int64_t seq) {
   return q.run();
 }
 
+constexpr string_view kSuspend = "suspend";
+
+// Reads the row of an open wait from the columns n, kind, topics, due_at, how of a query that stays where it is.
+Status read_open(Db& db, const Workflow& w, const Query& q, string_view step, WaitRow* row) {
+  row->step = step;
+  row->n = q.integer(0);
+  row->kind = q.text(1);
+  row->topics = q.text(2);
+  row->due = q.time(3);
+  row->how = q.text(4);
+  bool sound;
+  WF_TRY(row->read(&db.stop(), &sound));
+  if (sound) return {};
+  return Status::error(Code::state, "step '%.*s' of workflow '%.*s' waits, but of no known kind: its row is damaged", WF_SV(step), WF_SV(w.id.view()));
+}
+
+// The open waits of a workflow but that of the row `n`: whether there is one, whether one is satisfied, and when the first of them is due. Writes
+// nothing.
+Status look_at_open(Db& db, const Workflow& w, int64_t n, Millis now, bool* open, bool* satisfied, Millis* due) {
+  *open = *satisfied = false;
+  *due = kNoTime;
+  for (int64_t after = INT64_MIN; !*satisfied;) {
+    Query q(db, Sql::workflow_open_wait);
+    q.bind(":seq", w.seq).bind(":after", after);
+    bool found;
+    WF_TRY(q.next(&found));
+    if (!found) return {};
+    after = q.integer(0);
+    if (after == n) continue;
+    *open = true;
+    if (q.text(1) == "step") continue;
+    WaitRow row;
+    WF_TRY(read_open(db, w, q, q.text(5), &row));
+    WF_TRY(is_satisfied(db, w.seq, row, now, satisfied));
+    if (row.due != kNoTime && (*due == kNoTime || row.due < *due)) *due = row.due;
+  }
+  return {};
+}
+
 bool is_listed(const WaitRow& row) {
   for (size_t i = 0; i < row.things.size(); ++i) {
     if (row.things[i].kind == WaitKind::event || row.things[i].kind == WaitKind::join) return true;
@@ -30,6 +69,34 @@ Status check_things(Db& db, const Workflow& w, const Wait& args) {
     if (args.things[i].kind == WaitKind::join) WF_TRY(check_join(db, w, args.things[i].names));
   }
   return {};
+}
+
+Status write_suspended(Db& db, const Handle& handle, const Workflow& w, Millis due, string_view call, Millis now) {
+  const bool again = !handle.is_token && w.again != 0;
+  if (due != kNoTime) WF_TRY(lane_expect(db, w.lane, due, now));
+  {
+    Text closed;
+    closed.add(call).add(":waiting");
+    Query q(db, Sql::wait_suspend);
+    q.bind(":seq", w.seq).bind_time(":due", due).bind(":now", now).bind(":again", int64_t{again}).bind(":closed", closed.view());
+    q.bind(":place", static_cast<int64_t>(due == kNoTime ? Place::not_offered : w.line(again)));
+    q.bind(":closed_nonce", handle.is_token ? handle.nonce : 0);
+    if (!closed.ok()) return Status::no_memory();
+    WF_TRY(q.run());
+  }
+  return lane_moved(db, w, now);
+}
+
+// Suspends the workflow in the wait of the row `n`, which is due at `due`, or, where that comes first, until another that is open is satisfied.
+Status suspend_beside(Db& db, const Handle& handle, const Workflow& w, int64_t n, Millis due, string_view call, Millis now) {
+  if (w.flags & kKept) {
+    Millis other;
+    bool open, satisfied;
+    WF_TRY(look_at_open(db, w, n, now, &open, &satisfied, &other));
+    if (satisfied) other = now;
+    if (other != kNoTime && (due == kNoTime || other < due)) due = other;
+  }
+  return write_suspended(db, handle, w, due, call, now);
 }
 
 // A wait that is not there yet: satisfied at once, or opened.
@@ -63,22 +130,10 @@ Status open(Db& db, const Handle& handle, Workflow& w, const Wait& args, Millis 
     return handle.is_token ? renew_lease(db, handle, now) : Status();
   }
   WF_TRY(list_waiter(db, w.seq, row));
+  if (args.keep && !(w.flags & kKept)) WF_TRY(run_for(db, Sql::wait_keep, w.seq));
+  if (args.keep) WF_TRY(renew_lease(db, handle, now));
   WF_TRY(write_row(db, Sql::wait_open, w.seq, row, now, {}));
-  return suspend(db, handle, w, row.due, now);
-}
-
-// Reads the row of an open wait from the columns n, kind, topics, due_at, how of a query that stays where it is.
-Status read_open(Db& db, const Workflow& w, const Query& q, string_view step, WaitRow* row) {
-  row->step = step;
-  row->n = q.integer(0);
-  row->kind = q.text(1);
-  row->topics = q.text(2);
-  row->due = q.time(3);
-  row->how = q.text(4);
-  bool sound;
-  WF_TRY(row->read(&db.stop(), &sound));
-  if (sound) return {};
-  return Status::error(Code::state, "step '%.*s' of workflow '%.*s' waits, but of no known kind: its row is damaged", WF_SV(step), WF_SV(w.id.view()));
+  return args.keep ? Status() : suspend_beside(db, handle, w, row.n, row.due, kSuspend, now);
 }
 
 // Decides an open wait, and records its outcome.
@@ -104,20 +159,19 @@ Status leave_wait(Db& db, const Workflow& w, Millis now) {
   return lane_moved(db, w, now);
 }
 
-Status suspend(Db& db, const Handle& handle, const Workflow& w, Millis due, Millis now) {
-  const bool again = !handle.is_token && w.again != 0;
-  if (due != kNoTime) WF_TRY(lane_expect(db, w.lane, due, now));
-  {
-    Query q(db, Sql::wait_suspend);
-    q.bind(":seq", w.seq).bind_time(":due", due).bind(":now", now).bind(":again", int64_t{again});
-    q.bind(":place", static_cast<int64_t>(due == kNoTime ? Place::not_offered : w.line(again)));
-    q.bind(":closed_nonce", handle.is_token ? handle.nonce : 0);
-    WF_TRY(q.run());
-  }
-  return lane_moved(db, w, now);
+Status suspend(Db& db, const Handle& handle, const Workflow& w, Millis due, Millis now) { return suspend_beside(db, handle, w, -1, due, kSuspend, now); }
+
+Status suspend_kept(Db& db, const Handle& token, const Workflow& w, string_view call, Millis now, bool* suspended) {
+  Millis due;
+  bool satisfied;
+  *suspended = false;
+  if (!(w.flags & kKept)) return {};
+  WF_TRY(look_at_open(db, w, -1, now, suspended, &satisfied, &due));
+  return *suspended ? write_suspended(db, token, w, satisfied ? now : due, call, now) : Status();
 }
 
 Status wait(Db& db, const Handle& handle, const Wait& args, const Now& now, bool* ready, Text& output, Millis* due) {
+  if (args.keep && !handle.is_token) return Status::error(Code::invalid, "\"keep\" keeps a claim: it needs the token of one, not an id");
   WriteScope scope(db);
   WF_TRY(scope.begin(Inline::allowed, "a waiting function"));
   Millis time;
@@ -137,46 +191,60 @@ Status wait(Db& db, const Handle& handle, const Wait& args, const Now& now, bool
       *due = q.time(3);
       return output.ok() ? scope.commit() : Status::no_memory();
     }
-    const bool is_open = same_kind && q.text(5) == "waiting" && w.under_pause == State::waiting;
-    if (is_open && (!handle.is_token || closed_by(handle, w))) {
-      // Its own open wait. The token is over, the bare id goes on where it is satisfied.
+    const bool is_open = same_kind && q.text(5) == "waiting";
+    const bool suspended = w.under_pause == State::waiting;
+    if (is_open && suspended && (!handle.is_token || closed_by(handle, w))) {
+      // An open wait of its own. The token is over, the bare id goes on where it is satisfied.
       if (w.state == State::paused) return paused_error(w);
+      if (handle.is_token) return scope.commit();
     } else {
       if (!found) WF_TRY(check_things(db, w, args));
       WF_TRY(may_act(db, handle, w, time, Act::write));
-      if (found) return wrong_kind(w, args.step, q.text(1), args.kind);
+      if (found && !is_open) return wrong_kind(w, args.step, q.text(1), args.kind);
     }
-    if (found && !handle.is_token) {
+    if (found) {
       WaitRow row;
       WF_TRY(read_open(db, w, q, args.step, &row));
       *due = row.due;
+      if (!handle.is_token) WF_TRY(end_lost_claim(db, w, time));
       WF_TRY(decide_open(db, w, row, time, ready, output));
+      if (suspended) {
+        if (*ready) WF_TRY(leave_wait(db, w, time));
+      } else if (*ready || args.keep) {
+        if (handle.is_token) WF_TRY(renew_lease(db, handle, time));
+      } else {
+        WF_TRY(suspend_beside(db, handle, w, row.n, row.due, kSuspend, time));
+      }
+      return scope.commit();
     }
   }
-  if (!found) WF_TRY(open(db, handle, w, args, time, ready, output, due));
-  else if (*ready) WF_TRY(leave_wait(db, w, time));
+  WF_TRY(open(db, handle, w, args, time, ready, output, due));
   return scope.commit();
 }
 
 Status decide_wait(Db& db, const Workflow& w, Millis now, bool* satisfied) {
-  *satisfied = true;  // without an open wait nothing holds it
+  *satisfied = false;
   Millis due = kNoTime;
-  {
+  bool open = false;
+  for (int64_t after = INT64_MIN;;) {
     Query q(db, Sql::workflow_open_wait);
-    q.bind(":seq", w.seq);
-    bool found;
+    q.bind(":seq", w.seq).bind(":after", after);
+    bool found, decided = false;
     WF_TRY(q.next(&found));
-    if (!found) return {};
-    if (q.text(1) == "step") {
-      *satisfied = false;  // held in doubt, until wf_resolve: no time ends that
-    } else {
+    if (!found) break;
+    open = true;
+    after = q.integer(0);
+    if (q.text(1) != "step") {  // else held in doubt, until wf_resolve: no time ends that
       WaitRow row;
       Text output;
       WF_TRY(read_open(db, w, q, q.text(5), &row));
-      due = row.due;
-      WF_TRY(decide_open(db, w, row, now, satisfied, output));
+      WF_TRY(decide_open(db, w, row, now, &decided, output));
+      if (!decided && row.due != kNoTime && (due == kNoTime || row.due < due)) due = row.due;
     }
+    *satisfied = *satisfied || decided;
+    if (!(w.flags & kKept)) break;
   }
+  if (!open) *satisfied = true;  // nothing holds it
   if (*satisfied) return {};
   {
     Query q(db, Sql::wait_go_on);
@@ -192,7 +260,7 @@ Status drop_wait(Db& db, const Workflow& w) {
     WF_TRY(run_for(db, Sql::wait_forget_workflow, w.seq));
     return db.above().kind->stop(db, w);
   }
-  if (w.under_pause != State::waiting) return {};
+  if (w.under_pause != State::waiting && !(w.flags & kKept)) return {};
   for (const Sql sql : {Sql::wait_forget_workflow, Sql::wait_close, Sql::wait_unhold}) WF_TRY(run_for(db, sql, w.seq));
   return {};
 }

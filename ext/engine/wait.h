@@ -10,29 +10,37 @@
 
 namespace wf {
 
+// A wait may keep the claim: then it is open, and its times are fixed, while the claim goes on; there may be several. When the claim is released,
+// ends with its lease, or waits for something without keeping itself, the workflow is suspended until any of its open waits is satisfied.
 struct Wait {
   string_view step;
   string_view kind;            // of the step: wait_kind_name() of the one thing, or kWaitAny
   List<Awaited> things;
   Millis timeout = kNoTime;    // from now
   bool all = false;
+  bool keep = false;           // keeps the claim
 };
 
 // Opens the wait, repeats it, or reads its outcome. `*ready`: `output` is the recorded outcome (JSON), `*due` the wake-up time of a sleep.
 // Not ready: the workflow is suspended. WF_NONDETERMINISM if the step is of another kind; all that may_act() raises.
 Status wait(Db& db, const Handle& handle, const Wait& args, const Now& now, bool* ready, Text& output, Millis* due);
 
-// Looks whether the open wait of a waiting workflow is satisfied. If so, its outcome is recorded, and the caller moves the workflow on.
+// Looks whether an open wait of a waiting workflow is satisfied. If so, its outcome is recorded, and the caller moves the workflow on.
 // If not, the workflow is put back to where it waits, and is not due any more. WF_STATE if the stored wait cannot be one.
 Status decide_wait(Db& db, const Workflow& workflow, Millis now, bool* satisfied);
 
 // The workflow waits no more: it is pending, due at once (paused: once it is resumed).
 Status leave_wait(Db& db, const Workflow& workflow, Millis now);
 
-// Forgets the open wait of a workflow that ends or goes into its second phase.
+// Forgets the open waits of a workflow that ends or goes into its second phase.
 Status drop_wait(Db& db, const Workflow& workflow);
 
-// What a handle may do that has to wait for something outside: suspends the workflow until `due` (kNoTime: until it is woken).
+// What a handle may do that has to wait for something outside: suspends the workflow until `due` (kNoTime: until it is woken), or until another
+// open wait is satisfied.
 Status suspend(Db& db, const Handle& handle, const Workflow& workflow, Millis due, Millis now);
+
+// The claim, which is that of `token`, is over. If the workflow has waits open it is suspended until one is satisfied, which may be now; `call`: what
+// has ended it. Else `*suspended` is false.
+Status suspend_kept(Db& db, const Handle& token, const Workflow& workflow, string_view call, Millis now, bool* suspended);
 
 }  // namespace wf

@@ -22,7 +22,8 @@ enum class Wake : char { start, retry, timer, signal, event, join, lost, recover
 Wake wake_of(int64_t stored);
 const char* wake_name(Wake wake);
 
-enum Flag : int { kManual = 1, kCleanup = 2, kDetached = 4, kKeepsSlot = 8, kOtherKind = 16 };  // the last: see above.h
+enum Flag : int { kManual = 1, kCleanup = 2, kDetached = 4, kKeepsSlot = 8, kOtherKind = 16,  // see above.h
+                 kKept = 32 };  // it has opened waits that keep the claim, and some may be open still: wait.h
 
 // How a caller names a workflow: by its id, or by the token of a claim.
 struct Handle {

@@ -69,7 +69,12 @@ constexpr Option kSignalOptions[] = {
     kNowOption,
 };
 
+constexpr Option kKeepOption = {"keep", OptionType::boolean, "the wait is open and its times are fixed, but the claim goes on: NULL, or satisfied, when asked again"};
+
+constexpr Option kKeepOptions[] = {kKeepOption, kNowOption};
+
 constexpr Option kJoinOptions[] = {
+    kKeepOption,
     {"mode", OptionType::choice, "any: the one that ends first; default all", 0, 0, "all any"},
     {"timeout", OptionType::duration, "give up after this long: the result shows how far they are", 0, kDurationMax},
     {"outputs", OptionType::boolean, "false: without outputs and errors"},
@@ -77,6 +82,7 @@ constexpr Option kJoinOptions[] = {
 };
 
 constexpr Option kWaitAnyOptions[] = {
+    kKeepOption,
     {"mode", OptionType::choice, "all: all of them are needed, and the result is an array; default any: the first", 0, 0, "any all"},
     kNowOption,
 };
@@ -259,17 +265,17 @@ constexpr Function kFunctions[] = {
      kWrites | kNotInWritingStatement, "yes", kContinueOptions, wf_continue},
     {"wf_release", "handle", 1, 2, "Gives the claim back without using an attempt; returns 1.", kWrites, "yes", kReleaseOptions, wf_release},
     {"wf_sleep", "handle, step, duration_or_time", 3, 4,
-     "NULL until the time, which the first call fixes; then that time. The workflow is suspended meanwhile.", kWrites, "yes", kNowOnly, wf_sleep},
+     "NULL until the time, which the first call fixes; then that time. The workflow is suspended meanwhile.", kWrites, "yes", kKeepOptions, wf_sleep},
     {"wf_signal", "id, signal [, payload]", 2, 4, "Sends a message to one workflow, which is kept until an await takes it; returns 1.", kWrites,
      "with key", kSignalOptions, wf_signal},
     {"wf_await", "handle, step, signal [, timeout]", 3, 5,
      "Takes the earliest signal of the name (or of a JSON array of names): {signal, payload, received_at}, or after the timeout {signal: null, timeout: true}. NULL: suspended until then.",
-     kWrites, "yes", kNowOnly, wf_await},
+     kWrites, "yes", kKeepOptions, wf_await},
     {"wf_emit", "event [, payload]", 1, 3, "States a fact for everyone, once; returns the payload that stands, which is the first.", kWrites, "yes",
      kNowOnly, wf_emit},
     {"wf_await_event", "handle, step, event [, timeout]", 3, 5,
      "Waits for an event (or for any of a JSON array): {event, payload, received_at}, or after the timeout {event: null, timeout: true}. NULL: suspended until then.",
-     kWrites, "yes", kNowOnly, wf_await_event},
+     kWrites, "yes", kKeepOptions, wf_await_event},
     {"wf_spawn", "handle, step, name [, input]", 3, 5, "Starts a child workflow, once, and returns its id, '<id>/<step>' by default.", kWrites, "yes",
      kSpawnOptions, wf_spawn},
     {"wf_join", "handle, step [, ids]", 2, 4,

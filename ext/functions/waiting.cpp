@@ -45,6 +45,7 @@ Status run_wait(Call& call, Wait& args) {
   Handle handle;
   WF_TRY(call.handle(0, &handle));
   WF_TRY(call.name(1, "step", &args.step));
+  args.keep = call.options.boolean("keep");
   bool ready;
   Text output;
   Millis due;

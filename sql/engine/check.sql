@@ -75,7 +75,7 @@ WHERE status NOT IN ('pending', 'running', 'waiting', 'paused', 'completed', 'fa
 UNION ALL
 SELECT 'the lane does not exist', id FROM main._wf_workflow AS w WHERE NOT EXISTS (SELECT 1 FROM main._wf_lane WHERE lane = w.lane)
 UNION ALL
-SELECT 'its flags are unknown', id FROM main._wf_workflow WHERE flags > 31
+SELECT 'its flags are unknown', id FROM main._wf_workflow WHERE flags > 63
 UNION ALL
 SELECT 'why it is in line is unknown', id FROM main._wf_workflow WHERE wake > 10
 UNION ALL
@@ -170,11 +170,11 @@ WHERE (s.status = 'done' AND (s.error IS NOT NULL OR s.attempts < 1)) OR (s.stat
    OR (w.flags & 16 AND s.topics IS NULL AND s.kind <> 'undo' AND s.name GLOB '*[[]*')
 UNION ALL
 SELECT 'a wait is open, but the workflow does not wait', w.id || ' ' || s.name FROM main._wf_step AS s JOIN main._wf_workflow AS w ON w.seq = s.wf
-WHERE (s.status = 'waiting' AND NOT w.flags & 16 AND 'waiting' NOT IN (w.status, coalesce(w.paused_from, '')))
+WHERE (s.status = 'waiting' AND NOT w.flags & 48 AND 'waiting' NOT IN (w.status, coalesce(w.paused_from, '')))
    OR (s.status IN ('ready', 'waiting') AND w.place IS NULL)
 UNION ALL
 SELECT 'two waits are open', w.id FROM main._wf_step AS s JOIN main._wf_workflow AS w ON w.seq = s.wf
-WHERE s.status = 'waiting' AND NOT w.flags & 16 GROUP BY s.wf HAVING count(*) > 1
+WHERE s.status = 'waiting' AND NOT w.flags & 48 GROUP BY s.wf HAVING count(*) > 1
 
 -- A join lists those that had not ended when it looked last. One that goes on since (retried, or deleted and started anew) is listed when it
 -- looks again: nothing is wrong as long as someone is listed who will wake it, or it has been woken.

@@ -40,7 +40,7 @@ DELETE FROM main._wf_large WHERE wf = :seq AND what = 0
 -- The token of each period differs from those of the others: see ext/engine/workflow.h.
 -- name: continue_workflow
 UPDATE main._wf_workflow
-SET lane = :lane, status = 'pending', place = :place, due_at = :due, nonce = NULL, claim_key = NULL, limited = NULL, flags = flags & ~8,
+SET lane = :lane, status = 'pending', place = :place, due_at = :due, nonce = NULL, claim_key = NULL, limited = NULL, flags = flags & ~40,
     again = 1, wake = 0, failures = 0, lost = 0, failed = 0, mark = 0, period = period + 1, closed_nonce = :closed_nonce, closed = :closed,
     started_at = NULL, attempt_at = NULL, deadline_at = min(:due + coalesce(:timeout, timeout), 253402300799999), timeout = coalesce(:timeout, timeout),
     headers = coalesce(:headers, headers), input = CASE WHEN :own_input THEN :input ELSE input END, error = NULL, updated_at = :now

@@ -101,7 +101,7 @@ WHERE :offset = coalesce((SELECT offset + 1 FROM main._wf_stream WHERE wf = :seq
 
 -- Whether the workflow can be, with the steps that are there by now; and the one that is in its way.
 -- name: import_look
-SELECT (:kind OR (SELECT count(*) FROM main._wf_step WHERE wf = :seq AND status = 'waiting') = (:status = 'waiting'))
+SELECT (:kind OR :status = 'pending' OR EXISTS (SELECT 1 FROM main._wf_step WHERE wf = :seq AND status = 'waiting') = (:status = 'waiting'))
    AND NOT EXISTS (SELECT 1 FROM main._wf_step AS s, {{awaited}} WHERE s.wf = :seq AND s.status = 'waiting' AND k.key = 'join' AND t.value = :id)
    AND NOT EXISTS (SELECT 1 FROM main._wf_stream_end AS e WHERE e.wf = :seq AND {{wrong_end}})
    AND CASE WHEN :status IN ('completed', 'failed', 'cancelled') THEN :finished_at IS NOT NULL AND :time_left IS NULL AND coalesce(:ending = :status, 1)
@@ -125,14 +125,15 @@ INSERT INTO main._wf_workflow(seq, id, lane, status, place, due_at, attempt, res
                               created_at, started_at, attempt_at, finished_at, updated_at, deadline_at, timeout, paused_from, paused_left, ending, flags,
                               max_attempts, max_failures, backoff, parent, parent_step, parent_redo, scheduled_at, dedup, headers, input, output, error)
 SELECT :seq, :id, l.lane, CASE WHEN :finished_at IS NULL THEN 'paused' ELSE :status END, CASE WHEN :finished_at IS NULL THEN 2 END,
-       CASE WHEN :finished_at IS NULL THEN min(coalesce(:due_at, s.due_at), coalesce(s.due_at, :due_at)) END,
+       CASE WHEN :finished_at IS NULL THEN coalesce((
+         SELECT min(min(coalesce(:due_at, s.due_at), coalesce(s.due_at, :due_at))) FROM main._wf_step AS s WHERE s.wf = :seq AND s.status = 'waiting' AND NOT :kind AND :status = 'waiting'), :due_at) END,
        :attempt, :resumed, :again, 9, :failures, :lost, :failed, {{last_step}}, :redo, :period, :worker,
        CASE WHEN :by_id THEN 0 END, :closed, :created_at, :started_at, :attempt_at, :finished_at, :now, :deadline_at, :timeout,
-       CASE WHEN :finished_at IS NULL THEN :status END, :time_left, :ending, :flags | 16 * :kind, :max_attempts, :max_failures, :backoff,
+       CASE WHEN :finished_at IS NULL THEN :status END, :time_left, :ending, :flags | 16 * :kind | 32 * (NOT :kind AND EXISTS (SELECT 1 FROM main._wf_step WHERE wf = :seq AND status = 'waiting')), :max_attempts, :max_failures, :backoff,
        p.seq, CASE WHEN p.seq IS NOT NULL THEN :parent_step END, CASE WHEN p.seq IS NOT NULL THEN :parent_redo END, :scheduled_at, :queue || char(31) || :dedup, :headers,
        CASE WHEN length(CAST(:input AS BLOB)) <= 1024 THEN :input END, CASE WHEN length(CAST(:output AS BLOB)) <= 1024 THEN :output END,
        CASE WHEN length(CAST(:error AS BLOB)) <= 1024 THEN :error END
-FROM main._wf_lane AS l LEFT JOIN main._wf_step AS s ON s.wf = :seq AND s.status = 'waiting' AND NOT :kind LEFT JOIN main._wf_workflow AS p ON p.id = :parent
+FROM main._wf_lane AS l LEFT JOIN main._wf_workflow AS p ON p.id = :parent
 WHERE l.queue = :queue AND l.kind = :kind AND l.partition = coalesce(:partition, '') AND l.name = :name AND l.version = coalesce(:version, '')
   AND l.priority = :priority
 
@@ -154,7 +155,7 @@ WHERE s.status = 'waiting' AND k.key = 'join' AND (w.seq = :seq OR (s.wf = :seq 
 -- Something that it waits for is there already, or will never be: the first claim looks.
 -- name: import_wake
 UPDATE main._wf_workflow SET due_at = :now
-WHERE seq = :seq AND (due_at IS NULL OR due_at > :now)
+WHERE seq = :seq AND (due_at IS NULL OR due_at > :now) AND 'waiting' IN (status, paused_from)
   AND EXISTS (SELECT 1 FROM main._wf_step AS s, {{awaited}}
               WHERE s.wf = :seq AND s.status = 'waiting'
                 AND CASE k.key WHEN 'signal' THEN EXISTS (SELECT 1 FROM main._wf_signal WHERE wf = :seq AND name = t.value AND taken IS NULL)

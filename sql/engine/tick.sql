@@ -10,8 +10,8 @@ ORDER BY w.deadline_at
 -- Expired claims that may have been one too many: this one and those before it. The lane's next_due knows nothing of manual workflows.
 -- name: tick_poison
 SELECT w.seq FROM main._wf_lane AS l CROSS JOIN main._wf_workflow AS w ON w.lane = l.lane AND w.place IN (1, 4) AND w.due_at <= :now
-WHERE (l.turn IS NOT NULL OR l.next_due <= :now) AND {{may_be_poison}} AND NOT {{put_off}}
+WHERE (l.turn IS NOT NULL OR l.next_due <= :now) AND {{may_be_poison}} AND NOT {{waits_on}} AND NOT {{put_off}}
 UNION ALL
 SELECT w.seq FROM main._wf_lane AS l CROSS JOIN main._wf_workflow AS w ON w.lane = l.lane AND w.place = 2 AND w.due_at <= :now
-WHERE w.status = 'running' AND {{may_be_poison}} AND NOT {{put_off}}
+WHERE w.status = 'running' AND {{may_be_poison}} AND NOT {{waits_on}} AND NOT {{put_off}}
 ORDER BY 1

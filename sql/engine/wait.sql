@@ -18,8 +18,11 @@ ON CONFLICT(wf, name) DO UPDATE SET status = 'done', attempts = 1, at = excluded
 -- name: wait_suspend
 UPDATE main._wf_workflow
 SET status = 'waiting', place = :place, due_at = :due, nonce = NULL, claim_key = NULL, limited = CASE WHEN flags & 8 THEN limited END,
-    closed_nonce = :closed_nonce, closed = 'suspend:waiting', again = :again, wake = 2, lost = 0, updated_at = :now
+    closed_nonce = :closed_nonce, closed = :closed, again = :again, wake = 2, lost = 0, updated_at = :now
 WHERE seq = :seq
+
+-- name: wait_keep
+UPDATE main._wf_workflow SET flags = flags | 32 WHERE seq = :seq
 
 -- A wait that was decided by bare id, or whose step is gone: claimable at once.
 -- name: wait_over

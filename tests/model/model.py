@@ -564,7 +564,10 @@ class ModelCore:
         w = self.load(handle)
         step = w.steps.get(name)
         done = step and step.kind == "step" and step.status == "done"
-        if not (done and self.may_repeat(handle, w)):
+        # What a claim has begun it may record while the workflow waits, until the next claim.
+        begun = (step and step.kind == "step" and step.status == "begun" and not step.resolved and w.real == "waiting" and self.made_last_closing(handle, w)
+                 and step.by == (handle if arg.is_token(handle) else "id"))
+        if not begun and not (done and self.may_repeat(handle, w)):
             self.may(handle, w, now, "record")
         self.of_kind(step, "step")
         if done:
