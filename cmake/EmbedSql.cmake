@@ -15,7 +15,11 @@
 # A statement whose name begins with `fragment_` is none: its text stands for `{{rest_of_the_name}}` in the statements after it.
 #
 # A statement that inserts one row (INSERT ... VALUES), or changes the one row of a key (it ends in `WHERE seq = :seq` and the like), has to
-# change a row: Query::run() fails where a trigger has kept it from that. Behind the name of one that may find no row stands `or none`.
+# change a row: Query::run() fails where a trigger has kept it from that. Behind the name of one that may find no row stands `or none`; behind that of
+# another that must find one, `or more`.
+#
+# Behind the name of a statement after which its WHERE finds no row any more stands `all`: its twin, which it is followed by and which looks for
+# one that was left, is made here (run_all() runs both).
 #
 # Parameters (`:name`) are numbered once for all statements, and each statement has the list of its own in the order in which SQLite numbers
 # them: so a parameter is found without comparing names.
@@ -107,6 +111,16 @@ foreach(file IN LISTS files)
       set(name "${CMAKE_MATCH_1}")
       set(or_none ON)
     endif()
+    set(or_more OFF)
+    if(name MATCHES "^(.*) or more$")
+      set(name "${CMAKE_MATCH_1}")
+      set(or_more ON)
+    endif()
+    set(all OFF)
+    if(name MATCHES "^(.*) all$")
+      set(name "${CMAKE_MATCH_1}")
+      set(all ON)
+    endif()
     string(SUBSTRING "${rest}" ${line_end} -1 rest)     # begins with the line feed, as the next mark does
     if(NOT name MATCHES "^[a-z][a-z0-9_]*$")
       message(FATAL_ERROR "${file}: `-- name: ${name}`: a statement's name is snake_case")
@@ -146,7 +160,7 @@ foreach(file IN LISTS files)
       if(line MATCHES "DO NOTHING" OR line MATCHES "DO UPDATE SET .* WHERE ")
         set(changes 0)
       endif()
-    elseif(line MATCHES "^(UPDATE|DELETE FROM) .* WHERE (seq = :seq|n = :n|name = :name|key = :key|wf = :seq AND name = :step)$")
+    elseif(line MATCHES "^(UPDATE|DELETE FROM) .* WHERE (seq = :seq|n = :n|lane = :lane|name = :name|key = :key|wf = :seq AND name = :step)$")
       set(changes 1)
     endif()
     if(or_none)
@@ -154,6 +168,29 @@ foreach(file IN LISTS files)
         message(FATAL_ERROR "${file}: statement ${name} says `or none`, but nobody expects a row of it")
       endif()
       set(changes 0)
+    endif()
+
+    if(or_more)
+      if(changes)
+        message(FATAL_ERROR "${file}: statement ${name} says `or more`, but a row of it is expected anyway")
+      endif()
+      set(changes 1)
+    endif()
+    if(all)
+      if(line MATCHES "^DELETE FROM ([a-z_.]+( AS [a-z]+)?) WHERE (.*)$")
+        set(twin "SELECT 1 FROM ${CMAKE_MATCH_1} WHERE ${CMAKE_MATCH_3} LIMIT 1")
+      elseif(NOT line MATCHES " WHERE .* WHERE " AND line MATCHES "^UPDATE ([a-z_.]+) SET .* WHERE (.*)$")
+        set(twin "SELECT 1 FROM ${CMAKE_MATCH_1} WHERE ${CMAKE_MATCH_2} LIMIT 1")
+      else()
+        message(FATAL_ERROR "${file}: statement ${name} says `all`, but is neither a DELETE nor an UPDATE with one WHERE")
+      endif()
+      set(changes 2)
+      set(after "")
+      if(NOT position EQUAL -1)
+        string(SUBSTRING "${rest}" ${position} -1 after)
+      endif()
+      set(rest "${kMark} ${name}_left\n${twin}\n${after}")
+      set(position 0)
     endif()
 
     # Its parameters; a colon in a string literal is none. (Names hold nothing that would break a list.)
@@ -230,6 +267,8 @@ ${names}  count_
 std::string_view packed_sql(Sql statement);
 // Whether it has to change a row: it writes one, or that of a key.
 bool must_change(Sql statement);
+// Whether it leaves no row that its WHERE finds. Then the statement behind it finds one that was left.
+bool leaves_none(Sql statement);
 // The names of all parameters, and at which place of the statement's the one of that number stands, from 1 on; 0: it has none of this name.
 constexpr std::string_view kParameters[] = {\"${parameters}\"};
 int parameter_of(Sql statement, unsigned char number);
@@ -272,7 +311,8 @@ std::string_view packed_sql(Sql statement) {
   return {reinterpret_cast<const char*>(&kTexts) + place.at, place.length};
 }
 
-bool must_change(Sql statement) { return kPlaces[static_cast<unsigned>(statement)].must_change != 0; }
+bool must_change(Sql statement) { return kPlaces[static_cast<unsigned>(statement)].must_change == 1; }
+bool leaves_none(Sql statement) { return kPlaces[static_cast<unsigned>(statement)].must_change == 2; }
 
 int parameter_of(Sql statement, unsigned char number) {
   const auto& place = kPlaces[static_cast<unsigned>(statement)];

@@ -226,6 +226,8 @@ class Query {
   Status next(bool* row);
   // Runs a writing statement to its end. WF_STATE if it has to change a row (must_change()) and has changed none: a trigger has ignored it.
   Status run();
+  // WF_STATE: that a trigger has kept a row of its table from being written.
+  Status not_written() const;
   // Rows that the last run() inserted, changed or deleted.
   int changes() const { return sqlite3_changes(db_.handle()); }
   // Makes it ready to run again; keeps the bindings.
@@ -257,7 +259,6 @@ class Query {
   }
   int index(SqlParameter name) const { return name.in(sql_, statement_); }
 
-  Status not_written() const;
   static Status used_up(Status failed);
 
   Db& db_;
@@ -266,5 +267,39 @@ class Query {
   Db::Slot* slot_ = nullptr;
   Status status_;
 };
+
+// Runs a writing statement; `bind` binds its parameters. WF_STATE if it is one that leaves no row that its WHERE finds (leaves_none()), and has left
+// one: a trigger has ignored it.
+template <class Bind>
+Status run_all(Db& db, Sql sql, const Bind& bind) {
+  {
+    Query q(db, sql);
+    bind(q);
+    WF_TRY(q.run());
+  }
+  if (!leaves_none(sql)) return {};
+  Query left(db, static_cast<Sql>(static_cast<unsigned>(sql) + 1));
+  bind(left);
+  bool row;
+  WF_TRY(left.next(&row));
+  return row ? left.not_written() : Status();
+}
+
+// Runs a statement that writes as many rows as `count`, of the same parameters, has found before. WF_STATE if it has written another number.
+template <class Bind>
+Status run_counted(Db& db, Sql sql, Sql count, const Bind& bind) {
+  int64_t rows;
+  {
+    Query q(db, count);
+    bind(q);
+    bool row;
+    WF_TRY(q.next(&row));
+    rows = q.integer(0);
+  }
+  Query q(db, sql);
+  bind(q);
+  WF_TRY(q.run());
+  return q.changes() == rows ? Status() : q.not_written();
+}
 
 }  // namespace wf

@@ -13,9 +13,7 @@ namespace {
 constexpr string_view kCall = "continue";
 
 Status run_for(Db& db, Sql sql, const Workflow& w) {
-  Query q(db, sql);
-  q.bind(":seq", w.seq);
-  return q.run();
+  return run_all(db, sql, [&](Query& q) { q.bind(":seq", w.seq); });
 }
 
 // Whether the call repeats the one that has ended the period before.
@@ -39,7 +37,15 @@ Status may_continue(Db& db, const Workflow& w, const Continue& args) {
 // The first input is what a repeated wf_start is compared with. What came after it is gone with its period.
 Status write_input(Db& db, const Workflow& w, const Continue& args) {
   if (!args.has_input) return {};
-  for (const Sql sql : {Sql::continue_keep_first, Sql::continue_drop_input}) WF_TRY(run_for(db, sql, w));
+  WF_TRY(run_for(db, Sql::continue_keep_first, w));
+  {
+    Query q(db, Sql::continue_kept_first);
+    q.bind(":seq", w.seq);
+    bool kept;
+    WF_TRY(q.next(&kept));
+    if (!kept) return q.not_written();
+  }
+  WF_TRY(run_for(db, Sql::continue_drop_input, w));
   return is_large(args.input) ? put_large(db, w.seq, Large::input, args.input) : Status();
 }
 

@@ -14,15 +14,11 @@ namespace wf {
 namespace {
 
 Status run_for(Db& db, Sql sql, const Workflow& w, Millis now) {
-  Query q(db, sql);
-  q.bind(":seq", w.seq).bind(":now", now);
-  return q.run();
+  return run_all(db, sql, [&](Query& q) { q.bind(":seq", w.seq).bind(":now", now); });
 }
 
 Status run_from(Db& db, Sql sql, const Workflow& w, int64_t n) {
-  Query q(db, sql);
-  q.bind(":seq", w.seq).bind(":n", n);
-  return q.run();
+  return run_all(db, sql, [&](Query& q) { q.bind(":seq", w.seq).bind(":n", n); });
 }
 
 // The place in the row of a step; WF_NOT_FOUND.
@@ -73,7 +69,8 @@ Status retry_one(Db& db, const Workflow& w, string_view from, bool keeps_errors,
     WF_TRY(run_for(db, Sql::control_open_streams, w, now));
   }
   if (!keeps_errors) {
-    for (const Sql sql : {Sql::redo_raise_errors, Sql::control_drop_errors}) WF_TRY(run_for(db, sql, w, now));
+    WF_TRY(run_counted(db, Sql::redo_raise_errors, Sql::redo_count_errors, [&](Query& q) { q.bind(":seq", w.seq); }));
+    WF_TRY(run_for(db, Sql::control_drop_errors, w, now));
   }
   WF_TRY(run_for(db, Sql::control_drop_outcome, w, now));
   WF_TRY(run_for(db, Sql::control_delete_trouble, w, now));

@@ -39,9 +39,18 @@ Status lane_for(Db& db, const LaneKey& key, Millis due, Millis now, int64_t* lan
 }
 
 Status lane_expect(Db& db, int64_t lane, Millis due, Millis now) {
-  Query q(db, Sql::lane_expect);
-  q.bind(":lane", lane).bind(":due", due).bind(":now", now);
-  return q.run();
+  {
+    Query q(db, Sql::lane_expect);
+    q.bind(":lane", lane).bind(":due", due).bind(":now", now);
+    WF_TRY(q.run());
+    if (q.changes() != 0) return {};
+  }
+  // It knew of something earlier, or a trigger keeps it from knowing, which would hide work.
+  Query q(db, Sql::lane_expects_not);
+  q.bind(":lane", lane).bind(":due", due);
+  bool row;
+  WF_TRY(q.next(&row));
+  return row ? q.not_written() : Status();
 }
 
 Status lane_settle(Db& db, int64_t lane, Millis now) { return run_for(db, Sql::lane_settle, lane, now); }

@@ -81,9 +81,7 @@ Status write_queue(Db& db, string_view queue, const QueueSettings& s) {
     q.bind(":queue", queue).bind(":limits", int64_t{s.has_limits()}).bind(":started", int64_t{s.until_end});
     WF_TRY(q.run());
   }
-  Query q(db, Sql::queue_reopen);
-  q.bind(":queue", queue);
-  return q.run();
+  return run_all(db, Sql::queue_reopen, [&](Query& q) { q.bind(":queue", queue); });
 }
 
 Status admission(Db& db, string_view queue, string_view worker, Millis now, Admission* out) {

@@ -11,10 +11,8 @@ namespace wf {
 namespace {
 
 Status run_for(Db& db, Sql sql, const Recover& args, Millis now, int64_t* changes) {
-  Query q(db, sql);
-  q.bind(":now", now).bind(":due", now).bind_name(":worker", args.worker);
-  WF_TRY(q.run());
-  if (changes != nullptr) *changes = q.changes();
+  WF_TRY(run_all(db, sql, [&](Query& q) { q.bind(":now", now).bind(":due", now).bind_name(":worker", args.worker); }));
+  if (changes != nullptr) *changes = sqlite3_changes(db.handle());
   return {};
 }
 

@@ -14,16 +14,12 @@ Status step_redo(Db& db, int64_t seq, int64_t of_workflow, string_view step, int
 }
 
 Status raise_redo(Db& db, int64_t seq, int64_t from_n) {
-  Query q(db, Sql::redo_raise);
-  q.bind(":seq", seq).bind(":n", from_n);
-  return q.run();
+  return run_counted(db, Sql::redo_raise, Sql::redo_count, [&](Query& q) { q.bind(":seq", seq).bind(":n", from_n); });
 }
 
 Status raise_redo_of_all(Db& db, int64_t seq) {
   for (const Sql sql : {Sql::redo_raise_all, Sql::redo_forget}) {
-    Query q(db, sql);
-    q.bind(":seq", seq);
-    WF_TRY(q.run());
+    WF_TRY(run_all(db, sql, [&](Query& q) { q.bind(":seq", seq); }));
   }
   return {};
 }

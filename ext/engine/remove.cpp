@@ -13,10 +13,16 @@ constexpr int64_t kWorkflowsAtOnce = 1000;
 // One workflow, of which the caller has seen that it may go. What else is stored of it is left to clear_away().
 Status remove_one(Db& db, const Workflow& w, Millis now) {
   WF_TRY(tell_joins(db, w.seq, now));
-  for (const Sql sql : {Sql::wait_forget_workflow, Sql::control_delete_trouble, Sql::remove_orphan, Sql::remove_keep_seq, Sql::remove_note, Sql::remove_workflow}) {
-    Query q(db, sql);
+  bool row, last;
+  {
+    Query q(db, Sql::remove_is_last);
     q.bind(":seq", w.seq);
-    WF_TRY(q.run());
+    WF_TRY(q.next(&row));
+    last = q.integer(0) != 0;
+  }
+  for (const Sql sql : {Sql::wait_forget_workflow, Sql::control_delete_trouble, Sql::remove_orphan, Sql::remove_keep_seq, Sql::remove_note, Sql::remove_workflow}) {
+    if (sql == Sql::remove_keep_seq && !last) continue;
+    WF_TRY(run_all(db, sql, [&](Query& q) { q.bind(":seq", w.seq); }));
   }
   WF_TRY(lane_moved(db, w, now));
   return lane_drop(db, w);
@@ -96,10 +102,10 @@ Status remove(Db& db, const Workflow& w, bool force, Millis now, int64_t* rows) 
 
 Status clear_away(Db& db, int64_t* rows, bool* cleared) {
   *cleared = false;
-  while (*rows > 0) {
-    int64_t seq;
+  for (int64_t seq = INT64_MIN; *rows > 0;) {
     {
       Query q(db, Sql::gone_next);
+      q.bind(":after", seq);
       bool found;
       WF_TRY(q.next(&found));
       if (!found) return {};
@@ -115,8 +121,7 @@ Status clear_away(Db& db, int64_t* rows, bool* cleared) {
     }
     Query q(db, Sql::gone_forget);
     q.bind(":seq", seq);
-    WF_TRY(q.run());
-    if (q.changes() == 0) return {};  // a trigger keeps it: no reason to go round for ever
+    WF_TRY(q.run());  // what a trigger keeps stays noted
   }
   return {};
 }

@@ -12,9 +12,7 @@ namespace wf {
 namespace {
 
 Status run_for(Db& db, Sql sql, const Workflow& w) {
-  Query q(db, sql);
-  q.bind(":seq", w.seq);
-  return q.run();
+  return run_all(db, sql, [&](Query& q) { q.bind(":seq", w.seq); });
 }
 
 // That nobody has begun it: no claim, no step by its id, no period before.

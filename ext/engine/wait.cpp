@@ -12,9 +12,7 @@ namespace wf {
 namespace {
 
 Status run_for(Db& db, Sql sql, int64_t seq) {
-  Query q(db, sql);
-  q.bind(":seq", seq);
-  return q.run();
+  return run_all(db, sql, [&](Query& q) { q.bind(":seq", seq); });
 }
 
 constexpr string_view kSuspend = "suspend";
@@ -142,9 +140,7 @@ Status decide_open(Db& db, const Workflow& w, const WaitRow& row, Millis now, bo
   if (!*satisfied) return list_waiter(db, w.seq, row);  // one that had ended may have been retried since
   WF_TRY(write_row(db, Sql::wait_done, w.seq, row, now, output.view()));
   if (!is_listed(row)) return {};
-  Query q(db, Sql::wait_forget);
-  q.bind(":seq", w.seq).bind(":step", row.step);
-  return q.run();
+  return run_all(db, Sql::wait_forget, [&](Query& q) { q.bind(":seq", w.seq).bind(":step", row.step); });
 }
 
 }  // namespace

@@ -8,9 +8,7 @@ namespace wf {
 namespace {
 
 Status run_for(Db& db, Sql sql, const Workflow& w) {
-  Query q(db, sql);
-  q.bind(":seq", w.seq);
-  return q.run();
+  return run_all(db, sql, [&](Query& q) { q.bind(":seq", w.seq); });
 }
 
 // ---- Something that steps wait for has happened ----------------------------------------------------------------------
@@ -57,12 +55,9 @@ Status check_from(string_view step) {
 }
 
 Status drop_steps(Db& db, const Workflow& w, int64_t n) {
-  for (const Sql sql : {Sql::run_redo_dropped, Sql::run_drop_steps}) {
-    Query q(db, sql);
-    q.bind(":seq", w.seq).bind(":n", n);
-    WF_TRY(q.run());
-  }
-  return {};
+  const auto bind = [&](Query& q) { q.bind(":seq", w.seq).bind(":n", n); };
+  WF_TRY(run_counted(db, Sql::run_redo_dropped, Sql::run_dropped_count, bind));
+  return run_all(db, Sql::run_drop_steps, bind);
 }
 
 Status fork_steps(Db& db, const Workflow& w, int64_t seq, int64_t n) {

@@ -85,9 +85,7 @@ Status StepRows::wait_for(const StepRow& row, string_view kind, string_view topi
 }
 
 Status StepRows::forget(const StepRow& row) {
-  Query q(db_, Sql::run_forget);
-  q.bind(":seq", seq_).bind(":step", row.name.view());
-  return q.run();
+  return run_all(db_, Sql::run_forget, [&](Query& q) { q.bind(":seq", seq_).bind(":step", row.name.view()); });
 }
 
 Status StepRows::iterate(const StepRow& row, string_view output) {

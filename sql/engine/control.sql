@@ -28,22 +28,22 @@ SELECT n FROM main._wf_step WHERE wf = :seq AND name = :step
 SELECT w.seq FROM main._wf_step AS s JOIN main._wf_workflow AS w ON w.id = json_extract(s.output, '$')
 WHERE s.n BETWEEN :n AND :seq << 28 | 268435455 AND s.kind = 'spawn' AND w.parent = :seq
 
--- name: control_untake
+-- name: control_untake all
 UPDATE main._wf_signal SET taken = NULL WHERE wf = :seq AND taken >= :n
 
 -- What was begun later and is not finished was not recorded: it stays in doubt.
--- name: control_drop_steps
+-- name: control_drop_steps all
 DELETE FROM main._wf_step WHERE n BETWEEN :n AND :seq << 28 | 268435455 AND (n = :n OR status <> 'begun')
 
 -- Steps whose outcome is an error are to be done again, under a new key.
--- name: control_drop_errors
+-- name: control_drop_errors all
 DELETE FROM main._wf_step WHERE {{its_rows}} AND status = 'error'
 
--- name: control_drop_outcome
+-- name: control_drop_outcome all
 DELETE FROM main._wf_large WHERE wf = :seq AND what IN (1, 2)
 
--- name: control_forgive_steps
-UPDATE main._wf_step SET attempts = 0 WHERE {{its_rows}} AND status = 'failed'
+-- name: control_forgive_steps all
+UPDATE main._wf_step SET attempts = 0 WHERE {{its_rows}} AND status = 'failed' AND attempts <> 0
 
 -- name: control_retry
 UPDATE main._wf_workflow
@@ -53,10 +53,10 @@ SET status = 'pending', place = :place, due_at = :now, nonce = NULL, claim_key =
 WHERE seq = :seq
 
 -- A new period, or steps that are done again: streams that were closed go on.
--- name: control_open_streams
+-- name: control_open_streams all
 UPDATE main._wf_stream_end SET closed = 0 WHERE wf = :seq AND closed <> 0
 
--- name: control_delete_trouble
+-- name: control_delete_trouble all
 DELETE FROM main._wf_trouble WHERE wf = :seq
 
 -- A scripted one counts as tried once: then its run looks at all that a step comes after, and not at the last alone.

@@ -31,7 +31,7 @@ FROM _wf.json_each(:topics) AS j LEFT JOIN main._wf_workflow AS w ON w.id = j.va
 WHERE :only IS NULL OR j.key = :only
 ORDER BY j.key
 
--- name: join_retire
+-- name: join_retire or more
 DELETE FROM main._wf_waiter WHERE topic = :topic AND wf = :seq AND step = :key
 
 -- Whether what a workflow waits for under :key is a join for any one.

@@ -13,6 +13,10 @@ FROM (SELECT :queue AS queue, :kind AS kind, :partition AS partition, :priority 
 -- name: lane_expect
 UPDATE main._wf_lane SET {{expecting}} WHERE lane = :lane AND line <> 1 AND (next_due IS NULL OR next_due > :due)
 
+-- Whether it does not expect that yet.
+-- name: lane_expects_not
+SELECT 1 FROM main._wf_lane WHERE lane = :lane AND line <> 1 AND (next_due IS NULL OR next_due > :due)
+
 -- name: lane_settle
 UPDATE main._wf_lane SET {{settled}} WHERE lane = :lane
 
@@ -29,7 +33,7 @@ UPDATE main._wf_lane SET (line, next_due, turn) = (SELECT {{stand}} FROM (
 WHERE lane = :lane
 
 -- The lanes of a lane's partition, after a slot of it has come free.
--- name: lane_settle_partition
+-- name: lane_settle_partition or more
 UPDATE main._wf_lane SET {{settled}}
 WHERE queue = :queue AND kind IN (0, 1) AND partition = (SELECT partition FROM main._wf_lane WHERE lane = :lane)
 
@@ -48,7 +52,7 @@ SELECT 1 FROM main._wf_lane WHERE queue = :queue AND kind = :kind AND partition 
 LIMIT 1
 
 -- They take part: no partition is one partition. In line since the first of what is due in it has been due.
--- name: lane_join_line
+-- name: lane_join_line or more
 UPDATE main._wf_lane
 SET (line, next_due, turn) = (
   SELECT CASE WHEN due <= :now THEN 1 ELSE 2 END, CASE WHEN due > :now THEN due END, CASE WHEN due <= :now THEN due * 4096 END

@@ -25,7 +25,7 @@ WHERE place IS NOT NULL AND lane IN (SELECT lane FROM main._wf_lane WHERE queue 
   AND (started_at IS NOT NULL OR limited IS NOT NULL)
 
 -- Partitions that were full are looked at anew.
--- name: queue_reopen
+-- name: queue_reopen all
 UPDATE main._wf_lane SET line = 1, next_due = NULL WHERE queue = :queue AND line = 3
 
 -- Slots in use, counted up to :most.

@@ -8,23 +8,26 @@ WITH RECURSIVE t(seq) AS (
   SELECT w.seq FROM t JOIN main._wf_workflow AS w ON w.parent = t.seq WHERE NOT w.flags & 4)
 SELECT w.seq, w.id, w.status, w.finished_at IS NULL FROM t CROSS JOIN main._wf_workflow AS w ON w.seq = t.seq
 
--- name: remove_orphan
+-- name: remove_orphan all
 UPDATE main._wf_workflow SET parent = NULL, parent_step = NULL, parent_redo = NULL WHERE parent = :seq
+
+-- name: remove_is_last
+SELECT :seq = (SELECT max(seq) FROM main._wf_workflow)
 
 -- Before the workflow with the highest number goes: its number stays used.
 -- name: remove_keep_seq
-INSERT INTO main._wf_meta(key, value) SELECT 'last_seq', :seq WHERE :seq = (SELECT max(seq) FROM main._wf_workflow)
+INSERT INTO main._wf_meta(key, value) VALUES('last_seq', :seq)
 ON CONFLICT(key) DO UPDATE SET value = max(value, excluded.value)
 
 -- name: remove_note
-INSERT OR IGNORE INTO main._wf_gone(wf) VALUES(:seq)
+INSERT INTO main._wf_gone(wf) VALUES(:seq) ON CONFLICT(wf) DO UPDATE SET wf = excluded.wf
 
 -- name: remove_workflow
 DELETE FROM main._wf_workflow WHERE seq = :seq
 
 -- A workflow of which rows may be left. (One that is there was not deleted: the statement that should have failed, inside a statement that writes.)
 -- name: gone_next
-SELECT wf FROM main._wf_gone WHERE wf NOT IN (SELECT seq FROM main._wf_workflow) LIMIT 1
+SELECT wf FROM main._wf_gone WHERE wf > :after AND wf NOT IN (SELECT seq FROM main._wf_workflow) ORDER BY wf LIMIT 1
 
 -- name: gone_steps
 DELETE FROM main._wf_step WHERE n IN (SELECT n FROM main._wf_step WHERE {{its_rows}} LIMIT :rows)
@@ -53,8 +56,14 @@ DELETE FROM main._wf_tag WHERE wf = :seq AND key IN (SELECT key FROM main._wf_ta
 -- name: gone_redos
 DELETE FROM main._wf_redo WHERE wf = :seq AND step IN (SELECT step FROM main._wf_redo WHERE wf = :seq LIMIT :rows)
 
+-- Not as long as a trigger keeps anything of it.
 -- name: gone_forget
-DELETE FROM main._wf_gone WHERE wf = :seq
+DELETE FROM main._wf_gone
+WHERE wf = :seq
+  AND NOT EXISTS (SELECT 1 FROM main._wf_step WHERE {{its_rows}}) AND NOT EXISTS (SELECT 1 FROM main._wf_failure WHERE {{its_rows}})
+  AND NOT EXISTS (SELECT 1 FROM main._wf_signal WHERE {{its_rows}}) AND NOT EXISTS (SELECT 1 FROM main._wf_large WHERE wf = :seq)
+  AND NOT EXISTS (SELECT 1 FROM main._wf_value WHERE wf = :seq) AND NOT EXISTS (SELECT 1 FROM main._wf_stream WHERE wf = :seq)
+  AND NOT EXISTS (SELECT 1 FROM main._wf_stream_end WHERE wf = :seq) AND NOT EXISTS (SELECT 1 FROM main._wf_redo WHERE wf = :seq)
 
 -- Of w, a workflow, and l, its lane: whether a purge is asked for it: it has ended, and is the root of a tree.
 -- name: fragment_purged

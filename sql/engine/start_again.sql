@@ -5,7 +5,7 @@
 SELECT 1 FROM main._wf_step WHERE {{its_rows}} LIMIT 1
 
 -- Of one that was continued: the input of this start is what later ones are compared with.
--- name: start_again_drop_first
+-- name: start_again_drop_first all
 DELETE FROM main._wf_large WHERE wf = :seq AND what = 3
 
 -- One that has ended begins a new period, with a token that differs from those before; one that is paused stays so.

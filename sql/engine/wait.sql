@@ -40,15 +40,15 @@ UPDATE main._wf_workflow
 SET due_at = :now, wake = :wake, place = CASE WHEN status = 'paused' OR flags & 1 THEN 2 WHEN again THEN 0 ELSE 3 END
 WHERE seq = :seq AND (due_at IS NULL OR due_at > :now) AND 'waiting' IN (status, paused_from)
 
--- name: wait_forget
+-- name: wait_forget all
 DELETE FROM main._wf_waiter WHERE wf = :seq AND (step = :step OR (step > :step || char(31) AND step < :step || ' '))
 
--- name: wait_forget_workflow
+-- name: wait_forget_workflow all
 DELETE FROM main._wf_waiter WHERE wf = :seq
 
 -- What a workflow that ends leaves open. A step in doubt is only no longer held.
--- name: wait_close
+-- name: wait_close all
 DELETE FROM main._wf_step WHERE wf = :seq AND status = 'waiting' AND kind <> 'step'
 
--- name: wait_unhold
+-- name: wait_unhold all
 UPDATE main._wf_step SET status = 'begun' WHERE wf = :seq AND status = 'waiting' AND kind = 'step'

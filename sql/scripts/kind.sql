@@ -7,17 +7,21 @@ WHERE current = 0 AND (name, CAST(version AS TEXT)) = (SELECT name, version FROM
   AND NOT EXISTS (SELECT 1 FROM main._wf_lane AS o WHERE o.kind > 0 AND o.lane <> :lane AND o.name = _wf_definition.name
                   AND o.version = CAST(_wf_definition.version AS TEXT))
 
+-- Steps from :n on; items go with the step that has listed them, whenever they were recorded.
+-- name: fragment_dropped
+wf = :seq AND :n <= coalesce((SELECT l.n FROM main._wf_step AS l WHERE l.wf = :seq AND {{lists_item}}), n)
+
+-- name: run_dropped_count
+SELECT count(*) FROM main._wf_step AS s WHERE {{dropped}}
+
 -- As redo_raise, of the rows that run_drop_steps drops.
 -- name: run_redo_dropped
 INSERT INTO main._wf_redo(wf, step, redo)
-SELECT :seq, s.name, 1 FROM main._wf_step AS s
-WHERE wf = :seq AND :n <= coalesce((SELECT l.n FROM main._wf_step AS l WHERE l.wf = :seq AND {{lists_item}}), n)
+SELECT :seq, s.name, 1 FROM main._wf_step AS s WHERE {{dropped}}
 ON CONFLICT(wf, step) DO UPDATE SET redo = redo + 1
 
--- Drops the steps from :n on; items go with the step that has listed them, whenever they were recorded.
--- name: run_drop_steps
-DELETE FROM main._wf_step AS s
-WHERE wf = :seq AND :n <= coalesce((SELECT l.n FROM main._wf_step AS l WHERE l.wf = :seq AND {{lists_item}}), n)
+-- name: run_drop_steps all
+DELETE FROM main._wf_step AS s WHERE {{dropped}}
 
 -- The copy of a scripted workflow: the steps that are over, and lists of items, of which what is open is as if it had been stopped.
 -- name: run_fork_steps
@@ -80,12 +84,12 @@ WHERE wf = :seq AND kind <> 'undo' AND (
   name IN (SELECT substr(name, 6) FROM main._wf_step WHERE wf = :seq AND kind = 'undo' AND status = 'done' AND instr(name, '['))
   OR name IN (SELECT substr(name, 6, instr(name, '[') - 6) FROM main._wf_step WHERE wf = :seq AND kind = 'undo' AND status = 'done' AND instr(name, '[')))
 
--- name: run_forget_undone
+-- name: run_forget_undone all
 DELETE FROM main._wf_step
 WHERE wf = :seq AND (kind = 'undo'
   OR name IN (SELECT substr(name, 6) FROM main._wf_step WHERE wf = :seq AND kind = 'undo' AND status = 'done' AND NOT instr(name, '[')))
 
--- name: run_forget_failed
+-- name: run_forget_failed all
 DELETE FROM main._wf_step WHERE wf = :seq AND status = 'failed' AND nonce IS NOT 1 AND how IS NULL AND NOT instr(name, '[')
 
 -- A child that is to be looked at is shown as one that is waited for: in the other file it is looked at anyway.

@@ -86,7 +86,7 @@ WHERE n = (SELECT n FROM main._wf_step WHERE status = 'ready' AND wf = :seq AND 
 -- name: run_wait
 INSERT OR IGNORE INTO main._wf_waiter(topic, wf, step) SELECT :kind || value, :seq, :step FROM _wf.json_each(:topics)
 
--- name: run_forget
+-- name: run_forget all
 DELETE FROM main._wf_waiter WHERE wf = :seq AND (step = :step OR (step > :step || char(31) AND step < :step || ' '))
 
 -- A loop, or the items of a step, that were stopped.
