@@ -300,6 +300,7 @@ Status heartbeat_all(Call& call, json::Checked tokens, Millis duration) {
   for (json::Elements e(tokens); e.next();) {
     if (!e.value().is(json::Kind::string)) return wrong(e.value().text());
     WF_TRY(read(e));
+    WF_TRY(check_name("token", token.view()));
     if (!looks_like_token(token.view())) return wrong(e.value().text());
   }
   Text out;

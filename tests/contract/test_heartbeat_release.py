@@ -151,7 +151,7 @@ def test_an_array_of_heartbeats_shortens_none(db):
 @pytest.mark.parametrize("handles", ['["w1"]', "[5]", "[null]", '["run_1_1", ""]', "[", "{}"])
 def test_an_array_of_anything_else_is_invalid(db, handles):
     db.wf_start("job", id="w1")
-    with wf_error("WF_INVALID", {'["run_1_1", ""]': '""'}.get(handles, handles.strip("[]") or handles)):
+    with wf_error("WF_INVALID", {'["run_1_1", ""]': "empty"}.get(handles, handles.strip("[]") or handles)):
         db.wf_heartbeat(handles)
 
 
