@@ -3,6 +3,7 @@
 #include "base/scope.h"
 #include "engine/claim_order.h"
 #include "engine/claim_show.h"
+#include "engine/claim_steps.h"
 #include "engine/claim_take.h"
 #include "engine/lane.h"
 #include "engine/lease.h"
@@ -147,8 +148,13 @@ Status claim(Db& db, const Claim& asked, const Now& now, Text& out, int64_t* cou
   Claim args = asked;
   int64_t limit = args.limit;
   for (bool careful = !args.id.empty();;) {
+    Shown shown;
+    if (args.steps) args.shown = &shown;
     Status status = claim_up_to(db, args, limit, careful, now, out, count);
-    if (status.ok()) return status;
+    if (status.ok()) {
+      if (args.steps && shown.workflows.ok() && shown.ends.ok()) add_steps(db, shown, args.steps_limit, out);
+      return status;
+    }
     // It is undone. Too long for a result with the one after these: once more without that. Too long by itself: once more past it. Failed for
     // another reason: once more with care.
     const bool too_long = (status.rc() & 0xff) == SQLITE_TOOBIG;

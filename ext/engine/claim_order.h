@@ -18,6 +18,8 @@
 
 namespace wf {
 
+struct Shown;
+
 struct Claim {
   json::Checked queues;              // an array of names, or none: `queue` alone
   string_view queue = "default";
@@ -27,7 +29,9 @@ struct Claim {
   json::Checked names, versions;     // arrays that filter, or none
   string_view id;                    // this workflow and no other
   string_view key;                   // the same claim again, as long as it is current
-  bool steps = false;                // with the recorded outputs
+  bool steps = false;                // with its steps, at most so many
+  int64_t steps_limit = INT64_MAX;
+  Shown* shown = nullptr;     // if so: where they go
   int64_t kind = 0;                  // of lanes: 0 for workers, else Kind::number
   bool time_was_said = false;
   bool that_fit = false;             // passes over inputs that are too long for this connection

@@ -1,7 +1,7 @@
 #include "engine/claim_show.h"
 
 #include "base/json.h"
-#include "engine/claim_order.h"
+#include "engine/claim_steps.h"
 #include "engine/workflow.h"
 
 namespace wf {
@@ -19,42 +19,6 @@ void add_time_or_null(const char* key, const Query& q, int column, Text& out) {
   } else {
     out.add('"').add(TimeText(q.integer(column), TimeForm::json).view()).add('"');
   }
-}
-
-// What the recorded steps of a claim may take, in bytes; less where the connection takes less.
-constexpr size_t kMostOfSteps = 8 << 20;
-
-// The recorded outputs, as many as there is room for: they are built under the write lock, and never the reason why a workflow cannot be claimed.
-Status show_steps(Db& db, int64_t seq, Text& out) {
-  int64_t longest;
-  WF_TRY(longest_claim(db, &longest));
-  const size_t begin = out.size(), longest_size = static_cast<size_t>(longest);
-  const size_t end = begin + 256 > longest_size ? 0 : longest_size - 256 < begin + kMostOfSteps ? longest_size - 256 : begin + kMostOfSteps;
-  out.add(",\"steps\":{");
-  Query q(db, Sql::claim_steps);
-  q.bind(":seq", seq);
-  bool more = false;
-  for (bool first = true; !more; first = false) {
-    bool row;
-    Status read = q.next(&row);
-    const size_t before = out.size();
-    more = (read.rc() & 0xff) == SQLITE_TOOBIG;
-    if (more) break;
-    WF_TRY(static_cast<Status&&>(read));
-    if (!row) break;
-    const Value output = q.value(1);
-    more = before + output.bytes.size() > end;
-    if (more) break;
-    if (!first) out.add(',');
-    json::quote(q.text(0), out);
-    out.add(':');
-    if (q.is_null(2)) add_json(output, out);
-    else out.add('"').add(TimeText(q.time(2), TimeForm::json).view()).add('"');
-    more = out.size() > end;
-    if (more) out.truncate(before);
-  }
-  out.add("},\"steps_more\":").add(more ? "true" : "false");
-  return out.ok() ? Status() : Status::no_memory();
 }
 
 // SQLITE_TOOBIG if `claims` cannot be a result: SQLite would say so after the commit, when nobody holds what was leased. SQLite itself
@@ -102,8 +66,11 @@ Status show_claim(Db& db, const Claim& args, int64_t seq, Text& out) {
   add_name_or_null("parent", q.text(13), out);
   add_time_or_null("scheduled_at", q, 14, out);
   out.add(",\"wake\":\"").add(wake_name(wake_of(q.integer(16)))).add('"');
-  if (args.steps) WF_TRY(show_steps(db, seq, out));
   out.add('}');
+  if (args.shown != nullptr) {
+    args.shown->workflows.add(seq);
+    args.shown->ends.add(static_cast<int64_t>(out.size()));
+  }
   return check_size(db, out, q.text(0));
 }
 

@@ -69,7 +69,7 @@ Status retry_one(Db& db, const Workflow& w, string_view from, bool keeps_errors,
     WF_TRY(run_for(db, Sql::control_open_streams, w, now));
   }
   if (!keeps_errors) {
-    WF_TRY(run_counted(db, Sql::redo_raise_errors, Sql::redo_count_errors, [&](Query& q) { q.bind(":seq", w.seq); }));
+    WF_TRY(run_counted(db, Sql::control_redo_errors, Sql::control_count_errors, [&](Query& q) { q.bind(":seq", w.seq); }));
     WF_TRY(run_for(db, Sql::control_drop_errors, w, now));
   }
   WF_TRY(run_for(db, Sql::control_drop_outcome, w, now));

@@ -109,6 +109,7 @@ Status wf_claim(Call& call) {
   args.id = o.text("id");
   args.key = o.text("key");
   args.steps = o.boolean("steps");
+  args.steps_limit = o.integer("steps_limit", INT64_MAX);
   Text claims;
   if (o.has("limit")) claims.add('[');
   int64_t count;

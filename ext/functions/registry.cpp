@@ -52,7 +52,8 @@ constexpr Option kClaimOptions[] = {
     {"versions", OptionType::names, "only workflows of these versions, and those without one"},
     {"id", OptionType::id, "only this workflow"},
     {"key", OptionType::name, "while the claim under this key is current, it is returned again, its lease renewed"},
-    {"steps", OptionType::boolean, "with the recorded outputs, as key steps"},
+    {"steps", OptionType::boolean, "with its steps, as key steps: an array of {seq, name, kind, status, output or error}"},
+    {"steps_limit", OptionType::integer, "at most the first so many of them", 0, INT64_MAX},
     kNowOption,
 };
 

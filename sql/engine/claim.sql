@@ -27,6 +27,3 @@ WHERE w.seq = :seq
 -- Fails if the result of a claim is too long to be one.
 -- name: claim_fits
 SELECT :claims
-
--- name: claim_steps
-SELECT name, output, CASE kind WHEN 'sleep' THEN due_at END FROM main._wf_step WHERE {{its_rows}} AND status = 'done' ORDER BY n

@@ -36,6 +36,14 @@ UPDATE main._wf_signal SET taken = NULL WHERE wf = :seq AND taken >= :n
 DELETE FROM main._wf_step WHERE n BETWEEN :n AND :seq << 28 | 268435455 AND (n = :n OR status <> 'begun')
 
 -- Steps whose outcome is an error are to be done again, under a new key.
+-- name: control_count_errors
+SELECT count(*) FROM main._wf_step WHERE {{its_rows}} AND status = 'error'
+
+-- name: control_redo_errors
+INSERT INTO main._wf_redo(wf, step, redo)
+SELECT :seq, name, 1 FROM main._wf_step WHERE {{its_rows}} AND status = 'error'
+ON CONFLICT(wf, step) DO UPDATE SET redo = redo + 1
+
 -- name: control_drop_errors all
 DELETE FROM main._wf_step WHERE {{its_rows}} AND status = 'error'
 

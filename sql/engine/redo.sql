@@ -15,14 +15,6 @@ INSERT INTO main._wf_redo(wf, step, redo)
 SELECT :seq, name, 1 FROM main._wf_step WHERE {{recorded}}
 ON CONFLICT(wf, step) DO UPDATE SET redo = redo + 1
 
--- name: redo_count_errors
-SELECT count(*) FROM main._wf_step WHERE {{its_rows}} AND status = 'error'
-
--- name: redo_raise_errors
-INSERT INTO main._wf_redo(wf, step, redo)
-SELECT :seq, name, 1 FROM main._wf_step WHERE {{its_rows}} AND status = 'error'
-ON CONFLICT(wf, step) DO UPDATE SET redo = redo + 1
-
 -- name: redo_raise_all
 UPDATE main._wf_workflow SET redo = redo + 1 + coalesce((SELECT max(redo) FROM main._wf_redo WHERE wf = :seq), 0) WHERE seq = :seq
 

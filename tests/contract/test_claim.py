@@ -1,6 +1,7 @@
 """wf_claim: what a claim says, which workflow is next, and its filters."""
 
 import json
+import sqlite3
 
 import pytest
 from support import BASE, json_time, sql_time, wf_error
@@ -253,13 +254,14 @@ def test_steps_embeds_the_recorded_outputs(db):
     db.wf_step(token, "d", None)
     db.wf_fail(token, "e", step="broken", delay=0)
     claim = db.claim(steps=True)
-    assert claim["steps"].pop("c")["$blob"].lower() == "01ff"
-    assert claim["steps"] == {"a": {"n": 1}, "b": "text", "d": None}
+    outputs = db.outputs(claim)
+    assert outputs.pop("c")["$blob"].lower() == "01ff"
+    assert outputs == {"a": {"n": 1}, "b": "text", "d": None}
 
 
-def test_steps_of_a_workflow_without_any_is_an_empty_object(db):
+def test_steps_of_a_workflow_without_any_is_empty(db):
     db.wf_start("job", id="w1")
-    assert db.claim(steps=True)["steps"] == {}
+    assert db.claim(steps=True)["steps"] == []
 
 
 def test_steps_false_is_the_default(db):
@@ -271,4 +273,58 @@ def test_steps_in_an_array_belong_to_their_workflow(db):
     for id in ("w1", "w2"):
         db.wf_start("job", id=id)
         db.wf_step(id, "a", '"%s"' % id)
-    assert [claim["steps"] for claim in db.claim(limit=2, steps=True)] == [{"a": "w1"}, {"a": "w2"}]
+    assert [db.outputs(claim) for claim in db.claim(limit=2, steps=True)] == [{"a": "w1"}, {"a": "w2"}]
+
+
+def test_steps_say_all_that_a_replay_needs_in_order(db):
+    db.at(0)
+    token = db.running()["token"]
+    db.wf_step(token, "a", '{"n":1}')
+    db.wf_sleep(token, "nap", 0)
+    db.wf_step(token, "declined", "no", error=True)
+    db.wf_begin(token, "begun")
+    db.wf_fail(token, "try", step="tried", delay=0)
+    claim = db.claim(steps=True)
+    assert claim["steps"] == [
+        {"seq": 1, "name": "a", "kind": "step", "status": "done", "output": {"n": 1}},
+        {"seq": 2, "name": "nap", "kind": "sleep", "status": "done", "output": json_time(0)},
+        {"seq": 3, "name": "declined", "kind": "step", "status": "error", "error": "no", "attempts": 1},
+        {"seq": 4, "name": "begun", "kind": "step", "status": "begun"},
+        {"seq": 5, "name": "tried", "kind": "step", "status": "failed", "error": "try", "attempts": 1},
+    ]
+    assert claim["steps_more"] is False
+
+
+def test_steps_limit_bounds_them_and_the_rest_is_in_wf_steps(db):
+    token = db.running()["token"]
+    for n in range(5):
+        db.wf_step(token, "s%d" % n, n)
+    db.wf_release(token)
+    claim = db.claim(steps=True, steps_limit=2, key="k")
+    assert (db.outputs(claim), claim["steps_more"]) == ({"s0": 0, "s1": 1}, True)
+    assert db.column("SELECT name FROM wf_steps WHERE workflow_id = 'w1' AND seq > ? ORDER BY seq", claim["steps"][-1]["seq"]) == ["s2", "s3", "s4"]
+    for limit, count, more in ((0, 0, True), (5, 5, False), (9, 5, False)):
+        claim = db.claim(steps=True, steps_limit=limit, key="k")
+        assert (len(claim["steps"]), claim["steps_more"]) == (count, more)
+
+
+def test_steps_that_cannot_be_read_are_null_and_the_claim_stands(db):
+    token = db.running()["token"]
+    db.wf_step(token, "s", 1)
+    db.wf_release(token)
+    db.wf_start("job", id="w2")
+    reads = []
+
+    def deny_the_steps(action, table, column, *_):
+        # The hash is read for the answer alone.
+        if action == sqlite3.SQLITE_READ and table == "_wf_step" and column == "hash":
+            reads.append(column)
+            return sqlite3.SQLITE_DENY
+        return sqlite3.SQLITE_OK
+
+    db.set_authorizer(deny_the_steps)
+    claims = db.claim(steps=True, limit=2)
+    db.set_authorizer(None)
+    assert reads and [(claim["id"], claim["steps"], claim["steps_more"]) for claim in claims] == [("w2", None, True), ("w1", None, True)]
+    assert all(db.wf_heartbeat(claim["token"]) for claim in claims)
+    assert db.autocommit() if hasattr(db, "autocommit") else not db.in_transaction

@@ -73,7 +73,7 @@ def test_a_claim_may_embed_large_outputs(db):
     for number in range(5):
         db.wf_step("w1", "s%d" % number, '"' + str(number) * 1_000_000 + '"')
     claim = db.claim(steps=True)
-    assert claim["steps"] == {"s%d" % number: str(number) * 1_000_000 for number in range(5)}
+    assert db.outputs(claim) == {"s%d" % number: str(number) * 1_000_000 for number in range(5)}
 
 
 @needs_setlimit

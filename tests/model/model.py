@@ -176,10 +176,14 @@ class ModelCore:
     def progress(self, w, step, now):
         """A step or a wait is recorded: it moves to the end, and the row of lost leases is broken."""
         self.state.count += 1
-        step.order, step.at, w.lost, w.again_lost = self.state.count, now, 0, False
+        step.order, step.place, step.at, w.lost, w.again_lost = self.state.count, self.next_place(w), now, 0, False
         if step.kind == "step":
             w.failures = 0
         w.steps[step.name] = step
+
+    @staticmethod
+    def next_place(w):
+        return 1 + max((step.place for step in w.steps.values()), default=0)
 
     @staticmethod
     def made_by(handle, w):
@@ -524,6 +528,15 @@ class ModelCore:
         self.numbers[w.token], self.periods[w.token] = w.seq, w.period
         return True
 
+    @staticmethod
+    def shown_step(step):
+        shown = {"seq": step.place, "name": step.name, "kind": step.kind, "status": step.status}
+        if step.status == "done":
+            shown["output"] = json_time(step.deadline) if step.kind == "sleep" else in_json(step.output)
+        elif step.status == "failed":
+            shown["error"], shown["attempts"] = in_json(step.error), step.attempts
+        return shown
+
     def show(self, w, given):
         parent = self.state.workflows.get(w.parent)
         claim = {
@@ -533,8 +546,7 @@ class ModelCore:
             "parent": parent and parent.id, "scheduled_at": json_time(w.scheduled), "wake": w.wake,
         }
         if given["steps"]:
-            claim["steps"] = {step.name: json_time(step.deadline) if step.kind == "sleep" else in_json(step.output)
-                              for step in w.steps.values() if step.status == "done"}
+            claim["steps"] = [self.shown_step(step) for step in sorted(w.steps.values(), key=lambda step: step.order)]
             claim["steps_more"] = False
         return claim
 
@@ -714,7 +726,7 @@ class ModelCore:
         self.of_kind(step, "step")
         if step is None:
             self.state.count += 1
-            step = w.steps[name] = Step(name, "step", self.state.count)
+            step = w.steps[name] = Step(name, "step", self.state.count, place=self.next_place(w))
         elif step.status == "done":
             raise WfError("WF_STATE", "recorded already")
         step.status, step.error, step.begun_at, step.by, step.made = "failed", error, None, None, self.made_by(handle, w)

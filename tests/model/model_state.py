@@ -27,6 +27,7 @@ class Step:
     timeout: int = None     # of wf_wait_any: deadline is also the end of the first sleep
     by: str = None          # the claim that began it; "id" by bare id
     resolved: bool = False  # an operator said retry
+    place: int = 0          # recording order within the workflow
     made: tuple = (None, None)  # the attempt and the worker that recorded, failed or began it
 
 

@@ -34,6 +34,7 @@ class Waiting:
         outcome = self.outcome(w, new, now, name)
         self.state.count += 1
         new.name, new.order, new.at, new.begun_at = name, self.state.count, now, now
+        new.place = self.next_place(w)
         w.steps[name], new.made = new, self.made_by(handle, w)
         w.lost, w.again_lost = 0, False
         if outcome is None:
@@ -383,7 +384,7 @@ class Waiting:
             return None
         if step is None:
             self.state.count += 1
-            step = w.steps[name] = Step(name, "step", self.state.count)
+            step = w.steps[name] = Step(name, "step", self.state.count, place=self.next_place(w))
         step.made = self.made_by(handle, w)
         step.status, step.by, step.resolved = "begun", handle if arg.is_token(handle) else "id", False
         step.begun_at = now if step.begun_at is None else step.begun_at

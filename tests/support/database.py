@@ -74,6 +74,11 @@ class Database(sqlite3.Connection):
         text = self.wf_claim(queue, worker, **options)
         return None if text is None else json.loads(text)
 
+    @staticmethod
+    def outputs(claim):
+        """The recorded outputs of a claim by step."""
+        return {step["name"]: step["output"] for step in claim["steps"] if step["status"] == "done"}
+
     def running(self, id="w1", worker="worker-1", **options):
         """Starts a workflow named job and claims it; returns the claim."""
         lease = {"lease": options.pop("lease")} if "lease" in options else {}
