@@ -4,6 +4,7 @@
 #include "base/scope.h"
 #include "engine/join.h"
 #include "engine/lane.h"
+#include "engine/trouble.h"
 
 namespace wf {
 namespace {
@@ -51,7 +52,8 @@ Status list_tree(Db& db, int64_t seq, bool force, Numbers* out) {
   }
 }
 
-Status list_purged(Db& db, const Purge& args, Millis before, int64_t limit, Numbers* out) {
+// Those with a number above `after`.
+Status list_purged(Db& db, const Purge& args, Millis before, int64_t after, int64_t limit, Numbers* out) {
   const auto bind = [&](Query& q) {
     q.bind(":before", before).bind_name(":status", args.status).bind_name(":name", args.name).bind_name(":queue", args.queue);
   };
@@ -67,7 +69,7 @@ Status list_purged(Db& db, const Purge& args, Millis before, int64_t limit, Numb
   }
   Query q(db, Sql::purge_roots);
   bind(q);
-  q.bind(":limit", limit);
+  q.bind(":limit", limit).bind(":after", after);
   if (args.keep != 0) q.bind(":below", below);
   for (;;) {
     WF_TRY(q.next(&row));
@@ -100,6 +102,25 @@ Status remove(Db& db, const Workflow& w, bool force, Millis now, int64_t* rows) 
   return clear_away(db, rows, &cleared);
 }
 
+namespace {
+
+// What is left of one that is gone, up to `*rows`.
+Status clear_one(Db& db, int64_t seq, int64_t* rows, bool* cleared) {
+  for (const Sql sql : {Sql::gone_steps, Sql::gone_failures, Sql::gone_large, Sql::gone_signals, Sql::gone_values, Sql::gone_streams, Sql::gone_stream_ends, Sql::gone_tags, Sql::gone_redos}) {
+    Query q(db, sql);
+    q.bind(":seq", seq).bind(":rows", *rows);
+    WF_TRY(q.run());
+    *rows -= q.changes();
+    *cleared = *cleared || q.changes() != 0;
+    if (*rows <= 0) return {};
+  }
+  Query q(db, Sql::gone_forget);
+  q.bind(":seq", seq);
+  return q.run();
+}
+
+}  // namespace
+
 Status clear_away(Db& db, int64_t* rows, bool* cleared) {
   *cleared = false;
   for (int64_t seq = INT64_MIN; *rows > 0;) {
@@ -111,22 +132,28 @@ Status clear_away(Db& db, int64_t* rows, bool* cleared) {
       if (!found) return {};
       seq = q.integer(0);
     }
-    for (const Sql sql : {Sql::gone_steps, Sql::gone_failures, Sql::gone_large, Sql::gone_signals, Sql::gone_values, Sql::gone_streams, Sql::gone_stream_ends, Sql::gone_tags, Sql::gone_redos}) {
-      Query q(db, sql);
-      q.bind(":seq", seq).bind(":rows", *rows);
-      WF_TRY(q.run());
-      *rows -= q.changes();
-      *cleared = *cleared || q.changes() != 0;
-      if (*rows <= 0) return {};
-    }
-    Query q(db, Sql::gone_forget);
-    q.bind(":seq", seq);
-    WF_TRY(q.run());  // what a trigger keeps stays noted
+    // One that cannot be cleared away keeps none of the others.
+    Status one = clear_one(db, seq, rows, cleared);
+    if (!one.ok() && !may_be_an_items_own(one)) return one;
   }
   return {};
 }
 
-Status purge(Db& db, const Purge& args, const Now& now, int64_t* count) {
+namespace {
+
+// Why a workflow stays.
+Status cannot_go(Db& db, int64_t seq, const Status& why) {
+  Text message;
+  message.add(why.message() != nullptr ? why.message() : sqlite3_errstr(why.rc()));
+  if (!message.ok()) return Status::no_memory();
+  Workflow w;
+  bool found;
+  WF_TRY(find_seq(db, seq, &found, &w));
+  return Status::error(Code::state, "workflow '%.*s' cannot be deleted: %.*s", WF_SV(w.id.view()), WF_SV(excerpt(message.view())));
+}
+
+// `careful`: a tree that cannot be deleted is passed over, which costs each a savepoint; where that is all there is, it is told. Else it ends the call.
+Status purge_once(Db& db, const Purge& args, bool careful, const Now& now, int64_t* count) {
   WriteScope scope(db);
   WF_TRY(scope.begin(Inline::refused, "wf_purge"));
   Millis time;
@@ -137,9 +164,24 @@ Status purge(Db& db, const Purge& args, const Now& now, int64_t* count) {
   bool cleared;
   WF_TRY(clear_away(db, &rows, &cleared));
   *count = 0;
-  Numbers roots;
-  if (rows > 0) WF_TRY(list_purged(db, args, before, most < rows ? most : rows, &roots));
-  for (size_t i = 0; i < roots.size() && rows > 0 && *count < most; ++i) WF_TRY(purge_tree(db, roots[i], time, most, &rows, count));
+  Status obstacle;
+  int64_t after = 0;
+  for (bool more = true; more && rows > 0 && *count < most;) {
+    Numbers roots;
+    WF_TRY(list_purged(db, args, before, after, most < rows ? most : rows, &roots));
+    for (size_t i = 0; i < roots.size() && rows > 0 && *count < most; ++i) {
+      after = roots[i];
+      const int64_t rows_before = rows, count_before = *count;
+      const auto purge_it = [&] { return purge_tree(db, after, time, most, &rows, count); };
+      Status purged = careful ? in_savepoint(db, "wf_purge", purge_it) : purge_it();
+      if (purged.ok()) continue;
+      if (!careful || !may_be_an_items_own(purged) || db.autocommit()) return purged;
+      rows = rows_before;
+      *count = count_before;
+      if (obstacle.ok()) obstacle = cannot_go(db, after, purged);
+    }
+    more = careful && roots.size() != 0;
+  }
   if (args.events && rows > 0 && *count < most) {
     Query q(db, Sql::purge_events);
     q.bind(":before", before).bind(":limit", rows < most - *count ? rows : most - *count);
@@ -147,7 +189,15 @@ Status purge(Db& db, const Purge& args, const Now& now, int64_t* count) {
     *count += q.changes();
   }
   if (*count == 0 && cleared) *count = 1;
+  if (*count == 0 && !obstacle.ok()) return obstacle;
   return scope.commit();
+}
+
+}  // namespace
+
+Status purge(Db& db, const Purge& args, const Now& now, int64_t* count) {
+  Status once = purge_once(db, args, false, now, count);
+  return may_be_an_items_own(once) ? purge_once(db, args, true, now, count) : static_cast<Status&&>(once);
 }
 
 }  // namespace wf

@@ -63,7 +63,8 @@ WHERE wf = :seq
   AND NOT EXISTS (SELECT 1 FROM main._wf_step WHERE {{its_rows}}) AND NOT EXISTS (SELECT 1 FROM main._wf_failure WHERE {{its_rows}})
   AND NOT EXISTS (SELECT 1 FROM main._wf_signal WHERE {{its_rows}}) AND NOT EXISTS (SELECT 1 FROM main._wf_large WHERE wf = :seq)
   AND NOT EXISTS (SELECT 1 FROM main._wf_value WHERE wf = :seq) AND NOT EXISTS (SELECT 1 FROM main._wf_stream WHERE wf = :seq)
-  AND NOT EXISTS (SELECT 1 FROM main._wf_stream_end WHERE wf = :seq) AND NOT EXISTS (SELECT 1 FROM main._wf_redo WHERE wf = :seq)
+  AND NOT EXISTS (SELECT 1 FROM main._wf_stream_end WHERE wf = :seq) AND NOT EXISTS (SELECT 1 FROM main._wf_tag WHERE wf = :seq)
+  AND NOT EXISTS (SELECT 1 FROM main._wf_redo WHERE wf = :seq)
 
 -- Of w, a workflow, and l, its lane: whether a purge is asked for it: it has ended, and is the root of a tree.
 -- name: fragment_purged
@@ -78,7 +79,7 @@ SELECT w.seq FROM main._wf_workflow AS w JOIN main._wf_lane AS l ON l.lane = w.l
 -- The roots of trees that have ended as a whole.
 -- name: purge_roots
 SELECT w.seq FROM main._wf_workflow AS w JOIN main._wf_lane AS l ON l.lane = w.lane
-WHERE {{purged}} AND (:below IS NULL OR w.seq < :below)
+WHERE {{purged}} AND w.seq > :after AND (:below IS NULL OR w.seq < :below)
   AND NOT EXISTS (
     WITH RECURSIVE t(seq, finished_at) AS (
       SELECT seq, finished_at FROM main._wf_workflow WHERE parent = w.seq AND NOT flags & 4

@@ -5,7 +5,7 @@ import sqlite3
 import sys
 
 import pytest
-from support import BASE, sql_time
+from support import BASE, sql_time, wf_error
 
 
 @pytest.fixture
@@ -409,3 +409,44 @@ def test_an_event_that_cannot_be_recorded_is_still_an_error(still):
     with pytest.raises(Exception, match="no such luck"):
         still.wf_emit("paid")
     assert (still.rows("SELECT * FROM _wf_trouble"), still.claim()) == ([], None)
+
+
+@pytest.mark.parametrize("limit", [{}, {"limit": 1}])
+def test_a_purge_passes_over_what_cannot_be_deleted(still, limit):
+    """Also where it comes first; once nothing else is left to do, the call says why."""
+    for id in ("t", "a", "b"):
+        still.wf_start("job", id=id)
+        still.wf_complete(id)
+    still.execute("CREATE TRIGGER keep BEFORE DELETE ON _wf_workflow WHEN old.id = 't' BEGIN SELECT raise(ABORT, 'kept by law'); END")
+    still.at(100)
+    assert sum(still.wf_purge(older_than=1, **limit) for _ in range(2 if limit else 1)) == 2
+    with wf_error("WF_STATE", "'t'", "kept by law"):
+        still.wf_purge(older_than=1, **limit)
+    assert (still.column("SELECT id FROM wf_workflows"), still.wf_check()) == (["t"], None)
+    still.execute("DROP TRIGGER keep")
+    assert (still.wf_purge(older_than=1, **limit), still.wf_purge(older_than=1, **limit)) == (1, 0)
+
+
+def test_a_tree_with_a_child_that_cannot_be_deleted_stays_whole(still):
+    still.wf_start("job", id="p")
+    still.wf_spawn("p", "kid", "job")
+    still.wf_start("job", id="a")
+    for id in ("p/kid", "p", "a"):
+        still.wf_complete(id)
+    still.execute("CREATE TRIGGER keep BEFORE DELETE ON _wf_workflow WHEN old.id = 'p' BEGIN SELECT raise(ABORT, 'kept by law'); END")
+    still.at(100)
+    assert (still.wf_purge(older_than=1), still.column("SELECT id FROM wf_workflows ORDER BY id")) == (1, ["p", "p/kid"])
+
+
+def test_what_is_left_of_a_deleted_workflow_and_cannot_be_cleared_away_keeps_nothing_else(still):
+    for id in ("t", "a"):
+        still.wf_start("job", id=id)
+        still.wf_step(id, "s", 1)
+        still.wf_complete(id)
+    still.execute("CREATE TRIGGER keep BEFORE DELETE ON _wf_step WHEN old.wf = 1 BEGIN SELECT raise(ABORT, 'kept by law'); END")
+    assert (still.wf_delete("t"), still.wf_delete("a")) == (1, 1)
+    still.wf_tick()
+    assert (still.value("SELECT count(*) FROM _wf_step"), still.value("SELECT count(*) FROM _wf_gone")) == (1, 1)
+    still.execute("DROP TRIGGER keep")
+    still.wf_tick()
+    assert (still.value("SELECT count(*) FROM _wf_step"), still.value("SELECT count(*) FROM _wf_gone"), still.wf_check()) == (0, 0, None)
