@@ -23,13 +23,13 @@ WHERE w.finished_at IS NOT NULL ORDER BY w.finished_at, j.key LIMIT 1
 -- name: join_last
 SELECT max(w.finished_at) FROM _wf.json_each(:topics) AS j CROSS JOIN main._wf_workflow AS w ON w.id = j.value
 
+-- In the order of the ids, which is made before their outputs are read: they would be held all at once.
 -- name: join_show
 SELECT j.value, w.status, w.finished_at IS NOT NULL,
        coalesce(w.output, (SELECT value FROM main._wf_large WHERE wf = w.seq AND what = 1)),
        coalesce(w.error, (SELECT value FROM main._wf_large WHERE wf = w.seq AND what = 2))
-FROM _wf.json_each(:topics) AS j LEFT JOIN main._wf_workflow AS w ON w.id = j.value
-WHERE :only IS NULL OR j.key = :only
-ORDER BY j.key
+FROM (SELECT key, value FROM _wf.json_each(:topics) WHERE :only IS NULL OR key = :only ORDER BY key LIMIT -1) AS j
+LEFT JOIN main._wf_workflow AS w ON w.id = j.value
 
 -- name: join_retire or more
 DELETE FROM main._wf_waiter WHERE topic = :topic AND wf = :seq AND step = :key

@@ -5,6 +5,7 @@ Expressions are made at random together with what they mean, so nothing here rea
 
 import random
 from bisect import bisect
+from calendar import monthrange
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta, timezone
 from zoneinfo import ZoneInfo
@@ -27,6 +28,7 @@ DATES = [(day.month, day.day) for day in (date(2000, 1, 1) + timedelta(n) for n 
 class Field:
     text: str
     values: set
+    last: frozenset = frozenset()  # of day: True for the last of the month; of weekday: those whose last in the month is meant
 
     @property
     def open(self):
@@ -57,7 +59,9 @@ class Expression:
         f = self.fields
         if day.month not in f["month"].values:
             return False
-        by_day, by_weekday = day.day in f["day"].values, day.isoweekday() % 7 in f["weekday"].values
+        weekday, left = day.isoweekday() % 7, monthrange(day.year, day.month)[1] - day.day
+        by_day = day.day in f["day"].values or (left == 0 and True in f["day"].last)
+        by_weekday = weekday in f["weekday"].values or (left < 7 and weekday in f["weekday"].last)
         return by_day and by_weekday if f["day"].open or f["weekday"].open else by_day or by_weekday
 
     def has_time(self, local):
@@ -122,6 +126,18 @@ def random_expression(rng, seconds=None):
         either = not f["day"].open and not f["weekday"].open
         if (comes or either) and expression.times_a_day <= 300:
             return expression
+
+
+def with_last(rng, expression):
+    """The same with L: the last day of the month, or 5L, its last Friday, or both."""
+    f = dict(expression.fields)
+    for name in rng.choice((["day"], ["weekday"], ["day", "weekday"])):
+        number = True if name == "day" else rng.randint(0, 7)
+        text = rng.choice("Ll") if name == "day" else "%d%s" % (number, rng.choice("Ll"))
+        values = set() if f[name].open else f[name].values
+        texts = [text] if f[name].open else [f[name].text, text]
+        f[name] = Field(",".join(texts), values, frozenset({True if name == "day" else number % 7}))
+    return Expression(f)
 
 
 def local_time(zone, moment):

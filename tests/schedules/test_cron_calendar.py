@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
-from calendar_reference import CHANGES, UTC, ZONES, local_time, next_firing, random_expression, triples
+from calendar_reference import CHANGES, UTC, ZONES, local_time, next_firing, random_expression, triples, with_last
 
 DEEP = bool(os.environ.get("WFEXT_DEEP"))
 BLOCKS = 100 if DEEP else 10
@@ -41,6 +41,17 @@ def test_random_expressions_zones_and_times(calendar, block):
         expected, found = next_firing(expression, zone, after), calendar.next(expression.text, zone.key, after)
         if found != expected:
             wrong.append("%s in %s after %s: %s, not %s" % (expression.text, zone.key, after, found, expected))
+    assert wrong == []
+
+
+@pytest.mark.parametrize("block", range(BLOCKS))
+def test_random_expressions_with_the_last_of_the_month(calendar, block):
+    rng, wrong = random.Random(block), []
+    for expression, zone, after in triples(2000 + block, 200):
+        last = with_last(rng, expression)
+        expected, found = next_firing(last, zone, after), calendar.next(last.text, zone.key, after)
+        if found != expected:
+            wrong.append("%s in %s after %s: %s, not %s" % (last.text, zone.key, after, found, expected))
     assert wrong == []
 
 
