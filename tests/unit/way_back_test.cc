@@ -124,7 +124,7 @@ std::vector<fault::Scenario> others() {
       {"resolve", doubted, "SELECT wf_resolve('w', 'a', 'done', 1) WHERE wf_status('w') = 'waiting'"},
       {"set", claimed, "SELECT wf_set(?1, 'k', 1)", kToken},
       {"append", claimed, "SELECT wf_append(?1, 's', 1, '{\"offset\":0}')", kToken},
-      {"append several", claimed, "SELECT wf_append(?1, 's', '[1,2,3]', '{\"each\":true,\"offset\":0}')", kToken},
+      {"append_several", claimed, "SELECT wf_append(?1, 's', '[1,2,3]', '{\"each\":true,\"offset\":0}')", kToken},
       {"tag", claimed, "SELECT wf_tag(?1, 'a', '1')", kToken},
       {"close", claimed, "SELECT wf_append(?1, 's', NULL, '{\"close\":true}')", kToken},
       {"trim", {"SELECT wf_start('job', 1, '{\"id\":\"w\"}')", "SELECT wf_append('w', 's', '[1,2,3]', '{\"each\":true}')"}, "SELECT wf_trim('w', 's', 2)"},
