@@ -444,7 +444,7 @@ class ModelCore:
 
     def counts_as_ready(self, w, now):
         """What a claim looks at, but for what it would fail instead of taking it."""
-        return self.offered(w, now) and not self.is_poisoned(w, now)
+        return self.offered(w, now) and not self.is_poisoned(w, now) and not (w.status == "running" and w.waits)
 
     def claim_next(self, queues, given, worker, now):
         while True:
@@ -500,6 +500,8 @@ class ModelCore:
 
     def take(self, w, given, worker, now):
         """Leases it. False: too many leases were lost, and it has failed instead."""
+        if w.claimed and w.waits:
+            self.suspend(w.token, w, None, now, "wf_release")  # no loss
         again = w.again or w.claimed
         if w.claimed:
             if w.lost + 1 >= self.max_attempts(w):
@@ -742,6 +744,9 @@ class ModelCore:
         if self.repeated(handle, w, "wf_release", now):
             return 1
         self.may(handle, w, now, "give back")
+        if arg.is_token(handle) and given["at"] is None and given["delay"] is None and w.waits:
+            self.suspend(handle, w, None, now, "wf_release")
+            return 1
         self.end_lost_claim(handle, w, now)
         due = given["at"] if given["at"] is not None else now + (given["delay"] or 0)
         self.back_in_line(handle, w, "wf_release", due, not arg.is_token(handle) and w.again, now)
@@ -960,9 +965,12 @@ class ModelCore:
             return None
         if w.status == "running":
             expired = "expired, once too often" if self.is_poisoned(w, now) else "expired"
+            if w.due <= now and w.waits:
+                return None
             return "running on " + worker if w.due > now else "lease of %s %s" % (worker, expired)
         if w.status == "waiting" and (w.due is None or w.due > now):
-            return self.reason_of_wait(w.wait)
+            reasons = [self.reason_of_wait(step) for step in w.waits]
+            return None if None in reasons else "; ".join(reasons)
         if w.status == "pending" and w.due > now:
             return "retry %d of %d" % (w.failures + 1, self.max_attempts(w)) if w.retrying else None
         if w.ending or w.manual:

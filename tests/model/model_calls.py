@@ -130,13 +130,14 @@ signal_options = Options(2, {"key": NAMES}, key=["k1", "k2"], now=NOW)
 spawn_options = Options(3, {"detached": ["no"], "if_exists": ["restart"]}, if_exists=["return", "fail", "same"], report=[True], id=IDS, queue=["q"], detached=[True], delay=[5], timeout=[20], cleanup=[True], parent_cleanup=[True],
                         max_attempts=[1], dedup=["d1"], priority=[3], now=NOW)
 join_ids = Either(Some([None]), Several(Some(KNOWN), 1, 1), Several(Some(KNOWN), 0, 3), Some([None], ['["nobody"]', "w0", "[5]", 5]))
-join_options = Options(3, {"mode": ["some", 1]}, mode=["any", "any", "all"], timeout=[10, 0], outputs=[False, True], now=NOW)
+wait_options = Options(2, {"keep": ["yes"], "now": [True, []]}, keep=[True, True, False], now=NOW)
+join_options = Options(3, {"mode": ["some", 1]}, keep=[True], mode=["any", "any", "all"], timeout=[10, 0], outputs=[False, True], now=NOW)
 waits = Some(
     ['[{"signal":"x"},{"event":"y","as":"e"}]', '[{"signal":["x","y"],"as":"s"},{"sleep":15}]', '[{"sleep":"20s","as":"late"},{"signal":"y"},{"signal":"y"}]',
      '[{"join":null},{"signal":"x"}]', '[{"event":["x","y"]},{"join":["w0"],"mode":"any","outputs":false,"as":"j"}]', '[{"signal":"x"},{"signal":"x"}]',
      '[{"join":["w0","w1"]},{"join":["w1"]},{"event":"x"}]', '[{"join":null,"mode":"any"},{"sleep":0.5}]', '[{"event":"x"}]'],
     ["[]", None, '["x"]', '[{"signal":"x","event":"y"}]', '[{"signal":5}]', '[{"sleep":"soon"}]', '[{"join":["nobody"]}]', "[{", 5])
-wait_any_options = Options(2, {"mode": ["first", 5]}, mode=["all", "all", "any"], now=NOW)
+wait_any_options = Options(2, {"mode": ["first", 5]}, keep=[True], mode=["all", "all", "any"], now=NOW)
 begin_options = Options(2, {"in_doubt": ["guess"]}, in_doubt=["hold", "hold", "fail", "retry"], cleanup=[True], now=NOW)
 append_options = Options(2, {"offset": [-1, "1"], "each": [2], "close": ["yes"]}, offset=[0, 0, 1, 2], each=[True, False], close=[True, False], now=NOW)
 tag_keys = Some(["a", "b"], ["", None, "a=b", 5])

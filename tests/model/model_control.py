@@ -77,19 +77,18 @@ class Control:
         time = None if time is None else arg.time(time)
         return self.each("wf_reschedule", ids, given, lambda w, _, now: self.reschedule(w, now if time is None else max(time, now), now))
 
-    @staticmethod
-    def reschedule(w, to, now):
-        if w.real == "waiting" and w.wait.several:
-            sleeps = [thing for thing in w.wait.several if thing.kind == "sleep" and now < thing.deadline != to]
+    def reschedule(self, w, to, now):
+        if w.real == "waiting":
+            sleeps = [thing for step in w.waits for thing in self.things(step) if thing.kind == "sleep" and now < thing.deadline != to]
             if not sleeps:
                 return 0
             for thing in sleeps:
                 thing.deadline = to
-            to = w.wait.deadline = min([thing.deadline for thing in w.wait.several if thing.kind == "sleep"] + [w.wait.timeout or to])
-        elif w.real == "waiting" and w.wait.kind == "sleep":
-            if w.wait.deadline <= now or w.wait.deadline == to:
-                return 0
-            w.wait.deadline = to
+            for step in w.waits:
+                if step.several:
+                    times = [thing.deadline for thing in step.several if thing.kind == "sleep"] + [step.timeout]
+                    step.deadline = min((time for time in times if time is not None), default=None)
+            to = min(step.deadline for step in w.waits if step.deadline is not None)
         elif w.real == "pending":
             if to == w.due or (to == now and w.due <= now):
                 return 0
@@ -282,4 +281,4 @@ class Control:
         return done + (done < limit and self.clear_away(10_000) > 0)
 
     def is_poisoned(self, w, now):
-        return w.status == "running" and w.due <= now and w.lost + 1 >= self.max_attempts(w)
+        return w.status == "running" and w.due <= now and w.lost + 1 >= self.max_attempts(w) and not w.waits

@@ -103,7 +103,7 @@ class Service:
 
 
 class Waiting:
-    @play(2, c=where, handle=calls.handles, step=calls.steps, until=calls.moments, options=calls.now_options, inline=inline)
+    @play(2, c=where, handle=calls.handles, step=calls.steps, until=calls.moments, options=calls.wait_options, inline=inline)
     def sleep(self, c, handle, step, until, options, inline):
         self.check(c, "wf_sleep", handle, step, until, options=options, inline=inline)
 
@@ -111,7 +111,7 @@ class Waiting:
     def signal(self, c, id, signal, payload, options, inline):
         self.check(c, "wf_signal", id, signal, payload, options=options, inline=inline)
 
-    @play(4, c=where, handle=calls.handles, step=calls.steps, signal=calls.topics, timeout=calls.timeouts, options=calls.now_options, inline=inline)
+    @play(4, c=where, handle=calls.handles, step=calls.steps, signal=calls.topics, timeout=calls.timeouts, options=calls.wait_options, inline=inline)
     def await_signal(self, c, handle, step, signal, timeout, options, inline):
         self.check(c, "wf_await", handle, step, signal, timeout, options=options, inline=inline)
 
@@ -119,7 +119,7 @@ class Waiting:
     def emit(self, c, event, payload, options, inline):
         self.check(c, "wf_emit", event, payload, options=options, inline=inline)
 
-    @play(2, c=where, handle=calls.handles, step=calls.steps, event=calls.topics, timeout=calls.timeouts, options=calls.now_options, inline=inline)
+    @play(2, c=where, handle=calls.handles, step=calls.steps, event=calls.topics, timeout=calls.timeouts, options=calls.wait_options, inline=inline)
     def await_event(self, c, handle, step, event, timeout, options, inline):
         self.check(c, "wf_await_event", handle, step, event, timeout, options=options, inline=inline)
 
@@ -143,6 +143,21 @@ class Waiting:
         self.check(c, "wf_await", calls.Ref("token", 0), step, signal, timeout, options={})
         if woken:
             self.check(c, "wf_signal", calls.Ref("waiting", 0), "x", options={})
+
+    @play(3, c=where, id=calls.claimable_ids, step=calls.steps, other=calls.steps, signal=Some(["x", "y"]), what=Some(["release", "sleep", "late", "signal"]))
+    def keep_waits_side_by_side(self, c, id, step, other, signal, what):
+        self.check(c, "wf_claim", None, "worker-1", options={"id": id, "lease": 10})
+        self.check(c, "wf_await", calls.Ref("token", 0), step, signal, None, options={"keep": True})
+        self.check(c, "wf_wait_any", calls.Ref("token", 0), other, '[{"event":"x"},{"sleep":"20s"}]', None, options={"keep": True})
+        if what == "release":
+            self.check(c, "wf_release", calls.Ref("token", 0), options={})
+        elif what == "sleep":
+            self.check(c, "wf_sleep", calls.Ref("token", 0), "d", 15, options={})
+        elif what == "late":
+            self.set_time(self.now + 11_000)
+            self.check(c, "wf_claim", None, "worker-1", options={})
+        else:
+            self.check(c, "wf_signal", calls.Ref("waiting", 0), signal, None, options={})
 
 
 class Children:

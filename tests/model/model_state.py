@@ -136,8 +136,13 @@ class Workflow:
 
     @property
     def wait(self):
-        """The open wait, if there is one."""
-        return next((step for step in self.steps.values() if step.status == "waiting"), None)
+        """The first open wait, if there is one."""
+        return next(iter(self.waits), None)
+
+    @property
+    def waits(self):
+        """All that are open: several, if they have kept the claim."""
+        return sorted((step for step in self.steps.values() if step.status == "waiting"), key=lambda step: step.order)
 
 
 @dataclass

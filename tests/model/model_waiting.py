@@ -13,24 +13,38 @@ class Waiting:
     def wait(self, handle, name, kind, given, open):
         """`open(workflow, now)` makes the row of a new wait."""
         handle, name = arg.handle(handle), arg.name(name)
+        if given["keep"] and not arg.is_token(handle):
+            raise arg.invalid("keep is of a claim")
         now = self.write(given)
         w = self.load(handle)
         step = w.steps.get(name)
         if step and step.kind == kind and step.status == "done":
             return step.output
-        if step and step.kind == kind and step.status == "waiting" and (self.made_last_closing(handle, w) or not arg.is_token(handle)):
+        is_open, suspended = step and step.kind == kind and step.status == "waiting", w.real == "waiting"
+        new = None
+        if is_open and suspended and (self.made_last_closing(handle, w) or not arg.is_token(handle)):
             if w.status == "paused":
                 raise WfError("WF_PAUSED")
             if arg.is_token(handle):
                 return None
-            if not self.decide(w, now):
-                return None
-            self.leave_wait(w, now)
-            return step.output
-        new = open(w, now) if step is None else None
-        self.may(handle, w, now)
-        self.of_kind(step, kind)
+        else:
+            new = open(w, now) if step is None else None
+            self.may(handle, w, now)
+            if not is_open:
+                self.of_kind(step, kind)
         self.end_lost_claim(handle, w, now)
+        if is_open:
+            outcome = self.outcome(w, step, now, name)
+            if outcome is not None:
+                self.satisfy(step, outcome, now)
+            if suspended:
+                if outcome is not None:
+                    self.leave_wait(w, now)
+            elif outcome is not None or given["keep"]:
+                self.renew_late(handle, w, now)
+            else:
+                self.suspend(handle, w, step, now)
+            return outcome
         outcome = self.outcome(w, new, now, name)
         self.state.count += 1
         new.name, new.order, new.at, new.begun_at = name, self.state.count, now, now
@@ -39,33 +53,55 @@ class Waiting:
         w.lost, w.again_lost = 0, False
         if outcome is None:
             new.status = "waiting"
-            self.suspend(handle, w, new.deadline, now)
+            if given["keep"]:
+                self.renew_late(handle, w, now)
+            else:
+                self.suspend(handle, w, new, now)
             return None
         self.satisfy(new, outcome, now)
         self.renew_late(handle, w, now)
         return outcome
 
-    def suspend(self, handle, w, due, now):
+    def suspend(self, handle, w, step, now, function="suspend"):
+        """In this wait, and in all that are open; with another of them satisfied it is due at once."""
+        due = None if step is None or step.kind == "step" else step.deadline
+        for other in w.waits:
+            if other is step or other.kind == "step":
+                continue
+            time = now if self.is_satisfied(w, other, now) else other.deadline
+            due = time if due is None else due if time is None else min(due, time)
         w.status, w.due, w.token, w.key, w.lost, w.retrying, w.updated = "waiting", due, None, None, 0, False, now
         w.again = w.again and not arg.is_token(handle)
         self.stands(w, "timer")
-        self.close(handle, w, "suspend", "waiting")
+        self.close(handle, w, function, "waiting")
+
+    def is_satisfied(self, w, step, now):
+        """Takes nothing."""
+        taken = [signal.taken for signal in w.signals]
+        outcome = self.outcome(w, step, now, step.name)
+        for signal, before in zip(w.signals, taken):
+            signal.taken = before
+        return outcome is not None
 
     @staticmethod
     def satisfy(step, outcome, now):
         step.status, step.output, step.attempts, step.at = "done", outcome, 1, now
 
     def decide(self, w, now):
-        """Records the outcome of the open wait if it has one by now."""
-        step = w.wait
-        if step.kind == "step":
-            return False  # held, until it is resolved
-        outcome = self.outcome(w, step, now, step.name)
-        if outcome is None:
-            w.due, w.wake = step.deadline, "timer"
-            return False
-        self.satisfy(step, outcome, now)
-        return True
+        """Records the outcomes of the open waits that have one by now; whether any has."""
+        satisfied, times = not w.waits, []
+        for step in w.waits:
+            if step.kind == "step":
+                continue  # held, until it is resolved
+            outcome = self.outcome(w, step, now, step.name)
+            if outcome is None:
+                times.append(step.deadline)
+            else:
+                self.satisfy(step, outcome, now)
+                satisfied = True
+        if not satisfied:
+            w.due, w.wake = min((time for time in times if time is not None), default=None), "timer"
+        return satisfied
 
     @staticmethod
     def leave_wait(w, now):
@@ -79,11 +115,11 @@ class Waiting:
     @staticmethod
     def drop_wait(w):
         """What a workflow that ends leaves open. A step in doubt is only no longer held."""
-        step = w.wait
-        if step and step.kind == "step":
-            step.status = "begun"
-        elif step:
-            del w.steps[step.name]
+        for step in w.waits:
+            if step.kind == "step":
+                step.status = "begun"
+            else:
+                del w.steps[step.name]
 
     @staticmethod
     def wake(w, now, why):
@@ -96,7 +132,7 @@ class Waiting:
 
     def awaits(self, w, kind, topic):
         """Whether the open wait of a workflow is for this, among others."""
-        return w.real == "waiting" and any(thing.kind == kind and topic in thing.topics for thing in self.things(w.wait))
+        return w.real == "waiting" and any(thing.kind == kind and topic in thing.topics for step in w.waits for thing in self.things(step))
 
     def outcome(self, w, step, now, name):
         """JSON text, or None: not satisfied. An arrival counts if it came by the deadline, whenever anyone looks."""
@@ -346,7 +382,7 @@ class Waiting:
         for other in self.state.workflows.values():
             if other.real != "waiting":
                 continue
-            if any(thing.kind == "join" and w.id in thing.topics and self.joined(thing) is not None for thing in self.things(other.wait)):
+            if any(thing.kind == "join" and w.id in thing.topics and self.joined(thing) is not None for step in other.waits for thing in self.things(step)):
                 self.wake(other, now, "join")
 
     def end_children(self, w, now, force):
@@ -371,12 +407,13 @@ class Waiting:
             return None  # still held
         self.may(handle, w, now)
         self.of_kind(step, "step")
-        in_doubt = own and own.status == "begun" and not own.resolved and own.by != (handle if arg.is_token(handle) else None)
+        held = own and own.status == "waiting"  # another wait has woken the workflow
+        in_doubt = held or own and own.status == "begun" and not own.resolved and own.by != (handle if arg.is_token(handle) else None)
         self.end_lost_claim(handle, w, now)
         self.cleans_up(handle, w, given["cleanup"], now)
         if in_doubt and given["in_doubt"] == "hold":
             own.status = "waiting"
-            self.suspend(handle, w, None, now)
+            self.suspend(handle, w, own, now)
             return None
         if in_doubt and given["in_doubt"] == "fail":
             result = self.finish(w, "failed", None, '{"code":"in_doubt","step":%s}' % json.dumps(name), now)
@@ -412,7 +449,7 @@ class Waiting:
             error = '{"code":"in_doubt","step":%s}' % json.dumps(name) if error is None else error
             step.status, step.error, step.by, step.begun_at = "failed", error, None, None
             step.attempts += 1
-            if held:
+            if held and w.real == "waiting":
                 self.leave_wait(w, now)
             self.finish(w, "failed", None, error, now)
             return 1
@@ -420,7 +457,7 @@ class Waiting:
             self.record(w, name, "step", report(value), now)
         else:
             step.status, step.resolved = "begun", True
-        if held:
+        if held and w.real == "waiting":
             self.leave_wait(w, now)
         return 1
 
