@@ -440,7 +440,7 @@ class ModelCore:
                 and (w.deadline is None or w.deadline > now))
 
     def may_be_ready(self, w, now):
-        return self.is_offered(w, now) and not self.is_poisoned(w, now)
+        return self.is_offered(w, now) and not self.is_poisoned(w, now) and not (w.status == "running" and w.waits)
 
     def counts_as_ready(self, w, now):
         """What a claim looks at, but for what it would fail instead of taking it."""
