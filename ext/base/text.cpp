@@ -78,6 +78,18 @@ double nearest_double(const char* digits) {
   return strtod_l(digits, nullptr, newlocale(LC_ALL_MASK, "C", nullptr));
 }
 
+void Text::swap(Text& other) {
+  const auto swap_one = [](auto& a, auto& b) {
+    const auto held = a;
+    a = b;
+    b = held;
+  };
+  swap_one(data_, other.data_);
+  swap_one(size_, other.size_);
+  swap_one(capacity_, other.capacity_);
+  swap_one(failed_, other.failed_);
+}
+
 char* Text::release() {
   if (failed_) return nullptr;
   char* data = data_;

@@ -39,6 +39,7 @@ class Text {
   size_t size() const { return size_; }
   char* data() { return data_; }
   string_view view() const { return {data_ != nullptr ? data_ : "", size_}; }
+  void swap(Text& other);
   // Gives the buffer away, to be freed with sqlite3_free; nullptr if empty or failed.
   char* release();
 

@@ -151,10 +151,7 @@ Status claim(Db& db, const Claim& asked, const Now& now, Text& out, int64_t* cou
     Shown shown;
     if (args.steps) args.shown = &shown;
     Status status = claim_up_to(db, args, limit, careful, now, out, count);
-    if (status.ok()) {
-      if (args.steps && shown.workflows.ok() && shown.ends.ok()) add_steps(db, shown, args.steps_limit, out);
-      return status;
-    }
+    if (status.ok()) return shown.workflows.size() != 0 ? add_steps(db, shown, args.steps_limit, out) : Status();
     // It is undone. Too long for a result with the one after these: once more without that. Too long by itself: once more past it. Failed for
     // another reason: once more with care.
     const bool too_long = (status.rc() & 0xff) == SQLITE_TOOBIG;

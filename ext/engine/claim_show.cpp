@@ -66,10 +66,11 @@ Status show_claim(Db& db, const Claim& args, int64_t seq, Text& out) {
   add_name_or_null("parent", q.text(13), out);
   add_time_or_null("scheduled_at", q, 14, out);
   out.add(",\"wake\":\"").add(wake_name(wake_of(q.integer(16)))).add('"');
-  out.add('}');
+  out.add(args.shown != nullptr ? kNotRead : "}");
   if (args.shown != nullptr) {
     args.shown->workflows.add(seq);
     args.shown->ends.add(static_cast<int64_t>(out.size()));
+    if (!args.shown->workflows.ok() || !args.shown->ends.ok()) return Status::no_memory();
   }
   return check_size(db, out, q.text(0));
 }

@@ -7,8 +7,8 @@ namespace {
 
 // What the steps of one claim may take, in bytes; less where the connection takes less.
 constexpr size_t kMostOfSteps = 8 << 20;
-// What comes after them.
-constexpr string_view kMore = ",\"steps_more\":true", kNoMore = ",\"steps_more\":false";
+// More than what stands around them takes.
+constexpr size_t kAround = 64;
 
 void add_step(const Query& q, Text& out) {
   out.add("{\"seq\":").add_integer(q.integer(0)).add(",\"name\":");
@@ -36,7 +36,9 @@ void add_step(const Query& q, Text& out) {
   out.add('}');
 }
 
-// The steps of one workflow in at most `room` bytes.
+size_t least_size(const Value& value) { return value.bytes.size() * (value.type == Value::Type::blob ? 2 : 1); }
+
+// The steps of one workflow, and what ends its claim, in at most `room` bytes.
 Status show_steps(Db& db, int64_t seq, int64_t limit, size_t room, Text& out) {
   Query q(db, Sql::claim_steps);
   q.bind(":seq", seq);
@@ -50,40 +52,43 @@ Status show_steps(Db& db, int64_t seq, int64_t limit, size_t room, Text& out) {
     if (more) break;
     WF_TRY(static_cast<Status&&>(read));
     if (!row) break;
-    more = count == limit || before + q.value(4).bytes.size() > room;
+    more = count == limit || before + least_size(q.value(4)) > room;
     if (more) break;
     if (count != 0) out.add(',');
     add_step(q, out);
     more = out.size() > room;
     if (more) out.truncate(before);
   }
-  out.add(']').add(more ? kMore : kNoMore);
+  out.add("],\"steps_more\":").add(more ? "true}" : "false}");
   return out.ok() ? Status() : Status::no_memory();
 }
 
 }  // namespace
 
-void add_steps(Db& db, const Shown& shown, int64_t limit, Text& claims) {
-  int64_t longest;
-  if (!longest_claim(db, &longest).ok()) longest = 0;
+Status add_steps(Db& db, const Shown& shown, int64_t limit, Text& claims) {
+  const bool in_transaction = !db.autocommit();
+  // What ends a transaction (no memory, a failing disk) ends that of the caller, too.
+  const auto is_undone = [&](const Status& failed) { return !failed.ok() && in_transaction && db.autocommit(); };
+  int64_t longest = 0;
+  if (Status failed = longest_claim(db, &longest); is_undone(failed)) return failed;
   Text whole;
   size_t from = 0;
   for (size_t i = 0; i < shown.workflows.size(); ++i) {
-    const auto end = static_cast<size_t>(shown.ends[i]) - 1;  // its last brace
-    whole.add(part(claims.view(), from, end - from));
+    const auto end = static_cast<size_t>(shown.ends[i]);
+    whole.add(part(claims.view(), from, end - kNotRead.size() - from));
     from = end;
-    // The claims that follow fit, and so does the word null for each.
-    const size_t taken = whole.size() + (claims.size() - from) + 256 + 64 * shown.workflows.size();
+    const size_t taken = whole.size() + kNotRead.size() + (claims.size() - from) + kAround;
     size_t room = static_cast<size_t>(longest) > taken ? static_cast<size_t>(longest) - taken : 0;
     if (room > kMostOfSteps) room = kMostOfSteps;
     Text steps;
-    if (room != 0 && show_steps(db, shown.workflows[i], limit, room, steps).ok()) whole.add(steps.view());
-    else whole.add(",\"steps\":null").add(kMore);
+    Status read;
+    if (room != 0) read = show_steps(db, shown.workflows[i], limit, room, steps);
+    if (is_undone(read)) return read;
+    whole.add(room != 0 && read.ok() ? steps.view() : kNotRead);
   }
   whole.add(part(claims.view(), from));
-  if (!whole.ok()) return;  // without memory the claims stay as they are
-  claims.clear();
-  claims.add(whole.view());
+  if (whole.ok()) claims.swap(whole);
+  return {};
 }
 
 }  // namespace wf

@@ -110,6 +110,7 @@ Status wf_claim(Call& call) {
   args.key = o.text("key");
   args.steps = o.boolean("steps");
   args.steps_limit = o.integer("steps_limit", INT64_MAX);
+  if (o.has("steps_limit") && !args.steps) return Status::error(Code::invalid, "the option \"steps_limit\" needs \"steps\"");
   Text claims;
   if (o.has("limit")) claims.add('[');
   int64_t count;

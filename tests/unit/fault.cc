@@ -74,7 +74,8 @@ const std::vector<Scenario>& scenarios() {
       {"start_again", {kStart}, "SELECT wf_start('job', '{\"in\": 1.0}', '{\"id\":\"w\"}')"},
       {"start_inline", {"SELECT wf_init()"}, "INSERT INTO app(k, v) VALUES (7, wf_start('job', 1, '{\"id\":\"s\"}')) ON CONFLICT DO NOTHING"},
       {"start_in_transaction", {"SELECT wf_init()"}, "SELECT wf_start('job', 1, '{\"id\":\"s\"}')", false, kInTransaction},
-      {"claim", {kStart}, "SELECT wf_claim('default', 'worker', '{\"key\":\"k\",\"steps\":true}')"},
+      {"claim", {kStart, "SELECT wf_step('w', 'a', 1)"}, "SELECT wf_claim('default', 'worker', '{\"key\":\"k\",\"steps\":true}')"},
+      {"claim_steps_in_transaction", {kStart, "SELECT wf_step('w', 'a', 1)"}, "SELECT wf_claim('default', 'worker', '{\"key\":\"k\",\"steps\":true}')", false, kInTransaction},
       {"claim_in_transaction", {kStart}, "SELECT wf_claim('default', 'worker', '{\"key\":\"k\"}')", false, kInTransaction},
       {"claim_lost_lease", {kStart, kClaim, "SELECT wf_clock('2027-01-15 09:00:00')"},
        "SELECT wf_claim('default', 'other', '{\"key\":\"k\"}')"},
@@ -245,6 +246,11 @@ void begin(Connection& c, const Scenario& scenario, const Prepared& made, Start 
   }
 }
 
+// A claim whose steps could not be read, which is no reason for it to fail.
+std::string without_steps(const std::string& value) {
+  return std::regex_replace(value, std::regex(R"("steps":\[.*\],"steps_more":false)"), "\"steps\":null,\"steps_more\":true");
+}
+
 }  // namespace
 
 int for_each_fault(const Scenario& scenario, Injector& injector, Start start, bool sticky, const char* journal_mode) {
@@ -307,7 +313,8 @@ int for_each_fault(const Scenario& scenario, Injector& injector, Start start, bo
     // In a transaction the application's row may have been committed alone: the call failed, the transaction went on.
     const std::string row_alone = scenario.in_transaction ? before.substr(0, before.size() - 1) + "1" : before;
     if (code == SQLITE_OK) {
-      EXPECT_EQ(without_nonces(got), value);
+      got = without_nonces(got);
+      EXPECT_TRUE(got == value || got == without_steps(value)) << got << "\nnot:\n" << value;
       EXPECT_TRUE(now == after || (scenario.may_skip && now == before)) << "reported success, but stored:\n" << now << "\nnot:\n" << after;
     } else {
       EXPECT_TRUE(now == before || now == after || now == row_alone) << "half done:\n" << now << "\nbefore:\n" << before << "\nafter:\n" << after;
