@@ -79,8 +79,13 @@ Status wake_asleep(Db& db, Millis now) {
   for (size_t i = 0; i < sleepers.size(); ++i) {
     const Sleeper one = sleepers[i];
     bool done;
-    WF_TRY(attempt(db, "wf_tick", {one.seq, {}}, now,
-                   [&] { return one.other_kind ? wake_other_kind(db, {}, one.seq, one.lane, now) : wake(db, one.seq, one.lane, one.why, now); }, &done));
+    // It is in line again, and not asleep: forgotten, or one that then waits on would be woken for ever.
+    const auto wake_it = [&] {
+      WF_TRY(one.other_kind ? wake_other_kind(db, {}, one.seq, one.lane, now) : wake(db, one.seq, one.lane, one.why, now));
+      bool had;
+      return forget_trouble(db, {one.seq, {}}, &had);
+    };
+    WF_TRY(attempt(db, "wf_tick", {one.seq, {}}, now, wake_it, &done));
   }
   return {};
 }

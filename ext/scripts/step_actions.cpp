@@ -135,6 +135,9 @@ class Execution {
     wait.step = row_.name.view();
     wait.kind = a_.kind();
     wait.topics = row_.topics.view();
+    // A wake-up, which may be for nothing (another has taken the signal), has put the present time in the place of the timeout's.
+    const Millis timeout = a_.step().timeout;
+    if (row_.begun && !has_prefix(row_.topics.view(), "{")) row_.due = timeout == kNoTime ? kNoTime : later(row_.begun_at, timeout);
     wait.due = row_.due;
     bool sound, satisfied;
     WF_TRY(wait.read(&a_.db.stop(), &sound));

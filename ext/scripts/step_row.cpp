@@ -23,7 +23,7 @@ void StepRow::clear() {
   item = -1;
   attempts = iteration = 0;
   items = -1;
-  due = kNoTime;
+  due = begun_at = kNoTime;
   topics.clear();
 }
 
@@ -32,7 +32,8 @@ Status StepRow::read(const Query& q, int column) {
   name = q.text(column + 1);
   undo = q.text(column + 2) == "undo";
   attempts = q.count(column + 3);
-  begun = q.integer(column + 4) != 0;
+  begun = !q.is_null(column + 4);
+  begun_at = q.time(column + 4);
   due = q.time(column + 5);
   topics.add(q.text(column + 6));
   const string_view text = name.view(), how = q.text(column + 7);

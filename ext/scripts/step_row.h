@@ -28,10 +28,11 @@ struct StepRow {
   int64_t attempts = 0, iteration = 0;
   int64_t items = -1;      // of a for_each whose items have rows
   Millis due = kNoTime;
+  Millis begun_at = kNoTime;    // if it is begun
   Text topics;
 
   void clear();
-  // Reads n, name, kind, attempts, begun, due_at, topics and how, which are columns of the query from `column` on.
+  // Reads n, name, kind, attempts, begun_at, due_at, topics and how, which are columns of the query from `column` on.
   Status read(const Query& q, int column);
   bool is_there() const { return n != 0 || unwritten; }
   // The name of the step or item itself, also in an undo.

@@ -3,7 +3,7 @@
 -- A workflow, and the first of its steps that is to be looked at: one that is ready, else one whose time is up.
 -- name: run_next
 SELECT w.status, w.ending IS NOT NULL, w.again, w.attempt, l.name, l.version, l.priority, l.queue,
-       s.n, s.name, s.kind, s.attempts, s.begun_at IS NOT NULL, s.due_at, s.topics, s.how,
+       s.n, s.name, s.kind, s.attempts, s.begun_at, s.due_at, s.topics, s.how,
        NOT EXISTS (SELECT 1 FROM main._wf_step AS any WHERE any.wf = w.seq)
 FROM main._wf_workflow AS w JOIN main._wf_lane AS l ON l.lane = w.lane
 LEFT JOIN main._wf_step AS s ON s.n = coalesce(

@@ -13,7 +13,7 @@ SELECT l.name, l.version FROM main._wf_workflow AS w JOIN main._wf_lane AS l ON 
 
 -- As StepRow::read() wants it, and whether the row can be.
 -- name: move_steps
-SELECT n, name, kind, attempts, begun_at IS NOT NULL, due_at, topics, how,
+SELECT n, name, kind, attempts, begun_at, due_at, topics, how,
        CASE status WHEN 'done' THEN error IS NULL WHEN 'failed' THEN error IS NOT NULL WHEN 'skipped' THEN 1 WHEN 'ready' THEN 1
                    WHEN 'waiting' THEN begun_at IS NOT NULL ELSE 0 END
        AND (kind = 'undo' OR topics IS NOT NULL OR name NOT GLOB '*[[]*')

@@ -450,3 +450,16 @@ def test_what_is_left_of_a_deleted_workflow_and_cannot_be_cleared_away_keeps_not
     still.execute("DROP TRIGGER keep")
     still.wf_tick()
     assert (still.value("SELECT count(*) FROM _wf_step"), still.value("SELECT count(*) FROM _wf_gone"), still.wf_check()) == (0, 0, None)
+
+
+def test_one_that_is_woken_for_nothing_after_trouble_is_woken_once(still):
+    """What it was to be woken for is no longer there: it waits on, and nobody spins."""
+    still.wf_start("job", id="t")
+    still.wf_await_event("t", "e", "paid")
+    refuse(still)
+    still.wf_emit("paid")
+    still.execute("DROP TRIGGER refuse")
+    still.execute("DELETE FROM _wf_event")
+    still.at(5)
+    assert [(still.wf_wait(0), still.claim()) for _ in range(2)] == [(1, None), (0, None)]
+    assert (still.rows("SELECT * FROM _wf_trouble"), still.wf_status("t"), still.wf_check()) == ([], "waiting", None)

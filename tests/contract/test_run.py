@@ -1112,3 +1112,47 @@ def test_a_workflow_that_is_interrupted_before_that_goes_on_first(db):
     for _ in range(4):
         assert db.wf_run(limit=5) == 5
     assert (db.wf_status("w1"), db.wf_status("w2")) == ("completed", "pending")
+
+
+@pytest.mark.parametrize("kind, topic", [("await", "signal"), ("await_event", "event")])
+def test_a_wait_that_is_woken_for_nothing_goes_on_until_its_own_timeout(db, kind, topic):
+    """Two branches wait for the same signal: the one that does not get it has not run out of time. The same of events, one after the other."""
+    names = ("go", "go") if kind == "await" else ("e1", "e2")
+    steps = [{"name": name, kind: wanted, "timeout": "1h", "after": []} for name, wanted in zip("ab", names)]
+    start(db, *steps)
+    db.wf_run()
+    for now in (10, 20):
+        db.at(now)
+        db.wf_signal("w1", "other", 0)
+        db.wf_run()
+    db.wf_signal("w1", "go", 1) if kind == "await" else db.wf_emit("e1", 1)
+    db.wf_run()
+    assert db.column("SELECT status FROM wf_steps ORDER BY name") == ["done", "waiting"]
+    db.at(3600 - 0.001)
+    assert (db.wf_run(), db.wf_status("w1")) == (0, "waiting")
+    db.at(3600)
+    db.wf_run()
+    outputs = [json.loads(output) for output in db.column("SELECT output FROM wf_steps ORDER BY name")]
+    assert ([output[topic] for output in outputs], outputs[1]["timeout"], db.wf_status("w1")) == ([names[0], None], True, "completed")
+
+
+def test_the_second_of_two_waits_gets_the_second_signal(db):
+    start(db, *[{"name": name, "await": "go", "timeout": "1h", "after": []} for name in "ab"])
+    db.wf_run()
+    for now in (10, 20):
+        db.at(now)
+        db.wf_signal("w1", "go", now)
+        db.wf_run()
+    assert [json.loads(output)["payload"] for output in db.column("SELECT output FROM wf_steps ORDER BY name")] == [10, 20]
+
+
+def test_a_wait_for_an_event_that_is_woken_after_trouble_goes_on(db):
+    """Whoever wakes one that could not be woken does not know for what."""
+    start(db, *[{"name": name, "await_event": "e" + name, "timeout": "1h", "after": []} for name in "ab"])
+    db.wf_run()
+    db.execute("CREATE TRIGGER refuse BEFORE UPDATE ON _wf_workflow BEGIN SELECT raise(ABORT, 'no'); END")
+    db.wf_emit("ea", 1)
+    db.execute("DROP TRIGGER refuse")
+    db.at(5)
+    db.wf_run()
+    assert (db.column("SELECT status FROM wf_steps ORDER BY name"), db.wf_check()) == (["done", "waiting"], None)
