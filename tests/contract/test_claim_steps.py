@@ -266,7 +266,7 @@ def test_where_there_is_no_room_for_any_the_claims_stand(connect):
         db.wf_step(id, "a", json.dumps("x" * 300))
     db.wf_init()
     counts = set()
-    for most in range(900, 3300, 20):
+    for most in range(900, 3800, 20):
         db.execute("BEGIN")
         before = db.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, most)
         found = db.wf_claim(None, None, '{"limit":9,"steps":true}')
