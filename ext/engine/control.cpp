@@ -189,11 +189,7 @@ Status fork(Db& db, string_view id, const Fork& args, const Now& now, Name* out)
       if (all && q.integer(0) == 0) return Status::error(Code::state, "steps of workflow '%.*s' were not copied: a trigger has ignored them", WF_SV(w.id.view()));
     }
   }
-  {
-    Query q(db, Sql::fork_tags);
-    q.bind(":new", seq).bind(":seq", w.seq);
-    WF_TRY(q.run());
-  }
+  WF_TRY(run_counted(db, Sql::fork_tags, Sql::fork_tags_count, [&](Query& q) { q.bind(":new", seq).bind(":seq", w.seq); }));
   if (!(w.flags & kManual)) WF_TRY(lane_expect(db, w.lane, time, time));
   Query q(db, Sql::fork_workflow);
   q.bind(":new", seq).bind(":seq", w.seq).bind(":id", out->view()).bind(":now", time).bind(":own_input", int64_t{args.has_input});

@@ -57,9 +57,7 @@ Status put_tags(Db& db, int64_t seq, json::Checked tags) {
 }
 
 Status drop_tags(Db& db, int64_t seq) {
-  Query q(db, Sql::tag_drop_all);
-  q.bind(":seq", seq);
-  return q.run();
+  return run_all(db, Sql::tag_drop_all, [&](Query& q) { q.bind(":seq", seq); });
 }
 
 Status set_tag(Db& db, const Handle& handle, string_view key, const string_view* value, const Now& now) {

@@ -82,6 +82,9 @@ INSERT INTO main._wf_large(wf, what, size, value) SELECT :new, 0, size, value FR
 -- name: fork_tags
 INSERT INTO main._wf_tag(wf, key, tag) SELECT :new, key, tag FROM main._wf_tag WHERE wf = :seq
 
+-- name: fork_tags_count
+SELECT count(*) FROM main._wf_tag WHERE wf = :seq
+
 -- (Of a scripted workflow: run_fork_steps.)
 -- name: fork_steps
 INSERT INTO main._wf_step(n, wf, name, kind, status, attempts, begun_at, at, due_at, attempt, worker, hash, topics, how, output, error)
