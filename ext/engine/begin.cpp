@@ -22,10 +22,11 @@ Status in_doubt_error(string_view step, Text& out) {
   return out.ok() ? Status() : Status::no_memory();
 }
 
-Status write_begun(Db& db, const Handle& handle, const Workflow& w, string_view step, Millis now) {
+Status write_begun(Db& db, const Handle& handle, const Workflow& w, string_view step, const Fingerprint& print, Millis now) {
   {
     Query q(db, Sql::begin_begin);
     q.bind(":seq", w.seq).bind(":step", step).bind(":now", now).bind(":nonce", handle.is_token ? handle.nonce : 0);
+    print.bind(q);
     WF_TRY(q.run());
   }
   return handle.is_token ? renew_lease(db, handle, now) : Status();
@@ -39,7 +40,7 @@ Status update(Db& db, Sql sql, const Workflow& w, string_view step, Millis now) 
 
 }  // namespace
 
-Status begin_step(Db& db, const Handle& handle, string_view step, InDoubt in_doubt, bool cleanup, const Now& now, Begun* out) {
+Status begin_step(Db& db, const Handle& handle, string_view step, InDoubt in_doubt, bool cleanup, const Fingerprint& print, const Now& now, Begun* out) {
   WriteScope scope(db);
   WF_TRY(scope.begin(Inline::allowed, "wf_begin"));
   Millis time;
@@ -52,6 +53,7 @@ Status begin_step(Db& db, const Handle& handle, string_view step, InDoubt in_dou
     q.bind(":seq", w.seq).bind(":step", step);
     WF_TRY(q.next(&found));
     const bool ours = found && q.text(0) == kKind;
+    if (ours) WF_TRY(check_fingerprint(print, step, q, 4));
     if (ours && (q.text(1) == "done" || q.text(1) == "error")) {
       out->failed = q.text(1) == "error";
       out->done = !out->failed;
@@ -83,7 +85,7 @@ Status begin_step(Db& db, const Handle& handle, string_view step, InDoubt in_dou
   }
   out->go = true;
   WF_TRY(step_key(db, handle, step, &out->key));
-  WF_TRY(write_begun(db, handle, w, step, time));
+  WF_TRY(write_begun(db, handle, w, step, print, time));
   return scope.commit();
 }
 

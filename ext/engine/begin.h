@@ -4,6 +4,7 @@
 // wf_begin: do it again with the same key, stop until someone has found out (wf_resolve), or fail.
 #pragma once
 
+#include "engine/fingerprint.h"
 #include "engine/settings.h"
 
 namespace wf {
@@ -19,7 +20,7 @@ struct Begun {
 };
 
 // wf_begin. `cleanup`: the workflow ends in two phases from now on. WF_NONDETERMINISM, and all that may_act() raises.
-Status begin_step(Db& db, const Handle& handle, string_view step, InDoubt in_doubt, bool cleanup, const Now& now, Begun* out);
+Status begin_step(Db& db, const Handle& handle, string_view step, InDoubt in_doubt, bool cleanup, const Fingerprint& print, const Now& now, Begun* out);
 
 enum class Verdict : char { done, retry, failed };
 

@@ -10,7 +10,7 @@
 
 namespace wf {
 
-Status spawn(Db& db, const Handle& handle, string_view step, const Start& args, const Now& now, Name* id, Started* outcome) {
+Status spawn(Db& db, const Handle& handle, string_view step, const Start& args, const Fingerprint& print, const Now& now, Name* id, Started* outcome) {
   WriteScope scope(db);
   WF_TRY(scope.begin(Inline::allowed, "wf_spawn"));
   Millis time;
@@ -23,6 +23,7 @@ Status spawn(Db& db, const Handle& handle, string_view step, const Start& args, 
     q.bind(":seq", w.seq).bind(":step", step);
     WF_TRY(q.next(&found));
     if (found && q.text(1) == "spawn") {
+      WF_TRY(check_fingerprint(print, step, q, 7));
       Text name;
       json::unquote(json::check(q.text(6), &db.stop()), name);
       if (!name.ok()) return Status::no_memory();
@@ -55,6 +56,7 @@ Status spawn(Db& db, const Handle& handle, string_view step, const Start& args, 
   {
     Query q(db, Sql::spawn_record);
     q.bind(":seq", w.seq).bind(":step", step).bind(":now", time).bind(":output", output.view());
+    print.bind(q);
     WF_TRY(q.run());
   }
   if (handle.is_token) WF_TRY(renew_lease(db, handle, time));

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "base/numbers.h"
+#include "engine/fingerprint.h"
 #include "engine/start.h"
 
 namespace wf {
@@ -10,7 +11,7 @@ namespace wf {
 // it is the id of that one: a stranger to join, and no child; so it is with IfExists::take. `*outcome`: what came of the start, Started::existing for a
 // step that is recorded.
 // Raises what may_act() and start() raise, WF_NONDETERMINISM.
-Status spawn(Db& db, const Handle& handle, string_view step, const Start& args, const Now& now, Name* id, Started* outcome);
+Status spawn(Db& db, const Handle& handle, string_view step, const Start& args, const Fingerprint& print, const Now& now, Name* id, Started* outcome);
 
 // The default id of a child: "<parent>/<step>", after redos of the step "~<redo>". What would make two of them one is escaped in the step,
 // as in a URL: "/" is "%2F", "~" is "%7E", "%" is "%25".

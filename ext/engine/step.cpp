@@ -26,7 +26,7 @@ Stands what_stands(const Query& output) {
 bool is_ours(const Query& output) { return output.text(2) == kKind; }
 
 // Outside of any savepoint, so not where triggers are fired.
-Status try_insert(Db& db, const Handle& handle, string_view step, const Value& value, Millis time, bool said, bool* inserted) {
+Status try_insert(Db& db, const Handle& handle, string_view step, const Value& value, const Fingerprint& print, Millis time, bool said, bool* inserted) {
   *inserted = false;
   Query q(db, handle.is_token ? Sql::step_record : Sql::step_record_by_id);
   if (db.step_fires_triggers() && q.prepared()) return {};
@@ -35,30 +35,33 @@ Status try_insert(Db& db, const Handle& handle, string_view step, const Value& v
     q.bind_at(1, Value::of(handle.seq)).bind_at(2, Value::text(step)).bind_at(3, Value::of(time)).bind_at(4, Value::of(handle.nonce));
     if (said) q.bind_at(5, Value::of(int64_t{1}));
     q.bind_at(6, Value::of(kSchemaVersion)).bind_at(7, value);
+    if (print.given) q.bind_at(8, Value::of(print.hash));
   } else {
     q.bind_at(1, Value::text(handle.id)).bind_at(2, Value::of(time));
     if (said) q.bind_at(3, Value::of(int64_t{1}));
     q.bind_at(4, Value::of(kSchemaVersion)).bind_at(5, Value::text(step)).bind_at(6, value);
+    if (print.given) q.bind_at(7, Value::of(print.hash));
   }
   WF_TRY(q.run());
   *inserted = q.changes() != 0;
   return {};
 }
 
-Status insert(Db& db, const Handle& handle, string_view step, const Value& value, Millis time, bool said, bool* inserted) {
+Status insert(Db& db, const Handle& handle, string_view step, const Value& value, const Fingerprint& print, Millis time, bool said, bool* inserted) {
   constexpr int kTries = 50;  // as SQLite itself does where it compiles a statement anew
   for (int i = 0;; ++i) {
-    Status status = try_insert(db, handle, step, value, time, said, inserted);
+    Status status = try_insert(db, handle, step, value, print, time, said, inserted);
     if ((status.rc() & 0xff) != SQLITE_SCHEMA || i == kTries) return status;
     db.forget_step_record();
   }
 }
 
 // In a scope, for a workflow that may_act() has looked at.
-Status write(Db& db, const Handle& handle, const Workflow& w, string_view step, const Value& value, bool error, Millis time) {
-  Query q(db, error ? Sql::step_write_error : Sql::step_write);
+Status write(Db& db, const Handle& handle, const Workflow& w, string_view step, const Value& value, const Record& args, Millis time) {
+  Query q(db, args.error ? Sql::step_write_error : Sql::step_write);
   q.bind(":seq", w.seq).bind(":step", step).bind(":now", time).bind(":output", value);
   q.bind(":attempt", handle.is_token ? w.attempt : 0);
+  args.print.bind(q);
   if (handle.is_token) q.bind_name(":worker", w.worker.view());
   WF_TRY(q.run());
   if (q.changes() != 0) return {};
@@ -102,7 +105,7 @@ bool may_repeat(const Handle& handle, const Workflow& w) {
 
 }  // namespace
 
-Status read_step(Db& db, const Handle& handle, string_view step, const Now& now, Stands* stands, Query& output) {
+Status read_step(Db& db, const Handle& handle, string_view step, const Fingerprint& print, const Now& now, Stands* stands, Query& output) {
   *stands = Stands::none;
   bind_handle(output, handle);
   output.bind(":step", step);
@@ -114,6 +117,7 @@ Status read_step(Db& db, const Handle& handle, string_view step, const Now& now,
   }
   WF_TRY(db.check_format());
   if (row) *stands = what_stands(output);  // by whatever function: a wait, a spawn
+  if (row) WF_TRY(check_fingerprint(print, step, output, 3));
   if (*stands != Stands::none) return {};
   Workflow w;
   WF_TRY(load(db, handle, &w));
@@ -129,7 +133,7 @@ Status record_step(Db& db, const Handle& handle, string_view step, const Value& 
   Millis time = now.given ? now.time : db.clock();
   if (args.cleanup || args.error) {
     // The workflow's row is to be written as well, unless it says so already; and errors are rare.
-  } else if (Status s = insert(db, handle, step, value, time, now.given, &first); !s.ok()) {
+  } else if (Status s = insert(db, handle, step, value, args.print, time, now.given, &first); !s.ok()) {
     if ((s.rc() & 0xff) != SQLITE_ERROR) return s;
     // The way below is for files without tables. Where there are some, a trigger of the application has failed, which would then run twice.
     bool exists;
@@ -154,6 +158,7 @@ Status record_step(Db& db, const Handle& handle, string_view step, const Value& 
   WF_TRY(is_begun_before_wait(db, handle, w, step, &begun_before));
   if (!begun_before && (!done || !may_repeat(handle, w))) WF_TRY(may_act(db, handle, w, time, Act::record));
   if (row && !is_ours(output)) return wrong_kind(w, step, output.text(2), kKind);
+  if (row) WF_TRY(check_fingerprint(args.print, step, output, 3));
   if (done) {
     if (args.once) {
       return Status::error(Code::conflict, "step '%.*s' of workflow '%.*s' is recorded already", WF_SV(step), WF_SV(w.id.view()));
@@ -163,7 +168,7 @@ Status record_step(Db& db, const Handle& handle, string_view step, const Value& 
   }
   if (!handle.is_token) WF_TRY(end_lost_claim(db, w, time));
   if (args.cleanup) WF_TRY(end_in_two_phases(db, handle, w, time));
-  WF_TRY(write(db, handle, w, step, value, args.error, time));
+  WF_TRY(write(db, handle, w, step, value, args, time));
   if (handle.is_token) WF_TRY(renew_lease(db, handle, time));
   return scope.commit();
 }

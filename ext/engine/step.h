@@ -1,6 +1,7 @@
 // Recording and reading steps.
 #pragma once
 
+#include "engine/fingerprint.h"
 #include "engine/settings.h"
 
 namespace wf {
@@ -11,13 +12,14 @@ namespace wf {
 enum class Stands : char { none, output, error };
 
 // wf_step with two arguments: what is recorded, or else every error that recording would raise.
-Status read_step(Db& db, const Handle& handle, string_view step, const Now& now, Stands* stands, Query& output);
+Status read_step(Db& db, const Handle& handle, string_view step, const Fingerprint& print, const Now& now, Stands* stands, Query& output);
 
 // wf_step with three arguments: records `value`, as an `error` or as the output, unless something stands already, which `once` makes a WF_CONFLICT.
 // `*stands` none: it is `value` that stands, and `output` is not used. Writes one row; the workflow's only if half of the lease is over, and to
 // have it end in two phases from now on: `cleanup`.
 struct Record {
   bool once = false, cleanup = false, error = false;
+  Fingerprint print;
 };
 Status record_step(Db& db, const Handle& handle, string_view step, const Value& value, const Record& args, const Now& now, Stands* stands, Query& output);
 

@@ -113,6 +113,7 @@ Status open(Db& db, const Handle& handle, Workflow& w, const Wait& args, Millis 
   if (!things.ok()) return Status::no_memory();
   WaitRow row;
   WF_TRY(make_row(args.step, args.kind, things, args.all, args.timeout, now, topics, how, &row));
+  row.print = args.print;
   *due = row.due;
   {
     Query q(db, Sql::wait_next_n);
@@ -181,6 +182,7 @@ Status wait(Db& db, const Handle& handle, const Wait& args, const Now& now, bool
     q.bind(":seq", w.seq).bind(":step", args.step);
     WF_TRY(q.next(&found));
     const bool same_kind = found && q.text(1) == args.kind;
+    if (same_kind) WF_TRY(check_fingerprint(args.print, args.step, q, 7));
     if (same_kind && q.text(5) == "done") {
       *ready = true;
       output.add(q.text(6));

@@ -19,6 +19,7 @@ struct Wait {
   Millis timeout = kNoTime;    // from now
   bool all = false;
   bool keep = false;           // keeps the claim
+  Fingerprint print;
 };
 
 // Opens the wait, repeats it, or reads its outcome. `*ready`: `output` is the recorded outcome (JSON), `*due` the wake-up time of a sleep.

@@ -164,6 +164,7 @@ Status write_row(Db& db, Sql sql, int64_t seq, const WaitRow& row, Millis now, s
   Query q(db, sql);
   q.bind(":n", row.n).bind(":seq", seq).bind(":step", row.step).bind(":kind", row.kind).bind(":now", now);
   q.bind_time(":due", row.due).bind_name(":topics", row.topics).bind_name(":how", row.how).bind_name(":output", output);
+  row.print.bind(q);
   return q.run();
 }
 

@@ -7,6 +7,7 @@
 
 #include "base/json.h"
 #include "base/list.h"
+#include "engine/fingerprint.h"
 #include "engine/settings.h"
 
 namespace wf {
@@ -45,6 +46,7 @@ struct WaitRow {
   Millis timeout = kNoTime;
   bool all = false;
   bool several = false;      // shown as what wf_wait_any returns
+  Fingerprint print;         // of one that is not open yet
 
   // From kind, topics, due and how; `*sound`: it can be a wait.
   Status read(Stop* stop, bool* sound);

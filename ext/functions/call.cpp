@@ -160,4 +160,11 @@ void Call::result_stored(const Value& value) {
   }
 }
 
+Status read_fingerprint(const Call& call, Fingerprint* out) {
+  const Options& o = call.options;
+  WF_TRY(o.exclusive("input", "hash"));
+  if (o.has("hash")) *out = fingerprint_of(o.text("hash"));
+  return o.has("input") ? fingerprint_of(json::check(o.value("input").bytes, &call.db.stop()), out) : Status();
+}
+
 }  // namespace wf

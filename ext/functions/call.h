@@ -5,6 +5,7 @@
 
 #include "base/db.h"
 #include "base/json.h"
+#include "engine/fingerprint.h"
 #include "engine/settings.h"
 #include "engine/start.h"
 #include "functions/registry.h"
@@ -111,5 +112,8 @@ class Call {
   int argc_;
   sqlite3_value** argv_;
 };
+
+// The fingerprint of what a step is called with, by the options "input" or "hash".
+Status read_fingerprint(const Call& call, Fingerprint* out);
 
 }  // namespace wf

@@ -16,7 +16,9 @@ Status wf_begin(Call& call) {
   WF_TRY(call.name(1, "step", &step));
   Begun begun;
   const auto in_doubt = static_cast<InDoubt>(call.options.integer("in_doubt", 0));
-  WF_TRY(begin_step(call.db, handle, step, in_doubt, call.options.boolean("cleanup"), call.options.now(), &begun));
+  Fingerprint print;
+  WF_TRY(read_fingerprint(call, &print));
+  WF_TRY(begin_step(call.db, handle, step, in_doubt, call.options.boolean("cleanup"), print, call.options.now(), &begun));
   Text out;
   if (begun.go) out.add("{\"go\":true,\"key\":\"").add(begun.key.view()).add("\"}");
   else if (begun.done) out.add("{\"output\":").add(begun.output.view()).add('}');

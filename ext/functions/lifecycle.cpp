@@ -180,8 +180,10 @@ Status wf_step(Call& call) {
   const Options& o = call.options;
   const bool values = o.boolean("values");
   Stands stands;
+  Fingerprint print;
+  WF_TRY(read_fingerprint(call, &print));
   if (call.count() == 2 || (values && !o.boolean("error") && !call.given(2))) {
-    WF_TRY(read_step(call.db, handle, step, o.now(), &stands, output));
+    WF_TRY(read_step(call.db, handle, step, print, o.now(), &stands, output));
     if (stands != Stands::none) return show_step(call, step, stands, values, output);
     call.result_null();
     return {};
@@ -189,7 +191,7 @@ Status wf_step(Call& call) {
   Text buffer;
   Value value;
   WF_TRY(call.report(2, buffer, &value));
-  const Record args{o.boolean("once"), o.boolean("cleanup"), o.boolean("error")};
+  const Record args{o.boolean("once"), o.boolean("cleanup"), o.boolean("error"), print};
   if (args.error && value.is_null()) value = Value::text("null");
   WF_TRY(record_step(call.db, handle, step, value, args, o.now(), &stands, output));
   if (stands != Stands::none) return show_step(call, step, stands, values, output);

@@ -27,6 +27,10 @@ constexpr Option kNowOption = {"now", OptionType::time, "the clock of this call,
     {"report", OptionType::boolean, "returns {id, created, outcome} instead of the id"}, \
     kNowOption,
 
+#define WF_FINGERPRINT_OPTIONS \
+    {"input", OptionType::value, "what the step is called with: a fingerprint of it is kept, and another one on replay is WF_NONDETERMINISM"}, \
+    {"hash", OptionType::name, "the same, by a text of your own that stands for it"},
+
 constexpr Option kCleanupOption = {"cleanup", OptionType::boolean,
     "from now on a failure, timeout or cancel of this workflow lets its worker clean up first (ending in two phases)"};
 
@@ -38,6 +42,7 @@ constexpr Option kStartOptions[] = {
 };
 
 constexpr Option kSpawnOptions[] = {
+    WF_FINGERPRINT_OPTIONS
     WF_START_OPTIONS
     {"if_exists", OptionType::choice, "where the child's id, or a live one of the dedup key, is there: same (default), return it whosever it is, fail", 0, 0,
      "same return fail"},
@@ -60,6 +65,7 @@ constexpr Option kClaimOptions[] = {
 constexpr Option kStepOptions[] = {
     {"once", OptionType::boolean, "WF_CONFLICT if the step is recorded already: for application rows in the same transaction"},
     {"error", OptionType::boolean, "what is recorded is an error: this is how the step came out, and calls of it raise WF_STEP_FAILED"},
+    WF_FINGERPRINT_OPTIONS
     {"values", OptionType::boolean, "where such an error stands, return {error} instead of raising; with NULL for the output nothing is recorded"},
     kCleanupOption,
     kNowOption,
@@ -72,9 +78,10 @@ constexpr Option kSignalOptions[] = {
 
 constexpr Option kKeepOption = {"keep", OptionType::boolean, "the wait is open and its times are fixed, but the claim goes on: NULL, or satisfied, when asked again"};
 
-constexpr Option kKeepOptions[] = {kKeepOption, kNowOption};
+constexpr Option kKeepOptions[] = {WF_FINGERPRINT_OPTIONS kKeepOption, kNowOption};
 
 constexpr Option kJoinOptions[] = {
+    WF_FINGERPRINT_OPTIONS
     kKeepOption,
     {"mode", OptionType::choice, "any: the one that ends first; default all", 0, 0, "all any"},
     {"timeout", OptionType::duration, "give up after this long: the result shows how far they are", 0, kDurationMax},
@@ -83,12 +90,14 @@ constexpr Option kJoinOptions[] = {
 };
 
 constexpr Option kWaitAnyOptions[] = {
+    WF_FINGERPRINT_OPTIONS
     kKeepOption,
     {"mode", OptionType::choice, "all: all of them are needed, and the result is an array; default any: the first", 0, 0, "any all"},
     kNowOption,
 };
 
 constexpr Option kBeginOptions[] = {
+    WF_FINGERPRINT_OPTIONS
     {"in_doubt", OptionType::choice, "what to do if it was begun before and never finished: retry (default), hold until wf_resolve, fail", 0, 0, "retry hold fail"},
     kCleanupOption,
     kNowOption,

@@ -46,6 +46,7 @@ Status run_wait(Call& call, Wait& args) {
   WF_TRY(call.handle(0, &handle));
   WF_TRY(call.name(1, "step", &args.step));
   args.keep = call.options.boolean("keep");
+  WF_TRY(read_fingerprint(call, &args.print));
   bool ready;
   Text output;
   Millis due;
@@ -105,7 +106,9 @@ Status wf_spawn(Call& call) {
   args.parent_cleanup = call.options.boolean("parent_cleanup");
   Name id;
   Started outcome;
-  WF_TRY(spawn(call.db, handle, step, args, call.options.now(), &id, &outcome));
+  Fingerprint print;
+  WF_TRY(read_fingerprint(call, &print));
+  WF_TRY(spawn(call.db, handle, step, args, print, call.options.now(), &id, &outcome));
   return result_started(call, id.view(), outcome);
 }
 

@@ -21,7 +21,7 @@ constexpr Column kPending[] = {
 
 constexpr Column kSteps[] = {
     {"workflow_id", text}, {"seq", integer}, {"name", text}, {"kind", text}, {"status", text}, {"output", any}, {"error", text},
-    {"attempts", integer}, {"begun_at", time}, {"recorded_at", time}, {"attempt", any}, {"worker", text}, {"ended_by", any},
+    {"attempts", integer}, {"begun_at", time}, {"recorded_at", time}, {"attempt", any}, {"worker", text}, {"ended_by", any}, {"hash", any},
 };
 
 constexpr Column kFailures[] = {

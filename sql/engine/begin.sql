@@ -1,12 +1,13 @@
 -- Steps that are begun before an outside effect.
 
 -- name: begin_row
-SELECT kind, status, CASE status WHEN 'error' THEN error ELSE output END, nonce FROM main._wf_step WHERE wf = :seq AND name = :step
+SELECT kind, status, CASE status WHEN 'error' THEN error ELSE output END, nonce, hash FROM main._wf_step WHERE wf = :seq AND name = :step
 
 -- name: begin_begin
-INSERT INTO main._wf_step(n, wf, name, kind, status, attempts, begun_at, at, nonce, attempt, worker)
-VALUES({{next_step}}, :seq, :step, 'step', 'begun', 0, :now, :now, :nonce, {{attempt}}, {{worker}})
-ON CONFLICT(wf, name) DO UPDATE SET status = 'begun', begun_at = coalesce(begun_at, :now), at = :now, nonce = :nonce, attempt = excluded.attempt, worker = excluded.worker
+INSERT INTO main._wf_step(n, wf, name, kind, status, attempts, begun_at, at, nonce, attempt, worker, hash)
+VALUES({{next_step}}, :seq, :step, 'step', 'begun', 0, :now, :now, :nonce, {{attempt}}, {{worker}}, :hash)
+ON CONFLICT(wf, name) DO UPDATE SET status = 'begun', begun_at = coalesce(begun_at, :now), at = :now, nonce = :nonce, attempt = excluded.attempt, worker = excluded.worker,
+  hash = coalesce(excluded.hash, hash)
 
 -- name: begin_hold
 UPDATE main._wf_step SET status = 'waiting', at = :now WHERE wf = :seq AND name = :step

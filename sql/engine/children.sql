@@ -1,5 +1,5 @@
 -- Children.
 
 -- name: spawn_record
-INSERT INTO main._wf_step(n, wf, name, kind, status, attempts, at, attempt, worker, output)
-VALUES({{next_step}}, :seq, :step, 'spawn', 'done', 1, :now, {{attempt}}, {{worker}}, :output)
+INSERT INTO main._wf_step(n, wf, name, kind, status, attempts, at, attempt, worker, hash, output)
+VALUES({{next_step}}, :seq, :step, 'spawn', 'done', 1, :now, {{attempt}}, {{worker}}, :hash, :output)

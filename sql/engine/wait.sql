@@ -1,18 +1,18 @@
 -- Waits. A wait is a row of _wf_step with status 'waiting'.
 
 -- name: wait_step
-SELECT n, kind, topics, due_at, how, status, output FROM main._wf_step WHERE wf = :seq AND name = :step
+SELECT n, kind, topics, due_at, how, status, output, hash FROM main._wf_step WHERE wf = :seq AND name = :step
 
 -- name: wait_next_n
 SELECT {{next_step}}
 
 -- name: wait_open
-INSERT INTO main._wf_step(n, wf, name, kind, status, attempts, begun_at, at, due_at, attempt, worker, topics, how)
-VALUES(:n, :seq, :step, :kind, 'waiting', 0, :now, :now, :due, {{attempt}}, {{worker}}, :topics, :how)
+INSERT INTO main._wf_step(n, wf, name, kind, status, attempts, begun_at, at, due_at, attempt, worker, hash, topics, how)
+VALUES(:n, :seq, :step, :kind, 'waiting', 0, :now, :now, :due, {{attempt}}, {{worker}}, :hash, :topics, :how)
 
 -- name: wait_done
-INSERT INTO main._wf_step(n, wf, name, kind, status, attempts, begun_at, at, due_at, attempt, worker, topics, how, output)
-VALUES(:n, :seq, :step, :kind, 'done', 1, :now, :now, :due, {{attempt}}, {{worker}}, :topics, :how, :output)
+INSERT INTO main._wf_step(n, wf, name, kind, status, attempts, begun_at, at, due_at, attempt, worker, hash, topics, how, output)
+VALUES(:n, :seq, :step, :kind, 'done', 1, :now, :now, :due, {{attempt}}, {{worker}}, :hash, :topics, :how, :output)
 ON CONFLICT(wf, name) DO UPDATE SET status = 'done', attempts = 1, at = excluded.at, output = excluded.output
 
 -- name: wait_suspend

@@ -8,7 +8,7 @@ from support import BASE, sql_time
 COLUMNS = {
     "wf_workflows": "id name status queue priority version partition dedup attempt resumed max_attempts worker input output error headers parent_id "
     "ending due_at deadline_at created_at started_at completed_at updated_at period attempt_at tags",
-    "wf_steps": "workflow_id seq name kind status output error attempts begun_at recorded_at attempt worker ended_by",
+    "wf_steps": "workflow_id seq name kind status output error attempts begun_at recorded_at attempt worker ended_by hash",
     "wf_failures": "workflow_id seq attempt step worker error at claimed_at",
 }
 
@@ -192,7 +192,7 @@ def test_steps_are_listed_in_order_with_these_columns(db):
     assert sequence == [1, 2, 3]
     assert steps == [
         dict(workflow_id="w1", name=name, kind="step", status="done", output=str(number), error=None, attempts=1, begun_at=None,
-             recorded_at=sql_time(number), attempt=1, worker="worker-1", ended_by=None)
+             recorded_at=sql_time(number), attempt=1, worker="worker-1", ended_by=None, hash=None)
         for number, name in enumerate(["b", "a", "c"], start=1)
     ]
 
