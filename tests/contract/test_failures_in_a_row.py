@@ -250,3 +250,15 @@ def test_an_export_after_a_step_brings_no_row(db, connect, tmp_path):
     other.wf_resume("w1")
     other.at(100_000)
     assert other.wf_fail(other.claim(id="w1")["token"], '"e"') == "pending"
+
+
+def test_lost_leases_do_not_count_against_max_failures(db):
+    """They have a rule of their own, of those in a row: one that records a step each time goes on."""
+    db.at(0)
+    db.wf_start("job", id="w", max_failures=2, max_attempts=3)
+    for n in range(5):
+        db.at(n * 60)
+        db.wf_step(db.claim(None, "ann")["token"], "s%d" % n, n)
+    assert (db.wf_status("w"), db.value("SELECT count(*) FROM wf_failures")) == ("running", 4)
+    db.at(400)
+    assert db.wf_fail(db.claim(None, "ann")["token"], "x") == "pending"
