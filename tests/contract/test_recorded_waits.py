@@ -54,7 +54,7 @@ def test_an_open_wait_is_not_recorded(db, waited):
 def test_sleeps_in_the_steps_of_a_claim_are_in_the_form_of_json(db, waited):
     db.wf_sleep(waited, "night", 100)
     db.at(100)
-    steps = db.claim(id="w1", steps=True)["steps"]
+    steps = db.outputs(db.claim(id="w1", steps=True))
     assert (steps["nap"], steps["night"]) == (json_time(0), json_time(100))
     assert steps["signal"] == {"signal": None, "timeout": True}
 
