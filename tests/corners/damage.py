@@ -81,6 +81,10 @@ def build(db):
     db.wf_sleep("sleep", "nap", "1h")
     db.wf_wait_any("several", "some", SEVERAL, "2h")
     db.wf_wait_any("all", "some", SEVERAL, mode="all")
+    db.wf_start("job", 1, id="kept")
+    token = db.claim(id="kept", lease="1h")["token"]
+    db.wf_await_event(token, "news", "news", "2h", keep=True)
+    db.wf_sleep(token, "nap", "1h", keep=True)
     db.wf_fail("failed", "no", retry=False)
     db.wf_fail("retry", "no", step="s", delay="1h")
     db.wf_pause("paused")
@@ -105,7 +109,7 @@ def build(db):
 
 
 SEVERAL = '[{"signal":["stop","go"],"as":"s"},{"event":"news"},{"join":["large","done"],"mode":"any"},{"sleep":"1h"}]'
-IDS = ["part0", "part1", "part2", "large", "signal", "event", "parent", "any", "sleep", "several", "all", "failed", "retry", "paused", "doubt", "done", "ending",
+IDS = ["part0", "part1", "part2", "large", "signal", "event", "parent", "any", "sleep", "several", "all", "kept", "failed", "retry", "paused", "doubt", "done", "ending",
        "cancelled", "lost", "mute", "parent/kid", "line1", "script1", "script2"]
 EACH = [
     "wf_status({})", "wf_result({})", "wf_error({})", "wf_get({}, 'progress')", "wf_export({})", "wf_key({}, 'a')", "wf_step({}, 'a')",

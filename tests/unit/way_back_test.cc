@@ -120,6 +120,7 @@ std::vector<fault::Scenario> others() {
       {"spawn", claimed, "SELECT wf_spawn(?1, 'a', 'child', 1)", kToken},
       {"join", family, "SELECT wf_join('w', 'c')"},
       {"wait_any", claimed, "SELECT wf_wait_any(?1, 'a', '[{\"signal\":\"go\"},{\"event\":[\"e\",\"f\"]},{\"sleep\":60}]', '1h')", kToken},
+      {"await_keep", claimed, "SELECT wf_await(?1, 'a', 'go', '1h', '{\"keep\":true}')", kToken},
       {"begin", claimed, "SELECT wf_begin(?1, 'a')", kToken},
       {"resolve", doubted, "SELECT wf_resolve('w', 'a', 'done', 1) WHERE wf_status('w') = 'waiting'"},
       {"set", claimed, "SELECT wf_set(?1, 'k', 1)", kToken},
