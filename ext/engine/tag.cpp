@@ -68,13 +68,8 @@ Status set_tag(Db& db, const Handle& handle, string_view key, const string_view*
   Workflow w;
   WF_TRY(load(db, handle, &w));
   if (handle.is_token) WF_TRY(may_act(db, handle, w, time, Act::note));
-  if (value != nullptr) {
-    WF_TRY(put(db, w.seq, key, *value));
-  } else {
-    Query q(db, Sql::tag_drop);
-    q.bind(":seq", w.seq).bind(":key", key);
-    WF_TRY(q.run());
-  }
+  if (value != nullptr) WF_TRY(put(db, w.seq, key, *value));
+  else WF_TRY(run_all(db, Sql::tag_drop, [&](Query& q) { q.bind(":seq", w.seq).bind(":key", key); }));
   return scope.commit();
 }
 

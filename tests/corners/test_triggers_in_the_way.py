@@ -36,6 +36,7 @@ CALLS = {
     "append several": "wf_append('w', 's', '[1, 2, 3]', '{\"each\":true}')",
     "start with tags": "wf_start('job', 1, '{\"id\":\"new\",\"tags\":{\"a\":\"1\"}}')",
     "tag": "wf_tag('w', 'a', '1')",
+    "tag taken away": "wf_tag('w', 'tagged', NULL)",
     "close": "wf_append('w', 's', NULL, '{\"close\":true}')",
     "trim": "wf_trim('w', 'read', 2)",
     "cancel": "wf_cancel('w')",
@@ -68,8 +69,8 @@ CALLS = {
 LATER = {("_wf_gone", "DELETE"), ("_wf_waiter", "INSERT")}
 CLEARED_AWAY = {(table, "DELETE") for table in ("_wf_step", "_wf_failure", "_wf_large", "_wf_signal", "_wf_value", "_wf_stream", "_wf_stream_end", "_wf_redo")}
 CLEARS_AWAY = {"delete", "delete one that waits", "purge"}
-# What housekeeping cannot do is put off and said so: no error of the call.
-PUTS_OFF = {"tick"}
+# What housekeeping cannot do is put off and said so, as whoever waits and cannot be woken: no error of the call.
+PUTS_OFF = {"tick", "complete one that is joined"}
 TOKEN = []
 
 
@@ -85,7 +86,7 @@ def prepared():
                  "wf_step('failed', 'a', 1)", "wf_signal('failed', 'sent', 1)", "wf_await('failed', 'b', 'sent')", "wf_append('failed', 's', 1)", "wf_set('failed', 'k', 1)",
                  "wf_step('failed', 'large', json_quote(hex(zeroblob(2000))))", "wf_fail('failed', json_quote(hex(zeroblob(2000))), '{\"retry\":false}')",
                  "wf_signal('w', 'taken', 1)", "wf_await('w', 'taken', 'taken')", "wf_signal('w', 'taken', 2, '{\"key\":\"k\"}')", "wf_await('w', 'keyed', 'taken')",
-                 "wf_start('job', 1, '{\"id\":\"parent\"}')", "wf_spawn('parent', 'c', 'kid', NULL, '{\"id\":\"kid\"}')", "wf_join('parent', 'j')",
+                 "wf_tag('w', 'tagged', '1')", "wf_start('job', 1, '{\"id\":\"parent\"}')", "wf_spawn('parent', 'c', 'kid', NULL, '{\"id\":\"kid\"}')", "wf_join('parent', 'j')",
                  "wf_start('job', 1, '{\"id\":\"late\",\"timeout\":3600}')", "wf_start('job', 1, '{\"id\":\"held\",\"queue\":\"held\"}')",
                  "wf_define('script', '{\"steps\":[{\"name\":\"a\",\"sql\":\"SELECT 1\"},{\"name\":\"b\",\"sql\":\"SELECT :a\"}]}')", "wf_start('script', NULL, '{\"id\":\"scripted\"}')"):
         db.execute(f"SELECT {call}").fetchall()
