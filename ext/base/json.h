@@ -12,6 +12,7 @@
 // wherever the text may be long; nullptr is for what the engine itself has written, and kept short.
 #pragma once
 
+#include "base/status.h"
 #include "base/stop.h"
 #include "base/text.h"
 
@@ -97,6 +98,29 @@ class Elements {
  private:
   string_view rest_, value_;
   Stop* stop_;
+};
+
+// An array in portions, arrays themselves, for SQL that reads one: SQLite's json_each takes many times the length of its text, and reads all of it
+// in one go, which nothing interrupts.
+//
+//   for (json::Portions p(names, stop);;) {
+//     bool more;
+//     WF_TRY(p.next(&more));
+//     if (!more) break;
+//     use(p.text());
+//   }
+class Portions {
+ public:
+  Portions(string_view array, Stop* stop) : elements_(check(array, stop)) {}
+  Status next(bool* more);
+  string_view text() const { return text_.view(); }
+  int64_t first() const { return first_; }   // how many elements stand before it
+  int64_t count() const { return count_; }   // how many it has
+
+ private:
+  Elements elements_;
+  Text text_;
+  int64_t first_ = 0, count_ = 0;
 };
 
 }  // namespace wf::json

@@ -109,4 +109,17 @@ bool Elements::next() {
   return !stops(stop_, 0);
 }
 
+Status Portions::next(bool* more) {
+  constexpr size_t kPortion = 64 << 10;
+  first_ += count_;
+  count_ = 0;
+  text_.clear();
+  while (text_.size() < kPortion && elements_.next()) {
+    text_.add(count_++ == 0 ? '[' : ',').add(elements_.value().text());
+  }
+  text_.add(']');
+  *more = count_ != 0;
+  return text_.ok() ? Status() : Status::no_memory();
+}
+
 }  // namespace wf::json

@@ -148,6 +148,23 @@ Status retry(Db& db, const Workflow& w, const Retry& args, Millis now, bool* cha
   return retry_one(db, w, args.from, args.keeps_errors || (!args.from.empty() && !args.drops_errors), args.max_attempts, now);
 }
 
+Status copy_steps(Db& db, Sql which, int64_t from, int64_t to, int64_t n) {
+  static constexpr SqlParameter kColumns[] = {":n",       ":step",   ":kind",  ":status", ":attempts", ":begun", ":now",    ":due",
+                                              ":attempt", ":worker", ":nonce", ":hash",   ":topics",   ":how",   ":output", ":error"};
+  Query rows(db, which);
+  rows.bind(":seq", from);
+  if (n != kNoStep) rows.bind(":n", n);
+  for (;;) {
+    bool row;
+    WF_TRY(rows.next(&row));
+    if (!row) return {};
+    Query q(db, Sql::fork_step);
+    q.bind(":seq", to);
+    for (size_t i = 0; i < std::size(kColumns); ++i) q.bind(kColumns[i], rows.value(static_cast<int>(i)));
+    WF_TRY(q.run());
+  }
+}
+
 Status fork(Db& db, string_view id, const Fork& args, const Now& now, Name* out) {
   WriteScope scope(db);
   WF_TRY(scope.begin(Inline::refused, "wf_fork"));
@@ -174,20 +191,15 @@ Status fork(Db& db, string_view id, const Fork& args, const Now& now, Name* out)
     WF_TRY(put_large(db, seq, Large::input, args.input));
   } else if (!args.has_input) {
     Query q(db, Sql::fork_large_input);
-    q.bind(":new", seq).bind(":seq", w.seq);
-    WF_TRY(q.run());
+    q.bind(":seq", w.seq);
+    bool large;
+    WF_TRY(q.next(&large));
+    if (large) WF_TRY(put_large(db, seq, Large::input, q.value(0)));
   }
   if (w.flags & kOtherKind) {
     WF_TRY(db.above().kind->fork_steps(db, w, seq, n));
   } else {
-    for (const Sql sql : {Sql::fork_steps, Sql::fork_steps_copied}) {
-      Query q(db, sql);
-      q.bind(":new", seq).bind(":seq", w.seq);
-      if (n != kNoStep) q.bind(":n", n);
-      bool all;
-      WF_TRY(q.next(&all));
-      if (all && q.integer(0) == 0) return Status::error(Code::state, "steps of workflow '%.*s' were not copied: a trigger has ignored them", WF_SV(w.id.view()));
-    }
+    WF_TRY(copy_steps(db, Sql::fork_steps, w.seq, seq, n));
   }
   WF_TRY(run_counted(db, Sql::fork_tags, Sql::fork_tags_count, [&](Query& q) { q.bind(":new", seq).bind(":seq", w.seq); }));
   if (!(w.flags & kManual)) WF_TRY(lane_expect(db, w.lane, time, time));

@@ -36,5 +36,7 @@ struct Fork {
 };
 // wf_fork: a new workflow like this one, with a copy of its finished steps. `*id` is its id.
 Status fork(Db& db, string_view id, const Fork& args, const Now& now, Name* out);
+// Copies the steps that `which` selects, of the workflow `from` and up to the step `n` (or kNoStep), to the workflow `to`; as the columns of fork_step.
+Status copy_steps(Db& db, Sql which, int64_t from, int64_t to, int64_t n);
 
 }  // namespace wf

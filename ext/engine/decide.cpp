@@ -154,9 +154,8 @@ Status make_row(string_view step, string_view kind, const List<Awaited>& things,
   out->due = out->first_time();
   const Awaited& one = out->things[0];
   if (out->several) out->add_topics(topics);
-  else topics.add(one.names);
   if (!out->several && one.kind == WaitKind::join) how.add("{\"mode\":\"").add(one.any ? "any" : "all").add("\",\"outputs\":").add(one.outputs ? "true" : "false").add('}');
-  out->topics = topics.view();
+  out->topics = out->several ? topics.view() : one.names;
   out->how = how.view();
   return topics.ok() && how.ok() ? Status() : Status::no_memory();
 }
@@ -167,10 +166,11 @@ Status list_waiter(Db& db, int64_t seq, const WaitRow& row) {
     if (thing.kind != WaitKind::event && thing.kind != WaitKind::join) continue;
     Text key;
     row.add_key(i, key);
-    Query q(db, thing.kind == WaitKind::event ? Sql::event_wait : Sql::join_wait);
-    q.bind(":seq", seq).bind(":topics", thing.names).bind(":key", key.view());
     if (!key.ok()) return Status::no_memory();
-    WF_TRY(q.run());
+    const bool event = thing.kind == WaitKind::event;
+    WF_TRY(list_names(db, event ? Sql::event_wait : Sql::join_wait, event ? Sql::event_unlisted : Sql::join_unlisted, thing.names, [&](Query& q) {
+      q.bind(":seq", seq).bind(":key", key.view());
+    }));
   }
   return {};
 }

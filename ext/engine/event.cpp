@@ -5,20 +5,43 @@
 
 namespace wf {
 
+namespace {
+
+// The earliest of the events, by their names where they came together, if it came in time.
+Status first_event(Db& db, string_view names, Millis until, bool* found, Text& name, Millis* at) {
+  *found = false;
+  for (json::Portions p(names, &db.stop());;) {
+    bool more, row;
+    WF_TRY(p.next(&more));
+    if (!more) return name.ok() ? Status() : Status::no_memory();
+    Query q(db, Sql::event_first);
+    q.bind(":topics", p.text()).bind_time(":due", until);
+    WF_TRY(q.next(&row));
+    if (!row || (*found && (q.time(1) > *at || (q.time(1) == *at && name.view() < q.text(0))))) continue;
+    *found = true;
+    *at = q.time(1);
+    name.clear();
+    name.add(q.text(0));
+  }
+}
+
+}  // namespace
+
 Status look_for_event(Db& db, const Awaited& thing, Millis until, Came* came) {
-  Query q(db, Sql::event_first);
-  q.bind(":topics", thing.names).bind_time(":due", until);
-  WF_TRY(q.next(&came->yes));
-  if (came->yes) came->at = q.time(1);
-  return {};
+  Text name;
+  return first_event(db, thing.names, until, &came->yes, name, &came->at);
 }
 
 Status show_event(Db& db, const Awaited& thing, Text& out) {
-  Query q(db, Sql::event_first);
-  q.bind(":topics", thing.names);
-  bool row;
-  WF_TRY(q.next(&row));
-  if (row) add_arrival("event", q.text(0), q.value(2), q.time(1), out);
+  Text name;
+  Millis at;
+  bool found;
+  WF_TRY(first_event(db, thing.names, kNoTime, &found, name, &at));
+  if (!found) return {};
+  Query q(db, Sql::event_get);
+  q.bind(":name", name.view());
+  WF_TRY(q.next(&found));
+  if (found) add_arrival("event", name.view(), q.value(0), q.time(1), out);
   return {};
 }
 

@@ -8,6 +8,7 @@
 namespace wf {
 namespace {
 
+constexpr int64_t kEach = -1;
 constexpr int64_t kNoneLeft = -2;  // as Came::n: of a join for any, none is left that could end
 
 // Whoever ends takes itself off the list.
@@ -19,16 +20,17 @@ Status retire(Db& db, string_view topic, const Waiter& waiter) {
 
 }  // namespace
 
-Status show_ends(Db& db, const Awaited& thing, const Came& came, Text& output) {
+namespace {
+
+Status show_portion(Db& db, const Awaited& thing, string_view ids, int64_t only, Text& output) {
   Query q(db, Sql::join_show);
-  q.bind(":topics", thing.names);
-  if (came.n != -1) q.bind(":only", came.n);
-  output.add('[');
-  for (bool first = true;; first = false) {
+  q.bind(":topics", ids);
+  if (only != kEach) q.bind(":only", only);
+  for (;;) {
     bool found;
     WF_TRY(q.next(&found));
-    if (!found) break;
-    output.add(first ? "{\"id\":" : ",{\"id\":");
+    if (!found) return {};
+    output.add(output.view().back() == '[' ? "{\"id\":" : ",{\"id\":");
     json::quote(q.text(0), output);
     output.add(",\"status\":");
     if (q.is_null(1)) output.add("null");
@@ -39,6 +41,67 @@ Status show_ends(Db& db, const Awaited& thing, const Came& came, Text& output) {
       add_json(q.value(completed ? 3 : 4), output);
     }
     output.add('}');
+    if (!output.ok()) return Status::no_memory();
+  }
+}
+
+// Runs a statement that looks at ids, portion by portion, until it has found a row: `*found`.
+template <class Read>
+Status find_id(Db& db, Sql sql, string_view ids, bool* found, const Read& read) {
+  *found = false;
+  for (json::Portions p(ids, &db.stop()); !*found;) {
+    bool more;
+    WF_TRY(p.next(&more));
+    if (!more) return {};
+    Query q(db, sql);
+    q.bind(":topics", p.text());
+    WF_TRY(q.next(found));
+    if (*found) WF_TRY(read(q));
+  }
+  return {};
+}
+
+// The one that ended first.
+Status look_for_first(Db& db, string_view ids, Came* came) {
+  for (json::Portions p(ids, &db.stop());;) {
+    bool more, found;
+    WF_TRY(p.next(&more));
+    if (!more) return {};
+    Query q(db, Sql::join_first);
+    q.bind(":topics", p.text());
+    WF_TRY(q.next(&found));
+    if (!found || (came->yes && q.time(1) >= came->at)) continue;
+    came->yes = true;
+    came->n = p.first() + q.integer(0);
+    came->at = q.time(1);
+  }
+}
+
+// When the last one has ended; kNoTime: there is none.
+Status look_for_last(Db& db, string_view ids, Millis* at) {
+  *at = kNoTime;
+  for (json::Portions p(ids, &db.stop());;) {
+    bool more, row;
+    WF_TRY(p.next(&more));
+    if (!more) return {};
+    Query q(db, Sql::join_last);
+    q.bind(":topics", p.text());
+    WF_TRY(q.next(&row));
+    if (!q.is_null(0) && (*at == kNoTime || q.time(0) > *at)) *at = q.time(0);
+  }
+}
+
+}  // namespace
+
+Status show_ends(Db& db, const Awaited& thing, const Came& came, Text& output) {
+  output.add('[');
+  if (!output.ok()) return Status::no_memory();
+  for (json::Portions p(thing.names, &db.stop());;) {
+    bool more;
+    WF_TRY(p.next(&more));
+    if (!more) break;
+    const bool all = came.n == kEach, has_it = came.n >= p.first() && came.n < p.first() + p.count();
+    if (all || has_it) WF_TRY(show_portion(db, thing, p.text(), all ? kEach : came.n - p.first(), output));
   }
   output.add(']');
   return {};
@@ -46,14 +109,8 @@ Status show_ends(Db& db, const Awaited& thing, const Came& came, Text& output) {
 
 Status look_for_ends(Db& db, int64_t seq, const Awaited& thing, string_view key, Millis now, Came* came) {
   if (thing.any) {
-    Query q(db, Sql::join_first);
-    q.bind(":topics", thing.names);
-    WF_TRY(q.next(&came->yes));
-    if (came->yes) {
-      came->n = q.integer(0);
-      came->at = q.time(1);
-      return {};
-    }
+    WF_TRY(look_for_first(db, thing.names, came));
+    if (came->yes) return {};
   } else {
     // Whoever ends takes itself off the list, so as long as there is one on it nothing else need be looked at.
     Query q(db, Sql::join_waits);
@@ -62,18 +119,13 @@ Status look_for_ends(Db& db, int64_t seq, const Awaited& thing, string_view key,
     WF_TRY(q.next(&listed));
     if (listed) return {};
   }
-  Query q(db, Sql::join_open);
-  q.bind(":topics", thing.names);
   bool unfinished;
-  WF_TRY(q.next(&unfinished));
+  WF_TRY(find_id(db, Sql::join_open, thing.names, &unfinished, [](Query&) { return Status(); }));
   came->yes = !unfinished;
   if (unfinished) return {};
   if (thing.any) came->n = kNoneLeft;
-  Query last(db, Sql::join_last);
-  last.bind(":topics", thing.names);
-  bool row;
-  WF_TRY(last.next(&row));
-  came->at = last.is_null(0) ? now : last.time(0);
+  WF_TRY(look_for_last(db, thing.names, &came->at));
+  if (came->at == kNoTime) came->at = now;
   return {};
 }
 
@@ -86,11 +138,9 @@ Status check_join(Db& db, const Workflow& w, string_view ids) {
     if (!id.ok()) return Status::no_memory();
     if (id.view() == w.id.view()) return Status::error(Code::invalid, "workflow '%.*s' cannot wait for itself", WF_SV(w.id.view()));
   }
-  Query q(db, Sql::join_unknown);
-  q.bind(":topics", ids);
-  bool row;
-  WF_TRY(q.next(&row));
-  return row ? Status::error(Code::not_found, "no workflow '%.*s' to join", WF_SV(q.text(0))) : Status();
+  bool unknown;
+  return find_id(db, Sql::join_unknown, ids, &unknown,
+                 [](Query& q) { return Status::error(Code::not_found, "no workflow '%.*s' to join", WF_SV(q.text(0))); });
 }
 
 Status spawned_so_far(Db& db, const Workflow& w, Text& out) {

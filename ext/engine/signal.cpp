@@ -7,13 +7,18 @@
 namespace wf {
 
 Status look_for_signal(Db& db, int64_t seq, const Awaited& thing, Millis until, string_view taken, Came* came) {
-  Query q(db, Sql::signal_next);
-  q.bind(":seq", seq).bind(":topics", thing.names).bind_time(":due", until).bind_name(":taken", taken);
-  WF_TRY(q.next(&came->yes));
-  if (!came->yes) return {};
-  came->n = q.integer(0);
-  came->at = q.time(1);
-  return {};
+  for (json::Portions p(thing.names, &db.stop());;) {
+    bool more, row;
+    WF_TRY(p.next(&more));
+    if (!more) return {};
+    Query q(db, Sql::signal_next);
+    q.bind(":seq", seq).bind(":topics", p.text()).bind_time(":due", until).bind_name(":taken", taken);
+    WF_TRY(q.next(&row));
+    if (!row || (came->yes && q.integer(0) >= came->n)) continue;
+    came->yes = true;
+    came->n = q.integer(0);
+    came->at = q.time(1);
+  }
 }
 
 Status show_signal(Db& db, int64_t n, Text& out) {

@@ -16,7 +16,8 @@ class Reader {
     for (size_t i = 0; i < things_.size() && held_.ok() && things_.ok(); ++i) {
       Awaited thing = things_[i];
       const size_t from = static_cast<size_t>(ends_[2 * i]);
-      thing.names = part(held_.view(), from, static_cast<size_t>(ends_[2 * i + 1]) - from);
+      const size_t size = static_cast<size_t>(ends_[2 * i + 1]) - from;
+      if (size != 0) thing.names = part(held_.view(), from, size);
       out->add(thing);
     }
     return held_.ok() && things_.ok() && ends_.ok() && out->ok() ? Status() : Status::no_memory();
@@ -54,7 +55,7 @@ class Reader {
     WF_TRY(read_options(mode, outputs, &thing));
     ends_.add(static_cast<int64_t>(held_.size()));
     if (thing.kind == WaitKind::sleep) WF_TRY(read_sleep(what, &thing));
-    else WF_TRY(read_names(what, thing));
+    else WF_TRY(read_names(what, &thing));
     ends_.add(static_cast<int64_t>(held_.size()));
     things_.add(thing);
     return {};
@@ -103,8 +104,8 @@ class Reader {
     return wrong("must sleep for a duration like '30s', a number of seconds, or until a time", value);
   }
 
-  Status read_names(json::Checked value, const Awaited& thing) {
-    const bool join = thing.kind == WaitKind::join;
+  Status read_names(json::Checked value, Awaited* thing) {
+    const bool join = thing->kind == WaitKind::join;
     if (join && value.is(json::Kind::null)) return {};
     const bool one = !join && value.is(json::Kind::string);
     if (!one && !value.is(json::Kind::array)) return wrong(join ? "must join a JSON array of ids, or null" : "must have a name or a JSON array of names", value);
@@ -112,8 +113,9 @@ class Reader {
     size_t count = one;
     for (json::Elements e(value); e.next(); ++count) WF_TRY(check(e.value(), join));
     if (count == 0 && !join) return wrong("must have at least one name", value);
-    held_.add(one ? "[" : "").add(value.text()).add(one ? "]" : "");
-    return join && thing.any ? check_any(value.text(), value.stop()) : Status();
+    if (one) held_.add('[').add(value.text()).add(']');
+    else thing->names = value.text();  // as it stands: it may be long
+    return join && thing->any ? check_any(value.text(), value.stop()) : Status();
   }
 
   Status check(json::Checked name, bool join) {

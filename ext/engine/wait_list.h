@@ -5,7 +5,7 @@
 
 namespace wf {
 
-// Reads an array of objects; `held` keeps the names in them, the rest is a view of the array. WF_INVALID, which says where: `place` and the
+// Reads an array of objects; `held` keeps the names that stand alone, the rest is a view of the array. WF_INVALID, which says where: `place` and the
 // number of the object.
 Status read_wait_list(const char* place, json::Checked array, Text& held, List<Awaited>* out);
 

@@ -57,6 +57,30 @@ struct WaitRow {
   void add_key(size_t i, Text& out) const;
 };
 
+// Lists who waits for the names, and looks with `unlisted` whether it is listed for all of them: nobody would wake it for what a trigger has ignored.
+// `bind` binds the other parameters of both.
+template <class Bind>
+Status list_names(Db& db, Sql list, Sql unlisted, string_view names, const Bind& bind) {
+  for (json::Portions p(names, &db.stop());;) {
+    bool more, missing;
+    WF_TRY(p.next(&more));
+    if (!more) return {};
+    {
+      Query q(db, list);
+      q.bind(":topics", p.text());
+      bind(q);
+      WF_TRY(q.run());
+      if (q.changes() == p.count()) continue;
+    }
+    // One that is listed already, or has ended; or one that was ignored.
+    Query q(db, unlisted);
+    q.bind(":topics", p.text());
+    bind(q);
+    WF_TRY(q.next(&missing));
+    if (missing) return q.not_written();
+  }
+}
+
 // Adds what came first, without braces: "<what>":name,"payload":...,"received_at":...
 void add_arrival(const char* what, string_view name, const Value& payload, Millis at, Text& out);
 

@@ -1,5 +1,6 @@
 #include "scripts/kind.h"
 
+#include "engine/control.h"
 #include "engine/lane.h"
 #include "scripts/move.h"
 #include "scripts/start.h"
@@ -61,10 +62,7 @@ Status drop_steps(Db& db, const Workflow& w, int64_t n) {
 }
 
 Status fork_steps(Db& db, const Workflow& w, int64_t seq, int64_t n) {
-  Query q(db, Sql::run_fork_steps);
-  q.bind(":new", seq).bind(":seq", w.seq);
-  if (n != kNoStep) q.bind(":n", n);
-  return q.run();
+  return copy_steps(db, Sql::run_fork_steps, w.seq, seq, n);
 }
 
 Status emptied(Db& db, int64_t lane) {

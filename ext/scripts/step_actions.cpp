@@ -106,7 +106,7 @@ class Execution {
     WaitRow wait;
     WF_TRY(make_row(row_.name.view(), kind, things, s.wait_all, s.timeout, a_.now, topics, how, &wait));
     row_.topics.clear();
-    row_.topics.add(topics.view());
+    row_.topics.add(wait.topics);
     row_.due = wait.due;
     return decide_wait();
   }

@@ -2,6 +2,8 @@
 
 #include <charconv>
 
+#include "engine/wait_row.h"
+
 namespace wf {
 namespace {
 
@@ -80,9 +82,7 @@ Status StepRows::open_items(const StepRow& row, int64_t count) {
 }
 
 Status StepRows::wait_for(const StepRow& row, string_view kind, string_view topics) {
-  Query q(db_, Sql::run_wait);
-  q.bind(":kind", kind).bind(":topics", topics).bind(":seq", seq_).bind(":step", row.name.view());
-  return q.run();
+  return list_names(db_, Sql::run_wait, Sql::run_unlisted, topics, [&](Query& q) { q.bind(":kind", kind).bind(":seq", seq_).bind(":step", row.name.view()); });
 }
 
 Status StepRows::forget(const StepRow& row) {

@@ -77,7 +77,7 @@ SELECT :new, :id, lane, flags & 16 <> 0, 'pending', CASE WHEN flags & 1 THEN 2 E
 FROM main._wf_workflow WHERE seq = :seq
 
 -- name: fork_large_input
-INSERT INTO main._wf_large(wf, what, size, value) SELECT :new, 0, size, value FROM main._wf_large WHERE wf = :seq AND what = 0
+SELECT value FROM main._wf_large WHERE wf = :seq AND what = 0
 
 -- name: fork_tags
 INSERT INTO main._wf_tag(wf, key, tag) SELECT :new, key, tag FROM main._wf_tag WHERE wf = :seq
@@ -85,13 +85,12 @@ INSERT INTO main._wf_tag(wf, key, tag) SELECT :new, key, tag FROM main._wf_tag W
 -- name: fork_tags_count
 SELECT count(*) FROM main._wf_tag WHERE wf = :seq
 
+-- Row by row: what an INSERT reads from its own table SQLite keeps in a table of its own first, several times the length of a long value.
 -- (Of a scripted workflow: run_fork_steps.)
 -- name: fork_steps
-INSERT INTO main._wf_step(n, wf, name, kind, status, attempts, begun_at, at, due_at, attempt, worker, hash, topics, how, output, error)
-SELECT :new << 28 | (n & 268435455), :new, name, kind, status, attempts, begun_at, at, due_at, attempt, worker, hash, topics, how, output, error
+SELECT n & 268435455, name, kind, status, attempts, begun_at, at, due_at, attempt, worker, NULL, hash, topics, how, output, error
 FROM main._wf_step WHERE {{its_rows}} AND status IN ('done', 'error') AND (:n IS NULL OR n < :n) ORDER BY n
 
--- Whether all of them were copied.
--- name: fork_steps_copied
-SELECT (SELECT count(*) FROM main._wf_step WHERE {{its_rows}} AND status IN ('done', 'error') AND (:n IS NULL OR n < :n))
-     = (SELECT count(*) FROM main._wf_step WHERE n BETWEEN :new << 28 AND :new << 28 | 268435455)
+-- name: fork_step
+INSERT INTO main._wf_step(n, wf, name, kind, status, attempts, begun_at, at, due_at, attempt, worker, nonce, hash, topics, how, output, error)
+VALUES(:seq << 28 | :n, :seq, :step, :kind, :status, :attempts, :begun, :now, :due, :attempt, :worker, :nonce, :hash, :topics, :how, :output, :error)

@@ -7,7 +7,6 @@ INSERT INTO main._wf_event(name, at, payload) VALUES(:name, :now, :payload)
 SELECT payload, at FROM main._wf_event WHERE name = :name
 
 -- name: event_first
-SELECT name, at, payload FROM main._wf_event
-WHERE name = (SELECT e.name FROM _wf.json_each(:topics) AS t CROSS JOIN main._wf_event AS e ON e.name = t.value
-              WHERE :due IS NULL OR e.at <= :due
-              ORDER BY e.at, e.name LIMIT 1)
+SELECT e.name, e.at FROM _wf.json_each(:topics) AS t CROSS JOIN main._wf_event AS e ON e.name = t.value
+WHERE :due IS NULL OR e.at <= :due
+ORDER BY e.at, e.name LIMIT 1

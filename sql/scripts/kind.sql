@@ -25,15 +25,14 @@ DELETE FROM main._wf_step AS s WHERE {{dropped}}
 
 -- The copy of a scripted workflow: the steps that are over, and lists of items, of which what is open is as if it had been stopped.
 -- name: run_fork_steps
-INSERT INTO main._wf_step(n, wf, name, kind, status, attempts, begun_at, at, due_at, nonce, topics, how, output, error)
-SELECT :new << 28 | (n & 268435455), :new, name, kind, CASE WHEN is_over THEN status ELSE 'failed' END, attempts, begun_at, at, due_at, CASE WHEN status = 'failed' THEN nonce END, topics, how,
+SELECT n & 268435455, name, kind, CASE WHEN is_over THEN status ELSE 'failed' END, attempts, begun_at, at, due_at, 0, NULL, CASE WHEN status = 'failed' THEN nonce END, NULL, topics, how,
        CASE WHEN is_over THEN output END,
        CASE WHEN is_over THEN error ELSE coalesce(error, '{"code":"stopped","message":"the workflow was forked"}') END
 FROM (SELECT s.*, (s.status IN ('done', 'skipped') OR (s.status = 'failed' AND s.nonce IS 1)) AND NOT EXISTS (
                 SELECT 1 FROM main._wf_step AS u WHERE u.wf = :seq AND u.kind = 'undo' AND u.status = 'done'
                 AND (u.name = 'undo ' || s.name OR (u.name >= 'undo ' || s.name || '[' AND u.name < 'undo ' || s.name || '\'))) AS is_over, coalesce(l.how, s.how) AS list, coalesce(l.n, s.n) AS since
       FROM main._wf_step AS s LEFT JOIN main._wf_step AS l ON l.wf = s.wf AND {{lists_item}}
-      WHERE s.wf = :seq AND s.kind <> 'undo')
+      WHERE s.n BETWEEN :seq << 28 AND :seq << 28 | 268435455 AND s.kind <> 'undo')
 WHERE (:n IS NULL OR since < :n) AND (is_over OR list LIKE '{"items":%')
 ORDER BY n
 

@@ -86,6 +86,10 @@ WHERE n = (SELECT n FROM main._wf_step WHERE status = 'ready' AND wf = :seq AND 
 -- name: run_wait
 INSERT OR IGNORE INTO main._wf_waiter(topic, wf, step) SELECT :kind || value, :seq, :step FROM _wf.json_each(:topics)
 
+-- name: run_unlisted
+SELECT 1 FROM _wf.json_each(:topics) AS j
+WHERE NOT EXISTS (SELECT 1 FROM main._wf_waiter AS x WHERE x.topic = :kind || j.value AND x.wf = :seq AND x.step = :step) LIMIT 1
+
 -- name: run_forget all
 DELETE FROM main._wf_waiter WHERE wf = :seq AND (step = :step OR (step > :step || char(31) AND step < :step || ' '))
 

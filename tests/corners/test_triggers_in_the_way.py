@@ -45,6 +45,8 @@ CALLS = {
     "retry": "wf_retry('failed')",
     "delete": "wf_delete('failed')",
     "fork": "wf_fork('w', '{\"id\":\"f\"}')",
+    "fork large": "wf_fork('large', '{\"id\":\"f\"}')",
+    "fork scripted": "wf_fork('ran', '{\"id\":\"f\"}')",
     "queue": "wf_queue('q', '{\"concurrency\":1}')",
     "trigger": "wf_trigger('fired', '2027-01-01')",
     "schedule": "wf_schedule('s', '@hourly', 'job')",
@@ -63,10 +65,11 @@ CALLS = {
     "recover": "wf_recover()",
     "tick": "wf_tick('{\"now\":\"2027-01-15 12:00:00\"}')",
     "import": "wf_import((SELECT document FROM moved))",
+    "run until it waits": "wf_run('{\"id\":\"waits\"}')",
     "run": "wf_run('{\"id\":\"scripted\"}')",
 }
-# What stays of a deleted workflow is noted, and a later call clears it away; who waits is listed, many or nobody.
-LATER = {("_wf_gone", "DELETE"), ("_wf_waiter", "INSERT")}
+# What stays of a deleted workflow is noted, and a later call clears it away.
+LATER = {("_wf_gone", "DELETE")}
 CLEARED_AWAY = {(table, "DELETE") for table in ("_wf_step", "_wf_failure", "_wf_large", "_wf_signal", "_wf_value", "_wf_stream", "_wf_stream_end", "_wf_redo")}
 CLEARS_AWAY = {"delete", "delete one that waits", "purge"}
 # What housekeeping cannot do is put off and said so, as whoever waits and cannot be woken: no error of the call.
@@ -88,7 +91,9 @@ def prepared():
                  "wf_signal('w', 'taken', 1)", "wf_await('w', 'taken', 'taken')", "wf_signal('w', 'taken', 2, '{\"key\":\"k\"}')", "wf_await('w', 'keyed', 'taken')",
                  "wf_tag('w', 'tagged', '1')", "wf_start('job', 1, '{\"id\":\"parent\"}')", "wf_spawn('parent', 'c', 'kid', NULL, '{\"id\":\"kid\"}')", "wf_join('parent', 'j')",
                  "wf_start('job', 1, '{\"id\":\"late\",\"timeout\":3600}')", "wf_start('job', 1, '{\"id\":\"held\",\"queue\":\"held\"}')",
-                 "wf_define('script', '{\"steps\":[{\"name\":\"a\",\"sql\":\"SELECT 1\"},{\"name\":\"b\",\"sql\":\"SELECT :a\"}]}')", "wf_start('script', NULL, '{\"id\":\"scripted\"}')"):
+                 "wf_define('script', '{\"steps\":[{\"name\":\"a\",\"sql\":\"SELECT 1\"},{\"name\":\"b\",\"sql\":\"SELECT :a\"}]}')", "wf_start('script', NULL, '{\"id\":\"ran\"}')", "wf_run('{\"id\":\"ran\"}')",
+                 "wf_start('job', json_quote(hex(zeroblob(2000))), '{\"id\":\"large\"}')", "wf_start('script', NULL, '{\"id\":\"scripted\"}')",
+                 "wf_define('waits', '{\"steps\":[{\"name\":\"a\",\"await_event\":\"e\"}]}')", "wf_start('waits', NULL, '{\"id\":\"waits\"}')"):
         db.execute(f"SELECT {call}").fetchall()
     TOKEN[:] = db.execute("SELECT json_extract(wf_claim('held', 'me'), '$.token')").fetchone()
     db.execute("CREATE TABLE moved AS SELECT replace(wf_export('w'), '\"id\":\"w\"', '\"id\":\"x\"') AS document")

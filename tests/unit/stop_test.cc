@@ -93,6 +93,7 @@ const std::vector<Case>& cases() {
       {"cancel_many", ids, {kW}, "SELECT wf_cancel(?1, NULL, '{\"skip\":true}')"},
       {"delete_many", ids, {kW}, "SELECT wf_delete(?1)"},
       {"await_many", ids, {kW}, "SELECT wf_await('w', 's', ?1)"},
+      {"await_event_many", ids, {kW}, "SELECT wf_await_event('w', 's', ?1)"},
       {"claim_of_many", ids, {kW}, "SELECT wf_claim(?1)"},
       {"claim_names", ids, {kW}, "SELECT wf_claim(NULL, NULL, '{\"names\":' || ?1 || '}')"},
       {"headers", members, {}, "SELECT wf_start('job', 1, '{\"headers\":' || ?1 || '}')"},
@@ -214,6 +215,16 @@ struct MemoryCase {
 };
 void PrintTo(const MemoryCase& one, std::ostream* out) { *out << one.name; }
 
+constexpr char kSame[] = "SELECT wf_start('job', 1, '{\"id\":\"a long id, so that there are not too many of them in the list\"}')";
+std::string same_ids(size_t n) {
+  std::string text = "[";
+  while (text.size() < n) text += "\"a long id, so that there are not too many of them in the list\",";
+  text.back() = ']';
+  return text;
+}
+
+std::string things(size_t n) { return "[{\"signal\":" + ids(n) + "}]"; }
+
 const std::vector<MemoryCase>& memory_cases() {
   static const std::vector<MemoryCase> all = {
       {"start", json_objects, {}, "SELECT wf_start('job', ?1)"},
@@ -238,6 +249,16 @@ const std::vector<MemoryCase>& memory_cases() {
       {"get", json_objects, {kW, "SELECT wf_set('w', 'k', ?1)"}, "SELECT wf_get('w', 'k')"},
       {"append", json_objects, {kW}, "SELECT wf_append('w', 's', ?1)"},
       {"export", json_objects, {kBig}, "SELECT wf_export('w')"},
+      {"fork", json_objects, {kW, "SELECT wf_step('w', 's', ?1)"}, "SELECT wf_fork('w')"},
+      {"fork_text", plain, {kW, "SELECT wf_step('w', 's', ?1)"}, "SELECT wf_fork('w')"},
+      {"fork_input", json_objects, {kBig}, "SELECT wf_fork('w')"},
+      {"claim_steps", json_objects, {kW, "SELECT wf_step('w', 's', ?1)"}, "SELECT wf_claim(NULL, NULL, '{\"steps\":true}')"},
+      {"join_many", same_ids, {kW, kSame}, "SELECT wf_join('w', 'j', ?1)"},
+      {"join_many_ended", same_ids, {kW, kSame, "SELECT wf_complete('a long id, so that there are not too many of them in the list')"},
+       "SELECT wf_join('w', 'j', ?1, '{\"mode\":\"any\"}')"},
+      {"await_many", ids, {kW}, "SELECT wf_await('w', 's', ?1)"},
+      {"wait_any_many", things, {kW}, "SELECT wf_wait_any('w', 's', ?1)"},
+      {"await_event_many", ids, {kW}, "SELECT wf_await_event('w', 's', ?1)"},
       {"cancel_many", ids, {kW}, "SELECT wf_cancel(?1, NULL, '{\"skip\":true}')"},
       {"define", names_of_steps, {}, "SELECT wf_define('flow', ?1)"},
       {"table", json_objects, {kBig}, "SELECT input FROM wf_workflows"},
