@@ -86,7 +86,7 @@ Status recover(Db& db, const Recover& args, const Now& now, Recovered* out) {
   if (args.lost) {
     WF_TRY(lose_all(db, args, time, &out->leases_voided));
   } else {
-    WF_TRY(run_for(db, Sql::recover_lanes, args, time, nullptr));
+    WF_TRY(run_counted(db, Sql::recover_lanes, Sql::recover_lanes_count, [&](Query& q) { q.bind(":due", time).bind(":now", time).bind_name(":worker", args.worker); }));
     WF_TRY(run_for(db, Sql::recover_void, args, time, &out->leases_voided));
   }
   WF_TRY(run_for(db, Sql::recover_void_ended, args, time, nullptr));

@@ -6,6 +6,12 @@ WHERE lane IN (SELECT lane FROM main._wf_workflow
                WHERE place IS NOT NULL AND nonce IS NOT NULL AND (:worker IS NULL OR worker = :worker))
   AND line <> 1 AND (next_due IS NULL OR next_due > :due)
 
+-- name: recover_lanes_count
+SELECT count(*) FROM main._wf_lane
+WHERE lane IN (SELECT lane FROM main._wf_workflow
+               WHERE place IS NOT NULL AND nonce IS NOT NULL AND (:worker IS NULL OR worker = :worker))
+  AND line <> 1 AND (next_due IS NULL OR next_due > :due)
+
 -- name: recover_void all
 UPDATE main._wf_workflow
 SET status = CASE status WHEN 'running' THEN 'pending' ELSE status END,

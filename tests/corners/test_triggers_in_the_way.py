@@ -13,6 +13,7 @@ CALLS = {
     "replace large": "wf_start('job', json_quote(hex(zeroblob(2000))), '{\"id\":\"fresh\",\"if_exists\":\"replace\"}')",
     "restart": "wf_start('job', 2, '{\"id\":\"failed\",\"if_exists\":\"restart\"}')",
     "restart large": "wf_start('job', json_quote(hex(zeroblob(2000))), '{\"id\":\"failed\",\"if_exists\":\"restart\"}')",
+    "recover a worker": "wf_recover('{\"worker\":\"me\"}')",
     "claim": "wf_claim(NULL, 'me', '{\"id\":\"w\"}')",
     "step": "wf_step('w', 'z', 1)",
     "step again": "wf_step('w', 'broken', 1)",
