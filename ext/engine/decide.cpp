@@ -37,12 +37,16 @@ Status look_for(Db& db, int64_t seq, const WaitRow& row, size_t i, Millis now, s
   return {};
 }
 
+// What came after the timeout of a wait for several things did not come, whenever anyone looks.
+bool is_late(const WaitRow& row, const Came& came) { return row.several && row.timeout != kNoTime && came.at > row.timeout; }
+
 // Writes nothing: who waits for all of them takes no signal before all are there. None counts for two things.
 Status look(Db& db, int64_t seq, const WaitRow& row, Millis now, Look* out) {
   Text taken;
   for (size_t i = 0; i < row.things.size(); ++i) {
     Came came;
     WF_TRY(look_for(db, seq, row, i, now, taken.view(), &came));
+    if (came.yes && is_late(row, came)) came = {};
     out->came.add(came);
     if (!out->came.ok()) return Status::no_memory();
     if (!came.yes) continue;
@@ -151,7 +155,7 @@ Status make_row(string_view step, string_view kind, const List<Awaited>& things,
     out->things.add(thing);
   }
   if (!out->things.ok()) return Status::no_memory();
-  out->due = out->first_time();
+  out->due = out->next_time(now);
   const Awaited& one = out->things[0];
   if (out->several) out->add_topics(topics);
   if (!out->several && one.kind == WaitKind::join) how.add("{\"mode\":\"").add(one.any ? "any" : "all").add("\",\"outputs\":").add(one.outputs ? "true" : "false").add('}');

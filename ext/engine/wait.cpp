@@ -31,7 +31,18 @@ Status read_open(Db& db, const Workflow& w, const Query& q, string_view step, Wa
   return Status::error(Code::state, "step '%.*s' of workflow '%.*s' waits, but of no known kind: its row is damaged", WF_SV(step), WF_SV(w.id.view()));
 }
 
-// The open waits of a workflow but that of the row `n`: whether there is one, whether one is satisfied, and when the first of them is due. Writes
+// The wait of `row` goes on: who is joined may have ended and been retried since, and a sleep may be over, though not all of its things have come.
+Status stay_open(Db& db, const Workflow& w, WaitRow& row, Millis now) {
+  WF_TRY(list_waiter(db, w.seq, row));
+  const Millis next = row.several ? row.next_time(now) : row.due;
+  if (next == row.due) return {};
+  row.due = next;
+  Query q(db, Sql::wait_due);
+  q.bind(":n", row.n).bind_time(":due", next);
+  return q.run();
+}
+
+// The open waits of a workflow but that of the row `n`: whether there is one, whether one is satisfied, and when the first of them is due. Takes
 // nothing.
 Status look_at_open(Db& db, const Workflow& w, int64_t n, Millis now, bool* open, bool* satisfied, Millis* due) {
   *open = *satisfied = false;
@@ -49,6 +60,7 @@ Status look_at_open(Db& db, const Workflow& w, int64_t n, Millis now, bool* open
     WaitRow row;
     WF_TRY(read_open(db, w, q, q.text(5), &row));
     WF_TRY(is_satisfied(db, w.seq, row, now, satisfied));
+    if (!*satisfied) WF_TRY(stay_open(db, w, row, now));
     if (row.due != kNoTime && (*due == kNoTime || row.due < *due)) *due = row.due;
   }
   return {};
@@ -136,9 +148,9 @@ Status open(Db& db, const Handle& handle, Workflow& w, const Wait& args, Millis 
 }
 
 // Decides an open wait, and records its outcome.
-Status decide_open(Db& db, const Workflow& w, const WaitRow& row, Millis now, bool* satisfied, Text& output) {
+Status decide_open(Db& db, const Workflow& w, WaitRow& row, Millis now, bool* satisfied, Text& output) {
   WF_TRY(decide(db, w.seq, row, now, satisfied, output));
-  if (!*satisfied) return list_waiter(db, w.seq, row);  // one that had ended may have been retried since
+  if (!*satisfied) return stay_open(db, w, row, now);
   WF_TRY(write_row(db, Sql::wait_done, w.seq, row, now, output.view()));
   if (!is_listed(row)) return {};
   return run_all(db, Sql::wait_forget, [&](Query& q) { q.bind(":seq", w.seq).bind(":step", row.step); });
@@ -203,9 +215,9 @@ Status wait(Db& db, const Handle& handle, const Wait& args, const Now& now, bool
     if (found) {
       WaitRow row;
       WF_TRY(read_open(db, w, q, args.step, &row));
-      *due = row.due;
       if (!handle.is_token) WF_TRY(end_lost_claim(db, w, time));
       WF_TRY(decide_open(db, w, row, time, ready, output));
+      *due = row.due;
       if (suspended) {
         if (*ready) WF_TRY(leave_wait(db, w, time));
       } else if (*ready || args.keep) {

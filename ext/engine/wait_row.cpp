@@ -118,13 +118,14 @@ void WaitRow::add_topics(Text& out) const {
   out.add("]}");
 }
 
-Millis WaitRow::first_time() const {
-  Millis first = timeout;
+Millis WaitRow::next_time(Millis now) const {
+  Millis sleep = kNoTime;
   for (size_t i = 0; i < things.size(); ++i) {
     const Millis end = things[i].due;
-    if (end != kNoTime && (first == kNoTime || end < first)) first = end;
+    if (end != kNoTime && (sleep == kNoTime || (all ? end > sleep : end < sleep))) sleep = end;
   }
-  return first;
+  if (all && sleep <= now) sleep = kNoTime;
+  return sleep == kNoTime || (timeout != kNoTime && timeout < sleep) ? timeout : sleep;
 }
 
 Status WaitRow::read(Stop* stop, bool* sound) {

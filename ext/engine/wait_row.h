@@ -50,9 +50,11 @@ struct WaitRow {
 
   // From kind, topics, due and how; `*sound`: it can be a wait.
   Status read(Stop* stop, bool* sound);
-  // Of several: column topics for the things as they are, and when it is looked at at the latest.
+  // Of several: column topics for the things as they are.
   void add_topics(Text& out) const;
-  Millis first_time() const;
+  // When it is to be looked at: at its timeout, or before that at the end of its first sleep; of its last one, and if that is still to come, where
+  // all things are needed, for a time that has passed would have it looked at for ever.
+  Millis next_time(Millis now) const;
   // By what key _wf_waiter knows who waits for the thing `i`.
   void add_key(size_t i, Text& out) const;
 };

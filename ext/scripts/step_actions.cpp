@@ -145,7 +145,7 @@ class Execution {
     WF_TRY(wf::decide(a_.db, a_.seq, wait, a_.now, &satisfied, a_.result));
     if (satisfied) return done();
     WF_TRY(list_waiter(a_.db, a_.seq, wait));
-    return open(wait.several ? wait.first_time() : row_.due, row_.topics.view());
+    return open(wait.several ? wait.next_time(a_.now) : row_.due, row_.topics.view());
   }
 
   // The name of an event, as it stands there or as a query gives it.

@@ -31,6 +31,9 @@ SET status = CASE status WHEN 'paused' THEN status ELSE 'pending' END, paused_fr
     place = CASE status WHEN 'paused' THEN 2 ELSE :place END, wake = 9, due_at = :now, updated_at = :now
 WHERE seq = :seq
 
+-- name: wait_due
+UPDATE main._wf_step SET due_at = :due WHERE n = :n
+
 -- A wake-up for nothing: back to where it was.
 -- name: wait_go_on
 UPDATE main._wf_workflow SET place = :place, due_at = :due, wake = 2 WHERE seq = :seq

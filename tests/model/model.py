@@ -476,6 +476,9 @@ class ModelCore:
                      for seen in [[at for lane, at in self.state.line.items() if lane[:3] == key]]}
             choices.append([w for key, w in firsts.items() if key[:2] in self.state.unsure or self.now < self.state.latest
                             or all(since[other] >= self.state.served.get(key, 0) for other in firsts if other != key)])
+        for w in sum(choices, []):
+            if w.claimed and w.waits and w.id in self.put_to_wait:
+                return w  # the extension has come to it
         hinted = self.hinted[self.taken] if self.taken < len(self.hinted) else None
         for choice in choices:
             for w in choice:

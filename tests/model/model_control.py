@@ -85,9 +85,7 @@ class Control:
             for thing in sleeps:
                 thing.deadline = to
             for step in w.waits:
-                if step.several:
-                    times = [thing.deadline for thing in step.several if thing.kind == "sleep"] + [step.timeout]
-                    step.deadline = min((time for time in times if time is not None), default=None)
+                self.next_time(step, now)
             to = min(step.deadline for step in w.waits if step.deadline is not None)
         elif w.real == "pending":
             if to == w.due or (to == now and w.due <= now):

@@ -68,12 +68,21 @@ class Waiting:
         for other in w.waits:
             if other is step or other.kind == "step":
                 continue
-            time = now if self.is_satisfied(w, other, now) else other.deadline
+            time = now if self.is_satisfied(w, other, now) else self.next_time(other, now)
             due = time if due is None else due if time is None else min(due, time)
         w.status, w.due, w.token, w.key, w.lost, w.retrying, w.updated = "waiting", due, None, None, 0, False, now
         w.again = w.again and not arg.is_token(handle)
         self.stands(w, "timer")
         self.close(handle, w, function, "waiting")
+
+    @staticmethod
+    def next_time(step, now):
+        """When a wait is to be looked at; of several things all of which are needed, a sleep that has passed is no reason."""
+        if step.several:
+            sleeps = [thing.deadline for thing in step.several if thing.kind == "sleep"]
+            sleeps = [each for each in [max(sleeps)] if each > now] if step.all and sleeps else sleeps
+            step.deadline = min(sleeps + ([] if step.timeout is None else [step.timeout]), default=None)
+        return step.deadline
 
     def is_satisfied(self, w, step, now):
         """Takes nothing."""
@@ -95,7 +104,7 @@ class Waiting:
                 continue  # held, until it is resolved
             outcome = self.outcome(w, step, now, step.name)
             if outcome is None:
-                times.append(step.deadline)
+                times.append(self.next_time(step, now))
             else:
                 self.satisfy(step, outcome, now)
                 satisfied = True
@@ -161,6 +170,8 @@ class Waiting:
         came, taken = [], []
         for thing in step.several:
             came.append(self.came(w, step, thing, taken if step.all else [], now))
+            if came[-1] and step.timeout is not None and came[-1][0] > step.timeout:
+                came[-1] = None  # too late, whenever anyone looks
             if came[-1] and thing.kind == "await":
                 taken.append(came[-1][1])
         time_is_up = step.timeout is not None and step.timeout <= now
@@ -235,8 +246,9 @@ class Waiting:
                 self.may(arg.handle(handle), w, now)
                 raise arg.invalid("a join of none with mode any")
             until = None if timeout is None else now + timeout
-            times = [thing.deadline for thing in several if thing.kind == "sleep"] + ([] if until is None else [until])
-            return Step(step, "wait_any", 0, several=several, all=given["mode"] == "all", timeout=until, deadline=min(times, default=None))
+            waiting = Step(step, "wait_any", 0, several=several, all=given["mode"] == "all", timeout=until)
+            self.next_time(waiting, now)
+            return waiting
 
         return self.wait(handle, step, "wait_any", given, open)
 

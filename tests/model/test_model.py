@@ -202,6 +202,7 @@ class Machine:
         if not isinstance(actual, WfError):
             ((actual,),) = actual
         self.model.clock, self.model.hint, self.model.inline = self.now, actual, inline
+        self.model.put_to_wait = self.waiting(c) if function == "wf_claim" and not isinstance(actual, WfError) and state.made else set()
         expected = outcome(lambda: self.world.call(connection, function, writes or inline, args))
         self.compare(function, args, expected, actual)
         if inline and not isinstance(actual, WfError):
@@ -211,6 +212,9 @@ class Machine:
         self.checks += 1
         if DEEP or self.checks % 2 == 0:
             self.compare_tables(c, self.checks % 8 == 0)
+
+    def waiting(self, c):
+        return {id for id, in self.sql(c, "SELECT id FROM _wf_workflow WHERE status = 'waiting'")}
 
     @staticmethod
     def writes(function, args):
