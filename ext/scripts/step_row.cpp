@@ -94,7 +94,14 @@ Status StepRows::iterate(const StepRow& row, string_view output) {
   how.add(kIteration).add_integer(row.iteration + 1).add('}');
   Query q(db_, Sql::run_iterate);
   q.bind(":n", row.n).bind(":now", now_).bind(":how", how.view()).bind(":output", output);
-  return how.ok() ? q.run() : Status::no_memory();
+  if (!how.ok()) return Status::no_memory();
+  WF_TRY(q.run());
+  if (q.changes() != 0) return {};
+  Query there(db_, Sql::run_row);
+  there.bind(":n", row.n).bind(":seq", seq_);
+  bool found;
+  WF_TRY(there.next(&found));
+  return found ? q.not_written() : Status();
 }
 
 Status StepRows::retry(const StepRow& row, Millis due, string_view error) {

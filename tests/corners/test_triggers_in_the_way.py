@@ -179,3 +179,15 @@ def test_no_trigger_leaves_half_a_call(prepared, name):
                         wrong.append(("missing", *where))
     assert wrong == []
     assert refused > 0 or name in PUTS_OFF
+
+
+def test_a_round_of_a_loop_that_is_ignored_ends_the_run(prepared):
+    db = copy_of(prepared)
+    db.execute("""SELECT wf_define('loops', '{"steps":[{"name":"a","sql":"SELECT :iteration","while":"SELECT :iteration < 2"}]}')""").fetchall()
+    db.execute("""SELECT wf_start('loops', NULL, '{"id":"loops"}')""").fetchall()
+    db.execute("""CREATE TRIGGER t BEFORE UPDATE ON _wf_step WHEN new.how LIKE '{"iteration%' BEGIN SELECT RAISE(IGNORE); END""")
+    looks = iter(range(10_000))
+    db.set_progress_handler(lambda: next(looks, None) is None, 1000)
+    with pytest.raises(sqlite3.Error, match="_wf_step was not written"):
+        db.execute("""SELECT wf_run('{"id":"loops"}')""").fetchall()
+    db.close()
