@@ -153,16 +153,20 @@ Status fail_keeping(Db& db, const Handle& handle, const Failure& failure, const 
   WF_TRY(count_step_failure(db, w, failure, &out->failures, &allowed));
   const bool too_often = w.failed + 1 >= policy.max_failures;
   if (out->failures >= allowed || too_often) {
-    return Status::error(Code::state, "%s '%.*s' has failed for the %lldth time, of %lld: there is no next try", too_often ? "workflow" : "step",
+    return Status::error(Code::state, "%s '%.*s' has failed %lld times, of %lld: there is no next try", too_often ? "workflow" : "step",
                          WF_SV(too_often ? w.id.view() : failure.step), static_cast<long long>(too_often ? w.failed + 1 : out->failures),
                          static_cast<long long>(too_often ? policy.max_failures : allowed));
+  }
+  out->pause = policy.backoff.after(out->failures, w.id.view());
+  if (failure.delay != kNoTime) out->pause = failure.delay;
+  if (failure.at != kNoTime) out->pause = failure.at > time ? failure.at - time : 0;
+  if (w.deadline_at != kNoTime && later(time, out->pause) >= w.deadline_at) {
+    return Status::error(Code::state, "the next try of step '%.*s' would come at %.*s, and the deadline is %.*s: there is no next try", WF_SV(failure.step),
+                         WF_SV(TimeText(later(time, out->pause), TimeForm::json).view()), WF_SV(TimeText(w.deadline_at, TimeForm::json).view()));
   }
   if (!handle.is_token) WF_TRY(end_lost_claim(db, w, time));
   WF_TRY(write_step_failure(db, w, failure, out->failures, time));
   WF_TRY(note_failure(db, handle, w, failure, time));
-  out->pause = policy.backoff.after(out->failures, w.id.view());
-  if (failure.delay != kNoTime) out->pause = failure.delay;
-  if (failure.at != kNoTime) out->pause = failure.at > time ? failure.at - time : 0;
   {
     Query q(db, Sql::fail_keeping);
     q.bind(":seq", w.seq).bind(":now", time);

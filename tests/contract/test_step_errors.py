@@ -204,6 +204,17 @@ def test_keep_counts_and_the_claim_goes_on(db):
     db.wf_complete(token)
 
 
+@pytest.mark.parametrize("options", [{}, {"delay": "1h"}, {"max_attempts": 100}])
+def test_keep_is_refused_where_the_next_try_would_come_after_the_deadline(db, options):
+    db.at(0)
+    db.wf_start("job", id="w1", timeout=10, backoff={"initial": 60})
+    token = json.loads(db.wf_claim())["token"]
+    with wf_error("WF_STATE", "s", "deadline"):
+        db.wf_fail(token, "one", step="s", keep=True, **options)
+    assert db.rows("SELECT * FROM wf_failures") == [] and db.rows("SELECT * FROM wf_steps") == []
+    assert json.loads(db.wf_fail(token, "one", step="s", keep=True, delay=5)) == {"failures": 1, "pause": 5}
+
+
 def test_keep_counts_over_restarts(db):
     db.at(0)
     token = db.running(lease=10)["token"]
