@@ -123,3 +123,19 @@ def test_cleanup_is_said_by_a_step_that_is_recorded_while_the_workflow_waits(wai
     assert db.wf_step(token, "charge", "1", '{"cleanup":true}') == "1"
     db.wf_cancel("a")
     assert db.value("SELECT status || ' ' || ending FROM wf_workflows") == "pending cancelled"
+
+
+@pytest.mark.parametrize("looked", [False, True])
+def test_a_lease_that_has_run_out_beside_a_kept_wait_is_no_loss_whoever_recovers(db, looked):
+    """It depended on whether a claim had come to it before."""
+    db.wf_clock(T0)
+    db.wf_start("w", id="a", max_attempts=1)
+    token = json.loads(db.wf_claim(None, "ann", lease=10))["token"]
+    db.wf_await(token, "k", "s", None, '{"keep":true}')
+    at(db, "10:01:00")
+    if looked:
+        assert db.wf_claim() is None
+    db.wf_recover(worker="ann", lost=True)
+    assert db.wf_status("a") == "waiting" and db.value("SELECT count(*) FROM wf_failures") == 0
+    db.wf_signal("a", "s")
+    assert db.wf_claim() is not None and db.wf_check() is None

@@ -874,6 +874,9 @@ class ModelCore:
         """Ends a claim as if its lease had run out now."""
         if not w.claimed:
             return 0
+        if w.status == "running" and w.due <= now and w.waits:
+            self.suspend(w.token, w, None, now, "wf_release")  # no loss
+            return 1
         w.due = min(w.due, now)
         if w.lost + 1 >= self.max_attempts(w):
             self.poison(w, now)
