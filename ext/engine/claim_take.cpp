@@ -77,14 +77,9 @@ Status take_or_end(Db& db, const Claim& args, const Workflow& w, Millis now, boo
     WF_TRY(decide_wait(db, w, now, &satisfied));
     if (!satisfied) return {};
   }
-  if (w.is_claimed() && (w.flags & kKept)) {
-    // It is no loss: with waits open the lease ends as wf_release would end it.
-    Handle token;
-    token.is_token = true;
-    token.seq = w.seq;
-    token.nonce = w.nonce;
+  if (w.is_claimed()) {
     bool suspended;
-    WF_TRY(suspend_kept(db, token, w, "release", now, &suspended));
+    WF_TRY(suspend_kept(db, w, now, &suspended));
     if (suspended) {
       Workflow waits;
       WF_TRY(find_seq(db, w.seq, &suspended, &waits));

@@ -188,7 +188,7 @@ Status release(Db& db, const Handle& handle, Millis delay, Millis at, const Now&
   WF_TRY(may_act(db, handle, w, time, Act::give_back));
   if (handle.is_token && delay == kNoTime && at == kNoTime) {
     bool suspended;
-    WF_TRY(suspend_kept(db, handle, w, "release", time, &suspended));
+    WF_TRY(suspend_kept(db, w, time, &suspended));
     if (suspended) return scope.commit();
   }
   if (!handle.is_token) WF_TRY(end_lost_claim(db, w, time));

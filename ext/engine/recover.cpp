@@ -20,13 +20,9 @@ Status run_for(Db& db, Sql sql, const Recover& args, Millis now, int64_t* change
 // Ends a claim as if its lease had run out now, and the workflow if that was once too often.
 Status lose(Db& db, Workflow& w, Millis now) {
   // One that has run out with waits open was no loss, whether or not a claim has come to it since.
-  if (w.state == State::running && w.due_at <= now && (w.flags & kKept)) {
-    Handle token;
-    token.is_token = true;
-    token.seq = w.seq;
-    token.nonce = w.nonce;
+  if (w.state == State::running && w.due_at <= now) {
     bool suspended;
-    WF_TRY(suspend_kept(db, token, w, "release", now, &suspended));
+    WF_TRY(suspend_kept(db, w, now, &suspended));
     if (suspended) return {};
   }
   if (w.due_at > now) w.due_at = now;

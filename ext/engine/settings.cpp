@@ -205,7 +205,7 @@ Status write_setting(Db& db, Setting setting, const Value& value) {
   WriteScope scope(db);
   WF_TRY(scope.begin(Inline::allowed, "wf_config"));
   if (setting == Setting::clock || setting == Setting::test_clock) {
-    bool stays;
+    bool stays = false;
     WF_TRY(may_set_clock(db, setting, value, &stays));
     if (stays) return scope.commit();
   }

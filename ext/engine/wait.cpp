@@ -15,8 +15,6 @@ Status run_for(Db& db, Sql sql, int64_t seq) {
   return run_all(db, sql, [&](Query& q) { q.bind(":seq", seq); });
 }
 
-constexpr string_view kSuspend = "suspend";
-
 // Reads the row of an open wait from the columns n, kind, topics, due_at, how of a query that stays where it is.
 Status read_open(Db& db, const Workflow& w, const Query& q, string_view step, WaitRow* row) {
   row->step = step;
@@ -98,7 +96,7 @@ Status write_suspended(Db& db, const Handle& handle, const Workflow& w, Millis d
 }
 
 // Suspends the workflow in the wait of the row `n`, which is due at `due`, or, where that comes first, until another that is open is satisfied.
-Status suspend_beside(Db& db, const Handle& handle, const Workflow& w, int64_t n, Millis due, string_view call, Millis now) {
+Status suspend_beside(Db& db, const Handle& handle, const Workflow& w, int64_t n, Millis due, Millis now) {
   if (w.flags & kKept) {
     Millis other;
     bool open, satisfied;
@@ -106,7 +104,7 @@ Status suspend_beside(Db& db, const Handle& handle, const Workflow& w, int64_t n
     if (satisfied) other = now;
     if (other != kNoTime && (due == kNoTime || other < due)) due = other;
   }
-  return write_suspended(db, handle, w, due, call, now);
+  return write_suspended(db, handle, w, due, "suspend", now);
 }
 
 // A wait that is not there yet: satisfied at once, or opened.
@@ -144,7 +142,7 @@ Status open(Db& db, const Handle& handle, Workflow& w, const Wait& args, Millis 
   if (args.keep && !(w.flags & kKept)) WF_TRY(run_for(db, Sql::wait_keep, w.seq));
   if (args.keep) WF_TRY(renew_lease(db, handle, now));
   WF_TRY(write_row(db, Sql::wait_open, w.seq, row, now, {}));
-  return args.keep ? Status() : suspend_beside(db, handle, w, row.n, row.due, kSuspend, now);
+  return args.keep ? Status() : suspend_beside(db, handle, w, row.n, row.due, now);
 }
 
 // Decides an open wait, and records its outcome.
@@ -168,15 +166,20 @@ Status leave_wait(Db& db, const Workflow& w, Millis now) {
   return lane_moved(db, w, now);
 }
 
-Status suspend(Db& db, const Handle& handle, const Workflow& w, Millis due, Millis now) { return suspend_beside(db, handle, w, -1, due, kSuspend, now); }
+Status suspend(Db& db, const Handle& handle, const Workflow& w, Millis due, Millis now) { return suspend_beside(db, handle, w, -1, due, now); }
 
-Status suspend_kept(Db& db, const Handle& token, const Workflow& w, string_view call, Millis now, bool* suspended) {
+Status suspend_kept(Db& db, const Workflow& w, Millis now, bool* suspended) {
   Millis due;
   bool satisfied;
   *suspended = false;
   if (!(w.flags & kKept)) return {};
   WF_TRY(look_at_open(db, w, -1, now, suspended, &satisfied, &due));
-  return *suspended ? write_suspended(db, token, w, satisfied ? now : due, call, now) : Status();
+  if (!*suspended) return {};
+  Handle token;
+  token.is_token = true;
+  token.seq = w.seq;
+  token.nonce = w.nonce;
+  return write_suspended(db, token, w, satisfied ? now : due, "release", now);
 }
 
 Status wait(Db& db, const Handle& handle, const Wait& args, const Now& now, bool* ready, Text& output, Millis* due) {
@@ -223,7 +226,7 @@ Status wait(Db& db, const Handle& handle, const Wait& args, const Now& now, bool
       } else if (*ready || args.keep) {
         if (handle.is_token) WF_TRY(renew_lease(db, handle, time));
       } else {
-        WF_TRY(suspend_beside(db, handle, w, row.n, row.due, kSuspend, time));
+        WF_TRY(suspend_beside(db, handle, w, row.n, row.due, time));
       }
       return scope.commit();
     }

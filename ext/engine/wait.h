@@ -40,8 +40,8 @@ Status drop_wait(Db& db, const Workflow& workflow);
 // open wait is satisfied.
 Status suspend(Db& db, const Handle& handle, const Workflow& workflow, Millis due, Millis now);
 
-// The claim, which is that of `token`, is over. If the workflow has waits open it is suspended until one is satisfied, which may be now; `call`: what
-// has ended it. Else `*suspended` is false.
-Status suspend_kept(Db& db, const Handle& token, const Workflow& workflow, string_view call, Millis now, bool* suspended);
+// The workflow's claim is over: given back, or run out, which is the same to it where waits are open: then it is suspended until one is satisfied,
+// which may be now, and nothing was lost. Else `*suspended` is false.
+Status suspend_kept(Db& db, const Workflow& workflow, Millis now, bool* suspended);
 
 }  // namespace wf

@@ -22,6 +22,26 @@ def warm_up():
         _warm[0].claim()
 
 
+def killed_after(operations, path, call):
+    """In a child: the call, killed after so many operations of SQLite. True if it was killed; else it has given something true."""
+    pid = os.fork()
+    if pid == 0:
+        db = open_database(path)
+        db.value("SELECT count(*) FROM wf_steps")
+        left = [operations]
+
+        def tick():
+            left[0] -= 1
+            if left[0] <= 0:
+                os.kill(os.getpid(), signal.SIGKILL)
+
+        db.set_progress_handler(tick, 1)
+        os._exit(0 if call(db) else 1)
+    _, status = os.waitpid(pid, 0)
+    assert os.WIFSIGNALED(status) or status == 0
+    return os.WIFSIGNALED(status)
+
+
 class Journal:
     """What a child was told: one line per acknowledgement, on disk before the child goes on."""
 

@@ -1,11 +1,9 @@
 """A call that says that its workflow cleans up, killed at every stage: its record and that word are both there, or neither."""
 
-import os
 import shutil
-import signal
 
 import pytest
-from crashing import warm_up
+from crashing import killed_after, warm_up
 from support import open_database
 
 EVERY = 5  # operations of SQLite between the moments tried
@@ -14,26 +12,6 @@ CALLS = {
     "wf_begin": lambda db, token: db.wf_begin(token, "charge", cleanup=True),
     "wf_spawn": lambda db, token: db.wf_spawn(token, "charge", "child", id="kid", parent_cleanup=True),
 }
-
-
-def call_until(path, call, token, operations):
-    """In a child: the call, killed after so many operations. True if it was killed."""
-    pid = os.fork()
-    if pid == 0:
-        db = open_database(path)
-        db.value("SELECT count(*) FROM wf_steps")
-        left = [operations]
-
-        def tick():
-            left[0] -= 1
-            if left[0] <= 0:
-                os.kill(os.getpid(), signal.SIGKILL)
-
-        db.set_progress_handler(tick, 1)
-        os._exit(0 if CALLS[call](db, token) else 1)
-    _, status = os.waitpid(pid, 0)
-    assert os.WIFSIGNALED(status) or status == 0
-    return os.WIFSIGNALED(status)
 
 
 @pytest.mark.parametrize("call", CALLS)
@@ -47,7 +25,7 @@ def test_a_killed_call_has_said_it_with_its_record_or_not_at_all(tmp_path, call)
     while killed:
         path = tmp_path / ("%d.db" % operations)
         shutil.copy(tmp_path / "made.db", path)
-        killed = call_until(path, call, token, operations)
+        killed = killed_after(operations, path, lambda db: CALLS[call](db, token))
         db = open_database(path)
         recorded = db.value("SELECT count(*) FROM wf_steps")
         assert db.wf_check() is None

@@ -1,10 +1,8 @@
 """wf_continue killed at every stage: the old period with all of its history, or the next with none."""
 
-import os
 import shutil
-import signal
 
-from crashing import warm_up
+from crashing import killed_after, warm_up
 from support import open_database
 
 STEPS = 20
@@ -30,27 +28,6 @@ def prepared(path):
     return token
 
 
-def continue_until(path, token, operations):
-    """In a child: wf_continue, killed after so many operations. True if it was killed."""
-    pid = os.fork()
-    if pid == 0:
-        db = open_database(path)
-        db.value("SELECT count(*) FROM wf_steps")
-        left = [operations]
-
-        def tick():
-            left[0] -= 1
-            if left[0] <= 0:
-                os.kill(os.getpid(), signal.SIGKILL)
-
-        db.set_progress_handler(tick, 1)
-        code = 0 if db.wf_continue(token, '"second"', streams=False) == "pending" else 1
-        os._exit(code)
-    _, status = os.waitpid(pid, 0)
-    assert os.WIFSIGNALED(status) or status == 0
-    return os.WIFSIGNALED(status)
-
-
 def state(db):
     row = db.record("SELECT period, status, input FROM wf_workflows WHERE id = 'w'")
     return (row["period"], row["status"], row["input"], db.value("SELECT count(*) FROM wf_steps WHERE workflow_id = 'w'"),
@@ -68,7 +45,7 @@ def test_a_killed_continue_has_happened_or_has_not(tmp_path):
     while killed:
         path = tmp_path / ("%d.db" % operations)
         shutil.copy(tmp_path / "made.db", path)
-        killed = continue_until(path, token, operations)
+        killed = killed_after(operations, path, lambda db: db.wf_continue(token, '"second"', streams=False) == "pending")
         db = open_database(path)
         assert db.wf_check() is None
         seen.append(state(db))
