@@ -52,6 +52,8 @@ inline bool valid(string_view text, Stop* stop) { return static_cast<bool>(check
 // Whether two values are the same: white space, the order of an object's members, the notation of numbers (1 = 1.0 = 1e0) and of strings
 // (escapes) do not matter. False on a failed allocation, with `*failed` set. Beside the values it takes at most as many bytes as they have.
 bool same(Checked a, Checked b, bool* failed);
+// A key that the object has more than once, written however; none if it has no such key. `*failed` as above. Takes n log n, as same() does.
+Checked repeated_key(Checked object, bool* failed);
 
 // Appends the text of a JSON string to `out`; of anything else nothing. Half of a surrogate pair ("\ud83d"), which no text has, becomes bytes that
 // are no UTF-8, so that a name with it is refused like one of such bytes, and two that differ in it differ.

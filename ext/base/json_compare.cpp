@@ -97,4 +97,14 @@ bool same(Checked a, Checked b, bool* failed) {
   }
 }
 
+Checked repeated_key(Checked object, bool* failed) {
+  const Sorted members(object);
+  if (!members.ok()) *failed = true;
+  for (size_t i = 1; members.ok() && i < members.size(); ++i) {
+    Members before = members[i - 1], here = members[i];
+    if (before.next_key() && here.next_key() && compare_strings(before.key().text(), here.key().text(), object.stop()) == 0) return here.key();
+  }
+  return {};
+}
+
 }  // namespace wf::json

@@ -40,11 +40,14 @@ Status check_tags(json::Checked json) {
     }
     WF_TRY(tag.read(m));
     WF_TRY(check_tag(tag.key.view(), tag.value.view()));
-    int64_t times = 0;
-    for (json::Members other(json); other.next();) times += other.key_is(tag.key.view());
-    if (times > 1) return Status::error(Code::invalid, "the option \"tags\" has the key '%.*s' twice", WF_SV(tag.key.view()));
   }
-  return {};
+  bool failed = false;
+  const json::Checked twice = json::repeated_key(json, &failed);
+  if (failed) return Status::no_memory();
+  if (!twice) return {};
+  tag.key.clear();
+  json::unquote(twice, tag.key);
+  return Status::error(Code::invalid, "the option \"tags\" has the key '%.*s' twice", WF_SV(tag.key.view()));
 }
 
 Status put_tags(Db& db, int64_t seq, json::Checked tags) {

@@ -31,6 +31,15 @@ def test_ten_thousand_children_are_joined_without_quadratic_cost(memdb):
     assert cost("many", 10_000) < 4 * few
 
 
+def test_twenty_thousand_tags_are_looked_at_without_quadratic_cost(memdb):
+    def cost(count):
+        tags = {"key %d" % n: "x" for n in range(count)}
+        return min(timed(lambda: memdb.wf_start("job", id="%d of %d" % (turn, count), tags=tags)) for turn in range(3)) / count
+
+    few = cost(1000)
+    assert cost(20_000) < 5 * few
+
+
 def test_a_stream_of_a_hundred_thousand_items_grows_at_constant_cost(memdb):
     memdb.wf_start("job", id="w1")
     memdb.execute("BEGIN")

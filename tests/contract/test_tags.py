@@ -74,6 +74,17 @@ def test_a_key_twice_is_refused(db):
         db.value("SELECT wf_start('job', NULL, '{\"tags\":{\"a\":\"1\",\"\\u0061\":\"2\"}}')")
 
 
+@pytest.mark.parametrize("places", [(0, 1), (0, 99), (50, 98), (98, 99)])
+def test_a_key_twice_among_many_is_found_wherever_it_stands(db, places):
+    keys = ["key %d" % n for n in range(98)]
+    for place in places:
+        keys.insert(place, "\\u0061" if place == places[0] else "a")
+    with wf_error("WF_INVALID", "'a' twice"):
+        db.value("SELECT wf_start('job', NULL, ?)", '{"tags":{%s}}' % ",".join('"%s":"1"' % key for key in keys))
+    del keys[places[1]]
+    assert db.value("SELECT wf_start('job', NULL, ?)", '{"id":"w1","tags":{%s}}' % ",".join('"%s":"1"' % key for key in keys)) == "w1"
+
+
 def test_an_empty_object_is_none(db):
     db.wf_start("job", id="w1", tags={})
     assert tags(db) is None
