@@ -5,7 +5,6 @@
 
 namespace wf::json {
 
-inline bool is_blank(char c) { return c == ' ' || c == '\t' || c == '\n' || c == '\r'; }
 // `bytes` more have been looked at: whether to give up.
 inline bool stops(Stop* stop, size_t bytes) { return stop != nullptr && stop->after(bytes); }
 
@@ -15,13 +14,6 @@ inline int hex_digit(char c) {
   if (c >= 'a' && c <= 'f') return c - 'a' + 10;
   if (c >= 'A' && c <= 'F') return c - 'A' + 10;
   return -1;
-}
-
-inline string_view trim(string_view text) {
-  size_t from = 0, to = text.size();
-  while (from < to && is_blank(text[from])) ++from;
-  while (to > from && is_blank(text[to - 1])) --to;
-  return part(text, from, to - from);
 }
 
 // A place in a text, which is let in piece by piece, with a look at the Stop between: where the call is stopped, the text ends too early.

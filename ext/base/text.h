@@ -80,6 +80,20 @@ inline string_view part(string_view text, size_t from, size_t count = SIZE_MAX) 
   return {text.data() + from, count < rest ? count : rest};
 }
 inline bool has_prefix(string_view text, string_view prefix) { return part(text, 0, prefix.size()) == prefix; }
+inline bool is_blank(char c) { return c == ' ' || c == '\t' || c == '\n' || c == '\r'; }
+// Without the blanks at its ends.
+inline string_view trim(string_view text) {
+  size_t from = 0, to = text.size();
+  while (from < to && is_blank(text[from])) ++from;
+  while (to > from && is_blank(text[to - 1])) --to;
+  return part(text, from, to - from);
+}
+// Whether the text begins so, but for blanks before it: a JSON array or object as it comes from a file.
+inline bool opens_with(string_view text, char first) {
+  size_t at = 0;
+  while (at < text.size() && is_blank(text[at])) ++at;
+  return at < text.size() && text[at] == first;
+}
 
 // The place of `word` among `words`, or -1.
 template <size_t n>

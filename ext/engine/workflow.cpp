@@ -149,7 +149,7 @@ Status check_name(string_view what, string_view name) {
 
 Status check_id(string_view what, string_view id) {
   WF_TRY(check_name(what, id));
-  if (looks_like_token(id) || id[0] == '[') {
+  if (looks_like_token(id) || opens_with(id, '[')) {
     return Status::error(Code::invalid, "%.*s '%.*s' must not start with 'run_' or '['", WF_SV(what), WF_SV(id));
   }
   return {};

@@ -21,7 +21,7 @@ Status Call::check_last() const {
   const int i = count() - 1;
   if (i < 0 || i != function.max_args - 2) return {};
   const Value last = raw(i);
-  if (last.type != Value::Type::text || !has_prefix(last.bytes, "{")) return {};
+  if (last.type != Value::Type::text || !opens_with(last.bytes, '{')) return {};
   string_view name(function.arguments);
   if (!name.empty() && name.back() == ']') name.remove_suffix(1);
   name = part(name, name.find_last_of(" [") + 1);  // of none: all of it
@@ -57,7 +57,7 @@ Status Call::name(int i, const char* what, string_view* out) const {
 // Whether what is given for a name was meant for the options: a JSON object that has one of their keys, or, where the name may be left out,
 // any object. Other names may look like JSON.
 bool Call::looks_like_options(int i, string_view text) const {
-  if (!has_prefix(text, "{")) return false;
+  if (!opens_with(text, '{')) return false;
   const json::Checked object = json::check(text, &db.stop());
   if (!object) return false;
   bool known = i >= function.min_args;
@@ -87,7 +87,7 @@ Status Call::id(int i, string_view* out) const {
 
 Status Call::names(int i, const char* what, Text& out) const {
   const Value value = raw(i);
-  if (value.type != Value::Type::text || !has_prefix(value.bytes, "[")) {
+  if (value.type != Value::Type::text || !opens_with(value.bytes, '[')) {
     string_view one;
     WF_TRY(name(i, what, &one));
     out.add('[');

@@ -36,7 +36,7 @@ Status on_one(Call& call, const Handle& handle, bool lenient, bool skip, Millis 
 template <class Act>
 Status on_each(Call& call, bool lenient, Act act) {
   const Value given = call.raw(0);
-  const bool many = given.type == Value::Type::text && has_prefix(given.bytes, "[");
+  const bool many = given.type == Value::Type::text && opens_with(given.bytes, '[');
   Text ids;
   string_view one;
   if (!many) WF_TRY(call.id(0, &one));

@@ -15,7 +15,7 @@ struct Binding {
 bool needs_own_statement(const Function& function, int argc, sqlite3_value** argv) {
   if (function.flags & kNotInWritingStatement) return true;
   if (!(function.flags & kBulk) || argc == 0 || sqlite3_value_type(argv[0]) != SQLITE_TEXT) return false;
-  return has_prefix(Value::from(argv[0]).bytes, "[");
+  return opens_with(Value::from(argv[0]).bytes, '[');
 }
 
 // SQLite has refused to end the transaction of the call.

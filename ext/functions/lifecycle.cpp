@@ -23,7 +23,7 @@ void result_state(Call& call, State state) { call.result(string_view(state_name(
 Status queue_argument(Call& call, int i, Text& names, Claim* out) {
   if (!call.given(i)) return {};
   const Value value = call.raw(i);
-  if (value.type != Value::Type::text || !has_prefix(value.bytes, "[")) return call.name(i, "queue", &out->queue);
+  if (value.type != Value::Type::text || !opens_with(value.bytes, '[')) return call.name(i, "queue", &out->queue);
   WF_TRY(call.names(i, "queue", names));
   out->queues = json::check(names.view(), &call.db.stop());
   if (!json::Elements(out->queues).next()) return Status::error(Code::invalid, "queue of wf_claim() is an empty array");
@@ -182,7 +182,13 @@ Status wf_step(Call& call) {
   Stands stands;
   Fingerprint print;
   WF_TRY(read_fingerprint(call, &print));
-  if (call.count() == 2 || (values && !o.boolean("error") && !call.given(2))) {
+  if (call.count() == 2 || (values && !call.given(2))) {
+    for (const char* records : {"error", "once", "cleanup"}) {  // and this call only reads
+      if (o.boolean(records)) {
+        return Status::error(Code::invalid, "the option \"%s\" of wf_step() is for a call that records, and with \"values\" the output NULL only reads: "
+                             "give an output, 'null' if there is none", records);
+      }
+    }
     WF_TRY(read_step(call.db, handle, step, print, o.now(), &stands, output));
     if (stands != Stands::none) return show_step(call, step, stands, values, output);
     call.result_null();
@@ -333,7 +339,7 @@ Status wf_heartbeat(Call& call) {
   Millis duration = kNoTime;
   if (call.given(1)) WF_TRY(read_duration("duration", call.raw(1), 1, &duration));
   const Value tokens = call.raw(0);
-  if (tokens.type == Value::Type::text && has_prefix(tokens.bytes, "[")) return heartbeat_all(call, json::check(tokens.bytes, &call.db.stop()), duration);
+  if (tokens.type == Value::Type::text && opens_with(tokens.bytes, '[')) return heartbeat_all(call, json::check(tokens.bytes, &call.db.stop()), duration);
   Handle handle;
   WF_TRY(call.handle(0, &handle));
   if (!handle.is_token) return Status::error(Code::invalid, "wf_heartbeat() needs the token of a claim, '%.*s' is an id", WF_SV(handle.id));

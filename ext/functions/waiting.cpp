@@ -119,7 +119,7 @@ Status wf_join(Call& call) {
   Text ids;
   if (call.given(2)) {
     const Value given = call.raw(2);
-    if (given.type != Value::Type::text || !has_prefix(given.bytes, "[")) return Status::error(Code::invalid, "ids of wf_join() must be a JSON array of ids");
+    if (given.type != Value::Type::text || !opens_with(given.bytes, '[')) return Status::error(Code::invalid, "ids of wf_join() must be a JSON array of ids");
     WF_TRY(call.names(2, "ids", ids));
   }
   thing.names = ids.view();

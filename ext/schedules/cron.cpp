@@ -36,7 +36,7 @@ constexpr int64_t kDaySeconds = 86400;
 constexpr unsigned kLastDay = 0, kLastWeekday = 8;
 constexpr size_t kLongest = 1000;
 
-bool is_blank(char c) { return c == ' ' || c == '\t'; }
+bool is_between(char c) { return c == ' ' || c == '\t'; }  // fields
 char upper(char c) { return c >= 'a' && c <= 'z' ? static_cast<char>(c - 'a' + 'A') : c; }
 
 bool same_letters(string_view a, string_view b) {
@@ -49,9 +49,9 @@ bool same_letters(string_view a, string_view b) {
 
 // Takes the next word off the front of `text`; empty at the end.
 string_view take_word(string_view& text) {
-  while (!text.empty() && is_blank(text[0])) text = part(text, 1);
+  while (!text.empty() && is_between(text[0])) text = part(text, 1);
   size_t size = 0;
-  while (size < text.size() && !is_blank(text[size])) ++size;
+  while (size < text.size() && !is_between(text[size])) ++size;
   const string_view word = part(text, 0, size);
   text = part(text, size);
   return word;
@@ -76,7 +76,7 @@ uint64_t from(uint64_t set, unsigned from) { return set >> from << from; }
 
 class CronReader {
  public:
-  CronReader(string_view text, Cron* out) : text_(Cron::without_line_ends(text)), out_(out) {}
+  CronReader(string_view text, Cron* out) : text_(trim(text)), out_(out) {}
 
   Status read() {
     if (text_.size() > kLongest) return wrong("is longer than %d bytes", static_cast<int>(kLongest));
@@ -203,11 +203,6 @@ class CronReader {
   string_view text_;
   Cron* out_;
 };
-
-string_view Cron::without_line_ends(string_view text) {
-  while (!text.empty() && (text.back() == '\n' || text.back() == '\r')) text = part(text, 0, text.size() - 1);
-  return text;
-}
 
 Status Cron::parse(string_view text) {
   *this = {};

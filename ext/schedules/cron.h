@@ -24,8 +24,6 @@ namespace wf {
 
 class Cron {
  public:
-  // Without the line ends that a text may end in.
-  static string_view without_line_ends(string_view text);
   // WF_INVALID for anything else than the above, and for days that never come, such as 30 February.
   Status parse(string_view text);
 

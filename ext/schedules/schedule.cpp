@@ -94,7 +94,7 @@ Status find_due(Db& db, Millis now, Name* names, size_t most, size_t* count) {
 
 Status put_schedule(Db& db, const Schedule& schedule, const Now& now, Millis* next) {
   Calendar calendar;
-  const string_view cron = Cron::without_line_ends(schedule.cron);
+  const string_view cron = trim(schedule.cron);
   WF_TRY(calendar.load(cron, schedule.timezone));
   Text settings;
   write_settings(schedule, settings);

@@ -1,5 +1,7 @@
 """The options object at the end of every writing function."""
 
+import json
+
 import pytest
 from support import BASE, sql_time, wf_error
 
@@ -238,6 +240,28 @@ def test_options_in_a_name_s_place_are_invalid_with_a_hint(db, call):
     with wf_error("WF_INVALID", "options", call.split("(")[0] + "("):
         db.value("SELECT " + call)
     assert db.everything() == before
+
+
+@pytest.mark.parametrize("blank", [" ", "\n", "\r\n\t "])
+@pytest.mark.parametrize("call", ["wf_claim(?)", "wf_claim(NULL, ?)", "wf_wait(?)", "wf_join('w1', 'j', ?)", "wf_await('w1', 'a', 'go', ?)", "wf_pause(?)", "wf_start(?)"])
+def test_options_in_another_place_are_known_behind_blanks_too(db, call, blank):
+    db.wf_start("job", id="w1")
+    with wf_error("WF_INVALID", "looks like options", call.split("(")[0] + "("):
+        db.value("SELECT " + call, blank + '{"id":"x","keep":true,"mode":"any","skip":true}')
+
+
+@pytest.mark.parametrize("blank", [" ", "\n", "\r\n\t "])
+def test_an_array_may_have_blanks_before_it(db, blank):
+    for id in ("w1", "w2"):
+        db.wf_start("job", id=id, queue="q")
+    assert db.wf_pause(blank + '["w1","w2"]') == 2 == db.wf_resume(blank + '["w1","w2"]')
+    claims = [db.claim(blank + '["q"]') for _ in range(2)]
+    assert [claim["id"] for claim in claims] == ["w1", "w2"]
+    assert len(json.loads(db.wf_heartbeat(blank + json.dumps([claim["token"] for claim in claims])))) == 2
+    assert db.wf_await(claims[0]["token"], "a", blank + '["go"]') is None
+    assert db.wf_join(claims[1]["token"], "j", blank + '["w1"]') is None
+    with wf_error("WF_INVALID", "must not start with"):
+        db.wf_start("job", id=" [")
 
 
 def test_other_json_may_be_a_name(db):

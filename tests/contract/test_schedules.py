@@ -207,12 +207,16 @@ def test_expressions(clock, cron, next):
     assert schedule(clock, cron=cron) == next + ".000"
 
 
+@pytest.mark.parametrize("front", ["", "\n", " \r\n\t"])
 @pytest.mark.parametrize("end", ["\n", "\r\n", "\n\n", " \n"])
-def test_a_text_may_end_in_a_newline(clock, end):
-    assert schedule(clock, cron="30 9 * * *" + end) == "2027-01-15 09:30:00.000"
-    assert schedule(clock, cron="@daily" + end) == "2027-01-16 00:00:00.000"
-    assert schedule(clock, cron="@every 10m" + end) == "2027-01-15 08:10:00.000"
-    assert (clock.column("SELECT cron FROM wf_schedules"), clock.wf_check()) == (["@every 10m" + end.strip("\r\n")], None)
+def test_a_text_may_have_newlines_around_it(clock, front, end):
+    assert schedule(clock, cron=front + "30 9 * * *" + end) == "2027-01-15 09:30:00.000"
+    assert schedule(clock, cron=front + "@daily" + end) == "2027-01-16 00:00:00.000"
+    assert schedule(clock, cron=front + "@every 10m" + end) == "2027-01-15 08:10:00.000"
+    before = clock.everything()
+    assert schedule(clock, cron="@every 10m") == "2027-01-15 08:10:00.000"
+    assert clock.everything() == before                                             # the same calendar
+    assert (clock.column("SELECT cron FROM wf_schedules"), clock.wf_check()) == (["@every 10m"], None)
 
 
 def test_a_text_with_tabs_is_sound(clock):
@@ -286,7 +290,7 @@ def test_every_is_aligned_to_the_epoch_whatever_the_zone(clock):
         ("@every 1h 5m", "a duration of at least 1s"),
         ("é * * * *", "minute 'é'"),
         ("0\n0 * * *", "5 fields"),
-        ("\n0 0 * * *\n5", "is not a number"),
+        ("0 0 * * *\n5", "is not a number"),
         ("1" * 2000, "longer"),
     ],
 )

@@ -21,7 +21,7 @@ def test_the_recording_call_returns_it_and_every_later_one_raises_it(db, token):
     assert db.value("SELECT recorded_at FROM wf_steps") is not None and db.wf_check() is None
 
 
-@pytest.mark.parametrize("error, shown", [("text", '"text"'), (5, "5"), (1.5, "1.5"), (b"\x00\xff", '{"$blob":"00ff"}'), (None, "null"), ('{"a":[1]}', '{"a":[1]}')])
+@pytest.mark.parametrize("error, shown", [("text", '"text"'), (5, "5"), (1.5, "1.5"), (b"\x00\xff", '{"$blob":"00ff"}'), ("null", "null"), ('{"a":[1]}', '{"a":[1]}')])
 def test_with_values_it_is_returned(db, token, error, shown):
     assert db.wf_step(token, "s", None, values=True) is None                          # nothing is recorded yet, and nothing is now
     assert db.wf_step(token, "s", error, error=True, values=True) == '{"error":%s}' % shown
@@ -31,6 +31,22 @@ def test_with_values_it_is_returned(db, token, error, shown):
     with wf_error("WF_STEP_FAILED", shown):
         db.wf_step(token, "s")
     assert db.wf_check() is None
+
+
+@pytest.mark.parametrize("option", ["error", "once", "cleanup"])
+def test_values_with_null_only_read_so_what_records_is_refused(db, token, option):
+    before = db.everything()
+    with wf_error("WF_INVALID", option, "values", "NULL"):
+        db.wf_step(token, "s", None, values=True, **{option: True})
+    assert db.everything() == before
+    assert db.wf_step(token, "s", None, values=True, **{option: False}) is None                  # as if it were not there
+    db.wf_step(token, "s", "null", values=True, **{option: True})
+
+
+def test_an_error_of_null_is_one_as_for_wf_fail(db, token):
+    assert db.wf_step(token, "s", None, error=True) == "null"
+    with wf_error("WF_STEP_FAILED", "null"):
+        db.wf_step(token, "s")
 
 
 def test_with_values_outputs_are_as_ever(db, token):
