@@ -1,11 +1,13 @@
 #include "engine/claim_steps.h"
 
+#include <algorithm>
+
 #include "base/json.h"
 
 namespace wf {
 namespace {
 
-// What the steps of one claim may take, in bytes; less where the connection takes less.
+// What the steps of all claims of one call may take, in bytes; less where the connection takes less.
 constexpr size_t kMostOfSteps = 8 << 20;
 // More than what stands around them takes.
 constexpr size_t kAround = 64;
@@ -38,13 +40,14 @@ void add_step(const Query& q, Text& out) {
 
 size_t least_size(const Value& value) { return value.bytes.size() * (value.type == Value::Type::blob ? 2 : 1); }
 
-// The steps of one workflow, and what ends its claim, in at most `room` bytes.
+// The steps of one workflow, and what ends its claim, in at most `room` bytes. Where there is room for none, `out` stays empty.
 Status show_steps(Db& db, int64_t seq, int64_t limit, size_t room, Text& out) {
   Query q(db, Sql::claim_steps);
   q.bind(":seq", seq);
   out.add(",\"steps\":[");
   bool more = false;
-  for (int64_t count = 0; !more; ++count) {
+  int64_t count = 0;
+  while (!more) {
     bool row;
     const size_t before = out.size();
     Status read = q.next(&row);
@@ -57,7 +60,11 @@ Status show_steps(Db& db, int64_t seq, int64_t limit, size_t room, Text& out) {
     if (count != 0) out.add(',');
     add_step(q, out);
     more = out.size() > room;
-    if (more) out.truncate(before);
+    more ? out.truncate(before) : void(++count);
+  }
+  if (more && count == 0 && limit != 0) {
+    out.clear();
+    return {};
   }
   out.add("],\"steps_more\":").add(more ? "true}" : "false}");
   return out.ok() ? Status() : Status::no_memory();
@@ -72,19 +79,22 @@ Status add_steps(Db& db, const Shown& shown, int64_t limit, Text& claims) {
   int64_t longest = 0;
   if (Status failed = longest_claim(db, &longest); is_undone(failed)) return failed;
   Text whole;
-  size_t from = 0;
+  size_t from = 0, left = kMostOfSteps;
   for (size_t i = 0; i < shown.workflows.size(); ++i) {
     const auto end = static_cast<size_t>(shown.ends[i]);
     whole.add(part(claims.view(), from, end - kNotRead.size() - from));
     from = end;
     const size_t taken = whole.size() + kNotRead.size() + (claims.size() - from) + kAround;
     size_t room = static_cast<size_t>(longest) > taken ? static_cast<size_t>(longest) - taken : 0;
-    if (room > kMostOfSteps) room = kMostOfSteps;
+    if (room > left) room = left;
+    if (i + 1 != shown.workflows.size()) room /= 2;  // a long one leaves room for the others
     Text steps;
     Status read;
     if (room != 0) read = show_steps(db, shown.workflows[i], limit, room, steps);
     if (is_undone(read)) return read;
-    whole.add(room != 0 && read.ok() ? steps.view() : kNotRead);
+    const bool has_some = read.ok() && steps.size() != 0;
+    if (has_some) left -= std::min(left, steps.size());
+    whole.add(has_some ? steps.view() : kNotRead);
   }
   whole.add(part(claims.view(), from));
   if (whole.ok()) claims.swap(whole);

@@ -225,6 +225,26 @@ def test_nothing_that_comes_behind_what_has_no_room_is_shown(job):
     assert (names_of(claim["steps"]), claim["steps_more"]) == (["short"], True)
 
 
+def test_a_first_step_that_has_no_room_leaves_null_and_not_an_empty_array(job):
+    job.wf_step("w1", "blob", b"x" * 5_000_000)
+    job.wf_step("w1", "behind", "1")
+    claim = job.claim(steps=True, key="k")
+    assert (claim["steps"], claim["steps_more"]) == (None, True)
+    claim = job.claim(steps=True, steps_limit=0, key="k")
+    assert (claim["steps"], claim["steps_more"]) == ([], True)                              # none were asked for
+
+
+def test_the_room_is_that_of_the_call_and_a_long_one_leaves_half_of_it(memdb):
+    for n in range(6):
+        memdb.wf_start("job", id="w%d" % n)
+        for i in range(12 if n < 4 else 1):
+            memdb.wf_step("w%d" % n, "s%d" % i, json.dumps("x" * (1 << 20 if n < 4 else 10)))
+    text = memdb.wf_claim(None, None, '{"limit":9,"steps":true}')
+    assert len(text) < 9 << 20
+    assert [(len(claim["steps"] or []), claim["steps_more"]) for claim in json.loads(text)] == [(3, True), (2, True), (1, True), (0, True), (1, False), (1, False)]
+    assert json.loads(text)[3]["steps"] is None
+
+
 @needs_setlimit
 @pytest.mark.parametrize("encoding", ["UTF-8", "UTF-16le"])
 def test_what_this_connection_can_return_bounds_them_too(connect, encoding):
@@ -233,7 +253,7 @@ def test_what_this_connection_can_return_bounds_them_too(connect, encoding):
     db.wf_start("job", id="w1")
     db.wf_start("job", json.dumps("y" * 300_000), id="w2")
     fill(db, 4, 200_000)
-    db.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, 1_600_000)
+    db.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, 2_000_000)
     found = db.claim(limit=2, steps=True)
     assert [claim["id"] for claim in found] == ["w1", "w2"]
     shown = names_of(found[0]["steps"])
