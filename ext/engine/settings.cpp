@@ -59,11 +59,12 @@ Status may_set_clock(Db& db, Setting setting, const Value& value, bool* stays) {
     return Status::error(Code::state, "wf_config('clock') is 'explicit' in this file: it can have no clock for tests");
   }
   if (*stays || has_one != value.is_null()) return {};  // it is moved
-  Query q(db, Sql::setting_workflows);
+  Query q(db, Sql::setting_dated);
   bool row;
   WF_TRY(q.next(&row));
-  if (q.integer(0) == 0) return {};
-  return Status::error(Code::state, "the clock for tests is switched %s only while the file has no workflow", has_one ? "off" : "on");
+  if (q.is_null(0)) return {};
+  return Status::error(Code::state, "the clock for tests is switched %s only while the file has no workflow, schedule or event: it has %.*s", has_one ? "off" : "on",
+                       WF_SV(q.text(0)));
 }
 
 }  // namespace

@@ -10,8 +10,11 @@ ON CONFLICT(key) DO UPDATE SET value = excluded.value
 -- name: setting_drop or none
 DELETE FROM main._wf_meta WHERE key = :key
 
--- name: setting_workflows
-SELECT EXISTS (SELECT 1 FROM main._wf_workflow)
+-- What the file has that the present clock has dated, NULL if there is nothing.
+-- name: setting_dated
+SELECT CASE WHEN EXISTS (SELECT 1 FROM main._wf_workflow) THEN 'a workflow'
+            WHEN EXISTS (SELECT 1 FROM main._wf_schedule) THEN 'a schedule'
+            WHEN EXISTS (SELECT 1 FROM main._wf_event) THEN 'an event' END
 
 -- The retry policy: the workflow's own, else the queue's, else the file's.
 -- name: workflow_policy

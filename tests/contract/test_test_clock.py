@@ -107,6 +107,19 @@ def test_it_is_switched_off_only_while_there_is_no_workflow(tested):
     assert tested.value("SELECT ok FROM wf_doctor WHERE name = 'clock'") == 1
 
 
+@pytest.mark.parametrize("make, name, drop", [
+    (lambda db: db.wf_schedule("daily", "@daily", "job"), "a schedule", lambda db: db.wf_unschedule("daily")),
+    (lambda db: db.wf_emit("open"), "an event", lambda db: db.wf_purge(older_than=0, events=True))])
+def test_what_is_dated_by_one_clock_does_not_meet_another(db, make, name, drop):
+    """A schedule of a test stood at 2027 on the clock of 2026, and an event of a test came after every timeout."""
+    for before, after in ((None, BASE), (BASE, None)):
+        make(db)
+        with wf_error("WF_STATE", "only while", name):
+            db.wf_config("test_clock", after)
+        drop(db)
+        assert db.wf_config("test_clock", after) == (after and sql_time(0))
+
+
 def test_it_and_the_explicit_mode_exclude_each_other(db):
     db.wf_config("test_clock", BASE)
     with wf_error("WF_STATE", "clock for tests"):

@@ -928,8 +928,8 @@ class ModelCore:
         if key == "test_clock":
             if value is not None and self.state.config.get("clock") == "explicit":
                 raise WfError("WF_STATE", "explicit")
-            if has_one != (value is not None) and self.state.workflows:
-                raise WfError("WF_STATE", "there are workflows")
+            if has_one != (value is not None) and (self.state.workflows or self.state.schedules or self.state.events):
+                raise WfError("WF_STATE", "something is dated by the present clock")
         return True
 
     @staticmethod
