@@ -1,7 +1,9 @@
 """wf_heartbeat keeps a claim, wf_release gives it back."""
 
 import json
+import re
 import sqlite3
+from pathlib import Path
 
 import pytest
 from support import BASE, code, json_time, sql_time, wf_error
@@ -109,6 +111,15 @@ def test_an_array_says_of_each_token_what_a_heartbeat_of_it_alone_raises(db):
         "completed": "WF_STATE", "failed": "WF_STATE", "released": "WF_LEASE_LOST", "recovered": "WF_LEASE_LOST", "deleted": "WF_NOT_FOUND",
         "to clean up": "WF_CANCELLED", "taken": "WF_LEASE_LOST", "begun anew": "WF_LEASE_LOST", "also good": None, "no workflow": "WF_NOT_FOUND",
         "no token": "WF_INVALID"}
+
+
+def test_the_page_has_each_code_that_an_array_can_bring(db):
+    tokens = [*leases_of_every_kind(db).values(), "run_zz_1", "run_nonsense"]
+    db.execute("CREATE TRIGGER no BEFORE UPDATE ON _wf_workflow WHEN NEW.id = 'good' BEGIN SELECT RAISE(ABORT, 'not this one'); END")
+    said = {answer["code"] for answer in json.loads(db.wf_heartbeat(tokens, 2000)) if isinstance(answer, dict)}
+    page = (Path(__file__).resolve().parents[2] / "docs" / "workers.md").read_text()
+    table = page.split("| the code |")[1].split("\n\n")[0]
+    assert set(re.findall(r"^\| `(\w+)` \|", table, re.M)) == said
 
 
 def test_a_claim_that_was_paused_lives_again_after_the_resume(db):
