@@ -1,5 +1,7 @@
 #include "engine/complete.h"
 
+#include <algorithm>
+
 #include "base/scope.h"
 #include "engine/budget.h"
 #include "engine/end.h"
@@ -66,6 +68,58 @@ Status count_step_failure(Db& db, const Workflow& w, const Failure& failure, int
   return {};
 }
 
+// When the worker wants it to be due again; a time that has passed is now.
+Millis asked_due(Millis delay, Millis at, Millis now, Millis otherwise) {
+  if (at != kNoTime) return std::max(at, now);
+  return delay != kNoTime ? later(now, delay) : otherwise;
+}
+
+// The try that comes after a failure.
+struct NextTry {
+  int64_t failures = 0, allowed = 0;  // of the step, or in a row of the workflow, with this one
+  int64_t in_all = 0, most = 0;       // of the workflow and its steps
+  int64_t lost = 0;                   // leases in a row
+  Millis due = kNoTime, deadline = kNoTime;
+
+  bool too_often() const { return failures >= allowed; }
+  bool too_often_in_all() const { return in_all >= most; }
+  // The deadline would not let it begin: better the real error now than a timeout then.
+  bool too_late() const { return deadline != kNoTime && due >= deadline; }
+  bool exists() const { return !too_often() && !too_often_in_all() && !too_late(); }
+};
+
+// What comes after this failure, which is still to be written. Writes nothing.
+Status next_try(Db& db, const Workflow& w, const Failure& failure, Millis now, NextTry* out) {
+  Policy policy;
+  WF_TRY(policy_of(db, w, &policy));
+  *out = {0, policy.max_attempts, w.failed + 1, policy.max_failures, 0, kNoTime, w.deadline_at};
+  if (failure.step.empty()) {
+    InARow row;
+    WF_TRY(in_a_row(db, w, &row));
+    out->failures = row.failures + 1;
+    out->lost = row.lost;
+  } else {
+    WF_TRY(count_step_failure(db, w, failure, &out->failures, &out->allowed));
+  }
+  out->due = asked_due(failure.delay, failure.at, now, later(now, policy.backoff.after(out->failures, w.id.view())));
+  return {};
+}
+
+// WF_STATE if there is no next try.
+Status refuse_without(const NextTry& next, const Workflow& w, const Failure& failure) {
+  if (next.too_often_in_all()) {
+    return Status::error(Code::state, "workflow '%.*s' has failed %lld times, of %lld: there is no next try", WF_SV(w.id.view()),
+                         static_cast<long long>(next.in_all), static_cast<long long>(next.most));
+  }
+  if (next.too_often()) {
+    return Status::error(Code::state, "step '%.*s' has failed %lld times, of %lld: there is no next try", WF_SV(failure.step),
+                         static_cast<long long>(next.failures), static_cast<long long>(next.allowed));
+  }
+  if (!next.too_late()) return {};
+  return Status::error(Code::state, "the next try of step '%.*s' would come at %.*s, and the deadline is %.*s: there is no next try", WF_SV(failure.step),
+                       WF_SV(TimeText(next.due, TimeForm::json).view()), WF_SV(TimeText(next.deadline, TimeForm::json).view()));
+}
+
 Status write_step_failure(Db& db, const Workflow& w, const Failure& failure, int64_t failures, Millis now) {
   Query q(db, Sql::complete_step_failed);
   q.bind(":seq", w.seq).bind(":step", failure.step).bind(":attempts", failures).bind(":now", now).bind(":error", failure.error);
@@ -109,33 +163,20 @@ Status fail(Db& db, const Handle& handle, const Failure& failure, const Now& now
   WF_TRY(load(db, handle, &w));
   if (is_repetition(handle, w, "fail", time, result)) return scope.commit();
   WF_TRY(may_act(db, handle, w, time, Act::give_back));
-  Policy policy;
-  WF_TRY(policy_of(db, w, &policy));
-  int64_t failures = 0, allowed = policy.max_attempts;
+  NextTry next;
+  WF_TRY(next_try(db, w, failure, time, &next));
   const bool of_step = !failure.step.empty();
-  if (of_step) WF_TRY(count_step_failure(db, w, failure, &failures, &allowed));
-
+  if (!of_step) w.lost = next.lost;
   if (!handle.is_token) WF_TRY(end_lost_claim(db, w, time));
-  if (of_step) {
-    WF_TRY(write_step_failure(db, w, failure, failures, time));
-  } else {
-    InARow row;
-    WF_TRY(in_a_row(db, w, &row));
-    w.lost = row.lost;
-    w.failures = failures = row.failures + 1;
-  }
+  if (of_step) WF_TRY(write_step_failure(db, w, failure, next.failures, time));
+  else w.failures = next.failures;
   WF_TRY(note_failure(db, handle, w, failure, time));
-  Millis due = later(time, policy.backoff.after(failures, w.id.view()));
-  if (failure.delay != kNoTime) due = later(time, failure.delay);
-  if (failure.at != kNoTime) due = failure.at;
-  // A try that the deadline would not let begin: better the real error now than a timeout then.
-  const bool too_late = w.deadline_at != kNoTime && due >= w.deadline_at;
-  if (!failure.retry || failures >= allowed || w.failed + 1 >= policy.max_failures || too_late) {
+  if (!failure.retry || !next.exists()) {
     WF_TRY(finish(db, w, {State::failed, {}, failure.error}, closing_of(handle, "fail"), time, result));
     return scope.commit();
   }
   *result = State::pending;
-  WF_TRY(back_in_line(db, handle, w, {"fail", due, true, Wake::retry, true, !of_step}, time));
+  WF_TRY(back_in_line(db, handle, w, {"fail", next.due, true, Wake::retry, true, !of_step}, time));
   return scope.commit();
 }
 
@@ -147,23 +188,10 @@ Status fail_keeping(Db& db, const Handle& handle, const Failure& failure, const 
   Workflow w;
   WF_TRY(load(db, handle, &w));
   WF_TRY(may_act(db, handle, w, time, Act::write));
-  Policy policy;
-  WF_TRY(policy_of(db, w, &policy));
-  int64_t allowed = policy.max_attempts;
-  WF_TRY(count_step_failure(db, w, failure, &out->failures, &allowed));
-  const bool too_often = w.failed + 1 >= policy.max_failures;
-  if (out->failures >= allowed || too_often) {
-    return Status::error(Code::state, "%s '%.*s' has failed %lld times, of %lld: there is no next try", too_often ? "workflow" : "step",
-                         WF_SV(too_often ? w.id.view() : failure.step), static_cast<long long>(too_often ? w.failed + 1 : out->failures),
-                         static_cast<long long>(too_often ? policy.max_failures : allowed));
-  }
-  out->pause = policy.backoff.after(out->failures, w.id.view());
-  if (failure.delay != kNoTime) out->pause = failure.delay;
-  if (failure.at != kNoTime) out->pause = failure.at > time ? failure.at - time : 0;
-  if (w.deadline_at != kNoTime && later(time, out->pause) >= w.deadline_at) {
-    return Status::error(Code::state, "the next try of step '%.*s' would come at %.*s, and the deadline is %.*s: there is no next try", WF_SV(failure.step),
-                         WF_SV(TimeText(later(time, out->pause), TimeForm::json).view()), WF_SV(TimeText(w.deadline_at, TimeForm::json).view()));
-  }
+  NextTry next;
+  WF_TRY(next_try(db, w, failure, time, &next));
+  WF_TRY(refuse_without(next, w, failure));
+  *out = {next.failures, next.due - time};
   if (!handle.is_token) WF_TRY(end_lost_claim(db, w, time));
   WF_TRY(write_step_failure(db, w, failure, out->failures, time));
   WF_TRY(note_failure(db, handle, w, failure, time));
@@ -192,9 +220,7 @@ Status release(Db& db, const Handle& handle, Millis delay, Millis at, const Now&
     if (suspended) return scope.commit();
   }
   if (!handle.is_token) WF_TRY(end_lost_claim(db, w, time));
-  Millis due = time;
-  if (delay != kNoTime) due = later(time, delay);
-  if (at != kNoTime) due = at;
+  const Millis due = asked_due(delay, at, time, time);
   WF_TRY(back_in_line(db, handle, w, {"release", due, !handle.is_token && w.again != 0, Wake::release}, time));
   return scope.commit();
 }

@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from support import open_database, wf_error
+from support import BASE, open_database, sql_time, wf_error
 
 
 @pytest.fixture
@@ -229,6 +229,30 @@ def test_keep_is_refused_where_the_next_try_would_come_after_the_deadline(db, op
         db.wf_fail(token, "one", step="s", keep=True, **options)
     assert db.rows("SELECT * FROM wf_failures") == [] and db.rows("SELECT * FROM wf_steps") == []
     assert json.loads(db.wf_fail(token, "one", step="s", keep=True, delay=5)) == {"failures": 1, "pause": 5}
+
+
+@pytest.mark.parametrize("keep", [False, True])
+def test_a_time_of_the_next_try_that_has_passed_is_now(db, keep):
+    """With keep it was, without it the deadline was compared with the time that had passed."""
+    db.at(100)
+    token = db.running()["token"]
+    result = db.wf_fail(token, "one", step="s", keep=keep, at=BASE)
+    assert (json.loads(result) == {"failures": 1, "pause": 0}) if keep else (result, db.workflow()["due_at"]) == ("pending", sql_time(100))
+    db.wf_start("job", id="w2", timeout=50)
+    token = db.claim(id="w2")["token"]
+    db.at(151)                                                                # the deadline has passed, and nobody has looked yet
+    if keep:
+        with wf_error("WF_STATE", "deadline", "s"):
+            db.wf_fail(token, "two", step="s", keep=True, at=BASE)
+    else:
+        assert (db.wf_fail(token, "two", step="s", at=BASE), db.wf_error("w2")) == ("failed", '"two"')
+
+
+def test_a_time_that_has_passed_gives_no_better_place_in_line(db):
+    db.at(100)
+    token = db.running()["token"]
+    db.wf_release(token, at=BASE)
+    assert db.workflow()["due_at"] == sql_time(100)
 
 
 def test_keep_counts_over_restarts(db):

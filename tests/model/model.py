@@ -709,11 +709,7 @@ class ModelCore:
             failures = w.failures + 1
             allowed = self.max_attempts(w)
         self.note_failure(w, error, now, given["step"], worker, arg.is_token(handle))
-        due = now + self.backoff(w, failures)
-        if given["delay"] is not None:
-            due = now + given["delay"]
-        if given["at"] is not None:
-            due = given["at"]
+        due = self.asked_due(given, now, now + self.backoff(w, failures))
         too_late = w.deadline is not None and due >= w.deadline
         if given["retry"] is False or failures >= allowed or w.failed + 1 >= self.max_failures(w) or too_late:
             result = self.finish(w, "failed", None, error, now)
@@ -725,6 +721,12 @@ class ModelCore:
         self.back_in_line(handle, w, "wf_fail", due, True, now)
         w.retrying = True
         return "pending"
+
+    @staticmethod
+    def asked_due(given, now, otherwise):
+        if given["at"] is not None:
+            return max(given["at"], now)
+        return otherwise if given["delay"] is None else now + given["delay"]
 
     def fail_step(self, handle, w, name, error, now):
         step = w.steps.get(name)
@@ -751,7 +753,7 @@ class ModelCore:
             self.suspend(handle, w, None, now, "wf_release")
             return 1
         self.end_lost_claim(handle, w, now)
-        due = given["at"] if given["at"] is not None else now + (given["delay"] or 0)
+        due = self.asked_due(given, now, now)
         self.back_in_line(handle, w, "wf_release", due, not arg.is_token(handle) and w.again, now)
         w.retrying = False
         return 1
