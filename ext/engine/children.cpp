@@ -56,6 +56,7 @@ Status spawn(Db& db, const Handle& handle, string_view step, const Start& args, 
   {
     Query q(db, Sql::spawn_record);
     q.bind(":seq", w.seq).bind(":step", step).bind(":now", time).bind(":output", output.view());
+    q.bind(":id", id->view()).bind(":redo", child.parent_redo);
     print.bind(q);
     WF_TRY(q.run());
   }

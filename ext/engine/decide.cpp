@@ -62,12 +62,12 @@ Status look(Db& db, int64_t seq, const WaitRow& row, Millis now, Look* out) {
 // ---- Showing -------------------------------------------------------------------------------------------------------------
 
 // As members of an object.
-Status show(Db& db, const Awaited& thing, const Came& came, Text& out) {
+Status show(Db& db, int64_t seq, const Awaited& thing, const Came& came, Text& out) {
   switch (thing.kind) {
     case WaitKind::sleep: out.add("\"sleep\":\"").add(TimeText(thing.due, TimeForm::json).view()).add('"'); return {};
     case WaitKind::signal: return show_signal(db, came.n, out);
     case WaitKind::event: return show_event(db, thing, out);
-    case WaitKind::join: out.add("\"join\":"); return show_ends(db, thing, came, out);
+    case WaitKind::join: out.add("\"join\":"); return show_ends(db, seq, thing, came, out);
   }
   return {};
 }
@@ -77,21 +77,21 @@ void add_as(const Awaited& thing, const char* before, const char* after, Text& o
 }
 
 // What the wait for one thing gives.
-Status show_one(Db& db, const Awaited& thing, const Came& came, Text& out) {
+Status show_one(Db& db, int64_t seq, const Awaited& thing, const Came& came, Text& out) {
   switch (thing.kind) {
     case WaitKind::sleep: out.add('"').add(TimeText(thing.due, TimeForm::sql).view()).add('"'); return {};
-    case WaitKind::join: return show_ends(db, thing, came, out);
+    case WaitKind::join: return show_ends(db, seq, thing, came, out);
     case WaitKind::signal:
     case WaitKind::event: break;
   }
   out.add('{');
-  if (came.yes) WF_TRY(show(db, thing, came, out));
+  if (came.yes) WF_TRY(show(db, seq, thing, came, out));
   else out.add(thing.kind == WaitKind::signal ? "\"signal\"" : "\"event\"").add(":null,\"timeout\":true");
   out.add('}');
   return {};
 }
 
-Status show_first(Db& db, const WaitRow& row, const Look& seen, Text& out) {
+Status show_first(Db& db, int64_t seq, const WaitRow& row, const Look& seen, Text& out) {
   if (seen.count == 0) {
     out.add("{\"index\":null,\"timeout\":true}");
     return {};
@@ -99,16 +99,16 @@ Status show_first(Db& db, const WaitRow& row, const Look& seen, Text& out) {
   const Awaited& thing = row.things[seen.first];
   out.add("{\"index\":").add_integer(static_cast<int64_t>(seen.first)).add(',');
   add_as(thing, "", ",", out);
-  WF_TRY(show(db, thing, seen.came[seen.first], out));
+  WF_TRY(show(db, seq, thing, seen.came[seen.first], out));
   out.add('}');
   return {};
 }
 
-Status show_all(Db& db, const WaitRow& row, const Look& seen, Text& out) {
+Status show_all(Db& db, int64_t seq, const WaitRow& row, const Look& seen, Text& out) {
   for (size_t i = 0; i < row.things.size(); ++i) {
     out.add(i == 0 ? "[{" : ",{");
     add_as(row.things[i], "", ",", out);
-    if (seen.came[i].yes) WF_TRY(show(db, row.things[i], seen.came[i], out));
+    if (seen.came[i].yes) WF_TRY(show(db, seq, row.things[i], seen.came[i], out));
     else out.add("\"timeout\":true");
     out.add('}');
   }
@@ -134,7 +134,7 @@ Status decide(Db& db, int64_t seq, const WaitRow& row, Millis now, bool* satisfi
   WF_TRY(look(db, seq, row, now, &seen));
   *satisfied = is_enough(row, seen, now);
   if (!*satisfied) return {};
-  WF_TRY(!row.several ? show_one(db, row.things[0], seen.came[0], output) : row.all ? show_all(db, row, seen, output) : show_first(db, row, seen, output));
+  WF_TRY(!row.several ? show_one(db, seq, row.things[0], seen.came[0], output) : row.all ? show_all(db, seq, row, seen, output) : show_first(db, seq, row, seen, output));
   if (!output.ok()) return Status::no_memory();
   for (size_t i = 0; i < row.things.size(); ++i) {
     const bool counts = seen.came[i].yes && (row.all || i == seen.first);

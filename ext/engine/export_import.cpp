@@ -5,6 +5,7 @@
 #include "base/json.h"
 #include "base/scope.h"
 #include "engine/above.h"
+#include "engine/children.h"
 #include "engine/join.h"
 #include "engine/start.h"
 #include "version.h"
@@ -280,6 +281,18 @@ Status write_rows(const Import& in, const Part& part, json::Checked rows) {
   return {};
 }
 
+// The children that have come before it are its own again.
+Status adopt(const Import& in) {
+  Numbers orphans;
+  WF_TRY(list_children(in.db, Sql::import_orphans, in.seq, &orphans));
+  for (size_t i = 0; i < orphans.size(); ++i) {
+    Query q(in.db, Sql::import_adopt);
+    q.bind(":seq", orphans[i]).bind(":parent", in.seq);
+    WF_TRY(q.run());
+  }
+  return {};
+}
+
 // The last row, that of the workflow: whether it can be, and be in this file, and what it brings with it.
 Status write_workflow(const Import& in) {
   {
@@ -294,6 +307,7 @@ Status write_workflow(const Import& in) {
                            q.integer(2) != 0 ? "exists" : "holds this dedup key");
   }
   for (const Sql sql : {Sql::import_lane, Sql::import_workflow, Sql::import_large, Sql::import_waiters, Sql::import_wake}) {
+    if (sql == Sql::import_waiters) WF_TRY(adopt(in));
     Query q(in.db, sql);
     WF_TRY(bind_row(q, kWorkflow, in.workflow, kWorkflow.name));
     q.bind(":seq", in.seq).bind(":now", in.now);

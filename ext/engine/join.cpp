@@ -22,9 +22,9 @@ Status retire(Db& db, string_view topic, const Waiter& waiter) {
 
 namespace {
 
-Status show_portion(Db& db, const Awaited& thing, string_view ids, int64_t only, Text& output) {
+Status show_portion(Db& db, int64_t seq, const Awaited& thing, string_view ids, int64_t only, Text& output) {
   Query q(db, Sql::join_show);
-  q.bind(":topics", ids);
+  q.bind(":topics", ids).bind(":seq", seq);
   if (only != kEach) q.bind(":only", only);
   for (;;) {
     bool found;
@@ -47,14 +47,14 @@ Status show_portion(Db& db, const Awaited& thing, string_view ids, int64_t only,
 
 // Runs a statement that looks at ids, portion by portion, until it has found a row: `*found`.
 template <class Read>
-Status find_id(Db& db, Sql sql, string_view ids, bool* found, const Read& read) {
+Status find_id(Db& db, Sql sql, int64_t seq, string_view ids, bool* found, const Read& read) {
   *found = false;
   for (json::Portions p(ids, &db.stop()); !*found;) {
     bool more;
     WF_TRY(p.next(&more));
     if (!more) return {};
     Query q(db, sql);
-    q.bind(":topics", p.text());
+    q.bind(":topics", p.text()).bind(":seq", seq);
     WF_TRY(q.next(found));
     if (*found) WF_TRY(read(q));
   }
@@ -62,13 +62,13 @@ Status find_id(Db& db, Sql sql, string_view ids, bool* found, const Read& read) 
 }
 
 // The one that ended first.
-Status look_for_first(Db& db, string_view ids, Came* came) {
+Status look_for_first(Db& db, int64_t seq, string_view ids, Came* came) {
   for (json::Portions p(ids, &db.stop());;) {
     bool more, found;
     WF_TRY(p.next(&more));
     if (!more) return {};
     Query q(db, Sql::join_first);
-    q.bind(":topics", p.text());
+    q.bind(":topics", p.text()).bind(":seq", seq);
     WF_TRY(q.next(&found));
     if (!found || (came->yes && q.time(1) >= came->at)) continue;
     came->yes = true;
@@ -78,14 +78,14 @@ Status look_for_first(Db& db, string_view ids, Came* came) {
 }
 
 // When the last one has ended; kNoTime: there is none.
-Status look_for_last(Db& db, string_view ids, Millis* at) {
+Status look_for_last(Db& db, int64_t seq, string_view ids, Millis* at) {
   *at = kNoTime;
   for (json::Portions p(ids, &db.stop());;) {
     bool more, row;
     WF_TRY(p.next(&more));
     if (!more) return {};
     Query q(db, Sql::join_last);
-    q.bind(":topics", p.text());
+    q.bind(":topics", p.text()).bind(":seq", seq);
     WF_TRY(q.next(&row));
     if (!q.is_null(0) && (*at == kNoTime || q.time(0) > *at)) *at = q.time(0);
   }
@@ -93,7 +93,7 @@ Status look_for_last(Db& db, string_view ids, Millis* at) {
 
 }  // namespace
 
-Status show_ends(Db& db, const Awaited& thing, const Came& came, Text& output) {
+Status show_ends(Db& db, int64_t seq, const Awaited& thing, const Came& came, Text& output) {
   output.add('[');
   if (!output.ok()) return Status::no_memory();
   for (json::Portions p(thing.names, &db.stop());;) {
@@ -101,7 +101,7 @@ Status show_ends(Db& db, const Awaited& thing, const Came& came, Text& output) {
     WF_TRY(p.next(&more));
     if (!more) break;
     const bool all = came.n == kEach, has_it = came.n >= p.first() && came.n < p.first() + p.count();
-    if (all || has_it) WF_TRY(show_portion(db, thing, p.text(), all ? kEach : came.n - p.first(), output));
+    if (all || has_it) WF_TRY(show_portion(db, seq, thing, p.text(), all ? kEach : came.n - p.first(), output));
   }
   output.add(']');
   return {};
@@ -109,7 +109,7 @@ Status show_ends(Db& db, const Awaited& thing, const Came& came, Text& output) {
 
 Status look_for_ends(Db& db, int64_t seq, const Awaited& thing, string_view key, Millis now, Came* came) {
   if (thing.any) {
-    WF_TRY(look_for_first(db, thing.names, came));
+    WF_TRY(look_for_first(db, seq, thing.names, came));
     if (came->yes) return {};
   } else {
     // Whoever ends takes itself off the list, so as long as there is one on it nothing else need be looked at.
@@ -120,11 +120,11 @@ Status look_for_ends(Db& db, int64_t seq, const Awaited& thing, string_view key,
     if (listed) return {};
   }
   bool unfinished;
-  WF_TRY(find_id(db, Sql::join_open, thing.names, &unfinished, [](Query&) { return Status(); }));
+  WF_TRY(find_id(db, Sql::join_open, seq, thing.names, &unfinished, [](Query&) { return Status(); }));
   came->yes = !unfinished;
   if (unfinished) return {};
   if (thing.any) came->n = kNoneLeft;
-  WF_TRY(look_for_last(db, thing.names, &came->at));
+  WF_TRY(look_for_last(db, seq, thing.names, &came->at));
   if (came->at == kNoTime) came->at = now;
   return {};
 }
@@ -139,8 +139,11 @@ Status check_join(Db& db, const Workflow& w, string_view ids) {
     if (id.view() == w.id.view()) return Status::error(Code::invalid, "workflow '%.*s' cannot wait for itself", WF_SV(w.id.view()));
   }
   bool unknown;
-  return find_id(db, Sql::join_unknown, ids, &unknown,
-                 [](Query& q) { return Status::error(Code::not_found, "no workflow '%.*s' to join", WF_SV(q.text(0))); });
+  return find_id(db, Sql::join_unknown, w.seq, ids, &unknown, [&](Query& q) {
+    if (q.integer(1) == 0) return Status::error(Code::not_found, "no workflow '%.*s' to join", WF_SV(q.text(0)));
+    return Status::error(Code::not_found, "the child '%.*s' of workflow '%.*s' is gone, and another workflow has its id: there is nothing to join", WF_SV(q.text(0)),
+                         WF_SV(w.id.view()));
+  });
 }
 
 Status spawned_so_far(Db& db, const Workflow& w, Text& out) {

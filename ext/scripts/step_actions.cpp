@@ -268,8 +268,8 @@ class Execution {
     Text id, parent_step;
     int64_t redo;
     WF_TRY(child_id(parent_step, &redo, id));
-    Query q(a_.db, Sql::workflow_outcome);
-    q.bind(":id", id.view());
+    Query q(a_.db, Sql::run_child);
+    q.bind(":id", id.view()).bind(":seq", a_.seq).bind(":step", parent_step.view()).bind(":redo", redo);
     bool found;
     WF_TRY(q.next(&found));
     const State state = found ? state_of(q.text(0)) : State::failed;

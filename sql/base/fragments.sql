@@ -204,6 +204,24 @@ CASE WHEN s.kind = 'sleep' THEN 'sleeping'
              FROM {{things}} WHERE k.key IN ('signal', 'event', 'join', 'sleep') ORDER BY p.key)), 'something damaged')
 END
 
+-- Whether w, a workflow, is the child that a step of its parent has recorded: parent, step, redo number and id agree.
+-- name: fragment_is_recorded_child
+(EXISTS (SELECT 1 FROM main._wf_step AS r JOIN main._wf_workflow AS o ON o.seq = r.wf
+         WHERE r.wf = w.parent AND r.name = w.parent_step AND r.kind = 'spawn' AND r.how IS NULL AND r.output = json_quote(w.id)
+           AND w.parent_redo = o.redo + coalesce((SELECT redo FROM main._wf_redo WHERE wf = r.wf AND step = r.name), 0)))
+
+-- Whether w, a workflow, is what :seq means by its id: one that its steps have recorded as that of a child means this child, and no stranger that has
+-- come to the id since it was deleted. (Last what takes a look at all steps, once a statement: where children are meant it is not met.)
+-- name: fragment_is_meant
+((w.parent = :seq AND {{is_recorded_child}})
+ OR w.id NOT IN (SELECT json_extract(output, '$') FROM main._wf_step WHERE {{its_rows}} AND kind = 'spawn' AND how IS NULL AND json_valid(output)))
+
+-- The same for s, the row of a wait.
+-- name: fragment_is_meant_by_wait
+((w.parent = s.wf AND {{is_recorded_child}})
+ OR NOT EXISTS (SELECT 1 FROM main._wf_step AS r
+                WHERE r.n BETWEEN s.wf << 28 AND s.wf << 28 | 268435455 AND r.kind = 'spawn' AND r.how IS NULL AND r.output = json_quote(w.id)))
+
 -- Whether e, a row of _wf_stream_end, contradicts the items of its stream.
 -- name: fragment_wrong_end
 (e.first > e.next OR e.closed NOT IN (0, 1)

@@ -122,8 +122,8 @@ SELECT 'the parent does not exist', id FROM main._wf_workflow AS w
 WHERE parent IS NOT NULL AND NOT EXISTS (SELECT 1 FROM main._wf_workflow WHERE seq = w.parent)
 UNION ALL
 SELECT 'it is a child without a step, or the other way round', id FROM main._wf_workflow
-WHERE (parent IS NULL) <> (parent_step IS NULL) OR typeof(parent_step) NOT IN ('text', 'null')
-   OR typeof(parent_redo) <> CASE WHEN parent IS NULL THEN 'null' ELSE 'integer' END OR parent_redo < 0
+WHERE (parent IS NOT NULL AND parent_step IS NULL) OR typeof(parent_step) NOT IN ('text', 'null')
+   OR typeof(parent_redo) <> CASE WHEN parent_step IS NULL THEN 'null' ELSE 'integer' END OR parent_redo < 0
 UNION ALL
 SELECT 'the slot is not one of its queue', w.id FROM main._wf_workflow AS w JOIN main._wf_lane AS l ON l.lane = w.lane
 WHERE w.limited IS NOT NULL AND w.limited <> l.queue || char(31) || l.partition
@@ -221,6 +221,7 @@ UNION ALL
 SELECT 'a workflow is waited for, but the wait is not listed', w.id FROM main._wf_step AS s JOIN main._wf_workflow AS w ON w.seq = s.wf, {{awaited}} JOIN main._wf_workflow AS c ON c.id = t.value
 WHERE s.status = 'waiting' AND k.key = 'join' AND c.finished_at IS NULL
   AND NOT EXISTS (SELECT 1 FROM main._wf_waiter WHERE wf = s.wf AND step = {{key}}) AND w.due_at IS s.due_at
+  AND EXISTS (SELECT 1 FROM main._wf_workflow AS w WHERE w.seq = c.seq AND {{is_meant_by_wait}})
 UNION ALL
 SELECT 'the settings of a queue are damaged', queue FROM main._wf_queue
 WHERE concurrency < 0 OR worker_concurrency < 0 OR partition_concurrency < 0 OR hold <> 'started' OR rate_limit < 0 OR paused NOT IN (0, 1)

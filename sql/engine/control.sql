@@ -26,7 +26,7 @@ SELECT n FROM main._wf_step WHERE wf = :seq AND name = :step
 
 -- name: control_spawned_from
 SELECT w.seq FROM main._wf_step AS s JOIN main._wf_workflow AS w ON w.id = json_extract(s.output, '$')
-WHERE s.n BETWEEN :n AND :seq << 28 | 268435455 AND s.kind = 'spawn' AND w.parent = :seq
+WHERE s.n BETWEEN :n AND :seq << 28 | 268435455 AND s.kind = 'spawn' AND w.parent = :seq AND w.parent_step = s.name
 
 -- name: control_untake all
 UPDATE main._wf_signal SET taken = NULL WHERE wf = :seq AND taken >= :n
@@ -86,9 +86,10 @@ INSERT INTO main._wf_tag(wf, key, tag) SELECT :new, key, tag FROM main._wf_tag W
 SELECT count(*) FROM main._wf_tag WHERE wf = :seq
 
 -- Row by row: what an INSERT reads from its own table SQLite keeps in a table of its own first, several times the length of a long value.
--- (Of a scripted workflow: run_fork_steps.)
+-- The children of the other workflow stay its own. (Of a scripted workflow: run_fork_steps.)
 -- name: fork_steps
-SELECT n & 268435455, name, kind, status, attempts, begun_at, at, due_at, attempt, worker, NULL, hash, topics, how, output, error
+SELECT n & 268435455, name, kind, status, attempts, begun_at, at, due_at, attempt, worker, NULL, hash, topics,
+       CASE kind WHEN 'spawn' THEN '{"child":false}' ELSE how END, output, error
 FROM main._wf_step WHERE {{its_rows}} AND status IN ('done', 'error') AND (:n IS NULL OR n < :n) ORDER BY n
 
 -- name: fork_step

@@ -9,8 +9,10 @@ WHERE NOT EXISTS (SELECT 1 FROM main._wf_waiter AS x WHERE x.topic = 'e' || j.va
 
 -- name: join_wait
 INSERT OR IGNORE INTO main._wf_waiter(topic, wf, step)
-SELECT 'w' || w.seq, :seq, :key FROM _wf.json_each(:topics) AS j CROSS JOIN main._wf_workflow AS w ON w.id = j.value WHERE w.finished_at IS NULL
+SELECT 'w' || w.seq, :seq, :key FROM _wf.json_each(:topics) AS j CROSS JOIN main._wf_workflow AS w ON w.id = j.value
+WHERE w.finished_at IS NULL AND {{is_meant}}
 
 -- name: join_unlisted
 SELECT 1 FROM _wf.json_each(:topics) AS j CROSS JOIN main._wf_workflow AS w ON w.id = j.value
-WHERE w.finished_at IS NULL AND NOT EXISTS (SELECT 1 FROM main._wf_waiter AS x WHERE x.topic = 'w' || w.seq AND x.wf = :seq AND x.step = :key) LIMIT 1
+WHERE w.finished_at IS NULL AND NOT EXISTS (SELECT 1 FROM main._wf_waiter AS x WHERE x.topic = 'w' || w.seq AND x.wf = :seq AND x.step = :key)
+  AND {{is_meant}} LIMIT 1

@@ -109,7 +109,7 @@ SELECT (:kind OR :status = 'pending' OR EXISTS (SELECT 1 FROM main._wf_step WHER
                  AND (:status = 'waiting' OR (:status = 'pending' AND :due_at IS NOT NULL)) END
    AND coalesce(:ending IN ('failed', 'cancelled'), 1) AND (:error IS NOT NULL OR 'failed' NOT IN (:status, coalesce(:ending, '')))
    AND min(:attempt, :resumed, :failures, :lost, :failed, :redo, :period - 1, coalesce(:timeout, 0)) >= 0 AND :again IN (0, 1) AND :by_id IN (0, 1) AND :kind IN (0, 1)
-   AND (:parent IS NULL) = (:parent_step IS NULL) AND (:parent IS NULL) = (:parent_redo IS NULL) AND coalesce(:parent_redo, 0) >= 0
+   AND (:parent IS NULL OR :parent_step IS NOT NULL) AND (:parent_step IS NULL) = (:parent_redo IS NULL) AND coalesce(:parent_redo, 0) >= 0
    AND :flags BETWEEN 0 AND 7 AND NOT (:kind AND :flags & 1) AND :priority BETWEEN -100 AND 100 AND coalesce(:max_attempts, 1) BETWEEN 1 AND 1000000 AND coalesce(:max_failures, 1) BETWEEN 1 AND 1000000,
        o.id, o.id = :id
 FROM (SELECT 1) LEFT JOIN main._wf_workflow AS o
@@ -120,6 +120,15 @@ FROM (SELECT 1) LEFT JOIN main._wf_workflow AS o
 INSERT OR IGNORE INTO main._wf_lane(queue, kind, partition, name, version, priority, line)
 VALUES(:queue, :kind, coalesce(:partition, ''), :name, coalesce(:version, ''), :priority, CASE WHEN :partition IS NULL THEN 0 ELSE 2 END)
 
+-- Whether the workflow :id was spawned by p, a workflow, and not by another of its id: a step of it says so, or one that was dropped since. (The children
+-- of a scripted workflow have the id that its steps look for.)
+-- name: fragment_is_parent
+(p.flags & 16 OR EXISTS (
+  SELECT 1 FROM (SELECT p.redo + coalesce((SELECT redo FROM main._wf_redo WHERE wf = p.seq AND step = :parent_step), 0) AS redo) AS r
+  WHERE r.redo > :parent_redo OR (r.redo = :parent_redo AND EXISTS (
+    SELECT 1 FROM main._wf_step WHERE wf = p.seq AND name = :parent_step AND kind = 'spawn' AND how IS NULL AND output = json_quote(:id)))))
+
+-- A child that comes without its parent remembers the step.
 -- name: import_workflow
 INSERT INTO main._wf_workflow(seq, id, lane, status, place, due_at, attempt, resumed, again, wake, failures, lost, failed, mark, redo, period, worker, closed_nonce, closed,
                               created_at, started_at, attempt_at, finished_at, updated_at, deadline_at, timeout, paused_from, paused_left, ending, flags,
@@ -130,10 +139,10 @@ SELECT :seq, :id, l.lane, CASE WHEN :finished_at IS NULL THEN 'paused' ELSE :sta
        :attempt, :resumed, :again, 9, :failures, :lost, :failed, {{last_step}}, :redo, :period, :worker,
        CASE WHEN :by_id THEN 0 END, :closed, :created_at, :started_at, :attempt_at, :finished_at, :now, :deadline_at, :timeout,
        CASE WHEN :finished_at IS NULL THEN :status END, :time_left, :ending, :flags | 16 * :kind | 32 * (NOT :kind AND EXISTS (SELECT 1 FROM main._wf_step WHERE wf = :seq AND status = 'waiting')), :max_attempts, :max_failures, :backoff,
-       p.seq, CASE WHEN p.seq IS NOT NULL THEN :parent_step END, CASE WHEN p.seq IS NOT NULL THEN :parent_redo END, :scheduled_at, :queue || char(31) || :dedup, :headers,
+       p.seq, :parent_step, :parent_redo, :scheduled_at, :queue || char(31) || :dedup, :headers,
        CASE WHEN length(CAST(:input AS BLOB)) <= 1024 THEN :input END, CASE WHEN length(CAST(:output AS BLOB)) <= 1024 THEN :output END,
        CASE WHEN length(CAST(:error AS BLOB)) <= 1024 THEN :error END
-FROM main._wf_lane AS l LEFT JOIN main._wf_workflow AS p ON p.id = :parent
+FROM main._wf_lane AS l LEFT JOIN main._wf_workflow AS p ON p.id = :parent AND {{is_parent}}
 WHERE l.queue = :queue AND l.kind = :kind AND l.partition = coalesce(:partition, '') AND l.name = :name AND l.version = coalesce(:version, '')
   AND l.priority = :priority
 
@@ -144,13 +153,26 @@ WHERE length(CAST(value AS BLOB)) > 1024
 UNION ALL
 SELECT :seq, 3, length(CAST(:first_input AS BLOB)), :first_input WHERE :first_input IS NOT NULL
 
+-- Its children that have come before it.
+-- name: import_orphans
+SELECT w.seq FROM main._wf_workflow AS p CROSS JOIN main._wf_step AS r ON r.n BETWEEN :seq << 28 AND :seq << 28 | 268435455
+CROSS JOIN main._wf_workflow AS w ON w.id = json_extract(r.output, '$')
+WHERE p.seq = :seq AND r.kind = 'spawn' AND r.how IS NULL AND w.parent IS NULL AND w.parent_step = r.name
+  AND w.parent_redo = p.redo + coalesce((SELECT redo FROM main._wf_redo WHERE wf = :seq AND step = r.name), 0)
+UNION ALL
+SELECT w.seq FROM main._wf_workflow AS p CROSS JOIN main._wf_workflow AS w ON w.id > p.id || '/' AND w.id < p.id || '0'
+WHERE p.seq = :seq AND p.flags & 16 AND w.parent IS NULL AND w.parent_step IS NOT NULL
+
+-- name: import_adopt
+UPDATE main._wf_workflow SET parent = :parent WHERE seq = :seq
+
 -- Its own open wait, and those of others that know it by its id.
 -- name: import_waiters
 INSERT OR IGNORE INTO main._wf_waiter(topic, wf, step)
 SELECT 'e' || t.value, s.wf, {{key}} FROM main._wf_step AS s, {{awaited}} WHERE s.status = 'waiting' AND s.wf = :seq AND k.key = 'event'
 UNION ALL
 SELECT 'w' || w.seq, s.wf, {{key}} FROM main._wf_step AS s, {{awaited}} JOIN main._wf_workflow AS w ON w.id = t.value
-WHERE s.status = 'waiting' AND k.key = 'join' AND (w.seq = :seq OR (s.wf = :seq AND w.finished_at IS NULL))
+WHERE s.status = 'waiting' AND k.key = 'join' AND (w.seq = :seq OR (s.wf = :seq AND w.finished_at IS NULL)) AND {{is_meant_by_wait}}
 
 -- Something that it waits for is there already, or will never be: the first claim looks.
 -- name: import_wake
@@ -160,4 +182,4 @@ WHERE seq = :seq AND (due_at IS NULL OR due_at > :now) AND 'waiting' IN (status,
               WHERE s.wf = :seq AND s.status = 'waiting'
                 AND CASE k.key WHEN 'signal' THEN EXISTS (SELECT 1 FROM main._wf_signal WHERE wf = :seq AND name = t.value AND taken IS NULL)
                                WHEN 'event' THEN EXISTS (SELECT 1 FROM main._wf_event WHERE name = t.value)
-                               WHEN 'join' THEN NOT EXISTS (SELECT 1 FROM main._wf_workflow WHERE id = t.value AND finished_at IS NULL) END)
+                               WHEN 'join' THEN NOT EXISTS (SELECT 1 FROM main._wf_workflow AS w WHERE w.id = t.value AND w.finished_at IS NULL AND {{is_meant_by_wait}}) END)
