@@ -60,7 +60,7 @@ Status find_dedup(Db& db, const Start& args, string_view dedup, bool* exists, Na
   return Status::error(Code::conflict, "workflow '%.*s' holds the dedup key '%.*s' of queue '%.*s'", WF_SV(id->view()), WF_SV(args.dedup), WF_SV(args.queue));
 }
 
-// A child that cannot begin before its parent has ended would be waited for in vain.
+// A child that cannot begin before one of those has ended who wait for it would be waited for in vain.
 Status check_not_shut_out(Db& db, const Start& child, string_view id) {
   if (child.parent == 0 || child.detached) return {};
   Query q(db, Sql::start_is_shut_out);
@@ -68,9 +68,9 @@ Status check_not_shut_out(Db& db, const Start& child, string_view id) {
   bool row;
   WF_TRY(q.next(&row));
   if (!row) return {};
-  return Status::error(Code::state, "the child '%.*s' could not begin before its parent has ended, which holds the one slot of queue '%.*s'%s%.*s%s to its end: let it be "
-                       "detached, or put it elsewhere", WF_SV(id), WF_SV(child.queue), child.partition.empty() ? "" : ", partition '", WF_SV(child.partition),
-                       child.partition.empty() ? "" : "'");
+  const bool none = child.partition.empty();
+  return Status::error(Code::state, "the child '%.*s' could not begin before its parent, or one above it, has ended: they hold every slot of queue '%.*s'%s%.*s%s to their "
+                       "ends. Let it be detached, or put it elsewhere", WF_SV(id), WF_SV(child.queue), none ? "" : ", partition '", WF_SV(child.partition), none ? "" : "'");
 }
 
 // A value as JSON; that of text is not copied.

@@ -9,12 +9,18 @@ WHERE w.id = :id
 -- name: start_same_dedup
 SELECT id FROM main._wf_workflow WHERE dedup = :dedup AND finished_at IS NULL
 
--- Whether the parent of a new workflow keeps to its own end the one slot that this would need.
+-- Those who may wait for a new workflow, and for one another: its parent, and upwards as long as none is detached or has ended. Whether they keep, or will
+-- keep once they are claimed, all the slots of which this one needs one, each to its own end.
 -- name: start_is_shut_out
-SELECT 1 FROM main._wf_workflow AS p JOIN main._wf_queue AS q ON q.queue = :queue
-WHERE p.seq = :parent AND p.flags & 8
-  AND ((q.partition_concurrency <= 1 AND :partition <> '' AND p.limited = :queue || char(31) || :partition)
-       OR (q.concurrency <= 1 AND p.limited >= :queue || char(31) AND p.limited < :queue || char(32)))
+WITH RECURSIVE above(seq, parent, lane) AS (
+  SELECT seq, CASE WHEN NOT flags & 4 THEN parent END, lane FROM main._wf_workflow WHERE seq = :parent AND finished_at IS NULL
+  UNION
+  SELECT w.seq, CASE WHEN NOT w.flags & 4 THEN w.parent END, w.lane FROM above JOIN main._wf_workflow AS w ON w.seq = above.parent WHERE w.finished_at IS NULL)
+SELECT 1 FROM main._wf_queue AS q
+WHERE q.queue = :queue AND q.hold = 'started'
+  AND (q.concurrency <= (SELECT count(*) FROM above JOIN main._wf_lane AS l ON l.lane = above.lane WHERE l.queue = :queue)
+       OR (:partition <> '' AND q.partition_concurrency <= (
+             SELECT count(*) FROM above JOIN main._wf_lane AS l ON l.lane = above.lane WHERE l.queue = :queue AND l.partition = :partition)))
 
 -- name: start_next_seq
 SELECT coalesce({{seq_after_deleted}}, (SELECT max(seq) FROM main._wf_workflow) + 1, 1)

@@ -240,6 +240,76 @@ def test_a_child_that_can_begin_beside_its_parent_is_not_refused(db, settings):
     assert db.claim("q")["id"] == "p/kid"
 
 
+SERIAL = [{"partition_concurrency": 1, "hold": "started"}, {"concurrency": 1, "hold": "started"}]
+
+
+@pytest.mark.parametrize("settings", SERIAL)
+def test_a_parent_that_nobody_has_claimed_yet_shuts_out_its_child_too(db, settings):
+    db.wf_queue("q", **settings)
+    db.wf_start("job", id="p", queue="q", partition="p")
+    with wf_error("WF_STATE", "p/kid", "queue 'q'", "detached"):
+        db.wf_spawn("p", "kid", "job", None, queue="q", partition="p")
+    assert (db.rows("SELECT * FROM wf_steps"), db.wf_status("p/kid")) == ([], None)
+
+
+@pytest.mark.parametrize("settings", SERIAL)
+@pytest.mark.parametrize("claims", [False, True])
+def test_a_grandchild_is_shut_out_by_whoever_waits_above_it(db, claims, settings):
+    db.wf_queue("q", **settings)
+    db.wf_start("job", id="p", queue="q", partition="p")
+    top = db.claim("q")["token"] if claims else "p"
+    db.wf_spawn(top, "kid", "job")
+    middle = db.claim(id="p/kid")["token"] if claims else "p/kid"
+    with wf_error("WF_STATE", "p/kid/kid", "queue 'q'", "or one above it"):
+        db.wf_spawn(middle, "kid", "job", None, queue="q", partition="p")
+    assert db.wf_spawn(middle, "free", "job", None, queue="q", partition="p", detached=True) == "p/kid/free"
+
+
+def test_who_does_not_wait_shuts_nobody_out(db):
+    """One above that has ended, and those above a detached one."""
+    db.wf_queue("q", concurrency=1, hold="started")
+    db.wf_start("job", id="p", queue="q")
+    db.wf_spawn("p", "kid", "job")
+    db.wf_spawn("p", "free", "job", None, detached=True)
+    assert db.wf_spawn("p/free", "kid", "job", None, queue="q") == "p/free/kid"
+    db.wf_complete("p")
+    assert db.wf_spawn("p/kid", "kid", "job", None, queue="q") == "p/kid/kid"
+
+
+@pytest.mark.parametrize("settings", [{"partition_concurrency": 3}, {"concurrency": 3}])
+def test_as_many_may_be_nested_as_there_are_slots(db, settings):
+    db.wf_queue("q", hold="started", **settings)
+    place = {"queue": "q", "partition": "p"}
+    db.wf_start("job", id="p", **place)
+    db.wf_spawn("p", "a", "job", None, **place)
+    db.wf_spawn("p/a", "elsewhere", "job")
+    assert db.wf_spawn("p/a/elsewhere", "b", "job", None, **place) == "p/a/elsewhere/b"
+    with wf_error("WF_STATE", "queue 'q'"):
+        db.wf_spawn("p/a/elsewhere/b", "c", "job", None, **place)
+    assert db.wf_spawn("p/a/elsewhere/b", "c", "job") == "p/a/elsewhere/b/c"
+
+
+def test_another_partition_is_no_obstacle_and_neither_is_none(db):
+    db.wf_queue("q", hold="started", partition_concurrency=1)
+    db.wf_start("job", id="p", queue="q", partition="p")
+    db.wf_spawn("p", "a", "job", None, queue="q", partition="o")
+    db.wf_spawn("p", "b", "job", None, queue="q")
+    db.wf_start("job", id="n", queue="q")
+    db.wf_spawn("n", "a", "job", None, queue="q")
+
+
+def test_what_was_refused_would_never_have_ended(db):
+    """Without the refusal, as it was before settings were made narrower: both wait for ever. Nothing but a cancel ends it."""
+    db.wf_start("job", id="p", queue="q")
+    token = db.claim("q")["token"]
+    db.wf_spawn(token, "kid", "job", None, queue="q")
+    db.wf_queue("q", hold="started", concurrency=1)
+    assert joined(db, handle=token) is None
+    assert (db.claim("q"), db.wf_ready("q")) == (None, 0)
+    db.wf_cancel("p")
+    assert db.wf_status("p/kid") == "cancelled"
+
+
 def test_a_child_of_a_script_that_could_not_begin_fails_its_step(db):
     db.wf_queue("q", concurrency=1, hold="started")
     db.wf_define("flow", {"steps": [{"name": "kid", "task": "q"}]})
