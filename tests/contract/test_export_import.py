@@ -127,7 +127,10 @@ def test_one_that_arrives_without_its_parent_is_nobody_s_child(db, there):
     db.wf_spawn("w1", "kid", "child", 1)
     document = db.wf_export("w1/kid")
     assert [there.wf_import(document) for _ in range(2)] == ["w1/kid", "w1/kid"]
-    assert (there.rows("SELECT parent, parent_step, parent_redo FROM _wf_workflow"), there.wf_check()) == ([(None, None, None)], None)
+    assert (there.rows("SELECT parent, parent_step, parent_redo FROM _wf_workflow"), there.wf_check()) == ([(None, "kid", 0)], None)
+    there.wf_start("job", id="w1")
+    with wf_error("WF_CONFLICT", "w1/kid", "nobody's child"):
+        there.wf_spawn("w1", "kid", "child", 1)
 
 
 def test_an_open_wait_goes_on_waiting(db, there):
