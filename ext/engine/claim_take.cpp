@@ -31,7 +31,7 @@ Status new_nonce(Db& db, const Workflow& w, bool time_was_said, int64_t* nonce) 
 }
 
 // Leases the workflow; it is due, and whoever held it has lost it.
-Status take(Db& db, const Claim& args, const Workflow& w, const InARow& row, bool lost_before, Millis now) {
+Status take(Db& db, const Claim& args, const Workflow& w, const InARow& row, bool lost_before, Wake why, Millis now) {
   QueueSettings settings;
   WF_TRY(read_queue(db, w.queue.view(), &settings));
   Millis lease;
@@ -49,6 +49,7 @@ Status take(Db& db, const Claim& args, const Workflow& w, const InARow& row, boo
     q.bind(":seq", w.seq).bind(":now", now).bind(":due", later(now, lease)).bind(":lease", lease).bind(":nonce", nonce);
     q.bind(":place", static_cast<int64_t>(w.flags & kManual ? Place::not_offered : lost_before ? Place::leased_again : Place::leased));
     q.bind_name(":worker", args.worker).bind_name(":key", args.key).bind(":again", int64_t{again}).bind(":lost", row.lost).bind(":failures", row.failures).bind(":lost_now", int64_t{w.is_claimed()});
+    q.bind(":wake", static_cast<int64_t>(w.is_claimed() ? Wake::lost : why));
     q.bind(":limits", int64_t{settings.has_limits()}).bind(":until_end", int64_t{settings.has_limits() && settings.until_end});
     WF_TRY(q.run());
   }
@@ -71,10 +72,11 @@ Status lease_of(Db& db, const Claim& args, const QueueSettings& settings, Millis
 
 Status take_or_end(Db& db, const Claim& args, const Workflow& w, Millis now, bool* taken) {
   *taken = false;
+  Wake why = w.wake;
   if (w.deadline_at != kNoTime && w.deadline_at <= now) return time_out(db, w, now);
   if (w.state == State::waiting) {
     bool satisfied;
-    WF_TRY(decide_wait(db, w, now, &satisfied));
+    WF_TRY(decide_wait(db, w, now, &satisfied, &why));
     if (!satisfied) return {};
   }
   if (w.is_claimed()) {
@@ -100,7 +102,7 @@ Status take_or_end(Db& db, const Claim& args, const Workflow& w, Millis now, boo
     lost_before = now_in_a_row.lost != 0;
   }
   *taken = true;
-  return take(db, args, w, row, lost_before, now);
+  return take(db, args, w, row, lost_before, why, now);
 }
 
 }  // namespace wf

@@ -25,20 +25,17 @@ bool is_earlier(const Awaited& a, const Came& came, const Awaited& b, const Came
 Status look_for(Db& db, int64_t seq, const WaitRow& row, size_t i, Millis now, string_view taken, Came* came) {
   const Awaited& thing = row.things[i];
   switch (thing.kind) {
-    case WaitKind::sleep: look_for_time(thing, now, came); return {};
+    case WaitKind::sleep: look_for_time(thing, row.timeout, now, came); return {};
     case WaitKind::signal: return look_for_signal(db, seq, thing, row.timeout, taken, came);
     case WaitKind::event: return look_for_event(db, thing, row.timeout, came);
     case WaitKind::join: {
       Text key;
       row.add_key(i, key);
-      return key.ok() ? look_for_ends(db, seq, thing, key.view(), now, came) : Status::no_memory();
+      return key.ok() ? look_for_ends(db, seq, thing, key.view(), row.timeout, now, came) : Status::no_memory();
     }
   }
   return {};
 }
-
-// What came after the timeout of a wait for several things did not come, whenever anyone looks.
-bool is_late(const WaitRow& row, const Came& came) { return row.several && row.timeout != kNoTime && came.at > row.timeout; }
 
 // Writes nothing: who waits for all of them takes no signal before all are there. None counts for two things.
 Status look(Db& db, int64_t seq, const WaitRow& row, Millis now, Look* out) {
@@ -46,7 +43,6 @@ Status look(Db& db, int64_t seq, const WaitRow& row, Millis now, Look* out) {
   for (size_t i = 0; i < row.things.size(); ++i) {
     Came came;
     WF_TRY(look_for(db, seq, row, i, now, taken.view(), &came));
-    if (came.yes && is_late(row, came)) came = {};
     out->came.add(came);
     if (!out->came.ok()) return Status::no_memory();
     if (!came.yes) continue;
@@ -116,6 +112,17 @@ Status show_all(Db& db, int64_t seq, const WaitRow& row, const Look& seen, Text&
   return {};
 }
 
+// What has ended the wait: of all things the one that came last.
+Wake ended_by(const WaitRow& row, const Look& seen) {
+  constexpr Wake kOf[] = {Wake::timer, Wake::signal, Wake::event, Wake::join};
+  if (seen.count < (row.all ? row.things.size() : 1)) return Wake::timer;
+  size_t which = row.all ? 0 : seen.first;
+  for (size_t i = 1; row.all && i < row.things.size(); ++i) {
+    if (seen.came[i].at >= seen.came[which].at) which = i;
+  }
+  return kOf[static_cast<int>(row.things[which].kind)];
+}
+
 bool is_enough(const WaitRow& row, const Look& seen, Millis now) {
   return (row.timeout != kNoTime && row.timeout <= now) || seen.count >= (row.all ? row.things.size() : 1);
 }
@@ -129,11 +136,12 @@ Status is_satisfied(Db& db, int64_t seq, const WaitRow& row, Millis now, bool* o
   return {};
 }
 
-Status decide(Db& db, int64_t seq, const WaitRow& row, Millis now, bool* satisfied, Text& output) {
+Status decide(Db& db, int64_t seq, const WaitRow& row, Millis now, bool* satisfied, Text& output, Wake* by) {
   Look seen;
   WF_TRY(look(db, seq, row, now, &seen));
   *satisfied = is_enough(row, seen, now);
   if (!*satisfied) return {};
+  if (by != nullptr) *by = ended_by(row, seen);
   WF_TRY(!row.several ? show_one(db, seq, row.things[0], seen.came[0], output) : row.all ? show_all(db, seq, row, seen, output) : show_first(db, seq, row, seen, output));
   if (!output.ok()) return Status::no_memory();
   for (size_t i = 0; i < row.things.size(); ++i) {

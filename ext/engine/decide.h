@@ -5,9 +5,10 @@
 
 namespace wf {
 
-// Looks whether what the row waits for has come, or its time is up; then `output` is its outcome (JSON), and the signals in it are taken by the row.
+// Looks whether what the row waits for has come, or its time is up; then `output` is its outcome (JSON), the signals in it are taken by the row, and `*by`
+// (may be nullptr) is what has ended it.
 // Of several things the earliest to come is the first; of those that came at once the one that is named first.
-Status decide(Db& db, int64_t seq, const WaitRow& row, Millis now, bool* satisfied, Text& output);
+Status decide(Db& db, int64_t seq, const WaitRow& row, Millis now, bool* satisfied, Text& output, Wake* by = nullptr);
 
 // Whether it is satisfied by now. Writes nothing.
 Status is_satisfied(Db& db, int64_t seq, const WaitRow& row, Millis now, bool* out);

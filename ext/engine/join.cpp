@@ -62,7 +62,7 @@ Status find_id(Db& db, Sql sql, int64_t seq, string_view ids, bool* found, const
 }
 
 // The one that ended first.
-Status look_for_first(Db& db, int64_t seq, string_view ids, Came* came) {
+Status look_for_first(Db& db, int64_t seq, string_view ids, Millis until, Came* came) {
   for (json::Portions p(ids, &db.stop());;) {
     bool more, found;
     WF_TRY(p.next(&more));
@@ -70,7 +70,7 @@ Status look_for_first(Db& db, int64_t seq, string_view ids, Came* came) {
     Query q(db, Sql::join_first);
     q.bind(":topics", p.text()).bind(":seq", seq);
     WF_TRY(q.next(&found));
-    if (!found || (came->yes && q.time(1) >= came->at)) continue;
+    if (!found || !in_time(q.time(1), until) || (came->yes && q.time(1) >= came->at)) continue;
     came->yes = true;
     came->n = p.first() + q.integer(0);
     came->at = q.time(1);
@@ -107,9 +107,9 @@ Status show_ends(Db& db, int64_t seq, const Awaited& thing, const Came& came, Te
   return {};
 }
 
-Status look_for_ends(Db& db, int64_t seq, const Awaited& thing, string_view key, Millis now, Came* came) {
+Status look_for_ends(Db& db, int64_t seq, const Awaited& thing, string_view key, Millis until, Millis now, Came* came) {
   if (thing.any) {
-    WF_TRY(look_for_first(db, seq, thing.names, came));
+    WF_TRY(look_for_first(db, seq, thing.names, until, came));
     if (came->yes) return {};
   } else {
     // Whoever ends takes itself off the list, so as long as there is one on it nothing else need be looked at.
@@ -121,11 +121,11 @@ Status look_for_ends(Db& db, int64_t seq, const Awaited& thing, string_view key,
   }
   bool unfinished;
   WF_TRY(find_id(db, Sql::join_open, seq, thing.names, &unfinished, [](Query&) { return Status(); }));
-  came->yes = !unfinished;
   if (unfinished) return {};
-  if (thing.any) came->n = kNoneLeft;
   WF_TRY(look_for_last(db, seq, thing.names, &came->at));
   if (came->at == kNoTime) came->at = now;
+  came->yes = in_time(came->at, until);
+  if (came->yes && thing.any) came->n = kNoneLeft;
   return {};
 }
 

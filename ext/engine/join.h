@@ -15,8 +15,8 @@ Status spawned_so_far(Db& db, const Workflow& w, Text& out);
 // WF_INVALID if there is none of which any one could end.
 Status check_any(string_view ids, Stop* stop);
 
-// Whether all of them have ended, or any one. `key`: by which they are listed in _wf_waiter, if the wait is open.
-Status look_for_ends(Db& db, int64_t seq, const Awaited& thing, string_view key, Millis now, Came* came);
+// Whether all of them have ended in time, or any one. `key`: by which they are listed in _wf_waiter, if the wait is open.
+Status look_for_ends(Db& db, int64_t seq, const Awaited& thing, string_view key, Millis until, Millis now, Came* came);
 
 // The workflows of a join as a JSON array, in order; if it waits for any, the one that has come, all of them where none has.
 Status show_ends(Db& db, int64_t seq, const Awaited& thing, const Came& came, Text& out);

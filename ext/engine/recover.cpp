@@ -96,6 +96,7 @@ Status recover(Db& db, const Recover& args, const Now& now, Recovered* out) {
     WF_TRY(run_counted(db, Sql::recover_lanes, Sql::recover_lanes_count, [&](Query& q) { q.bind(":due", time).bind(":now", time).bind_name(":worker", args.worker); }));
     WF_TRY(run_for(db, Sql::recover_void, args, time, &out->leases_voided));
   }
+  WF_TRY(run_counted(db, Sql::recover_void_suspended, Sql::recover_void_suspended_count, [&](Query& q) { q.bind_name(":worker", args.worker); }));
   WF_TRY(run_for(db, Sql::recover_void_ended, args, time, nullptr));
   WF_TRY(run_for(db, Sql::recover_partitions, args, time, nullptr));
   if (args.pause) WF_TRY(run_for(db, Sql::recover_pause, args, time, nullptr));

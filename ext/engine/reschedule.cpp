@@ -33,7 +33,7 @@ Status move_sleeps_among(Db& db, const Workflow& w, Millis due, Millis now, bool
     if (!topics.ok()) return Status::no_memory();
     *moved = true;
     Query q(db, Sql::reschedule_write);
-    q.bind(":n", row.n).bind(":topics", topics.view()).bind_time(":due", row.next_time(now));
+    q.bind(":n", row.n).bind(":topics", topics.view()).bind_time(":due", row.next_time(now)).bind(":scripted", w.flags & kOtherKind);
     WF_TRY(q.run());
   }
 }

@@ -6,8 +6,8 @@
 namespace wf {
 
 // A sleep is over when its time is up.
-inline void look_for_time(const Awaited& thing, Millis now, Came* came) {
-  came->yes = thing.due != kNoTime && thing.due <= now;
+inline void look_for_time(const Awaited& thing, Millis until, Millis now, Came* came) {
+  came->yes = thing.due != kNoTime && thing.due <= now && in_time(thing.due, until);
   came->at = thing.due;
 }
 

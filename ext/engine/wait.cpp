@@ -146,8 +146,8 @@ Status open(Db& db, const Handle& handle, Workflow& w, const Wait& args, Millis 
 }
 
 // Decides an open wait, and records its outcome.
-Status decide_open(Db& db, const Workflow& w, WaitRow& row, Millis now, bool* satisfied, Text& output) {
-  WF_TRY(decide(db, w.seq, row, now, satisfied, output));
+Status decide_open(Db& db, const Workflow& w, WaitRow& row, Millis now, bool* satisfied, Text& output, Wake* by = nullptr) {
+  WF_TRY(decide(db, w.seq, row, now, satisfied, output, by));
   if (!*satisfied) return stay_open(db, w, row, now);
   WF_TRY(write_row(db, Sql::wait_done, w.seq, row, now, output.view()));
   if (!is_listed(row)) return {};
@@ -235,7 +235,7 @@ Status wait(Db& db, const Handle& handle, const Wait& args, const Now& now, bool
   return scope.commit();
 }
 
-Status decide_wait(Db& db, const Workflow& w, Millis now, bool* satisfied) {
+Status decide_wait(Db& db, const Workflow& w, Millis now, bool* satisfied, Wake* by) {
   *satisfied = false;
   Millis due = kNoTime;
   bool open = false;
@@ -251,7 +251,7 @@ Status decide_wait(Db& db, const Workflow& w, Millis now, bool* satisfied) {
       WaitRow row;
       Text output;
       WF_TRY(read_open(db, w, q, q.text(5), &row));
-      WF_TRY(decide_open(db, w, row, now, &decided, output));
+      WF_TRY(decide_open(db, w, row, now, &decided, output, *satisfied ? nullptr : by));
       if (!decided && row.due != kNoTime && (due == kNoTime || row.due < due)) due = row.due;
     }
     *satisfied = *satisfied || decided;

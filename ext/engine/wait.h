@@ -27,8 +27,9 @@ struct Wait {
 Status wait(Db& db, const Handle& handle, const Wait& args, const Now& now, bool* ready, Text& output, Millis* due);
 
 // Looks whether an open wait of a waiting workflow is satisfied. If so, its outcome is recorded, and the caller moves the workflow on.
-// If not, the workflow is put back to where it waits, and is not due any more. WF_STATE if the stored wait cannot be one.
-Status decide_wait(Db& db, const Workflow& workflow, Millis now, bool* satisfied);
+// If not, the workflow is put back to where it waits, and is not due any more. `*by`: what has ended it, of several waits the first; as it was where
+// nothing holds it. WF_STATE if the stored wait cannot be one.
+Status decide_wait(Db& db, const Workflow& workflow, Millis now, bool* satisfied, Wake* by);
 
 // The workflow waits no more: it is pending, due at once (paused: once it is resumed).
 Status leave_wait(Db& db, const Workflow& workflow, Millis now);

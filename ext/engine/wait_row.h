@@ -37,6 +37,9 @@ struct Came {
   int64_t n = -1;            // of a signal its row; of a join for any the place among its ids
 };
 
+// What comes after the timeout of a wait did not come, whenever anyone looks: whoever looks for something looks for it `until` then.
+inline bool in_time(Millis at, Millis until) { return until == kNoTime || at <= until; }
+
 // The row of a wait: columns of _wf_step, and what they mean. Views of the texts that it is read from.
 struct WaitRow {
   int64_t n = 0;

@@ -90,9 +90,13 @@ class Execution {
     Text names, topics, how;
     List<Awaited> things;
     string_view kind = a_.kind();
-    json::Elements first(json::check(s.target, nullptr));
+    const json::Checked target = json::check(s.target, nullptr);
+    json::Elements first(target);
     if (s.action == Action::await && first.next() && first.value().is(json::Kind::object)) {
-      WF_TRY(read_wait_list("await", json::check(s.target, nullptr), names, &things));
+      WF_TRY(read_wait_list("await", target, names, &things));
+      kind = kWaitAny;
+    } else if (s.wait_all) {  // of names: each is a signal of its own
+      WF_TRY(add_each(target, names, &things));
       kind = kWaitAny;
     } else {
       Awaited thing;
@@ -109,6 +113,27 @@ class Execution {
     row_.topics.add(wait.topics);
     row_.due = wait.due;
     return decide_wait();
+  }
+
+  // A thing for each name of an array, or for the one name.
+  static Status add_each(json::Checked target, Text& names, List<Awaited>* out) {
+    Numbers ends;
+    const auto add = [&](json::Checked name) {
+      names.add('[').add(name.text()).add(']');
+      ends.add(static_cast<int64_t>(names.size()));
+    };
+    if (target.is(json::Kind::array)) {
+      for (json::Elements e(target); e.next();) add(e.value());
+    } else {
+      add(target);
+    }
+    for (size_t i = 0, from = 0; i < ends.size() && names.ok() && ends.ok(); from = static_cast<size_t>(ends[i]), ++i) {
+      Awaited thing;
+      thing.kind = WaitKind::signal;
+      thing.names = part(names.view(), from, static_cast<size_t>(ends[i]) - from);
+      out->add(thing);
+    }
+    return names.ok() && ends.ok() && out->ok() ? Status() : Status::no_memory();
   }
 
   // An array of the signals, or of the event.

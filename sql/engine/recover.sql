@@ -20,6 +20,16 @@ SET status = CASE status WHEN 'running' THEN 'pending' ELSE status END,
     due_at = :now, nonce = NULL, claim_key = NULL, limited = CASE WHEN flags & 8 THEN limited END, again = 0, updated_at = :now
 WHERE place IS NOT NULL AND 'running' IN (status, paused_from) AND nonce IS NOT NULL AND (:worker IS NULL OR worker = :worker)
 
+-- The token that suspended a workflow: what it had begun it may record no more. (One that has begun nothing can do nothing but ask its wait again.)
+-- name: fragment_suspended_begun
+seq IN (SELECT wf FROM main._wf_step WHERE status = 'begun') AND 'waiting' IN (status, paused_from) AND closed_nonce <> 0 AND (:worker IS NULL OR worker = :worker)
+
+-- name: recover_void_suspended
+UPDATE main._wf_workflow SET closed_nonce = NULL WHERE {{suspended_begun}}
+
+-- name: recover_void_suspended_count
+SELECT count(*) FROM main._wf_workflow WHERE {{suspended_begun}}
+
 -- name: recover_claimed
 SELECT seq FROM main._wf_workflow
 WHERE place IS NOT NULL AND 'running' IN (status, paused_from) AND nonce IS NOT NULL AND (:worker IS NULL OR worker = :worker)

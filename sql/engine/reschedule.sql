@@ -14,7 +14,7 @@ UPDATE main._wf_step SET due_at = :due WHERE status = 'ready' AND wf = :seq AND 
 SELECT n, topics FROM main._wf_step WHERE status = 'waiting' AND wf = :seq AND n > :after AND kind IN ('wait_any', 'await') AND substr(topics, 1, 1) = '{' ORDER BY n LIMIT 1
 
 -- name: reschedule_write
-UPDATE main._wf_step SET topics = :topics, due_at = :due WHERE n = :n
+UPDATE main._wf_step SET topics = :topics, due_at = :due, how = CASE WHEN :scripted THEN how ELSE '{"rescheduled":true}' END WHERE n = :n
 
 -- When the first open step of a workflow is due, and how many are open.
 -- name: reschedule_first

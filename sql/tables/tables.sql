@@ -86,7 +86,7 @@ CASE WHEN s.status <> 'done' THEN NULL
             WHEN s.kind = 'join' THEN 'join' ELSE 'all' END
      WHEN json_extract(s.output, '$.timeout') THEN 'timeout'
      ELSE coalesce('signal ' || json_extract(s.output, '$.signal'), 'event ' || json_extract(s.output, '$.event'),
-                   CASE WHEN json_extract(s.output, '$.sleep') IS NULL THEN 'join' ELSE 'timer' END) END
+                   CASE WHEN json_extract(s.output, '$.sleep') IS NULL THEN 'join' WHEN s.how = '{"rescheduled":true}' THEN 'rescheduled' ELSE 'timer' END) END
 
 -- name: table_steps
 SELECT s.n AS _n, w.id AS workflow_id, {{place}} AS seq, s.name AS name, s.kind AS kind, s.status AS status,

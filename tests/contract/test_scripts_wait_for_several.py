@@ -62,6 +62,74 @@ def test_all_of_them(db):
     assert db.column("SELECT taken_by FROM wf_signals") == ["wait", "wait"]
 
 
+@pytest.mark.parametrize("names", [["ann", "bob"], ["bob", "ann"]])
+def test_all_of_them_means_names_too(db, names):
+    started(db, {"await": names, "mode": "all"})
+    assert reason(db) == "waiting for signal %s and signal %s" % tuple(names)
+    db.wf_signal("w1", "bob", 2)
+    assert got(db) is None
+    db.wf_signal("w1", "ann", 1)
+    assert [(each["signal"], each["payload"]) for each in got(db)] == [(name, {"ann": 1, "bob": 2}[name]) for name in names]
+    assert (db.wf_status("w1"), db.wf_check()) == ("completed", None)
+
+
+def test_all_of_one_name_and_a_timeout_of_all(db):
+    started(db, {"await": "ok", "mode": "all"})
+    db.wf_signal("w1", "ok", 1)
+    assert [each["payload"] for each in got(db)] == [1]
+    started(db, {"await": ["ok", "no"], "mode": "all", "timeout": "10s"}, "w2")
+    db.wf_signal("w2", "ok", 1)
+    db.wf_run()
+    db.wf_clock(NOW + 11)
+    db.wf_signal("w2", "no", 1)
+    assert got(db, "w2") == [{"signal": "ok", "payload": 1, "received_at": "2027-01-15T08:00:00.000Z"}, {"timeout": True}]
+
+
+TWO = {"steps": [{"name": "a", "await": "go", "timeout": "1h"}, {"name": "b", "after": [], "await": "go", "timeout": "1h"}]}
+
+
+@pytest.mark.parametrize("more", ["second signal", "timeout", "second signal late", "second signal in time, looked at late"])
+def test_of_two_steps_that_await_one_signal_the_one_that_gets_none_waits_on(db, more):
+    db.wf_define("flow", TWO)
+    db.wf_start("flow", id="w1")
+    db.wf_run()
+    db.wf_clock(NOW + 10)
+    db.wf_signal("w1", "go", 1)
+    db.wf_run()
+    outputs = dict(db.rows("SELECT name, status FROM wf_steps"))
+    assert sorted(outputs.values()) == ["done", "waiting"]
+    waits = next(name for name in outputs if outputs[name] == "waiting")
+    assert db.value("SELECT due_at FROM wf_pending") == "2027-01-15 09:00:00.000"
+    if more == "second signal":
+        db.wf_clock(NOW + 3599)
+        db.wf_signal("w1", "go", 2)
+    elif more == "timeout":
+        db.wf_clock(NOW + 3600)
+    elif more == "second signal late":
+        db.wf_clock(NOW + 3601)
+        db.wf_signal("w1", "go", 2)
+    else:
+        db.wf_signal("w1", "go", 2)
+        db.wf_clock(NOW + 9999)
+    db.wf_run()
+    output = json.loads(db.value("SELECT output FROM wf_steps WHERE name = ?", waits))
+    assert output.get("payload") == (2 if more in ("second signal", "second signal in time, looked at late") else None)
+    assert (db.wf_status("w1"), db.wf_check()) == ("completed", None)
+
+
+def test_two_steps_of_objects_that_await_one_signal(db):
+    db.wf_define("flow", {"steps": [{"name": name, "after": [], "await": [{"signal": "go"}, {"event": "e"}], "timeout": "1h"} for name in "ab"]})
+    db.wf_start("flow", id="w1")
+    db.wf_run()
+    db.wf_clock(NOW + 10)
+    db.wf_signal("w1", "go", 1)
+    db.wf_run()
+    assert sorted(db.column("SELECT status FROM wf_steps")) == ["done", "waiting"]
+    db.wf_signal("w1", "go", 2)
+    db.wf_run()
+    assert [json.loads(output)["payload"] for output in db.column("SELECT output FROM wf_steps ORDER BY seq")] == [1, 2]
+
+
 def test_it_is_shown_and_rescheduled_and_moves(db, connect, tmp_path):
     started(db, {"await": EITHER})
     assert "waiting" in db.wf_explain("w1")
