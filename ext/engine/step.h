@@ -17,8 +17,9 @@ Status read_step(Db& db, const Handle& handle, string_view step, const Fingerpri
 // wf_step with three arguments: records `value`, as an `error` or as the output, unless something stands already, which `once` makes a WF_CONFLICT.
 // `*stands` none: it is `value` that stands, and `output` is not used. Writes one row; the workflow's only if half of the lease is over, and to
 // have it end in two phases from now on: `cleanup`.
+// An error that stands is WF_STEP_FAILED, before anything is written, unless it is asked for as a value.
 struct Record {
-  bool once = false, cleanup = false, error = false;
+  bool once = false, cleanup = false, error = false, values = false;
   Fingerprint print;
 };
 Status record_step(Db& db, const Handle& handle, string_view step, const Value& value, const Record& args, const Now& now, Stands* stands, Query& output);

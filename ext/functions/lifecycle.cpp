@@ -197,7 +197,7 @@ Status wf_step(Call& call) {
   Text buffer;
   Value value;
   WF_TRY(call.report(2, buffer, &value));
-  const Record args{o.boolean("once"), o.boolean("cleanup"), o.boolean("error"), print};
+  const Record args{o.boolean("once"), o.boolean("cleanup"), o.boolean("error"), values, print};
   if (args.error && value.is_null()) value = Value::text("null");
   WF_TRY(record_step(call.db, handle, step, value, args, o.now(), &stands, output));
   if (stands != Stands::none) return show_step(call, step, stands, values, output);

@@ -43,6 +43,16 @@ def test_values_with_null_only_read_so_what_records_is_refused(db, token, option
     db.wf_step(token, "s", "null", values=True, **{option: True})
 
 
+def test_a_call_that_raises_what_stands_has_no_other_effect(db, token):
+    db.wf_step(token, "s", "no", error=True)
+    before = db.everything()
+    with wf_error("WF_STEP_FAILED"):
+        db.wf_step(token, "s", 1, cleanup=True)
+    assert db.everything() == before
+    db.wf_step(token, "s", 1, cleanup=True, values=True)
+    assert db.everything() != before
+
+
 def test_an_error_of_null_is_one_as_for_wf_fail(db, token):
     assert db.wf_step(token, "s", None, error=True) == "null"
     with wf_error("WF_STEP_FAILED", "null"):

@@ -177,7 +177,7 @@ class ModelCore:
         """A step or a wait is recorded: it moves to the end, and the row of lost leases is broken."""
         self.state.count += 1
         step.order, step.place, step.at, w.lost, w.again_lost = self.state.count, self.next_place(w), now, 0, False
-        if step.kind == "step":
+        if step.kind == "step" and step.status == "done":
             w.failures = 0
         w.steps[step.name] = step
 
@@ -189,10 +189,12 @@ class ModelCore:
     def made_by(handle, w):
         return (w.attempt, w.worker) if arg.is_token(handle) else (None, None)
 
-    def record(self, w, name, kind, output, now, handle=None):
+    def record(self, w, name, kind, output, now, handle=None, is_error=False):
         step = w.steps.get(name) or Step(name, kind, 0)
         step.made = self.made_by(handle, w) if handle else step.made
         step.status, step.output, step.error, step.attempts = "done", output, None, step.attempts + 1
+        if is_error:
+            step.status, step.output, step.error = "error", None, output
         step.deadline = step.topics = None
         self.progress(w, step, now)
         return step
@@ -538,8 +540,10 @@ class ModelCore:
         shown = {"seq": step.place, "name": step.name, "kind": step.kind, "status": step.status}
         if step.status == "done":
             shown["output"] = json_time(step.deadline) if step.kind == "sleep" else in_json(step.output)
-        elif step.status == "failed":
+        elif step.status in ("failed", "error"):
             shown["error"], shown["attempts"] = in_json(step.error), step.attempts
+        if step.print:
+            shown["hash"] = step.print
         return shown
 
     def show(self, w, given):
@@ -557,46 +561,75 @@ class ModelCore:
 
     # wf_step
 
+    @staticmethod
+    def only_reads(args):
+        """A wf_step without an output, or with NULL and values."""
+        if len(args) == 2:
+            return True
+        try:
+            return args[2] is None and bool(options("wf_step", args[3] if len(args) > 3 else None)["values"])
+        except WfError:
+            return False
+
     def wf_step(self, handle, step, *rest):
-        if rest:
-            return self.record_step(handle, step, *rest)
-        handle, name = arg.handle(handle), arg.name(step)
+        given = options("wf_step", rest[1] if len(rest) > 1 else None)
+        handle, name, print = arg.handle(handle), arg.name(step), given.print
+        if not self.only_reads((handle, step, *rest)):
+            return self.record_step(handle, name, report(rest[0]), given)
+        if given["error"] or given["once"] or given["cleanup"]:
+            raise arg.invalid("it only reads")
         w = self.load(handle)
         step = w.steps.get(name)
-        if step and step.status == "done":
-            return step.output
-        self.may(handle, w, 2**60 if self.state.config.get("clock") == "explicit" else self.clock)
+        self.of_print(step, print)
+        if step and step.over:
+            return self.what_stands(step, given)
+        now = self.clock if given["now"] is None else given["now"]
+        self.may(handle, w, 2**60 if given["now"] is None and self.state.config.get("clock") == "explicit" else now)
         self.of_kind(step, "step")
         return None
+
+    def what_stands(self, step, given):
+        if step.status == "done":
+            return step.output
+        if not given["values"]:
+            raise WfError("WF_STEP_FAILED", step.error)
+        return Json({"error": in_json(step.error)})
+
+    @staticmethod
+    def of_print(step, print):
+        """It is called with what it was called with before, as far as both is known."""
+        if step and print and step.print not in (None, print):
+            raise WfError("WF_NONDETERMINISM", "it was called with something else")
 
     @staticmethod
     def of_kind(step, kind):
         if step and step.kind != kind:
             raise WfError("WF_NONDETERMINISM", step.kind)
 
-    def record_step(self, handle, name, output, given=None):
-        given = options("wf_step", given)
-        handle, name, output = arg.handle(handle), arg.name(name), report(output)
+    def record_step(self, handle, name, output, given):
         now = self.write(given)
         w = self.load(handle)
         step = w.steps.get(name)
-        done = step and step.kind == "step" and step.status == "done"
+        done = step and step.kind == "step" and step.over
         # What a claim has begun it may record while the workflow waits, until the next claim.
         begun = (step and step.kind == "step" and step.status == "begun" and not step.resolved and w.real == "waiting" and self.made_last_closing(handle, w)
                  and step.by == (handle if arg.is_token(handle) else "id"))
         if not begun and not (done and self.may_repeat(handle, w)):
             self.may(handle, w, now, "record")
         self.of_kind(step, "step")
+        self.of_print(step, given.print)
         if done:
             if given["once"]:
                 raise WfError("WF_CONFLICT", "recorded already")
+            result = self.what_stands(step, given)
             self.cleans_up(handle, w, given["cleanup"], now)
-            return step.output
+            return result
         self.end_lost_claim(handle, w, now)
         self.cleans_up(handle, w, given["cleanup"], now)
-        self.record(w, name, "step", output, now, handle)
+        step = self.record(w, name, "step", output, now, handle, bool(given["error"]))
+        step.print = given.print or step.print
         self.renew_late(handle, w, now)
-        return output
+        return Json({"error": in_json(output)}) if given["error"] and given["values"] else output
 
     @staticmethod
     def cleans_up(handle, w, cleanup, now):
@@ -694,6 +727,8 @@ class ModelCore:
         given.exclusive("delay", "at")
         if given["max_attempts"] and not given["step"]:
             raise arg.invalid("max_attempts belongs to a step")
+        if given["keep"]:
+            return self.fail_keeping(handle, error, given)
         now = self.write(given)
         w = self.load(handle)
         before = self.repeated(handle, w, "wf_fail", now)
@@ -722,6 +757,25 @@ class ModelCore:
         w.retrying = True
         return "pending"
 
+    def fail_keeping(self, handle, error, given):
+        """A failure of a step after which the claim goes on."""
+        if not given["step"] or given["retry"] is False:
+            raise arg.invalid("keep belongs to a step that is tried again")
+        now = self.write(given)
+        w = self.load(handle)
+        self.may(handle, w, now)
+        worker = w.worker if arg.is_token(handle) else None
+        self.end_lost_claim(handle, w, now)
+        failures = self.fail_step(handle, w, given["step"], error, now)
+        due = self.asked_due(given, now, now + self.backoff(w, failures))
+        too_late = w.deadline is not None and due >= w.deadline
+        if failures >= (given["max_attempts"] or self.max_attempts(w)) or w.failed + 1 >= self.max_failures(w) or too_late:
+            raise WfError("WF_STATE", "there is no next try")
+        self.note_failure(w, error, now, given["step"], worker, arg.is_token(handle))
+        w.failed, w.updated = w.failed + 1, now
+        self.renew_late(handle, w, now)
+        return Json({"failures": failures, "pause": in_seconds(due - now)})
+
     @staticmethod
     def asked_due(given, now, otherwise):
         if given["at"] is not None:
@@ -734,7 +788,7 @@ class ModelCore:
         if step is None:
             self.state.count += 1
             step = w.steps[name] = Step(name, "step", self.state.count, place=self.next_place(w))
-        elif step.status == "done":
+        elif step.over:
             raise WfError("WF_STATE", "recorded already")
         step.status, step.error, step.begun_at, step.by, step.made = "failed", error, None, None, self.made_by(handle, w)
         step.attempts += 1
@@ -989,7 +1043,7 @@ class ModelCore:
         steps = [((w.seq, step.order), w.id, step) for w in self.state.workflows.values() for step in w.steps.values()]
         return [
             (id, s.name, s.kind, s.status, s.output if s.status == "done" else None, as_text(s.error), s.attempts, sql_time(s.begun_at),
-             sql_time(s.at) if s.status == "done" else None, *s.made)
+             sql_time(s.at) if s.over else None, *s.made, s.print)
             for _, id, s in sorted(steps, key=lambda row: row[0])
         ]
 

@@ -262,6 +262,20 @@ def tags(value):
     return {name(key): name(text) for key, text in value.items() if "=" not in key or not name("")}
 
 
+def canonical(value):
+    """The same for JSON values that are the same, and hashable."""
+    if isinstance(value, dict):
+        return "object", frozenset((key, canonical(part)) for key, part in value.items())
+    if isinstance(value, list):
+        return "array", tuple(map(canonical, value))
+    return type(value).__name__.replace("float", "int"), value
+
+
+def called_with(value):
+    return "input", canonical(value)
+
+
+PRINT = {"input": called_with, "hash": lambda value: ("hash", name(value))}
 START = {
     "id": identifier, "queue": name, "priority": integer(-100, 100), "delay": duration, "at": time, "timeout": duration,
     "max_attempts": integer(1, 1_000_000), "max_failures": integer(1, 1_000_000), "backoff": backoff, "version": name, "partition": name, "dedup": name,
@@ -284,23 +298,23 @@ OPTIONS = {
     "wf_start": START | {"if_exists": one_of("same", "return", "fail", "replace", "restart")},
     "wf_claim": {"lease": some_duration, "limit": integer(1, 1000), "names": names, "versions": names, "id": identifier, "key": name,
                  "steps": boolean},
-    "wf_step": {"once": boolean, "cleanup": boolean},
+    "wf_step": PRINT | {"once": boolean, "cleanup": boolean, "error": boolean, "values": boolean},
     "wf_complete": {},
     "wf_continue": {"period": integer(1, 2**63 - 1), "delay": duration, "timeout": duration, "version": name, "priority": integer(-100, 100),
                     "headers": any_object, "streams": boolean},
-    "wf_fail": {"retry": boolean, "delay": duration, "at": time, "step": name, "max_attempts": integer(1, 1_000_000)},
+    "wf_fail": {"retry": boolean, "delay": duration, "at": time, "step": name, "max_attempts": integer(1, 1_000_000), "keep": boolean},
     "wf_heartbeat": {},
     "wf_release": {"delay": duration, "at": time},
     "wf_recover": {"pause": boolean, "worker": name, "lost": boolean},
-    "wf_sleep": {"keep": boolean},
+    "wf_sleep": PRINT | {"keep": boolean},
     "wf_signal": {"key": name},
-    "wf_await": {"keep": boolean},
+    "wf_await": PRINT | {"keep": boolean},
     "wf_emit": {},
-    "wf_await_event": {"keep": boolean},
-    "wf_spawn": START | {"detached": boolean, "parent_cleanup": boolean, "if_exists": one_of("same", "return", "fail")},
-    "wf_join": {"keep": boolean, "mode": one_of("all", "any"), "timeout": duration, "outputs": boolean},
-    "wf_wait_any": {"keep": boolean, "mode": one_of("any", "all")},
-    "wf_begin": {"in_doubt": one_of("retry", "hold", "fail"), "cleanup": boolean},
+    "wf_await_event": PRINT | {"keep": boolean},
+    "wf_spawn": START | PRINT | {"detached": boolean, "parent_cleanup": boolean, "if_exists": one_of("same", "return", "fail")},
+    "wf_join": PRINT | {"keep": boolean, "mode": one_of("all", "any"), "timeout": duration, "outputs": boolean},
+    "wf_wait_any": PRINT | {"keep": boolean, "mode": one_of("any", "all")},
+    "wf_begin": PRINT | {"in_doubt": one_of("retry", "hold", "fail"), "cleanup": boolean},
     "wf_resolve": {},
     "wf_set": {},
     "wf_append": {"offset": integer(0, 2**62), "each": boolean, "close": boolean},
@@ -311,7 +325,7 @@ OPTIONS = {
     "wf_pause": {"skip": boolean},
     "wf_resume": {"skip": boolean},
     "wf_reschedule": {"skip": boolean},
-    "wf_retry": {"from": name, "children": one_of("failed"), "max_attempts": integer(1, 1_000_000), "skip": boolean},
+    "wf_retry": {"from": name, "children": one_of("failed"), "errors": one_of("drop", "keep"), "max_attempts": integer(1, 1_000_000), "skip": boolean},
     "wf_delete": {"force": boolean, "skip": boolean},
     "wf_fork": {"id": identifier, "from": name, "input": option_value},
     "wf_purge": {"older_than": duration, "keep": integer(0, 2**63 - 1), "status": names, "name": name, "queue": name, "events": boolean, "limit": integer(1, 1_000_000)},
@@ -333,6 +347,12 @@ class Options(dict):
     def exclusive(self, *keys):
         if all(key in self for key in keys):
             raise invalid("%s exclude each other" % (keys,))
+
+    @property
+    def print(self):
+        """What a step is called with; None where nothing is said of it."""
+        self.exclusive("input", "hash")
+        return self["input"] or self["hash"]
 
 
 def waits(text):

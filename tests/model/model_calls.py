@@ -98,13 +98,16 @@ claim_options = Options(
     lease=[10, "1m", 0.5, 40.0], limit=[2, 5, 1, 2.0], names=[["job"], "other", ["job", "other"], []], versions=["v1", ["v1", "v2"], []],
     key=["k1", "k2"], steps=[True, False], now=NOW)
 claim_id_options = Options(2, lease=[10, "1m"], key=["k1", "k2"], steps=[True], limit=[1], now=NOW)
-step_options = Options(2, {"once": ["yes"], "cleanup": [7]}, once=[True, False], cleanup=[True, False], now=NOW)
+PRINT = {"input": [1, 1, 1.0, {"a": [True, "x"]}], "hash": ["h"]}
+step_options = Options(2, {"once": ["yes"], "cleanup": [7], "error": ["no"]}, once=[True, False], cleanup=[True, False], error=[True, True, False], values=[True], now=NOW, **PRINT)
+errors_options = Some([{}, {}, {"errors": "keep"}, {"errors": "drop"}, {"from": "a"}, {"from": "b", "errors": "drop"}])
+error_options = Options(1, {"values": [3]}, values=[True], cleanup=[True], now=NOW, **PRINT)
 now_options = Options(1, {"now": [True, []]}, now=NOW)
 tick_options = Options(2, {"limit": [0, "x"]}, limit=[1, 1, 2, 3.0], now=NOW)
 fail_options = Options(
     3, {"retry": [2], "delay": [-1], "step": ["", 5], "max_attempts": [2, 0]},
     retry=[False, False, True], delay=[0, 5, "1m"], step=STEPS, now=NOW)
-fail_step_options = Options(3, at=[now_and(15), now_and(-1)], step=STEPS, retry=[False], now=NOW)
+fail_step_options = Options(3, at=[now_and(15), now_and(-1)], step=STEPS, retry=[False], keep=[True, True, False], now=NOW)
 release_options = Options(1, {"delay": [-1]}, delay=[5, 0, "1m"], at=[now_and(7), now_and(-2)], now=NOW)
 continue_options = Options(3, {"period": [0, "1"], "streams": ["no"]}, period=[1, 1, 2, 3], delay=[5, 0], timeout=[20], version=["v1", "v2"], priority=[5],
                            headers=[{"h": 2}], streams=[False, True], now=NOW)
@@ -128,17 +131,17 @@ timeouts = Some([None, None, None, 10, 0, "30s", 5], ["soon", -1])
 topic = Some(["x", "x", "y"], ["", None])
 signal_options = Options(2, {"key": NAMES}, key=["k1", "k2"], now=NOW)
 spawn_options = Options(3, {"detached": ["no"], "if_exists": ["restart"]}, if_exists=["return", "fail", "same"], report=[True], id=IDS, queue=["q"], detached=[True], delay=[5], timeout=[20], cleanup=[True], parent_cleanup=[True],
-                        max_attempts=[1], dedup=["d1"], priority=[3], now=NOW)
+                        max_attempts=[1], dedup=["d1"], priority=[3], now=NOW, hash=["h", "other"])
 join_ids = Either(Some([None]), Several(Some(KNOWN), 1, 1), Several(Some(KNOWN), 0, 3), Some([None], ['["nobody"]', "w0", "[5]", 5]))
-wait_options = Options(2, {"keep": ["yes"], "now": [True, []]}, keep=[True, True, False], now=NOW)
-join_options = Options(3, {"mode": ["some", 1]}, keep=[True], mode=["any", "any", "all"], timeout=[10, 0], outputs=[False, True], now=NOW)
+wait_options = Options(2, {"keep": ["yes"], "now": [True, []]}, keep=[True, True, False], now=NOW, **PRINT)
+join_options = Options(3, {"mode": ["some", 1]}, keep=[True], hash=["h", "other"], mode=["any", "any", "all"], timeout=[10, 0], outputs=[False, True], now=NOW)
 waits = Some(
     ['[{"signal":"x"},{"event":"y","as":"e"}]', '[{"signal":["x","y"],"as":"s"},{"sleep":15}]', '[{"sleep":"20s","as":"late"},{"signal":"y"},{"signal":"y"}]',
      '[{"join":null},{"signal":"x"}]', '[{"event":["x","y"]},{"join":["w0"],"mode":"any","outputs":false,"as":"j"}]', '[{"signal":"x"},{"signal":"x"}]',
      '[{"join":["w0","w1"]},{"join":["w1"]},{"event":"x"}]', '[{"join":null,"mode":"any"},{"sleep":0.5}]', '[{"event":"x"}]'],
     ["[]", None, '["x"]', '[{"signal":"x","event":"y"}]', '[{"signal":5}]', '[{"sleep":"soon"}]', '[{"join":["nobody"]}]', "[{", 5])
-wait_any_options = Options(2, {"mode": ["first", 5]}, keep=[True], mode=["all", "all", "any"], now=NOW)
-begin_options = Options(2, {"in_doubt": ["guess"]}, in_doubt=["hold", "hold", "fail", "retry"], cleanup=[True], now=NOW)
+wait_any_options = Options(2, {"mode": ["first", 5]}, keep=[True], mode=["all", "all", "any"], now=NOW, **PRINT)
+begin_options = Options(2, {"in_doubt": ["guess"]}, in_doubt=["hold", "hold", "fail", "retry"], cleanup=[True], now=NOW, **PRINT)
 append_options = Options(2, {"offset": [-1, "1"], "each": [2], "close": ["yes"]}, offset=[0, 0, 1, 2], each=[True, False], close=[True, False], now=NOW)
 tag_keys = Some(["a", "b"], ["", None, "a=b", 5])
 tag_values = Some(["1", "2", None], ["", 5, b"1"])
@@ -153,7 +156,7 @@ verdicts = Some(["done", "retry", "failed"], ["perhaps", None])
 
 cancel_options = Options(2, {"force": ["yes"]}, force=[True, False], skip=[True, False], now=NOW)
 pause_options = Options(1, {"now": [True, []]}, skip=[True], now=NOW)
-retry_options = Options(2, {"from": NAMES, "children": ["all", True]}, **{"from": STEPS * 2, "children": ["failed"], "max_attempts": [1, 3], "skip": [True], "now": NOW})
+retry_options = Options(2, {"from": NAMES, "children": ["all", True]}, **{"from": STEPS * 2, "children": ["failed"], "errors": ["drop", "keep"], "max_attempts": [1, 3], "skip": [True], "now": NOW})
 times = Some([None, None, now_and(7), now_and(40), now_and(-3)], ["30", b"5", "soon"])
 delete_options = Options(2, {"force": [2]}, force=[True, False], skip=[True, False], now=NOW)
 fork_options = Options(2, {"id": ["", "run_1"], "from": [""]},

@@ -108,6 +108,8 @@ class Control:
             return 0
         if given["children"]:
             for child in self.ended_badly_below(w):
+                if given["errors"] != "keep":
+                    self.drop_errors(child)
                 self.begin_again(child, now)
         if given["from"]:
             if given["from"] not in w.steps:
@@ -115,6 +117,8 @@ class Control:
             self.drop_steps(w, given["from"], now)
             for stream in w.streams.values():
                 stream.closed = False
+        if given["errors"] != "keep" and (given["errors"] == "drop" or not given["from"]):
+            self.drop_errors(w)
         self.begin_again(w, now)
         w.own_attempts = given["max_attempts"] or w.own_attempts
         return 1
@@ -139,6 +143,13 @@ class Control:
         w.failures, w.lost, w.failed, w.again, w.retrying = 0, 0, 0, True, False
         self.stands(w, "retry")
         w.deadline = None if w.timeout is None else now + w.timeout
+
+    @staticmethod
+    def drop_errors(w):
+        """Steps whose outcome is an error are done again, under new keys."""
+        for name in [name for name, step in w.steps.items() if step.status == "error"]:
+            del w.steps[name]
+            w.redo[name] = w.redo.get(name, 0) + 1
 
     def drop_steps(self, w, first, now):
         """The step and all recorded after it: their signals queue again, the children they started are cancelled, they have new keys. What is
@@ -242,7 +253,7 @@ class Control:
         if given["id"] is None and self.state.config.get("clock") == "explicit":
             raise arg.invalid("id is required")
         w = self.load(id)
-        steps = sorted((step for step in w.steps.values() if step.status == "done"), key=lambda step: step.order)
+        steps = sorted((step for step in w.steps.values() if step.over), key=lambda step: step.order)
         if given["from"]:
             if given["from"] not in w.steps:
                 raise WfError("WF_NOT_FOUND", given["from"])

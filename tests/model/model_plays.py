@@ -46,6 +46,38 @@ class Lifecycle:
     def record_step(self, c, handle, step, output, options, inline):
         self.check(c, "wf_step", handle, step, output, options=options, inline=inline)
 
+    @play(2, c=where, handle=calls.handles, step=calls.steps, error=calls.errors, options=calls.error_options, inline=inline)
+    def record_error(self, c, handle, step, error, options, inline):
+        self.check(c, "wf_step", handle, step, error, options=options | {"error": True} if isinstance(options, dict) else options, inline=inline)
+
+    @play(4, c=where, id=calls.claimable_ids, step=calls.steps, other=calls.steps, what=Some(["retry", "retry", "fork", "fail", "keep", "keep"]), options=calls.errors_options)
+    def an_error_stands(self, c, id, step, other, what, options):
+        """It is the outcome of one step; then the workflow goes on, fails, is retried or forked."""
+        id, token = self.resolve(id), calls.Ref("token", 0)
+        self.check(c, "wf_claim", None, "worker-1", options={"id": id, "lease": "1h"})
+        if what == "fail":
+            self.check(c, "wf_fail", token, "e", options={"delay": 5})
+            self.set_time(self.now + 5000)
+            self.check(c, "wf_claim", None, "worker-1", options={"id": id})
+        self.check(c, "wf_step", token, step, '"no"', options={"error": True})
+        if what == "retry":
+            self.check(c, "wf_fail", token, "e", options={"retry": False})
+            self.check(c, "wf_retry", id, options=options)
+            self.check(c, "wf_key", id, step)
+        elif what == "fork":
+            self.check(c, "wf_fork", id, options={"id": "w3"})
+            self.check(c, "wf_step", "w3", step)
+        elif what == "fail":
+            self.check(c, "wf_fail", token, "e", options={"delay": 5})
+        else:
+            for _ in range(3):
+                self.check(c, "wf_fail", token, "e", options={"step": other, "keep": True})
+            self.check(c, "wf_fail", token, "e", options={"delay": 5})
+
+    @play(1, c=where, handle=calls.handles, step=calls.steps, options=calls.error_options)
+    def read_step_as_value(self, c, handle, step, options):
+        self.check(c, "wf_step", handle, step, None, options=options | {"values": True} if isinstance(options, dict) else options)
+
     @play(2, c=where, handle=calls.handles, output=calls.reports, options=calls.now_options, inline=inline)
     def complete(self, c, handle, output, options, inline):
         self.check(c, "wf_complete", handle, output, options=options, inline=inline)

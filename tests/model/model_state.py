@@ -13,7 +13,7 @@ class Step:
     name: str
     kind: str
     order: int              # recording order within the file
-    status: str = "done"    # done failed waiting begun
+    status: str = "done"    # done error failed waiting begun
     output: object = None
     error: object = None
     attempts: int = 0       # failures, and one more once it is done
@@ -28,7 +28,13 @@ class Step:
     by: str = None          # the claim that began it; "id" by bare id
     resolved: bool = False  # an operator said retry
     place: int = 0          # recording order within the workflow
+    print: tuple = None     # what it was called with, if that was said
     made: tuple = (None, None)  # the attempt and the worker that recorded, failed or began it
+
+    @property
+    def over(self):
+        """An output or an error stands, for good."""
+        return self.status in ("done", "error")
 
 
 @dataclass

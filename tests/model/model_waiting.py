@@ -12,14 +12,16 @@ class Waiting:
 
     def wait(self, handle, name, kind, given, open):
         """`open(workflow, now)` makes the row of a new wait."""
-        handle, name = arg.handle(handle), arg.name(name)
+        handle, name, print = arg.handle(handle), arg.name(name), given.print
         if given["keep"] and not arg.is_token(handle):
             raise arg.invalid("keep is of a claim")
         now = self.write(given)
         w = self.load(handle)
         step = w.steps.get(name)
-        if step and step.kind == kind and step.status == "done":
-            return step.output
+        if step and step.kind == kind:
+            self.of_print(step, print)
+            if step.status == "done":
+                return step.output
         is_open, suspended = step and step.kind == kind and step.status == "waiting", w.real == "waiting"
         new = None
         if is_open and suspended and (self.made_last_closing(handle, w) or not arg.is_token(handle)):
@@ -48,7 +50,7 @@ class Waiting:
         outcome = self.outcome(w, new, now, name)
         self.state.count += 1
         new.name, new.order, new.at, new.begun_at = name, self.state.count, now, now
-        new.place = self.next_place(w)
+        new.place, new.print = self.next_place(w), print
         w.steps[name], new.made = new, self.made_by(handle, w)
         w.lost, w.again_lost = 0, False
         if outcome is None:
@@ -312,6 +314,7 @@ class Waiting:
         given = options("wf_spawn", given)
         handle, step, name, input = arg.handle(handle), arg.name(step), arg.name(name), input_value(input)
         given.exclusive("delay", "at")
+        print = given.print
         now = self.write(given)
         w = self.load(handle)
         made = w.steps.get(step)
@@ -320,6 +323,7 @@ class Waiting:
             return self.json({"id": id, "created": outcome == "created", "outcome": outcome}) if given["report"] else id
 
         if made and made.kind == "spawn":
+            self.of_print(made, print)
             self.cleans_up(handle, w, given["parent_cleanup"], now)
             return said(json.loads(made.output), "existing")
         self.may(handle, w, now)
@@ -338,7 +342,7 @@ class Waiting:
         child = self.start(name, input, Options(given | {"id": id, "if_exists": rule}), now)
         if child.seq not in known:
             child.parent, child.spawned = w.seq, spawned
-        self.record(w, step, "spawn", json.dumps(child.id), now, handle)
+        self.record(w, step, "spawn", json.dumps(child.id), now, handle).print = print
         self.renew_late(handle, w, now)
         return said(child.id, "existing" if child.seq in known else "created")
 
@@ -407,14 +411,15 @@ class Waiting:
 
     def wf_begin(self, handle, name, given=None):
         given = options("wf_begin", given)
-        handle, name = arg.handle(handle), arg.name(name)
+        handle, name, print = arg.handle(handle), arg.name(name), given.print
         now = self.write(given)
         w = self.load(handle)
         step = w.steps.get(name)
         own = step if step and step.kind == "step" else None
-        if own and own.status == "done":
+        self.of_print(own, print)
+        if own and own.over:
             self.cleans_up(handle, w, given["cleanup"], now)
-            return self.json({"output": in_json(own.output)})
+            return self.json({"output": in_json(own.output)} if own.status == "done" else {"error": in_json(own.error)})
         if own and own.status == "waiting" and w.status == "waiting" and (self.made_last_closing(handle, w) or not arg.is_token(handle)):
             return None  # still held
         self.may(handle, w, now)
@@ -434,7 +439,7 @@ class Waiting:
         if step is None:
             self.state.count += 1
             step = w.steps[name] = Step(name, "step", self.state.count, place=self.next_place(w))
-        step.made = self.made_by(handle, w)
+        step.made, step.print = self.made_by(handle, w), print or step.print
         step.status, step.by, step.resolved = "begun", handle if arg.is_token(handle) else "id", False
         step.begun_at = now if step.begun_at is None else step.begun_at
         self.renew_late(handle, w, now)
@@ -452,7 +457,7 @@ class Waiting:
             raise WfError("WF_NOT_FOUND", name)
         if w.over:
             raise self.over_error(w)
-        if step.status == "done":
+        if step.over:
             raise WfError("WF_STATE", "recorded already")
         held = step.status == "waiting"
         if not held and w.live(now) and step.by == w.token:
