@@ -292,6 +292,7 @@ void Db::finalize_all() {
     cached.text = nullptr;
   }
   hooked_ = false;
+  file_watch_.close();
 }
 
 Query& Query::bound(int rc) {

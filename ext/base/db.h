@@ -13,6 +13,7 @@
 
 #include <iterator>
 
+#include "base/file_watch.h"
 #include "base/sql.h"
 #include "base/status.h"
 #include "base/stop.h"
@@ -118,6 +119,9 @@ class Db {
   };
   Kept& kept() { return kept_; }
 
+  // By which wf_wait sleeps; closed with the statements.
+  FileWatch& file_watch() { return file_watch_; }
+
   // Counts how deep calls are nested in each other (through triggers on our tables): beyond any use the stack would run out.
   class Depth {
    public:
@@ -179,6 +183,7 @@ class Db {
   int stuck_at_ = 0;
   bool running_ = false;
   Kept kept_;
+  FileWatch file_watch_;
   bool hooked_ = false;         // the close hook is connected
   bool format_checked_ = false;
   unsigned format_of_ = 0;      // the state of the file in which it was

@@ -11,7 +11,6 @@
 #include "engine/tag.h"
 #include "engine/tick.h"
 #include "engine/trouble.h"
-#include "engine/wait_for_work.h"
 #include "functions/call.h"
 
 namespace wf {
@@ -127,28 +126,6 @@ Status wf_tick(Call& call) {
   int64_t count;
   WF_TRY(tick(call.db, call.options.integer("limit", kNoLimit), call.options.now(), &count));
   call.result(count);
-  return {};
-}
-
-Status wf_wait(Call& call) {
-  WF_TRY(check_context(call.db, "wf_wait"));
-  if (!call.db.autocommit()) return Status::error(Code::context, "wf_wait() cannot wait inside a transaction: nothing it waits for would be seen");
-  WF_TRY(check_may_wait(call.db));
-  Millis timeout = kNoTime;
-  if (call.given(0)) WF_TRY(read_duration("timeout", call.raw(0), 0, &timeout));
-  const Options& o = call.options;
-  Claim args;
-  args.queues = o.names("queue");
-  args.worker = o.text("worker");
-  args.names = o.names("names");
-  args.versions = o.names("versions");
-  args.id = o.text("id");
-  const Reading reading{o.text("stream"), o.integer("offset", 0)};
-  if (!reading.stream.empty() && args.id.empty()) return Status::error(Code::invalid, "the option \"stream\" of wf_wait() goes with the \"id\" of its workflow");
-  if (o.has("offset") && reading.stream.empty()) return Status::error(Code::invalid, "the option \"offset\" of wf_wait() goes with a \"stream\"");
-  bool happened;
-  WF_TRY(watch(call.db, args, reading, timeout, &happened));
-  call.result(int64_t{happened});
   return {};
 }
 

@@ -196,8 +196,9 @@ constexpr Option kWaitOptions[] = {
     {"names", OptionType::names, "as of wf_claim"},
     {"versions", OptionType::names, "as of wf_claim"},
     {"id", OptionType::id, "until this workflow has ended, instead"},
-    {"stream", OptionType::name, "or until there is something to read in this stream of that workflow, or the stream is closed"},
-    {"offset", OptionType::integer, "of the first item that is to be read there; default 0", 0, INT64_MAX},
+    {"streams", OptionType::value, "until there is something to read in a stream, or it is closed, or its workflow has ended: {id, stream, offset}, or an array of them"},
+    {"tokens", OptionType::names, "until one of these claims is cancelled, paused or lost"},
+    {"any", OptionType::value, "until one of several things comes, each an object of the options above; the result is an array of what came, NULL: nothing"},
 };
 
 constexpr Option kFailOptions[] = {

@@ -3,10 +3,7 @@
 
 #include "tables/tables.h"
 
-#ifdef __linux__
-#include <sys/vfs.h>
-#endif
-
+#include "base/file_watch.h"
 #include "base/json.h"
 #include "engine/settings.h"
 #include "version.h"
@@ -16,26 +13,6 @@ namespace {
 
 constexpr int kLooks = 20, kBetweenLooks = 5;  // milliseconds: a lock that is held longer is worth a word
 constexpr int kShmWriteLock = 0, kShmRegion = 32768;  // of SQLite's WAL
-
-// The name of a file system on which SQLite's locks cannot be relied on; empty: it is none that we know.
-string_view network_file_system([[maybe_unused]] const char* path) {
-#ifdef __linux__
-  static const struct {
-    long magic;
-    string_view name;
-  } kKnown[] = {
-      {0x6969, "nfs"}, {0x517b, "smb"}, {0xff534d42, "cifs"}, {0xfe534d42, "smb2"}, {0x01021997, "9p"},
-      {0x65735546, "fuse"}, {0x00c36400, "ceph"}, {0x6a656a63, "virtiofs"},
-  };
-  struct statfs stat;
-  if (path != nullptr && *path != '\0' && statfs(path, &stat) == 0) {
-    for (const auto& known : kKnown) {
-      if (static_cast<unsigned long>(stat.f_type) == static_cast<unsigned long>(known.magic)) return known.name;
-    }
-  }
-#endif
-  return {};
-}
 
 sqlite3_file* file_of(Db& db, int which) {
   sqlite3_file* file = nullptr;

@@ -340,33 +340,44 @@ def test_wf_check_finds_streams_that_lost_something(db, damage):
 # Waiting for more
 
 
+def wait(db, stream, offset=None, id="w1", timeout=0):
+    return db.wf_wait(timeout, streams={"id": id, "stream": stream} | ({} if offset is None else {"offset": offset}))
+
+
 def test_a_wait_for_an_item_that_is_there_or_for_none(db):
     db.wf_append("w1", "s", [0, 1], each=True)
-    assert db.wf_wait(0, id="w1", stream="s") == 1
-    assert db.wf_wait(0, id="w1", stream="s", offset=1) == 1
-    assert db.wf_wait(0, id="w1", stream="s", offset=2) == 0
-    assert db.wf_wait(0, id="w1", stream="none") == 0
+    assert wait(db, "s") == 1
+    assert wait(db, "s", 1) == 1
+    assert wait(db, "s", 2) == 0
+    assert wait(db, "none") == 0
     with wf_error("WF_NOT_FOUND", "nobody"):
-        db.wf_wait(0, id="nobody", stream="s")
+        wait(db, "s", id="nobody")
 
 
 def test_a_wait_ends_when_nothing_can_come(db):
     db.wf_append("w1", "s", 0)
-    assert db.wf_wait(0, id="w1", stream="s", offset=1) == 0
+    assert wait(db, "s", 1) == 0
     db.wf_append("w1", "s", None, close=True)
-    assert db.wf_wait(0, id="w1", stream="s", offset=1) == 1
-    assert db.wf_wait(0, id="w1", stream="other", offset=1) == 0
+    assert wait(db, "s", 1) == 1
+    assert wait(db, "other", 1) == 0
     db.wf_complete("w1")
-    assert db.wf_wait(0, id="w1", stream="other", offset=1) == 1
+    assert wait(db, "other", 1) == 1
 
 
-def test_options_of_a_wait_for_a_stream(db):
-    with wf_error("WF_INVALID", "stream", "id"):
-        db.wf_wait(0, stream="s")
-    with wf_error("WF_INVALID", "offset", "stream"):
-        db.wf_wait(0, id="w1", offset=1)
-    with wf_error("WF_INVALID", "offset"):
-        db.wf_wait(0, id="w1", stream="s", offset=-1)
+def test_a_wait_for_several_streams(db):
+    db.wf_append("w1", "s", 0)
+    both = [{"id": "w1", "stream": "s", "offset": 1}, {"id": "w1", "stream": "t"}]
+    assert db.wf_wait(0, streams=both) == 0
+    db.wf_append("w1", "t", 0)
+    assert db.wf_wait(0, streams=both) == 1
+
+
+@pytest.mark.parametrize("streams, words", [
+    ({"stream": "s"}, ["id"]), ({"id": "w1"}, ["stream"]), ({"id": "w1", "stream": "s", "offset": -1}, ["offset"]), ("s", ["streams"]),
+    ([{"id": "w1", "stream": "s"}, 5], []), ({"id": "w1", "stream": "s", "at": 5}, ["at"])])
+def test_options_of_a_wait_for_a_stream(db, streams, words):
+    with wf_error("WF_INVALID", *words):
+        db.wf_wait(0, streams=streams)
 
 
 def test_an_append_of_another_connection_wakes_the_reader(db, tmp_path):
@@ -378,7 +389,7 @@ def test_an_append_of_another_connection_wakes_the_reader(db, tmp_path):
         offset = 0
         waiting.set()
         while True:
-            seen.append(reader.wf_wait(60, id="w1", stream="s", offset=offset))
+            seen.append(wait(reader, "s", offset, timeout=60))
             got = reader.column("SELECT value FROM wf_streams WHERE workflow_id = 'w1' AND stream = 's' AND offset >= ?", offset)
             if not got:
                 break

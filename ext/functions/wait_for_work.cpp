@@ -1,0 +1,171 @@
+// wf_wait: until there is work, or something else that a worker waits for.
+
+#include "base/json.h"
+#include "base/scope.h"
+#include "engine/wait_for_work.h"
+#include "functions/call.h"
+
+namespace wf {
+namespace {
+
+constexpr Option kStreamOptions[] = {
+    {"id", OptionType::id, ""},
+    {"stream", OptionType::name, ""},
+    {"offset", OptionType::integer, "", 0, INT64_MAX},
+};
+
+// What one call waits for, and what of it has come.
+struct Wanted {
+  Call& call;
+  Text came;
+};
+
+// One thing: options of wf_wait, or an element of its "any", which is reported by its index.
+class Thing {
+ public:
+  Thing(Db& db, const Options& options, int64_t index, Millis now, Text& out) : db_(db), o_(options), index_(index), now_(now), out_(out) {}
+
+  // One kind of thing each.
+  Status check() const {
+    const char* kind = nullptr;
+    for (const char* name : {"queue", "worker", "names", "versions", "id", "streams", "tokens"}) {
+      if (!o_.has(name)) continue;
+      const char* own = name == string_view("worker") || name == string_view("names") || name == string_view("versions") ? "queue" : name;
+      if (kind != nullptr && string_view(kind) != own) {
+        return Status::error(Code::invalid, "the option \"%s\" of wf_wait() does not go with \"%s\": \"any\" waits for several things", name, kind);
+      }
+      kind = own;
+    }
+    return {};
+  }
+
+  Status look(bool* came) {
+    *came = false;
+    WF_TRY(check());
+    if (o_.has("streams")) return look_at_streams(came);
+    if (o_.has("tokens")) return look_at_tokens(came);
+    if (o_.has("id")) {
+      WF_TRY(has_ended(db_, o_.text("id"), nullptr, came));
+    } else {
+      Claim args;
+      args.queues = o_.names("queue");
+      args.worker = o_.text("worker");
+      args.names = o_.names("names");
+      args.versions = o_.names("versions");
+      WF_TRY(has_work(db_, args, now_, came));
+    }
+    if (*came) report(), out_.add('}');
+    return {};
+  }
+
+ private:
+  Text& report() { return out_.add(out_.size() != 0 ? ",{\"index\":" : "{\"index\":").add_integer(index_); }
+  Text& report(const char* key, string_view value) {
+    json::quote(value, out_.add(",\"").add(key).add("\":"));
+    return out_;
+  }
+
+  Status look_at_streams(bool* came) {
+    const json::Checked streams = o_.object("streams");
+    if (streams.is(json::Kind::object)) return look_at_stream(streams, came);
+    if (!streams.is(json::Kind::array)) return Status::error(Code::invalid, "the option \"streams\" of wf_wait() must be {id, stream, offset} or an array of them, got %.*s", WF_SV(excerpt(streams.text())));
+    for (json::Elements e(streams); e.next();) WF_TRY(look_at_stream(e.value(), came));
+    return {};
+  }
+
+  Status look_at_stream(json::Checked stream, bool* came) {
+    Options one;
+    WF_TRY(one.parse(kStreamOptions, stream.text(), &db_.stop()));
+    if (!one.has("id") || !one.has("stream")) return Status::error(Code::invalid, "a stream of wf_wait() needs an id and a stream, got %.*s", WF_SV(excerpt(stream.text())));
+    const Reading reading{one.text("stream"), one.integer("offset", 0)};
+    bool ready;
+    WF_TRY(has_ended(db_, one.text("id"), &reading, &ready));
+    if (!ready) return {};
+    *came = true;
+    report();
+    report("id", one.text("id"));
+    report("stream", reading.stream).add('}');
+    return {};
+  }
+
+  Status look_at_tokens(bool* came) {
+    Text token;
+    for (json::Elements e(o_.names("tokens")); e.next();) {
+      token.clear();
+      json::unquote(e.value(), token);
+      if (!token.ok()) return Status::no_memory();
+      Handle handle;
+      WF_TRY(parse_handle(token.view(), &handle));
+      if (!handle.is_token) return Status::error(Code::invalid, "the option \"tokens\" of wf_wait() needs tokens of claims, '%.*s' is an id", WF_SV(token.view()));
+      Status why;
+      WF_TRY(has_been_lost(db_, handle, now_, &why));
+      if (why.ok()) continue;
+      *came = true;
+      report();
+      report("token", token.view());
+      report("code", why.code()).add('}');
+    }
+    return {};
+  }
+
+  Db& db_;
+  const Options& o_;
+  const int64_t index_;
+  const Millis now_;
+  Text& out_;
+};
+
+Status look_for(Db& db, void* what, Millis now, bool* came) {
+  Wanted& wanted = *static_cast<Wanted*>(what);
+  const Options& o = wanted.call.options;
+  wanted.came.clear();
+  if (!o.has("any")) return Thing(db, o, 0, now, wanted.came).look(came);
+  *came = false;
+  int64_t index = 0;
+  for (json::Elements e(o.object("any")); e.next(); ++index) {
+    Options one;
+    WF_TRY(one.parse(wanted.call.function.options.first(wanted.call.function.options.size() - 1), e.value().text(), &db.stop()));
+    bool this_one;
+    WF_TRY(Thing(db, one, index, now, wanted.came).look(&this_one));
+    *came |= this_one;
+  }
+  return {};
+}
+
+// An array of things, and nothing beside it.
+Status check_any(const Call& call) {
+  const json::Checked any = call.options.object("any");
+  if (!any.is(json::Kind::array) || !json::Elements(any).next()) {
+    return Status::error(Code::invalid, "the option \"any\" of wf_wait() must be a JSON array of objects like {\"queue\":\"mails\"}, {\"tokens\":[...]}, got %.*s", WF_SV(excerpt(any.text())));
+  }
+  for (const Option& option : call.function.options.first(call.function.options.size() - 1)) WF_TRY(call.options.exclusive("any", option.name));
+  return {};
+}
+
+}  // namespace
+
+Status wf_wait(Call& call) {
+  WF_TRY(check_context(call.db, "wf_wait"));
+  if (!call.db.autocommit()) return Status::error(Code::context, "wf_wait() cannot wait inside a transaction: nothing it waits for would be seen");
+  WF_TRY(check_may_wait(call.db));
+  Millis timeout = kNoTime;
+  if (call.given(0)) WF_TRY(read_duration("timeout", call.raw(0), 0, &timeout));
+  const bool any = call.options.has("any");
+  if (any) WF_TRY(check_any(call));
+  Wanted wanted{call, {}};
+  bool came;
+  WF_TRY(wait_for(call.db, {look_for, &wanted}, timeout, &came));
+  if (!any) {
+    call.result(int64_t{came});
+    return {};
+  }
+  if (!came) {
+    call.result_null();
+    return {};
+  }
+  Text out;
+  out.add('[').add(wanted.came.view()).add(']');
+  return call.result_json(out);
+}
+
+}  // namespace wf
