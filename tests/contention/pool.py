@@ -4,11 +4,10 @@ import json
 import os
 import signal
 import sqlite3
-import sys
 import time
-import traceback
 
 from support import open_database
+from support.processes import forked
 
 _warm = []
 
@@ -24,25 +23,12 @@ class Process:
     """A forked child that runs body(report); report(**facts) leaves a line the parent can read, even after a kill."""
 
     def __init__(self, body, reports):
-        self.reports = reports
-        self.pid = os.fork()
-        self.status = None
-        if self.pid:
-            return
-        code = 1
-        try:
+        def run():
             fd = os.open(reports, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
+            body(lambda **facts: os.write(fd, (json.dumps(facts) + "\n").encode()))
 
-            def report(**facts):
-                os.write(fd, (json.dumps(facts) + "\n").encode())
-
-            body(report)
-            code = 0
-        except BaseException:  # pylint: disable=broad-except
-            traceback.print_exc()
-            sys.stderr.flush()
-        finally:
-            os._exit(code)
+        self.reports, self.status = reports, None
+        self.pid = forked(run)
 
     def kill(self):
         os.kill(self.pid, signal.SIGKILL)

@@ -4,11 +4,10 @@ import os
 import random
 import signal
 import sqlite3
-import sys
 import time
-import traceback
 
 from support import open_database
+from support.processes import forked
 
 # The module stays mapped while this connection lives: children then load it without reading the file.
 _warm = []
@@ -63,17 +62,7 @@ def read_journal(path):
 
 def run_and_kill(body, seconds):
     """Runs body() in a child and kills it after so many seconds. True if it was killed, False if it had finished."""
-    pid = os.fork()
-    if pid == 0:
-        code = 1
-        try:
-            body()
-            code = 0
-        except BaseException:  # pylint: disable=broad-except
-            traceback.print_exc()
-            sys.stderr.flush()
-        finally:
-            os._exit(code)
+    pid = forked(body)
     time.sleep(seconds * SLOWER)
     os.kill(pid, signal.SIGKILL)
     _, status = os.waitpid(pid, 0)

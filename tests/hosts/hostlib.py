@@ -16,6 +16,20 @@ BUSY_SNAPSHOT = 517
 # Tables that hold what a call changed. Lanes are left out: they only say where to look.
 STORED = ("_wf_meta", "_wf_workflow", "_wf_step", "_wf_failure", "_wf_large")
 
+# Calls that write: of a database that has the workflow p, and a token.
+WRITING = {
+    "start": lambda db, token: db.wf_start("job", id="s"),
+    "claim": lambda db, token: db.wf_claim(),
+    "step": lambda db, token: db.wf_step(token, "a", 1),
+    "step_by_id": lambda db, token: db.wf_step("p", "a", 1),
+    "complete": lambda db, token: db.wf_complete(token),
+    "fail": lambda db, token: db.wf_fail(token, "no"),
+    "heartbeat": lambda db, token: db.wf_heartbeat(token, "2h"),
+    "release": lambda db, token: db.wf_release(token),
+    "recover": lambda db, token: db.wf_recover(),
+    "config": lambda db, token: db.wf_config("lease", "45s"),
+}
+
 
 def open_plain(path, timeout=0.0, **options):
     """A connection without the module, in plain autocommit (no transactions opened by Python)."""

@@ -5,21 +5,8 @@ import time
 
 import pytest
 
-from hostlib import BUSY, Holder, lifecycle, one, open_plain, sqlite_error, stored
+from hostlib import BUSY, WRITING, Holder, lifecycle, one, open_plain, sqlite_error, stored
 from support import wf_error
-
-WRITING = {
-    "start": lambda db, token: db.wf_start("job", id="s"),
-    "claim": lambda db, token: db.wf_claim(),
-    "step": lambda db, token: db.wf_step(token, "a", 1),
-    "step_by_id": lambda db, token: db.wf_step("p", "a", 1),
-    "complete": lambda db, token: db.wf_complete(token),
-    "fail": lambda db, token: db.wf_fail(token, "no"),
-    "heartbeat": lambda db, token: db.wf_heartbeat(token, "2h"),
-    "release": lambda db, token: db.wf_release(token),
-    "recover": lambda db, token: db.wf_recover(),
-    "config": lambda db, token: db.wf_config("lease", "45s"),
-}
 
 
 @pytest.fixture

@@ -10,6 +10,7 @@ from script_cases import SCHEMA, TABLES
 from script_reference import Reference, check, text
 from script_world import Outside, World, compare_tables, follow, twin_database
 from support import open_database
+from support.processes import forked
 
 STYLES = ("all", "one by one", "few", "by id", "budget", "transaction", "rolled back", "table gone", "paused", "redefined")
 
@@ -253,19 +254,7 @@ class Crew:
 
 def in_processes(bodies, seconds):
     """Forks one child for each body and waits for all; the exit codes."""
-    children = []
-    for body in bodies:
-        pid = os.fork()
-        if pid == 0:
-            code = 1
-            try:
-                body()
-                code = 0
-            except BaseException:  # pylint: disable=broad-except
-                traceback.print_exc()
-            finally:
-                os._exit(code)
-        children.append(pid)
+    children = [forked(body) for body in bodies]
     codes, end = [], time.monotonic() + seconds
     for pid in children:
         while True:

@@ -1,9 +1,28 @@
 """What other processes do in tests of contention. Importable, so that they can be spawned."""
 
+import os
 import sqlite3
+import sys
 import time
+import traceback
 
 from .database import open_database
+
+
+def forked(body):
+    """A child that runs body() and ends, with 1 and a traceback where that raises; its pid."""
+    pid = os.fork()
+    if pid:
+        return pid
+    code = 1
+    try:
+        body()
+        code = 0
+    except BaseException:  # pylint: disable=broad-except
+        traceback.print_exc()
+        sys.stderr.flush()
+    finally:
+        os._exit(code)
 
 
 def work_until_done(path, count, results):
