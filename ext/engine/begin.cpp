@@ -1,12 +1,12 @@
 #include "engine/begin.h"
 
 #include "base/json.h"
-#include "base/scope.h"
 #include "engine/cleanup.h"
 #include "engine/end.h"
 #include "engine/lane.h"
 #include "engine/lease.h"
 #include "engine/may_act.h"
+#include "engine/opening.h"
 #include "engine/step.h"
 #include "engine/wait.h"
 
@@ -42,11 +42,9 @@ Status update(Db& db, Sql sql, const Workflow& w, string_view step, Millis now) 
 
 Status begin_step(Db& db, const Handle& handle, string_view step, InDoubt in_doubt, bool cleanup, const Fingerprint& print, const Now& now, Begun* out) {
   WriteScope scope(db);
-  WF_TRY(scope.begin(Inline::allowed, "wf_begin"));
   Millis time;
-  WF_TRY(call_time(db, now, &time));
   Workflow w;
-  WF_TRY(load(db, handle, &w));
+  WF_TRY(open_for(db, scope, "wf_begin", handle, now, &time, &w));
   bool found, begun = false, held = false, same_claim = false;
   {
     Query q(db, Sql::begin_row);
@@ -90,14 +88,12 @@ Status begin_step(Db& db, const Handle& handle, string_view step, InDoubt in_dou
 }
 
 Status resolve_step(Db& db, string_view id, string_view step, Verdict verdict, const Value& value, const Now& now) {
-  WriteScope scope(db);
-  WF_TRY(scope.begin(Inline::allowed, "wf_resolve"));
-  Millis time;
-  WF_TRY(call_time(db, now, &time));
   Handle handle;
   handle.id = id;
+  WriteScope scope(db);
+  Millis time;
   Workflow w;
-  WF_TRY(load(db, handle, &w));
+  WF_TRY(open_for(db, scope, "wf_resolve", handle, now, &time, &w));
   bool held;
   {
     Query q(db, Sql::begin_row);

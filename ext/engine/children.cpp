@@ -1,10 +1,10 @@
 #include "engine/children.h"
 
 #include "base/json.h"
-#include "base/scope.h"
 #include "engine/cleanup.h"
 #include "engine/lease.h"
 #include "engine/may_act.h"
+#include "engine/opening.h"
 #include "engine/redo.h"
 #include "engine/step.h"
 
@@ -12,11 +12,9 @@ namespace wf {
 
 Status spawn(Db& db, const Handle& handle, string_view step, const Start& args, const Fingerprint& print, const Now& now, Name* id, Started* outcome) {
   WriteScope scope(db);
-  WF_TRY(scope.begin(Inline::allowed, "wf_spawn"));
   Millis time;
-  WF_TRY(call_time(db, now, &time));
   Workflow w;
-  WF_TRY(load(db, handle, &w));
+  WF_TRY(open_for(db, scope, "wf_spawn", handle, now, &time, &w));
   bool found;
   {
     Query q(db, Sql::wait_step);

@@ -2,12 +2,12 @@
 
 #include <algorithm>
 
-#include "base/scope.h"
 #include "engine/budget.h"
 #include "engine/end.h"
 #include "engine/lane.h"
 #include "engine/lease.h"
 #include "engine/may_act.h"
+#include "engine/opening.h"
 #include "engine/wait.h"
 
 namespace wf {
@@ -138,11 +138,9 @@ Status note_failure(Db& db, const Handle& handle, const Workflow& w, const Failu
 
 Status complete(Db& db, const Handle& handle, const Value& output, const Now& now, State* result) {
   WriteScope scope(db);
-  WF_TRY(scope.begin(Inline::allowed, "wf_complete"));
   Millis time;
-  WF_TRY(call_time(db, now, &time));
   Workflow w;
-  WF_TRY(load(db, handle, &w));
+  WF_TRY(open_for(db, scope, "wf_complete", handle, now, &time, &w));
   if (is_repetition(handle, w, "complete", time, result)) return scope.commit();
   if (w.state == State::completed && (!handle.is_token || closed_by(handle, w))) {
     *result = State::completed;
@@ -156,11 +154,9 @@ Status complete(Db& db, const Handle& handle, const Value& output, const Now& no
 
 Status fail(Db& db, const Handle& handle, const Failure& failure, const Now& now, State* result) {
   WriteScope scope(db);
-  WF_TRY(scope.begin(Inline::allowed, "wf_fail"));
   Millis time;
-  WF_TRY(call_time(db, now, &time));
   Workflow w;
-  WF_TRY(load(db, handle, &w));
+  WF_TRY(open_for(db, scope, "wf_fail", handle, now, &time, &w));
   if (is_repetition(handle, w, "fail", time, result)) return scope.commit();
   WF_TRY(may_act(db, handle, w, time, Act::give_back));
   NextTry next;
@@ -182,11 +178,9 @@ Status fail(Db& db, const Handle& handle, const Failure& failure, const Now& now
 
 Status fail_keeping(Db& db, const Handle& handle, const Failure& failure, const Now& now, Kept* out) {
   WriteScope scope(db);
-  WF_TRY(scope.begin(Inline::allowed, "wf_fail"));
   Millis time;
-  WF_TRY(call_time(db, now, &time));
   Workflow w;
-  WF_TRY(load(db, handle, &w));
+  WF_TRY(open_for(db, scope, "wf_fail", handle, now, &time, &w));
   WF_TRY(may_act(db, handle, w, time, Act::write));
   NextTry next;
   WF_TRY(next_try(db, w, failure, time, &next));
@@ -206,11 +200,9 @@ Status fail_keeping(Db& db, const Handle& handle, const Failure& failure, const 
 
 Status release(Db& db, const Handle& handle, Millis delay, Millis at, const Now& now) {
   WriteScope scope(db);
-  WF_TRY(scope.begin(Inline::allowed, "wf_release"));
   Millis time;
-  WF_TRY(call_time(db, now, &time));
   Workflow w;
-  WF_TRY(load(db, handle, &w));
+  WF_TRY(open_for(db, scope, "wf_release", handle, now, &time, &w));
   State result;
   if (is_repetition(handle, w, "release", time, &result)) return scope.commit();
   WF_TRY(may_act(db, handle, w, time, Act::give_back));

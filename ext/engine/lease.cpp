@@ -1,9 +1,9 @@
 #include "engine/lease.h"
 
 #include "base/json.h"
-#include "base/scope.h"
 #include "engine/lane.h"
 #include "engine/may_act.h"
+#include "engine/opening.h"
 #include "engine/queue.h"
 
 namespace wf {
@@ -42,11 +42,9 @@ Status renew_lease(Db& db, const Handle& token, Millis now) {
 
 Status heartbeat(Db& db, const Handle& token, Millis duration, const Now& now, Millis* expires) {
   WriteScope scope(db);
-  WF_TRY(scope.begin(Inline::allowed, "wf_heartbeat"));
   Millis time;
-  WF_TRY(call_time(db, now, &time));
   Workflow w;
-  WF_TRY(load(db, token, &w));
+  WF_TRY(open_for(db, scope, "wf_heartbeat", token, now, &time, &w));
   WF_TRY(may_act(db, token, w, time, Act::write));
   const Millis due = later(time, duration == kNoTime ? w.lease : duration);
   *expires = due > w.due_at ? due : w.due_at;

@@ -1,8 +1,8 @@
 #include "engine/signal.h"
 
-#include "base/scope.h"
 #include "engine/above.h"
 #include "engine/may_act.h"
+#include "engine/opening.h"
 
 namespace wf {
 
@@ -37,14 +37,12 @@ Status take_signal(Db& db, int64_t n, int64_t step) {
 }
 
 Status send_signal(Db& db, string_view id, string_view signal, const Value& payload, string_view key, const Now& now, bool* sent) {
-  WriteScope scope(db);
-  WF_TRY(scope.begin(Inline::allowed, "wf_signal"));
-  Millis time;
-  WF_TRY(call_time(db, now, &time));
   Handle handle;
   handle.id = id;
+  WriteScope scope(db);
+  Millis time;
   Workflow w;
-  WF_TRY(load(db, handle, &w));
+  WF_TRY(open_for(db, scope, "wf_signal", handle, now, &time, &w));
   *sent = true;
   if (!key.empty()) {
     Query q(db, Sql::signal_of_key);

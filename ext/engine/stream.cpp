@@ -1,8 +1,8 @@
 #include "engine/stream.h"
 
-#include "base/scope.h"
 #include "engine/lease.h"
 #include "engine/may_act.h"
+#include "engine/opening.h"
 #include "engine/start.h"
 
 namespace wf {
@@ -99,25 +99,21 @@ Status write(Db& db, const Handle& handle, Workflow& w, const Append& args, Mill
 
 Status append(Db& db, const Handle& handle, const Append& args, const Now& now, int64_t* offset) {
   WriteScope scope(db);
-  WF_TRY(scope.begin(Inline::allowed, "wf_append"));
   Millis time;
-  WF_TRY(call_time(db, now, &time));
   Workflow w;
-  WF_TRY(load(db, handle, &w));
+  WF_TRY(open_for(db, scope, "wf_append", handle, now, &time, &w));
   WF_TRY(may_act(db, handle, w, time, Act::note));
   WF_TRY(write(db, handle, w, args, time, offset));
   return scope.commit();
 }
 
 Status trim(Db& db, string_view id, string_view stream, int64_t offset, int64_t limit, const Now& now, int64_t* count) {
-  WriteScope scope(db);
-  WF_TRY(scope.begin(Inline::allowed, "wf_trim"));
-  Millis time;
-  WF_TRY(call_time(db, now, &time));
   Handle handle;
   handle.id = id;
+  WriteScope scope(db);
+  Millis time;
   Workflow w;
-  WF_TRY(load(db, handle, &w));
+  WF_TRY(open_for(db, scope, "wf_trim", handle, now, &time, &w));
   End end;
   WF_TRY(read_end(db, w.seq, stream, &end));
   int64_t first = offset < end.next ? offset : end.next;

@@ -1,7 +1,7 @@
 #include "engine/tag.h"
 
-#include "base/scope.h"
 #include "engine/may_act.h"
+#include "engine/opening.h"
 
 namespace wf {
 namespace {
@@ -65,11 +65,9 @@ Status drop_tags(Db& db, int64_t seq) {
 
 Status set_tag(Db& db, const Handle& handle, string_view key, const string_view* value, const Now& now) {
   WriteScope scope(db);
-  WF_TRY(scope.begin(Inline::allowed, "wf_tag"));
   Millis time;
-  WF_TRY(call_time(db, now, &time));
   Workflow w;
-  WF_TRY(load(db, handle, &w));
+  WF_TRY(open_for(db, scope, "wf_tag", handle, now, &time, &w));
   if (handle.is_token) WF_TRY(may_act(db, handle, w, time, Act::note));
   if (value != nullptr) WF_TRY(put(db, w.seq, key, *value));
   else WF_TRY(run_all(db, Sql::tag_drop, [&](Query& q) { q.bind(":seq", w.seq).bind(":key", key); }));

@@ -1,27 +1,17 @@
 #include "engine/values.h"
 
-#include "base/scope.h"
 #include "engine/lease.h"
 #include "engine/may_act.h"
+#include "engine/opening.h"
 
 namespace wf {
-namespace {
-
-// The workflow that the handle may write for now.
-Status writer(Db& db, const Handle& handle, Millis now, Workflow* w) {
-  WF_TRY(load(db, handle, w));
-  return may_act(db, handle, *w, now, Act::note);
-}
-
-}  // namespace
 
 Status set_value(Db& db, const Handle& handle, string_view key, const Value& value, const Now& now) {
   WriteScope scope(db);
-  WF_TRY(scope.begin(Inline::allowed, "wf_set"));
   Millis time;
-  WF_TRY(call_time(db, now, &time));
   Workflow w;
-  WF_TRY(writer(db, handle, time, &w));
+  WF_TRY(open_for(db, scope, "wf_set", handle, now, &time, &w));
+  WF_TRY(may_act(db, handle, w, time, Act::note));
   WF_TRY(keep_or_end_claim(db, handle, w, time));
   {
     Query q(db, Sql::value_set);

@@ -1,12 +1,12 @@
 #include "engine/wait.h"
 
-#include "base/scope.h"
 #include "engine/above.h"
 #include "engine/decide.h"
 #include "engine/join.h"
 #include "engine/lane.h"
 #include "engine/lease.h"
 #include "engine/may_act.h"
+#include "engine/opening.h"
 
 namespace wf {
 namespace {
@@ -185,11 +185,9 @@ Status suspend_kept(Db& db, const Workflow& w, Millis now, bool* suspended) {
 Status wait(Db& db, const Handle& handle, const Wait& args, const Now& now, bool* ready, Text& output, Millis* due) {
   if (args.keep && !handle.is_token) return Status::error(Code::invalid, "\"keep\" keeps a claim: it needs the token of one, not an id");
   WriteScope scope(db);
-  WF_TRY(scope.begin(Inline::allowed, "a waiting function"));
   Millis time;
-  WF_TRY(call_time(db, now, &time));
   Workflow w;
-  WF_TRY(load(db, handle, &w));
+  WF_TRY(open_for(db, scope, "a waiting function", handle, now, &time, &w));
   *ready = false;
   bool found;
   {
