@@ -51,7 +51,7 @@ class Process:
         assert self.status in (0, "killed"), "a process failed, see its traceback above"
 
 
-def run(bodies, folder, seconds=240):
+def run(bodies, folder, seconds=1800):
     """Runs all bodies at once to their end; returns all reports."""
     warm_up()
     reports = os.path.join(str(folder), "reports")

@@ -43,7 +43,7 @@ def work(path, name, folder, lease, transactional):
     """A worker's loop. Reports what it did, how often it lost a lease, and every error."""
 
     def body(report):
-        db = open_database(path, timeout=10)
+        db = open_database(path, timeout=300)
         db.execute("PRAGMA synchronous = normal")
         exclusion = Exclusion(folder)
         done = lost = 0
@@ -158,7 +158,7 @@ def test_claims_of_batches_do_not_overlap(tmp_path):
     prepare(path, workflows=1200)
 
     def body(report):
-        db = open_database(path, timeout=10)
+        db = open_database(path, timeout=300)
         db.execute("PRAGMA synchronous = normal")
         while (batch := db.claim(None, "w", limit=7)) is not None:
             report(ids=[claim["id"] for claim in batch])
@@ -184,7 +184,7 @@ def test_starts_of_the_same_ids_from_everywhere(tmp_path):
     prepare(path)
 
     def body(report):
-        db = open_database(path, timeout=10)
+        db = open_database(path, timeout=300)
         db.execute("PRAGMA synchronous = normal")
         order = list(range(100))
         random.Random(os.getpid()).shuffle(order)
@@ -208,7 +208,7 @@ def test_the_schema_is_made_once_by_whoever_comes_first(tmp_path):
 
         def body(report, path=path):
             try:
-                db = open_database(path, timeout=10)
+                db = open_database(path, timeout=300)
                 db.wf_start("job")
                 db.wf_complete(db.claim()["token"])
             except (sqlite3.Error, TypeError) as error:
@@ -224,7 +224,7 @@ def test_one_workflow_recorded_by_eight_processes(tmp_path):
     prepare(path, workflows=1)
 
     def body(report):
-        db = open_database(path, timeout=10)
+        db = open_database(path, timeout=300)
         db.execute("PRAGMA synchronous = normal")
         report(got=[db.wf_step("w0", f"s{n}", f'"{os.getpid()}"') for n in range(50)])
 

@@ -13,7 +13,7 @@ from pool import errors, name_of, prepare, run
 from support import open_database
 
 DEEP = bool(os.environ.get("WFEXT_DEEP"))
-PATIENCE = 20  # seconds until a wake-up counts as lost
+PATIENCE = 300  # seconds until a wake-up counts as lost
 
 
 class Baton:
@@ -83,7 +83,7 @@ def wait_for_ever(path, kind, rounds, seconds, baton, blocking):
     """Opens one wait after another; each one that suspends must be woken."""
 
     def body(report):
-        db = open_database(path, timeout=10)
+        db = open_database(path, timeout=300)
         db.execute("PRAGMA synchronous = off")
         wait = KINDS[kind][0]
         suspended = n = 0
@@ -127,7 +127,7 @@ def wait_for_ever(path, kind, rounds, seconds, baton, blocking):
 
 def send_for_ever(path, kind, baton):
     def body(report):
-        db = open_database(path, timeout=10)
+        db = open_database(path, timeout=300)
         db.execute("PRAGMA synchronous = off")
         send = KINDS[kind][1]
         rng = random.Random(7)
@@ -174,7 +174,7 @@ def test_many_waiters_are_all_woken_by_one_event_while_they_suspend(tmp_path):
 
     def waiter(number):
         def body(report):
-            db = open_database(path, timeout=20)
+            db = open_database(path, timeout=300)
             db.execute("PRAGMA synchronous = off")
             for n in range(number, 700, 7):
                 claim = db.claim(None, None, id="w%d" % n)
@@ -185,7 +185,7 @@ def test_many_waiters_are_all_woken_by_one_event_while_they_suspend(tmp_path):
         return body
 
     def emitter(report):
-        db = open_database(path, timeout=20)
+        db = open_database(path, timeout=300)
         while db.value("SELECT count(*) FROM wf_workflows WHERE status = 'waiting'") < 100:
             time.sleep(0.001)
         db.wf_emit("news", 1)
@@ -218,7 +218,7 @@ def test_children_that_end_at_once_wake_their_parent_once(tmp_path):
     assert db.wf_join("p", "all") is None
 
     def body(report):
-        mine = open_database(path, timeout=20)
+        mine = open_database(path, timeout=300)
         mine.execute("PRAGMA synchronous = off")
         while claim := mine.claim():
             mine.wf_complete(claim["token"], claim["input"])

@@ -224,10 +224,10 @@ def test_a_file_without_the_tables_has_nothing_and_stays_so(db):
 
 
 def test_it_wakes_up_when_time_makes_something_due(db):
-    db.wf_start("job", delay=0.3)
     begun = time.monotonic()
+    db.wf_start("job", delay=0.3)
     assert db.wf_wait(300) == 1
-    assert 0.2 < time.monotonic() - begun < 100
+    assert 0.29 < time.monotonic() - begun < 250
 
 
 def test_it_wakes_up_for_a_lease_that_runs_out(db):

@@ -23,9 +23,9 @@ def test_one_client_and_two_workers_no_error_no_failed_workflow_nothing_left_run
         worker.start()
     for number in range(count):
         db.wf_start("job", number, id="w%d" % number)
-    reports = [results.get(timeout=60) for _ in workers]
+    reports = [results.get(timeout=600) for _ in workers]
     for worker in workers:
-        worker.join(10)
+        worker.join(600)
     errors, done = zip(*reports)
     assert errors == ([], [])
     assert sorted(done[0] + done[1]) == sorted("w%d" % number for number in range(count))
@@ -79,12 +79,12 @@ def test_a_waiting_writer_gets_its_turn_inside_the_busy_timeout(db, connect, tmp
     results = spawn.Queue()
     locker = spawn.Process(target=hold_lock, args=(str(tmp_path / "test.db"), 0.2, results))
     locker.start()
-    assert results.get(timeout=20) == "locked"
+    assert results.get(timeout=600) == "locked"
     patient = connect(timeout=300)
     began = time.monotonic()
     patient.wf_start("job", id="w1")
     elapsed = time.monotonic() - began
-    locker.join(10)
+    locker.join(600)
     assert elapsed < 100
     assert db.wf_status("w1") == "pending"
 

@@ -79,4 +79,4 @@ def moment(rng: random.Random, longest):
 
 
 def raw(path):
-    return sqlite3.connect(str(path), isolation_level=None, timeout=5)
+    return sqlite3.connect(str(path), isolation_level=None, timeout=300)

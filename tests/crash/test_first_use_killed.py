@@ -32,7 +32,7 @@ def test_killed_while_the_schema_is_made(tmp_path, journal):
         prepared.close()
 
         def body(path=path):
-            db = open_database(path, timeout=5)
+            db = open_database(path, timeout=300)
             db.wf_start("job", id="first")
             Journal(str(path) + ".told").note("first")
 
@@ -62,7 +62,7 @@ def test_script_killed_and_run_again_until_done(tmp_path):
     setup.close()
 
     def script():
-        db = open_database(path, timeout=5)
+        db = open_database(path, timeout=300)
         db.wf_start("import", id="import")
         for n in range(400):
             db.execute("BEGIN IMMEDIATE")
@@ -100,7 +100,7 @@ def test_killed_in_the_middle_of_large_values(tmp_path):
     big = '"%s"' % ("y" * 150_000)
 
     def body():
-        db = open_database(path, timeout=5)
+        db = open_database(path, timeout=300)
         told = Journal(str(path) + ".told")
         while True:
             wid = db.wf_start("big", big)

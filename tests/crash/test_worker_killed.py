@@ -21,7 +21,7 @@ class Worker:
 
     def __init__(self, path, synchronous, seed):
         self.rng = random.Random(seed)
-        self.db = open_database(path, timeout=10)
+        self.db = open_database(path, timeout=300)
         self.db.execute(f"PRAGMA synchronous = {synchronous}")
         self.told = Journal(str(path) + ".told")
         self.started = self.db.value("SELECT count(*) FROM _wf_workflow")
@@ -102,7 +102,7 @@ def check(path, told):
 
 def finish(path):
     """The last life is not disturbed: everything completes."""
-    db = open_database(path, timeout=10)
+    db = open_database(path, timeout=300)
     db.execute("PRAGMA synchronous = off")
     db.wf_recover()
     worker = Worker(path, "off", 0)

@@ -102,7 +102,7 @@ def run_sql(page, directory, group, again=False):
             owner[len(script)] = n
         script += [f".print @{n}"]
     shell = subprocess.run(
-        ["sqlite3", "-batch", "app.db"], input="\n".join(script) + "\n", cwd=directory, capture_output=True, text=True, timeout=120
+        ["sqlite3", "-batch", "app.db"], input="\n".join(script) + "\n", cwd=directory, capture_output=True, text=True, timeout=1200
     )
     errors, unplaced = {}, []
     for line in shell.stderr.splitlines():
@@ -127,7 +127,7 @@ def run_sql(page, directory, group, again=False):
 
 
 def run_command(page, directory, block, command):
-    done = subprocess.run(command, cwd=directory, capture_output=True, text=True, timeout=120)
+    done = subprocess.run(command, cwd=directory, capture_output=True, text=True, timeout=1200)
     where = f"{page.name}:{block.line}"
     assert done.returncode == 0, f"{where}: {done.stderr}"
     expected = re.findall(r"# => (.*?)\s*$", block.text, re.MULTILINE)

@@ -52,7 +52,7 @@ def report(tmp_path_factory):
     place = tmp_path_factory.mktemp("loop")
     prepare(place)
     program = text.replace(LAST, BROKEN + LAST) + REPORT
-    done = subprocess.run([sys.executable, "-c", program], cwd=place, capture_output=True, text=True, timeout=60)
+    done = subprocess.run([sys.executable, "-c", program], cwd=place, capture_output=True, text=True, timeout=1200)
     assert done.returncode == 0, done.stderr
     return done.stdout.splitlines()
 

@@ -107,7 +107,7 @@ class Holder:
 
     def release(self):
         if self.process.poll() is None:
-            self.process.communicate("\n", timeout=20)
+            self.process.communicate("\n", timeout=600)
 
     def __enter__(self):
         return self

@@ -33,7 +33,7 @@ def test_busy_writer_without_timeout_is_busy_at_once(db, path, token, what):
 
 @pytest.mark.parametrize("what", WRITING)
 def test_busy_writer_is_waited_for(db, path, token, what):
-    db.execute("PRAGMA busy_timeout = 10000").fetchall()
+    db.execute("PRAGMA busy_timeout = 300000").fetchall()
     holder = Holder(path, "BEGIN IMMEDIATE")
     timer = threading.Timer(0.25, holder.release)
     begun = time.monotonic()
@@ -59,7 +59,7 @@ def test_the_timeout_is_honoured(db, path, token, what):
 @pytest.mark.parametrize("first", ["wf_init", "wf_start", "wf_claim"])
 def test_first_use_of_a_file_waits_for_a_writer(connect, path, first):
     open_plain(path).execute("CREATE TABLE app(v)")
-    db = connect(timeout=10)
+    db = connect(timeout=300)
     holder = Holder(path, "BEGIN IMMEDIATE", "INSERT INTO app VALUES (1)")
     threading.Timer(0.25, holder.release).start()
     db.call(first, *(["job"] if first == "wf_start" else []))

@@ -10,7 +10,7 @@ from support import BASE, open_database
 def look_again_and_again(path, seed, seconds, results):
     """Claims and ticks while its clock, which is its own, goes forward and now and then back."""
     rng = random.Random(seed)
-    db = open_database(path, timeout=20)
+    db = open_database(path, timeout=300)
     db.execute("PRAGMA synchronous = normal")
     errors, at = [], 0.0
     while at < seconds:
@@ -27,7 +27,7 @@ def look_again_and_again(path, seed, seconds, results):
 
 
 def tick_until_killed(path):
-    db = open_database(path, timeout=20)
+    db = open_database(path, timeout=300)
     at = 0
     while True:
         at += 1

@@ -93,7 +93,7 @@ def test_killed_again_and_again(tmp_path, n):
 def test_three_processes_at_once(tmp_path, n):
     warm_up()
     crew_ = crew(tmp_path, "together %d %d" % (SEED, n))
-    codes = in_processes([lambda i=i: crew_.life(i, False) for i in range(3)], 60)
+    codes = in_processes([lambda i=i: crew_.life(i, False) for i in range(3)], 1200)
     if codes != [0, 0, 0]:
         db = open_database(crew_.path)
         pytest.fail(

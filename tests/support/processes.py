@@ -27,10 +27,10 @@ def forked(body):
 
 def work_until_done(path, count, results):
     """Completes workflows until `count` are done by all; reports every error and what this process did."""
-    db = open_database(path, timeout=20)
+    db = open_database(path, timeout=300)
     db.execute("PRAGMA synchronous = normal")
     errors, done = [], []
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 600
     while time.monotonic() < deadline:
         try:
             claim = db.claim(None, "worker", lease=60)
