@@ -190,10 +190,10 @@ Status Db::read_version(bool* exists, int64_t* version) {
   if (!*exists) return {};
   const Value stored = q.value(0);
   if (stored.type != Value::Type::integer || stored.integer < 1) {
-    Text shown;
-    add_json(stored, shown);
-    return Status::error(Code::schema, "the schema version of the file is %s %.*s, which is none: the row of _wf_meta is damaged", stored.type_name(),
-                         WF_SV(excerpt(shown.view())));
+    Text number;
+    if (stored.type == Value::Type::integer || stored.type == Value::Type::real) add_json(stored, number);
+    const string_view what = stored.type == Value::Type::text ? shown(stored.bytes) : number.view();
+    return Status::error(Code::schema, "the schema version of the file is %s %.*s, which is none: the row of _wf_meta is damaged", stored.type_name(), WF_SV(what));
   }
   *version = stored.integer;
   return {};
@@ -388,14 +388,21 @@ Status Query::run() {
   return changes() == 0 && sql_ != Sql::count_ && must_change(sql_) ? not_written() : Status();
 }
 
-// The next row of a workflow has a number that is taken: see fragment_next_step.
+// The next row of a workflow has a number that is taken: see fragment_next_step. The next workflow has one that none may have.
 Status Query::used_up(Status failed) {
   const string_view message(failed.message() != nullptr ? failed.message() : "");
+  if (message == "CHECK constraint failed: _wf_last_seq") {
+    return Status::error(Code::state, "a file has at most 34359738367 workflows, in the order of their numbers, and the last one is given away: wf_check says whether by a hand edit");
+  }
   for (const char* table : {"_wf_step", "_wf_failure", "_wf_signal"}) {
     Text taken;
     taken.add("UNIQUE constraint failed: ").add(table).add(".n");
     if (message != taken.view()) continue;
     return Status::error(Code::state, "a workflow has at most 268435455 rows of %s, and this one has used them up: wf_continue begins anew", table);
+  }
+  // The engine has looked before: what it did not find is no row as it writes them.
+  if (has_prefix(message, "UNIQUE constraint failed: _wf_") || has_prefix(message, "NOT NULL constraint failed: _wf_")) {
+    return Status::error(Code::state, "a row that the call needs is damaged, wf_check names it (%.*s)", WF_SV(message));
   }
   return failed;
 }

@@ -36,7 +36,7 @@ class Checked {
   Stop* stop() const { return stop_; }
 
  private:
-  friend Checked check(string_view text, Stop* stop);
+  friend Checked check(string_view text, Stop* stop, int depth);
   friend class Members;
   friend class Elements;
   Checked(string_view valid, Stop* stop) : text_(valid), stop_(stop) {}
@@ -45,8 +45,8 @@ class Checked {
   Stop* stop_ = nullptr;
 };
 
-// The value that `text` is, white space around it allowed, in valid UTF-8; none if it is anything else.
-Checked check(string_view text, Stop* stop);
+// The value that `text` is, white space around it allowed, in valid UTF-8, at most `depth` levels deep; none if it is anything else.
+Checked check(string_view text, Stop* stop, int depth = kMaxDepth);
 inline bool valid(string_view text, Stop* stop) { return static_cast<bool>(check(text, stop)); }
 
 // Whether two values are the same: white space, the order of an object's members, the notation of numbers (1 = 1.0 = 1e0) and of strings

@@ -8,7 +8,7 @@ class Checker : Place {
  public:
   Checker(string_view text, Stop* stop) : Place(text, stop) {}
 
-  bool document() {
+  bool document(int max_depth) {
     // What is open, a bit a level: 1 an object, 0 an array.
     unsigned char open[kMaxDepth / 8 + 1] = {};
     int depth = 0;
@@ -16,7 +16,7 @@ class Checker : Place {
       blanks();
       const char c = peek();
       if (c == '{' || c == '[') {
-        if (depth == kMaxDepth) return false;
+        if (depth == max_depth) return false;
         const bool object = c == '{';
         ++at_;
         blanks();
@@ -98,10 +98,23 @@ class Checker : Place {
     }
     return true;
   }
+  // Whether eight bytes are ASCII and stand for themselves within quotes.
+  static bool plain(const char* bytes) {
+    constexpr uint64_t kEach = 0x0101010101010101, kHigh = kEach * 0x80;
+    uint64_t eight;
+    std::memcpy(&eight, bytes, sizeof eight);
+    const uint64_t quote = eight ^ kEach * '"', slash = eight ^ kEach * '\\';
+    // The high bit of a byte is set where it was, or where it is below what is taken away (or one such is below it: then it is looked at more closely).
+    return ((eight | (eight - kEach * 0x20) | (quote - kEach) | (slash - kEach)) & kHigh) == 0;
+  }
   bool string() {
     if (peek() != '"') return false;
     ++at_;
     while (more()) {
+      if (end_ - at_ >= 8 && plain(text_.data() + at_)) {
+        at_ += 8;
+        continue;
+      }
       const auto c = static_cast<unsigned char>(text_[at_]);
       if (c == '"') {
         ++at_;
@@ -135,6 +148,8 @@ class Checker : Place {
 
 }  // namespace
 
-Checked check(string_view text, Stop* stop) { return Checker(text, stop).document() ? Checked(trim(text), stop) : Checked(); }
+Checked check(string_view text, Stop* stop, int depth) {
+  return Checker(text, stop).document(depth < kMaxDepth ? depth : kMaxDepth) ? Checked(trim(text), stop) : Checked();
+}
 
 }  // namespace wf::json

@@ -29,7 +29,7 @@ class Place {
   }
 
   const string_view text_;
-  size_t at_ = 0;
+  size_t at_ = 0, end_ = 0;   // `end_` of the piece
 
  private:
   bool go_on() {
@@ -39,7 +39,7 @@ class Place {
   }
 
   Stop* stop_;
-  size_t begin_ = 0, end_ = 0;   // of the piece
+  size_t begin_ = 0;   // of the piece
 };
 
 // Reads the characters of a valid JSON string, with its quotes, one after the other, escapes resolved (half of a surrogate pair becomes the three bytes that it would be in UTF-8, which is none).

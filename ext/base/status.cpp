@@ -3,7 +3,22 @@
 #include <cstdarg>
 #include <cstring>
 
+#include "base/text.h"
+
 namespace wf {
+namespace {
+
+// A message as hosts can read it: what is named in it may be no UTF-8, where a hand edit has made it. Takes `message` over.
+char* readable(char* message) {
+  if (message == nullptr || is_utf8(message)) return message;
+  Text out;
+  add_readable(message, out);
+  out.add('\0');
+  sqlite3_free(message);
+  return out.release();
+}
+
+}  // namespace
 
 const char* code_name(Code code) {
   static const char* const kNames[] = {
@@ -20,7 +35,7 @@ Status Status::error(Code code, const char* format, ...) {
   va_start(arguments, format);
   char* detail = sqlite3_vmprintf(format, arguments);
   va_end(arguments);
-  if (detail != nullptr) status.message_ = sqlite3_mprintf("%s: %z", code_name(code), detail);
+  if (detail != nullptr) status.message_ = readable(sqlite3_mprintf("%s: %z", code_name(code), detail));
   if (status.message_ == nullptr) status.rc_ = SQLITE_NOMEM;
   return status;
 }
@@ -28,7 +43,7 @@ Status Status::error(Code code, const char* format, ...) {
 Status Status::sqlite(int rc, sqlite3* db) {
   Status status;
   status.rc_ = rc;
-  if ((rc & 0xff) != SQLITE_NOMEM) status.message_ = sqlite3_mprintf("%s", sqlite3_errmsg(db));
+  if ((rc & 0xff) != SQLITE_NOMEM) status.message_ = readable(sqlite3_mprintf("%s", sqlite3_errmsg(db)));
   return status;
 }
 
@@ -37,7 +52,7 @@ Status Status::too_big(const char* format, ...) {
   status.rc_ = SQLITE_TOOBIG;
   va_list arguments;
   va_start(arguments, format);
-  status.message_ = sqlite3_vmprintf(format, arguments);
+  status.message_ = readable(sqlite3_vmprintf(format, arguments));
   va_end(arguments);
   return status;
 }

@@ -118,7 +118,11 @@ size_t utf8_length(string_view text) {
 
 bool is_utf8(string_view text, Stop* stop) {
   for (size_t i = 0, looked = 0; i < text.size();) {
-    const size_t length = utf8_length(part(text, i));
+    // Eight bytes of ASCII at once.
+    constexpr uint64_t kNoAscii = 0x8080808080808080;
+    uint64_t eight = kNoAscii;
+    if (text.size() - i >= sizeof eight) std::memcpy(&eight, text.data() + i, sizeof eight);
+    const size_t length = (eight & kNoAscii) == 0 ? sizeof eight : utf8_length(part(text, i));
     if (length == 0) return false;
     i += length;
     if (stop == nullptr || i - looked < Stop::kStride) continue;
@@ -126,6 +130,14 @@ bool is_utf8(string_view text, Stop* stop) {
     looked = i;
   }
   return true;
+}
+
+void add_readable(string_view text, Text& out) {
+  for (size_t i = 0; i < text.size();) {
+    const size_t length = utf8_length(part(text, i));
+    out.add(length != 0 ? part(text, i, length) : string_view("\xef\xbf\xbd"));
+    i += length != 0 ? length : 1;
+  }
 }
 
 string_view excerpt(string_view text, size_t max) {

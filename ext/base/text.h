@@ -108,6 +108,8 @@ int64_t index_of(const string_view (&words)[n], string_view word) {
 size_t utf8_length(string_view text);
 // False where the call is stopped meanwhile.
 bool is_utf8(string_view text, Stop* stop = nullptr);
+// Appends `text`, and for each byte that is not UTF-8 U+FFFD.
+void add_readable(string_view text, Text& out);
 // The start of valid UTF-8 `text`, at most `max` bytes, for messages: no character is cut in two.
 string_view excerpt(string_view text, size_t max = 60);
 // The start of any text, for messages: "(not UTF-8)" if it is none.

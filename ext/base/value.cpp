@@ -1,5 +1,7 @@
 #include "base/value.h"
 
+#include "base/json.h"
+
 namespace wf {
 
 Value Value::from(sqlite3_value* value) {
@@ -23,12 +25,26 @@ const char* Value::type_name() const {
   return kNames[static_cast<int>(type)];
 }
 
-void add_json(const Value& value, Text& out) {
+namespace {
+
+void add_text(string_view text, Text& out, Stop* stop, int depth) {
+  if (json::check(text, stop, depth)) {
+    out.add(text);
+    return;
+  }
+  out.add("{\"$text\":");
+  json::quote(text, out, stop);
+  out.add('}');
+}
+
+}  // namespace
+
+void add_json(const Value& value, Text& out, Stop* stop, int depth) {
   switch (value.type) {
     case Value::Type::null: out.add("null"); break;
     case Value::Type::integer: out.add_integer(value.integer); break;
     case Value::Type::real: out.add_real(value.real); break;
-    case Value::Type::text: out.add(value.bytes); break;
+    case Value::Type::text: add_text(value.bytes, out, stop, depth); break;
     case Value::Type::blob: out.add("{\"$blob\":\"").add_hex(value.bytes.data(), value.bytes.size()).add("\"}"); break;
   }
 }

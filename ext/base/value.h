@@ -24,7 +24,12 @@ struct Value {
   const char* type_name() const;
 };
 
-// Appends a stored value to a JSON result: JSON text as it is, numbers as JSON numbers, a BLOB as {"$blob":"<hex>"}, NULL as null.
-void add_json(const Value& value, Text& out);
+// How deep a value inside of a result may be: what stands around it (the array of claims, their steps, a join) has room.
+constexpr int kMaxInnerDepth = 990;
+
+// Appends a value to a JSON result: JSON text as it is, numbers as JSON numbers, a BLOB as {"$blob":"<hex>"}, NULL as null. The one way of what is
+// stored into a result, which parses whatever a hand edit has made of it: text that is no JSON, or that has more
+// than `depth` levels, becomes {"$text":"<it>"}. With a Stop where it may be long; when stopped, `out` is failed.
+void add_json(const Value& value, Text& out, Stop* stop = nullptr, int depth = kMaxInnerDepth);
 
 }  // namespace wf

@@ -56,7 +56,7 @@ Status begin_step(Db& db, const Handle& handle, string_view step, InDoubt in_dou
       out->failed = q.text(1) == "error";
       out->done = !out->failed;
       if (cleanup) WF_TRY(end_in_two_phases(db, handle, w, time));
-      add_json(q.value(2), out->output);
+      add_json(q.value(2), out->output, &db.stop());
       return out->output.ok() ? scope.commit() : Status::no_memory();
     }
     // The call that was held repeats itself: NULL again.
@@ -82,7 +82,7 @@ Status begin_step(Db& db, const Handle& handle, string_view step, InDoubt in_dou
     return scope.commit();
   }
   out->go = true;
-  WF_TRY(step_key(db, handle, step, &out->key));
+  WF_TRY(step_key(db, w, step, &out->key));
   WF_TRY(write_begun(db, handle, w, step, print, time));
   return scope.commit();
 }

@@ -53,7 +53,7 @@ Status show_claim(Db& db, const Claim& args, int64_t seq, Text& out) {
   json::quote(q.text(0), out);
   add_name_or_null("name", q.text(1), out);
   out.add(",\"input\":");
-  add_json(q.value(2), out);
+  add_json(q.value(2), out, &db.stop());
   out.add(",\"attempt\":").add_integer(q.integer(3)).add(",\"resumed\":").add_integer(q.integer(4));
   add_name_or_null("ending", q.text(5), out);
   add_name_or_null("queue", q.text(6), out);
@@ -62,7 +62,8 @@ Status show_claim(Db& db, const Claim& args, int64_t seq, Text& out) {
   add_time_or_null("lease_expires_at", q, 9, out);
   add_time_or_null("deadline_at", q, 10, out);
   add_name_or_null("version", q.text(11), out);
-  out.add(",\"headers\":").add(q.is_null(12) ? "null" : q.text(12));
+  out.add(",\"headers\":");
+  add_json(q.value(12), out, &db.stop());
   add_name_or_null("parent", q.text(13), out);
   add_time_or_null("scheduled_at", q, 14, out);
   out.add(",\"wake\":\"").add(wake_name(wake_of(q.integer(16)))).add('"');

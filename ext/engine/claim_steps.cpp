@@ -12,7 +12,7 @@ constexpr size_t kMostOfSteps = 8 << 20;
 // More than what stands around them takes.
 constexpr size_t kAround = 64;
 
-void add_step(const Query& q, Text& out) {
+void add_step(const Query& q, Stop* stop, Text& out) {
   out.add("{\"seq\":").add_integer(q.integer(0)).add(",\"name\":");
   json::quote(q.text(1), out);
   out.add(",\"kind\":");
@@ -22,11 +22,11 @@ void add_step(const Query& q, Text& out) {
   json::quote(status, out);
   if (status == "done") {
     out.add(",\"output\":");
-    if (q.is_null(5)) add_json(q.value(4), out);
+    if (q.is_null(5)) add_json(q.value(4), out, stop);
     else out.add('"').add(TimeText(q.time(5), TimeForm::json).view()).add('"');
   } else if (status == "error" || status == "failed") {
     out.add(",\"error\":");
-    add_json(q.value(4), out);
+    add_json(q.value(4), out, stop);
     out.add(",\"attempts\":").add_integer(q.count(6));
   }
   if (!q.is_null(7)) {
@@ -58,7 +58,7 @@ Status show_steps(Db& db, int64_t seq, int64_t limit, size_t room, Text& out) {
     more = count == limit || before + least_size(q.value(4)) > room;
     if (more) break;
     if (count != 0) out.add(',');
-    add_step(q, out);
+    add_step(q, &db.stop(), out);
     more = out.size() > room;
     more ? out.truncate(before) : void(++count);
   }

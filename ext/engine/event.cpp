@@ -41,7 +41,7 @@ Status show_event(Db& db, const Awaited& thing, Text& out) {
   Query q(db, Sql::event_get);
   q.bind(":name", name.view());
   WF_TRY(q.next(&found));
-  if (found) add_arrival("event", name.view(), q.value(0), q.time(1), out);
+  if (found) add_arrival("event", name.view(), q.value(0), q.time(1), &db.stop(), out);
   return {};
 }
 

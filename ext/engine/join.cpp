@@ -38,7 +38,7 @@ Status show_portion(Db& db, int64_t seq, const Awaited& thing, string_view ids, 
     if (thing.outputs && q.integer(2) != 0) {
       const bool completed = q.text(1) == state_name(State::completed);
       output.add(completed ? ",\"output\":" : ",\"error\":");
-      add_json(q.value(completed ? 3 : 4), output);
+      add_json(q.value(completed ? 3 : 4), output, &db.stop());
     }
     output.add('}');
     if (!output.ok()) return Status::no_memory();

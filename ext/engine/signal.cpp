@@ -26,7 +26,7 @@ Status show_signal(Db& db, int64_t n, Text& out) {
   q.bind(":n", n);
   bool row;
   WF_TRY(q.next(&row));
-  if (row) add_arrival("signal", q.text(0), q.value(2), q.time(1), out);
+  if (row) add_arrival("signal", q.text(0), q.value(2), q.time(1), &db.stop(), out);
   return {};
 }
 

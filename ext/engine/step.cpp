@@ -174,9 +174,9 @@ Status record_step(Db& db, const Handle& handle, string_view step, const Value& 
   return scope.commit();
 }
 
-Status step_failed(string_view step, const Query& output) {
+Status step_failed(Db& db, string_view step, const Query& output) {
   Text error;
-  add_json(output.value(0), error);
+  add_json(output.value(0), error, &db.stop());
   if (!error.ok()) return Status::no_memory();
   return Status::error(Code::step_failed, "the outcome of step '%.*s' is an error: %.*s", WF_SV(step), WF_SV(error.view()));
 }
@@ -187,6 +187,10 @@ Status step_key(Db& db, const Handle& handle, string_view step, Name* key) {
   if (!exists) return none_yet(handle);
   Workflow w;
   WF_TRY(load(db, handle, &w));
+  return step_key(db, w, step, key);
+}
+
+Status step_key(Db& db, const Workflow& w, string_view step, Name* key) {
   int64_t redo;
   WF_TRY(step_redo(db, w, step, &redo));
   Text name;

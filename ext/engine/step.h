@@ -25,9 +25,10 @@ struct Record {
 Status record_step(Db& db, const Handle& handle, string_view step, const Value& value, const Record& args, const Now& now, Stands* stands, Query& output);
 
 // WF_STEP_FAILED: the outcome of the step is the error in `output`.
-Status step_failed(string_view step, const Query& output);
+Status step_failed(Db& db, string_view step, const Query& output);
 
 // The idempotency key of a step for outside systems: a function of the workflow's id, the step and its redo number.
 Status step_key(Db& db, const Handle& handle, string_view step, Name* key);
+Status step_key(Db& db, const Workflow& w, string_view step, Name* key);
 
 }  // namespace wf

@@ -198,7 +198,7 @@ Status wait(Db& db, const Handle& handle, const Wait& args, const Now& now, bool
     if (same_kind) WF_TRY(check_fingerprint(args.print, args.step, q, 7));
     if (same_kind && q.text(5) == "done") {
       *ready = true;
-      output.add(q.text(6));
+      add_json(q.value(6), output, &db.stop(), json::kMaxDepth);
       *due = q.time(3);
       return output.ok() ? scope.commit() : Status::no_memory();
     }

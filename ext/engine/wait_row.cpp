@@ -153,11 +153,11 @@ void WaitRow::add_key(size_t i, Text& out) const {
   if (several) out.add('\x1f').add_integer(static_cast<int64_t>(i));
 }
 
-void add_arrival(const char* what, string_view name, const Value& payload, Millis at, Text& out) {
+void add_arrival(const char* what, string_view name, const Value& payload, Millis at, Stop* stop, Text& out) {
   out.add('"').add(what).add("\":");
   json::quote(name, out);
   out.add(",\"payload\":");
-  add_json(payload, out);
+  add_json(payload, out, stop);
   out.add(",\"received_at\":\"").add(TimeText(at, TimeForm::json).view()).add('"');
 }
 

@@ -133,8 +133,19 @@ Status Call::report(int i, Text& buffer, Value* out) const {
   return buffer.ok() ? Status() : Status::no_memory();
 }
 
+void Call::result(string_view text) {
+  if (is_utf8(text, &db.stop())) return result_as_it_is(text);
+  Text readable;
+  add_readable(text, readable);
+  readable.ok() ? result_as_it_is(readable.view()) : sqlite3_result_error_nomem(context_);
+}
+
+void Call::result_as_it_is(string_view text) {
+  sqlite3_result_text64(context_, text.empty() ? "" : text.data(), text.size(), SQLITE_TRANSIENT, SQLITE_UTF8);
+}
+
 void Call::result_json(string_view text) {
-  result(text);
+  result_as_it_is(text);
   sqlite3_result_subtype(context_, 'J');
 }
 
@@ -150,7 +161,17 @@ Status Call::result_json(Text& text) {
   return {};
 }
 
-void Call::result_stored(const Value& value) {
+Status Call::result_stored(const Value& value) {
+  if (value.type != Value::Type::text || json::valid(value.bytes, &db.stop())) {
+    result_checked(value);
+    return {};
+  }
+  Text shown;
+  add_json(value, shown, &db.stop());
+  return result_json(shown);
+}
+
+void Call::result_checked(const Value& value) {
   switch (value.type) {
     case Value::Type::null: result_json("null"); break;
     case Value::Type::integer: sqlite3_result_int64(context_, value.integer); break;

@@ -91,18 +91,22 @@ class Call {
 
   void result_null() { sqlite3_result_null(context_); }
   void result(int64_t number) { sqlite3_result_int64(context_, number); }
-  void result(string_view text) { sqlite3_result_text64(context_, text.empty() ? "" : text.data(), text.size(), SQLITE_TRANSIENT, SQLITE_UTF8); }
+  // Text, which hosts can read: of what is no UTF-8, a name that a hand edit has made, each byte becomes U+FFFD.
+  void result(string_view text);
   void result(Millis time, TimeForm form) { result(TimeText(time, form).view()); }
   void result_json(string_view text);
   Status result_json(Text& text);      // takes its bytes over
-  // A stored value, as it was stored: JSON text with the JSON subtype; NULL as JSON null.
-  void result_stored(const Value& value);
+  // A stored value, as it was stored: JSON text with the JSON subtype; NULL as JSON null. Text that is none is shown as add_json() does.
+  Status result_stored(const Value& value);
+  // The same for one that this call has checked.
+  void result_checked(const Value& value);
 
   Db& db;
   const Function& function;
   Options options;
 
  private:
+  void result_as_it_is(string_view text);
   bool looks_like_options(int i, string_view text) const;
   Status check_last() const;
   // WF_INVALID, with the hint where options belong.

@@ -68,7 +68,8 @@ Status wf_get(Call& call) {
   Query q(call.db, Sql::value_get);
   bool found;
   WF_TRY(get_value(call.db, handle, key, q, &found));
-  found ? call.result_stored(q.value(0)) : call.result_null();
+  if (found) return call.result_stored(q.value(0));
+  call.result_null();
   return {};
 }
 

@@ -135,15 +135,14 @@ namespace {
 Status show_error(Call& call, const Value& error) {
   Text out;
   out.add("{\"error\":");
-  add_json(error, out);
+  add_json(error, out, &call.db.stop());
   out.add('}');
   return call.result_json(out);
 }
 
 Status show_step(Call& call, string_view step, Stands stands, bool values, const Query& output) {
-  if (stands == Stands::error) return values ? show_error(call, output.value(0)) : step_failed(step, output);
-  call.result_stored(output.value(0));
-  return {};
+  if (stands == Stands::error) return values ? show_error(call, output.value(0)) : step_failed(call.db, step, output);
+  return call.result_stored(output.value(0));
 }
 
 }  // namespace
@@ -179,7 +178,7 @@ Status wf_step(Call& call) {
   WF_TRY(record_step(call.db, handle, step, value, args, o.now(), &stands, output));
   if (stands != Stands::none) return show_step(call, step, stands, values, output);
   if (args.error && values) return show_error(call, value);
-  call.result_stored(value);
+  call.result_checked(value);
   return {};
 }
 
@@ -347,7 +346,8 @@ Status wf_result(Call& call) {
   Query q(call.db, Sql::workflow_outcome);
   bool found;
   WF_TRY(outcome(call, q, &found));
-  found && state_of(q.text(0)) == State::completed ? call.result_stored(q.value(1)) : call.result_null();
+  if (found && state_of(q.text(0)) == State::completed) return call.result_stored(q.value(1));
+  call.result_null();
   return {};
 }
 
@@ -356,7 +356,8 @@ Status wf_error(Call& call) {
   bool found;
   WF_TRY(outcome(call, q, &found));
   const State state = found ? state_of(q.text(0)) : State::pending;
-  (state == State::failed || state == State::cancelled) && !q.is_null(2) ? call.result_stored(q.value(2)) : call.result_null();
+  if ((state == State::failed || state == State::cancelled) && !q.is_null(2)) return call.result_stored(q.value(2));
+  call.result_null();
   return {};
 }
 

@@ -99,7 +99,7 @@ Status wf_config(Call& call) {
   WF_TRY(read_setting(call.db, setting, &value));
   if (value.value.is_null()) call.result_null();
   else if (setting == Setting::clock || setting == Setting::test_clock) call.result(value.value.bytes);
-  else call.result_stored(value.value);
+  else return call.result_stored(value.value);
   return {};
 }
 

@@ -87,7 +87,8 @@ Status wf_emit(Call& call) {
   Text json;
   Value standing;
   WF_TRY(emit_event(call.db, event, payload, call.options.now(), &first, json, &standing));
-  call.result_stored(first ? payload : standing);
+  if (!first) return call.result_stored(standing);
+  call.result_checked(payload);
   return {};
 }
 

@@ -41,7 +41,7 @@ class Execution {
           Text buffer;
           Value value;
           WF_TRY(a_.single_json(Role::action, buffer, &value));
-          add_json(value, a_.result);
+          add_json(value, a_.result, &a_.db.stop());
         } else {
           WF_TRY(a_.run(Role::action));
         }
@@ -197,7 +197,7 @@ class Execution {
     WF_TRY(input(Role::input, buffer, &payload));
     if (a_.stopped()) return {};
     WF_TRY(emit_event(a_.db, name.view(), payload, {true, a_.now}, &first, held, &standing));
-    add_json(first ? payload : standing, a_.result);
+    add_json(first ? payload : standing, a_.result, &a_.db.stop());
     return done();
   }
 
@@ -300,13 +300,13 @@ class Execution {
     const State state = found ? state_of(q.text(0)) : State::failed;
     if (found && !is_terminal(state)) return wait_for_child(q.integer(3));  // also the child that has come to this file by itself
     if (state == State::completed) {
-      add_json(q.value(1), a_.result);
+      add_json(q.value(1), a_.result, &a_.db.stop());
       return done();
     }
     a_.fail("child", found ? "the child was cancelled" : "the child was deleted", true);
     if (found && !q.is_null(2)) {
       a_.error.clear();
-      add_json(q.value(2), a_.error);
+      add_json(q.value(2), a_.error, &a_.db.stop());
     }
     return {};
   }

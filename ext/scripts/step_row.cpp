@@ -205,7 +205,8 @@ Status StepRows::items(string_view step, bool* open, Text& results) {
     bool row;
     WF_TRY(q.next(&row));
     if (!row) break;
-    results.add(first ? "[" : ",").add(q.text(0));
+    results.add(first ? '[' : ',');
+    add_json(q.value(0), results, &db_.stop());
   }
   results.add(results.size() == 0 ? "[]" : "]");
   return results.ok() ? Status() : Status::no_memory();

@@ -59,7 +59,7 @@ class Planner {
     const char* op = operator_text(constraint.op);
     const char* collation = op != nullptr ? sqlite3_vtab_collation(&info_, i) : nullptr;
     // What has no affinity is compared by the affinity of the other side, which is not told: SQLite does that itself.
-    if (!constraint.usable || op == nullptr || type(constraint.iColumn) == ColumnType::any || collation == nullptr || sqlite3_stricmp(collation, "BINARY") != 0 || (is_tag && constraint.op != SQLITE_INDEX_CONSTRAINT_EQ)) {
+    if (!constraint.usable || op == nullptr || type(constraint.iColumn) == ColumnType::any || type(constraint.iColumn) == ColumnType::key || collation == nullptr || sqlite3_stricmp(collation, "BINARY") != 0 || (is_tag && constraint.op != SQLITE_INDEX_CONSTRAINT_EQ)) {
       complete_ = false;
       return;
     }

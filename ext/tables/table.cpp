@@ -1,11 +1,13 @@
 // One implementation for every virtual table: it turns what SQLite asks for into one query over the base tables (plan.h). xFilter binds
 // the values and steps it.
 
+#include <charconv>
 #include <new>
 
 #include "base/json.h"
 #include "base/scope.h"
 #include "engine/claim_order.h"
+#include "engine/step.h"
 #include "functions/reference.h"
 #include "tables/plan.h"
 
@@ -110,6 +112,21 @@ int next(sqlite3_vtab_cursor* base) {
 
 int eof(sqlite3_vtab_cursor* base) { return !static_cast<Cursor*>(base)->at_row; }
 
+// wf_key() of a step, which is an error of that function's where the workflow is damaged.
+Status show_key(Db& db, string_view step, sqlite3_context* context) {
+  int64_t seq = 0;
+  const auto [end, error] = std::from_chars(step.data(), step.data() + step.size(), seq);
+  if (error != std::errc()) return {};
+  bool found;
+  Workflow w;
+  WF_TRY(find_seq(db, seq, &found, &w));
+  if (!found) return {};
+  Name key;
+  WF_TRY(step_key(db, w, part(step, static_cast<size_t>(end - step.data()) + 1), &key));
+  sqlite3_result_text(context, key.view().data(), static_cast<int>(key.view().size()), SQLITE_TRANSIENT);
+  return {};
+}
+
 int column(sqlite3_vtab_cursor* base, sqlite3_context* context, int i) {
   const auto* cursor = static_cast<Cursor*>(base);
   const int place = cursor->place[i];
@@ -117,13 +134,25 @@ int column(sqlite3_vtab_cursor* base, sqlite3_context* context, int i) {
   if (static_cast<TableObject*>(base->pVtab)->table->columns[static_cast<size_t>(i)].type == ColumnType::tag) {
     return fail(base->pVtab, Status::error(Code::invalid, "the column tag can only be compared: tag = 'key=value', or IN; the column tags shows all of a workflow"));
   }
+  if (static_cast<TableObject*>(base->pVtab)->table->columns[static_cast<size_t>(i)].type == ColumnType::key) {
+    const Status shown = show_key(*static_cast<TableObject*>(base->pVtab)->db, cursor->query->text(place), context);
+    return shown.ok() ? SQLITE_OK : fail(base->pVtab, shown);
+  }
   // One look at the value: every sqlite3_column_ function takes and gives back the mutex, which is ours anyway.
   sqlite3_value* value = cursor->query->raw(place);
   switch (sqlite3_value_type(value)) {
     case SQLITE_TEXT: {
       // As sqlite3_result_value() would, but into the memory that the row before has left there.
-      const char* text = reinterpret_cast<const char*>(sqlite3_value_text(value));
-      sqlite3_result_text(context, text, sqlite3_value_bytes(value), SQLITE_TRANSIENT);
+      const string_view text = Value::from(value).bytes;
+      if (is_utf8(text)) {
+        sqlite3_result_text64(context, text.data(), text.size(), SQLITE_TRANSIENT, SQLITE_UTF8);
+        break;
+      }
+      // A hand edit has made it: hosts could not read the row, nor find it.
+      Text readable;
+      add_readable(text, readable);
+      if (!readable.ok()) return SQLITE_NOMEM;
+      sqlite3_result_text64(context, readable.view().data(), readable.size(), SQLITE_TRANSIENT, SQLITE_UTF8);
       break;
     }
     case SQLITE_INTEGER: {

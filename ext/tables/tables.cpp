@@ -59,7 +59,7 @@ constexpr Column kStats[] = {
 };
 
 constexpr Column kInDoubt[] = {
-    {"workflow_id", text}, {"step", text}, {"key", any}, {"held", any}, {"begun_at", time}, {"worker", text},
+    {"workflow_id", text}, {"step", text}, {"key", key}, {"held", any}, {"begun_at", time}, {"worker", text},
 };
 
 constexpr Column kDoctor[] = {{"name", any}, {"value", any}, {"ok", any}, {"advice", any}};

@@ -12,6 +12,7 @@ enum class ColumnType : char {
   integer,    // straight from an INTEGER column
   time,       // milliseconds in the query, shown as 2026-11-23 10:00:00.000
   any,        // what the query computes, or a stored value
+  key,        // of a step: the query gives the number of its workflow, a blank and its name; of a workflow that is damaged NULL
   tag,        // hidden: of a workflow, of which one has many; compared by = or IN, never read
 };
 

@@ -168,6 +168,13 @@ CASE WHEN w.failures AND EXISTS (SELECT 1 FROM main._wf_step WHERE {{rows_since_
 coalesce(CASE WHEN w.period > 1 THEN (SELECT value FROM main._wf_large WHERE wf = w.seq AND what = 3) END,
          w.input, (SELECT value FROM main._wf_large WHERE wf = w.seq AND what = 0))
 
+-- Columns of s, a row of _wf_step, for SQLite's functions, which fail where they are no JSON.
+-- name: fragment_sound_how
+CASE WHEN json_valid(s.how) THEN s.how END
+
+-- name: fragment_sound_topics
+CASE WHEN json_valid(s.topics) THEN s.topics END
+
 -- What s, the row of a wait, waits for: each thing p, an object, and each member k of it. For FROM; of a row that is no wait, or is damaged, none.
 -- name: fragment_things
 _wf.json_each(CASE WHEN s.kind IN ('await', 'await_event', 'join', 'wait_any') AND json_valid(s.topics)
@@ -192,11 +199,11 @@ s.name || CASE json_type(s.topics) WHEN 'object' THEN char(31) || p.key ELSE '' 
 -- name: fragment_waits_for
 CASE WHEN s.kind = 'sleep' THEN 'sleeping'
      WHEN s.kind IN ('await', 'await_event', 'join', 'wait_any') THEN 'waiting for ' || coalesce((
-       SELECT group_concat(word, CASE WHEN json_type(s.topics) = 'object' AND json_extract(s.topics, '$.mode') = 'all' THEN ' and ' ELSE ' or ' END)
+       SELECT group_concat(word, CASE WHEN json_type({{sound_topics}}) = 'object' AND json_extract(s.topics, '$.mode') = 'all' THEN ' and ' ELSE ' or ' END)
        FROM (SELECT CASE k.key
                       WHEN 'sleep' THEN 'a time'
                       WHEN 'join' THEN (
-                        SELECT CASE WHEN coalesce(json_extract(p.value, '$.mode'), json_extract(s.how, '$.mode')) = 'any' AND json_type(s.topics) = 'object' THEN 'any of ' ELSE '' END
+                        SELECT CASE WHEN coalesce(json_extract(p.value, '$.mode'), json_extract({{sound_how}}, '$.mode')) = 'any' AND json_type(s.topics) = 'object' THEN 'any of ' ELSE '' END
                                || count(*) || CASE count(*) WHEN 1 THEN ' workflow' ELSE ' workflows' END
                         FROM main._wf_waiter AS x WHERE x.wf = s.wf AND x.step = {{key}})
                       ELSE k.key || ' ' || (SELECT group_concat(t.value, ', ') FROM _wf.json_each(CASE k.type WHEN 'array' THEN k.value END) AS t)

@@ -26,7 +26,8 @@ CREATE INDEX IF NOT EXISTS main._wf_lane_open ON _wf_lane(queue, kind, priority 
 CREATE INDEX IF NOT EXISTS main._wf_lane_turn ON _wf_lane(queue, kind, priority DESC, line, turn) WHERE turn IS NOT NULL;
 
 CREATE TABLE IF NOT EXISTS main._wf_workflow(
-  seq INTEGER PRIMARY KEY,             -- start order; first half of the run token
+  seq INTEGER PRIMARY KEY              -- start order; first half of the run token
+      CONSTRAINT _wf_last_seq CHECK(seq BETWEEN 1 AND 34359738367),  -- so that seq << 28 is a number: see fragment_its_rows
   id TEXT NOT NULL UNIQUE,
   lane INTEGER NOT NULL,
   status TEXT NOT NULL,                -- pending running waiting paused completed failed cancelled

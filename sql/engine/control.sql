@@ -25,7 +25,7 @@ WHERE w.seq = :seq AND w.dedup IS NOT NULL AND o.seq <> w.seq
 SELECT n FROM main._wf_step WHERE wf = :seq AND name = :step
 
 -- name: control_spawned_from
-SELECT w.seq FROM main._wf_step AS s JOIN main._wf_workflow AS w ON w.id = json_extract(s.output, '$')
+SELECT w.seq FROM main._wf_step AS s JOIN main._wf_workflow AS w ON w.id = CASE WHEN json_valid(s.output) THEN json_extract(s.output, '$') END
 WHERE s.n BETWEEN :n AND :seq << 28 | 268435455 AND s.kind = 'spawn' AND w.parent = :seq AND w.parent_step = s.name
 
 -- name: control_untake all

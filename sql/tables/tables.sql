@@ -19,7 +19,7 @@ SELECT w.seq AS _n, w.id AS id, l.name AS name, w.status AS status, l.queue AS q
        w.due_at AS due_at, w.deadline_at AS deadline_at, w.created_at AS created_at, w.started_at AS started_at,
        w.finished_at AS completed_at, w.updated_at AS updated_at,
        w.period AS period, w.attempt_at AS attempt_at,
-       nullif((SELECT json_group_object(g.key, substr(g.tag, length(g.key) + 2)) FROM main._wf_tag AS g WHERE g.wf = w.seq), '{}') AS tags,
+       nullif((SELECT json_group_object(g.key, CAST(substr(g.tag, length(g.key) + 2) AS TEXT)) FROM main._wf_tag AS g WHERE g.wf = w.seq), '{}') AS tags,
        NULL AS tag
 FROM main._wf_workflow AS w LEFT JOIN main._wf_lane AS l ON l.lane = w.lane
 
@@ -36,11 +36,11 @@ SELECT w.seq AS _n, w.id AS id, l.name AS name, w.status AS status, l.queue AS q
          WHEN w.deadline_at <= :now THEN 'out of time'
          WHEN l.kind = 1 THEN coalesce(
            (SELECT 'step ' || s.name || ': ' || json_extract(s.error, '$.message') FROM main._wf_step AS s
-            WHERE s.status = 'ready' AND s.wf = w.seq AND json_extract(s.error, '$.code') = 'statement'),
+            WHERE s.status = 'ready' AND s.wf = w.seq AND CASE WHEN json_valid(s.error) THEN json_extract(s.error, '$.code') = 'statement' END),
            CASE WHEN w.due_at <= :now THEN CASE WHEN w.ending IS NULL THEN 'ready for wf_run' ELSE 'undo before ' || w.ending END END,
            (SELECT 'retry ' || (s.attempts + 1) || ' of step ' || s.name FROM main._wf_step AS s
             WHERE s.status = 'ready' AND s.wf = w.seq AND s.error IS NOT NULL ORDER BY s.due_at),
-           (SELECT CASE WHEN json_extract(s.how, '$.items') IS NOT NULL THEN 'waiting for the items of step ' || s.name
+           (SELECT CASE WHEN json_extract({{sound_how}}, '$.items') IS NOT NULL THEN 'waiting for the items of step ' || s.name
                         ELSE coalesce({{waits_for}}, 'waiting for ' || s.kind || ' ' || s.name) END
             FROM main._wf_step AS s WHERE s.status = 'waiting' AND s.wf = w.seq ORDER BY s.n LIMIT 1),
            'scheduled')
@@ -119,7 +119,7 @@ SELECT s.rowid AS _n, w.id AS workflow_id, s.stream AS stream, s.offset AS offse
 FROM main._wf_stream AS s JOIN main._wf_workflow AS w ON w.seq = s.wf
 
 -- name: table_in_doubt
-SELECT s.n AS _n, w.id AS workflow_id, s.name AS step, wf_key(w.id, s.name) AS key, s.status = 'waiting' AS held, s.begun_at AS begun_at, w.worker AS worker
+SELECT s.n AS _n, w.id AS workflow_id, s.name AS step, w.seq || ' ' || s.name AS key, s.status = 'waiting' AS held, s.begun_at AS begun_at, w.worker AS worker
 FROM main._wf_step AS s JOIN main._wf_workflow AS w ON w.seq = s.wf
 WHERE (s.status = 'begun' OR s.status = 'waiting') AND s.kind = 'step' AND w.place IS NOT NULL
   AND (s.status = 'waiting' OR (s.nonce IS NOT NULL AND NOT (s.nonce IS w.nonce AND w.status = 'running' AND w.due_at > :now)))

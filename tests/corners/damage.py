@@ -1,5 +1,5 @@
 """A program, run by test_every_column.py: rows changed by hand, then every function and every table. Errors may come; a crash, a hang or a
-transaction that is left open may not.
+transaction that is left open may not, nor a result that is no JSON, or no text that can be read, nor an error that has no code.
 
     damage.py columns <share> <table> ...          every damage to every column of the tables
     damage.py fuzz <share> <seed> <rounds>         random values in random columns of random rows, in autocommit
@@ -22,7 +22,13 @@ sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 from support import BASE, open_database  # noqa: E402
 
 HOUR = 3600
-VALUES = [None, "", " ", '{"n":', '["a",', b"\x00\xff", -1, 2**63 - 1, -(2**63), "x", 7, 1.5, '{"a":1}', '["a"]']
+
+
+class NoUtf8(bytes):
+    """Text of these bytes."""
+
+
+VALUES = [None, "", " ", '{"n":', '["a",', b"\x00\xff", NoUtf8(b"a\xff\xc3"), -1, 2**63 - 1, -(2**63), "x", 7, 1.5, '{"a":1}', '["a"]']
 MOST_STEPS = 40_000_000  # of SQLite's programs, in one call: a second or two
 
 SCRIPT = {
@@ -47,6 +53,10 @@ def build(db):
     db.at(0)
     db.wf_init()
     db.execute("CREATE TABLE app(k INTEGER PRIMARY KEY, v)")
+    db.wf_start("job", id="redone")
+    db.wf_step("redone", "a", 1)
+    db.wf_fail("redone", "no", retry=False)
+    db.wf_retry("redone", **{"from": "a"})
     db.wf_config("lease", "20s")
     db.wf_config("max_attempts", 5)
     db.wf_config("backoff", '{"initial":1}')
@@ -106,10 +116,18 @@ def build(db):
     db.wf_run(id="line1")
     db.wf_run(id="script1")
     db.execute("INSERT INTO app VALUES (1, replace(wf_export('large'), '\"large\"', '\"imported\"'))")
+    db.wf_start("job", id="stuck", timeout=0.5)
+    db.at(61)
+    db.execute("CREATE TRIGGER stuck BEFORE UPDATE ON _wf_workflow WHEN NEW.id = 'stuck' BEGIN SELECT RAISE(ABORT, 'stuck'); END")
+    db.wf_tick(limit=1)
+    db.execute("DROP TRIGGER stuck")
+    db.wf_start("job", id="gone")
+    db.wf_append("gone", "log", json.dumps(list(range(10500))), each=True)
+    db.wf_delete("gone", force=True)
 
 
 SEVERAL = '[{"signal":["stop","go"],"as":"s"},{"event":"news"},{"join":["large","done"],"mode":"any"},{"sleep":"1h"}]'
-IDS = ["part0", "part1", "part2", "large", "signal", "event", "parent", "any", "sleep", "several", "all", "kept", "failed", "retry", "paused", "doubt", "done", "ending",
+IDS = ["redone", "stuck", "part0", "part1", "part2", "large", "signal", "event", "parent", "any", "sleep", "several", "all", "kept", "failed", "retry", "paused", "doubt", "done", "ending",
        "cancelled", "lost", "mute", "parent/kid", "line1", "script1", "script2"]
 EACH = [
     "wf_status({})", "wf_result({})", "wf_error({})", "wf_get({}, 'progress')", "wf_export({})", "wf_key({}, 'a')", "wf_step({}, 'a')",
@@ -139,18 +157,33 @@ LAST = ["wf_recover('{\"worker\":\"w1\",\"lost\":true}')", "wf_recover()", "wf_c
         "wf_undefine('line')", "wf_purge('{\"older_than\":0}')", "wf_init()", "wf_clock()", "wf_check()"]
 
 
+# What they give is JSON: it parses, whatever is stored.
+JSON = {"wf_await", "wf_await_event", "wf_begin", "wf_check", "wf_claim", "wf_emit", "wf_error", "wf_export", "wf_get", "wf_join", "wf_queue", "wf_recover",
+        "wf_result", "wf_step", "wf_wait_any"}
+# How errors may begin.
+FAIR = ("WF_",)
+
+
 class Hangs(Exception):
     pass
+
+
+def readable(text):
+    """A text factory: what hosts cannot read is a failure, and no error of the call."""
+    try:
+        return text.decode()
+    except UnicodeDecodeError:
+        raise AssertionError("no UTF-8: %r" % text)
 
 
 class Trial:
     def __init__(self, db, share):
         self.db = db
         self.share = share
-        db.text_factory = bytes
+        db.text_factory = readable
         self.left = MOST_STEPS
         db.set_progress_handler(self.tick, 20000)
-        self.tables = [name.decode() for (name,) in db.rows("SELECT name FROM pragma_module_list WHERE name GLOB 'wf_*'")]
+        self.tables = db.column("SELECT name FROM pragma_module_list WHERE name GLOB 'wf_*'")
         self.called = set()
 
     def tick(self):
@@ -160,17 +193,29 @@ class Trial:
     def ask(self, sql):
         self.left = MOST_STEPS
         open_before = self.db.in_transaction
+        rows = []
         try:
-            self.db.execute(sql).fetchall()
+            rows = self.db.execute(sql).fetchall()
         except sqlite3.Error as error:
             if "interrupted" in str(error):
                 raise Hangs(sql)
+            said = str(error)
+            # A table is read whole, whatever one row holds; a call says its code.
+            if not said.startswith("WF_SCHEMA") and (sql.startswith("SELECT *") or not said.startswith(FAIR)):
+                raise AssertionError("%s: %s" % (sql, said))
         if self.db.in_transaction != open_before:
             raise AssertionError("left the transaction %s: %s" % ("open" if self.db.in_transaction else "ended", sql))
+        return rows
 
     def call(self, text):
-        self.called.add(text.split("(")[0])
-        self.ask("SELECT " + text)
+        function = text.split("(")[0]
+        self.called.add(function)
+        for (result,) in self.ask("SELECT " + text):
+            if function in JSON and isinstance(result, str):
+                try:
+                    json.loads(result)
+                except ValueError:
+                    raise AssertionError("no JSON: %s: %r" % (text, result[:300]))
 
     def everything(self, ids, seed):
         """Every table and function, or a share of them; which calls that are, and which write goes to which workflow, depends on the seed."""
@@ -203,6 +248,15 @@ def columns_of(db, table):
     return [name for (name,) in db.rows("SELECT name FROM pragma_table_info(?)", table)]
 
 
+def damage(db, table, column, value):
+    """How many rows it could be made to stand in, in which it did not."""
+    marker = "CAST(? AS TEXT)" if isinstance(value, NoUtf8) else "?"
+    try:
+        return db.execute("UPDATE OR IGNORE {0} SET {1} = {2} WHERE {1} IS NOT {2}".format(table, column, marker), (value, value)).rowcount
+    except sqlite3.IntegrityError:
+        return 0  # no integer for a rowid
+
+
 def say(*words):
     print(*words, flush=True)
 
@@ -217,17 +271,16 @@ def run_columns(share, tables):
         for k, value in enumerate(VALUES):
             say(table, column, repr(value))
             db.execute("BEGIN")
-            try:
-                changed = db.execute("UPDATE OR IGNORE %s SET %s = ? WHERE %s IS NOT ?" % (table, column, column), (value, value)).rowcount
-            except sqlite3.IntegrityError:
-                changed = 0  # no integer for a rowid
+            changed = damage(db, table, column, value)
             if changed > 0:
                 trial.everything(IDS, 100 * i + k)
                 trials += 1
             db.execute("ROLLBACK")
         if trials == 0:
-            say("no row of %s to damage" % table)
-    registered = {name.decode() for (name,) in db.rows("SELECT name FROM wf_functions")}
+            raise AssertionError("build() has no row for column %s of %s" % (column, table))
+    if share < 0.2:
+        return
+    registered = set(db.column("SELECT name FROM wf_functions"))
     if registered - trial.called:
         raise AssertionError("add a call of these: %s" % sorted(registered - trial.called))
 

@@ -105,6 +105,165 @@ def test_settings_headers_and_backoffs_are_no_json(db, half):
         db.rows("SELECT * FROM " + table)
 
 
+# ---- What is no JSON in results that are ---------------------------------------------------------------------------------
+TEXTS = ["", " ", "{", '{"n":', "x", "\x00"]
+
+
+def shown(text):
+    return {"$text": text}
+
+
+@pytest.mark.parametrize("text", TEXTS)
+def test_one_damaged_input_hides_nothing_else_in_a_claim(db, text):
+    db.at(0)
+    for i in range(3):
+        db.wf_start("job", {"n": i}, id="w%d" % i, headers={"a": i})
+    db.execute("UPDATE _wf_workflow SET input = ? WHERE id = 'w1'", (text,))
+    db.execute("UPDATE _wf_workflow SET headers = ? WHERE id = 'w2'", (text,))
+    claims = {claim["id"]: claim for claim in db.claim(limit=10)}
+    assert [claims["w%d" % i]["input"] for i in range(3)] == [{"n": 0}, shown(text), {"n": 2}]
+    assert [claims["w%d" % i]["headers"] for i in range(3)] == [{"a": 0}, {"a": 1}, shown(text)]
+    assert "_wf_workflow.input" in db.wf_check() and "_wf_workflow.headers" in db.wf_check()
+
+
+@pytest.mark.parametrize("text", TEXTS)
+def test_damaged_steps_in_a_claim_and_where_they_are_read(db, text):
+    db.at(0)
+    db.wf_start("job", id="w1")
+    for step in ("a", "b", "c"):
+        db.wf_step("w1", step, '"%s"' % step)
+    db.execute("UPDATE _wf_step SET output = ? WHERE name = 'b'", (text,))
+    assert [step["output"] for step in db.claim(steps=True, key="k")["steps"]] == ["a", shown(text), "c"]
+    for call in ("wf_step('w1', 'b')", "wf_step('w1', 'b', 1)"):
+        found = json.loads(db.value("SELECT " + call.replace("'w1'", "'%s'" % db.claim(key="k")["token"])))
+        assert found == shown(text)
+    found = json.loads(db.wf_begin(db.claim(key="k")["token"], "b"))
+    assert found == {"output": shown(text)}
+
+
+@pytest.mark.parametrize("text", TEXTS)
+def test_damaged_outputs_payloads_and_values(db, text):
+    db.at(0)
+    for id in ("p", "one", "two"):
+        db.wf_start("job", id=id)
+    db.wf_complete("one", 1)
+    db.wf_fail("two", "no", retry=False)
+    db.wf_signal("p", "go", 1)
+    db.wf_emit("news", 1)
+    db.wf_set("p", "k", 1)
+    db.execute("UPDATE _wf_workflow SET output = ? WHERE id = 'one'", (text,))
+    db.execute("UPDATE _wf_workflow SET error = ? WHERE id = 'two'", (text,))
+    for table, column in (("signal", "payload"), ("event", "payload"), ("value", "value")):
+        db.execute("UPDATE _wf_%s SET %s = ?" % (table, column), (text,))
+    assert json.loads(db.wf_result("one")) == shown(text) and json.loads(db.wf_error("two")) == shown(text)
+    assert json.loads(db.wf_get("p", "k")) == shown(text)
+    assert json.loads(db.wf_emit("news", 2)) == shown(text)
+    assert json.loads(db.wf_join("p", "j", '["one","two"]')) == [
+        {"id": "one", "status": "completed", "output": shown(text)}, {"id": "two", "status": "failed", "error": shown(text)}]
+    assert json.loads(db.wf_await("p", "a", "go"))["payload"] == shown(text)
+    assert json.loads(db.wf_await_event("p", "e", "news"))["payload"] == shown(text)
+    both = json.loads(db.wf_wait_any("p", "any", '[{"join":["one"]},{"event":"news"}]', mode="all"))
+    assert both[0]["join"][0]["output"] == shown(text) and both[1]["payload"] == shown(text)
+    # What was recorded of them is JSON.
+    db.execute("DELETE FROM _wf_value")
+    db.execute("DELETE FROM _wf_signal")
+    assert all(json.loads(output) for output in db.column("SELECT output FROM wf_steps"))
+    db.execute("UPDATE _wf_step SET output = ? WHERE name = 'j'", (text,))
+    assert json.loads(db.wf_join("p", "j", '["one","two"]')) == shown(text)
+
+
+def test_a_value_as_deep_as_can_be_has_no_room_in_another(db):
+    deep, fits = "[" * 1000 + "]" * 1000, "[" * 990 + "]" * 990
+    parse = "SELECT json_extract(?, ?)"
+    db.at(0)
+    db.wf_start("job", deep, id="deep", headers={"a": 1})
+    db.wf_start("job", fits, id="fits")
+    db.wf_step("deep", "a", deep)
+    db.wf_step("deep", "b", fits)
+    assert db.wf_step("deep", "a") == deep
+    claims = db.wf_claim(limit=2, steps=True, names=["job"])
+    assert db.value(parse, claims, "$[0].input.$text") == deep and db.value(parse, claims, "$[0].headers.a") == 1
+    assert db.value(parse, claims, "$[1].input") == fits
+    assert db.value(parse, claims, "$[0].steps[0].output.$text") == deep and db.value(parse, claims, "$[0].steps[1].output") == fits
+    db.wf_complete(db.value(parse, claims, "$[1].token"), fits)
+    db.wf_start("job", id="p")
+    for step in ("one", "two"):
+        joined = db.wf_wait_any("p", step, '[{"join":["fits"]}]', mode="all")
+        assert db.value(parse, joined, "$[0].join[0].output") == fits
+    steps = db.wf_claim(None, None, id="p", steps=True)
+    assert db.value("SELECT json_valid(?)", steps) == 1
+
+
+# ---- Names that hosts could not read -----------------------------------------------------------------------------------
+# Text of bytes that are no UTF-8: each becomes U+FFFD in what is shown.
+def rename(db, table, column, where):
+    db.execute("UPDATE _wf_%s SET %s = CAST(x'61ff62c3' AS TEXT) WHERE %s" % (table, column, where))
+
+
+NAME = "a\ufffdb\ufffd"
+
+
+def test_names_that_are_no_utf8_in_results(db):
+    db.at(0)
+    for id in ("w1", "w2"):
+        db.wf_start("job", id=id, queue="q", dedup=id)
+    db.wf_step("w1", "s", 1)
+    rename(db, "workflow", "id", "id = 'w1'")
+    rename(db, "workflow", "worker", "1")
+    rename(db, "lane", "name", "1")
+    rename(db, "step", "name", "1")
+    assert db.value("SELECT wf_start('job', NULL, '{\"queue\":\"q\",\"dedup\":\"w1\"}')") == NAME
+    claim = db.claim("q", steps=True)
+    assert (claim["id"], claim["name"], claim["steps"][0]["name"]) == (NAME, NAME, NAME)
+    assert sorted(db.column("SELECT id FROM wf_workflows")) == [NAME, "w2"]
+    assert db.column("SELECT name FROM wf_steps") == [NAME]
+    assert db.column("SELECT DISTINCT name FROM wf_pending") == [NAME]
+
+
+def test_names_that_are_no_utf8_in_messages(db):
+    db.at(0)
+    token = db.running()["token"]
+    db.wf_start("job", id="w2")
+    assert db.wf_await("w2", "s", "go") is None
+    rename(db, "workflow", "worker", "id = 'w1'")
+    rename(db, "step", "name", "1")
+    with wf_error("WF_LEASED", NAME):
+        db.wf_complete("w1")
+    with wf_error("WF_SUSPENDED", NAME):
+        db.wf_complete("w2")
+    rename(db, "workflow", "id", "id = 'w1'")
+    with wf_error("WF_LEASE_LOST", NAME):
+        db.wf_complete(token[:-1] + ("1" if token[-1] != "1" else "2"))
+    # What an application's trigger says is shown by SQLite's own error.
+    db.execute("CREATE TRIGGER t BEFORE UPDATE ON _wf_workflow BEGIN SELECT RAISE(ABORT, 'no \u00e4'); END")
+    with pytest.raises(Exception, match="no \u00e4"):
+        db.wf_complete(token)
+
+
+# ---- A row that is there and is not found ------------------------------------------------------------------------------
+def test_a_workflow_without_its_lane_is_in_the_way_by_a_code(db):
+    db.at(0)
+    db.wf_start("job", id="w1")
+    db.execute("UPDATE _wf_workflow SET lane = 99")
+    with wf_error("WF_STATE", "damaged", "_wf_workflow.id"):
+        db.wf_start("job", id="w1", if_exists="replace")
+
+
+def test_the_numbers_of_workflows_have_an_end(db):
+    db.wf_start("job", id="w1")
+    db.execute("INSERT OR REPLACE INTO _wf_meta VALUES ('last_seq', 34359738367)")
+    with wf_error("WF_STATE", "34359738367"):
+        db.wf_start("job", id="w2")
+    with wf_error("WF_STATE", "34359738367"):
+        db.wf_start("job", json.dumps("x" * 3000), id="w2", tags={"a": "b"})
+    with wf_error("WF_STATE", "34359738367"):
+        db.wf_fork("w1")
+    db.execute("UPDATE _wf_meta SET value = 34359738366 WHERE key = 'last_seq'")
+    token = db.running("w2")["token"]
+    db.wf_step(token, "a", 1)
+    assert db.rows("SELECT name, seq FROM wf_steps WHERE workflow_id = 'w2'") == [("a", 1)]
+
+
 # ---- Settings of the file ----------------------------------------------------------------------------------------------
 @pytest.mark.parametrize("version", ["x", b"\x00", None, 0, -5, 1.5, "1 ", 2**62])
 def test_a_schema_version_that_is_none_is_not_set_right(db, connect, version):
