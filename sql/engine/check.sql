@@ -22,7 +22,7 @@ WITH span(name, least, most) AS (VALUES
     ('priority', -100, 100), ('seq', 1, 9223372036854775806), ('wf', 1, NULL), ('lane', 1, NULL), ('parent', 1, NULL), ('max_attempts', 1, 1000000),
     ('rate_per', 1, 315569519999999), ('lease', 1, 315569519999999), ('timeout', 0, 315569519999999),
     ('paused_left', -315569519999999, 315569519999999), ('attempt', 0, 9007199254740992), ('resumed', 0, 9007199254740992),
-    ('failures', 0, 9007199254740992), ('lost', 0, 9007199254740992), ('redo', 0, 9007199254740992), ('period', 1, 9007199254740992), ('failed', 0, 9007199254740992), ('max_failures', 1, 9007199254740992), ('attempts', 0, 9007199254740992),
+    ('failures', 0, 9007199254740992), ('lost', 0, 9007199254740992), ('redo', 0, 9007199254740992), ('period', 1, 9007199254740992), ('failed', 0, 9007199254740992), ('max_failures', 1, 9007199254740992), ('attempts', 0, 9007199254740992), ('tries', 1, 9007199254740992),
     ('again', 0, 1), ('line', 0, 3), ('turn', -9223372036854775807, NULL), ('wake', 0, 10), ('paused', 0, 1), ('current', 0, 1), ('closed', 0, 1), ('what', 0, 3), ('version', 1, NULL)),
   col AS (
     SELECT t.name AS t, i.cid, i.name, i.type, CASE WHEN i."notnull" OR i.pk THEN ''')' ELSE ''', ''null'')' END AS close,
