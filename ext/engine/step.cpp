@@ -163,7 +163,7 @@ Status record_step(Db& db, const Handle& handle, string_view step, const Value& 
     if (args.once) {
       return Status::error(Code::conflict, "step '%.*s' of workflow '%.*s' is recorded already", WF_SV(step), WF_SV(w.id.view()));
     }
-    if (*stands == Stands::error && !args.values) return step_failed(step, output);
+    if (*stands == Stands::error && !args.values) return step_failed(db, step, output);
     if (args.cleanup) WF_TRY(end_in_two_phases(db, handle, w, time));
     return scope.commit();
   }

@@ -137,7 +137,7 @@ class Planner {
       return true;
     }
     for (int i = 0; i < info_.nOrderBy; ++i) {
-      if (type(info_.aOrderBy[i].iColumn) == ColumnType::tag) return false;  // SQLite then reads it, which is an error
+      if (const ColumnType by = type(info_.aOrderBy[i].iColumn); by == ColumnType::tag || by == ColumnType::key) return false;  // SQLite sorts what it reads (a tag is an error)
     }
     for (int i = 0; i < info_.nOrderBy; ++i) {
       const int column = info_.aOrderBy[i].iColumn;
