@@ -33,7 +33,9 @@ Status Db::connect_close_hook() {
   if (!text.ok()) return Status::no_memory();
   sqlite3_stmt* statement = nullptr;
   const int rc = sqlite3_prepare_v2(handle_, text.c_str(), -1, &statement, nullptr);
+  const bool is_empty = sqlite3_column_count(statement) == 0;  // then it has not looked at the table
   sqlite3_finalize(statement);
+  if (rc == SQLITE_OK && is_empty) return Status::ignored("SELECT of", "_wf_close_hook");
   return rc == SQLITE_OK ? Status() : Status::sqlite(rc, handle_);
 }
 
@@ -50,7 +52,45 @@ Status Db::prepare(string_view text, sqlite3_stmt** out) {
 Status Db::prepare(Sql sql, sqlite3_stmt** out) {
   const SqlText text(sql);
   if (!text.ok()) return Status::no_memory();
-  return is_step_record(sql) ? prepare_step_record(text.view(), out) : prepare(text.view(), out);
+  if (sql < Sql::lock) {
+    if (sql == Sql::look) look_compiled_ = -1;
+    return prepare(text.view(), out);
+  }
+  WF_TRY(notice_change());
+  WF_TRY(is_step_record(sql) ? prepare_step_record(text.view(), out) : prepare(text.view(), out));
+  Status checked = rights_.check(text.view(), *out);
+  if (!checked.ok()) {
+    sqlite3_finalize(*out);
+    *out = nullptr;
+  }
+  return checked;
+}
+
+// An authorizer that is set expires all statements, as a change of the schema does.
+Status Db::notice_change() {
+  sqlite3_stmt* statement;
+  Slot* slot;
+  WF_TRY(borrow(Sql::look, &statement, &slot));
+  const int rc = sqlite3_step(statement);
+  const int compiled = slot != nullptr ? sqlite3_stmt_status(statement, SQLITE_STMTSTATUS_REPREPARE, 0) : -1;
+  give_back(statement, slot);
+  if ((rc & 0xff) != SQLITE_ROW && rc != SQLITE_DONE) return Status::sqlite(rc, handle_);
+  if (compiled == look_compiled_ && compiled >= 0) return {};
+  look_compiled_ = compiled;
+  rights_.forget();
+  ++rights_now_;
+  return {};
+}
+
+Status Db::look_at(sqlite3_stmt* statement, int compiled, Slot* slot) {
+  Status checked = notice_change();
+  if (checked.ok()) checked = rights_.check(sqlite3_sql(statement), statement);
+  if (slot == nullptr) return checked;
+  slot->compiled = compiled;
+  if (checked.ok()) return {};
+  *slot = {};  // who uses it finalizes it: the authorizer may go, and what it was compiled to would stay
+  --cached_;
+  return checked;
 }
 
 // By the old interface: it is not compiled anew in silence when the schema has changed, so that what was found out about its triggers holds.
@@ -93,8 +133,13 @@ Status Db::borrow(Sql sql, sqlite3_stmt** out, Slot** slot) {
   Slot& cached = cache_[static_cast<size_t>(sql)];
   *slot = nullptr;
   if (cached.in_use) return prepare(sql, out);
+  if (cached.statement != nullptr && cached.rights != rights_now_ && sql > Sql::lock) {
+    drop(cached);
+    --cached_;
+  }
   if (cached.statement == nullptr) {
     WF_TRY(prepare(sql, &cached.statement));
+    cached.rights = rights_now_;
     ++cached_;
     cached.in_use = true;
     if (cached_ > kMostCached) make_room();
@@ -362,6 +407,13 @@ Status Query::next(bool* row) {
   // What has stopped the call stops all of it but the way back.
   if (db_.stop().stopped() && sql_ > Sql::lock) return Status::sqlite(SQLITE_INTERRUPT);
   const int rc = sqlite3_step(statement_);
+  if (begins_ && (rc == SQLITE_ROW || rc == SQLITE_DONE) && sql_ != Sql::count_) {
+    begins_ = false;
+    if (Status looked = db_.compiled_anew(statement_, slot_); !looked.ok()) {
+      sqlite3_reset(statement_);
+      return looked;
+    }
+  }
   if (rc == SQLITE_ROW) {
     *row = true;
     return {};
@@ -416,6 +468,7 @@ Status Query::not_written() const {
 
 void Query::reset() {
   if (statement_ != nullptr) sqlite3_reset(statement_);
+  begins_ = true;
 }
 
 string_view Query::text(int column) const {

@@ -14,6 +14,7 @@
 #include <iterator>
 
 #include "base/file_watch.h"
+#include "base/rights.h"
 #include "base/sql.h"
 #include "base/status.h"
 #include "base/stop.h"
@@ -29,7 +30,7 @@ constexpr int64_t kSchemaVersion = std::size(kSchemas);
 
 class Db {
  public:
-  Db(sqlite3* handle, const Above& above) : handle_(handle), above_(above) {}
+  Db(sqlite3* handle, const Above& above) : handle_(handle), above_(above), rights_(handle) {}
   Db(const Db&) = delete;
   Db& operator=(const Db&) = delete;
 
@@ -46,6 +47,8 @@ class Db {
   struct Slot {
     sqlite3_stmt* statement = nullptr;
     uint64_t used = 0;   // when: the larger, the later
+    uint64_t rights = 0; // which of the connection's it was compiled under: see notice_change()
+    int compiled = 0;    // how often SQLite had compiled it anew when its rights were looked at
     bool in_use = false;
   };
   // The statement `sql`, ready to be bound. `*slot` is nullptr if it is a fresh one, because the cached one is in use further up.
@@ -61,8 +64,16 @@ class Db {
   // A statement has failed and left some of its work, as RAISE(FAIL) does.
   void leaves_work(bool leaves) { left_work_ = leaves; }
   bool left_work() const { return left_work_; }
+  // To be called once `statement`, of our own, has begun to run. Where SQLite has compiled it anew for that it may do less than it says, see rights.h;
+  // all others are compiled anew by us before they run again.
+  Status compiled_anew(sqlite3_stmt* statement, Slot* slot) {
+    const int compiled = sqlite3_stmt_status(statement, SQLITE_STMTSTATUS_REPREPARE, 0);
+    return compiled == (slot != nullptr ? slot->compiled : 0) ? Status() : look_at(statement, compiled, slot);
+  }
   // Runs the statements of the script `sql`, one after the other.
   Status script(Sql sql);
+  // WF_STATE if an authorizer would leave out that tables are made.
+  Status may_create() const { return rights_.check_create(); }
 
   // Changes with every commit to main, ours as well; those of others show once a transaction has begun.
   unsigned data_version() const {
@@ -168,6 +179,8 @@ class Db {
   Status prepare(Sql sql, sqlite3_stmt** out);
   Status prepare_step_record(string_view text, sqlite3_stmt** out);
   Status find_step_triggers();
+  Status look_at(sqlite3_stmt* statement, int compiled, Slot* slot);
+  Status notice_change();
   Status read_version(bool* exists, int64_t* version);
   bool is_listed(sqlite3_stmt* statement) const;
   void drop(Slot& slot);
@@ -176,6 +189,9 @@ class Db {
   sqlite3* handle_;
   const Above& above_;
   Stop stop_{*this};
+  Rights rights_;
+  uint64_t rights_now_ = 0;
+  int look_compiled_ = -1;      // how often Sql::look had been compiled anew when rights_ began
   int references_ = 1;
   int depth_ = 0;
   int scopes_ = 0;
@@ -268,6 +284,7 @@ class Query {
 
   Db& db_;
   const Sql sql_ = Sql::count_;
+  bool begins_ = true;          // the next step is the first one
   sqlite3_stmt* statement_ = nullptr;
   Db::Slot* slot_ = nullptr;
   Status status_;

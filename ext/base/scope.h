@@ -47,6 +47,7 @@ class WriteScope {
  private:
   Status lock(const char* function);
   Status create_tables();
+  Status run_schema(Sql script);
   Status run_schemas();
   void close();
   bool undo();

@@ -57,6 +57,12 @@ Status Status::too_big(const char* format, ...) {
   return status;
 }
 
+Status Status::ignored(const char* what, std::string_view of) {
+  Status status = error(Code::state, "an authorizer of this connection ignores %s %.*s: nothing is done without it", what, WF_SV(of));
+  if (status.message_ != nullptr) status.rc_ = SQLITE_AUTH;
+  return status;
+}
+
 Status Status::sqlite(int rc) {
   Status status;
   status.rc_ = rc;

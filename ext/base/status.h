@@ -36,6 +36,8 @@ class [[nodiscard]] Status {
   static Status sqlite(int rc, sqlite3* db);
   // SQLite's SQLITE_TOOBIG; `format` says of what.
   static Status too_big(const char* format, ...);
+  // WF_STATE, but within the engine SQLITE_AUTH, for it is the connection's fault and no item's: an authorizer ignores `what` `of`.
+  static Status ignored(const char* what, std::string_view of);
   // SQLite's error `rc` without a message of its own.
   static Status sqlite(int rc);
   static Status no_memory() { return sqlite(SQLITE_NOMEM); }

@@ -57,7 +57,7 @@ void invoke(sqlite3_context* context, int argc, sqlite3_value** argv) {
     return;
   }
   if (status.message() != nullptr) sqlite3_result_error(context, status.message(), -1);
-  sqlite3_result_error_code(context, status.rc());
+  sqlite3_result_error_code(context, status.is_ours() && status.rc() == SQLITE_AUTH ? SQLITE_ERROR : status.rc());
 }
 
 void release_binding(void* pointer) {

@@ -18,6 +18,11 @@ COMMIT
 -- name: roll_back
 ROLLBACK
 
+-- Runs as long as nothing stops the call: see Stop. SQLite compiles it anew where the schema has changed or an authorizer was set, and never otherwise:
+-- see Db::notice_change().
+-- name: look
+SELECT 1
+
 -- Takes main's write lock and changes nothing. With :undo the constraint fails, and SQLite rolls the whole transaction back; so it does
 -- where something stops this statement, for it is one that writes. No other way back is as sure: it has just run, so that it needs neither
 -- memory nor an authorizer's leave.
@@ -27,10 +32,6 @@ INSERT OR ROLLBACK INTO main._wf_meta(key) SELECT NULL WHERE :undo
 -- Its second row cannot be made without memory: see WriteScope::create_tables.
 -- name: memory_probe
 SELECT '' UNION ALL SELECT 'a' || count(*) FROM main.sqlite_master
-
--- Runs as long as nothing stops the call: see Stop.
--- name: look
-SELECT 1
 
 -- name: step_triggers
 SELECT 1 FROM main.sqlite_master WHERE type = 'trigger' AND tbl_name = '_wf_step' COLLATE NOCASE LIMIT 1
@@ -50,6 +51,10 @@ SELECT value FROM main._wf_meta WHERE key = 'schema_version'
 
 -- name: schema_reached
 UPDATE main._wf_meta SET value = :version WHERE key = 'schema_version' AND value IS NOT :version
+
+-- How many of the tables and indexes of a script there are. (_wf_meta is made before.)
+-- name: schema_made
+SELECT count(*) FROM main.sqlite_master WHERE instr(:script, 'main.' || name) AND type IN ('table', 'index') AND name <> '_wf_meta'
 
 -- name: create_meta
 CREATE TABLE IF NOT EXISTS main._wf_meta(

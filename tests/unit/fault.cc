@@ -155,9 +155,10 @@ int Connection::close() {
   return code;
 }
 
-int Connection::run(const char* sql, const std::string& bound, std::string* value) {
+int Connection::run(const char* sql, const std::string& bound, std::string* value, const std::function<void()>& compiled) {
   sqlite3_stmt* stmt = nullptr;
   int code = sqlite3_prepare_v2(db_, sql, -1, &stmt, nullptr);
+  if (compiled) compiled();
   if (code == SQLITE_OK && sqlite3_bind_parameter_count(stmt) > 0)
     code = sqlite3_bind_text(stmt, 1, bound.c_str(), -1, SQLITE_TRANSIENT);
   std::string rows;
@@ -287,7 +288,7 @@ int for_each_fault(const Scenario& scenario, Injector& injector, Start start, bo
       Connection c(path, injector.vfs());
       begin(c, scenario, made, start, journal_mode, injector.vfs() != nullptr);
       injector.arm(c.handle(), n, sticky);
-      code = c.run(scenario.body, made.token, &got);
+      code = c.run(scenario.body, made.token, &got, [&injector] { injector.compiled(); });
       fired = injector.disarm(c.handle());
       if (code != SQLITE_OK) {
         EXPECT_TRUE(injector.is_fault(sqlite3_extended_errcode(c.handle())) || injector.is_fault(code)) << code << ": " << c.message();

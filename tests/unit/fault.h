@@ -47,7 +47,8 @@ class Connection {
   // Loads the loadable module, on a connection that was opened without the extension.
   void load();
   // Runs one statement to its end; `value` gets the rows, cells separated by '|'.
-  int run(const char* sql, const std::string& bound = "", std::string* value = nullptr);
+  // `compiled` is called before it runs.
+  int run(const char* sql, const std::string& bound = "", std::string* value = nullptr, const std::function<void()>& compiled = nullptr);
   std::string query(const char* sql);   // must succeed
   int close();
   const std::string& message() const { return message_; }
@@ -63,6 +64,7 @@ class Injector {
   virtual ~Injector() = default;
   virtual const char* vfs() const { return nullptr; }
   virtual void arm(sqlite3* db, int n, bool sticky) = 0;    // the n-th operation from now fails (and all later ones)
+  virtual void compiled() {}                                // the body's own statement is compiled
   virtual bool disarm(sqlite3* db) = 0;                     // true: a fault was reached
   virtual bool is_fault(int code) const = 0;                // may the body report this result code?
   virtual int faults() const { return 0; }                  // how many there are to try; 0: until none is reached

@@ -89,6 +89,70 @@ class Denies : public fault::Injector {
   int code_ = 0, asked_ = 0;
 };
 
+// (Where tables are made without what SQLite itself writes to its own, SQLite finds them damaged.)
+bool may_follow(int code) { return (code & 0xff) == SQLITE_AUTH || (code & 0xff) == SQLITE_ERROR || (code & 0xff) == SQLITE_CORRUPT; }
+
+// An authorizer that says IGNORE to an action, but where the application's own statement is compiled.
+class Ignores : public fault::Injector {
+ public:
+  void arm(sqlite3* db, int n, bool) override {
+    code_ = n;
+    asked_ = armed_ = false;
+    sqlite3_set_authorizer(db, &Ignores::asked, this);
+  }
+  void compiled() override { armed_ = true; }
+  bool disarm(sqlite3* db) override {
+    sqlite3_set_authorizer(db, nullptr, nullptr);
+    return asked_;
+  }
+  bool is_fault(int code) const override { return may_follow(code); }
+  int faults() const override { return SQLITE_RECURSIVE; }
+
+ private:
+  static int asked(void* self, int code, const char*, const char*, const char*, const char*) {
+    auto* it = static_cast<Ignores*>(self);
+    if (!it->armed_ || code != it->code_) return SQLITE_OK;
+    it->asked_ = true;
+    return SQLITE_IGNORE;
+  }
+  int code_ = 0;
+  bool asked_ = false, armed_ = false;
+};
+
+// An authorizer that says IGNORE to the n-th thing it is asked about, whenever it is asked about it: an action on a column, a function, a table.
+class IgnoresOne : public fault::Injector {
+ public:
+  void arm(sqlite3* db, int n, bool) override {
+    at_ = static_cast<size_t>(n);
+    seen_.clear();
+    armed_ = false;
+    sqlite3_set_authorizer(db, &IgnoresOne::asked, this);
+  }
+  bool disarm(sqlite3* db) override {
+    sqlite3_set_authorizer(db, nullptr, nullptr);
+    return seen_.size() >= at_;
+  }
+  bool is_fault(int code) const override { return may_follow(code); }
+  bool sparse() const override { return true; }
+  void compiled() override { armed_ = true; }
+
+ private:
+  static int asked(void* self, int code, const char* one, const char* two, const char*, const char*) {
+    auto* it = static_cast<IgnoresOne*>(self);
+    if (!it->armed_) return SQLITE_OK;
+    // SQLite itself crashes where it makes a table WITHOUT ROWID and is kept from making the index of its key.
+    if (code == SQLITE_CREATE_INDEX && one != nullptr && std::string(one).rfind("sqlite_autoindex_", 0) == 0) return SQLITE_OK;
+    const std::string thing = std::to_string(code) + "|" + (one != nullptr ? one : "") + "|" + (two != nullptr ? two : "");
+    size_t i = 0;
+    while (i < it->seen_.size() && it->seen_[i] != thing) ++i;
+    if (i == it->seen_.size()) it->seen_.push_back(thing);
+    return i + 1 == it->at_ ? SQLITE_IGNORE : SQLITE_OK;
+  }
+  std::vector<std::string> seen_;
+  size_t at_ = 0;
+  bool armed_ = false;
+};
+
 // Leaves out what statements about transactions do, and says that they have succeeded.
 class LeavesOut : public Denies {
  public:
@@ -163,10 +227,20 @@ std::vector<fault::Scenario> outside_transactions() {
   return scenarios;
 }
 
+// What a table shows under an authorizer is SQLite's own to say.
+std::vector<fault::Scenario> functions() {
+  std::vector<fault::Scenario> scenarios;
+  for (const fault::Scenario& scenario : all()) {
+    if (std::string(scenario.body).find("FROM wf_") == std::string::npos) scenarios.push_back(scenario);
+  }
+  return scenarios;
+}
+
 std::string name_of(const ::testing::TestParamInfo<fault::Scenario>& info) { return info.param.name; }
 
 class WayBack : public ::testing::TestWithParam<fault::Scenario> {};
 class WayBackOutsideTransactions : public WayBack {};
+class WayBackOfFunctions : public WayBack {};
 
 TEST_P(WayBack, HandlerStopsTwice) {
   const int gaps[] = {1, 2, 3, 5, 9, 20};
@@ -199,12 +273,28 @@ TEST_P(WayBack, AuthorizerDenies) {
   }
 }
 
+// What is left out is an error, and undoes the call. (By a connection that is at work, or one that begins.)
+TEST_P(WayBackOfFunctions, AuthorizerIgnores) {
+  Ignores ignores;
+  for (const fault::Start start : {fault::Start::warm, fault::Start::cold}) {
+    EXPECT_GT(fault::for_each_fault(GetParam(), ignores, start, false), 0);
+    if (HasFailure()) return;
+  }
+}
+
+TEST_P(WayBackOfFunctions, AuthorizerIgnoresOneThing) {
+  const bool odd = std::string(GetParam().name).size() % 2 != 0;
+  IgnoresOne ignores;
+  EXPECT_GT(fault::for_each_fault(GetParam(), ignores, odd ? fault::Start::warm : fault::Start::cold, false), 0);
+}
+
 TEST_P(WayBackOutsideTransactions, AuthorizerLeavesOutWhatTransactionsDo) {
   LeavesOut leaves_out;
   EXPECT_GT(fault::for_each_fault(GetParam(), leaves_out, fault::Start::warm, false), 0);
 }
 
 INSTANTIATE_TEST_SUITE_P(Every, WayBack, ::testing::ValuesIn(all()), name_of);
+INSTANTIATE_TEST_SUITE_P(Every, WayBackOfFunctions, ::testing::ValuesIn(functions()), name_of);
 INSTANTIATE_TEST_SUITE_P(Every, WayBackOutsideTransactions, ::testing::ValuesIn(outside_transactions()), name_of);
 
 int deny_transactions(void*, int code, const char*, const char*, const char*, const char*) {
