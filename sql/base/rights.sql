@@ -18,7 +18,7 @@ SELECT char(97) AS char, coalesce(1, 1) AS coalesce, ifnull(1, 1) AS ifnull, ins
 
 -- name: rights_call_json
 SELECT json(1) AS json, json_array() AS json_array, json_array_length('[]') AS json_array_length, json_extract('[1]', '$[0]') AS json_extract,
-  json_object() AS json_object, json_remove('[]', '$[0]') AS json_remove, json_type('[]') AS json_type, json_valid(1) AS json_valid,
+  json_object() AS json_object, json_quote(1) AS json_quote, json_remove('[]', '$[0]') AS json_remove, json_type('[]') AS json_type, json_valid(1) AS json_valid,
   (SELECT json_group_array(1)) AS json_group_array, (SELECT json_group_object('a', 1)) AS json_group_object, key AS json_each, value AS json_each, type AS json_each,
   atom AS json_each, fullkey AS json_each, path AS json_each
 FROM _wf.json_each('[1]')
