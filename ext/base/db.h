@@ -117,6 +117,17 @@ class Db {
   // The one source of random bytes, also after fork().
   static void randomness(void* out, int size);
 
+  // What is to be said of an item once the call has begun anew, for a trigger's RAISE(ROLLBACK) has taken the note along: engine/trouble.h.
+  struct TakenAlong {
+    bool any = false;
+    bool twice = false;  // of the one before, in the same call
+    int64_t workflow = 0;
+    Name schedule;
+    Millis now = 0, longest = 0;
+    Text error;
+  };
+  TakenAlong& taken_along() { return taken_along_; }
+
   // Finalizes every cached statement that the connection still lists: hosts that sweep sqlite3_next_stmt have finalized
   // some of them already. One that is in use (a close that was refused because of it) is left to who uses it.
   void finalize_all();
@@ -199,6 +210,7 @@ class Db {
   int stuck_at_ = 0;
   bool running_ = false;
   Kept kept_;
+  TakenAlong taken_along_;
   FileWatch file_watch_;
   bool hooked_ = false;         // the close hook is connected
   bool format_checked_ = false;

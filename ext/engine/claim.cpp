@@ -141,9 +141,7 @@ Status claim_up_to(Db& db, const Claim& asked, int64_t limit, bool careful, cons
   return scope.commit();
 }
 
-}  // namespace
-
-Status claim(Db& db, const Claim& asked, const Now& now, Text& out, int64_t* count) {
+Status claim_at_once(Db& db, const Claim& asked, const Now& now, Text& out, int64_t* count) {
   const size_t before = out.size();
   Claim args = asked;
   int64_t limit = args.limit;
@@ -154,6 +152,7 @@ Status claim(Db& db, const Claim& asked, const Now& now, Text& out, int64_t* cou
     if (status.ok()) return shown.workflows.size() != 0 ? add_steps(db, shown, args.steps_limit, out) : Status();
     // It is undone. Too long for a result with the one after these: once more without that. Too long by itself: once more past it. Failed for
     // another reason: once more with care.
+    if (db.taken_along().any) return status;
     const bool too_long = (status.rc() & 0xff) == SQLITE_TOOBIG;
     if (too_long && *count != 0) limit = *count;
     else if (too_long && !args.that_fit && args.id.empty()) args.that_fit = true;
@@ -161,6 +160,16 @@ Status claim(Db& db, const Claim& asked, const Now& now, Text& out, int64_t* cou
     else return status;
     out.truncate(before);
   }
+}
+
+}  // namespace
+
+Status claim(Db& db, const Claim& args, const Now& now, Text& out, int64_t* count) {
+  const size_t before = out.size();
+  return past_rollbacks(db, "wf_claim", [&] {
+    out.truncate(before);
+    return claim_at_once(db, args, now, out, count);
+  });
 }
 
 }  // namespace wf

@@ -83,16 +83,7 @@ Status look_after_troubles(Db& db, Millis now, bool* any) {
   return sweep_troubles(db, now);
 }
 
-}  // namespace
-
-Status do_what_is_due(Db& db, Millis now, bool* troubled) {
-  int64_t count;
-  bool more;
-  WF_TRY(one_round(db, now, kNoLimit, &count, &more));
-  return look_after_troubles(db, now, troubled);
-}
-
-Status tick(Db& db, int64_t limit, const Now& now, int64_t* count) {
+Status tick_once(Db& db, int64_t limit, const Now& now, int64_t* count) {
   WriteScope scope(db);
   WF_TRY(scope.begin(Inline::refused, "wf_tick"));
   Millis time;
@@ -116,6 +107,19 @@ Status tick(Db& db, int64_t limit, const Now& now, int64_t* count) {
   bool troubled;
   WF_TRY(look_after_troubles(db, time, &troubled));
   return scope.commit();
+}
+
+}  // namespace
+
+Status do_what_is_due(Db& db, Millis now, bool* troubled) {
+  int64_t count;
+  bool more;
+  WF_TRY(one_round(db, now, kNoLimit, &count, &more));
+  return look_after_troubles(db, now, troubled);
+}
+
+Status tick(Db& db, int64_t limit, const Now& now, int64_t* count) {
+  return past_rollbacks(db, "wf_tick", [&] { return tick_once(db, limit, now, count); });
 }
 
 Status is_something_due(Db& db, Millis now, bool* out) {

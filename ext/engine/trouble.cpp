@@ -17,10 +17,20 @@ string_view text_of(const Status& failed) {
 
 Query& bind_item(Query& q, const Item& item) { return q.bind(":wf", item.workflow).bind(":schedule", item.schedule); }
 
-Status note(Db& db, const Item& item, const Status& failed, Millis now, Millis longest) {
+Status note(Db& db, const Item& item, string_view error, Millis now, Millis longest) {
   Query q(db, Sql::trouble_note);
-  bind_item(q, item).bind(":now", now).bind(":longest", longest).bind(":error", text_of(failed));
+  bind_item(q, item).bind(":now", now).bind(":longest", longest).bind(":error", error);
   return q.run();
+}
+
+void remember(Db::TakenAlong& taken, const Item& item, const Status& failed, Millis now, Millis longest) {
+  taken.any = true;
+  taken.twice = taken.workflow == item.workflow && taken.schedule.view() == item.schedule;
+  taken.workflow = item.workflow;
+  taken.schedule = item.schedule;
+  taken.now = now, taken.longest = longest;
+  taken.error.clear();
+  taken.error.add(text_of(failed));
 }
 
 }  // namespace
@@ -31,9 +41,25 @@ bool may_be_an_items_own(const Status& failed) {
 }
 
 Status put_off(Db& db, const Item& item, Status failed, Millis now, Millis longest, bool has_transaction) {
-  if ((has_transaction && db.autocommit()) || !may_be_an_items_own(failed)) return failed;
-  const Status noted = note(db, item, failed, now, longest);
+  if (!may_be_an_items_own(failed)) return failed;
+  if (has_transaction && db.autocommit()) {
+    remember(db.taken_along(), item, failed, now, longest);
+    return failed;
+  }
+  const Status noted = note(db, item, text_of(failed), now, longest);
   return noted.ok() ? Status() : static_cast<Status&&>(failed);
+}
+
+Status note_taken_along(Db& db, const char* function, bool* again) {
+  Db::TakenAlong& taken = db.taken_along();
+  taken.any = false;
+  *again = !taken.twice && db.autocommit();
+  if (!*again) return {};
+  if (!taken.error.ok()) return Status::no_memory();
+  WriteScope scope(db);
+  WF_TRY(scope.begin(Inline::refused, function));
+  WF_TRY(note(db, {taken.workflow, taken.schedule.view()}, taken.error.view(), taken.now, taken.longest));
+  return scope.commit();
 }
 
 Status forget_trouble(Db& db, const Item& item, bool* had) {

@@ -20,8 +20,28 @@ constexpr Millis kLongestPause = 300000;  // 1 s, 2 s, 4 s ... up to this
 bool may_be_an_items_own(const Status& failed);
 
 // Notes why the item could not be done, and puts it off, by `longest` at most. `failed` comes back if it is not the item's own fault, or the
-// transaction is gone: the call has one of its own or of the caller's, unless it runs within a statement that writes.
+// transaction is gone (see past_rollbacks()): the call has one of its own or of the caller's, unless it runs within a statement that writes.
 Status put_off(Db& db, const Item& item, Status failed, Millis now, Millis longest, bool has_transaction = true);
+
+// Notes what a rollback has taken along; not `*again`: it was the same item as before, and noting it has not helped.
+Status note_taken_along(Db& db, const char* function, bool* again);
+
+// A trigger that says RAISE(ROLLBACK) takes the note along, with the transaction. Does `call`, a function without arguments that returns a Status and
+// that puts off; where its own transaction is gone so, the item is noted by itself, and the call begins anew and looks past it. (In a transaction of the
+// caller's its end is the trigger's will, and the call fails; the next one that has none gets past it.)
+template <typename Call>
+Status past_rollbacks(Db& db, const char* function, const Call& call) {
+  const bool owns = db.autocommit();
+  Db::TakenAlong& taken = db.taken_along();
+  taken.any = taken.twice = false;
+  taken.workflow = 0, taken.schedule = Name();
+  for (bool again = true;;) {
+    Status status = call();
+    if (status.ok() || !owns || !taken.any) return status;
+    WF_TRY(note_taken_along(db, function, &again));
+    if (!again) return status;
+  }
+}
 
 // The item was done, or was changed by someone: nothing is held against it any more. `*had`: there was something. A lane that has looked past a workflow has to
 // expect it again: lane_expect().

@@ -69,7 +69,7 @@ Status run_steps(Db& db, const Run& args, const Now& now, int64_t* count) {
   for (int64_t before = 0; !is_over();) {
     Millis time;
     int64_t seq;
-    WF_TRY(choose(db, args, now, &time, &seq));
+    WF_TRY(past_rollbacks(db, "wf_run", [&] { return choose(db, args, now, &time, &seq); }));
     if (seq == 0) return {};
     const int64_t left = args.limit - *count;
     if (seq != kept_at || in_a_row >= kMostSteps) in_a_row = 0;

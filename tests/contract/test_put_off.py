@@ -463,3 +463,86 @@ def test_one_that_is_woken_for_nothing_after_trouble_is_woken_once(still):
     still.at(5)
     assert [(still.wf_wait(0), still.claim()) for _ in range(2)] == [(1, None), (0, None)]
     assert (still.rows("SELECT * FROM _wf_trouble"), still.wf_status("t"), still.wf_check()) == ([], "waiting", None)
+
+
+ROLLBACK = "raise(ROLLBACK, 'no such luck')"
+
+
+def test_a_timeout_that_rolls_everything_back_holds_up_no_queue(still):
+    """Its note goes with the transaction, so it is made by itself, and the call begins anew."""
+    for id in ("t", "t2"):
+        still.wf_start("job", id=id, timeout=1, queue="other")
+    still.wf_start("job", id="e1")
+    still.wf_start("job", id="e2", timeout=1)
+    still.wf_define("s", {"steps": [{"name": "a", "sql": "SELECT 1"}]})
+    still.wf_start("s", id="s1")
+    refuse(still, "new.id GLOB 't*'", ROLLBACK)
+    still.at(2)
+    assert (still.wf_tick(), still.wf_status("e2"), still.wf_run(), still.claim()["id"], still.claim("other"), still.wf_wait(0)) == (1, "failed", 1, "e1", None, 0)
+    assert [reason(still, id)[:13] for id in ("t", "t2")] == ["failed 1 time"] * 2
+    assert (still.wf_status("t"), still.wf_status("s1"), still.wf_check()) == ("pending", "completed", None)
+    still.execute("DROP TRIGGER refuse")
+    still.at(3)
+    assert (still.wf_tick(), still.wf_status("t"), still.rows("SELECT * FROM _wf_trouble")) == (2, "failed", [])
+
+
+@pytest.mark.parametrize("call", ["wf_claim()", "wf_tick()", "wf_run()"])
+def test_each_call_gets_past_a_rollback(still, call):
+    still.wf_start("job", id="t", timeout=1, queue="other")
+    refuse(still, error=ROLLBACK)
+    still.at(2)
+    still.value("SELECT " + call)
+    assert (reason(still)[:13], still.in_transaction) == ("failed 1 time", False)
+
+
+def test_a_claim_that_rolls_everything_back_hides_nothing_behind_it(still):
+    for n in range(3):
+        still.wf_start("job", id="t%d" % n, priority=5)
+    still.wf_start("job", id="e1")
+    refuse(still, "new.id GLOB 't*'", ROLLBACK)
+    assert (still.wf_wait(0), still.claim()["id"], still.claim(), still.wf_wait(0), still.wf_ready()) == (1, "e1", None, 0, 0)
+    with pytest.raises(Exception, match="no such luck"):
+        still.claim(None, None, id="t1")
+    assert still.wf_check() is None
+
+
+def test_a_schedule_that_rolls_everything_back_is_put_off(still):
+    still.wf_schedule("t", "@every 10m", "job")
+    still.wf_start("job", id="e1", delay=600)
+    refuse(still, "new.id GLOB 't@*'", ROLLBACK, of="INSERT")
+    still.at(600)
+    assert (still.wf_tick(), still.claim()["id"], still.wf_wait(0)) == (0, "e1", 0)
+    assert "no such luck" in still.value("SELECT error FROM wf_schedules")
+
+
+def test_a_script_that_rolls_everything_back_holds_up_no_other(still):
+    still.wf_define("s", {"steps": [{"name": "a", "sql": "SELECT 1"}]})
+    for id in ("t", "s1"):
+        still.wf_start("s", id=id)
+    refuse(still, error=ROLLBACK)
+    assert (still.wf_run(), still.wf_status("s1"), reason(still)[:13]) == (1, "completed", "failed 1 time")
+
+
+@pytest.mark.parametrize("call", ["wf_claim()", "wf_tick()", "wf_run()"])
+def test_in_a_transaction_of_the_application_a_rollback_is_the_triggers_will(still, call):
+    still.execute("CREATE TABLE app(v)")
+    still.wf_start("job", id="t", timeout=1)
+    still.wf_start("job", id="e1")
+    refuse(still, error=ROLLBACK)
+    still.at(2)
+    still.execute("BEGIN")
+    still.execute("INSERT INTO app VALUES(1)")
+    with pytest.raises(Exception, match="no such luck"):
+        still.value("SELECT " + call)
+    assert (still.in_transaction, still.value("SELECT count(*) FROM app")) == (False, 0)
+    assert (still.claim()["id"], still.claim(), reason(still)[:13]) == ("e1", None, "failed 1 time")
+
+
+def test_a_note_that_is_rolled_back_as_well_is_an_error(still):
+    still.wf_start("job", id="t", timeout=1)
+    refuse(still, error=ROLLBACK)
+    still.execute("CREATE TRIGGER note BEFORE INSERT ON _wf_trouble BEGIN SELECT raise(ROLLBACK, 'nor this'); END")
+    still.at(2)
+    with pytest.raises(Exception, match="nor this"):
+        still.wf_tick()
+    assert not still.in_transaction
