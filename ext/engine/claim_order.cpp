@@ -57,6 +57,8 @@ class QueueLook {
  private:
   Query& bind(Query& q) const { return q.bind(":queue", queue_).bind(":kind", args_.kind).bind(":priority", priority_).bind(":now", now_); }
 
+  int64_t looks() const { return stale_.may_write() ? 0 : 1; }
+
   // Looks at the highest priority below `below`, unless `best` comes before it. `*found`: there is one.
   Status look_at_highest(int64_t below, const Candidate& best, bool* found, Candidate* here) {
     bool partitions = false;
@@ -100,7 +102,7 @@ class QueueLook {
 
   Status look_into_lane(int64_t lane, Candidate* best) {
     Query heads(db_, args_.that_fit || args_.troubled ? Sql::lane_heads_passing_over : Sql::lane_heads);
-    heads.bind(":lane", lane).bind(":now", now_).bind(":longest", args_.that_fit ? longest_ : INT64_MAX);
+    heads.bind(":lane", lane).bind(":now", now_).bind(":longest", args_.that_fit ? longest_ : INT64_MAX).bind(":looks", looks());
     bool none;
     WF_TRY(consider(heads, lane, best, &none));
     if (none && !args_.that_fit) stale_.add(lane);  // there may be one that does not fit
@@ -112,7 +114,7 @@ class QueueLook {
     bool none;
     {
       Query held(db_, Sql::queue_held_in_lane);
-      held.bind(":queue", queue_).bind(":partition", partition).bind(":lane", lane).bind(":now", now_).bind(":longest", longest_);
+      held.bind(":queue", queue_).bind(":partition", partition).bind(":lane", lane).bind(":now", now_).bind(":longest", longest_).bind(":looks", looks());
       WF_TRY(consider(held, lane, best, &none));
     }
     if (!none || !stale_.may_write()) return {};
@@ -199,7 +201,7 @@ class QueueLook {
   Status look_at_some(Candidate* best) {
     Candidate here;
     Query q(db_, admitted_.full ? Sql::queue_held : Sql::queue_resumed);
-    bind(q).bind(":longest", longest_);
+    bind(q).bind(":longest", longest_).bind(":looks", looks());
     for (;;) {
       bool row;
       WF_TRY(q.next(&row));

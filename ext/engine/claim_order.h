@@ -87,8 +87,8 @@ Status longest_claim(Db& db, int64_t* out);
 // The best due workflow of all queues asked for. Stops where `stale` is full: then it has to be settled, and the look begun anew.
 Status look_for_work(Db& db, const Claim& args, Millis now, Candidate* best, StaleLanes* stale);
 
-// Whether a claim with these arguments (names, versions, queues, worker) would find something now; writes nothing. It may say so once in
-// error, where a claim has to put lanes right first.
+// Whether a claim with these arguments (names, versions, queues, worker) would find something now, or end what has lost too many leases; writes nothing. It
+// may say so once in error, where a claim has to put lanes right first.
 Status is_claimable(Db& db, const Claim& args, Millis now, bool* out);
 
 // The workflow of another kind that comes first among those that are due in these queues (a JSON array), 0 if there is none.

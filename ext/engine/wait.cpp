@@ -16,15 +16,20 @@ Status run_for(Db& db, Sql sql, int64_t seq) {
 }
 
 // Reads the row of an open wait from the columns n, kind, topics, due_at, how of a query that stays where it is.
-Status read_open(Db& db, const Workflow& w, const Query& q, string_view step, WaitRow* row) {
+Status read_columns(Db& db, const Query& q, string_view step, WaitRow* row, bool* sound) {
   row->step = step;
   row->n = q.integer(0);
   row->kind = q.text(1);
   row->topics = q.text(2);
   row->due = q.time(3);
   row->how = q.text(4);
+  return row->read(&db.stop(), sound);
+}
+
+// The same; WF_STATE for one that is damaged.
+Status read_open(Db& db, const Workflow& w, const Query& q, string_view step, WaitRow* row) {
   bool sound;
-  WF_TRY(row->read(&db.stop(), &sound));
+  WF_TRY(read_columns(db, q, step, row, &sound));
   if (sound) return {};
   return Status::error(Code::state, "step '%.*s' of workflow '%.*s' waits, but of no known kind: its row is damaged", WF_SV(step), WF_SV(w.id.view()));
 }
@@ -155,6 +160,27 @@ Status decide_open(Db& db, const Workflow& w, WaitRow& row, Millis now, bool* sa
 }
 
 }  // namespace
+
+Status waits_in_vain(Db& db, int64_t seq, int64_t flags, Millis now, bool* out) {
+  *out = false;
+  for (int64_t after = INT64_MIN;;) {
+    Query q(db, Sql::workflow_open_wait);
+    q.bind(":seq", seq).bind(":after", after);
+    bool found, sound, satisfied = false;
+    WF_TRY(q.next(&found));
+    if (!found) return {};
+    after = q.integer(0);
+    const string_view kind = q.text(1);
+    if (!(flags & kKept) && kind != kWaitAny && kind != wait_kind_name(WaitKind::join)) return {};
+    WaitRow row;
+    if (kind != "step") {
+      WF_TRY(read_columns(db, q, q.text(5), &row, &sound));
+      if (sound) WF_TRY(is_satisfied(db, seq, row, now, &satisfied));
+    }
+    *out = !satisfied;
+    if (satisfied || !(flags & kKept)) return {};
+  }
+}
 
 Status leave_wait(Db& db, const Workflow& w, Millis now) {
   WF_TRY(lane_expect(db, w.lane, now, now));

@@ -31,6 +31,10 @@ Status wait(Db& db, const Handle& handle, const Wait& args, const Now& now, bool
 // nothing holds it. WF_STATE if the stored wait cannot be one.
 Status decide_wait(Db& db, const Workflow& workflow, Millis now, bool* satisfied, Wake* by);
 
+// Whether a claim would find that a workflow with open waits, and with these flags, waits on. So it is where something has come, but not all that is
+// needed, or who is joined goes on since: looked at only where that can be. Writes nothing.
+Status waits_in_vain(Db& db, int64_t seq, int64_t flags, Millis now, bool* out);
+
 // The workflow waits no more: it is pending, due at once (paused: once it is resumed).
 Status leave_wait(Db& db, const Workflow& workflow, Millis now);
 

@@ -68,23 +68,33 @@ void release_binding(void* pointer) {
 
 }  // namespace
 
-int register_functions(sqlite3* handle, Db* db) {
+namespace {
+
+int register_one(sqlite3* handle, Db* db, const Function& function) {
   // SQLITE_RESULT_SUBTYPE, which SQLite before 3.45 ignores and the headers before it lack.
   constexpr int kResultSubtype = 0x1000000;
-  for (const Function& function : functions()) {
-    int flags = SQLITE_UTF8 | kResultSubtype;
-    if (function.flags & kDirectOnly) flags |= SQLITE_DIRECTONLY;
-    if (function.flags & kInnocuous) flags |= SQLITE_INNOCUOUS;
-    for (int arguments = function.min_args; arguments <= function.max_args; ++arguments) {
-      auto* binding = static_cast<Binding*>(sqlite3_malloc64(sizeof(Binding)));
-      if (binding == nullptr) return SQLITE_NOMEM;
-      db->retain();
-      *binding = {&function, db};
-      const int rc = sqlite3_create_function_v2(handle, function.name, arguments, flags, binding, invoke, nullptr, nullptr, release_binding);
-      if (rc != SQLITE_OK) return rc;  // SQLite has released the binding
-    }
+  int flags = SQLITE_UTF8 | kResultSubtype;
+  if (function.flags & kDirectOnly) flags |= SQLITE_DIRECTONLY;
+  if (function.flags & kInnocuous) flags |= SQLITE_INNOCUOUS;
+  for (int arguments = function.min_args; arguments <= function.max_args; ++arguments) {
+    auto* binding = static_cast<Binding*>(sqlite3_malloc64(sizeof(Binding)));
+    if (binding == nullptr) return SQLITE_NOMEM;
+    db->retain();
+    *binding = {&function, db};
+    const int rc = sqlite3_create_function_v2(handle, function.name, arguments, flags, binding, invoke, nullptr, nullptr, release_binding);
+    if (rc != SQLITE_OK) return rc;  // SQLite has released the binding
   }
   return SQLITE_OK;
+}
+
+}  // namespace
+
+int register_functions(sqlite3* handle, Db* db) {
+  int rc = register_one(handle, db, own_function());
+  for (const Function& function : functions()) {
+    if (rc == SQLITE_OK) rc = register_one(handle, db, function);
+  }
+  return rc;
 }
 
 }  // namespace wf

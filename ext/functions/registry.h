@@ -58,6 +58,8 @@ struct Function {
 
 // All functions, in the order in which they are explained.
 std::span<const Function> functions();
+// One that the engine's own queries call, and nobody else.
+const Function& own_function();
 
 // Implementations, in the other files of this folder.
 Status wf_start(Call&);
@@ -114,6 +116,7 @@ Status wf_config(Call&);
 Status wf_clock(Call&);
 Status wf_pending(Call&);
 Status wf_ready(Call&);
+Status wf_in_vain(Call&);
 Status wf_recover(Call&);
 
 }  // namespace wf

@@ -5,6 +5,7 @@
 #include "engine/check.h"
 #include "engine/export_import.h"
 #include "engine/recover.h"
+#include "engine/wait.h"
 #include "functions/call.h"
 #include "version.h"
 
@@ -123,6 +124,14 @@ Status wf_pending(Call& call) {
   int64_t count;
   WF_TRY(count_pending(call.db, queue, &count));
   call.result(count);
+  return {};
+}
+
+// What the queries behind wf_pending and wf_ready cannot see: (seq, flags, now).
+Status wf_in_vain(Call& call) {
+  bool in_vain;
+  WF_TRY(waits_in_vain(call.db, call.raw(0).integer, call.raw(1).integer, call.raw(2).integer, &in_vain));
+  call.result(int64_t{in_vain});
   return {};
 }
 

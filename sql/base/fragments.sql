@@ -146,9 +146,14 @@ s.name || '@' || strftime('%Y-%m-%dT%H:%M:%S', (s.last_at - (s.last_at % 1000 + 
    <= CASE WHEN w.lost AND EXISTS (SELECT 1 FROM main._wf_step WHERE {{rows_since_mark_of_w}} AND status IN ('done', 'error', 'waiting')) THEN 1
            ELSE w.lost + 1 END)
 
--- Whether w, whose lease has run out, has waits open that kept it: the next claim suspends it, or finds one satisfied.
+-- Whether w, whose lease has run out, has waits open that kept it: no lease was lost, the next claim suspends it or finds one satisfied.
 -- name: fragment_waits_on
 (w.flags & 32 AND w.status = 'running' AND EXISTS (SELECT 1 FROM main._wf_step WHERE status = 'waiting' AND wf = w.seq))
+
+-- Whether w, which waits and is due, does so in vain: what it was woken for, or has come while its claim went on, is not enough, and a claim only puts it
+-- back. (The function is wait.h's.)
+-- name: fragment_in_vain
+((w.status = 'waiting' OR (w.flags & 32 AND w.status = 'running')) AND NOT w.flags & 16 AND _wf_in_vain(w.seq, w.flags, :now))
 
 -- Whether one more lost lease may be too many for w, a workflow of the lane l.
 -- name: fragment_may_be_poison

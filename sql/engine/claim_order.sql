@@ -62,17 +62,17 @@ SELECT * FROM (SELECT due_at, seq, 2, 0 FROM main._wf_workflow WHERE lane = :lan
 UNION ALL
 SELECT * FROM (SELECT due_at, seq, 2, 1 FROM main._wf_workflow WHERE lane = :lane AND place = 5 AND due_at <= :now ORDER BY due_at, seq LIMIT 1)
 
--- The same, past those that are put off, and those that are too long for this connection.
+-- The same, past those that are put off, and those that are too long for this connection; for who only :looks also past those that a claim would put back.
 -- name: lane_heads_passing_over
-SELECT * FROM (SELECT due_at, seq, 0, 0 FROM main._wf_workflow AS w WHERE lane = :lane AND place = 3 AND due_at <= :now AND NOT {{put_off}} AND NOT {{too_long}} ORDER BY due_at, seq LIMIT 1)
+SELECT * FROM (SELECT due_at, seq, 0, 0 FROM main._wf_workflow AS w WHERE lane = :lane AND place = 3 AND due_at <= :now AND NOT {{put_off}} AND NOT {{too_long}} AND NOT (:looks AND {{in_vain}}) ORDER BY due_at, seq LIMIT 1)
 UNION ALL
-SELECT * FROM (SELECT due_at, seq, 0, 1 FROM main._wf_workflow AS w WHERE lane = :lane AND place = 1 AND due_at <= :now AND NOT {{put_off}} AND NOT {{too_long}} ORDER BY due_at, seq LIMIT 1)
+SELECT * FROM (SELECT due_at, seq, 0, 1 FROM main._wf_workflow AS w WHERE lane = :lane AND place = 1 AND due_at <= :now AND NOT {{put_off}} AND NOT {{too_long}} AND NOT (:looks AND {{in_vain}}) ORDER BY due_at, seq LIMIT 1)
 UNION ALL
-SELECT * FROM (SELECT due_at, seq, 1, 1 FROM main._wf_workflow AS w WHERE lane = :lane AND place = 0 AND due_at <= :now AND NOT {{put_off}} AND NOT {{too_long}} ORDER BY due_at, seq LIMIT 1)
+SELECT * FROM (SELECT due_at, seq, 1, 1 FROM main._wf_workflow AS w WHERE lane = :lane AND place = 0 AND due_at <= :now AND NOT {{put_off}} AND NOT {{too_long}} AND NOT (:looks AND {{in_vain}}) ORDER BY due_at, seq LIMIT 1)
 UNION ALL
-SELECT * FROM (SELECT due_at, seq, 2, 0 FROM main._wf_workflow AS w WHERE lane = :lane AND place = 4 AND due_at <= :now AND NOT {{put_off}} AND NOT {{too_long}} ORDER BY due_at, seq LIMIT 1)
+SELECT * FROM (SELECT due_at, seq, 2, 0 FROM main._wf_workflow AS w WHERE lane = :lane AND place = 4 AND due_at <= :now AND NOT {{put_off}} AND NOT {{too_long}} AND NOT (:looks AND {{in_vain}}) ORDER BY due_at, seq LIMIT 1)
 UNION ALL
-SELECT * FROM (SELECT due_at, seq, 2, 1 FROM main._wf_workflow AS w WHERE lane = :lane AND place = 5 AND due_at <= :now AND NOT {{put_off}} AND NOT {{too_long}} ORDER BY due_at, seq LIMIT 1)
+SELECT * FROM (SELECT due_at, seq, 2, 1 FROM main._wf_workflow AS w WHERE lane = :lane AND place = 5 AND due_at <= :now AND NOT {{put_off}} AND NOT {{too_long}} AND NOT (:looks AND {{in_vain}}) ORDER BY due_at, seq LIMIT 1)
 
 -- How long a text of this file's encoding may be, if it were of UTF-8.
 -- name: lane_longest
@@ -83,15 +83,15 @@ SELECT :longest / CASE encoding WHEN 'UTF-8' THEN 1 ELSE 2 END FROM main.pragma_
 SELECT w.due_at, w.seq, l.priority, {{rank}}, {{turn}}, l.name, l.version, l.partition, 1, {{goes_on}}
 FROM main._wf_workflow AS w JOIN main._wf_lane AS l ON l.lane = w.lane
 WHERE w.limited >= :queue || char(31) AND w.limited < :queue || char(32) AND w.flags & 8 AND w.place IN (0, 1, 3, 4, 5) AND w.due_at <= :now
-  AND l.kind = :kind AND NOT {{put_off}} AND NOT {{too_long}}
+  AND l.kind = :kind AND NOT {{put_off}} AND NOT {{too_long}} AND NOT (:looks AND {{in_vain}})
 
 -- name: queue_held_in_lane
 SELECT w.due_at, w.seq, {{rank}}, 0 FROM main._wf_workflow AS w
 WHERE w.limited = :queue || char(31) || :partition AND w.flags & 8 AND w.lane = :lane AND w.due_at <= :now AND w.place IN (0, 1, 3, 4, 5)
-  AND NOT {{put_off}} AND NOT {{too_long}}
+  AND NOT {{put_off}} AND NOT {{too_long}} AND NOT (:looks AND {{in_vain}})
 
 -- What is due to be resumed; the ninth column: it holds a slot.
 -- name: queue_resumed
 SELECT w.due_at, w.seq, l.priority, {{rank}}, {{turn}}, l.name, l.version, l.partition, w.flags & 8 AND w.limited IS NOT NULL, 1
 FROM main._wf_workflow AS w CROSS JOIN main._wf_lane AS l ON l.lane = w.lane
-WHERE w.place > 2 AND {{goes_on}} AND w.due_at <= :now AND l.queue = :queue AND l.kind = :kind AND NOT {{put_off}} AND NOT {{too_long}}
+WHERE w.place > 2 AND {{goes_on}} AND w.due_at <= :now AND l.queue = :queue AND l.kind = :kind AND NOT {{put_off}} AND NOT {{too_long}} AND NOT (:looks AND {{in_vain}})

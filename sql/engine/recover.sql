@@ -83,7 +83,7 @@ FROM (SELECT p.queue,
             FROM (SELECT l.queue AS queue, l.partition AS partition, w.flags & 8 AND w.limited IS NOT NULL AS holds, {{goes_on}} AS goes_on
                   FROM main._wf_lane AS l CROSS JOIN main._wf_workflow AS w
                     ON w.lane = l.lane AND w.place IN (0, 1, 3, 4, 5) AND w.due_at <= :now AND coalesce(w.deadline_at > :now, 1)
-                  WHERE l.kind = 0 AND (l.turn IS NOT NULL OR l.next_due <= :now) AND (:queue IS NULL OR l.queue = :queue) AND NOT {{waits_on}} AND NOT {{poisoned}} AND NOT {{put_off}} AND NOT {{too_long}}) AS d
+                  WHERE l.kind = 0 AND (l.turn IS NOT NULL OR l.next_due <= :now) AND (:queue IS NULL OR l.queue = :queue) AND ({{waits_on}} OR NOT {{poisoned}}) AND NOT {{put_off}} AND NOT {{too_long}} AND NOT {{in_vain}}) AS d
             GROUP BY d.queue, d.partition) AS p
       LEFT JOIN main._wf_queue AS q ON q.queue = p.queue
       WHERE coalesce(q.paused, 0) = 0

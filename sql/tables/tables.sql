@@ -26,7 +26,7 @@ FROM main._wf_workflow AS w LEFT JOIN main._wf_lane AS l ON l.lane = w.lane
 -- name: table_pending
 SELECT w.seq AS _n, w.id AS id, l.name AS name, w.status AS status, l.queue AS queue, l.priority AS priority,
        w.place IN (0, 1, 3, 4, 5) AND w.due_at <= :now AND coalesce(w.deadline_at > :now, 1)
-         AND NOT {{waits_on}} AND NOT {{poisoned}} AND NOT {{put_off}} AND NOT {{too_long}} AND {{refusal}} IS NULL AS ready, w.due_at AS due_at,
+         AND ({{waits_on}} OR NOT {{poisoned}}) AND NOT {{put_off}} AND NOT {{too_long}} AND {{refusal}} IS NULL AND NOT {{in_vain}} AS ready, w.due_at AS due_at,
        CASE
          WHEN w.status = 'paused' THEN 'paused'
          WHEN {{put_off}} THEN (
@@ -45,13 +45,11 @@ SELECT w.seq AS _n, w.id AS id, l.name AS name, w.status AS status, l.queue AS q
             FROM main._wf_step AS s WHERE s.status = 'waiting' AND s.wf = w.seq ORDER BY s.n LIMIT 1),
            'scheduled')
          WHEN w.status = 'running' AND w.due_at > :now THEN 'running on ' || coalesce(w.worker, 'a worker')
-         WHEN w.status = 'running' AND {{waits_on}} THEN (
-           SELECT group_concat(word, '; ') FROM (SELECT coalesce({{waits_for}}, 'held: step ' || s.name || ' is in doubt') AS word FROM main._wf_step AS s WHERE s.status = 'waiting' AND s.wf = w.seq ORDER BY s.n))
-         WHEN w.status = 'running' THEN 'lease of ' || coalesce(w.worker, 'a worker') || CASE WHEN {{poisoned}} THEN ' expired, once too often' ELSE ' expired' END
+         WHEN w.status = 'running' AND NOT {{waits_on}} THEN 'lease of ' || coalesce(w.worker, 'a worker') || CASE WHEN {{poisoned}} THEN ' expired, once too often' ELSE ' expired' END
          WHEN l.kind = 0 AND w.place IN (0, 1, 3, 4, 5) AND w.due_at <= :now AND {{too_long}} THEN 'its input is too long for this connection (SQLITE_LIMIT_LENGTH)'
          WHEN w.place IN (0, 1, 3, 4, 5) AND w.due_at <= :now AND {{refusal}} IS NOT NULL THEN
            {{refusal}}
-         WHEN w.status = 'waiting' AND coalesce(w.due_at > :now, 1) THEN coalesce((
+         WHEN w.status IN ('waiting', 'running') AND (coalesce(w.due_at > :now, 1) OR {{in_vain}}) THEN coalesce((
            SELECT group_concat(word, '; ') FROM (SELECT coalesce({{waits_for}}, 'held: step ' || s.name || ' is in doubt') AS word FROM main._wf_step AS s WHERE s.status = 'waiting' AND s.wf = w.seq ORDER BY s.n)), 'waiting')
          WHEN w.ending IS NOT NULL AND w.due_at <= :now THEN 'cleanup before ' || w.ending
          WHEN w.closed LIKE 'fail:%' AND w.due_at > :now THEN 'retry ' || ({{failures_in_a_row}} + 1) || ' of '

@@ -442,11 +442,15 @@ class ModelCore:
                 and (w.deadline is None or w.deadline > now))
 
     def may_be_ready(self, w, now):
-        return self.is_offered(w, now) and not self.is_poisoned(w, now) and not (w.status == "running" and w.waits)
+        return self.is_offered(w, now) and self.would_be_taken(w, now)
 
     def counts_as_ready(self, w, now):
         """What a claim looks at, but for what it would fail instead of taking it."""
-        return self.offered(w, now) and not self.is_poisoned(w, now) and not (w.status == "running" and w.waits)
+        return self.offered(w, now) and self.would_be_taken(w, now)
+
+    def would_be_taken(self, w, now):
+        """And not put back, nor ended for having lost too many leases."""
+        return not self.in_vain(w, now) and (bool(w.waits) or not self.is_poisoned(w, now))
 
     def claim_next(self, queues, given, worker, now):
         while True:
@@ -896,6 +900,9 @@ class ModelCore:
                 continue
             voided += self.lose(w, now) if given["lost"] else self.void(w, now)
             w.token = w.key = None
+        for w in self.state.workflows.values():  # the token that suspended it records nothing any more
+            if w.real == "waiting" and given["worker"] in (None, w.worker) and w.closed and w.closed[0] != "id":
+                w.closed = None if any(step.status == "begun" for step in w.steps.values()) else w.closed
         if given["pause"]:
             for w in self.state.workflows.values():
                 self.pause(w, now)
@@ -1035,7 +1042,7 @@ class ModelCore:
             return None if None in reasons else "; ".join(reasons)
         if w.status == "pending" and w.due > now:
             return "retry %d of %d" % (w.failures + 1, self.max_attempts(w)) if w.retrying else None
-        if w.ending or w.manual:
+        if w.ending or w.manual or self.in_vain(w, now):
             return None
         return self.refusal(w, now) or "ready"
 

@@ -270,7 +270,7 @@ class Control:
         for step in steps:
             self.state.count += 1
             copy = new.steps[step.name] = deepcopy(step)
-            copy.order, copy.by = self.state.count, None
+            copy.order, copy.by, copy.child = self.state.count, None, None
         self.state.workflows[seq] = new
         return new.id
 

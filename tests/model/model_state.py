@@ -29,6 +29,7 @@ class Step:
     resolved: bool = False  # an operator said retry
     place: int = 0          # recording order within the workflow
     print: tuple = None     # what it was called with, if that was said
+    child: int = None       # of a spawn: its child's number; None: it found a stranger
     made: tuple = (None, None)  # the attempt and the worker that recorded, failed or began it
 
     @property

@@ -98,6 +98,10 @@ class Waiting:
     def satisfy(step, outcome, now):
         step.status, step.output, step.attempts, step.at = "done", outcome, 1, now
 
+    def in_vain(self, w, now):
+        """It waits, though it may have been woken: a claim would put it back."""
+        return w.status in ("waiting", "running") and bool(w.waits) and not any(step.kind != "step" and self.is_satisfied(w, step, now) for step in w.waits)
+
     def decide(self, w, now):
         """Records the outcomes of the open waits that have one by now; whether any has."""
         satisfied, times = not w.waits, []
@@ -109,6 +113,7 @@ class Waiting:
                 times.append(self.next_time(step, now))
             else:
                 self.satisfy(step, outcome, now)
+                w.wake = w.wake if satisfied else self.by
                 satisfied = True
         if not satisfied:
             w.due, w.wake = min((time for time in times if time is not None), default=None), "timer"
@@ -150,12 +155,13 @@ class Waiting:
         if step.several:
             return self.outcome_of_several(w, step, now, name)
         time_is_up = step.deadline is not None and step.deadline <= now
+        self.by = "timer"
         if step.kind == "sleep":
             return '"%s"' % sql_time(step.deadline) if time_is_up else None
         if step.kind == "await":
             for signal in w.signals:
                 if signal.taken is None and signal.name in step.topics and (step.deadline is None or signal.at <= step.deadline):
-                    signal.taken = name
+                    signal.taken, self.by = name, "signal"
                     return arrival("signal", signal.name, signal.payload, signal.at)
             return '{"signal":null,"timeout":true}' if time_is_up else None
         if step.kind == "await_event":
@@ -163,10 +169,14 @@ class Waiting:
                      if event in step.topics and (step.deadline is None or at <= step.deadline)]
             if found:
                 at, event, payload = min(found, key=lambda each: each[:2])
+                self.by = "event"
                 return arrival("event", event, payload, at)
             return '{"event":null,"timeout":true}' if time_is_up else None
-        ids = self.joined(step)
-        return self.show_join(step, step.topics if ids is None else ids) if ids is not None or time_is_up else None
+        what = self.came(w, step, step, [], now)
+        if what and step.deadline is not None and what[0] > step.deadline:
+            what = None  # too late, whenever anyone looks
+        self.by = "join" if what else "timer"
+        return self.show_join(w, step, self.joined(w, step) if what else step.topics) if what or time_is_up else None
 
     def outcome_of_several(self, w, step, now, name):
         came, taken = [], []
@@ -181,13 +191,19 @@ class Waiting:
             return None
         texts = ["%s%s" % ('"as":%s,' % json.dumps(thing.name) if thing.name else "", '"timeout":true' if what is None else what[2])
                  for thing, what in zip(step.several, came)]
+        ended = {"sleep": "timer", "await": "signal", "await_event": "event", "join": "join"}
+        self.by = "timer"
         if step.all:
+            if all(came):
+                last = max(range(len(came)), key=lambda i: (came[i][0], i))
+                self.by = ended[step.several[last].kind]
             winners, text = [what for what in came if what], "[%s]" % ",".join("{%s}" % text for text in texts)
         elif any(came):
             first = None
             for i, what in enumerate(came):
                 if what and (first is None or self.came_before(w, what, came[first])):
                     first = i
+            self.by = ended[step.several[first].kind]
             winners, text = [came[first]], '{"index":%d,%s}' % (first, texts[first])
         else:
             winners, text = [], '{"index":null,"timeout":true}'
@@ -219,12 +235,12 @@ class Waiting:
                 return None
             at, event, payload = min(found, key=lambda each: each[:2])
             return at, None, arrival("event", event, payload, at)[1:-1]
-        ids = self.joined(thing)
+        ids = self.joined(w, thing)
         if ids is None:
             return None
-        ended = [self.by_own_id(id).finished for id in thing.topics if self.by_own_id(id) and self.by_own_id(id).over]
+        ended = [self.meant(w, id).finished for id in thing.topics if self.meant(w, id) and self.meant(w, id).over]
         at = (min(ended) if thing.how["any"] else max(ended)) if ended else now
-        return at, None, '"join":' + self.show_join(thing, ids)
+        return at, None, '"join":' + self.show_join(w, thing, ids)
 
     def wf_wait_any(self, handle, step, waits, timeout=None, given=None):
         given = options("wf_wait_any", given)
@@ -240,7 +256,7 @@ class Waiting:
                     if topics and w.id in topics:
                         raise arg.invalid("it cannot wait for itself")
                     for id in topics or []:
-                        if self.by_own_id(id) is None:
+                        if self.meant(w, id) is None:
                             raise WfError("WF_NOT_FOUND", id)
                     topics = [json.loads(s.output) for s in spawned] if topics is None else topics
                 several.append(Step(called, kind, 0, topics=topics, how=how, deadline=moment and moment(now)))
@@ -342,7 +358,9 @@ class Waiting:
         child = self.start(name, input, Options(given | {"id": id, "if_exists": rule}), now)
         if child.seq not in known:
             child.parent, child.spawned = w.seq, spawned
-        self.record(w, step, "spawn", json.dumps(child.id), now, handle).print = print
+        made = self.record(w, step, "spawn", json.dumps(child.id), now, handle)
+        made.print = print
+        made.child = child.seq if (child.parent, child.spawned) == (w.seq, spawned) else None
         self.renew_late(handle, w, now)
         return said(child.id, "existing" if child.seq in known else "created")
 
@@ -363,7 +381,7 @@ class Waiting:
             if ids is not None and w.id in ids:
                 raise arg.invalid("it cannot wait for itself")
             for id in ids or []:
-                if self.by_own_id(id) is None:
+                if self.meant(w, id) is None:
                     raise WfError("WF_NOT_FOUND", id)
             how = {"any": given["mode"] == "any", "outputs": given["outputs"] is not False}
             return Step(step, "join", 0, topics=topics, how=how, deadline=None if given["timeout"] is None else now + given["timeout"])
@@ -373,9 +391,15 @@ class Waiting:
     def by_own_id(self, id):
         return next((w for w in self.state.workflows.values() if w.id == id), None)
 
-    def joined(self, step):
+    def meant(self, w, id):
+        """Whom it means by an id: its own child, if it has spawned one of it, and no stranger."""
+        children = [s.child for s in w.steps.values() if s.kind == "spawn" and s.child is not None and json.loads(s.output) == id]
+        found = self.by_own_id(id)
+        return found if found and (not children or found.seq in children) else None
+
+    def joined(self, joiner, step):
         """The ids to show if the join is satisfied, else None. Who is deleted meanwhile holds nobody up."""
-        found = [self.by_own_id(id) for id in step.topics]
+        found = [self.meant(joiner, id) for id in step.topics]
         if not step.how["any"]:
             return step.topics if all(w is None or w.over for w in found) else None
         ended = [w for w in found if w and w.over]
@@ -383,10 +407,10 @@ class Waiting:
             return [min(ended, key=lambda w: w.finished).id]
         return [] if not any(found) else None
 
-    def show_join(self, step, ids):
+    def show_join(self, joiner, step, ids):
         shown = []
         for id in ids:
-            w = self.by_own_id(id)
+            w = self.meant(joiner, id)
             text = '{"id":%s,"status":%s' % (json.dumps(id), json.dumps(w and w.status))
             if w and w.over and step.how["outputs"]:
                 text += ',"output":' + as_json(w.output) if w.status == "completed" else ',"error":' + as_json(w.error)
@@ -398,7 +422,9 @@ class Waiting:
         for other in self.state.workflows.values():
             if other.real != "waiting":
                 continue
-            if any(thing.kind == "join" and w.id in thing.topics and self.joined(thing) is not None for step in other.waits for thing in self.things(step)):
+            if self.meant(other, w.id) not in (None, w):
+                continue
+            if any(thing.kind == "join" and w.id in thing.topics and self.joined(other, thing) is not None for step in other.waits for thing in self.things(step)):
                 self.wake(other, now, "join")
 
     def end_children(self, w, now, force):
