@@ -22,6 +22,7 @@ void Db::release(void* pointer) {
   Db* db = static_cast<Db*>(pointer);
   if (--db->references_ != 0) return;
   db->finalize_all();
+  db->waiting_.leave(db->handle_);
   db->~Db();
   sqlite3_free(db);
   drop_library();  // nothing of this connection calls SQLite any more

@@ -20,6 +20,7 @@
 #include "base/stop.h"
 #include "base/time.h"
 #include "base/value.h"
+#include "base/waiting.h"
 
 namespace wf {
 
@@ -55,6 +56,8 @@ class Db {
   Status borrow(Sql sql, sqlite3_stmt** out, Slot** slot);
   // A read statement of a virtual table, by its text; the same rules.
   Status borrow(string_view text, sqlite3_stmt** out, Slot** slot);
+  // Whether it was used before: else to borrow it compiles it.
+  bool is_compiled(Sql sql) const { return cache_[static_cast<size_t>(sql)].statement != nullptr; }
   // Resets the statement, or finalizes it where the cache has it no more.
   static void give_back(sqlite3_stmt* statement, Slot* slot);
   // Whether Sql::step_record and its like, which run outside of any savepoint, fire triggers. One may say RAISE(FAIL): what the statement has done stays
@@ -96,6 +99,9 @@ class Db {
   // compiled anew, for which there may be no memory once something has failed; so they are forgotten before the next transaction begins.
   void tables_are_made() { tables_made_ = true; }
   void forget_rolled_back();
+
+  // How it waits for locks.
+  Waiting& waiting() { return waiting_; }
 
   // Counts the scopes that are open; whether there was one before.
   bool scope_opens() { return scopes_++ != 0; }
@@ -203,6 +209,7 @@ class Db {
   Rights rights_;
   uint64_t rights_now_ = 0;
   int look_compiled_ = -1;      // how often Sql::look had been compiled anew when rights_ began
+  Waiting waiting_;
   int references_ = 1;
   int depth_ = 0;
   int scopes_ = 0;

@@ -36,35 +36,6 @@ timespec as_timespec(int64_t nanoseconds) {
 
 }  // namespace
 
-#ifdef _WIN32
-
-int64_t monotonic_clock() {
-  LARGE_INTEGER now, each;
-  QueryPerformanceCounter(&now);
-  QueryPerformanceFrequency(&each);
-  return now.QuadPart / each.QuadPart * kSecond + now.QuadPart % each.QuadPart * kSecond / each.QuadPart;
-}
-
-bool sleep_for(int64_t nanoseconds) {
-  Sleep(static_cast<DWORD>((nanoseconds + 999999) / 1000000));
-  return false;
-}
-
-#else
-
-int64_t monotonic_clock() {
-  timespec now;
-  clock_gettime(CLOCK_MONOTONIC, &now);
-  return int64_t{now.tv_sec} * kSecond + now.tv_nsec;
-}
-
-bool sleep_for(int64_t nanoseconds) {
-  const timespec time = as_timespec(nanoseconds);
-  return nanosleep(&time, nullptr) != 0 && errno == EINTR;
-}
-
-#endif
-
 string_view network_file_system([[maybe_unused]] const char* path) {
 #ifdef __linux__
   static const struct {

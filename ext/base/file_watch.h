@@ -13,19 +13,16 @@
 #include <atomic>
 #include <cstdint>
 
+#include "base/sleep.h"
 #include "base/text.h"
 
 namespace wf {
 
 enum class Woke : char { time, change, signal };
 
-// A clock that nobody sets, in nanoseconds.
-int64_t monotonic_clock();
 // The name of a file system whose files are written by other machines, too, which this one does not hear of, and on which SQLite's locks cannot be
 // relied on; empty: it is none that we know.
 string_view network_file_system(const char* path);
-// Sleeps; true: a signal has ended it.
-bool sleep_for(int64_t nanoseconds);
 
 class FileWatch {
  public:

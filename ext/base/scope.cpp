@@ -1,5 +1,7 @@
 #include "base/scope.h"
 
+#include "base/fair_wait.h"
+
 namespace wf {
 namespace {
 
@@ -28,6 +30,14 @@ Status prepare_only(Db& db, Sql sql) {
 Status take_lock(Db& db) {
   Query q(db, Sql::lock);
   return q.run();
+}
+
+template <class Take>
+Status wait_for(FairWait& wait, const Take& take) {
+  Status taken;
+  do taken = take();
+  while (wait.again(taken.rc()));
+  return taken;
 }
 
 // A savepoint locks no file: it is busy for one reason only, a statement further up that writes.
@@ -88,6 +98,10 @@ Status check_transaction(Db& db) {
   return Status::error(Code::stuck, "the transaction of an earlier call could not be ended: nothing is stored before it is, by ROLLBACK or by closing the connection");
 }
 
+Status wait_for_lock(Db& db, FairWait& wait) {
+  return wait_for(wait, [&db] { return take_lock(db); });
+}
+
 WriteScope::WriteScope(Db& db) : db_(db) {}
 
 WriteScope::~WriteScope() {
@@ -98,16 +112,16 @@ WriteScope::~WriteScope() {
 
 Status WriteScope::begin(Inline inline_mode, const char* function, bool locked) {
   if (db_.autocommit()) db_.forget_rolled_back();
-  // Under an interrupt nothing can be prepared any more, so all that may be needed for the way back is prepared first.
-  if (!locked) for (const Sql sql : {Sql::savepoint, Sql::savepoint_release, Sql::savepoint_undo, Sql::commit, Sql::roll_back}) WF_TRY(prepare_only(db_, sql));
-  if (Status lock = prepare_only(db_, Sql::lock); !lock.ok() && (lock.rc() & 0xff) != SQLITE_ERROR) return lock;
+  FairWait wait(db_);
+  WF_TRY(wait_for(wait, [&] { return prepare(locked); }));
   owns_ = db_.autocommit();
+  commit_waits_ = owns_ && wait.commit_waits();
   db_.leaves_work(false);
   const int rc = step_plain(db_, Sql::savepoint);
   if (is_inside_writer(rc)) {
     if (inline_mode == Inline::refused) return refused(function);
     inline_ = true;
-    return lock(function);
+    return lock(function, wait);
   }
   sure_ = rc == SQLITE_OK;
   if (owns_ ? !db_.autocommit() : sure_ || may_be_done(rc)) {
@@ -117,19 +131,26 @@ Status WriteScope::begin(Inline inline_mode, const char* function, bool locked) 
   if (!sure_) return Status::sqlite(rc, db_.handle());
   if (!open_) return Status::ignored("SAVEPOINT", "(BEGIN)");
   if (locked && !owns_) return {};
-  return lock(function);
+  return lock(function, wait);
+}
+
+// Under an interrupt nothing can be prepared any more, so all that may be needed for the way back is prepared first.
+Status WriteScope::prepare(bool locked) {
+  if (!locked) for (const Sql sql : {Sql::savepoint, Sql::savepoint_release, Sql::savepoint_undo, Sql::commit, Sql::roll_back}) WF_TRY(prepare_only(db_, sql));
+  Status lock = prepare_only(db_, Sql::lock);
+  return (lock.rc() & 0xff) == SQLITE_ERROR ? Status() : static_cast<Status&&>(lock);  // there are no tables yet
 }
 
 // Nothing is read before the lock: one that had to be upgraded would not wait.
-Status WriteScope::lock(const char* function) {
-  Status locked = take_lock(db_);
+Status WriteScope::lock(const char* function, FairWait& wait) {
+  Status locked = wait_for_lock(db_, wait);
   if (!locked.ok() && (locked.rc() & 0xff) != SQLITE_ERROR) return locked;
   bool exists = false;
   int64_t version = 0;
   if (locked.ok()) WF_TRY(db_.schema_version(&exists, &version));
   if (version == kSchemaVersion) return {};
-  if (!inline_) return create_tables();
-  if (!exists) WF_TRY(db_.schema_version(&exists, &version));
+  if (!inline_) return create_tables(wait);
+  if (!exists) WF_TRY(wait_for(wait, [&] { return db_.schema_version(&exists, &version); }));
   if (exists && !locked.ok()) return locked;
   return Status::error(Code::context, "%s() cannot %s the tables inside a statement that writes: run SELECT wf_init() once", function,
                        exists ? "upgrade" : "create");
@@ -164,13 +185,13 @@ Status WriteScope::run_schemas() {
   return q.run();
 }
 
-Status WriteScope::create_tables() {
+Status WriteScope::create_tables(FairWait& wait) {
   WF_TRY(db_.may_create());
   db_.tables_are_made();
-  {
+  WF_TRY(wait_for(wait, [&] {
     Query q(db_, Sql::create_meta);  // takes the write lock, where the table is missing
-    WF_TRY(q.run());
-  }
+    return q.run();
+  }));
   // Out of memory in the middle of this, SQLite can run nothing anew until the outermost statement has ended, not even a ROLLBACK. But a
   // statement that is under way can fail for want of memory, and then SQLite rolls back itself.
   Query probe(db_, Sql::memory_probe);
@@ -189,7 +210,7 @@ Status WriteScope::commit() {
   if (!open_) return {};
   // A transaction of our own ends by COMMIT: a RELEASE that fails would leave it half open, and after a change of the schema with
   // no statement left that could close it.
-  int rc = step_plain(db_, owns_ ? Sql::commit : Sql::savepoint_release);
+  int rc = commit_waits_ ? commit_behind_readers() : step_plain(db_, owns_ ? Sql::commit : Sql::savepoint_release);
   if (rc != SQLITE_OK && !owns_) {
     sure_ = !may_be_done(rc);
     Status failed = Status::sqlite(sqlite3_extended_errcode(db_.handle()), db_.handle());
@@ -203,6 +224,14 @@ Status WriteScope::commit() {
   if (owns_ && !db_.autocommit()) return Status::ignored("TRANSACTION", "(COMMIT)");
   close();
   return {};
+}
+
+int WriteScope::commit_behind_readers() {
+  FairWait wait(db_, FairWait::For::commit);
+  int rc;
+  do rc = step_plain(db_, Sql::commit);
+  while (wait.again(rc));
+  return rc;
 }
 
 void WriteScope::close() {

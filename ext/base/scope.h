@@ -6,7 +6,7 @@
 //   return scope.commit();
 //
 // It is a savepoint in every case, so that it joins the caller's transaction or makes one of its own, and it takes the write
-// lock of main before anything is read, so that the busy handler is waited for and no read lock has to be upgraded. Scopes nest.
+// lock of main before anything is read, so that the lock is waited for (fair_wait.h) and no read lock has to be upgraded. Scopes nest.
 //
 // Whatever stops the way back (an interrupt, a handler, an authorizer), the transaction is ended; a writing statement that fails does it
 // in the last resort, and takes the caller's transaction with it, as SQLite does where a writing statement is interrupted. Where SQLite refuses
@@ -21,6 +21,8 @@
 
 namespace wf {
 
+class FairWait;
+
 enum class Inline : bool { refused, allowed };
 
 // WF_CONTEXT if a statement that writes is under way, in which `function` could not be atomic.
@@ -28,6 +30,9 @@ Status check_context(Db& db, const char* function);
 
 // To be called first: WF_STUCK if the transaction of an earlier call is still open, and cannot be ended now.
 Status check_transaction(Db& db);
+
+// Takes the write lock of main; SQLITE_ERROR where there are no tables.
+Status wait_for_lock(Db& db, FairWait& wait);
 
 class WriteScope {
  public:
@@ -45,10 +50,12 @@ class WriteScope {
   bool is_inline() const { return inline_; }
 
  private:
-  Status lock(const char* function);
-  Status create_tables();
+  Status prepare(bool locked);
+  Status lock(const char* function, FairWait& wait);
+  Status create_tables(FairWait& wait);
   Status run_schema(Sql script);
   Status run_schemas();
+  int commit_behind_readers();
   void close();
   bool undo();
   void roll_back();
@@ -59,6 +66,7 @@ class WriteScope {
   bool nested_ = false;  // in another scope
   bool inline_ = false;
   bool owns_ = false;
+  bool commit_waits_ = false;
 };
 
 }  // namespace wf

@@ -1,5 +1,6 @@
 #include "engine/step.h"
 
+#include "base/fair_wait.h"
 #include "base/hash.h"
 #include "base/scope.h"
 #include "engine/cleanup.h"
@@ -25,10 +26,12 @@ Stands what_stands(const Query& output) {
 }
 bool is_ours(const Query& output) { return output.text(2) == kKind; }
 
+Sql step_record_of(const Handle& handle) { return handle.is_token ? Sql::step_record : Sql::step_record_by_id; }
+
 // Outside of any savepoint, so not where triggers are fired.
 Status try_insert(Db& db, const Handle& handle, string_view step, const Value& value, const Fingerprint& print, Millis time, bool said, bool* inserted) {
   *inserted = false;
-  Query q(db, handle.is_token ? Sql::step_record : Sql::step_record_by_id);
+  Query q(db, step_record_of(handle));
   if (db.step_fires_triggers() && q.prepared()) return {};
   // By place: looking up the names costs as much as a tenth of the statement.
   if (handle.is_token) {
@@ -49,8 +52,14 @@ Status try_insert(Db& db, const Handle& handle, string_view step, const Value& v
 
 Status insert(Db& db, const Handle& handle, string_view step, const Value& value, const Fingerprint& print, Millis time, bool said, bool* inserted) {
   constexpr int kTries = 50;  // as SQLite itself does where it compiles a statement anew
+  FairWait wait(db);
+  // To compile it reads, and a transaction that has read waits for nobody.
+  if (!db.autocommit() && !db.is_compiled(step_record_of(handle))) {
+    if (Status locked = wait_for_lock(db, wait); !locked.ok() && (locked.rc() & 0xff) != SQLITE_ERROR) return locked;
+  }
   for (int i = 0;; ++i) {
     Status status = try_insert(db, handle, step, value, print, time, said, inserted);
+    if (wait.again(status.rc())) continue;
     if ((status.rc() & 0xff) != SQLITE_SCHEMA || i == kTries) return status;
     db.forget_step_record();
   }

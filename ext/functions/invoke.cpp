@@ -1,5 +1,6 @@
 #include "functions/invoke.h"
 
+#include "base/fair_wait.h"
 #include "base/scope.h"
 #include "functions/call.h"
 
@@ -35,7 +36,11 @@ void invoke(sqlite3_context* context, int argc, sqlite3_value** argv) {
     bool exists;
     // Inside a transaction a writing function looks only once it has the write lock: see scope.h.
     const bool may_look = !(binding->function->flags & kFileless) && (db.autocommit() || !(binding->function->flags & kWrites));
-    if (status.ok() && !db.format_checked() && may_look) status = db.schema_exists(&exists);
+    if (status.ok() && !db.format_checked() && may_look) {
+      FairWait wait(db);
+      do status = db.schema_exists(&exists);
+      while (wait.again(status.rc()));
+    }
     if (status.ok()) {
       Call call(context, argc, argv, db, *binding->function);
       status = call.read_options();

@@ -365,6 +365,9 @@ constexpr Function kFunctions[] = {
      kWrites, "yes", {}, wf_config},
     {"wf_clock", "[time]", 0, 1, "This connection's clock; with a time it stands still there until the next call, NULL: real again, or that of the file, where it has one for tests.",
      kDirectOnly | kFileless, "yes", {}, wf_clock},
+    {"wf_busy_timeout", "duration", 1, 1,
+     "Lets every statement of this connection wait for locks, yours too, in the fair way of this extension, for so long; 0 or NULL: not at all. PRAGMA busy_timeout puts SQLite's own way back. Returns the duration in seconds.",
+     kDirectOnly | kFileless, "yes", {}, wf_busy_timeout},
     {"wf_version", "", 0, 0, "The version of the extension.", kInnocuous | kFileless, "yes", {}, wf_version},
 };
 

@@ -114,6 +114,7 @@ Status wf_init(Call&);
 Status wf_version(Call&);
 Status wf_config(Call&);
 Status wf_clock(Call&);
+Status wf_busy_timeout(Call&);
 Status wf_pending(Call&);
 Status wf_ready(Call&);
 Status wf_in_vain(Call&);

@@ -118,6 +118,13 @@ Status wf_clock(Call& call) {
   return {};
 }
 
+Status wf_busy_timeout(Call& call) {
+  Millis timeout = 0;
+  if (call.given(0)) WF_TRY(read_duration("duration", call.raw(0), 0, &timeout));
+  WF_TRY(call.db.waiting().stand_in_for_all(call.db.handle(), timeout));
+  return call.result_stored(seconds(timeout));
+}
+
 Status wf_pending(Call& call) {
   string_view queue;
   WF_TRY(call.optional_name(0, "queue", &queue));

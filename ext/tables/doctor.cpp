@@ -138,7 +138,7 @@ Status add_host_json(Db& db, Text& out) {
   WF_TRY(time_to_show(db, &now));
   WF_TRY(add_count(db, Sql::doctor_rates, "rates", now, out));
   WF_TRY(add_count(db, Sql::doctor_troubles, "troubles", now, out));
-  out.add(",\"threadsafe\":").add_integer(sqlite3_threadsafe());
+  out.add(",\"threadsafe\":").add_integer(sqlite3_threadsafe()).add(",\"fair\":").add_integer(db.waiting().for_all());
   Millis for_tests;
   WF_TRY(test_clock(db, &for_tests));
   if (for_tests != kNoTime) out.add(",\"test_clock\":\"").add(TimeText(for_tests, TimeForm::sql).view()).add('"');

@@ -203,8 +203,9 @@ SELECT 6, 'synchronous', CASE synchronous WHEN 0 THEN 'OFF' WHEN 1 THEN 'NORMAL'
               'a power cut may lose the last acknowledged call in this journal mode: PRAGMA synchronous = EXTRA, or PRAGMA journal_mode = WAL' END
 FROM _wf.pragma_synchronous, _wf.pragma_journal_mode
 UNION ALL
-SELECT 7, 'busy timeout', timeout, timeout > 0,
-       CASE WHEN timeout = 0 THEN 'two writers at once give "database is locked": PRAGMA busy_timeout = 5000' END
+SELECT 7, 'busy timeout', CASE WHEN timeout = 0 AND json_extract(:host, '$.fair') > 0 THEN json_extract(:host, '$.fair') || ' by wf_busy_timeout' ELSE timeout END,
+       timeout > 0 OR json_extract(:host, '$.fair') > 0,
+       CASE WHEN timeout = 0 AND json_extract(:host, '$.fair') = 0 THEN 'two writers at once give "database is locked": SELECT wf_busy_timeout(5)' END
 FROM _wf.pragma_busy_timeout
 UNION ALL
 SELECT 8, 'trusted schema', trusted_schema, 1,

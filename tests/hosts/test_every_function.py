@@ -60,6 +60,7 @@ CALLS = {
     "wf_init": "wf_init()",
     "wf_config": "wf_config('lease', 30)",
     "wf_clock": "wf_clock()",
+    "wf_busy_timeout": "wf_busy_timeout(0)",
     "wf_version": "wf_version()",
 }
 FUNCTIONS = sorted(CALLS)
@@ -136,3 +137,25 @@ def test_is_undone_with_the_transaction_around_it(ready, function, path):
     db.execute("ROLLBACK")
     assert db.value(dump) == before
     assert db.wf_check() is None
+
+
+@pytest.mark.parametrize("function", FUNCTIONS)
+@pytest.mark.parametrize("where", ["alone", "transaction", "writing statement", "busy", "busy transaction"])
+def test_leaves_the_busy_timeout_as_it_was(ready, function, where, path):
+    """Also where the call fails. (But for the one whose effect it is.)"""
+    db, call = ready
+    db.execute("PRAGMA busy_timeout = 7").fetchall()
+    other = sqlite3.connect(str(path), isolation_level=None, timeout=0)
+    if "busy" in where:
+        other.execute("BEGIN IMMEDIATE")
+    if "transaction" in where:
+        db.execute("BEGIN")
+    try:
+        db.execute(("INSERT INTO app(v) VALUES (%s)" if where == "writing statement" else "SELECT %s") % call(function)).fetchall()
+    except sqlite3.OperationalError as error:
+        assert str(error) == "database is locked" or str(error).startswith("WF_CONTEXT: ")
+    assert db.value("PRAGMA busy_timeout") == (0 if function == "wf_busy_timeout" else 7)
+    if db.in_transaction:
+        db.execute("ROLLBACK")
+    other.close()
+    assert db.value("PRAGMA busy_timeout") == (0 if function == "wf_busy_timeout" else 7)

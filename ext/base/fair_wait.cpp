@@ -1,0 +1,69 @@
+#include "base/fair_wait.h"
+
+namespace wf {
+namespace {
+
+// Where SQLite waits inside the system (SQLITE_ENABLE_SETLK_TIMEOUT), its timeout is more than one handler's.
+bool waits_by_handler() {
+#ifndef SQLITE_CORE
+  if (sqlite3_api->compileoption_used == nullptr) return true;
+#endif
+#ifdef SQLITE_OMIT_COMPILEOPTION_DIAGS
+  return true;
+#else
+  return sqlite3_compileoption_used("ENABLE_SETLK_TIMEOUT") == 0;
+#endif
+}
+
+// Between two transactions the WAL is open, and a journal is not.
+bool has_wal(const Db& db) {
+  sqlite3_file* file = nullptr;
+  return sqlite3_file_control(db.handle(), "main", SQLITE_FCNTL_JOURNAL_POINTER, &file) == SQLITE_OK && file != nullptr && file->pMethods != nullptr;
+}
+
+bool holds_lock(const Db& db) {
+  constexpr int kFirstToTell = 3034000;
+  return !db.autocommit() && library_version() >= kFirstToTell && sqlite3_txn_state(db.handle(), "main") == SQLITE_TXN_WRITE;
+}
+
+// What cannot be read (an authorizer may not allow it) is left alone. (Compiled each time, as SQLite would do with a cached one.)
+int busy_timeout(Db& db) {
+  const SqlText text(Sql::busy_timeout);
+  sqlite3_stmt* statement = nullptr;
+  int timeout = 0;
+  if (text.ok() && sqlite3_prepare_v2(db.handle(), text.c_str(), -1, &statement, nullptr) == SQLITE_OK && sqlite3_step(statement) == SQLITE_ROW) {
+    timeout = sqlite3_column_int(statement, 0);
+  }
+  sqlite3_finalize(statement);
+  return timeout;
+}
+
+}  // namespace
+
+FairWait::FairWait(Db& db, For what) : db_(db), w_(db.waiting()), was_sliced_(w_.sliced_) {
+  if (what == For::lock && holds_lock(db)) return;
+  w_.sliced_ = true;
+  w_.resumed_ = false;
+  const bool alone = w_.is_alone(db.data_version());
+  if (!alone && waits_by_handler()) timeout_ = busy_timeout(db);
+  commit_waits_ = what == For::lock && (!alone || w_.for_all_ != 0) && !has_wal(db);
+  if (timeout_ <= 0) return;
+  w_.for_all_ = 0;  // the application has set another since
+  w_.timeout_ = timeout_;
+  w_.stand_in(db.handle());
+}
+
+FairWait::~FairWait() {
+  w_.sliced_ = was_sliced_;
+  if (timeout_ > 0) sqlite3_busy_timeout(db_.handle(), timeout_);
+}
+
+bool FairWait::again(int rc) {
+  const bool again = w_.gave_up_ && (rc & 0xff) == SQLITE_BUSY;
+  w_.gave_up_ = false;
+  w_.resumed_ = again;
+  if (again) w_.stand_in(db_.handle());  // it is ours that has given up; SQLite asks it no more before it is set anew
+  return again;
+}
+
+}  // namespace wf

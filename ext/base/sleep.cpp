@@ -1,0 +1,48 @@
+#include "base/sleep.h"
+
+#ifdef _WIN32
+#include <windows.h>
+#else
+#include <cerrno>
+#include <time.h>
+#endif
+
+namespace wf {
+namespace {
+
+constexpr int64_t kSecond = 1000000000;
+
+}  // namespace
+
+#ifdef _WIN32
+
+int64_t monotonic_clock() {
+  LARGE_INTEGER now, each;
+  QueryPerformanceCounter(&now);
+  QueryPerformanceFrequency(&each);
+  return now.QuadPart / each.QuadPart * kSecond + now.QuadPart % each.QuadPart * kSecond / each.QuadPart;
+}
+
+bool sleep_for(int64_t nanoseconds) {
+  Sleep(static_cast<DWORD>((nanoseconds + 999999) / 1000000));
+  return false;
+}
+
+#else
+
+int64_t monotonic_clock() {
+  timespec now;
+  clock_gettime(CLOCK_MONOTONIC, &now);
+  return int64_t{now.tv_sec} * kSecond + now.tv_nsec;
+}
+
+bool sleep_for(int64_t nanoseconds) {
+  timespec time = {};
+  time.tv_sec = static_cast<decltype(time.tv_sec)>(nanoseconds / kSecond);
+  time.tv_nsec = static_cast<decltype(time.tv_nsec)>(nanoseconds % kSecond);
+  return nanosleep(&time, nullptr) != 0 && errno == EINTR;
+}
+
+#endif
+
+}  // namespace wf

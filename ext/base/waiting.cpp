@@ -1,0 +1,61 @@
+#include "base/waiting.h"
+
+#include "base/sleep.h"
+
+namespace wf {
+namespace {
+
+constexpr int64_t kMicrosecond = 1000, kMillisecond = 1000000, kSecond = 1000000000;
+// The first sleeps, and all those behind them; each is shorter or longer by up to a half, so that those who wait do not come together.
+constexpr int64_t kFirst = 400 * kMicrosecond, kSecondSleep = 800 * kMicrosecond, kThen = 2 * kMillisecond;
+// So long a statement waits at a time.
+constexpr int64_t kSlice = 100 * kMillisecond;
+// To ask for the timeout costs a microsecond. Who has called so often without a pause of such a length, and has seen nobody else's commits, has nobody to
+// wait for; should somebody come, it is SQLite's own handler that waits, once.
+constexpr int kAlone = 1000;
+constexpr int64_t kPause = 10 * kMillisecond;
+
+// (Nothing that is stored depends on it.)
+int64_t about(int64_t time) { return time / 2 + static_cast<int64_t>(static_cast<uint64_t>(monotonic_clock()) * 0x9e3779b97f4a7c15u >> 33) % time; }
+
+}  // namespace
+
+Status Waiting::stand_in_for_all(sqlite3* handle, Millis timeout) {
+  for_all_ = timeout_ = timeout;
+  const int rc = timeout == 0 ? sqlite3_busy_handler(handle, nullptr, nullptr) : sqlite3_busy_handler(handle, wait, this);
+  return rc == SQLITE_OK ? Status() : Status::sqlite(rc, handle);
+}
+
+// SQLite counts the calls in one statement; it does not begin anew for one that is only compiled.
+int Waiting::wait(void* waiting, int count) {
+  Waiting& w = *static_cast<Waiting*>(waiting);
+  const int64_t now = monotonic_clock();
+  if (count == 0 || now - w.last_ > kSecond) {
+    w.slice_ = now;
+    if (!w.resumed_) w.begun_ = now, w.sleeps_ = 0;
+    w.resumed_ = false;
+  }
+  w.last_ = now;
+  const Millis left = w.timeout_ - (now - w.begun_) / kMillisecond;
+  if (left <= 0) return 0;
+  if (w.sliced_ && now - w.slice_ >= kSlice) {
+    w.gave_up_ = true;
+    return 0;
+  }
+  const int64_t time = about(w.sleeps_ == 0 ? kFirst : w.sleeps_ == 1 ? kSecondSleep : kThen);
+  ++w.sleeps_;
+  sleep_for(left < time / kMillisecond ? left * kMillisecond : time);
+  return 1;
+}
+
+// A commit of this connection changes the version by one, one of another's by one more, which shows at the call behind the next.
+bool Waiting::is_alone(unsigned version) {
+  const int64_t now = monotonic_clock();
+  const bool alone = version - version_ <= 1 && now - called_ < kPause;
+  version_ = version;
+  called_ = now;
+  alone_ = !alone ? 0 : alone_ < kAlone ? alone_ + 1 : kAlone;
+  return alone_ == kAlone;
+}
+
+}  // namespace wf
