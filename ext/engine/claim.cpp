@@ -47,6 +47,20 @@ Status repeat(Db& db, const Claim& args, Millis now, bool* found, Text& out) {
   return show_claim(db, args, seq, out);
 }
 
+// Takes the workflow `w`, that of `handle`, or ends it.
+Status take_named(Db& db, const Claim& args, const Handle& handle, Workflow& w, Millis now, bool* taken) {
+  bool was_put_off = false;
+  if (args.troubled) WF_TRY(forget_trouble(db, {w.seq, {}}, &was_put_off));
+  if (was_put_off) WF_TRY(lane_expect(db, w.lane, w.due_at, now));
+  if (!w.exact_lane) {
+    // It is a turn of those without partition, so they take part before it is taken.
+    bool joined;
+    WF_TRY(lanes_join_line(db, w.queue.view(), args.kind, now, &joined));
+    if (joined) WF_TRY(load(db, handle, &w));
+  }
+  return take_or_end(db, args, w, now, taken);
+}
+
 // Claims the workflow `args.id`; nothing if it is not due or still waits.
 Status claim_one(Db& db, const Claim& args, Millis now, Text& out, int64_t* count) {
   Handle handle;
@@ -58,17 +72,10 @@ Status claim_one(Db& db, const Claim& args, Millis now, Text& out, int64_t* coun
   if (w.state == State::paused && !w.lease_is_live(now)) return paused_error(w);
   if (!over && !w.lease_is_live(now) && (w.due_at == kNoTime || w.due_at > now)) return {};
   if (over || w.state != State::waiting) WF_TRY(may_act(db, handle, w, now, Act::write));
-  // Who names it wants it now, and hears why it fails.
-  bool was_put_off = false, taken;
-  if (args.troubled) WF_TRY(forget_trouble(db, {w.seq, {}}, &was_put_off));
-  if (was_put_off) WF_TRY(lane_expect(db, w.lane, w.due_at, now));
-  if (!w.exact_lane) {
-    // It is a turn of those without partition, so they take part before it is taken.
-    bool joined;
-    WF_TRY(lanes_join_line(db, w.queue.view(), args.kind, now, &joined));
-    if (joined) WF_TRY(load(db, handle, &w));
-  }
-  WF_TRY(take_or_end(db, args, w, now, &taken));
+  // Who names it wants it now, and hears why it fails. (What time has made due is done all the same, so the rest undoes itself.)
+  bool taken;
+  const auto take_it = [&] { return take_named(db, args, handle, w, now, &taken); };
+  WF_TRY(in_savepoint(db, "wf_claim", take_it));
   if (!taken) {
     WF_TRY(load(db, handle, &w));
     if (is_terminal(w.state)) return may_act(db, handle, w, now, Act::write);

@@ -141,15 +141,63 @@ Status clear_away(Db& db, int64_t* rows, bool* cleared) {
 
 namespace {
 
-// Why a workflow stays.
-Status cannot_go(Db& db, int64_t seq, const Status& why) {
+// Why a workflow or an event stays.
+Status stays(const char* what, string_view name, string_view why) {
+  return Status::error(Code::state, "%s '%.*s' cannot be deleted: %.*s", what, WF_SV(name), WF_SV(excerpt(why)));
+}
+
+Status cannot_go(Db& db, bool is_event, int64_t number, const Status& why) {
   Text message;
   message.add(why.message() != nullptr ? why.message() : sqlite3_errstr(why.rc()));
   if (!message.ok()) return Status::no_memory();
-  Workflow w;
   bool found;
-  WF_TRY(find_seq(db, seq, &found, &w));
-  return Status::error(Code::state, "workflow '%.*s' cannot be deleted: %.*s", WF_SV(w.id.view()), WF_SV(excerpt(message.view())));
+  if (is_event) {
+    Query q(db, Sql::purge_event_name);
+    q.bind(":n", number);
+    WF_TRY(q.next(&found));
+    return stays("event", q.text(0), message.view());
+  }
+  Workflow w;
+  WF_TRY(find_seq(db, number, &found, &w));
+  return stays("workflow", w.id.view(), message.view());
+}
+
+Status drop_event(Db& db, int64_t n) {
+  Query q(db, Sql::purge_event);
+  q.bind(":n", n);
+  return q.run();
+}
+
+// Events, up to `most`; with `careful` past those that cannot be deleted: `*obstacle` says why, of the first.
+Status purge_events(Db& db, Millis before, bool careful, int64_t most, int64_t* count, Status* obstacle) {
+  int64_t after = INT64_MIN, gone = 0;
+  for (bool more = true; more && gone < most;) {
+    Numbers events;
+    {
+      Query q(db, Sql::purge_events);
+      q.bind(":before", before).bind(":after", after).bind(":limit", most - gone);
+      for (bool row = true;;) {
+        WF_TRY(q.next(&row));
+        if (!row) break;
+        events.add(q.integer(0));
+      }
+      if (!events.ok()) return Status::no_memory();
+    }
+    more = careful && events.size() != 0;
+    for (size_t i = 0; i < events.size(); ++i) {
+      after = events[i];
+      const auto drop_it = [&] { return drop_event(db, after); };
+      Status dropped = careful ? in_savepoint(db, "wf_purge", drop_it) : drop_it();
+      if (dropped.ok()) {
+        ++gone;
+        continue;
+      }
+      if (!careful || !may_be_an_items_own(dropped) || db.autocommit()) return dropped;
+      if (obstacle->ok()) *obstacle = cannot_go(db, true, after, dropped);
+    }
+  }
+  *count += gone;
+  return {};
 }
 
 // `careful`: a tree that cannot be deleted is passed over, which costs each a savepoint; where that is all there is, it is told. Else it ends the call.
@@ -178,16 +226,11 @@ Status purge_once(Db& db, const Purge& args, bool careful, const Now& now, int64
       if (!careful || !may_be_an_items_own(purged) || db.autocommit()) return purged;
       rows = rows_before;
       *count = count_before;
-      if (obstacle.ok()) obstacle = cannot_go(db, after, purged);
+      if (obstacle.ok()) obstacle = cannot_go(db, false, after, purged);
     }
     more = careful && roots.size() != 0;
   }
-  if (args.events && rows > 0 && *count < most) {
-    Query q(db, Sql::purge_events);
-    q.bind(":before", before).bind(":limit", rows < most - *count ? rows : most - *count);
-    WF_TRY(q.run());
-    *count += q.changes();
-  }
+  if (args.events && rows > 0 && *count < most) WF_TRY(purge_events(db, before, careful, rows < most - *count ? rows : most - *count, count, &obstacle));
   if (*count == 0 && cleared) *count = 1;
   if (*count == 0 && !obstacle.ok()) return obstacle;
   return scope.commit();

@@ -49,8 +49,13 @@ Status StepRows::add(string_view name, string_view kind, Millis due, string_view
   Query q(db_, Sql::run_add);
   q.bind(":seq", seq_).bind(":step", name).bind(":kind", kind).bind(":now", now_).bind_time(":due", due).bind_name(":topics", topics);
   WF_TRY(q.run());
-  if (added != nullptr) *added += q.changes();
-  return {};
+  const int inserted = q.changes();
+  if (added != nullptr) *added += inserted;
+  if (inserted != 0) return {};
+  // It was there, or a trigger has ignored it: then it would be looked for again and again.
+  int64_t n;
+  WF_TRY(number(name, &n));
+  return n != 0 ? Status() : q.not_written();
 }
 
 Status StepRows::make(StepRow& row, string_view kind) {

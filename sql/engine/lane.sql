@@ -37,8 +37,8 @@ WHERE lane = :lane
 UPDATE main._wf_lane SET {{settled}}
 WHERE queue = :queue AND kind IN (0, 1) AND partition = (SELECT partition FROM main._wf_lane WHERE lane = :lane)
 
--- After the partition of a lane was served: it stands last, with all its lanes of this priority.
--- name: lane_served
+-- After the partition of a lane was served: it stands last, with all its lanes of this priority; the lane itself is one.
+-- name: lane_served or more
 UPDATE main._wf_lane
 SET (line, next_due, turn) = (
   SELECT CASE WHEN due <= :now THEN 1 ELSE 2 END, CASE WHEN due > :now THEN due END, CASE WHEN due <= :now THEN {{last_turn}} END
@@ -60,7 +60,7 @@ SET (line, next_due, turn) = (
 WHERE queue = :queue AND kind = :kind AND partition = '' AND line = 0
   AND {{mixed}}
 
--- Where there are no partitions beside them any more, they need no turn.
+-- Where there are no partitions beside them any more, they need no turn. (Not counted: one that keeps its turn is exact still.)
 -- name: lane_leave_line
 UPDATE main._wf_lane SET line = 0, turn = NULL, next_due = {{earliest}}
 WHERE (queue, kind, partition, priority) = (SELECT queue, kind, '', priority FROM main._wf_lane WHERE lane = :lane) AND line <> 0

@@ -89,4 +89,10 @@ WHERE {{purged}} AND w.seq > :after AND (:below IS NULL OR w.seq < :below)
 ORDER BY w.seq LIMIT :limit
 
 -- name: purge_events
-DELETE FROM main._wf_event WHERE name IN (SELECT name FROM main._wf_event WHERE at <= :before LIMIT :limit)
+SELECT rowid FROM main._wf_event WHERE at <= :before AND rowid > :after ORDER BY rowid LIMIT :limit
+
+-- name: purge_event or more
+DELETE FROM main._wf_event WHERE rowid = :n
+
+-- name: purge_event_name
+SELECT name FROM main._wf_event WHERE rowid = :n

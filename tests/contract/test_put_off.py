@@ -427,6 +427,21 @@ def test_a_purge_passes_over_what_cannot_be_deleted(still, limit):
     assert (still.wf_purge(older_than=1, **limit), still.wf_purge(older_than=1, **limit)) == (1, 0)
 
 
+@pytest.mark.parametrize("limit", [{}, {"limit": 1}])
+@pytest.mark.parametrize("action", ["ABORT, 'kept by law'", "FAIL, 'kept by law'", "IGNORE"])
+def test_a_purge_of_events_passes_over_one_that_cannot_be_deleted(still, action, limit):
+    for event in "tab":
+        still.wf_emit(event)
+    still.execute("CREATE TRIGGER keep BEFORE DELETE ON _wf_event WHEN old.name = 't' BEGIN SELECT raise(%s); END" % action)
+    still.at(100)
+    assert sum(still.wf_purge(older_than=1, events=True, **limit) for _ in range(2 if limit else 1)) == 2
+    with wf_error("WF_STATE", "event 't'", "not written" if action == "IGNORE" else "kept by law"):
+        still.wf_purge(older_than=1, events=True, **limit)
+    assert still.column("SELECT name FROM wf_events") == ["t"]
+    still.execute("DROP TRIGGER keep")
+    assert (still.wf_purge(older_than=1, events=True, **limit), still.wf_purge(older_than=1, events=True, **limit)) == (1, 0)
+
+
 def test_a_tree_with_a_child_that_cannot_be_deleted_stays_whole(still):
     still.wf_start("job", id="p")
     still.wf_spawn("p", "kid", "job")

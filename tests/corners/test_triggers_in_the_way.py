@@ -14,6 +14,8 @@ CALLS = {
     "restart": "wf_start('job', 2, '{\"id\":\"failed\",\"if_exists\":\"restart\"}')",
     "restart large": "wf_start('job', json_quote(hex(zeroblob(2000))), '{\"id\":\"failed\",\"if_exists\":\"restart\"}')",
     "recover a worker": "wf_recover('{\"worker\":\"me\"}')",
+    "claim of a partition": "wf_claim('parts', 'me')",
+    "claim of a queue that has partitions": "wf_claim('parts', 'me', '{\"id\":\"none\"}')",
     "claim": "wf_claim(NULL, 'me', '{\"id\":\"w\"}')",
     "step": "wf_step('w', 'z', 1)",
     "step again": "wf_step('w', 'broken', 1)",
@@ -67,6 +69,8 @@ CALLS = {
     "tick": "wf_tick('{\"now\":\"2027-01-15 12:00:00\"}')",
     "import": "wf_import((SELECT document FROM moved))",
     "run until it waits": "wf_run('{\"id\":\"waits\"}')",
+    "run a loop": "wf_run('{\"id\":\"loops\"}')",
+    "run all": "wf_run()",
     "run": "wf_run('{\"id\":\"scripted\"}')",
 }
 # What stays of a deleted workflow is noted, and a later call clears it away.
@@ -74,7 +78,9 @@ LATER = {("_wf_gone", "DELETE")}
 CLEARED_AWAY = {(table, "DELETE") for table in ("_wf_step", "_wf_failure", "_wf_large", "_wf_signal", "_wf_value", "_wf_stream", "_wf_stream_end", "_wf_redo")}
 CLEARS_AWAY = {"delete", "delete one that waits", "purge"}
 # What housekeeping cannot do is put off and said so, as whoever waits and cannot be woken: no error of the call.
-PUTS_OFF = {"tick", "complete one that is joined"}
+PUTS_OFF = {"tick", "claim of a partition", "complete one that is joined"}
+# What was done before the step that fails stays: looked at is only that the call ends, and leaves no transaction.
+STEP_BY_STEP = {"run all"}
 TOKEN = []
 
 
@@ -94,6 +100,9 @@ def prepared():
                  "wf_start('job', 1, '{\"id\":\"late\",\"timeout\":3600}')", "wf_start('job', 1, '{\"id\":\"held\",\"queue\":\"held\"}')",
                  "wf_define('script', '{\"steps\":[{\"name\":\"a\",\"sql\":\"SELECT 1\"},{\"name\":\"b\",\"sql\":\"SELECT :a\"}]}')", "wf_start('script', NULL, '{\"id\":\"ran\"}')", "wf_run('{\"id\":\"ran\"}')",
                  "wf_start('job', json_quote(hex(zeroblob(2000))), '{\"id\":\"large\"}')", "wf_start('script', NULL, '{\"id\":\"scripted\"}')",
+                 "wf_start('job', 1, '{\"id\":\"p1\",\"queue\":\"parts\",\"partition\":\"1\"}')", "wf_start('job', 1, '{\"id\":\"p2\",\"queue\":\"parts\",\"partition\":\"1\"}')",
+                 "wf_start('job', 1, '{\"id\":\"p3\",\"queue\":\"parts\",\"partition\":\"2\"}')", "wf_start('job', 1, '{\"id\":\"none\",\"queue\":\"parts\"}')",
+                 "wf_define('loops', '{\"steps\":[{\"name\":\"a\",\"sql\":\"SELECT :iteration\",\"while\":\"SELECT :iteration < 2\"}]}')", "wf_start('loops', NULL, '{\"id\":\"loops\"}')",
                  "wf_define('waits', '{\"steps\":[{\"name\":\"a\",\"await_event\":\"e\"}]}')", "wf_start('waits', NULL, '{\"id\":\"waits\"}')"):
         db.execute(f"SELECT {call}").fetchall()
     TOKEN[:] = db.execute("SELECT json_extract(wf_claim('held', 'me'), '$.token')").fetchone()
@@ -157,18 +166,25 @@ def test_no_trigger_leaves_half_a_call(prepared, name):
                     db.execute(f"CREATE TRIGGER t {when} {verb} ON {table} BEGIN SELECT RAISE({action}); END")
                     if way == "BEGIN":
                         db.execute("BEGIN")
+                    looks = iter(range(2_000))  # a call that goes round for ever ends here
+                    db.set_progress_handler(lambda looks=looks: next(looks, None) is None, 1000)
                     try:
                         db.execute(f"INSERT INTO app VALUES({call})" if way == "INSERT" else f"SELECT {call}").fetchall()
                         failed = None
                     except sqlite3.Error as error:
                         failed = str(error)
+                    db.set_progress_handler(None, 1000)
                     where = (table, verb, when, action, way, failed)
+                    if failed == "interrupted":
+                        wrong.append(("for ever", *where))
                     if db.in_transaction != (way == "BEGIN"):
                         wrong.append(("transaction", *where))
                     if way == "BEGIN" and db.in_transaction:
                         db.execute("COMMIT")
                     now = content(db)
                     db.close()
+                    if name in STEP_BY_STEP:
+                        continue
                     if failed and "cannot run inside a statement that writes" in failed:
                         continue
                     refused += failed is not None
@@ -178,13 +194,11 @@ def test_no_trigger_leaves_half_a_call(prepared, name):
                     if failed is None and now != after and not may_stay and not (name in PUTS_OFF and now["_wf_trouble"]):
                         wrong.append(("missing", *where))
     assert wrong == []
-    assert refused > 0 or name in PUTS_OFF
+    assert refused > 0 or name in PUTS_OFF or name in STEP_BY_STEP
 
 
 def test_a_round_of_a_loop_that_is_ignored_ends_the_run(prepared):
     db = copy_of(prepared)
-    db.execute("""SELECT wf_define('loops', '{"steps":[{"name":"a","sql":"SELECT :iteration","while":"SELECT :iteration < 2"}]}')""").fetchall()
-    db.execute("""SELECT wf_start('loops', NULL, '{"id":"loops"}')""").fetchall()
     db.execute("""CREATE TRIGGER t BEFORE UPDATE ON _wf_step WHEN new.how LIKE '{"iteration%' BEGIN SELECT RAISE(IGNORE); END""")
     looks = iter(range(10_000))
     db.set_progress_handler(lambda: next(looks, None) is None, 1000)
