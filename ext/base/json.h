@@ -49,6 +49,9 @@ class Checked {
 Checked check(string_view text, Stop* stop, int depth = kMaxDepth);
 inline bool valid(string_view text, Stop* stop) { return static_cast<bool>(check(text, stop)); }
 
+// What to say of a text that is no JSON but was meant to be, as the dict of a language that was not dumped; else nothing. It follows the text.
+const char* hint(string_view no_json);
+
 // Whether two values are the same: white space, the order of an object's members, the notation of numbers (1 = 1.0 = 1e0) and of strings
 // (escapes) do not matter. False on a failed allocation, with `*failed` set. Beside the values it takes at most as many bytes as they have.
 bool same(Checked a, Checked b, bool* failed);

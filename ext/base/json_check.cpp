@@ -148,6 +148,10 @@ class Checker : Place {
 
 }  // namespace
 
+const char* hint(string_view no_json) {
+  return opens_with(no_json, '{') || opens_with(no_json, '[') ? " (JSON has its texts and names in double quotes, and true, false, null)" : "";
+}
+
 Checked check(string_view text, Stop* stop, int depth) {
   return Checker(text, stop).document(depth < kMaxDepth ? depth : kMaxDepth) ? Checked(trim(text), stop) : Checked();
 }

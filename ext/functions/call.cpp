@@ -13,7 +13,7 @@ Status Call::read_options() {
   if (value.type != Value::Type::text) {
     return Status::error(Code::invalid, "options of %s() must be a JSON object as text, got %s", function.name, value.type_name());
   }
-  return options.parse(function.options, value.bytes, &db.stop());
+  return options.parse(function.options, value.bytes, &db.stop(), function.name);
 }
 
 // Options that stand where a duration, a time or ids belong. Values may look as they like, and of names name() knows.
@@ -76,8 +76,21 @@ Status Call::handle(int i, Handle* out) const {
   // The handle of a claim that found nothing, or of a query that did.
   if (!given(i)) return Status::error(Code::invalid, "handle of %s() is NULL: was nothing claimed?", function.name);
   string_view text;
-  WF_TRY(name(i, "handle", &text));
-  return parse_handle(text, out);
+  Status status = name(i, "handle", &text);
+  if (status.ok()) status = parse_handle(text, out);
+  if (status.ok() || status.rc() == SQLITE_NOMEM || !is_whole_claim(text)) return status;
+  return Status::error(Code::invalid, "handle of %s() is a whole claim: its token is json_extract(claim, '$.token'), of one of an array '$[0].token'", function.name);
+}
+
+// What wf_claim() returns, in place of the token in it.
+bool Call::is_whole_claim(string_view text) const {
+  if (!opens_with(text, '{') && !opens_with(text, '[')) return false;
+  json::Checked claim = json::check(text, &db.stop());
+  if (json::Elements first(claim); first.next()) claim = first.value();
+  for (json::Members m(claim); m.next();) {
+    if (m.key_is("token")) return true;
+  }
+  return false;
 }
 
 Status Call::id(int i, string_view* out) const {
@@ -97,8 +110,8 @@ Status Call::names(int i, const char* what, Text& out) const {
   }
   const json::Checked array = json::check(value.bytes, &db.stop());
   if (!array) {
-    return Status::error(Code::invalid, "%s of %s() must be a name or a JSON array of names, got '%.*s'", what, function.name,
-                         WF_SV(shown(value.bytes)));
+    return Status::error(Code::invalid, "%s of %s() must be a name or a JSON array of names, got '%.*s'%s", what, function.name,
+                         WF_SV(shown(value.bytes)), json::hint(value.bytes));
   }
   Text one;
   for (json::Elements e(array); e.next();) {
@@ -121,8 +134,9 @@ Status Call::input(int i, const char* what, Value* out) const {
   if (std::memchr(out->bytes.data(), 0, out->bytes.size()) != nullptr) {
     return Status::error(Code::invalid, "%s of %s() holds a NUL character", what, function.name);
   }
-  return Status::error(Code::invalid, "%s of %s() is not valid JSON: '%.*s' (for a text value use json_quote(...))", what, function.name,
-                       WF_SV(excerpt(out->bytes)));
+  const char* hint = json::hint(out->bytes);
+  return Status::error(Code::invalid, "%s of %s() is not valid JSON: '%.*s'%s", what, function.name, WF_SV(excerpt(out->bytes)),
+                       hint[0] != 0 ? hint : " (for a text value use json_quote(...))");
 }
 
 Status Call::report(int i, Text& buffer, Value* out) const {

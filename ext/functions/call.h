@@ -16,7 +16,8 @@ namespace wf {
 class Options {
  public:
   // Parses the JSON object `text`. WF_INVALID for an unknown key, a wrong type, a number out of range, a key given twice.
-  Status parse(std::span<const Option> described, string_view text, Stop* stop);
+  // `function` is named if it is no object at all.
+  Status parse(std::span<const Option> described, string_view text, Stop* stop, const char* function = nullptr);
 
   // Whether the option was given, and not as null.
   bool has(string_view name) const { return find(name) != nullptr; }
@@ -108,6 +109,7 @@ class Call {
  private:
   void result_as_it_is(string_view text);
   bool looks_like_options(int i, string_view text) const;
+  bool is_whole_claim(string_view text) const;
   Status check_last() const;
   // WF_INVALID, with the hint where options belong.
   Status meant_as_options(string_view what, string_view given) const;

@@ -126,11 +126,14 @@ Status read_rate(json::Checked json, int64_t* limit, Millis* per) {
   return Status::error(Code::invalid, "the option \"rate\" must be an object with limit and per, got %.*s", WF_SV(excerpt(json.text())));
 }
 
-Status Options::parse(std::span<const Option> described, string_view text, Stop* stop) {
+Status Options::parse(std::span<const Option> described, string_view text, Stop* stop, const char* function) {
   described_ = described;
   stop_ = stop;
   const json::Checked json = json::check(text, stop);
-  if (!json.is(json::Kind::object)) return wrong("options", "a JSON object", Value::text(text));
+  if (!json.is(json::Kind::object)) {
+    return Status::error(Code::invalid, "options%s%s%s must be a JSON object, got '%.*s'%s", function != nullptr ? " of " : "", function != nullptr ? function : "",
+                         function != nullptr ? "()" : "", WF_SV(shown(text)), json ? "" : json::hint(text));
+  }
   for (json::Members m(json); m.next();) {
     size_t i = 0;
     while (i < described.size() && !m.key_is(described[i].name)) ++i;
@@ -159,7 +162,11 @@ Status Options::read(const Option& option, json::Checked json, Given* out) {
   const auto refuse = [&] {
     Text type;
     add_type(option, type);
-    return Status::error(Code::invalid, "%s must be %.*s, got %.*s", what, WF_SV(type.view()), WF_SV(excerpt(written)));
+    const bool is_text = option.type == OptionType::name || option.type == OptionType::id;
+    Text hint;
+    if (is_text && kind == json::Kind::number) hint.add(", which is no text: \"").add(written).add('"');
+    if (option.type == OptionType::object) hint.add(" (").add(option.summary).add(')');
+    return Status::error(Code::invalid, "%s must be %.*s, got %.*s%.*s", what, WF_SV(type.view()), WF_SV(excerpt(written)), WF_SV(hint.view()));
   };
   switch (option.type) {
     case OptionType::name:

@@ -120,7 +120,11 @@ Status wf_join(Call& call) {
   Text ids;
   if (call.given(2)) {
     const Value given = call.raw(2);
-    if (given.type != Value::Type::text || !opens_with(given.bytes, '[')) return Status::error(Code::invalid, "ids of wf_join() must be a JSON array of ids");
+    if (given.type != Value::Type::text || !opens_with(given.bytes, '[')) {
+      const bool is_text = given.type == Value::Type::text;
+      return Status::error(Code::invalid, "ids of wf_join() must be a JSON array of ids, like [\"w1/kid\"], got %s%.*s%s", is_text ? "'" : "",
+                           WF_SV(is_text ? shown(given.bytes) : given.type_name()), is_text ? "'" : "");
+    }
     WF_TRY(call.names(2, "ids", ids));
   }
   thing.names = ids.view();

@@ -95,7 +95,7 @@ class CronReader {
     size_t count = 0;
     while (count < std::size(words) && !(words[count] = take_word(fields)).empty()) ++count;
     if (count != 5 && count != 6) {
-      return wrong("5 fields are wanted (minute hour day month weekday), or 6 with the second before them");
+      return wrong("5 fields are wanted (minute hour day month weekday), or 6 with the second before them, or @daily and the like");
     }
     const size_t missing = 6 - count;
     out_->fields_[kSecond] = 1;

@@ -154,7 +154,8 @@ int64_t ZoneRule::next_change(int64_t time) const {
 namespace {
 
 Status unknown(string_view name) {
-  return Status::error(Code::invalid, "there is no time zone '%.*s'", WF_SV(shown(name)));
+  return Status::error(Code::invalid, "there is no time zone '%.*s'%s", WF_SV(shown(name)),
+                       name.find('/') == string_view::npos ? ": names are like 'Europe/Berlin' or '+05:30'" : "");
 }
 
 // Only what names of the database are made of: nothing that leads out of its folder.

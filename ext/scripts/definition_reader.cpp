@@ -24,7 +24,7 @@ class DefinitionReader {
     free_ = d_.texts_ + document.size();
     const json::Checked json = json::check(d_.document_, &stop_);
     if (!json) {
-      mistakes_.add(-1, {}, "it is not valid JSON");
+      mistakes_.add(-1, {}, "it is not valid JSON: '%.*s'%s", WF_SV(shown(document)), json::hint(document));
       return {};
     }
     if (!json.is(json::Kind::object)) {
