@@ -62,7 +62,7 @@ Status drop_steps(Db& db, const Workflow& w, int64_t n, Millis now) {
 Status retry_one(Db& db, const Workflow& w, string_view from, bool keeps_errors, int64_t max_attempts, Millis now) {
   int64_t n = 0;
   if (!from.empty()) WF_TRY(step_n(db, w, from, &n));
-  WF_TRY(check_dedup(db, w));
+  WF_TRY(check_may_begin_again(db, w));
   if (w.flags & kOtherKind) WF_TRY(db.above().kind->retry(db, w));  // first: it asks what was undone
   if (!from.empty()) {
     WF_TRY(drop_steps(db, w, n, now));
@@ -89,7 +89,17 @@ bool may_retry(const Workflow& w) { return w.state == State::failed || w.state =
 
 }  // namespace
 
-Status check_dedup(Db& db, const Workflow& w) {
+Status check_may_begin_again(Db& db, const Workflow& w) {
+  {
+    Query q(db, Sql::control_purged);
+    q.bind(":seq", w.seq);
+    bool purged;
+    WF_TRY(q.next(&purged));
+    if (purged) {
+      return Status::error(Code::state, "workflow '%.*s' cannot go on: some of the workflows below '%.*s' were purged, and it goes with the next wf_purge", WF_SV(w.id.view()),
+                           WF_SV(q.text(0)));
+    }
+  }
   Query q(db, Sql::control_dedup_taken);
   q.bind(":seq", w.seq);
   bool taken;
@@ -134,7 +144,7 @@ Status retry(Db& db, const Workflow& w, const Retry& args, Millis now, bool* cha
   // Everything that may refuse comes before the first write.
   int64_t n;
   if (!args.from.empty()) WF_TRY(step_n(db, w, args.from, &n));
-  WF_TRY(check_dedup(db, w));
+  WF_TRY(check_may_begin_again(db, w));
   if (args.children) {
     Numbers children;
     WF_TRY(list_children(db, Sql::children_failed, w.seq, &children));

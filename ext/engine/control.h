@@ -21,12 +21,12 @@ struct Retry {
   bool keeps_errors = false, drops_errors = false;  // steps whose outcome is an error stay so, or do not; neither: those before `from` do
   int64_t max_attempts = 0;  // of the workflow from now on; 0: as before
 };
-// wf_retry: a failed or cancelled workflow is pending again, with new budgets. WF_NOT_FOUND if it has no step `from`, WF_CONFLICT if its dedup
-// key is another's by now.
+// wf_retry: a failed or cancelled workflow is pending again, with new budgets. WF_NOT_FOUND if it has no step `from`; all that
+// check_may_begin_again() raises.
 Status retry(Db& db, const Workflow& workflow, const Retry& args, Millis now, bool* changed);
 
-// WF_CONFLICT if the dedup key of a workflow that has ended is another's by now.
-Status check_dedup(Db& db, const Workflow& workflow);
+// Whether a workflow that has ended may begin again: WF_STATE if some of its tree was purged, WF_CONFLICT if its dedup key is another's by now.
+Status check_may_begin_again(Db& db, const Workflow& workflow);
 
 struct Fork {
   string_view id;          // of the new workflow; empty: a new UUIDv7

@@ -78,18 +78,23 @@ Status list_purged(Db& db, const Purge& args, Millis before, int64_t after, int6
   }
 }
 
-// Deletes the tree below `root` from its leaves, as far as it may; then the root stays.
+// Deletes the tree below `root` from its leaves, as far as it may; then the root stays, and is marked: nothing of the tree begins again.
 Status purge_tree(Db& db, int64_t root, Millis now, int64_t most, int64_t* rows, int64_t* count) {
   Numbers tree;
   WF_TRY(list_tree(db, root, true, &tree));
+  const int64_t rows_before = *rows;
   for (size_t i = tree.size(); i-- > 0 && *rows > 0 && *count < most;) {
     WF_TRY(remove_seq(db, tree[i], now));
     ++*count;
     --*rows;
     bool cleared;
     WF_TRY(clear_away(db, rows, &cleared));
+    if (i == 0) return {};
   }
-  return {};
+  if (*rows == rows_before) return {};
+  Query q(db, Sql::purge_mark);
+  q.bind(":seq", root);
+  return q.run();
 }
 
 }  // namespace

@@ -72,7 +72,7 @@ Status take_place(Db& db, const Workflow& w, const Prepared& prepared, const Val
                          prepared.other_kind ? "would be" : "would not");
   }
   if (restart) {
-    WF_TRY(check_dedup(db, w));
+    WF_TRY(check_may_begin_again(db, w));
     WF_TRY(check_not_begun(db, w));
     WF_TRY(drop_history(db, w, now));
     WF_TRY(run_for(db, Sql::start_again_drop_first, w));

@@ -23,7 +23,8 @@ Wake wake_of(int64_t stored);
 const char* wake_name(Wake wake);
 
 enum Flag : int { kManual = 1, kCleanup = 2, kDetached = 4, kKeepsSlot = 8, kOtherKind = 16,  // see above.h
-                 kKept = 32 };  // it has opened waits that keep the claim, and some may be open still: wait.h
+                 kKept = 32,      // it has opened waits that keep the claim, and some may be open still: wait.h
+                 kPurged = 64 };  // some of its descendants were purged, and it goes next: remove.h
 
 // How a caller names a workflow: by its id, or by the token of a claim.
 struct Handle {

@@ -63,7 +63,7 @@ CREATE TABLE IF NOT EXISTS main._wf_workflow(
   paused_left INTEGER,                 -- time to the deadline when it was paused
   ending TEXT,                         -- coming status in the second phase
   flags INTEGER NOT NULL DEFAULT 0,    -- 1 manual, 2 cleanup, 4 detached, 8 keeps its slot to the end, 16 scripted in SQL,
-                                       -- 32 has opened waits that keep the claim
+                                       -- 32 has opened waits that keep the claim, 64 some of its tree was purged
   max_attempts INTEGER,                -- NULL: of the queue, else the default
   max_failures INTEGER,                -- NULL: of the file, else the default
   backoff TEXT,                        -- JSON, NULL: of the queue, else the default

@@ -75,7 +75,7 @@ WHERE status NOT IN ('pending', 'running', 'waiting', 'paused', 'completed', 'fa
 UNION ALL
 SELECT 'the lane does not exist', id FROM main._wf_workflow AS w WHERE NOT EXISTS (SELECT 1 FROM main._wf_lane WHERE lane = w.lane)
 UNION ALL
-SELECT 'its flags are unknown', id FROM main._wf_workflow WHERE flags > 63
+SELECT 'its flags are unknown', id FROM main._wf_workflow WHERE flags > 127 OR (flags & 64 AND finished_at IS NULL)
 UNION ALL
 SELECT 'why it is in line is unknown', id FROM main._wf_workflow WHERE wake > 10
 UNION ALL

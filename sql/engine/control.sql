@@ -17,6 +17,14 @@ UPDATE main._wf_workflow
 SET status = paused_from, place = :place, paused_from = NULL, deadline_at = min(:now + paused_left, 253402300799999), paused_left = NULL, updated_at = :now
 WHERE seq = :seq
 
+-- The root of the tree of a workflow, if some of it was purged.
+-- name: control_purged
+WITH RECURSIVE above(seq, parent, flags, id) AS (
+  SELECT seq, CASE WHEN NOT flags & 4 THEN parent END, flags, id FROM main._wf_workflow WHERE seq = :seq
+  UNION
+  SELECT w.seq, CASE WHEN NOT w.flags & 4 THEN w.parent END, w.flags, w.id FROM above JOIN main._wf_workflow AS w ON w.seq = above.parent)
+SELECT id FROM above WHERE flags & 64 LIMIT 1
+
 -- name: control_dedup_taken
 SELECT o.id FROM main._wf_workflow AS w JOIN main._wf_workflow AS o ON o.dedup = w.dedup AND o.finished_at IS NULL
 WHERE w.seq = :seq AND w.dedup IS NOT NULL AND o.seq <> w.seq

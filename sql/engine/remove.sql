@@ -88,6 +88,10 @@ WHERE {{purged}} AND w.seq > :after AND (:below IS NULL OR w.seq < :below)
     SELECT 1 FROM t WHERE finished_at IS NULL OR finished_at > :before)
 ORDER BY w.seq LIMIT :limit
 
+-- The root of a tree of which some is gone.
+-- name: purge_mark
+UPDATE main._wf_workflow SET flags = flags | 64 WHERE seq = :seq
+
 -- name: purge_events
 SELECT rowid FROM main._wf_event WHERE at <= :before AND rowid > :after ORDER BY rowid LIMIT :limit
 

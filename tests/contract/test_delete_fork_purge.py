@@ -466,6 +466,37 @@ def test_a_tree_that_is_larger_than_the_limit_goes_from_its_leaves(db):
     assert steps_left(db) == 0
 
 
+@pytest.mark.parametrize("again", [
+    lambda db: db.wf_retry("p"), lambda db: db.wf_retry("p", children="failed"), lambda db: db.wf_retry("p/kid0"),
+    lambda db: db.wf_start("job", 7, id="p", if_exists="restart"),
+])
+def test_what_is_left_of_a_tree_that_is_being_purged_does_not_begin_again(db, again):
+    """It would miss the children that are gone."""
+    db.wf_start("job", id="p")
+    for n in range(5):
+        db.wf_spawn("p", "kid%d" % n, "child")
+    db.wf_cancel("p")
+    db.at(100)
+    assert db.wf_purge(older_than=1, limit=2) == 2
+    with wf_error("WF_STATE", "'p'", "purged"):
+        again(db)
+    assert (db.wf_status("p"), db.wf_status("p/kid0"), db.wf_check()) == ("cancelled", "cancelled", None)
+    while db.wf_purge(older_than=1, limit=2):
+        pass
+    assert left(db) == set()
+
+
+def test_a_tree_that_was_not_purged_yet_begins_again(db):
+    db.wf_start("job", id="p")
+    db.wf_spawn("p", "kid", "child")
+    db.wf_cancel("p")
+    db.wf_start("job", id="o")
+    db.wf_cancel("o")
+    db.at(100)
+    assert db.wf_purge(older_than=1000) == 0
+    assert (db.wf_retry("p", children="failed"), db.wf_status("p/kid")) == (1, "pending")
+
+
 def test_keep_spares_the_newest(db):
     for n in range(6):
         db.wf_start("job" if n % 2 else "other", id="w%d" % n)
