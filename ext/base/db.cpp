@@ -206,14 +206,23 @@ void Db::forget_rolled_back() {
   }
 }
 
-void Db::give_back(sqlite3_stmt* statement, Slot* slot) {
+Status Db::keep_ready(Sql sql) {
+  if (cache_[static_cast<size_t>(sql)].statement != nullptr) return {};
+  sqlite3_stmt* statement;
+  Slot* slot;
+  WF_TRY(borrow(sql, &statement, &slot));
+  give_back(statement, slot);
+  return {};
+}
+
+void Db::give_back(sqlite3_stmt* statement, Slot* slot, bool is_reset, bool is_bound) {
   if (statement == nullptr) return;
   if (slot == nullptr || slot->statement != statement) {
     sqlite3_finalize(statement);
     return;
   }
-  sqlite3_reset(statement);
-  sqlite3_clear_bindings(statement);
+  if (!is_reset) sqlite3_reset(statement);
+  if (is_bound) sqlite3_clear_bindings(statement);
   slot->in_use = false;
 }
 
@@ -285,7 +294,7 @@ bool Stop::look() {
   int rc = borrowed.rc();
   if (borrowed.ok()) {
     rc = sqlite3_step(statement);
-    Db::give_back(statement, slot);
+    Db::give_back(statement, slot, false, false);
   }
   return stopped_ = (rc & 0xff) == SQLITE_INTERRUPT;
 }
@@ -342,6 +351,7 @@ void Db::finalize_all() {
 }
 
 Query& Query::bound(int rc) {
+  is_bound_ = true;
   if (rc != SQLITE_OK && status_.ok()) status_ = Status::sqlite(rc, db_.handle());
   return *this;
 }
@@ -408,6 +418,7 @@ Status Query::next(bool* row) {
   // What has stopped the call stops all of it but the way back.
   if (db_.stop().stopped() && sql_ > Sql::lock) return Status::sqlite(SQLITE_INTERRUPT);
   const int rc = sqlite3_step(statement_);
+  is_reset_ = rc != SQLITE_ROW;  // it is below
   if (begins_ && (rc == SQLITE_ROW || rc == SQLITE_DONE) && sql_ != Sql::count_) {
     begins_ = false;
     if (Status looked = db_.compiled_anew(statement_, slot_); !looked.ok()) {
@@ -470,6 +481,7 @@ Status Query::not_written() const {
 void Query::reset() {
   if (statement_ != nullptr) sqlite3_reset(statement_);
   begins_ = true;
+  is_reset_ = true;
 }
 
 string_view Query::text(int column) const {

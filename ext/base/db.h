@@ -58,8 +58,10 @@ class Db {
   Status borrow(string_view text, sqlite3_stmt** out, Slot** slot);
   // Whether it was used before: else to borrow it compiles it.
   bool is_compiled(Sql sql) const { return cache_[static_cast<size_t>(sql)].statement != nullptr; }
-  // Resets the statement, or finalizes it where the cache has it no more.
-  static void give_back(sqlite3_stmt* statement, Slot* slot);
+  // Compiles the statement `sql` where it is not yet.
+  Status keep_ready(Sql sql);
+  // Resets the statement, or finalizes it where the cache has it no more. `is_reset`: it was done already; `is_bound`: it has parameters that were bound.
+  static void give_back(sqlite3_stmt* statement, Slot* slot, bool is_reset = false, bool is_bound = true);
   // Whether Sql::step_record and its like, which run outside of any savepoint, fire triggers. One may say RAISE(FAIL): what the statement has done stays
   // then. To be asked while it is borrowed: a change of the schema since is an error of it, SQLITE_SCHEMA, and it is to be tried again.
   bool step_fires_triggers() const { return step_fires_triggers_; }
@@ -240,7 +242,7 @@ class Query {
   Query(Db& db, string_view text) : db_(db) { status_ = db.borrow(text, &statement_, &slot_); }
   Query(const Query&) = delete;
   Query& operator=(const Query&) = delete;
-  ~Query() { Db::give_back(statement_, slot_); }
+  ~Query() { Db::give_back(statement_, slot_, is_reset_, is_bound_); }
 
   // Whether it has this parameter.
   bool has(SqlParameter name) const { return statement_ != nullptr && index(name) != 0; }
@@ -306,6 +308,8 @@ class Query {
   bool begins_ = true;          // the next step is the first one
   sqlite3_stmt* statement_ = nullptr;
   Db::Slot* slot_ = nullptr;
+  bool is_reset_ = true;   // it has not been stepped since
+  bool is_bound_ = false;
   Status status_;
 };
 

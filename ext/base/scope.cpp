@@ -14,16 +14,8 @@ int step_plain(Db& db, Sql sql) {
   Db::Slot* slot;
   if (Status borrowed = db.borrow(sql, &statement, &slot); !borrowed.ok()) return borrowed.rc();
   const int rc = sqlite3_step(statement);
-  Db::give_back(statement, slot);
+  Db::give_back(statement, slot, false, false);
   return rc == SQLITE_DONE ? SQLITE_OK : rc;
-}
-
-Status prepare_only(Db& db, Sql sql) {
-  sqlite3_stmt* statement;
-  Db::Slot* slot;
-  WF_TRY(db.borrow(sql, &statement, &slot));
-  Db::give_back(statement, slot);
-  return {};
 }
 
 // The write lock of main, by an UPDATE that changes nothing. Compiles that statement for the schema as it is now.
@@ -136,8 +128,8 @@ Status WriteScope::begin(Inline inline_mode, const char* function, bool locked) 
 
 // Under an interrupt nothing can be prepared any more, so all that may be needed for the way back is prepared first.
 Status WriteScope::prepare(bool locked) {
-  if (!locked) for (const Sql sql : {Sql::savepoint, Sql::savepoint_release, Sql::savepoint_undo, Sql::commit, Sql::roll_back}) WF_TRY(prepare_only(db_, sql));
-  Status lock = prepare_only(db_, Sql::lock);
+  if (!locked) for (const Sql sql : {Sql::savepoint, Sql::savepoint_release, Sql::savepoint_undo, Sql::commit, Sql::roll_back}) WF_TRY(db_.keep_ready(sql));
+  Status lock = db_.keep_ready(Sql::lock);
   return (lock.rc() & 0xff) == SQLITE_ERROR ? Status() : static_cast<Status&&>(lock);  // there are no tables yet
 }
 

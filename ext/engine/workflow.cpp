@@ -129,6 +129,10 @@ Status wrong_kind(const Workflow& w, string_view step, string_view is, string_vi
 }
 
 Status check_name(string_view what, string_view name) {
+  // Plain ASCII, as nearly all are, needs one look.
+  size_t plain = 0;
+  while (plain < name.size() && name[plain] >= 0x20 && name[plain] < 0x7f) ++plain;
+  if (plain == name.size() && plain - 1 < 255) return {};
   if (name.empty()) return Status::error(Code::invalid, "%.*s is empty", WF_SV(what));
   if (name.size() > 255) {
     return Status::error(Code::invalid, "%.*s has %d bytes, 255 are allowed: '%.*s...'", WF_SV(what),

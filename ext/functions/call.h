@@ -15,6 +15,11 @@ namespace wf {
 // The options of a call, as its function's registry entry describes them.
 class Options {
  public:
+  Options() {}  // NOLINT(modernize-use-equals-default): most calls have none, and pay for none
+  Options(const Options&) = delete;
+  Options& operator=(const Options&) = delete;
+  ~Options();
+
   // Parses the JSON object `text`. WF_INVALID for an unknown key, a wrong type, a number out of range, a key given twice.
   // `function` is named if it is no object at all.
   Status parse(std::span<const Option> described, string_view text, Stop* stop, const char* function = nullptr);
@@ -49,7 +54,9 @@ class Options {
 
   std::span<const Option> described_;
   Stop* stop_ = nullptr;
-  Given given_[kMost];
+  union {
+    Given given_[kMost];  // as many as are described
+  };
 };
 
 // The options of wf_start, of which "delay" and "at" exclude each other.

@@ -1,3 +1,5 @@
+#include <new>
+
 #include "base/json.h"
 #include "functions/call.h"
 #include "functions/reference.h"
@@ -126,8 +128,13 @@ Status read_rate(json::Checked json, int64_t* limit, Millis* per) {
   return Status::error(Code::invalid, "the option \"rate\" must be an object with limit and per, got %.*s", WF_SV(excerpt(json.text())));
 }
 
+Options::~Options() {
+  for (size_t i = 0; i < described_.size(); ++i) given_[i].~Given();
+}
+
 Status Options::parse(std::span<const Option> described, string_view text, Stop* stop, const char* function) {
   described_ = described;
+  for (size_t i = 0; i < described.size(); ++i) new (&given_[i]) Given;
   stop_ = stop;
   const json::Checked json = json::check(text, stop);
   if (!json.is(json::Kind::object)) {
