@@ -239,10 +239,14 @@ Status Db::schema_exists(bool* exists) {
 }
 
 // The row is written last: without it there are no tables yet.
-Status Db::read_version(bool* exists, int64_t* version) {
+Status Db::read_version(bool* exists, int64_t* version, bool* system_clock) {
   Query q(*this, Sql::schema_version);
-  WF_TRY(q.next(exists));
-  if (!*exists) return {};
+  for (bool first = true;; first = false) {
+    WF_TRY(q.next(exists));
+    if (system_clock != nullptr) *system_clock = first && *exists;
+    if (!*exists) return {};
+    if (q.integer(1) != 0) break;
+  }
   const Value stored = q.value(0);
   if (stored.type != Value::Type::integer || stored.integer < 1) {
     Text number;
@@ -254,16 +258,16 @@ Status Db::read_version(bool* exists, int64_t* version) {
   return {};
 }
 
-Status Db::schema_version(bool* exists, int64_t* version) {
+Status Db::schema_version(bool* exists, int64_t* version, bool* system_clock) {
   *version = 0;
-  Status read = read_version(exists, version);
+  Status read = read_version(exists, version, system_clock);
   if (!read.ok() && !read.is(Code::schema) && (read.rc() & 0xff) == SQLITE_ERROR) {
     {
       Query tables(*this, Sql::schema_exists);
       WF_TRY(tables.next(exists));
     }
     if (!*exists) return {};
-    read = read_version(exists, version);  // another process has made them meanwhile
+    read = read_version(exists, version, system_clock);  // another process has made them meanwhile
   }
   WF_TRY(static_cast<Status&&>(read));
   if (*version > kSchemaVersion) {

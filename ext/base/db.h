@@ -89,8 +89,8 @@ class Db {
 
   // Whether main has our tables, all of them, and checks that this version knows their format (WF_SCHEMA).
   Status schema_exists(bool* exists);
-  // The same, and the version of the format: 0 if there is none.
-  Status schema_version(bool* exists, int64_t* version);
+  // The same, and the version of the format: 0 if there is none. `*system_clock`: the file says nothing of its clock.
+  Status schema_version(bool* exists, int64_t* version, bool* system_clock = nullptr);
   // Whether that check has been made once.
   bool format_checked() const { return format_checked_; }
   // WF_SCHEMA if the file has become one of a newer format since; looks only if anything has changed. For readers that look at the version
@@ -104,6 +104,10 @@ class Db {
 
   // How it waits for locks.
   Waiting& waiting() { return waiting_; }
+
+  // Whether the file is known to say nothing of its clock: as long as the scope lives that has looked, and no other has since.
+  bool has_system_clock() const { return system_clock_; }
+  void know_clock(bool system_clock) { system_clock_ = system_clock; }
 
   // Counts the scopes that are open; whether there was one before.
   bool scope_opens() { return scopes_++ != 0; }
@@ -200,7 +204,7 @@ class Db {
   Status find_step_triggers();
   Status look_at(sqlite3_stmt* statement, int compiled, Slot* slot);
   Status notice_change();
-  Status read_version(bool* exists, int64_t* version);
+  Status read_version(bool* exists, int64_t* version, bool* system_clock);
   bool is_listed(sqlite3_stmt* statement) const;
   void drop(Slot& slot);
   void make_room();
@@ -227,6 +231,7 @@ class Db {
   bool step_fires_triggers_ = true;
   bool left_work_ = false;
   bool tables_made_ = false;    // in the transaction under way, or in the last one
+  bool system_clock_ = false;
   bool clock_fixed_ = false;
   Millis clock_ = 0;
   uint64_t uses_ = 0;

@@ -97,6 +97,7 @@ Status wait_for_lock(Db& db, FairWait& wait) {
 WriteScope::WriteScope(Db& db) : db_(db) {}
 
 WriteScope::~WriteScope() {
+  db_.know_clock(false);
   // No savepoint takes back what RAISE(FAIL) has left in a transaction of the caller. (Without one the outer statement does.)
   if (inline_ && db_.left_work() && !db_.autocommit()) roll_back_all(db_);
   roll_back();
@@ -139,7 +140,9 @@ Status WriteScope::lock(const char* function, FairWait& wait) {
   if (!locked.ok() && (locked.rc() & 0xff) != SQLITE_ERROR) return locked;
   bool exists = false;
   int64_t version = 0;
-  if (locked.ok()) WF_TRY(db_.schema_version(&exists, &version));
+  bool system_clock = false;
+  if (locked.ok()) WF_TRY(db_.schema_version(&exists, &version, &system_clock));
+  db_.know_clock(system_clock);
   if (version == kSchemaVersion) return {};
   if (!inline_) return create_tables(wait);
   if (!exists) WF_TRY(wait_for(wait, [&] { return db_.schema_version(&exists, &version); }));

@@ -44,11 +44,14 @@ Status take(Db& db, const Claim& args, const Workflow& w, const InARow& row, boo
     q.bind(":key", args.key).bind(":seq", w.seq);
     WF_TRY(q.run());
   }
+  Text claim;
+  add_claim(w.attempt + again, args.worker, claim);
+  if (!claim.ok()) return Status::no_memory();
   {
     Query q(db, Sql::claim_take);
     q.bind(":seq", w.seq).bind(":now", now).bind(":due", later(now, lease)).bind(":lease", lease).bind(":nonce", nonce);
     q.bind(":place", static_cast<int64_t>(w.flags & kManual ? Place::not_offered : lost_before ? Place::leased_again : Place::leased));
-    q.bind_name(":worker", args.worker).bind_name(":key", args.key).bind(":again", int64_t{again}).bind(":lost", row.lost).bind(":failures", row.failures).bind(":lost_now", int64_t{w.is_claimed()});
+    q.bind_name(":worker", args.worker).bind(":claim", claim.view()).bind_name(":key", args.key).bind(":again", int64_t{again}).bind(":lost", row.lost).bind(":failures", row.failures).bind(":lost_now", int64_t{w.is_claimed()});
     q.bind(":wake", static_cast<int64_t>(w.is_claimed() ? Wake::lost : why));
     q.bind(":limits", int64_t{settings.has_limits()}).bind(":until_end", int64_t{settings.has_limits() && settings.until_end});
     WF_TRY(q.run());

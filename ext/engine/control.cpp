@@ -160,7 +160,7 @@ Status retry(Db& db, const Workflow& w, const Retry& args, Millis now, bool* cha
 
 Status copy_steps(Db& db, Sql which, int64_t from, int64_t to, int64_t n) {
   static constexpr SqlParameter kColumns[] = {":n",       ":step",   ":kind",  ":status", ":attempts", ":begun", ":now",    ":due",
-                                              ":attempt", ":worker", ":nonce", ":hash",   ":topics",   ":how",   ":output", ":error"};
+                                              ":claim", ":nonce", ":hash",   ":topics",   ":how",   ":output", ":error"};
   Query rows(db, which);
   rows.bind(":seq", from);
   if (n != kNoStep) rows.bind(":n", n);

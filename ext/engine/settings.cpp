@@ -13,8 +13,19 @@ constinit const SettingName kSettings[8] = {{"lease", true}, {"max_attempts", tr
 
 namespace {
 
-// One row says all about the clock, so that calls read one: 'explicit', or the time of the clock for tests, which exclude each other.
-string_view key_of(Setting setting) { return kSettings[static_cast<int>(setting == Setting::test_clock ? Setting::clock : setting)].name; }
+// One row says all about the clock, so that calls read one: 'explicit', or the time of the clock for tests (a text, too), which exclude each other.
+// It is the last of all keys, and missing where the clock is the system's: see fragment_plain_file.
+string_view key_of(Setting setting) {
+  return setting == Setting::clock || setting == Setting::test_clock ? string_view("time") : kSettings[static_cast<int>(setting)].name;
+}
+
+bool is_time(const Value& stored) {
+  if (stored.type != Value::Type::text || stored.bytes.empty()) return false;
+  for (const char c : part(stored.bytes, stored.bytes[0] == '-')) {
+    if (c < '0' || c > '9') return false;
+  }
+  return stored.bytes != "-";
+}
 
 // What the file says of its clock.
 struct FileClock {
@@ -31,11 +42,12 @@ Status read_clock(Query& q, FileClock* out) {
   WF_TRY(q.next(&row));
   if (!row) return {};
   out->is_explicit = q.text(0) == "explicit";
-  if (q.value(0).type == Value::Type::integer) out->time = q.time(0);
+  if (is_time(q.value(0))) out->time = q.time(0);
   return {};
 }
 
 Status read_clock(Db& db, FileClock* out) {
+  if (db.has_system_clock()) return {};
   Query q(db, Sql::setting_get);
   return read_clock(q, out);
 }
@@ -190,12 +202,16 @@ Status read_setting(Db& db, Setting setting, SettingValue* out) {
       out->value = Value::text(out->text.view());
       break;
     }
-    case Setting::clock: out->value = row && stored.type != Value::Type::integer ? stored : Value::text("system"); break;
-    case Setting::test_clock:
-      if (stored.type != Value::Type::integer) break;
-      out->text.add(TimeText(within(stored.integer, kTimeMin, kTimeMax), TimeForm::sql).view());
+    case Setting::clock: out->value = row && !is_time(stored) ? stored : Value::text("system"); break;
+    case Setting::test_clock: {
+      Millis time;
+      WF_TRY(test_clock(db, &time));
+      if (time == kNoTime) break;
+      out->text.clear();
+      out->text.add(TimeText(time, TimeForm::sql).view());
       out->value = Value::text(out->text.view());
       break;
+    }
     case Setting::schema_version:
     case Setting::epoch: out->value = stored; break;
   }
@@ -211,9 +227,12 @@ Status write_setting(Db& db, Setting setting, const Value& value) {
     if (stays) return scope.commit();
   }
   {
-    Query q(db, value.is_null() ? Sql::setting_drop : Sql::setting_put);
-    q.bind(":key", key_of(setting)).bind(":value", value);
-    WF_TRY(q.run());
+    const bool is_default = value.is_null() || (setting == Setting::clock && value.bytes == "system");
+    Query q(db, is_default ? Sql::setting_drop : Sql::setting_put);
+    Text time;
+    if (setting == Setting::test_clock && !value.is_null()) time.add_integer(value.integer);
+    q.bind(":key", key_of(setting)).bind(":value", time.size() != 0 ? Value::text(time.view()) : value);
+    WF_TRY(time.ok() ? q.run() : Status::no_memory());
   }
   return scope.commit();
 }

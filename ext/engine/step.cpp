@@ -36,13 +36,13 @@ Status try_insert(Db& db, const Handle& handle, string_view step, const Value& v
   // By place: looking up the names costs as much as a tenth of the statement.
   if (handle.is_token) {
     q.bind_at(1, Value::of(handle.seq)).bind_at(2, Value::text(step)).bind_at(3, Value::of(time)).bind_at(4, Value::of(handle.nonce));
-    if (said) q.bind_at(5, Value::of(int64_t{1}));
-    q.bind_at(6, Value::of(kSchemaVersion)).bind_at(7, value);
+    q.bind_at(5, Value::of(kSchemaVersion)).bind_at(7, value);
+    if (said) q.bind_at(6, Value::of(int64_t{1}));
     if (print.given) q.bind_at(8, Value::of(print.hash));
   } else {
     q.bind_at(1, Value::text(handle.id)).bind_at(2, Value::of(time));
-    if (said) q.bind_at(3, Value::of(int64_t{1}));
-    q.bind_at(4, Value::of(kSchemaVersion)).bind_at(5, Value::text(step)).bind_at(6, value);
+    if (said) q.bind_at(4, Value::of(int64_t{1}));
+    q.bind_at(3, Value::of(kSchemaVersion)).bind_at(5, Value::text(step)).bind_at(6, value);
     if (print.given) q.bind_at(7, Value::of(print.hash));
   }
   WF_TRY(q.run());
@@ -69,9 +69,11 @@ Status insert(Db& db, const Handle& handle, string_view step, const Value& value
 Status write(Db& db, const Handle& handle, const Workflow& w, string_view step, const Value& value, const Record& args, Millis time) {
   Query q(db, args.error ? Sql::step_write_error : Sql::step_write);
   q.bind(":seq", w.seq).bind(":step", step).bind(":now", time).bind(":output", value);
-  q.bind(":attempt", handle.is_token ? w.attempt : 0);
+  Text claim;
+  if (handle.is_token) add_claim(w.attempt, w.worker.view(), claim);
+  if (!claim.ok()) return Status::no_memory();
+  q.bind(":claim", claim.view());
   args.print.bind(q);
-  if (handle.is_token) q.bind_name(":worker", w.worker.view());
   WF_TRY(q.run());
   if (q.changes() != 0) return {};
   return Status::error(Code::state, "step '%.*s' of workflow '%.*s' could not be recorded", WF_SV(step), WF_SV(w.id.view()));

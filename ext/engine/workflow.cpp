@@ -46,6 +46,8 @@ Status parse_handle(string_view text, Handle* out) {
   return Status::error(Code::invalid, "'%.*s' is not a token of wf_claim", WF_SV(excerpt(text)));
 }
 
+void add_claim(int64_t attempt, string_view worker, Text& out) { out.add_integer(attempt).add(' ').add(worker); }
+
 void add_token(int64_t seq, int64_t nonce, Text& out) {
   char digits[32];
   auto end = std::to_chars(digits, digits + sizeof digits, seq, 36);

@@ -38,6 +38,8 @@ struct Handle {
 bool looks_like_token(string_view text);
 // WF_INVALID if `text` starts like a token and is none. Ids have been checked before.
 Status parse_handle(string_view text, Handle* out);
+// Attempt and worker of a claim, as the rows of its steps have them.
+void add_claim(int64_t attempt, string_view worker, Text& out);
 void add_token(int64_t seq, int64_t nonce, Text& out);
 
 struct Workflow {

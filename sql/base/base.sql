@@ -46,8 +46,9 @@ SELECT 1 FROM main._wf_close_hook
 -- name: schema_exists
 SELECT 1 FROM main.sqlite_master WHERE type = 'table' AND name = '_wf_meta'
 
+-- Before it come the rows of what the file says of its clock.
 -- name: schema_version
-SELECT value FROM main._wf_meta WHERE key = 'schema_version'
+SELECT value, key = 'schema_version' FROM main._wf_meta WHERE key >= 'schema_version' ORDER BY key DESC
 
 -- name: schema_reached
 UPDATE main._wf_meta SET value = :version WHERE key = 'schema_version' AND value IS NOT :version

@@ -14,26 +14,30 @@ n BETWEEN w.seq << 28 AND w.seq << 28 | 268435455
 -- name: fragment_rows_since_mark_of_w
 n > max(w.mark, w.seq << 28) AND n <= w.seq << 28 | 268435455
 
--- The number of the next row. Where all are used up it is one that is taken: see Query::run().
+-- The number of the next row. Where all are used up, in their order, it is the last one, which is taken: see Query::run().
 -- name: fragment_next_step
-min(max(coalesce((SELECT n FROM main._wf_step WHERE n <= :seq << 28 | 268435455 ORDER BY n DESC LIMIT 1), 0), :seq << 28) + 1, :seq << 28 | 268435455)
+coalesce((SELECT n FROM main._wf_step WHERE n BETWEEN :seq << 28 AND :seq << 28 | 268435454 ORDER BY n DESC LIMIT 1), :seq << 28) + 1
 
 -- name: fragment_next_failure
-min(max(coalesce((SELECT n FROM main._wf_failure WHERE n <= :seq << 28 | 268435455 ORDER BY n DESC LIMIT 1), 0), :seq << 28) + 1, :seq << 28 | 268435455)
+coalesce((SELECT n FROM main._wf_failure WHERE n BETWEEN :seq << 28 AND :seq << 28 | 268435454 ORDER BY n DESC LIMIT 1), :seq << 28) + 1
 
 -- name: fragment_next_signal
-min(max(coalesce((SELECT n FROM main._wf_signal WHERE n <= :seq << 28 | 268435455 ORDER BY n DESC LIMIT 1), 0), :seq << 28) + 1, :seq << 28 | 268435455)
+coalesce((SELECT n FROM main._wf_signal WHERE n BETWEEN :seq << 28 AND :seq << 28 | 268435454 ORDER BY n DESC LIMIT 1), :seq << 28) + 1
 
 -- The newest step; 0: there is none.
 -- name: fragment_last_step
 coalesce((SELECT n FROM main._wf_step WHERE {{its_rows}} ORDER BY n DESC LIMIT 1), 0)
 
 -- By which attempt, and which worker, the row of a step is written.
--- name: fragment_attempt
-coalesce((SELECT attempt FROM main._wf_workflow WHERE seq = :seq AND nonce IS NOT NULL AND status = 'running'), 0)
+-- name: fragment_claim
+coalesce((SELECT claim FROM main._wf_workflow WHERE seq = :seq AND nonce IS NOT NULL AND status = 'running'), '')
 
--- name: fragment_worker
-(SELECT worker FROM main._wf_workflow WHERE seq = :seq AND nonce IS NOT NULL AND status = 'running')
+-- And by which that of s was.
+-- name: fragment_its_attempt
+nullif(CAST(s.claim AS INTEGER), 0)
+
+-- name: fragment_its_worker
+nullif(substr(s.claim, instr(s.claim, ' ') + 1), '')
 
 -- Whether x, a workflow with a slot, has it still.
 -- name: fragment_holds_slot

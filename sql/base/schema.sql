@@ -47,6 +47,7 @@ CREATE TABLE IF NOT EXISTS main._wf_workflow(
   redo INTEGER NOT NULL DEFAULT 0,     -- of all its steps: part of wf_key, raised when its whole history is dropped
   period INTEGER NOT NULL DEFAULT 1,   -- raised by wf_continue
   worker TEXT,
+  claim TEXT,                          -- attempt and worker of the last claim, '2 worker-1', as the rows of its steps have them
   lease INTEGER,                       -- length of the current lease
   claim_key TEXT,                      -- key of the current claim
   limited TEXT,                        -- queue || x'1f' || partition, while a slot of a limited queue is held
@@ -107,8 +108,7 @@ CREATE TABLE IF NOT EXISTS main._wf_step(
   at INTEGER NOT NULL,                 -- recorded (or failed, or began to wait) at
   due_at INTEGER,                      -- of a wait
   nonce INTEGER,                       -- the claim that began it; 0: by bare id
-  attempt INTEGER NOT NULL DEFAULT 0,  -- the attempt by which the row was recorded, failed or began; 0: by bare id
-  worker TEXT,                         -- likewise the worker
+  claim TEXT NOT NULL DEFAULT '',      -- attempt and worker by which the row was recorded, failed or began, '2 worker-1'; '': by bare id
   hash INTEGER,                        -- fingerprint of what it was called with
   topics TEXT,                         -- what a wait waits for: a JSON array of signals, events or workflow ids; of several
                                        -- things an object: ext/engine/wait_row.h

@@ -4,9 +4,9 @@
 SELECT kind, status, CASE status WHEN 'error' THEN error ELSE output END, nonce, hash FROM main._wf_step WHERE wf = :seq AND name = :step
 
 -- name: begin_begin
-INSERT INTO main._wf_step(n, wf, name, kind, status, attempts, begun_at, at, nonce, attempt, worker, hash)
-VALUES({{next_step}}, :seq, :step, 'step', 'begun', 0, :now, :now, :nonce, {{attempt}}, {{worker}}, :hash)
-ON CONFLICT(wf, name) DO UPDATE SET status = 'begun', begun_at = coalesce(begun_at, :now), at = :now, nonce = :nonce, attempt = excluded.attempt, worker = excluded.worker,
+INSERT INTO main._wf_step(n, wf, name, kind, status, attempts, begun_at, at, nonce, claim, hash)
+VALUES({{next_step}}, :seq, :step, 'step', 'begun', 0, :now, :now, :nonce, {{claim}}, :hash)
+ON CONFLICT(wf, name) DO UPDATE SET status = 'begun', begun_at = coalesce(begun_at, :now), at = :now, nonce = :nonce, claim = excluded.claim,
   hash = coalesce(excluded.hash, hash)
 
 -- name: begin_hold

@@ -40,6 +40,7 @@ WITH span(name, least, most) AS (VALUES
           WHEN name = 'topics' THEN ' OR ("%" IS NOT NULL AND NOT json_valid("%"))'
           WHEN name IN ('id', 'queue', 'name', 'worker', 'claim_key', 'key', 'stream', 'workflow', 'topic')
             THEN ' OR "%" = '''' OR length("%") > 255 OR "%" GLOB ''*[' || char(1) || '-' || char(31) || char(127) || ']*'''
+          WHEN name = 'claim' THEN ' OR ("%" <> '''' AND "%" NOT GLOB ''[0-9]* *'')'
           WHEN name = 'cron' THEN ' OR trim("%", char(32, 9)) = '''''
           ELSE '' END
         WHEN t <> '_wf_meta' THEN 'typeof("%") = ''text'' AND NOT json_valid("%")' END, '%', name) AS wrong
@@ -63,7 +64,7 @@ WHERE coalesce(CASE key WHEN 'schema_version' THEN typeof(value) <> 'integer' OR
                WHEN 'max_attempts' THEN typeof(value) <> 'integer' OR value < 1
                WHEN 'max_failures' THEN typeof(value) <> 'integer' OR value < 1
                WHEN 'backoff' THEN CASE WHEN json_valid(value) THEN json_type(value) <> 'object' ELSE 1 END
-               WHEN 'clock' THEN CASE typeof(value) WHEN 'integer' THEN value NOT BETWEEN -62167219200000 AND 253402300799999 ELSE value NOT IN ('system', 'explicit') END
+               WHEN 'time' THEN typeof(value) <> 'text' OR (value <> 'explicit' AND (CAST(CAST(value AS INTEGER) AS TEXT) <> value OR CAST(value AS INTEGER) NOT BETWEEN -62167219200000 AND 253402300799999))
                ELSE 1 END, 1)
 UNION ALL
 SELECT 'a setting is missing', j.value FROM _wf.json_each('["schema_version","epoch"]') AS j

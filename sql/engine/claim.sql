@@ -9,7 +9,7 @@ UPDATE main._wf_workflow SET claim_key = NULL WHERE claim_key = :key AND seq <> 
 
 -- name: claim_take
 UPDATE main._wf_workflow
-SET status = 'running', place = :place, due_at = :due, nonce = :nonce, worker = :worker, lease = :lease, claim_key = :key,
+SET status = 'running', place = :place, due_at = :due, nonce = :nonce, worker = :worker, claim = :claim, lease = :lease, claim_key = :key,
     attempt = attempt + :again, resumed = resumed + 1 - :again, again = 0, lost = :lost, failures = :failures, wake = :wake,
     limited = CASE WHEN :limits THEN (SELECT l.queue || char(31) || l.partition FROM main._wf_lane AS l WHERE l.lane = _wf_workflow.lane) END,
     flags = CASE WHEN :until_end THEN flags | 8 ELSE flags & ~8 END,

@@ -11,10 +11,10 @@ WHERE seq = :seq
 SELECT kind, status, attempts FROM main._wf_step WHERE wf = :seq AND name = :step
 
 -- name: complete_step_failed
-INSERT INTO main._wf_step(n, wf, name, kind, status, attempts, at, attempt, worker, error)
-VALUES({{next_step}}, :seq, :step, 'step', 'failed', :attempts, :now, {{attempt}}, {{worker}}, :error)
+INSERT INTO main._wf_step(n, wf, name, kind, status, attempts, at, claim, error)
+VALUES({{next_step}}, :seq, :step, 'step', 'failed', :attempts, :now, {{claim}}, :error)
 ON CONFLICT(wf, name) DO UPDATE
-SET status = 'failed', attempts = excluded.attempts, at = excluded.at, attempt = excluded.attempt, worker = excluded.worker, error = excluded.error,
+SET status = 'failed', attempts = excluded.attempts, at = excluded.at, claim = excluded.claim, error = excluded.error,
     nonce = NULL, begun_at = NULL
 
 -- name: failure_add

@@ -96,10 +96,10 @@ SELECT count(*) FROM main._wf_tag WHERE wf = :seq
 -- Row by row: what an INSERT reads from its own table SQLite keeps in a table of its own first, several times the length of a long value.
 -- The children of the other workflow stay its own. (Of a scripted workflow: run_fork_steps.)
 -- name: fork_steps
-SELECT n & 268435455, name, kind, status, attempts, begun_at, at, due_at, attempt, worker, NULL, hash, topics,
+SELECT n & 268435455, name, kind, status, attempts, begun_at, at, due_at, claim, NULL, hash, topics,
        CASE kind WHEN 'spawn' THEN '{"child":false}' ELSE how END, output, error
 FROM main._wf_step WHERE {{its_rows}} AND status IN ('done', 'error') AND (:n IS NULL OR n < :n) ORDER BY n
 
 -- name: fork_step
-INSERT INTO main._wf_step(n, wf, name, kind, status, attempts, begun_at, at, due_at, attempt, worker, nonce, hash, topics, how, output, error)
-VALUES(:seq << 28 | :n, :seq, :step, :kind, :status, :attempts, :begun, :now, :due, :attempt, :worker, :nonce, :hash, :topics, :how, :output, :error)
+INSERT INTO main._wf_step(n, wf, name, kind, status, attempts, begun_at, at, due_at, claim, nonce, hash, topics, how, output, error)
+VALUES(:seq << 28 | :n, :seq, :step, :kind, :status, :attempts, :begun, :now, :due, :claim, :nonce, :hash, :topics, :how, :output, :error)

@@ -19,8 +19,8 @@ FROM (SELECT *, 'running' IN (status, coalesce(paused_from, '')) AS claimed FROM
 JOIN main._wf_lane AS l ON l.lane = w.lane
 
 -- name: export_steps
-SELECT name, kind, status, attempts, begun_at, at, due_at, status IN ('begun', 'waiting') AND nonce IS NOT NULL, nullif(attempt, 0), worker, hash, topics, how, output, error
-FROM main._wf_step WHERE {{its_rows}} ORDER BY n
+SELECT name, kind, status, attempts, begun_at, at, due_at, status IN ('begun', 'waiting') AND nonce IS NOT NULL, {{its_attempt}}, {{its_worker}}, hash, topics, how, output, error
+FROM main._wf_step AS s WHERE {{its_rows}} ORDER BY n
 
 -- name: export_redos
 SELECT step, redo FROM main._wf_redo WHERE wf = :seq ORDER BY step
@@ -53,8 +53,8 @@ SELECT json_remove(:is, '$.wfext', '$.workflow.parent', '$.workflow.parent_step'
 FROM main._wf_workflow WHERE id = :id AND nonce IS NULL AND (place IS NULL OR status = 'paused')
 
 -- name: import_step
-INSERT OR IGNORE INTO main._wf_step(n, wf, name, kind, status, attempts, begun_at, at, due_at, nonce, attempt, worker, hash, topics, how, output, error)
-SELECT :seq << 28 | :n, :seq, :name, :kind, :status, :attempts, :begun_at, :at, :due_at, CASE WHEN :in_doubt THEN 0 END, coalesce(:attempt, 0), :worker, :hash, :topics, :how, :output, :error
+INSERT OR IGNORE INTO main._wf_step(n, wf, name, kind, status, attempts, begun_at, at, due_at, nonce, claim, hash, topics, how, output, error)
+SELECT :seq << 28 | :n, :seq, :name, :kind, :status, :attempts, :begun_at, :at, :due_at, CASE WHEN :in_doubt THEN 0 END, CASE WHEN coalesce(:attempt, :worker) IS NULL THEN '' ELSE coalesce(:attempt, 0) || ' ' || coalesce(:worker, '') END, :hash, :topics, :how, :output, :error
 WHERE :attempts >= (:status IN ('done', 'error')) AND :in_doubt IN (0, 1) AND (:output IS NULL OR :status = 'done')
   AND (:error IS NULL OR (:kind = 'step' AND :status <> 'done'))
   AND CASE WHEN :kind = 'step' THEN :status IN ('done', 'begun', 'waiting') OR (:status IN ('failed', 'error') AND :error IS NOT NULL)

@@ -7,12 +7,12 @@ SELECT n, kind, topics, due_at, how, status, output, hash FROM main._wf_step WHE
 SELECT {{next_step}}
 
 -- name: wait_open
-INSERT INTO main._wf_step(n, wf, name, kind, status, attempts, begun_at, at, due_at, attempt, worker, hash, topics, how)
-VALUES(:n, :seq, :step, :kind, 'waiting', 0, :now, :now, :due, {{attempt}}, {{worker}}, :hash, :topics, :how)
+INSERT INTO main._wf_step(n, wf, name, kind, status, attempts, begun_at, at, due_at, claim, hash, topics, how)
+VALUES(:n, :seq, :step, :kind, 'waiting', 0, :now, :now, :due, {{claim}}, :hash, :topics, :how)
 
 -- name: wait_done
-INSERT INTO main._wf_step(n, wf, name, kind, status, attempts, begun_at, at, due_at, attempt, worker, hash, topics, how, output)
-VALUES(:n, :seq, :step, :kind, 'done', 1, :now, :now, :due, {{attempt}}, {{worker}}, :hash, :topics, :how, :output)
+INSERT INTO main._wf_step(n, wf, name, kind, status, attempts, begun_at, at, due_at, claim, hash, topics, how, output)
+VALUES(:n, :seq, :step, :kind, 'done', 1, :now, :now, :due, {{claim}}, :hash, :topics, :how, :output)
 ON CONFLICT(wf, name) DO UPDATE SET status = 'done', attempts = 1, at = excluded.at, output = excluded.output
 
 -- name: wait_suspend

@@ -25,7 +25,7 @@ DELETE FROM main._wf_step AS s WHERE {{dropped}}
 
 -- The copy of a scripted workflow: the steps that are over, and lists of items, of which what is open is as if it had been stopped.
 -- name: run_fork_steps
-SELECT n & 268435455, name, kind, CASE WHEN is_over THEN status ELSE 'failed' END, attempts, begun_at, at, due_at, 0, NULL, CASE WHEN status = 'failed' THEN nonce END, NULL, topics, how,
+SELECT n & 268435455, name, kind, CASE WHEN is_over THEN status ELSE 'failed' END, attempts, begun_at, at, due_at, '', CASE WHEN status = 'failed' THEN nonce END, NULL, topics, how,
        CASE WHEN is_over THEN output END,
        CASE WHEN is_over THEN error ELSE coalesce(error, '{"code":"stopped","message":"the workflow was forked"}') END
 FROM (SELECT s.*, (s.status IN ('done', 'skipped') OR (s.status = 'failed' AND s.nonce IS 1)) AND NOT EXISTS (

@@ -89,7 +89,7 @@ CASE WHEN s.status <> 'done' THEN NULL
 -- name: table_steps
 SELECT s.n AS _n, w.id AS workflow_id, {{place}} AS seq, s.name AS name, s.kind AS kind, s.status AS status,
        CASE WHEN s.status = 'done' THEN coalesce(s.output, 'null') END AS output, s.error AS error, s.attempts AS attempts,
-       s.begun_at AS begun_at, CASE WHEN s.status IN ('done', 'error') THEN s.at END AS recorded_at, nullif(s.attempt, 0) AS attempt, s.worker AS worker,
+       s.begun_at AS begun_at, CASE WHEN s.status IN ('done', 'error') THEN s.at END AS recorded_at, {{its_attempt}} AS attempt, {{its_worker}} AS worker,
        {{ended_by}} AS ended_by, CASE WHEN typeof(s.hash) = 'integer' THEN printf('%016x', s.hash) END AS hash, {{owners}}
 FROM main._wf_step AS s JOIN main._wf_workflow AS w ON w.seq = +s.wf AND s.{{rows_of_w}}
 

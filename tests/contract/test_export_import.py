@@ -252,7 +252,7 @@ def contents(db, id):
     """Everything that the base tables hold of a workflow, but for what a move may change (and the row of failures, which a step has broken)."""
     (row,) = db.records("SELECT w.*, l.queue, l.kind, l.partition, l.name, l.version, l.priority FROM _wf_workflow AS w JOIN _wf_lane AS l USING(lane) WHERE id = ?", id)
     seq = row["seq"]
-    for key in ("seq", "lane", "mark", "failures", "wake", "updated_at", "parent", "nonce", "place", "status", "paused_from", "limited", "lease", "claim_key", "closed_nonce"):
+    for key in ("seq", "lane", "mark", "failures", "wake", "updated_at", "parent", "nonce", "place", "status", "paused_from", "limited", "lease", "claim", "claim_key", "closed_nonce"):
         del row[key]
     return row, {
         table: db.rows("SELECT %s FROM %s WHERE wf = ? ORDER BY %s" % (columns, table, order), seq)
