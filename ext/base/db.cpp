@@ -7,7 +7,7 @@
 namespace wf {
 namespace {
 
-bool is_step_record(Sql sql) { return sql == Sql::step_record || sql == Sql::step_record_by_id; }
+bool is_plain(Sql sql) { return sql == Sql::step_record || sql == Sql::step_record_by_id || sql == Sql::complete_plain; }
 
 }  // namespace
 
@@ -58,7 +58,7 @@ Status Db::prepare(Sql sql, sqlite3_stmt** out) {
     return prepare(text.view(), out);
   }
   WF_TRY(notice_change());
-  WF_TRY(is_step_record(sql) ? prepare_step_record(text.view(), out) : prepare(text.view(), out));
+  WF_TRY(is_plain(sql) ? prepare_plain(text.view(), out) : prepare(text.view(), out));
   Status checked = rights_.check(text.view(), *out);
   if (!checked.ok()) {
     sqlite3_finalize(*out);
@@ -95,34 +95,34 @@ Status Db::look_at(sqlite3_stmt* statement, int compiled, Slot* slot) {
 }
 
 // By the old interface: it is not compiled anew in silence when the schema has changed, so that what was found out about its triggers holds.
-Status Db::prepare_step_record(string_view text, sqlite3_stmt** out) {
+Status Db::prepare_plain(string_view text, sqlite3_stmt** out) {
   // (It stands in the cache as any other: the close hook is needed first.)
   sqlite3_stmt* statement = nullptr;
   if (!hooked_) {
-    WF_TRY(prepare(Sql::step_triggers, &statement));
+    WF_TRY(prepare(Sql::plain_triggers, &statement));
     sqlite3_finalize(statement);
   }
   if (const int rc = sqlite3_prepare(handle_, text.data(), static_cast<int>(text.size()), &statement, nullptr); rc != SQLITE_OK) return Status::sqlite(rc, handle_);
   // Looked at afterwards, so that one that comes in between is seen.
-  Status looked = find_step_triggers();
+  Status looked = find_plain_triggers();
   if (looked.ok()) *out = statement;
   else sqlite3_finalize(statement);
   return looked;
 }
 
 // A TEMP database that nobody has opened has no triggers; to ask it would open it, which costs 90 KB.
-Status Db::find_step_triggers() {
+Status Db::find_plain_triggers() {
   {
-    Query triggers(*this, Sql::step_triggers);
-    WF_TRY(triggers.next(&step_fires_triggers_));
+    Query triggers(*this, Sql::plain_triggers);
+    WF_TRY(triggers.next(&plain_fires_triggers_));
   }
-  if (step_fires_triggers_ || sqlite3_db_readonly(handle_, "temp") < 0) return {};
-  Query triggers(*this, Sql::step_triggers_temp);
-  return triggers.next(&step_fires_triggers_);
+  if (plain_fires_triggers_ || sqlite3_db_readonly(handle_, "temp") < 0) return {};
+  Query triggers(*this, Sql::plain_triggers_temp);
+  return triggers.next(&plain_fires_triggers_);
 }
 
-void Db::forget_step_record() {
-  for (const Sql sql : {Sql::step_record, Sql::step_record_by_id}) {
+void Db::forget_plain() {
+  for (const Sql sql : {Sql::step_record, Sql::step_record_by_id, Sql::complete_plain}) {
     Slot& slot = cache_[static_cast<size_t>(sql)];
     if (slot.statement == nullptr || slot.in_use) continue;
     drop(slot);
@@ -439,7 +439,7 @@ Status Query::next(bool* row) {
     return {};
   }
   // Says only now what is wrong, and this to nobody else.
-  if (is_step_record(sql_) && sqlite3_reset(statement_) == SQLITE_SCHEMA) return Status::sqlite(SQLITE_SCHEMA);
+  if (is_plain(sql_) && sqlite3_reset(statement_) == SQLITE_SCHEMA) return Status::sqlite(SQLITE_SCHEMA);
   Status failed = Status::sqlite(sqlite3_extended_errcode(db_.handle()), db_.handle());
   sqlite3_reset(statement_);
   return failed.ok() ? Status::sqlite(rc) : static_cast<Status&&>(failed);

@@ -62,10 +62,10 @@ class Db {
   Status keep_ready(Sql sql);
   // Resets the statement, or finalizes it where the cache has it no more. `is_reset`: it was done already; `is_bound`: it has parameters that were bound.
   static void give_back(sqlite3_stmt* statement, Slot* slot, bool is_reset = false, bool is_bound = true);
-  // Whether Sql::step_record and its like, which run outside of any savepoint, fire triggers. One may say RAISE(FAIL): what the statement has done stays
+  // Whether the plain statements, Sql::step_record and its like, which run outside of any savepoint, fire triggers. One may say RAISE(FAIL): what the statement has done stays
   // then. To be asked while it is borrowed: a change of the schema since is an error of it, SQLITE_SCHEMA, and it is to be tried again.
-  bool step_fires_triggers() const { return step_fires_triggers_; }
-  void forget_step_record();
+  bool plain_fires_triggers() const { return plain_fires_triggers_; }
+  void forget_plain();
   // A statement has failed and left some of its work, as RAISE(FAIL) does.
   void leaves_work(bool leaves) { left_work_ = leaves; }
   bool left_work() const { return left_work_; }
@@ -200,8 +200,8 @@ class Db {
   Status connect_close_hook();
   Status prepare(string_view text, sqlite3_stmt** out);
   Status prepare(Sql sql, sqlite3_stmt** out);
-  Status prepare_step_record(string_view text, sqlite3_stmt** out);
-  Status find_step_triggers();
+  Status prepare_plain(string_view text, sqlite3_stmt** out);
+  Status find_plain_triggers();
   Status look_at(sqlite3_stmt* statement, int compiled, Slot* slot);
   Status notice_change();
   Status read_version(bool* exists, int64_t* version, bool* system_clock);
@@ -228,7 +228,7 @@ class Db {
   bool hooked_ = false;         // the close hook is connected
   bool format_checked_ = false;
   unsigned format_of_ = 0;      // the state of the file in which it was
-  bool step_fires_triggers_ = true;
+  bool plain_fires_triggers_ = true;
   bool left_work_ = false;
   bool tables_made_ = false;    // in the transaction under way, or in the last one
   bool system_clock_ = false;

@@ -2,12 +2,14 @@
 
 #include <algorithm>
 
+#include "base/plain.h"
 #include "engine/budget.h"
 #include "engine/end.h"
 #include "engine/lane.h"
 #include "engine/lease.h"
 #include "engine/may_act.h"
 #include "engine/opening.h"
+#include "engine/start.h"
 #include "engine/wait.h"
 
 namespace wf {
@@ -21,6 +23,18 @@ bool is_repetition(const Handle& handle, const Workflow& w, string_view call, Mi
   *result = state_of(before);
   if (handle.is_token) return true;
   return w.state == *result && (is_terminal(w.state) || w.due_at > now);
+}
+
+// Outside of any savepoint, so not where triggers are fired.
+Status try_plain(Db& db, const Handle& token, const Value& output, Millis time, bool said, bool* completed) {
+  *completed = false;
+  Query q(db, Sql::complete_plain);
+  if (db.plain_fires_triggers() && q.prepared()) return {};
+  q.bind(":seq", token.seq).bind(":nonce", token.nonce).bind(":now", time).bind(":output", output).bind(":format", kSchemaVersion);
+  if (said) q.bind(":said", int64_t{1});
+  WF_TRY(q.run());
+  *completed = q.changes() != 0;
+  return {};
 }
 
 struct Line {
@@ -137,6 +151,15 @@ Status note_failure(Db& db, const Handle& handle, const Workflow& w, const Failu
 }  // namespace
 
 Status complete(Db& db, const Handle& handle, const Value& output, const Now& now, State* result) {
+  if (handle.is_token && !is_large(output)) {
+    *result = State::completed;
+    bool completed = false;
+    Status plain = run_plain(db, Sql::complete_plain, [&] { return try_plain(db, handle, output, now.given ? now.time : db.clock(), now.given, &completed); });
+    // (As in record_step.)
+    bool exists = true;
+    if ((plain.rc() & 0xff) == SQLITE_ERROR) WF_TRY(db.schema_exists(&exists));
+    if (completed || (exists && !plain.ok())) return plain;
+  }
   WriteScope scope(db);
   Millis time;
   Workflow w;

@@ -1,7 +1,7 @@
 #include "engine/step.h"
 
-#include "base/fair_wait.h"
 #include "base/hash.h"
+#include "base/plain.h"
 #include "base/scope.h"
 #include "engine/cleanup.h"
 #include "engine/lease.h"
@@ -32,7 +32,7 @@ Sql step_record_of(const Handle& handle) { return handle.is_token ? Sql::step_re
 Status try_insert(Db& db, const Handle& handle, string_view step, const Value& value, const Fingerprint& print, Millis time, bool said, bool* inserted) {
   *inserted = false;
   Query q(db, step_record_of(handle));
-  if (db.step_fires_triggers() && q.prepared()) return {};
+  if (db.plain_fires_triggers() && q.prepared()) return {};
   // By place: looking up the names costs as much as a tenth of the statement.
   if (handle.is_token) {
     q.bind_at(1, Value::of(handle.seq)).bind_at(2, Value::text(step)).bind_at(3, Value::of(time)).bind_at(4, Value::of(handle.nonce));
@@ -48,21 +48,6 @@ Status try_insert(Db& db, const Handle& handle, string_view step, const Value& v
   WF_TRY(q.run());
   *inserted = q.changes() != 0;
   return {};
-}
-
-Status insert(Db& db, const Handle& handle, string_view step, const Value& value, const Fingerprint& print, Millis time, bool said, bool* inserted) {
-  constexpr int kTries = 50;  // as SQLite itself does where it compiles a statement anew
-  FairWait wait(db);
-  // To compile it reads, and a transaction that has read waits for nobody.
-  if (!db.autocommit() && !db.is_compiled(step_record_of(handle))) {
-    if (Status locked = wait_for_lock(db, wait); !locked.ok() && (locked.rc() & 0xff) != SQLITE_ERROR) return locked;
-  }
-  for (int i = 0;; ++i) {
-    Status status = try_insert(db, handle, step, value, print, time, said, inserted);
-    if (wait.again(status.rc())) continue;
-    if ((status.rc() & 0xff) != SQLITE_SCHEMA || i == kTries) return status;
-    db.forget_step_record();
-  }
 }
 
 // In a scope, for a workflow that may_act() has looked at.
@@ -144,7 +129,7 @@ Status record_step(Db& db, const Handle& handle, string_view step, const Value& 
   Millis time = now.given ? now.time : db.clock();
   if (args.cleanup || args.error) {
     // The workflow's row is to be written as well, unless it says so already; and errors are rare.
-  } else if (Status s = insert(db, handle, step, value, args.print, time, now.given, &first); !s.ok()) {
+  } else if (Status s = run_plain(db, step_record_of(handle), [&] { return try_insert(db, handle, step, value, args.print, time, now.given, &first); }); !s.ok()) {
     if ((s.rc() & 0xff) != SQLITE_ERROR) return s;
     // The way below is for files without tables. Where there are some, a trigger of the application has failed, which would then run twice.
     bool exists;

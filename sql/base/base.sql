@@ -33,12 +33,12 @@ INSERT OR ROLLBACK INTO main._wf_meta(key) SELECT NULL WHERE :undo
 -- name: memory_probe
 SELECT '' UNION ALL SELECT 'a' || count(*) FROM main.sqlite_master
 
--- name: step_triggers
-SELECT 1 FROM main.sqlite_master WHERE type = 'trigger' AND tbl_name = '_wf_step' COLLATE NOCASE LIMIT 1
+-- name: plain_triggers
+SELECT 1 FROM main.sqlite_master WHERE type = 'trigger' AND tbl_name COLLATE NOCASE IN ('_wf_step', '_wf_workflow') LIMIT 1
 
 -- Compiling it opens the connection's TEMP database, with a page cache of its own.
--- name: step_triggers_temp
-SELECT 1 FROM temp.sqlite_master WHERE type = 'trigger' AND tbl_name = '_wf_step' COLLATE NOCASE LIMIT 1
+-- name: plain_triggers_temp
+SELECT 1 FROM temp.sqlite_master WHERE type = 'trigger' AND tbl_name COLLATE NOCASE IN ('_wf_step', '_wf_workflow') LIMIT 1
 
 -- name: close_hook
 SELECT 1 FROM main._wf_close_hook

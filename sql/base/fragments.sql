@@ -39,6 +39,12 @@ nullif(CAST(s.claim AS INTEGER), 0)
 -- name: fragment_its_worker
 nullif(substr(s.claim, instr(s.claim, ' ') + 1), '')
 
+-- Whether a call may decide without looking at anything else: a clock that was not said (:said) is not good enough for a file that wants it said, or has a
+-- clock of its own, nor is a file of another format. The version is the last row of _wf_meta, but for that of the clock, which is a text.
+-- name: fragment_plain_file
+((SELECT value FROM main._wf_meta ORDER BY key DESC LIMIT 1) = :format
+ OR (:said AND (SELECT value FROM main._wf_meta WHERE key = 'schema_version') = :format))
+
 -- Whether x, a workflow with a slot, has it still.
 -- name: fragment_holds_slot
 (x.flags & 8 OR (x.nonce IS NOT NULL AND x.due_at > :now))

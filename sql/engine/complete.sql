@@ -1,5 +1,15 @@
 -- Giving a claim back.
 
+-- Completes a workflow by its current claim where nothing but its row has to change: it is in its first phase, none of its waits is open, nobody joins it,
+-- it holds no slot and its lane is not in line. Where nothing has changed, complete() finds out why. One statement, as step_record is.
+-- name: complete_plain
+UPDATE main._wf_workflow
+SET status = 'completed', place = NULL, due_at = NULL, nonce = NULL, claim_key = NULL, closed_nonce = :nonce, closed = 'complete:completed',
+    finished_at = :now, updated_at = :now, output = :output
+WHERE seq = :seq AND nonce = :nonce AND status = 'running' AND limited IS NULL AND ending IS NULL AND NOT flags & 48
+  AND NOT EXISTS (SELECT 1 FROM main._wf_waiter WHERE topic = 'w' || :seq)
+  AND (SELECT line FROM main._wf_lane WHERE lane = _wf_workflow.lane) = 0 AND {{plain_file}}
+
 -- name: complete_back_in_line
 UPDATE main._wf_workflow
 SET status = 'pending', place = :place, due_at = :due, nonce = NULL, claim_key = NULL, limited = CASE WHEN flags & 8 THEN limited END,

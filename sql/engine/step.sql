@@ -7,12 +7,6 @@ WHERE wf = CASE WHEN :nonce IS NULL THEN (SELECT seq FROM main._wf_workflow WHER
                 ELSE (SELECT seq FROM main._wf_workflow WHERE seq = :seq AND NOT (period - :nonce) & 65535) END
   AND name = :step
 
--- Whether a call may decide without looking at anything else: a clock that was not said (:said) is not good enough for a file that wants it said, or has a
--- clock of its own, nor is a file of another format. The version is the last row of _wf_meta, but for that of the clock, which is a text.
--- name: fragment_plain_file
-((SELECT value FROM main._wf_meta ORDER BY key DESC LIMIT 1) = :format
- OR (:said AND (SELECT value FROM main._wf_meta WHERE key = 'schema_version') = :format))
-
 -- Unless an output stands already.
 -- name: fragment_or_rerecord
 ON CONFLICT(wf, name) DO UPDATE

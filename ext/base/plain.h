@@ -1,0 +1,27 @@
+// Plain statements: one statement that does all that a call has to do where nothing is special about it. It runs outside of any savepoint, and where it
+// has changed nothing, the call finds out why, in a WriteScope. (Db::plain_fires_triggers(): where it might fire triggers, it is not run.)
+#pragma once
+
+#include "base/fair_wait.h"
+#include "base/scope.h"
+
+namespace wf {
+
+// Runs `attempt`, which runs the plain statement `sql`, until it has waited for locks and the schema stays the same in the middle of it.
+template <class Attempt>
+Status run_plain(Db& db, Sql sql, const Attempt& attempt) {
+  constexpr int kTries = 50;  // as SQLite itself does where it compiles a statement anew
+  FairWait wait(db);
+  // To compile it reads, and a transaction that has read waits for nobody.
+  if (!db.autocommit() && !db.is_compiled(sql)) {
+    if (Status locked = wait_for_lock(db, wait); !locked.ok() && (locked.rc() & 0xff) != SQLITE_ERROR) return locked;
+  }
+  for (int i = 0;; ++i) {
+    Status status = attempt();
+    if (wait.again(status.rc())) continue;
+    if ((status.rc() & 0xff) != SQLITE_SCHEMA || i == kTries) return status;
+    db.forget_plain();
+  }
+}
+
+}  // namespace wf
