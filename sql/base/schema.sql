@@ -47,7 +47,7 @@ CREATE TABLE IF NOT EXISTS main._wf_workflow(
   redo INTEGER NOT NULL DEFAULT 0,     -- of all its steps: part of wf_key, raised when its whole history is dropped
   period INTEGER NOT NULL DEFAULT 1,   -- raised by wf_continue
   worker TEXT,
-  claim TEXT,                          -- attempt and worker of the last claim, '2 worker-1', as the rows of its steps have them
+  claim TEXT,                          -- attempt and worker of the last claim, '2 worker-1', as the rows of its steps have them; room for it
   lease INTEGER,                       -- length of the current lease
   claim_key TEXT,                      -- key of the current claim
   limited TEXT,                        -- queue || x'1f' || partition, while a slot of a limited queue is held

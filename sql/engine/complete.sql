@@ -4,7 +4,7 @@
 -- it holds no slot and its lane is not in line. Where nothing has changed, complete() finds out why. One statement, as step_record is.
 -- name: complete_plain
 UPDATE main._wf_workflow
-SET status = 'completed', place = NULL, due_at = NULL, nonce = NULL, claim_key = NULL, closed_nonce = :nonce, closed = 'complete:completed',
+SET status = 'completed', place = NULL, due_at = NULL, nonce = NULL, claim = NULL, claim_key = NULL, closed_nonce = :nonce, closed = 'complete:completed',
     finished_at = :now, updated_at = :now, output = :output
 WHERE seq = :seq AND nonce = :nonce AND status = 'running' AND limited IS NULL AND ending IS NULL AND NOT flags & 48
   AND NOT EXISTS (SELECT 1 FROM main._wf_waiter WHERE topic = 'w' || :seq)

@@ -25,10 +25,12 @@ WHERE q.queue = :queue AND q.hold = 'started'
 -- name: start_next_seq
 SELECT coalesce({{seq_after_deleted}}, (SELECT max(seq) FROM main._wf_workflow) + 1, 1)
 
+-- As long as its first claim will make it: a row that grows in a full page splits it, and where claims come in another order than starts, nearly every one
+-- would meet a full page.
 -- name: start_insert
-INSERT INTO main._wf_workflow(seq, id, lane, status, place, due_at, created_at, updated_at, deadline_at, timeout, flags,
+INSERT INTO main._wf_workflow(seq, id, lane, status, place, due_at, claim, created_at, updated_at, deadline_at, timeout, flags,
                               max_attempts, max_failures, backoff, parent, parent_step, parent_redo, scheduled_at, dedup, headers, input)
-VALUES(coalesce(:seq, {{seq_after_deleted}}), :id, :lane, 'pending', :place, :due, :now, :now, :deadline, :timeout, :flags,
+VALUES(coalesce(:seq, {{seq_after_deleted}}), :id, :lane, 'pending', :place, :due, '0 ..............................................', :now, :now, :deadline, :timeout, :flags,
        :max_attempts, :max_failures, :backoff, :parent, :parent_step, :parent_redo, :scheduled, :dedup, :headers, :input)
 
 -- name: start_drop_large
