@@ -1,7 +1,7 @@
 """wf_complete: the end, and the output that stands."""
 
 import pytest
-from support import sql_time, wf_error
+from support import BASE, sql_time, wf_error
 
 
 @pytest.mark.parametrize("by_token", [True, False])
@@ -65,3 +65,39 @@ def test_completing_does_not_touch_other_workflows(db):
     db.wf_complete("w1", "1")
     assert db.workflow("w2") == before
     assert (db.wf_pending(), db.wf_ready()) == (1, 1)
+
+
+# Where nothing but the workflow's row has to change, one statement does it (complete_plain); a trigger on the table makes it go the long way.
+
+
+@pytest.mark.parametrize("key", [None, "k"])
+@pytest.mark.parametrize("output", [None, 1, '{"a":1}', "no JSON", b"x"])
+def test_completing_in_one_statement_leaves_the_same_row_as_the_long_way(memdb, output, key):
+    memdb.at(0)
+    rows = []
+    for long_way in (False, True):
+        memdb.wf_start("job", id="w1")
+        token = memdb.claim(None, "worker-1", **({"key": key} if key else {}))["token"]
+        if long_way:
+            memdb.execute("CREATE TEMP TRIGGER watches AFTER UPDATE ON main._wf_workflow BEGIN SELECT 1; END")
+        assert memdb.wf_complete(token, output) == "completed"
+        assert memdb.wf_complete(token, output) == "completed"  # a repetition
+        row = memdb.record("SELECT * FROM _wf_workflow WHERE id = 'w1'")
+        assert row.pop("closed_nonce") > 0
+        rows.append((row, memdb.wf_result("w1")))
+        assert memdb.wf_check() is None
+        memdb.wf_delete("w1")  # and its lane, so that the next one has the same
+    for row, _ in rows:
+        del row["seq"]
+    assert rows[0] == rows[1]
+
+
+def test_claims_in_another_order_than_the_starts_split_no_pages(memdb):
+    """A row that grows by its claim in a full page splits it: a quarter of such claims did."""
+    memdb.at(0)
+    for n in range(1500):
+        memdb.wf_start("job", id="w%d" % n, at=BASE - 2000 + n * 7919 % 1500)
+    pages = memdb.value("PRAGMA page_count")
+    for _ in range(300):
+        memdb.claim("default", "worker-1:17")
+    assert memdb.value("PRAGMA page_count") - pages < 10
