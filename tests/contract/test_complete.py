@@ -100,4 +100,4 @@ def test_claims_in_another_order_than_the_starts_split_no_pages(memdb):
     pages = memdb.value("PRAGMA page_count")
     for _ in range(300):
         memdb.claim("default", "worker-1:17")
-    assert memdb.value("PRAGMA page_count") - pages < 10
+    assert memdb.value("PRAGMA page_count") - pages <= 4
