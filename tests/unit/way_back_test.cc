@@ -12,14 +12,14 @@ namespace {
 
 bool is_deep() { return std::getenv("WFEXT_DEEP") != nullptr; }
 
-// A progress handler that says stop at operation n, and once more `gap` operations later.
-class StopsTwice : public fault::Injector {
+// A progress handler that says stop at operation n, and again `gap` operations later: once, or for ever.
+class Stops : public fault::Injector {
  public:
-  explicit StopsTwice(int gap) : gap_(gap) {}
+  Stops(int gap, bool for_ever) : gap_(gap), for_ever_(for_ever) {}
   void arm(sqlite3* db, int n, bool) override {
     at_ = n;
     count_ = 0;
-    sqlite3_progress_handler(db, 1, &StopsTwice::tick, this);
+    sqlite3_progress_handler(db, 1, &Stops::tick, this);
   }
   bool disarm(sqlite3* db) override {
     sqlite3_progress_handler(db, 0, nullptr, nullptr);
@@ -30,37 +30,12 @@ class StopsTwice : public fault::Injector {
 
  private:
   static int tick(void* self) {
-    auto* it = static_cast<StopsTwice*>(self);
-    ++it->count_;
-    return it->count_ == it->at_ || it->count_ == it->at_ + it->gap_;
+    auto* it = static_cast<Stops*>(self);
+    const int since = ++it->count_ - it->at_;
+    return since == 0 || since == it->gap_ || (it->for_ever_ && since > 0 && since % it->gap_ == 0);
   }
   const int gap_;
-  int at_ = 0, count_ = 0;
-};
-
-// Stops at operation n, and then every `period` operations.
-class StopsAgainAndAgain : public fault::Injector {
- public:
-  explicit StopsAgainAndAgain(int period) : period_(period) {}
-  void arm(sqlite3* db, int n, bool) override {
-    at_ = n;
-    count_ = 0;
-    sqlite3_progress_handler(db, 1, &StopsAgainAndAgain::tick, this);
-  }
-  bool disarm(sqlite3* db) override {
-    sqlite3_progress_handler(db, 0, nullptr, nullptr);
-    return count_ >= at_;
-  }
-  bool is_fault(int code) const override { return code == SQLITE_INTERRUPT; }
-  bool sparse() const override { return true; }
-
- private:
-  static int tick(void* self) {
-    auto* it = static_cast<StopsAgainAndAgain*>(self);
-    ++it->count_;
-    return it->count_ >= it->at_ && (it->count_ - it->at_) % it->period_ == 0;
-  }
-  const int period_;
+  const bool for_ever_;
   int at_ = 0, count_ = 0;
 };
 
@@ -247,7 +222,7 @@ TEST_P(WayBack, HandlerStopsTwice) {
   const size_t some = std::string(GetParam().name).size() % 6;
   for (size_t i = 0; i < 6; ++i) {
     if (!is_deep() && i != some) continue;
-    StopsTwice stops(gaps[i]);
+    Stops stops(gaps[i], false);
     EXPECT_GT(fault::for_each_fault(GetParam(), stops, fault::Start::warm, false), 0);
     if (HasFailure()) return;
   }
@@ -257,7 +232,7 @@ TEST_P(WayBack, HandlerStopsAgainAndAgain) {
   const int some = 2 + static_cast<int>(std::string(GetParam().name).size()) % 4;
   for (int period = 2; period < 40; ++period) {
     if (!is_deep() && period != some) continue;
-    StopsAgainAndAgain stops(period);
+    Stops stops(period, true);
     EXPECT_GT(fault::for_each_fault(GetParam(), stops, fault::Start::warm, false), 0);
     if (HasFailure()) return;
   }
