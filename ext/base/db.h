@@ -19,6 +19,7 @@
 #include "base/status.h"
 #include "base/stop.h"
 #include "base/time.h"
+#include "base/too_long.h"
 #include "base/value.h"
 #include "base/waiting.h"
 
@@ -31,7 +32,7 @@ constexpr int64_t kSchemaVersion = std::size(kSchemas);
 
 class Db {
  public:
-  Db(sqlite3* handle, const Above& above) : handle_(handle), above_(above), rights_(handle) {}
+  Db(sqlite3* handle, const Above& above) : handle_(handle), above_(above), rights_(handle), too_long_(handle) {}
   Db(const Db&) = delete;
   Db& operator=(const Db&) = delete;
 
@@ -139,6 +140,7 @@ class Db {
     Text error;
   };
   TakenAlong& taken_along() { return taken_along_; }
+  TooLong& too_long() { return too_long_; }
 
   // Finalizes every cached statement that the connection still lists: hosts that sweep sqlite3_next_stmt have finalized
   // some of them already. One that is in use (a close that was refused because of it) is left to who uses it.
@@ -224,6 +226,7 @@ class Db {
   bool running_ = false;
   Kept kept_;
   TakenAlong taken_along_;
+  TooLong too_long_;
   FileWatch file_watch_;
   bool hooked_ = false;         // the close hook is connected
   bool format_checked_ = false;

@@ -14,6 +14,8 @@
 namespace wf {
 namespace {
 
+bool is_too_long(const Status& status) { return (status.rc() & 0xff) == SQLITE_TOOBIG; }
+
 // The claim that is current under `key`, renewed; `*found`.
 Status repeat(Db& db, const Claim& args, Millis now, bool* found, Text& out) {
   int64_t seq = 0;
@@ -85,7 +87,8 @@ Status claim_one(Db& db, const Claim& args, Millis now, Text& out, int64_t* coun
   return show_claim(db, args, w.seq, out);
 }
 
-Status claim_next(Db& db, Claim& args, bool careful, Millis now, StaleLanes* stale, Text& out, bool* found) {
+// `first`: it is the first of the call. One that is too long behind others may be short enough by itself.
+Status claim_next(Db& db, Claim& args, bool careful, bool first, Millis now, StaleLanes* stale, Text& out, bool* found) {
   for (;;) {
     Candidate best;
     WF_TRY(look_for_work(db, args, now, &best, stale));
@@ -99,12 +102,19 @@ Status claim_next(Db& db, Claim& args, bool careful, Millis now, StaleLanes* sta
       Workflow w;
       bool exists;
       WF_TRY(find_seq(db, best.seq, &exists, &w));
-      return take_or_end(db, args, w, now, found);
+      WF_TRY(take_or_end(db, args, w, now, found));
+      return *found ? show_claim(db, args, best.seq, out) : Status();
     };
-    bool done = true;
-    WF_TRY(careful ? attempt(db, "wf_claim", {best.seq, {}}, now, take_best, &done) : take_best());
-    if (done && *found) return show_claim(db, args, best.seq, out);
-    args.troubled = args.troubled || !done;
+    const size_t before = out.size();
+    Status taken = careful ? in_savepoint(db, "wf_claim", take_best) : take_best();
+    if (taken.ok() && *found) return {};
+    if (taken.ok()) continue;
+    const bool too_long = is_too_long(taken);
+    if (!careful || (too_long && !first)) return taken;
+    out.truncate(before);
+    WF_TRY(pass_over(db, {best.seq, {}}, static_cast<Status&&>(taken), now));
+    args.troubled = true;
+    args.that_fit = args.that_fit || too_long;
   }
 }
 
@@ -118,6 +128,7 @@ Status claim_up_to(Db& db, const Claim& asked, int64_t limit, bool careful, cons
   Millis time;
   WF_TRY(call_time(db, now, &time));
   WF_TRY(do_what_is_due(db, time, &args.troubled));
+  args.that_fit = args.that_fit || !db.too_long().list(time).empty();
 
   if (!args.key.empty() || !args.id.empty()) {
     bool found = false;
@@ -137,7 +148,7 @@ Status claim_up_to(Db& db, const Claim& asked, int64_t limit, bool careful, cons
     const size_t before = out.size();
     if (*count != 0) out.add(',');
     bool found;
-    WF_TRY(claim_next(db, args, careful, time, &stale, out, &found));
+    WF_TRY(claim_next(db, args, careful, *count == 0, time, &stale, out, &found));
     if (!found) {
       out.truncate(before);
       break;
@@ -160,7 +171,7 @@ Status claim_at_once(Db& db, const Claim& asked, const Now& now, Text& out, int6
     // It is undone. Too long for a result with the one after these: once more without that. Too long by itself: once more past it. Failed for
     // another reason: once more with care.
     if (db.taken_along().any) return status;
-    const bool too_long = (status.rc() & 0xff) == SQLITE_TOOBIG;
+    const bool too_long = is_too_long(status);
     if (too_long && *count != 0) limit = *count;
     else if (too_long && !args.that_fit && args.id.empty()) args.that_fit = true;
     else if (!careful && may_be_an_items_own(status)) careful = true;

@@ -102,7 +102,7 @@ class QueueLook {
 
   Status look_into_lane(int64_t lane, Candidate* best) {
     Query heads(db_, args_.that_fit || args_.troubled ? Sql::lane_heads_passing_over : Sql::lane_heads);
-    heads.bind(":lane", lane).bind(":now", now_).bind(":longest", args_.that_fit ? longest_ : INT64_MAX).bind(":looks", looks());
+    heads.bind(":lane", lane).bind(":now", now_).bind(":longest", args_.that_fit ? longest_ : INT64_MAX).bind(":met", db_.too_long().list(now_)).bind(":looks", looks());
     bool none;
     WF_TRY(consider(heads, lane, best, &none));
     if (none && !args_.that_fit) stale_.add(lane);  // there may be one that does not fit
@@ -114,7 +114,7 @@ class QueueLook {
     bool none;
     {
       Query held(db_, Sql::queue_held_in_lane);
-      held.bind(":queue", queue_).bind(":partition", partition).bind(":lane", lane).bind(":now", now_).bind(":longest", longest_).bind(":looks", looks());
+      held.bind(":queue", queue_).bind(":partition", partition).bind(":lane", lane).bind(":now", now_).bind(":longest", longest_).bind(":met", db_.too_long().list(now_)).bind(":looks", looks());
       WF_TRY(consider(held, lane, best, &none));
     }
     if (!none || !stale_.may_write()) return {};
@@ -201,7 +201,7 @@ class QueueLook {
   Status look_at_some(Candidate* best) {
     Candidate here;
     Query q(db_, admitted_.full ? Sql::queue_held : Sql::queue_resumed);
-    bind(q).bind(":longest", longest_).bind(":looks", looks());
+    bind(q).bind(":longest", longest_).bind(":met", db_.too_long().list(now_)).bind(":looks", looks());
     for (;;) {
       bool row;
       WF_TRY(q.next(&row));

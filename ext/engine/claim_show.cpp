@@ -68,12 +68,11 @@ Status show_claim(Db& db, const Claim& args, int64_t seq, Text& out) {
   add_time_or_null("scheduled_at", q, 14, out);
   out.add(",\"wake\":\"").add(wake_name(wake_of(q.integer(16)))).add('"');
   out.add(args.shown != nullptr ? kNotRead : "}");
-  if (args.shown != nullptr) {
-    args.shown->workflows.add(seq);
-    args.shown->ends.add(static_cast<int64_t>(out.size()));
-    if (!args.shown->workflows.ok() || !args.shown->ends.ok()) return Status::no_memory();
-  }
-  return check_size(db, out, q.text(0));
+  WF_TRY(check_size(db, out, q.text(0)));
+  if (args.shown == nullptr) return {};
+  args.shown->workflows.add(seq);
+  args.shown->ends.add(static_cast<int64_t>(out.size()));
+  return args.shown->workflows.ok() && args.shown->ends.ok() ? Status() : Status::no_memory();
 }
 
 }  // namespace wf

@@ -75,7 +75,7 @@ Status count(Db& db, Sql sql, string_view queue, Millis now, int64_t* out) {
   if (q.has(":longest")) {
     int64_t longest;
     WF_TRY(longest_claim(db, &longest));
-    q.bind(":longest", longest);
+    q.bind(":longest", longest).bind(":met", db.too_long().list(now));
   }
   bool row;
   WF_TRY(q.next(&row));

@@ -42,7 +42,7 @@ Status end_all(Db& db, RunOut of, Sql sql, size_t most_listed, int64_t most, Mil
   Numbers due;
   {
     Query q(db, sql);
-    q.bind(":now", now);
+    q.bind(":now", now).bind(":met", db.too_long().list(now));
     for (bool row = true; !*more;) {
       WF_TRY(q.next(&row));
       if (!row) break;
@@ -56,9 +56,11 @@ Status end_all(Db& db, RunOut of, Sql sql, size_t most_listed, int64_t most, Mil
       *more = true;
       break;
     }
-    bool ended, done;
-    WF_TRY(attempt(db, "wf_tick", {due[i], {}}, now, [&] { return end_one(db, of, due[i], now, &ended); }, &done));
-    *count += done && ended;
+    bool ended;
+    const auto end_it = [&] { return end_one(db, of, due[i], now, &ended); };
+    Status done = in_savepoint(db, "wf_tick", end_it);
+    *count += done.ok() && ended;
+    if (!done.ok()) WF_TRY(pass_over(db, {due[i], {}}, static_cast<Status&&>(done), now));
   }
   return {};
 }
@@ -125,7 +127,7 @@ Status tick(Db& db, int64_t limit, const Now& now, int64_t* count) {
 Status is_something_due(Db& db, Millis now, bool* out) {
   {
     Query q(db, Sql::tick_deadlines);
-    q.bind(":now", now);
+    q.bind(":now", now).bind(":met", db.too_long().list(now));
     WF_TRY(q.next(out));
   }
   if (!*out) WF_TRY(is_one_asleep(db, now, out));

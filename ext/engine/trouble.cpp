@@ -50,6 +50,14 @@ Status put_off(Db& db, const Item& item, Status failed, Millis now, Millis longe
   return noted.ok() ? Status() : static_cast<Status&&>(failed);
 }
 
+Status pass_over(Db& db, const Item& item, Status failed, Millis now) {
+  if ((failed.rc() & 0xff) != SQLITE_TOOBIG || item.workflow == 0 || !db.too_long().is_possible()) {
+    return put_off(db, item, static_cast<Status&&>(failed), now, kLongestPause);
+  }
+  db.too_long().add(item.workflow, now);
+  return {};
+}
+
 Status note_taken_along(Db& db, const char* function, bool* again) {
   Db::TakenAlong& taken = db.taken_along();
   taken.any = false;

@@ -23,6 +23,9 @@ bool may_be_an_items_own(const Status& failed);
 // transaction is gone (see past_rollbacks()): the call has one of its own or of the caller's, unless it runs within a statement that writes.
 Status put_off(Db& db, const Item& item, Status failed, Millis now, Millis longest, bool has_transaction = true);
 
+// The same, but of a value that is longer than this connection may read or write: others may, so it is passed over on this connection alone.
+Status pass_over(Db& db, const Item& item, Status failed, Millis now);
+
 // Notes what a rollback has taken along; not `*again`: it was the same item as before, and noting it has not helped.
 Status note_taken_along(Db& db, const char* function, bool* again);
 

@@ -55,7 +55,9 @@ Status bind_facts(const TableObject& table, Query& query) {
   if (query.has(":longest")) {
     int64_t longest;
     WF_TRY(longest_claim(*table.db, &longest));
-    query.bind(":longest", longest);
+    Millis now;
+    WF_TRY(time_to_show(*table.db, &now));
+    query.bind(":longest", longest).bind_copy(":met", Value::text(table.db->too_long().list(now)));
   }
   Text json;
   if (table.table->query == Sql::table_functions) {

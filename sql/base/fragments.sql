@@ -74,11 +74,14 @@ nullif(substr(s.claim, instr(s.claim, ' ') + 1), '')
 -- name: fragment_put_off
 (EXISTS (SELECT 1 FROM main._wf_trouble AS x WHERE x.wf = w.seq AND x.next_at > :now))
 
--- Whether the input of w, a workflow, is too long to be claimed by a connection that takes texts of :longest bytes. The rest of a claim takes
--- less than 4 KiB and the headers; BLOBs are shown in hex.
+-- Whether w, a workflow, has a value that was too long for this connection: ext/base/too_long.h.
+-- name: fragment_met
+(instr(:met, ',' || w.seq || ',') > 0)
+
+-- Whether the input of w, a workflow, is too long to be claimed by a connection that takes texts of :longest bytes, or something else was. The rest of
+-- a claim takes less than 4 KiB, but for the headers; BLOBs are shown in hex. (No length of a value can be asked for where it is too long to be read.)
 -- name: fragment_too_long
-(EXISTS (SELECT 1 FROM main._wf_large AS x WHERE x.wf = w.seq AND x.what = 0
-         AND x.size * (1 + (typeof(x.value) = 'blob')) + 4096 + coalesce(length(CAST(w.headers AS BLOB)), 0) > :longest))
+({{met}} OR EXISTS (SELECT 1 FROM main._wf_large AS x WHERE x.wf = w.seq AND x.what = 0 AND x.size * (1 + (typeof(x.value) = 'blob')) + 4096 > :longest))
 
 -- Where a workflow in line, w, stands among those of its partition: 0 what was begun (woken, or lost once), 1 what is new, 2 what was released or
 -- lost again.

@@ -33,6 +33,7 @@ SELECT w.seq AS _n, w.id AS id, l.name AS name, w.status AS status, l.queue AS q
            SELECT 'failed ' || x.tries || CASE x.tries WHEN 1 THEN ' time' ELSE ' times' END || ', next try '
                   || strftime('%Y-%m-%d %H:%M:%f', x.next_at / 1000.0, 'unixepoch') || ': ' || x.error
            FROM main._wf_trouble AS x WHERE x.wf = w.seq)
+         WHEN {{met}} THEN 'it has a value that is too long for this connection (SQLITE_LIMIT_LENGTH)'
          WHEN w.deadline_at <= :now THEN 'out of time'
          WHEN l.kind = 1 THEN coalesce(
            (SELECT 'step ' || s.name || ': ' || json_extract(s.error, '$.message') FROM main._wf_step AS s

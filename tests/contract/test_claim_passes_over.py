@@ -77,3 +77,105 @@ def test_all_steps_are_there_and_it_is_told(db):
     db.wf_step(token, "s", "1")
     db.wf_release(token)
     assert (claim := db.claim(steps=True)) and (db.outputs(claim), claim["steps_more"]) == ({"s": 1}, False)
+
+
+MET = "it has a value that is too long for this connection (SQLITE_LIMIT_LENGTH)"
+INPUT = "its input is too long for this connection (SQLITE_LIMIT_LENGTH)"
+LONG = json.dumps("x" * 600_000)
+
+
+def with_headers(db, id):
+    db.wf_start("job", id=id, headers={"h": "x" * 600_000})
+
+
+def with_headers_and_input(db, id):
+    db.wf_start("job", LONG, id=id, headers={"h": "x" * 600_000})
+
+
+def with_a_signal(db, id):
+    db.wf_start("job", id=id)
+    db.wf_await(id, "a", "go")
+    db.wf_signal(id, "go", LONG)
+
+
+def with_an_event(db, id):
+    db.wf_start("job", id=id)
+    db.wf_await_event(id, "a", "e")
+    db.wf_emit("e", LONG)
+
+
+def with_a_child(db, id):
+    db.wf_start("job", id=id)
+    db.wf_spawn(id, "s", "child", id="kid")
+    db.wf_join(id, "j")
+    db.wf_complete("kid", LONG)
+
+
+def with_an_error(db, id):
+    db.wf_start("job", id=id)
+    db.wf_fail(id, LONG, delay=0)
+
+
+def with_wait_any(db, id):
+    db.wf_start("job", id=id)
+    db.wf_wait_any(id, "a", [{"signal": "go"}, {"event": "e"}])
+    db.wf_signal(id, "go", LONG)
+
+
+@needs_setlimit
+@pytest.mark.parametrize("partition", [False, True])
+@pytest.mark.parametrize("value", [with_headers, with_headers_and_input, with_a_signal, with_an_event, with_a_child, with_an_error, with_wait_any])
+def test_whatever_is_too_long_is_this_connections_own_matter(connect, value, partition):
+    """Passed over by this connection alone, by claims, wf_wait and wf_ready alike, and nothing is held against it."""
+    db, other = connect(), connect()
+    if partition:
+        db.wf_start("job", id="else", partition="p", delay=3600)
+    value(db, "long")
+    db.wf_start("job", id="short")
+    db.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, 100_000)
+    first = db.claim()
+    claims = [first["id"], (db.claim() or {}).get("id")]
+    if "long" in claims:  # it needs none of it to be claimed
+        assert (claims, db.rows("SELECT * FROM _wf_trouble")) == (["long", "short"], [])
+        return
+    assert claims == ["short", None]
+    for _ in range(3):
+        assert (db.claim(), db.wf_wait(0), db.wf_ready(), db.wf_tick()) == (None, 0, 0, 0)
+        assert json.loads(db.wf_claim(None, None, limit=5) or "[]") == []
+    assert db.rows("SELECT ready, reason FROM wf_pending WHERE id = 'long'") == [(0, INPUT if value is with_headers_and_input else MET)]
+    assert db.rows("SELECT * FROM _wf_trouble") == []
+    assert (other.wf_ready(), other.claim()["id"], other.wf_check()) == (1, "long", None)
+
+
+@needs_setlimit
+def test_a_higher_limit_takes_it(connect):
+    db = connect()
+    with_headers(db, "long")
+    db.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, 100_000)
+    assert (db.claim(), db.wf_wait(0)) == (None, 0)
+    db.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, 10_000_000)
+    assert (db.wf_wait(0), db.claim()["id"]) == (1, "long")
+
+
+@needs_setlimit
+def test_after_a_while_it_is_tried_again(connect):
+    db = connect()
+    db.at(0)
+    with_headers(db, "long")
+    db.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, 100_000)
+    assert (db.claim(), db.wf_wait(0)) == (None, 0)
+    db.at(301)
+    assert (db.wf_wait(0), db.claim(), db.wf_wait(0)) == (1, None, 0)
+
+
+@needs_setlimit
+def test_a_timeout_that_is_too_long_is_left_to_another_connection(connect):
+    db, other = connect(), connect()
+    for one in (db, other):
+        one.at(0)
+    db.wf_start("job", id="long", headers={"h": "x" * 600_000}, timeout=1)
+    for one in (db, other):
+        one.at(2)
+    db.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, 100_000)
+    assert (db.wf_tick(), db.claim(), db.wf_wait(0), db.value("SELECT reason FROM wf_pending")) == (0, None, 0, MET)
+    assert (other.wf_tick(), other.wf_status("long"), other.rows("SELECT * FROM _wf_trouble")) == (1, "failed", [])

@@ -51,7 +51,8 @@ def test_a_row_longer_than_this_connection_may_write_holds_up_nothing(still):
     still.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, 3500)
     assert still.wf_tick() == 0
     assert (still.claim()["id"], still.claim(), still.wf_wait(0), still.wf_run()) == ("e1", None, 0, 0)
-    assert "too big" in reason(still)
+    assert "too long for this connection" in reason(still)
+    assert still.rows("SELECT * FROM _wf_trouble") == []
 
 
 def test_a_poison_rule_that_violates_a_constraint_hides_nothing(still):
