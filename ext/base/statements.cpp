@@ -1,0 +1,233 @@
+// The statement cache of a connection.
+#include "base/db.h"
+
+#include "base/unscoped.h"
+
+namespace wf {
+
+Status Db::prepare(string_view text, sqlite3_stmt** out) {
+  if (!hooked_) {
+    // Must come before the first cached statement: see close_hook.h.
+    WF_TRY(connect_close_hook());
+    hooked_ = true;
+  }
+  const int rc = sqlite3_prepare_v3(handle_, text.data(), static_cast<int>(text.size()), SQLITE_PREPARE_PERSISTENT, out, nullptr);
+  return rc == SQLITE_OK ? Status() : Status::sqlite(rc, handle_);
+}
+
+Status Db::prepare(Sql sql, sqlite3_stmt** out) {
+  const SqlText text(sql);
+  if (!text.ok()) return Status::no_memory();
+  if (sql < Sql::lock) {
+    if (sql == Sql::look) look_compiled_ = -1;
+    return prepare(text.view(), out);
+  }
+  WF_TRY(notice_change());
+  WF_TRY(is_plain(sql) ? prepare_plain(text.view(), out) : prepare(text.view(), out));
+  Status checked = rights_.check(text.view(), *out);
+  if (!checked.ok()) {
+    sqlite3_finalize(*out);
+    *out = nullptr;
+  }
+  return checked;
+}
+
+// An authorizer that is set expires all statements, as a change of the schema does.
+Status Db::notice_change() {
+  sqlite3_stmt* statement;
+  Slot* slot;
+  WF_TRY(borrow(Sql::look, &statement, &slot));
+  const int rc = sqlite3_step(statement);
+  const int compiled = slot != nullptr ? sqlite3_stmt_status(statement, SQLITE_STMTSTATUS_REPREPARE, 0) : -1;
+  give_back(statement, slot);
+  if ((rc & 0xff) != SQLITE_ROW && rc != SQLITE_DONE) return Status::sqlite(rc, handle_);
+  if (compiled == look_compiled_ && compiled >= 0) return {};
+  look_compiled_ = compiled;
+  rights_.forget();
+  ++rights_now_;
+  return {};
+}
+
+Status Db::look_at(sqlite3_stmt* statement, int compiled, Slot* slot) {
+  Status checked = notice_change();
+  if (checked.ok()) checked = rights_.check(sqlite3_sql(statement), statement);
+  if (slot == nullptr) return checked;
+  slot->compiled = compiled;
+  if (checked.ok()) return {};
+  *slot = {};  // who uses it finalizes it: the authorizer may go, and what it was compiled to would stay
+  --cached_;
+  return checked;
+}
+
+// By the old interface: it is not compiled anew in silence when the schema has changed, so that what was found out about its triggers holds.
+Status Db::prepare_plain(string_view text, sqlite3_stmt** out) {
+  // (It stands in the cache as any other: the close hook is needed first.)
+  sqlite3_stmt* statement = nullptr;
+  if (!hooked_) {
+    WF_TRY(prepare(Sql::plain_triggers, &statement));
+    sqlite3_finalize(statement);
+  }
+  if (const int rc = sqlite3_prepare(handle_, text.data(), static_cast<int>(text.size()), &statement, nullptr); rc != SQLITE_OK) return Status::sqlite(rc, handle_);
+  // Looked at afterwards, so that one that comes in between is seen.
+  Status looked = find_plain_triggers();
+  if (looked.ok()) *out = statement;
+  else sqlite3_finalize(statement);
+  return looked;
+}
+
+// A TEMP database that nobody has opened has no triggers; to ask it would open it, which costs 90 KB.
+Status Db::find_plain_triggers() {
+  {
+    Query triggers(*this, Sql::plain_triggers);
+    WF_TRY(triggers.next(&plain_fires_triggers_));
+  }
+  if (plain_fires_triggers_ || sqlite3_db_readonly(handle_, "temp") < 0) return {};
+  Query triggers(*this, Sql::plain_triggers_temp);
+  return triggers.next(&plain_fires_triggers_);
+}
+
+void Db::forget_plain() {
+  for (const Sql sql : {Sql::step_record, Sql::step_record_by_id, Sql::complete_plain}) {
+    Slot& slot = cache_[static_cast<size_t>(sql)];
+    if (slot.statement == nullptr || slot.in_use) continue;
+    drop(slot);
+    --cached_;
+  }
+}
+
+Status Db::borrow(Sql sql, sqlite3_stmt** out, Slot** slot) {
+  Slot& cached = cache_[static_cast<size_t>(sql)];
+  *slot = nullptr;
+  if (cached.in_use) return prepare(sql, out);
+  if (cached.statement != nullptr && cached.rights != rights_now_ && sql > Sql::lock) {
+    drop(cached);
+    --cached_;
+  }
+  if (cached.statement == nullptr) {
+    WF_TRY(prepare(sql, &cached.statement));
+    cached.rights = rights_now_;
+    ++cached_;
+    cached.in_use = true;
+    if (cached_ > kMostCached) make_room();
+  }
+  cached.in_use = true;
+  cached.used = ++uses_;
+  *slot = &cached;
+  *out = cached.statement;
+  return {};
+}
+
+Status Db::borrow(string_view text, sqlite3_stmt** out, Slot** slot) {
+  *slot = nullptr;
+  Cached* oldest = nullptr;
+  for (Cached& cached : texts_) {
+    const bool same = cached.statement != nullptr && cached.text == text;
+    if (cached.in_use) {
+      if (same) return prepare(text, out);
+      continue;
+    }
+    if (same) {
+      cached.used = ++uses_;
+      cached.in_use = true;
+      *slot = &cached;
+      *out = cached.statement;
+      return {};
+    }
+    if (oldest == nullptr || cached.used < oldest->used) oldest = &cached;
+  }
+  WF_TRY(prepare(text, out));
+  char* copy = oldest != nullptr ? sqlite3_mprintf("%.*s", WF_SV(text)) : nullptr;
+  if (copy == nullptr) return {};
+  sqlite3_finalize(oldest->statement);
+  sqlite3_free(oldest->text);
+  oldest->statement = *out;
+  oldest->in_use = true;
+  oldest->text = copy;
+  oldest->used = ++uses_;
+  *slot = oldest;
+  return {};
+}
+
+// Finalizes the statement that was used the longest ago, but none of those on which the way back from a failure depends.
+void Db::make_room() {
+  Slot* oldest = nullptr;
+  for (size_t i = static_cast<size_t>(Sql::lock) + 1; i < std::size(cache_); ++i) {
+    Slot& slot = cache_[i];
+    if (slot.statement != nullptr && !slot.in_use && (oldest == nullptr || slot.used < oldest->used)) oldest = &slot;
+  }
+  if (oldest == nullptr) return;
+  if (is_listed(oldest->statement)) sqlite3_finalize(oldest->statement);
+  *oldest = {};
+  --cached_;
+}
+
+void Db::forget_rolled_back() {
+  if (!tables_made_) return;
+  tables_made_ = false;
+  for (size_t i = 0; i <= static_cast<size_t>(Sql::lock); ++i) {
+    if (cache_[i].statement == nullptr || cache_[i].in_use) continue;
+    drop(cache_[i]);
+    --cached_;
+  }
+}
+
+Status Db::keep_ready(Sql sql) {
+  if (cache_[static_cast<size_t>(sql)].statement != nullptr) return {};
+  sqlite3_stmt* statement;
+  Slot* slot;
+  WF_TRY(borrow(sql, &statement, &slot));
+  give_back(statement, slot);
+  return {};
+}
+
+void Db::give_back(sqlite3_stmt* statement, Slot* slot, bool is_reset, bool is_bound) {
+  if (statement == nullptr) return;
+  if (slot == nullptr || slot->statement != statement) {
+    sqlite3_finalize(statement);
+    return;
+  }
+  if (!is_reset) sqlite3_reset(statement);
+  if (is_bound) sqlite3_clear_bindings(statement);
+  slot->in_use = false;
+}
+
+Status Db::script(Sql sql) {
+  const SqlText text(sql);
+  if (!text.ok()) return Status::no_memory();
+  const int rc = sqlite3_exec(handle_, text.c_str(), nullptr, nullptr, nullptr);
+  return rc == SQLITE_OK ? Status() : Status::sqlite(rc, handle_);
+}
+
+bool Db::is_listed(sqlite3_stmt* statement) const {
+  for (sqlite3_stmt* s = nullptr; (s = sqlite3_next_stmt(handle_, s)) != nullptr;) {
+    if (s == statement) return true;
+  }
+  return false;
+}
+
+void Db::drop(Slot& slot) {
+  if (slot.statement != nullptr && !slot.in_use && is_listed(slot.statement)) sqlite3_finalize(slot.statement);
+  slot = {};
+}
+
+void Db::finalize(sqlite3_stmt* statement) const {
+  if (statement != nullptr && is_listed(statement)) sqlite3_finalize(statement);
+}
+
+void Db::finalize_all() {
+  if (kept_.object != nullptr && !running_) {
+    kept_.drop(kept_.object);
+    kept_ = {};
+  }
+  for (Slot& slot : cache_) drop(slot);
+  cached_ = 0;
+  for (Cached& cached : texts_) {
+    drop(cached);
+    sqlite3_free(cached.text);
+    cached.text = nullptr;
+  }
+  hooked_ = false;
+  file_watch_.close();
+}
+
+}  // namespace wf
