@@ -266,6 +266,7 @@ Status next_of_kind(Db& db, int64_t kind, json::Checked queues, bool troubled, M
   Claim args;
   args.queues = queues;
   args.troubled = troubled;
+  args.that_fit = !db.too_long().list(now).empty();
   args.kind = kind;
   for (StaleLanes stale;;) {
     Candidate best;

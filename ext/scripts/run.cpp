@@ -52,10 +52,10 @@ Status choose(Db& db, const Run& args, const Now& given, Millis* time, int64_t* 
 }
 
 // It is put off, so that the others go on.
-Status pass_over(Db& db, int64_t seq, Status failed, Millis now) {
+Status pass_over_script(Db& db, int64_t seq, Status failed, Millis now) {
   WriteScope scope(db);
   WF_TRY(scope.begin(Inline::refused, "wf_run"));
-  WF_TRY(put_off(db, {seq, {}}, static_cast<Status&&>(failed), now, kLongestPause));
+  WF_TRY(pass_over(db, {seq, {}}, static_cast<Status&&>(failed), now));
   return scope.commit();
 }
 
@@ -89,7 +89,7 @@ Status run_steps(Db& db, const Run& args, const Now& now, int64_t* count) {
     before = any ? 0 : seq;
     if (advanced.ok()) continue;
     if (!args.id.empty() || transaction == db.autocommit()) return advanced;
-    WF_TRY(pass_over(db, seq, static_cast<Status&&>(advanced), time));
+    WF_TRY(pass_over_script(db, seq, static_cast<Status&&>(advanced), time));
     before = 0;
   }
   return {};

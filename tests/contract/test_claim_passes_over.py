@@ -179,3 +179,23 @@ def test_a_timeout_that_is_too_long_is_left_to_another_connection(connect):
     db.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, 100_000)
     assert (db.wf_tick(), db.claim(), db.wf_wait(0), db.value("SELECT reason FROM wf_pending")) == (0, None, 0, MET)
     assert (other.wf_tick(), other.wf_status("long"), other.rows("SELECT * FROM _wf_trouble")) == (1, "failed", [])
+
+
+@needs_setlimit
+def test_a_script_that_is_woken_by_what_is_too_long_is_left_to_another_connection(connect):
+    db, other = connect(), connect()
+    db.wf_define("s", {"steps": [{"name": "a", "await_event": "e"}, {"name": "b", "sql": "SELECT 1"}]})
+    for id in ("long", "next"):
+        db.wf_start("s", id=id)
+    assert db.wf_run() == 2
+    db.wf_emit("e", LONG)
+    db.wf_start("s", id="other")
+    db.wf_define("t", {"steps": [{"name": "a", "sql": "SELECT 1"}]})
+    db.wf_start("t", id="short")
+    db.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, 100_000)
+    db.wf_run()
+    assert (db.wf_status("short"), db.wf_run(), db.wf_wait(0), db.wf_status("long")) == ("completed", 0, 0, "waiting")
+    assert dict(db.rows("SELECT id, reason FROM wf_pending"))["long"] == MET
+    assert db.rows("SELECT * FROM _wf_trouble") == []
+    other.wf_run()
+    assert (other.wf_status("long"), other.wf_status("next"), other.wf_check()) == ("completed", "completed", None)
