@@ -13,7 +13,7 @@
 
 #include <iterator>
 
-#include "base/file_watch.h"
+#include "base/bells.h"
 #include "base/rights.h"
 #include "base/sql.h"
 #include "base/status.h"
@@ -157,6 +157,7 @@ class Db {
 
   // By which wf_wait sleeps; closed with the statements.
   FileWatch& file_watch() { return file_watch_; }
+  Bells& bells() { return bells_; }
 
   // Counts how deep calls are nested in each other (through triggers on our tables): beyond any use the stack would run out.
   class Depth {
@@ -228,6 +229,7 @@ class Db {
   TakenAlong taken_along_;
   TooLong too_long_;
   FileWatch file_watch_;
+  Bells bells_;
   bool hooked_ = false;         // the close hook is connected
   bool format_checked_ = false;
   unsigned format_of_ = 0;      // the state of the file in which it was

@@ -36,6 +36,12 @@ timespec as_timespec(int64_t nanoseconds) {
 
 }  // namespace
 
+#ifdef _WIN32
+int64_t process_number() { return static_cast<int64_t>(GetCurrentProcessId()); }
+#else
+int64_t process_number() { return getpid(); }
+#endif
+
 string_view network_file_system([[maybe_unused]] const char* path) {
 #ifdef __linux__
   static const struct {
@@ -65,9 +71,9 @@ constexpr uint32_t kEvents = IN_MODIFY | IN_ATTRIB | IN_MOVE_SELF | IN_ONESHOT;
 }  // namespace
 
 bool FileWatch::open() {
-  if (queue_ >= 0 && owner_ != getpid()) close();
+  if (queue_ >= 0 && owner_ != process_number()) close();
   if (queue_ >= 0) return true;
-  owner_ = getpid();
+  owner_ = process_number();
   queue_ = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
   return queue_ >= 0;
 }
@@ -77,7 +83,11 @@ bool FileWatch::arm(const char* path) {
   Text wal;
   wal.add(path).add("-wal").add('\0');
   // Every journal ends in the database, except for the WAL; without one there is none, and it is made by a write to the database.
-  const int database = wal.ok() && open() ? inotify_add_watch(queue_, path, kEvents) : -1;
+  // What has been told says nothing more; it is read only now, for many may be woken at once by one write, and get out of its way first.
+  alignas(inotify_event) char events[1024];
+  const bool opened = wal.ok() && open();
+  while (opened && ::read(queue_, events, sizeof events) == sizeof events) {}
+  const int database = opened ? inotify_add_watch(queue_, path, kEvents) : -1;
   const bool armed = database >= 0 && (inotify_add_watch(queue_, wal.data(), kEvents) >= 0 || errno == ENOENT);
   if (!armed) error_ = errno;
   poked_ = database;
@@ -91,9 +101,6 @@ Woke FileWatch::sleep(int64_t nanoseconds) {
   if (ready == 0) return Woke::time;
   if (ready < 0) return errno == EINTR ? Woke::signal : Woke::change;
   armed_ = false;
-  // What is in there says nothing more.
-  alignas(inotify_event) char events[1024];
-  while (::read(queue_, events, sizeof events) > 0) {}
   return Woke::change;
 }
 
@@ -124,9 +131,9 @@ constexpr uintptr_t kPoke = 1;
 
 bool FileWatch::open() {
   // (A child does not inherit it.)
-  if (queue_ >= 0 && owner_ != getpid()) queue_ = -1, close();
+  if (queue_ >= 0 && owner_ != process_number()) queue_ = -1, close();
   if (queue_ >= 0) return true;
-  owner_ = getpid();
+  owner_ = process_number();
   queue_ = kqueue();
   if (queue_ < 0) return false;
   fcntl(queue_, F_SETFD, FD_CLOEXEC);

@@ -23,6 +23,7 @@ enum class Woke : char { time, change, signal };
 // The name of a file system whose files are written by other machines, too, which this one does not hear of, and on which SQLite's locks cannot be
 // relied on; empty: it is none that we know.
 string_view network_file_system(const char* path);
+int64_t process_number();
 
 class FileWatch {
  public:
@@ -50,10 +51,10 @@ class FileWatch {
   bool open();
 
   static constexpr int kFiles = 3;
-  int queue_ = -1;
+  [[maybe_unused]] int queue_ = -1;
   bool armed_ = false;
-  int64_t owner_ = 0;             // the process that has opened it: a child has its parent's
-  int files_[kFiles] = {-1, -1, -1};
+  [[maybe_unused]] int64_t owner_ = 0;  // the process that has opened it: a child has its parent's
+  [[maybe_unused]] int files_[kFiles] = {-1, -1, -1};
   std::atomic<int> poked_{-1};    // by what poke() reaches it
   int error_ = 0;
 };

@@ -34,6 +34,8 @@ class Vigil {
     if (timeout != kNoTime && timeout < (INT64_MAX - now) / kMillisecond) until_ = now + timeout * kMillisecond;
   }
 
+  void listen(Bells::Listener& listener) { listener_ = &listener; }
+
   Status keep(bool* came) {
     WF_TRY(look(came));
     if (*came || left() <= 0) return {};
@@ -109,12 +111,13 @@ class Vigil {
     bool exists;
     WF_TRY(db_.schema_exists(&exists));  // reads, so that the version below is that of now
     const unsigned version = db_.data_version();
+    const bool heard = listener_ != nullptr && listener_->heard();
     const bool changed = is_first_ || version != seen_ || is_in_memory();
     Millis now, stands = kNoTime;
     if (db_.clock_is_fixed()) stands = db_.clock();
     else if (exists) WF_TRY(test_clock(db_, &stands));
     now = stands == kNoTime ? db_.clock() : stands;
-    if (!changed && (stands != kNoTime || now < quiet_until_)) return {};
+    if (!changed && !heard && (stands != kNoTime || now < quiet_until_)) return {};
     if (changed) notice();
     seen_ = version;
     if (stands != kNoTime) {
@@ -163,6 +166,7 @@ class Vigil {
   const WaitFor& things_;
   FileWatch& file_;
   const char* path_;
+  Bells::Listener* listener_ = nullptr;
   int64_t until_ = INT64_MAX;
   bool watches_ = false;
   bool armed_ = false;
@@ -199,7 +203,13 @@ Status check_may_wait(Db& db) {
   return Status::error(Code::context, "wf_wait() would hold up every machine of the cluster: wf_config('clock') is 'explicit' in this file. Wait on a connection that only reads");
 }
 
-Status wait_for(Db& db, const WaitFor& things, Millis timeout, bool* came) { return Vigil(db, things, timeout).keep(came); }
+Status wait_for(Db& db, const WaitFor& things, Millis timeout, bool* came) {
+  Vigil vigil(db, things, timeout);
+  if (!things.by_bells) return vigil.keep(came);
+  Bells::Listener listener(db.file_watch());
+  vigil.listen(listener);
+  return vigil.keep(came);
+}
 
 Status has_work(Db& db, const Claim& args, Millis now, bool* came) {
   *came = false;

@@ -11,6 +11,7 @@ struct WaitFor {
   // to come as well.
   Status (*look)(Db& db, void* what, Millis now, bool* came);
   void* what;
+  bool by_bells;  // it hears bells, too
 };
 
 // wf_wait: returns as soon as something of it has come, or a signal was handled, which a host may want to see to; `*came` is false then, and if

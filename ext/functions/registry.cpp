@@ -198,6 +198,7 @@ constexpr Option kWaitOptions[] = {
     {"id", OptionType::id, "until this workflow has ended, instead"},
     {"streams", OptionType::value, "until there is something to read in a stream, or it is closed, or its workflow has ended: {id, stream, offset}, or an array of them"},
     {"tokens", OptionType::names, "until one of these claims is cancelled, paused or lost"},
+    {"wake", OptionType::names, "until wf_wake() of one of these names"},
     {"any", OptionType::value, "until one of several things comes, each an object of the options above; the result is an array of what came, NULL: nothing"},
 };
 
@@ -336,6 +337,9 @@ constexpr Function kFunctions[] = {
     {"wf_wait", "[timeout]", 0, 2,
      "Blocks until a claim with the same options would find something or something is due (1), or the timeout passes (0). Not inside a transaction.",
      kDirectOnly | kNotInWritingStatement, "yes", kWaitOptions, wf_wait},
+    {"wf_wake", "name", 1, 1,
+     "Wakes what waits for this name by wf_wait, on the same file and in this process; writes nothing, and returns 1. Each connection that is open hears it once, now or when it next waits for it.",
+     kDirectOnly | kFileless, "yes", {}, wf_wake},
     {"wf_status", "id", 1, 1, "The workflow's status, NULL if there is none.", 0, "yes", {}, wf_status},
     {"wf_result", "id", 1, 1, "The output of a completed workflow, else NULL.", 0, "yes", {}, wf_result},
     {"wf_error", "id", 1, 1, "The error of a failed workflow, the reason of a cancelled one that was given one, else NULL.", 0, "yes", {}, wf_error},

@@ -103,6 +103,7 @@ Status wf_unschedule(Call&);
 Status wf_trigger(Call&);
 Status wf_tick(Call&);
 Status wf_wait(Call&);
+Status wf_wake(Call&);
 Status wf_export(Call&);
 Status wf_import(Call&);
 Status wf_check(Call&);

@@ -1,4 +1,4 @@
-// wf_wait: until there is work, or something else that a worker waits for.
+// wf_wait: until there is work, or something else that a worker waits for. wf_wake: to be waited for.
 
 #include "base/json.h"
 #include "base/scope.h"
@@ -18,7 +18,23 @@ constexpr Option kStreamOptions[] = {
 struct Wanted {
   Call& call;
   Text came;
+  int64_t rings = 0;  // of bells, up to which they have been looked at
 };
+
+uint64_t bell(Db& db, string_view name) { return Bells::of(sqlite3_db_filename(db.handle(), "main"), name); }
+
+// Calls f with each of the names.
+template <class F>
+Status for_each_name(json::Checked names, F&& f) {
+  Text name;
+  for (json::Elements e(names); e.next();) {
+    name.clear();
+    json::unquote(e.value(), name);
+    if (!name.ok()) return Status::no_memory();
+    WF_TRY(f(name.view()));
+  }
+  return {};
+}
 
 // One thing: options of wf_wait, or an element of its "any", which is reported by its index.
 class Thing {
@@ -28,7 +44,7 @@ class Thing {
   // One kind of thing each.
   Status check() const {
     const char* kind = nullptr;
-    for (const char* name : {"queue", "worker", "names", "versions", "id", "streams", "tokens"}) {
+    for (const char* name : {"queue", "worker", "names", "versions", "id", "streams", "tokens", "wake"}) {
       if (!o_.has(name)) continue;
       const char* own = name == string_view("worker") || name == string_view("names") || name == string_view("versions") ? "queue" : name;
       if (kind != nullptr && string_view(kind) != own) {
@@ -44,6 +60,7 @@ class Thing {
     WF_TRY(check());
     if (o_.has("streams")) return look_at_streams(came);
     if (o_.has("tokens")) return look_at_tokens(came);
+    if (o_.has("wake")) return look_at_bells(came);
     if (o_.has("id")) {
       WF_TRY(has_ended(db_, o_.text("id"), nullptr, came));
     } else {
@@ -89,23 +106,29 @@ class Thing {
   }
 
   Status look_at_tokens(bool* came) {
-    Text token;
-    for (json::Elements e(o_.names("tokens")); e.next();) {
-      token.clear();
-      json::unquote(e.value(), token);
-      if (!token.ok()) return Status::no_memory();
+    return for_each_name(o_.names("tokens"), [&](string_view token) {
       Handle handle;
-      WF_TRY(parse_handle(token.view(), &handle));
-      if (!handle.is_token) return Status::error(Code::invalid, "the option \"tokens\" of wf_wait() needs tokens of claims, '%.*s' is an id", WF_SV(token.view()));
+      WF_TRY(parse_handle(token, &handle));
+      if (!handle.is_token) return Status::error(Code::invalid, "the option \"tokens\" of wf_wait() needs tokens of claims, '%.*s' is an id", WF_SV(token));
       Status why;
       WF_TRY(has_been_lost(db_, handle, now_, &why));
-      if (why.ok()) continue;
+      if (why.ok()) return Status();
       *came = true;
       report();
-      report("token", token.view());
+      report("token", token);
       report("code", why.code()).add('}');
-    }
-    return {};
+      return Status();
+    });
+  }
+
+  Status look_at_bells(bool* came) {
+    return for_each_name(o_.names("wake"), [&](string_view name) {
+      if (!db_.bells().has_rung(bell(db_, name))) return Status();
+      *came = true;
+      report();
+      report("wake", name).add('}');
+      return Status();
+    });
   }
 
   Db& db_;
@@ -115,21 +138,37 @@ class Thing {
   Text& out_;
 };
 
-Status look_for(Db& db, void* what, Millis now, bool* came) {
-  Wanted& wanted = *static_cast<Wanted*>(what);
-  const Options& o = wanted.call.options;
-  wanted.came.clear();
-  if (!o.has("any")) return Thing(db, o, 0, now, wanted.came).look(came);
-  *came = false;
+// Calls f with the options of each thing: those of the call, or of each element of its "any".
+template <class F>
+Status for_each_thing(Call& call, F&& f) {
+  if (!call.options.has("any")) return f(call.options, 0);
   int64_t index = 0;
-  for (json::Elements e(o.object("any")); e.next(); ++index) {
+  for (json::Elements e(call.options.object("any")); e.next(); ++index) {
     Options one;
-    WF_TRY(one.parse(wanted.call.function.options.first(wanted.call.function.options.size() - 1), e.value().text(), &db.stop()));
-    bool this_one;
-    WF_TRY(Thing(db, one, index, now, wanted.came).look(&this_one));
-    *came |= this_one;
+    WF_TRY(one.parse(call.function.options.first(call.function.options.size() - 1), e.value().text(), &call.db.stop()));
+    WF_TRY(f(one, index));
   }
   return {};
+}
+
+Status look_for(Db& db, void* what, Millis now, bool* came) {
+  Wanted& wanted = *static_cast<Wanted*>(what);
+  wanted.came.clear();
+  wanted.rings = Bells::rings();
+  *came = false;
+  return for_each_thing(wanted.call, [&](const Options& o, int64_t index) {
+    bool this_one;
+    WF_TRY(Thing(db, o, index, now, wanted.came).look(&this_one));
+    *came |= this_one;
+    return Status();
+  });
+}
+
+// What has come is not told twice.
+Status hear(Call& call, int64_t rings) {
+  return for_each_thing(call, [&](const Options& o, int64_t) {
+    return for_each_name(o.names("wake"), [&](string_view name) { return call.db.bells().hear(bell(call.db, name), rings) ? Status() : Status::no_memory(); });
+  });
 }
 
 // An array of things, and nothing beside it.
@@ -153,8 +192,13 @@ Status wf_wait(Call& call) {
   const bool any = call.options.has("any");
   if (any) WF_TRY(check_any(call));
   Wanted wanted{call, {}};
-  bool came;
-  WF_TRY(wait_for(call.db, {look_for, &wanted}, timeout, &came));
+  bool came, by_bells = false;
+  WF_TRY(for_each_thing(call, [&](const Options& o, int64_t) {
+    by_bells |= o.has("wake");
+    return Status();
+  }));
+  WF_TRY(wait_for(call.db, {look_for, &wanted, by_bells}, timeout, &came));
+  if (came && by_bells) WF_TRY(hear(call, wanted.rings));
   if (!any) {
     call.result(int64_t{came});
     return {};
@@ -166,6 +210,14 @@ Status wf_wait(Call& call) {
   Text out;
   out.add('[').add(wanted.came.view()).add(']');
   return call.result_json(out);
+}
+
+Status wf_wake(Call& call) {
+  string_view name;
+  WF_TRY(call.name(0, "name", &name));
+  if (!Bells::ring(bell(call.db, name))) return Status::no_memory();
+  call.result(int64_t{1});
+  return {};
 }
 
 }  // namespace wf

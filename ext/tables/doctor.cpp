@@ -3,9 +3,12 @@
 
 #include "tables/tables.h"
 
+#include <cerrno>
+
 #include "base/file_watch.h"
 #include "base/json.h"
 #include "engine/settings.h"
+#include "engine/wait_for_work.h"
 #include "version.h"
 
 namespace wf {
@@ -94,6 +97,19 @@ void add_known(const char* key, int64_t number, Text& out) {
   number < 0 ? (void)out.add("null") : (void)out.add_integer(number);
 }
 
+// Whether wf_wait is told of writes, or why not; and whether that is a limit that is used up.
+void add_watched(Db& db, const char* path, Text& out) {
+  string_view why_not = why_not_watched(db);
+  FileWatch& watch = db.file_watch();
+  if (why_not.empty() && !watch.arm(path)) {
+    const bool limit = watch.error() == EMFILE || watch.error() == ENFILE || watch.error() == ENOSPC;
+    why_not = limit ? "no more files can be watched, by the limits of the process (open files) or the system (fs.inotify)" : "this system does not tell of writes";
+    if (limit) out.add(",\"watch_limit\":1");
+  }
+  out.add(",\"unwatched\":");
+  json::quote(why_not, out);
+}
+
 // ,"<key>":{"count","what","at","error"} of what `sql` counts, or nothing where the file has no such table.
 Status add_count(Db& db, Sql sql, const char* key, Millis now, Text& out) {
   Query q(db, sql);
@@ -131,6 +147,7 @@ Status add_host_json(Db& db, Text& out) {
 #endif
   Facts facts;
   WF_TRY(look_at_file(db, path, &facts));
+  add_watched(db, path, out);
   add_known("moved", facts.moved, out);
   add_known("locked", facts.locked, out);
   add_known("wal", facts.wal_size, out);

@@ -244,5 +244,9 @@ SELECT 17, 'items put off', coalesce(json_extract(:host, '$.troubles.count'), 0)
        CASE WHEN json_extract(:host, '$.troubles.count') > 0 THEN
          json_extract(:host, '$.troubles.what') || ' failed at ' || json_extract(:host, '$.troubles.at') || ': ' || json_extract(:host, '$.troubles.error') END
 UNION ALL
+SELECT 19, 'wake-ups', CASE json_extract(:host, '$.unwatched') WHEN '' THEN 'at once' ELSE 'by looking' END, json_extract(:host, '$.watch_limit') IS NOT 1,
+       CASE WHEN json_extract(:host, '$.unwatched') <> '' THEN
+         'wf_wait looks every 10 milliseconds, which costs a percent of a core: ' || json_extract(:host, '$.unwatched') END
+UNION ALL
 SELECT 18, 'fullfsync', fullfsync, fullfsync, CASE WHEN NOT fullfsync THEN 'a power cut may lose acknowledged steps on macOS: PRAGMA fullfsync = ON' END
 FROM _wf.pragma_fullfsync WHERE json_extract(:host, '$.macos')

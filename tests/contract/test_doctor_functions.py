@@ -1,9 +1,13 @@
 """wf_doctor and wf_functions: what the extension says about its surroundings and about itself."""
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
+
+from support import extension_path
 
 # Everything issue 3 promises.
 WRITING = "wf_init wf_start wf_step wf_claim wf_complete wf_fail wf_heartbeat wf_release wf_recover wf_config".split()
@@ -283,3 +287,28 @@ def test_a_signature_names_the_options(db):
     for name in ("wf_start", "wf_claim", "wf_step", "wf_complete", "wf_fail", "wf_heartbeat", "wf_release", "wf_recover"):
         assert "options" in signatures[name], signatures[name]
 
+
+
+def test_doctor_says_how_a_wait_is_woken(db, memdb):
+    row = one_about(memdb, "wake-ups")
+    assert (row["value"], row["ok"]) == ("by looking", 1) and "in memory" in row["advice"]
+    row = one_about(db, "wake-ups")
+    assert (row["value"], row["ok"], row["advice"]) == ("at once", 1, None)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only there is it a descriptor")
+def test_doctor_says_that_no_more_files_can_be_watched(db, tmp_path):
+    code = """
+import os, resource, sqlite3, sys
+db = sqlite3.connect(sys.argv[2], isolation_level=None)
+db.enable_load_extension(True)
+db.load_extension(sys.argv[1])
+ask = "SELECT value, ok, advice FROM wf_doctor WHERE name = 'wake-ups'"
+db.execute("SELECT count(*) FROM wf_workflows").fetchone()
+most = len(os.listdir("/proc/self/fd")) - 1
+resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+print(*db.execute(ask).fetchone())
+"""
+    db.wf_init()
+    told = subprocess.run([sys.executable, "-c", code, extension_path(), str(tmp_path / "test.db")], stdout=subprocess.PIPE, text=True, check=True).stdout
+    assert told.startswith("by looking 0 ") and "limits" in told

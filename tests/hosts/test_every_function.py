@@ -43,6 +43,7 @@ CALLS = {
     "wf_trigger": "wf_trigger('old')",
     "wf_tick": "wf_tick()",
     "wf_wait": "wf_wait(0)",
+    "wf_wake": "wf_wake('stop')",
     "wf_status": "wf_status('w')",
     "wf_result": "wf_result('w')",
     "wf_error": "wf_error('f')",
