@@ -29,6 +29,7 @@ constexpr Benchmark kBenchmarks[] = {
     {"size", bench::measure_size, "the stripped module"},
     {"script", bench::measure_script, "wf_run against the same statements run by hand, and fan-outs of two sizes"},
     {"throughput", bench::measure_throughput, "what is done in a second: steps, and jobs by the number of processes"},
+    {"waits", bench::measure_waits, "wf_wait: how soon it returns, what it costs, also the one who writes"},
     {"processes", bench::measure_processes, "the longest call while 8 processes write"},
 };
 
