@@ -150,7 +150,7 @@ s.name || '@' || strftime('%Y-%m-%dT%H:%M:%S', (s.last_at - (s.last_at % 1000 + 
 -- The number of a workflow that starts after the one with the highest number was deleted; NULL: the one after the highest there is. A number
 -- that is given out again would let an old token speak for another workflow.
 -- name: fragment_seq_after_deleted
-(SELECT value + 1 FROM main._wf_meta WHERE key = 'last_seq' AND value >= coalesce((SELECT max(seq) FROM main._wf_workflow), 0))
+(SELECT min(CAST(value AS INTEGER), 34359738367) + 1 FROM main._wf_meta WHERE key = 'last_seq' AND value >= coalesce((SELECT max(seq) FROM main._wf_workflow), 0))
 
 -- Whether the next claim would not take but end it, for a lease was lost once too often: as count_lost() of ext/engine/lease.cpp counts. Of w and l.
 -- name: fragment_poisoned
