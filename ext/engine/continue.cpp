@@ -3,6 +3,7 @@
 #include "base/scope.h"
 #include "engine/end.h"
 #include "engine/lane.h"
+#include "engine/line.h"
 #include "engine/may_act.h"
 #include "engine/redo.h"
 #include "engine/start.h"
@@ -121,7 +122,10 @@ Status continue_workflow(Db& db, const Handle& handle, const Continue& args, con
   WF_TRY(may_continue(db, w, args));
 
   WF_TRY(drop_history(db, w, time));
-  if (w.flags & kKept) WF_TRY(run_for(db, Sql::wait_forget_workflow, w));
+  if (w.flags & kKept) {
+    WF_TRY(run_for(db, Sql::wait_forget_workflow, w));
+    WF_TRY(leave_lines(db, w.seq, time));
+  }
   if (!args.keeps_streams) {
     for (const Sql sql : {Sql::continue_streams, Sql::continue_stream_ends}) WF_TRY(run_for(db, sql, w));
   }

@@ -2,6 +2,7 @@
 
 #include "engine/event.h"
 #include "engine/join.h"
+#include "engine/line.h"
 #include "engine/signal.h"
 #include "engine/sleep.h"
 
@@ -28,6 +29,7 @@ Status look_for(Db& db, int64_t seq, const WaitRow& row, size_t i, Millis now, s
     case WaitKind::sleep: look_for_time(thing, row.timeout, now, came); return {};
     case WaitKind::signal: return look_for_signal(db, seq, thing, row.timeout, taken, came);
     case WaitKind::event: return look_for_event(db, thing, row.timeout, came);
+    case WaitKind::share: return look_for_share(db, seq, row, now, came);
     case WaitKind::join: {
       Text key;
       row.add_key(i, key);
@@ -64,6 +66,7 @@ Status show(Db& db, int64_t seq, const Awaited& thing, const Came& came, Text& o
     case WaitKind::signal: return show_signal(db, came.n, out);
     case WaitKind::event: return show_event(db, thing, out);
     case WaitKind::join: out.add("\"join\":"); return show_ends(db, seq, thing, came, out);
+    case WaitKind::share: return {};
   }
   return {};
 }
@@ -78,10 +81,12 @@ Status show_one(Db& db, int64_t seq, const Awaited& thing, const Came& came, Tex
     case WaitKind::sleep: out.add('"').add(TimeText(thing.due, TimeForm::sql).view()).add('"'); return {};
     case WaitKind::join: return show_ends(db, seq, thing, came, out);
     case WaitKind::signal:
-    case WaitKind::event: break;
+    case WaitKind::event:
+    case WaitKind::share: break;
   }
   out.add('{');
-  if (came.yes) WF_TRY(show(db, seq, thing, came, out));
+  if (thing.kind == WaitKind::share) show_share(thing, came, out);
+  else if (came.yes) WF_TRY(show(db, seq, thing, came, out));
   else out.add(thing.kind == WaitKind::signal ? "\"signal\"" : "\"event\"").add(":null,\"timeout\":true");
   out.add('}');
   return {};
@@ -114,7 +119,7 @@ Status show_all(Db& db, int64_t seq, const WaitRow& row, const Look& seen, Text&
 
 // What has ended the wait: of all things the one that came last.
 Wake ended_by(const WaitRow& row, const Look& seen) {
-  constexpr Wake kOf[] = {Wake::timer, Wake::signal, Wake::event, Wake::join};
+  constexpr Wake kOf[] = {Wake::timer, Wake::signal, Wake::event, Wake::join, Wake::timer};
   if (seen.count < (row.all ? row.things.size() : 1)) return Wake::timer;
   size_t which = row.all ? 0 : seen.first;
   for (size_t i = 1; row.all && i < row.things.size(); ++i) {
@@ -144,6 +149,7 @@ Status decide(Db& db, int64_t seq, const WaitRow& row, Millis now, bool* satisfi
   if (by != nullptr) *by = ended_by(row, seen);
   WF_TRY(!row.several ? show_one(db, seq, row.things[0], seen.came[0], output) : row.all ? show_all(db, seq, row, seen, output) : show_first(db, seq, row, seen, output));
   if (!output.ok()) return Status::no_memory();
+  if (row.is_share()) return seen.came[0].yes ? take_share(db, seq, row, seen.came[0], now) : leave_line(db, seq, row.step, now);
   for (size_t i = 0; i < row.things.size(); ++i) {
     const bool counts = seen.came[i].yes && (row.all || i == seen.first);
     if (counts && row.things[i].kind == WaitKind::signal) WF_TRY(take_signal(db, seen.came[i].n, row.n));
@@ -167,12 +173,14 @@ Status make_row(string_view step, string_view kind, const List<Awaited>& things,
   const Awaited& one = out->things[0];
   if (out->several) out->add_topics(topics);
   if (!out->several && one.kind == WaitKind::join) how.add("{\"mode\":\"").add(one.any ? "any" : "all").add("\",\"outputs\":").add(one.outputs ? "true" : "false").add('}');
+  if (!out->several && one.kind == WaitKind::share) how.add("{\"amount\":").add_integer(one.amount).add(one.keep ? ",\"keep\":true}" : "}");
   out->topics = out->several ? topics.view() : one.names;
   out->how = how.view();
   return topics.ok() && how.ok() ? Status() : Status::no_memory();
 }
 
-Status list_waiter(Db& db, int64_t seq, const WaitRow& row) {
+Status list_waiter(Db& db, int64_t seq, WaitRow& row, Millis now) {
+  if (row.is_share()) return stand_in_line(db, seq, &row, now);
   for (size_t i = 0; i < row.things.size(); ++i) {
     const Awaited& thing = row.things[i];
     if (thing.kind != WaitKind::event && thing.kind != WaitKind::join) continue;

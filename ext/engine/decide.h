@@ -16,7 +16,7 @@ Status is_satisfied(Db& db, int64_t seq, const WaitRow& row, Millis now, bool* o
 // The row for what `things` are to be waited for from now on, for `timeout`: its columns topics, of one thing its names, and how, held by `topics` and `how`.
 Status make_row(string_view step, string_view kind, const List<Awaited>& things, bool all, Millis timeout, Millis now, Text& topics, Text& how, WaitRow* out);
 
-// Adds what the row waits for to the lists of those who are woken.
-Status list_waiter(Db& db, int64_t seq, const WaitRow& row);
+// Adds what the row waits for to the lists of those who are woken, or puts it in line for its share.
+Status list_waiter(Db& db, int64_t seq, WaitRow& row, Millis now);
 
 }  // namespace wf

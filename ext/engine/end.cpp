@@ -22,7 +22,7 @@ void bind_closing(Query& q, const Closing& closing, State became, Text& text) {
 bool keeps_claim(const Workflow& w, const Outcome& outcome, Millis now) { return outcome.state == State::cancelled && w.lease_is_live(now); }
 
 Status start_cleanup(Db& db, const Workflow& w, const Outcome& outcome, const Closing& closing, Millis now) {
-  WF_TRY(drop_wait(db, w));
+  WF_TRY(drop_wait(db, w, now));
   if (is_large(outcome.error)) WF_TRY(put_large(db, w.seq, Large::error, outcome.error));
   WF_TRY(lane_expect(db, w.lane, now, now));
   Query q(db, Sql::end_cleanup);
@@ -38,7 +38,7 @@ Status start_cleanup(Db& db, const Workflow& w, const Outcome& outcome, const Cl
 Status end(Db& db, const Workflow& w, const Outcome& outcome, State state, const Closing& closing, Millis now) {
   // In the second phase the error that began it stands.
   const Value error = w.ending.empty() ? outcome.error : Value{};
-  WF_TRY(drop_wait(db, w));
+  WF_TRY(drop_wait(db, w, now));
   WF_TRY(tell_joins(db, w.seq, now));
   if (is_large(outcome.output)) WF_TRY(put_large(db, w.seq, Large::output, outcome.output));
   if (is_large(error)) WF_TRY(put_large(db, w.seq, Large::error, error));

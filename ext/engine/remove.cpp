@@ -4,6 +4,7 @@
 #include "base/scope.h"
 #include "engine/join.h"
 #include "engine/lane.h"
+#include "engine/line.h"
 #include "engine/trouble.h"
 
 namespace wf {
@@ -25,6 +26,7 @@ Status remove_one(Db& db, const Workflow& w, Millis now) {
     if (sql == Sql::remove_keep_seq && !last) continue;
     WF_TRY(run_all(db, sql, [&](Query& q) { q.bind(":seq", w.seq); }));
   }
+  if (!is_terminal(w.state)) WF_TRY(leave_lines(db, w.seq, now));
   WF_TRY(lane_moved(db, w, now));
   return lane_drop(db, w);
 }

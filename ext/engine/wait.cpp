@@ -5,6 +5,7 @@
 #include "engine/join.h"
 #include "engine/lane.h"
 #include "engine/lease.h"
+#include "engine/line.h"
 #include "engine/may_act.h"
 #include "engine/opening.h"
 
@@ -36,7 +37,7 @@ Status read_open(Db& db, const Workflow& w, const Query& q, string_view step, Wa
 
 // The wait of `row` goes on: who is joined may have ended and been retried since, and a sleep may be over, though not all of its things have come.
 Status stay_open(Db& db, const Workflow& w, WaitRow& row, Millis now) {
-  WF_TRY(list_waiter(db, w.seq, row));
+  WF_TRY(list_waiter(db, w.seq, row, now));
   const Millis next = row.several ? row.next_time(now) : row.due;
   if (next == row.due) return {};
   row.due = next;
@@ -45,9 +46,11 @@ Status stay_open(Db& db, const Workflow& w, WaitRow& row, Millis now) {
   return q.run();
 }
 
+enum class Claim : bool { waits, is_over };
+
 // The open waits of a workflow but that of the row `n`: whether there is one, whether one is satisfied, and when the first of them is due. Takes
-// nothing.
-Status look_at_open(Db& db, const Workflow& w, int64_t n, Millis now, bool* open, bool* satisfied, Millis* due) {
+// nothing. A share that is there and was not asked for is left for a while; and one that did not keep its claim is nothing to a claim that is over.
+Status look_at_open(Db& db, const Workflow& w, int64_t n, Claim claim, Millis now, bool* open, bool* satisfied, Millis* due) {
   *open = *satisfied = false;
   *due = kNoTime;
   for (int64_t after = INT64_MIN; !*satisfied;) {
@@ -58,13 +61,18 @@ Status look_at_open(Db& db, const Workflow& w, int64_t n, Millis now, bool* open
     if (!found) return {};
     after = q.integer(0);
     if (after == n) continue;
-    *open = true;
-    if (q.text(1) == "step") continue;
     WaitRow row;
-    WF_TRY(read_open(db, w, q, q.text(5), &row));
+    const bool held = q.text(1) == "step";
+    if (!held) WF_TRY(read_open(db, w, q, q.text(5), &row));
+    const bool share = !held && row.is_share();
+    if (share && claim == Claim::is_over && !row.things[0].keep) continue;
+    *open = true;
+    if (held) continue;
     WF_TRY(is_satisfied(db, w.seq, row, now, satisfied));
+    if (share && claim == Claim::waits && (row.due == kNoTime || row.due > now)) *satisfied = false;
     if (!*satisfied) WF_TRY(stay_open(db, w, row, now));
-    if (row.due != kNoTime && (*due == kNoTime || row.due < *due)) *due = row.due;
+    const Millis next = row.next_look();
+    if (next != kNoTime && (*due == kNoTime || next < *due)) *due = next;
   }
   return {};
 }
@@ -80,6 +88,7 @@ bool is_listed(const WaitRow& row) {
 Status check_things(Db& db, const Workflow& w, const Wait& args) {
   for (size_t i = 0; i < args.things.size(); ++i) {
     if (args.things[i].kind == WaitKind::join) WF_TRY(check_join(db, w, args.things[i].names));
+    if (args.things[i].kind == WaitKind::share) WF_TRY(check_share(db, args.things[i]));
   }
   return {};
 }
@@ -105,7 +114,7 @@ Status suspend_beside(Db& db, const Handle& handle, const Workflow& w, int64_t n
   if (w.flags & kKept) {
     Millis other;
     bool open, satisfied;
-    WF_TRY(look_at_open(db, w, n, now, &open, &satisfied, &other));
+    WF_TRY(look_at_open(db, w, n, Claim::waits, now, &open, &satisfied, &other));
     if (satisfied) other = now;
     if (other != kNoTime && (due == kNoTime || other < due)) due = other;
   }
@@ -143,11 +152,12 @@ Status open(Db& db, const Handle& handle, Workflow& w, const Wait& args, Millis 
     WF_TRY(write_row(db, Sql::wait_done, w.seq, row, now, output.view()));
     return handle.is_token ? renew_lease(db, handle, now) : Status();
   }
-  WF_TRY(list_waiter(db, w.seq, row));
-  if (args.keep && !(w.flags & kKept)) WF_TRY(run_for(db, Sql::wait_keep, w.seq));
+  WF_TRY(list_waiter(db, w.seq, row, now));
+  // (The wait for a share may be open beside a claim, too: the share is given when it is asked for.)
+  if ((args.keep || row.is_share()) && !(w.flags & kKept)) WF_TRY(run_for(db, Sql::wait_keep, w.seq));
   if (args.keep) WF_TRY(renew_lease(db, handle, now));
   WF_TRY(write_row(db, Sql::wait_open, w.seq, row, now, {}));
-  return args.keep ? Status() : suspend_beside(db, handle, w, row.n, row.due, now);
+  return args.keep ? Status() : suspend_beside(db, handle, w, row.n, row.next_look(), now);
 }
 
 // Decides an open wait, and records its outcome.
@@ -199,7 +209,7 @@ Status suspend_kept(Db& db, const Workflow& w, Millis now, bool* suspended) {
   bool satisfied;
   *suspended = false;
   if (!(w.flags & kKept)) return {};
-  WF_TRY(look_at_open(db, w, -1, now, suspended, &satisfied, &due));
+  WF_TRY(look_at_open(db, w, -1, Claim::is_over, now, suspended, &satisfied, &due));
   if (!*suspended) return {};
   Handle token;
   token.is_token = true;
@@ -250,7 +260,7 @@ Status wait(Db& db, const Handle& handle, const Wait& args, const Now& now, bool
       } else if (*ready || args.keep) {
         if (handle.is_token) WF_TRY(renew_lease(db, handle, time));
       } else {
-        WF_TRY(suspend_beside(db, handle, w, row.n, row.due, time));
+        WF_TRY(suspend_beside(db, handle, w, row.n, row.next_look(), time));
       }
       return scope.commit();
     }
@@ -275,8 +285,10 @@ Status decide_wait(Db& db, const Workflow& w, Millis now, bool* satisfied, Wake*
       WaitRow row;
       Text output;
       WF_TRY(read_open(db, w, q, q.text(5), &row));
-      WF_TRY(decide_open(db, w, row, now, &decided, output, *satisfied ? nullptr : by));
-      if (!decided && row.due != kNoTime && (due == kNoTime || row.due < due)) due = row.due;
+      if (row.is_share()) WF_TRY(call_for_share(db, w.seq, row, now, &decided));  // recorded when it is asked for
+      if (!decided) WF_TRY(decide_open(db, w, row, now, &decided, output, *satisfied ? nullptr : by));
+      const Millis next = row.next_look();
+      if (!decided && next != kNoTime && (due == kNoTime || next < due)) due = next;
     }
     *satisfied = *satisfied || decided;
     if (!(w.flags & kKept)) break;
@@ -292,14 +304,14 @@ Status decide_wait(Db& db, const Workflow& w, Millis now, bool* satisfied, Wake*
   return lane_moved(db, w, now);
 }
 
-Status drop_wait(Db& db, const Workflow& w) {
+Status drop_wait(Db& db, const Workflow& w, Millis now) {
   if (w.flags & kOtherKind) {
     WF_TRY(run_for(db, Sql::wait_forget_workflow, w.seq));
     return db.above().kind->stop(db, w);
   }
   if (w.under_pause != State::waiting && !(w.flags & kKept)) return {};
   for (const Sql sql : {Sql::wait_forget_workflow, Sql::wait_close, Sql::wait_unhold}) WF_TRY(run_for(db, sql, w.seq));
-  return {};
+  return leave_lines(db, w.seq, now);
 }
 
 }  // namespace wf

@@ -39,7 +39,7 @@ Status waits_in_vain(Db& db, int64_t seq, int64_t flags, Millis now, bool* out);
 Status leave_wait(Db& db, const Workflow& workflow, Millis now);
 
 // Forgets the open waits of a workflow that ends or goes into its second phase.
-Status drop_wait(Db& db, const Workflow& workflow);
+Status drop_wait(Db& db, const Workflow& workflow, Millis now);
 
 // What a handle may do that has to wait for something outside: suspends the workflow until `due` (kNoTime: until it is woken), or until another
 // open wait is satisfied.

@@ -5,7 +5,7 @@
 namespace wf {
 namespace {
 
-constexpr string_view kKinds[] = {"sleep", "await", "await_event", "join"};
+constexpr string_view kKinds[] = {"sleep", "await", "await_event", "join", "acquire"};
 constexpr string_view kWords[] = {"sleep", "signal", "event", "join"};  // in the stored form of one of several
 
 bool kind_of(string_view name, WaitKind* out) {
@@ -54,11 +54,13 @@ bool read_several(json::Checked object, WaitRow* row) {
   return sound && has_mode && row->things.ok() && row->things.size() != 0;
 }
 
-// The options of a join, from column how.
+// The options of a join, or of a share, from column how.
 void read_how(string_view how, Awaited* thing) {
   for (json::Members m(json::check(how, nullptr)); m.next();) {
     if (m.key_is("mode")) thing->any = m.value().text() == "\"any\"";
     if (m.key_is("outputs")) thing->outputs = m.value().text() != "false";
+    if (m.key_is("keep")) thing->keep = m.value().text() == "true";
+    if (m.key_is("amount")) thing->amount = json::to_integer(m.value(), &thing->amount) ? within(thing->amount, 1, kMostCount) : 1;
   }
 }
 
@@ -142,7 +144,7 @@ Status WaitRow::read(Stop* stop, bool* sound) {
     thing.names = topics;
     if (thing.kind == WaitKind::sleep) thing.due = due;
     else timeout = due;
-    if (thing.kind == WaitKind::join) read_how(how, &thing);
+    if (thing.kind == WaitKind::join || thing.kind == WaitKind::share) read_how(how, &thing);
     things.add(thing);
   }
   return things.ok() ? Status() : Status::no_memory();

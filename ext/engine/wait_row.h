@@ -12,20 +12,23 @@
 
 namespace wf {
 
-enum class WaitKind : char { sleep, signal, event, join };
-// Column kind of a wait for one thing: "sleep", "await", "await_event", "join"; and of one for several.
+enum class WaitKind : char { sleep, signal, event, join, share };  // a share is never one of several
+// Column kind of a wait for one thing: "sleep", "await", "await_event", "join", "acquire"; and of one for several.
 string_view wait_kind_name(WaitKind kind);
 inline constexpr string_view kWaitAny = "wait_any";
 
 // One thing that a wait waits for.
 struct Awaited {
   WaitKind kind = WaitKind::sleep;
-  string_view names;         // JSON array: signals, events or workflow ids; of a join that is not open yet nothing: the children spawned so far
+  string_view names;         // JSON array: signals, events or workflow ids; of a join that is not open yet nothing: the children spawned so far;
+                             // of a share its limit, and its key if it has one
   Millis length = kNoTime;   // of a sleep that is not open yet
   Millis due = kNoTime;      // of a sleep: its end
   bool any = false;          // of a join: the earliest is enough
   bool outputs = true;       // of a join: with outputs and errors
   string_view as;            // a JSON string, or nothing
+  int64_t amount = 1;        // of a share
+  bool keep = false;         // of a share: its wait keeps the claim
 };
 // As it is stored, an object; false: it cannot be one. Then `out` is as far as it was understood.
 bool read_awaited(json::Checked object, Awaited* out);
@@ -45,6 +48,7 @@ struct WaitRow {
   int64_t n = 0;
   string_view step, kind, topics, how;
   Millis due = kNoTime;      // when it is looked at at the latest
+  Millis call = kNoTime;     // of a share that is in line: when its time comes
   List<Awaited> things;
   Millis timeout = kNoTime;
   bool all = false;
@@ -58,6 +62,9 @@ struct WaitRow {
   // When it is to be looked at: at its timeout, or before that at the end of its first sleep; of its last one, and if that is still to come, where
   // all things are needed, for a time that has passed would have it looked at for ever.
   Millis next_time(Millis now) const;
+  // When its workflow is to be looked at.
+  Millis next_look() const { return call == kNoTime || (due != kNoTime && due < call) ? due : call; }
+  bool is_share() const { return !several && things[0].kind == WaitKind::share; }
   // By what key _wf_waiter knows who waits for the thing `i`.
   void add_key(size_t i, Text& out) const;
 };

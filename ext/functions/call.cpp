@@ -25,7 +25,7 @@ Status Call::check_last() const {
   string_view name(function.arguments);
   if (!name.empty() && name.back() == ']') name.remove_suffix(1);
   name = part(name, name.find_last_of(" [") + 1);  // of none: all of it
-  for (const string_view other : {"timeout", "duration", "duration_or_time", "time", "ids"}) {
+  for (const string_view other : {"timeout", "duration", "duration_or_time", "time", "ids", "amount"}) {
     if (name == other) return looks_like_options(i, last.bytes) ? meant_as_options(name, last.bytes) : Status();
   }
   return {};
@@ -65,6 +65,17 @@ bool Call::looks_like_options(int i, string_view text) const {
     for (const Option& option : function.options) known = known || m.key_is(option.name);
   }
   return known;
+}
+
+Status Call::integer(int i, const char* what, int64_t least, int64_t* out) const {
+  const Value given = raw(i);
+  *out = given.type == Value::Type::integer ? given.integer : least - 1;
+  if (given.type == Value::Type::real && given.real >= static_cast<double>(least) && given.real <= static_cast<double>(kMostCount)) {
+    *out = static_cast<int64_t>(given.real);  // some drivers bind every number as a double
+    if (static_cast<double>(*out) != given.real) *out = least - 1;
+  }
+  if (*out >= least) return {};
+  return Status::error(Code::invalid, "%s of %s() must be an integer from %lld, got %s", what, function.name, static_cast<long long>(least), given.type_name());
 }
 
 Status Call::optional_name(int i, const char* what, string_view* out) const {

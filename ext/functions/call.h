@@ -85,6 +85,8 @@ class Call {
   Value raw(int i) const { return i < argc_ ? Value::from(argv_[i]) : Value{}; }
 
   Status name(int i, const char* what, string_view* out) const;
+  // An integer that is not less than `least`.
+  Status integer(int i, const char* what, int64_t least, int64_t* out) const;
   // Empty if it is missing or NULL.
   Status optional_name(int i, const char* what, string_view* out) const;
   Status handle(int i, Handle* out) const;

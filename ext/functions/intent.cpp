@@ -122,13 +122,8 @@ Status wf_trim(Call& call) {
   string_view id, stream;
   WF_TRY(call.id(0, &id));
   WF_TRY(call.name(1, "stream", &stream));
-  const Value given = call.raw(2);
-  int64_t offset = given.type == Value::Type::integer ? given.integer : -1;
-  if (given.type == Value::Type::real && given.real >= 0 && given.real <= static_cast<double>(kMostCount)) {
-    offset = static_cast<int64_t>(given.real);  // some drivers bind every number as a double
-    if (static_cast<double>(offset) != given.real) offset = -1;
-  }
-  if (offset < 0) return Status::error(Code::invalid, "offset of wf_trim() must be an integer from 0, got %s", given.type_name());
+  int64_t offset;
+  WF_TRY(call.integer(2, "offset", 0, &offset));
   int64_t count;
   WF_TRY(trim(call.db, id, stream, offset, call.options.integer("limit", INT64_MAX), call.options.now(), &count));
   call.result(count);

@@ -171,6 +171,20 @@ constexpr Option kQueueOptions[] = {
     kNowOption,
 };
 
+constexpr Option kRateOptions[] = {
+    {"limit", OptionType::integer, "shares in any period of this length, under each key; null takes the rate away", 1, INT32_MAX},
+    {"per", OptionType::duration, "the length of the period", 1, kTenYears},
+    kNowOption,
+};
+
+constexpr Option kAcquireOptions[] = {
+    WF_FINGERPRINT_OPTIONS
+    {"key", OptionType::name, "the limit counts for each key by itself"},
+    {"timeout", OptionType::duration, "give up after this long: {rate: null, timeout: true}", 0, kDurationMax},
+    kKeepOption,
+    kNowOption,
+};
+
 constexpr Option kScheduleOptions[] = {
     {"timezone", OptionType::name, "a zone of the IANA database such as Europe/Berlin, or an offset such as +05:30; default UTC"},
     {"catch_up", OptionType::choice, "of several times that have come due: start the last one (default), all, or skip them if the last is older than grace", 0, 0,
@@ -296,6 +310,9 @@ constexpr Function kFunctions[] = {
     {"wf_wait_any", "handle, step, waits [, timeout]", 3, 5,
      "Waits for several things at once, an array of {signal}, {event}, {join, mode}, {sleep}, each with an optional as: {index, as, ...} of the first, with what its own function gives, or {index: null, timeout: true}. NULL: suspended until then.",
      kWrites, "yes", kWaitAnyOptions, wf_wait_any},
+    {"wf_acquire", "handle, step, rate [, amount]", 3, 5,
+     "Waits in line for a share (or amount of them) of a rate of wf_rate, which is spent from then on: {rate, key, amount, acquired_at}. NULL: suspended until then.",
+     kWrites, "yes", kAcquireOptions, wf_acquire},
     {"wf_begin", "handle, step", 2, 3,
      "Says that the step's outside effect is about to be tried: {go: true, key} do it now, {output} or {error} it is done already, NULL: stop.", kWrites, "yes",
      kBeginOptions, wf_begin},
@@ -325,6 +342,8 @@ constexpr Function kFunctions[] = {
     {"wf_purge", "", 0, 1, "Deletes workflows that ended long ago, with their descendants; returns how many, 0 once nothing is left to do.", kWrites | kDirectOnly | kNotInWritingStatement, "yes", kPurgeOptions, wf_purge},
     {"wf_queue", "name", 1, 2, "The settings of a queue; options are merged into them, null takes one away.", kWrites | kDirectOnly | kNotInWritingStatement, "yes",
      kQueueOptions, wf_queue},
+    {"wf_rate", "name", 1, 2, "A rate for calls, of which wf_acquire takes shares; options are merged into it, NULL takes it away. NULL: there is none of this name.",
+     kWrites | kDirectOnly | kNotInWritingStatement, "yes", kRateOptions, wf_rate},
     {"wf_schedule", "name, cron, workflow [, input]", 3, 5,
      "Makes or changes a schedule, which starts the workflow '<name>@<time>' at every time of the cron expression, once; returns its next time, NULL if it has none.",
      kWrites | kDirectOnly, "yes", kScheduleOptions, wf_schedule},

@@ -169,7 +169,7 @@ class Execution {
     if (!sound) return a_.fail("wait", "what it waits for is damaged"), Status();
     WF_TRY(wf::decide(a_.db, a_.seq, wait, a_.now, &satisfied, a_.result));
     if (satisfied) return done();
-    WF_TRY(list_waiter(a_.db, a_.seq, wait));
+    WF_TRY(list_waiter(a_.db, a_.seq, wait, a_.now));
     return open(wait.several ? wait.next_time(a_.now) : row_.due, row_.topics.view());
   }
 

@@ -44,6 +44,10 @@ constexpr Column kQueues[] = {
     {"oldest_due_at", time},
 };
 
+constexpr Column kRates[] = {
+    {"name", text}, {"key", any}, {"rate_limit", integer}, {"rate_per", any}, {"spent", any}, {"waiting", any}, {"next_at", time},
+};
+
 constexpr Column kSchedules[] = {
     {"name", text}, {"cron", text}, {"timezone", any}, {"workflow", text}, {"input", any}, {"catch_up", any}, {"grace", any},
     {"overlap", any}, {"paused", integer}, {"next_at", time}, {"last_at", time}, {"last_id", any}, {"skipped", integer}, {"start", any},
@@ -73,7 +77,8 @@ constexpr Table kTables[] = {
     {"wf_steps", Sql::table_steps, kSteps, Order::by_workflow}, {"wf_failures", Sql::table_failures, kFailures, Order::by_workflow},
     {"wf_signals", Sql::table_signals, kSignals, Order::by_workflow}, {"wf_events", Sql::table_events, kEvents},
     {"wf_values", Sql::table_values, kValues},          {"wf_streams", Sql::table_streams, kStreams},
-    {"wf_queues", Sql::table_queues, kQueues},          {"wf_schedules", Sql::table_schedules, kSchedules},
+    {"wf_queues", Sql::table_queues, kQueues},          {"wf_rates", Sql::table_rates, kRates},
+    {"wf_schedules", Sql::table_schedules, kSchedules},
     {"wf_definitions", Sql::table_definitions, kDefinitions}, {"wf_stats", Sql::table_stats, kStats},
     {"wf_in_doubt", Sql::table_in_doubt, kInDoubt, Order::by_number},
     {"wf_doctor", Sql::table_doctor, kDoctor},          {"wf_functions", Sql::table_functions, kFunctions},

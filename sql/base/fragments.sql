@@ -161,7 +161,7 @@ s.name || '@' || strftime('%Y-%m-%dT%H:%M:%S', (s.last_at - (s.last_at % 1000 + 
 
 -- Whether w, whose lease has run out, has waits open that kept it: no lease was lost, the next claim suspends it or finds one satisfied.
 -- name: fragment_waits_on
-(w.flags & 32 AND w.status = 'running' AND EXISTS (SELECT 1 FROM main._wf_step WHERE status = 'waiting' AND wf = w.seq))
+(w.flags & 32 AND w.status = 'running' AND EXISTS (SELECT 1 FROM main._wf_step WHERE status = 'waiting' AND wf = w.seq AND (kind <> 'acquire' OR how GLOB '*"keep":true*')))
 
 -- Whether w, which waits and is due, does so in vain: what it was woken for, or has come while its claim went on, is not enough, and a claim only puts it
 -- back. (The function is wait.h's.)
@@ -216,6 +216,7 @@ s.name || CASE json_type(s.topics) WHEN 'object' THEN char(31) || p.key ELSE '' 
 -- What s, the row of a wait of w, waits for, in words.
 -- name: fragment_waits_for
 CASE WHEN s.kind = 'sleep' THEN 'sleeping'
+     WHEN s.kind = 'acquire' AND json_valid(s.topics) THEN 'waiting for a share of ' || coalesce('''' || json_extract(s.topics, '$[0]') || '''' || coalesce(' for ' || json_extract(s.topics, '$[1]'), ''), 'something damaged')
      WHEN s.kind IN ('await', 'await_event', 'join', 'wait_any') THEN 'waiting for ' || coalesce((
        SELECT group_concat(word, CASE WHEN json_type({{sound_topics}}) = 'object' AND json_extract(s.topics, '$.mode') = 'all' THEN ' and ' ELSE ' or ' END)
        FROM (SELECT CASE k.key

@@ -101,7 +101,7 @@ CREATE TABLE IF NOT EXISTS main._wf_step(
   n INTEGER PRIMARY KEY,               -- wf << 28 | its place in the order of recording, from 1: see fragment_its_rows
   wf INTEGER NOT NULL,
   name TEXT NOT NULL,
-  kind TEXT NOT NULL,                  -- step sleep await await_event spawn join wait_any
+  kind TEXT NOT NULL,                  -- step sleep await await_event spawn join wait_any acquire
   status TEXT NOT NULL,                -- done error failed waiting begun; of a scripted workflow also ready skipped
   attempts INTEGER NOT NULL,           -- failures, and 1 more once it is done
   begun_at INTEGER,
@@ -110,8 +110,8 @@ CREATE TABLE IF NOT EXISTS main._wf_step(
   nonce INTEGER,                       -- the claim that began it; 0: by bare id
   claim TEXT NOT NULL DEFAULT '',      -- attempt and worker by which the row was recorded, failed or began, '2 worker-1'; '': by bare id
   hash INTEGER,                        -- fingerprint of what it was called with
-  topics TEXT,                         -- what a wait waits for: a JSON array of signals, events or workflow ids; of several
-                                       -- things an object: ext/engine/wait_row.h
+  topics TEXT,                         -- what a wait waits for: a JSON array of signals, events or workflow ids, or of a limit
+                                       -- and a key; of several things an object: ext/engine/wait_row.h
   how TEXT,                            -- options of a wait, JSON
   output,
   error TEXT,
@@ -223,6 +223,33 @@ CREATE TABLE IF NOT EXISTS main._wf_rate(
   n INTEGER NOT NULL,
   PRIMARY KEY(queue, at)
 ) WITHOUT ROWID;
+
+-- Limits for calls (wf_rate), the shares that were given of them, inside their windows, and who waits for one.
+CREATE TABLE IF NOT EXISTS main._wf_limit(
+  name TEXT NOT NULL PRIMARY KEY,
+  rate_limit INTEGER NOT NULL,
+  rate_per INTEGER NOT NULL
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS main._wf_share(
+  rate TEXT NOT NULL,                  -- name of the limit
+  per_key TEXT NOT NULL,               -- '' = none
+  at INTEGER NOT NULL,
+  n INTEGER NOT NULL,
+  upto INTEGER NOT NULL,               -- these and all that were given before, so that nothing need be added up
+  PRIMARY KEY(rate, per_key, at)
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS main._wf_line(
+  rate TEXT NOT NULL,
+  per_key TEXT NOT NULL,
+  place INTEGER NOT NULL,              -- in order of arrival: that of the one before, and the amount
+  wf INTEGER NOT NULL,
+  step TEXT NOT NULL,                  -- its step that waits
+  amount INTEGER NOT NULL,
+  due_at INTEGER NOT NULL,             -- when its share is there if all before it take theirs
+  PRIMARY KEY(rate, per_key, place)
+) WITHOUT ROWID;
+CREATE UNIQUE INDEX IF NOT EXISTS main._wf_line_of ON _wf_line(wf, step);
+CREATE INDEX IF NOT EXISTS main._wf_line_due ON _wf_line(rate, per_key, due_at, place);
 
 CREATE TABLE IF NOT EXISTS main._wf_schedule(
   name TEXT NOT NULL PRIMARY KEY,

@@ -5,7 +5,7 @@ SELECT 1 FROM main.sqlite_master WHERE type = 'table' AND name = '_wf_workflow'
 
 -- name: check_objects
 SELECT 'a table or index is missing', j.value
-FROM _wf.json_each('["_wf_lane","_wf_workflow","_wf_large","_wf_step","_wf_redo","_wf_gone","_wf_failure","_wf_queue","_wf_signal","_wf_event","_wf_waiter","_wf_value","_wf_stream","_wf_stream_end","_wf_tag","_wf_rate","_wf_schedule","_wf_trouble","_wf_definition","_wf_lane_open","_wf_lane_turn","_wf_lane_scripted","_wf_due","_wf_resumed","_wf_ended","_wf_claim_key","_wf_limited","_wf_deadline","_wf_dedup","_wf_child","_wf_open","_wf_signal_queue","_wf_signal_key","_wf_waiter_of","_wf_schedule_next","_wf_trouble_next","_wf_tag_of"]') AS j
+FROM _wf.json_each('["_wf_lane","_wf_workflow","_wf_large","_wf_step","_wf_redo","_wf_gone","_wf_failure","_wf_queue","_wf_signal","_wf_event","_wf_waiter","_wf_value","_wf_stream","_wf_stream_end","_wf_tag","_wf_rate","_wf_limit","_wf_share","_wf_line","_wf_schedule","_wf_trouble","_wf_definition","_wf_lane_open","_wf_lane_turn","_wf_lane_scripted","_wf_due","_wf_resumed","_wf_ended","_wf_claim_key","_wf_limited","_wf_deadline","_wf_dedup","_wf_child","_wf_open","_wf_signal_queue","_wf_signal_key","_wf_waiter_of","_wf_schedule_next","_wf_trouble_next","_wf_tag_of","_wf_line_of","_wf_line_due"]') AS j
 WHERE NOT EXISTS (SELECT 1 FROM main.sqlite_master WHERE name = j.value)
 
 -- SQLite's own check of the file, all of it or without a look into every index. (As a table it knows no schema before SQLite 3.33.)
@@ -23,7 +23,8 @@ WITH span(name, least, most) AS (VALUES
     ('rate_per', 1, 315569519999999), ('lease', 1, 315569519999999), ('timeout', 0, 315569519999999),
     ('paused_left', -315569519999999, 315569519999999), ('attempt', 0, 9007199254740992), ('resumed', 0, 9007199254740992),
     ('failures', 0, 9007199254740992), ('lost', 0, 9007199254740992), ('redo', 0, 9007199254740992), ('period', 1, 9007199254740992), ('failed', 0, 9007199254740992), ('max_failures', 1, 9007199254740992), ('attempts', 0, 9007199254740992), ('tries', 1, 9007199254740992),
-    ('again', 0, 1), ('line', 0, 3), ('turn', -9223372036854775807, NULL), ('wake', 0, 10), ('paused', 0, 1), ('current', 0, 1), ('closed', 0, 1), ('what', 0, 3), ('version', 1, NULL)),
+    ('again', 0, 1), ('line', 0, 3), ('turn', -9223372036854775807, NULL), ('wake', 0, 10), ('paused', 0, 1), ('current', 0, 1), ('closed', 0, 1), ('what', 0, 3), ('version', 1, NULL),
+    ('place', 0, 9007199254740992), ('upto', 1, 9007199254740992), ('amount', 1, 9007199254740992)),
   col AS (
     SELECT t.name AS t, i.cid, i.name, i.type, CASE WHEN i."notnull" OR i.pk THEN ''')' ELSE ''', ''null'')' END AS close,
            CASE WHEN i.name GLOB '*_at' OR i.name IN ('at', 'next_due') THEN '-62167219200000 AND 253402300799999'
@@ -158,7 +159,7 @@ UNION ALL
 SELECT 'a step belongs to no workflow', s.name FROM main._wf_step AS s WHERE NOT EXISTS (SELECT 1 FROM main._wf_workflow WHERE seq = s.wf) AND s.wf NOT IN (SELECT wf FROM main._wf_gone)
 UNION ALL
 SELECT 'a step has an unknown status or kind', w.id || ' ' || s.name FROM main._wf_step AS s JOIN main._wf_workflow AS w ON w.seq = s.wf
-WHERE (NOT w.flags & 16 AND (s.status NOT IN ('done', 'error', 'failed', 'waiting', 'begun') OR s.kind NOT IN ('step', 'sleep', 'await', 'await_event', 'spawn', 'join', 'wait_any')))
+WHERE (NOT w.flags & 16 AND (s.status NOT IN ('done', 'error', 'failed', 'waiting', 'begun') OR s.kind NOT IN ('step', 'sleep', 'await', 'await_event', 'spawn', 'join', 'wait_any', 'acquire')))
    OR (w.flags & 16 AND (s.status NOT IN ('done', 'failed', 'skipped', 'ready', 'waiting')
                          OR s.kind NOT IN ('sql', 'task', 'start', 'sleep', 'await', 'await_event', 'emit', 'undo')))
 UNION ALL
@@ -166,7 +167,7 @@ SELECT 'a step does not fit its status', w.id || ' ' || s.name FROM main._wf_ste
 WHERE (s.status = 'done' AND (s.error IS NOT NULL OR s.attempts < 1)) OR (s.status = 'failed' AND s.error IS NULL)
    OR (s.status = 'error' AND (s.error IS NULL OR s.attempts < 1 OR s.kind <> 'step' OR s.nonce IS NOT NULL))
    OR (NOT w.flags & 16 AND ((s.status <> 'done' AND s.output IS NOT NULL) OR (s.kind <> 'step' AND s.status IN ('failed', 'begun'))
-                             OR (s.kind IN ('await', 'await_event', 'join', 'wait_any') AND (s.topics IS NULL OR NOT json_valid(s.topics) OR (s.kind = 'wait_any') <> (json_type(CASE WHEN json_valid(s.topics) THEN s.topics END) = 'object')))))
+                             OR (s.kind IN ('await', 'await_event', 'join', 'wait_any', 'acquire') AND (s.topics IS NULL OR NOT json_valid(s.topics) OR (s.kind = 'wait_any') <> (json_type(CASE WHEN json_valid(s.topics) THEN s.topics END) = 'object')))))
    OR (s.kind = 'step' AND (s.topics IS NOT NULL OR s.due_at IS NOT NULL))
    OR (w.flags & 16 AND s.topics IS NULL AND s.kind <> 'undo' AND s.name GLOB '*[[]*')
 UNION ALL
@@ -227,6 +228,24 @@ UNION ALL
 SELECT 'the settings of a queue are damaged', queue FROM main._wf_queue
 WHERE concurrency < 0 OR worker_concurrency < 0 OR partition_concurrency < 0 OR hold <> 'started' OR rate_limit < 0 OR paused NOT IN (0, 1)
    OR lease < 1 OR max_attempts < 1 OR (rate_limit IS NULL) <> (rate_per IS NULL) OR (backoff IS NOT NULL AND NOT json_valid(backoff))
+UNION ALL
+SELECT 'a rate is damaged', name FROM main._wf_limit WHERE name = '' OR rate_limit < 1
+UNION ALL
+SELECT 'shares of a rate do not add up', rate || ' ' || per_key || ' at ' || at FROM main._wf_share AS s
+WHERE n < 1 OR upto < n OR NOT EXISTS (SELECT 1 FROM main._wf_limit WHERE name = s.rate)
+   OR upto - n <> coalesce((SELECT upto FROM main._wf_share WHERE rate = s.rate AND per_key = s.per_key AND at < s.at ORDER BY at DESC LIMIT 1), upto - n)
+UNION ALL
+SELECT 'someone stands in line who does not wait for a share', rate || ' ' || per_key || ' ' || place FROM main._wf_line AS x
+WHERE amount < 1 OR place < amount
+   OR NOT EXISTS (SELECT 1 FROM main._wf_step AS s WHERE s.wf = x.wf AND s.name = x.step AND s.status = 'waiting' AND s.kind = 'acquire'
+                    AND CASE WHEN json_valid(s.topics) THEN json_extract(s.topics, '$[0]') = x.rate AND coalesce(json_extract(s.topics, '$[1]'), '') = x.per_key END
+                    AND coalesce(CASE WHEN json_valid(s.how) THEN json_extract(s.how, '$.amount') END, 1) = x.amount)
+UNION ALL
+SELECT 'a share is waited for, but not in line', w.id FROM main._wf_step AS s JOIN main._wf_workflow AS w ON w.seq = s.wf
+WHERE s.status = 'waiting' AND s.kind = 'acquire' AND NOT EXISTS (SELECT 1 FROM main._wf_line WHERE wf = s.wf AND step = s.name)
+UNION ALL
+SELECT 'a share is due and nobody is to look for it', w.id FROM main._wf_line AS x JOIN main._wf_workflow AS w ON w.seq = x.wf
+WHERE 'waiting' IN (w.status, w.paused_from) AND coalesce(w.due_at > x.due_at AND x.due_at > w.updated_at, 1) AND NOT EXISTS (SELECT 1 FROM main._wf_trouble WHERE wf = w.seq)
 UNION ALL
 SELECT 'a definition is damaged', name FROM main._wf_definition WHERE NOT json_valid(definition) OR current NOT IN (0, 1) OR typeof(version) <> 'integer'
 UNION ALL

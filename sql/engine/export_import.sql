@@ -64,6 +64,7 @@ WHERE :attempts >= (:status IN ('done', 'error')) AND :in_doubt IN (0, 1) AND (:
                  WHEN 'sleep' THEN :due_at IS NOT NULL
                  WHEN 'spawn' THEN :status = 'done' AND json_type(CASE typeof(:output) WHEN 'text' THEN :output END) = 'text'
                  WHEN 'wait_any' THEN json_type(:topics) = 'object' AND (:status = 'waiting' OR typeof(:output) = 'text')
+                 WHEN 'acquire' THEN json_type(:topics) = 'array' AND json_array_length(:topics) IN (1, 2) AND coalesce(json_type(:how, '$.amount') = 'integer' AND json_extract(:how, '$.amount') BETWEEN 1 AND 9007199254740992, 0)
                  ELSE :kind IN ('await', 'await_event', 'join') AND json_type(:topics) = 'array' AND json_array_length(:topics) >= (:status = 'waiting') END
 
 -- name: import_redo
@@ -174,12 +175,27 @@ UNION ALL
 SELECT 'w' || w.seq, s.wf, {{key}} FROM main._wf_step AS s, {{awaited}} JOIN main._wf_workflow AS w ON w.id = t.value
 WHERE s.status = 'waiting' AND k.key = 'join' AND (w.seq = :seq OR (s.wf = :seq AND w.finished_at IS NULL)) AND {{is_meant_by_wait}}
 
+-- A limit of which it waits for a share, and which this file does not have.
+-- name: import_no_limit
+SELECT json_extract(topics, '$[0]'), name FROM main._wf_step
+WHERE wf = :seq AND status = 'waiting' AND kind = 'acquire' AND json_extract(topics, '$[0]') NOT IN (SELECT name FROM main._wf_limit) LIMIT 1
+
+-- name: import_line
+INSERT INTO main._wf_line(rate, per_key, place, wf, step, amount, due_at)
+SELECT rate, per_key,
+       coalesce((SELECT place FROM main._wf_line AS x WHERE x.rate = s.rate AND x.per_key = s.per_key ORDER BY place DESC LIMIT 1), 0)
+       + sum(amount) OVER (PARTITION BY rate, per_key ORDER BY n), :seq, name, amount,
+       max(:now, coalesce((SELECT due_at FROM main._wf_line AS x WHERE x.rate = s.rate AND x.per_key = s.per_key ORDER BY place DESC LIMIT 1), :now))
+FROM (SELECT n, name, json_extract(topics, '$[0]') AS rate, coalesce(json_extract(topics, '$[1]'), '') AS per_key, json_extract(how, '$.amount') AS amount
+      FROM main._wf_step WHERE wf = :seq AND status = 'waiting' AND kind = 'acquire') AS s
+
 -- Something that it waits for is there already, or will never be: the first claim looks.
 -- name: import_wake
 UPDATE main._wf_workflow SET due_at = :now
 WHERE seq = :seq AND (due_at IS NULL OR due_at > :now) AND 'waiting' IN (status, paused_from)
-  AND EXISTS (SELECT 1 FROM main._wf_step AS s, {{awaited}}
+  AND (EXISTS (SELECT 1 FROM main._wf_step AS s WHERE s.wf = :seq AND s.status = 'waiting' AND s.kind = 'acquire')
+       OR EXISTS (SELECT 1 FROM main._wf_step AS s, {{awaited}}
               WHERE s.wf = :seq AND s.status = 'waiting'
                 AND CASE k.key WHEN 'signal' THEN EXISTS (SELECT 1 FROM main._wf_signal WHERE wf = :seq AND name = t.value AND taken IS NULL)
                                WHEN 'event' THEN EXISTS (SELECT 1 FROM main._wf_event WHERE name = t.value)
-                               WHEN 'join' THEN NOT EXISTS (SELECT 1 FROM main._wf_workflow AS w WHERE w.id = t.value AND w.finished_at IS NULL AND {{is_meant_by_wait}}) END)
+                               WHEN 'join' THEN NOT EXISTS (SELECT 1 FROM main._wf_workflow AS w WHERE w.id = t.value AND w.finished_at IS NULL AND {{is_meant_by_wait}}) END))

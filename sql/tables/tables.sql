@@ -77,13 +77,14 @@ w.seq << 28 AS _begin, w.seq AS _owner, s.wf AS _wf
 -- name: fragment_ended_by
 CASE WHEN s.status <> 'done' THEN NULL
      WHEN s.kind = 'sleep' THEN CASE WHEN s.how = '{"rescheduled":true}' THEN 'rescheduled' ELSE 'timer' END
-     WHEN s.kind NOT IN ('await', 'await_event', 'join', 'wait_any') OR NOT json_valid(s.output) THEN NULL
+     WHEN s.kind NOT IN ('await', 'await_event', 'join', 'wait_any', 'acquire') OR NOT json_valid(s.output) THEN NULL
      WHEN json_type(s.output) = 'array' THEN
        CASE WHEN EXISTS (SELECT 1 FROM _wf.json_each(s.output)
                          WHERE json_valid(value) AND (json_extract(value, '$.timeout') OR json_extract(value, '$.status') IN ('pending', 'running', 'waiting', 'paused')))
               THEN 'timeout'
             WHEN s.kind = 'join' THEN 'join' ELSE 'all' END
      WHEN json_extract(s.output, '$.timeout') THEN 'timeout'
+     WHEN s.kind = 'acquire' THEN 'share'
      ELSE coalesce('signal ' || json_extract(s.output, '$.signal'), 'event ' || json_extract(s.output, '$.event'),
                    CASE WHEN json_extract(s.output, '$.sleep') IS NULL THEN 'join' WHEN s.how = '{"rescheduled":true}' THEN 'rescheduled' ELSE 'timer' END) END
 
@@ -134,6 +135,26 @@ SELECT CAST(row_number() OVER (ORDER BY n.queue) AS INTEGER) AS _n, n.queue AS q
        (SELECT min(w.due_at) FROM main._wf_lane AS l CROSS JOIN main._wf_workflow AS w ON w.lane = l.lane AND w.place IN (0, 3, 5) AND w.due_at <= :now
         WHERE l.queue = n.queue) AS oldest_due_at
 FROM (SELECT queue FROM main._wf_queue UNION SELECT queue FROM main._wf_lane) AS n LEFT JOIN main._wf_queue AS q ON q.queue = n.queue
+
+-- One row for each key that was used lately, and one for none. The keys are found one after the other, whatever they have in their windows.
+-- name: table_rates
+SELECT CAST(row_number() OVER (ORDER BY l.name, k.per_key) AS INTEGER) AS _n, l.name AS name, nullif(k.per_key, '') AS key, l.rate_limit AS rate_limit,
+       l.rate_per / 1000.0 AS rate_per,
+       coalesce((SELECT upto FROM main._wf_share WHERE rate = l.name AND per_key = k.per_key ORDER BY at DESC LIMIT 1), 0)
+       - coalesce((SELECT upto FROM main._wf_share WHERE rate = l.name AND per_key = k.per_key AND at <= :now - l.rate_per ORDER BY at DESC LIMIT 1),
+                  (SELECT upto - n FROM main._wf_share WHERE rate = l.name AND per_key = k.per_key ORDER BY at LIMIT 1), 0) AS spent,
+       (SELECT count(*) FROM main._wf_line WHERE rate = l.name AND per_key = k.per_key) AS waiting,
+       (SELECT min(due_at) FROM main._wf_line WHERE rate = l.name AND per_key = k.per_key) AS next_at
+FROM main._wf_limit AS l
+JOIN (WITH RECURSIVE
+        s(rate, per_key) AS (SELECT * FROM (SELECT rate, per_key FROM main._wf_share ORDER BY rate, per_key LIMIT 1)
+                             UNION ALL
+                             SELECT (SELECT x.rate FROM main._wf_share AS x WHERE (x.rate, x.per_key) > (s.rate, s.per_key) ORDER BY x.rate, x.per_key LIMIT 1),
+                                    (SELECT x.per_key FROM main._wf_share AS x WHERE (x.rate, x.per_key) > (s.rate, s.per_key) ORDER BY x.rate, x.per_key LIMIT 1)
+                             FROM s WHERE s.rate IS NOT NULL)
+      SELECT rate, per_key FROM s WHERE rate IS NOT NULL
+      UNION SELECT rate, per_key FROM main._wf_line
+      UNION SELECT name, '' FROM main._wf_limit) AS k ON k.rate = l.name
 
 -- name: table_schedules
 SELECT s.rowid AS _n, s.name AS name, s.cron AS cron, json_extract(s.valid, '$.timezone') AS timezone, s.workflow AS workflow,

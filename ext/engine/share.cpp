@@ -1,0 +1,98 @@
+#include "engine/share.h"
+
+namespace wf {
+namespace {
+
+constexpr int64_t kBetweenPrunes = 8;
+
+void bind(Query& q, const ShareOf& share, Millis now) { q.bind(":rate", share.rate.view()).bind(":key", share.key.view()).bind(":now", now); }
+
+Status add(Db& db, const ShareOf& share, int64_t n, int64_t upto, Millis now) {
+  Query q(db, Sql::share_add);
+  bind(q, share, now);
+  q.bind(":n", n).bind(":upto", upto);
+  return q.run();
+}
+
+// Those that count no more, of this key and of the next one.
+Status prune(Db& db, const ShareOf& share, Millis now) {
+  ShareOf next;
+  {
+    Query q(db, Sql::share_neighbour);
+    bind(q, share, now);
+    bool row;
+    WF_TRY(q.next(&row));
+    next.key = q.text(0);
+    next.rate = share.rate.view();
+  }
+  for (const ShareOf* of : {&share, static_cast<const ShareOf*>(&next)}) {
+    Query q(db, Sql::share_prune);
+    bind(q, *of, now);
+    WF_TRY(q.run());
+  }
+  return {};
+}
+
+}  // namespace
+
+bool read_share(const Awaited& thing, ShareOf* out) {
+  const json::Checked names = json::check(thing.names, nullptr);
+  if (!names.is(json::Kind::array)) return false;
+  size_t count = 0;
+  for (json::Elements e(names); e.next(); ++count) {
+    Text name;
+    json::unquote(e.value(), name);
+    if (count > 1 || !e.value().is(json::Kind::string) || !name.ok() || !check_name({}, name.view()).ok()) return false;
+    (count == 0 ? out->rate : out->key) = name.view();
+  }
+  out->amount = thing.amount;
+  return count != 0;
+}
+
+Status look_at_window(Db& db, const ShareOf& share, Millis now, Window* out) {
+  Query q(db, Sql::share_look);
+  bind(q, share, now);
+  WF_TRY(q.next(&out->exists));
+  if (!out->exists) return {};
+  out->limit = within(q.integer(0), 1, kMostCount);
+  out->per = within(q.integer(1), 1, kDurationMax);
+  out->given = q.count(2);
+  out->last_at = q.time(3);
+  out->before = within(q.integer(4), 0, out->given);
+  out->has_line = q.integer(5) != 0;
+  return {};
+}
+
+Status when_room(Db& db, const ShareOf& share, const Window& window, int64_t n, Millis now, Millis* at) {
+  Query q(db, Sql::share_gives_back);
+  bind(q, share, now);
+  q.bind(":per", window.per).bind(":need", window.given + n - window.limit);
+  bool row;
+  WF_TRY(q.next(&row));
+  const Millis given = row ? q.time(0) : now;
+  *at = later(given < now ? given : now, window.per);
+  return {};
+}
+
+Status give_share(Db& db, const ShareOf& share, int64_t given, Millis now) {
+  const int64_t upto = given + share.amount;
+  WF_TRY(add(db, share, share.amount, upto, now));
+  // Of a key that is used for the first time, too: there may be many that are used once.
+  return given == 0 || given / kBetweenPrunes != upto / kBetweenPrunes ? prune(db, share, now) : Status();
+}
+
+Status cut_later_shares(Db& db, const ShareOf& share, const Window& window, Millis now) {
+  if (window.last_at == kNoTime || window.last_at <= now) return {};
+  int64_t later;
+  {
+    Query q(db, Sql::share_later);
+    bind(q, share, now);
+    bool row;
+    WF_TRY(q.next(&row));
+    later = q.count(0);
+  }
+  WF_TRY(run_all(db, Sql::share_cut, [&](Query& q) { bind(q, share, now); }));
+  return add(db, share, later, window.given, now);
+}
+
+}  // namespace wf

@@ -1,0 +1,87 @@
+// Limits for calls, and their shares.
+
+#include "base/json.h"
+#include "base/scope.h"
+#include "engine/rate.h"
+#include "functions/waits.h"
+
+namespace wf {
+namespace {
+
+// Merges the options into the limit; null takes it away.
+Status merge(const Options& o, Limit* limit) {
+  if (o.mentions("limit")) limit->limit = o.integer("limit", -1);
+  if (o.has("per")) limit->per = o.integer("per", kNoTime);
+  if (limit->limit >= 0 && limit->per == kNoTime) return Status::error(Code::invalid, "a new rate needs both, like {\"limit\":60,\"per\":\"1m\"}");
+  return {};
+}
+
+Status set(Call& call, string_view name, Limit* limit) {
+  WriteScope scope(call.db);
+  WF_TRY(scope.begin(Inline::refused, "wf_rate"));
+  Millis time;
+  WF_TRY(call_time(call.db, call.options.now(), &time));
+  bool exists;
+  WF_TRY(read_limit(call.db, name, &exists, limit));
+  if (call.given(1)) WF_TRY(merge(call.options, limit));
+  else limit->limit = -1;
+  if (exists && limit->limit < 0) limit->per = kNoTime;
+  if (!exists && limit->limit < 0) {
+    if (call.given(1) && !call.options.mentions("limit")) return Status::error(Code::invalid, "a new rate needs both, like {\"limit\":60,\"per\":\"1m\"}");
+    return scope.commit();
+  }
+  WF_TRY(write_limit(call.db, name, *limit, time));
+  return scope.commit();
+}
+
+}  // namespace
+
+Status wf_rate(Call& call) {
+  string_view name;
+  WF_TRY(call.name(0, "name", &name));
+  Limit limit;
+  if (call.count() > 1) {
+    WF_TRY(set(call, name, &limit));
+  } else {
+    bool exists;
+    WF_TRY(call.db.schema_exists(&exists));
+    if (exists) WF_TRY(read_limit(call.db, name, &exists, &limit));
+  }
+  if (limit.limit < 0) {
+    call.result_null();
+    return {};
+  }
+  Text out;
+  out.add("{\"name\":");
+  json::quote(name, out);
+  out.add(",\"limit\":").add_integer(limit.limit).add(",\"per\":");
+  add_json(seconds(limit.per), out);
+  out.add('}');
+  return call.result_json(out);
+}
+
+Status wf_acquire(Call& call) {
+  Wait args;
+  Awaited share;
+  string_view limit;
+  Text names;
+  WF_TRY(call.name(2, "rate", &limit));
+  if (call.given(3)) WF_TRY(call.integer(3, "amount", 1, &share.amount));
+  names.add('[');
+  json::quote(limit, names);
+  if (call.options.has("key")) {
+    names.add(',');
+    json::quote(call.options.text("key"), names);
+  }
+  names.add(']');
+  if (!names.ok()) return Status::no_memory();
+  share.kind = WaitKind::share;
+  share.names = names.view();
+  share.keep = call.options.boolean("keep");
+  args.kind = wait_kind_name(share.kind);
+  args.things.add(share);
+  args.timeout = call.options.integer("timeout", kNoTime);
+  return args.things.ok() ? run_wait(call, args) : Status::no_memory();
+}
+
+}  // namespace wf

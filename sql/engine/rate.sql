@@ -1,0 +1,21 @@
+-- Limits for calls.
+
+-- name: rate_get
+SELECT rate_limit, rate_per FROM main._wf_limit WHERE name = :rate
+
+-- name: rate_put
+INSERT INTO main._wf_limit(name, rate_limit, rate_per) VALUES(:rate, :limit, :per)
+ON CONFLICT(name) DO UPDATE SET rate_limit = excluded.rate_limit, rate_per = excluded.rate_per
+
+-- name: rate_drop all
+DELETE FROM main._wf_limit WHERE name = :rate
+
+-- name: rate_drop_shares all
+DELETE FROM main._wf_share WHERE rate = :rate
+
+-- The keys under which someone waits, one after the other.
+-- name: rate_first_line
+SELECT per_key FROM main._wf_line WHERE rate = :rate ORDER BY per_key LIMIT 1
+
+-- name: rate_next_line
+SELECT per_key FROM main._wf_line WHERE rate = :rate AND per_key > :key ORDER BY per_key LIMIT 1
