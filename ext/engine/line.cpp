@@ -1,7 +1,6 @@
 #include "engine/line.h"
 
 #include "engine/lane.h"
-#include "engine/rate.h"
 #include "engine/wake.h"
 
 namespace wf {

@@ -24,16 +24,6 @@ Status tell_lines(Db& db, string_view name, Millis now) {
 
 }  // namespace
 
-Status read_limit(Db& db, string_view name, bool* exists, Limit* out) {
-  Query q(db, Sql::rate_get);
-  q.bind(":rate", name);
-  WF_TRY(q.next(exists));
-  if (!*exists) return {};
-  out->limit = within(q.integer(0), 1, kMostCount);
-  out->per = within(q.integer(1), 1, kDurationMax);
-  return {};
-}
-
 Status write_limit(Db& db, string_view name, const Limit& limit, Millis now) {
   if (limit.limit < 0) {
     for (const Sql sql : {Sql::rate_drop_shares, Sql::rate_drop}) WF_TRY(run_all(db, sql, [&](Query& q) { q.bind(":rate", name); }));

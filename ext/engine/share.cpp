@@ -35,6 +35,16 @@ Status prune(Db& db, const ShareOf& share, Millis now) {
 
 }  // namespace
 
+Status read_limit(Db& db, string_view name, bool* exists, Limit* out) {
+  Query q(db, Sql::share_limit);
+  q.bind(":rate", name);
+  WF_TRY(q.next(exists));
+  if (!*exists) return {};
+  out->limit = within(q.integer(0), 1, kMostCount);
+  out->per = within(q.integer(1), 1, kDurationMax);
+  return {};
+}
+
 bool read_share(const Awaited& thing, ShareOf* out) {
   const json::Checked names = json::check(thing.names, nullptr);
   if (!names.is(json::Kind::array)) return false;

@@ -6,6 +6,12 @@
 
 namespace wf {
 
+struct Limit {
+  int64_t limit = -1;        // shares in any period
+  Millis per = kNoTime;      // of this length
+};
+Status read_limit(Db& db, string_view name, bool* exists, Limit* out);
+
 // What a wait for a share waits for.
 struct ShareOf {
   Name rate, key;            // no key: empty

@@ -1,8 +1,5 @@
 -- Limits for calls.
 
--- name: rate_get
-SELECT rate_limit, rate_per FROM main._wf_limit WHERE name = :rate
-
 -- name: rate_put
 INSERT INTO main._wf_limit(name, rate_limit, rate_per) VALUES(:rate, :limit, :per)
 ON CONFLICT(name) DO UPDATE SET rate_limit = excluded.rate_limit, rate_per = excluded.rate_per

@@ -1,5 +1,8 @@
 -- Shares of limits for calls. A limit has for each key (:key) a window of its own.
 
+-- name: share_limit
+SELECT rate_limit, rate_per FROM main._wf_limit WHERE name = :rate
+
 -- The limit, how many shares were given in all, when the last of them were, how many before the window began, and whether there is a line.
 -- name: share_look
 SELECT l.rate_limit, l.rate_per,

@@ -95,6 +95,10 @@ def build(db):
     token = db.claim(id="kept", lease="1h")["token"]
     db.wf_await_event(token, "news", "news", "2h", keep=True)
     db.wf_sleep(token, "nap", "1h", keep=True)
+    db.wf_rate("api", limit=1, per="1h")
+    for id in ("acquired", "line", "behind"):
+        db.wf_start("job", 1, id=id)
+        db.wf_acquire(id, "share", "api", None, key="7")
     db.wf_fail("failed", "no", retry=False)
     db.wf_fail("retry", "no", step="s", delay="1h")
     db.wf_pause("paused")
@@ -127,7 +131,7 @@ def build(db):
 
 
 SEVERAL = '[{"signal":["stop","go"],"as":"s"},{"event":"news"},{"join":["large","done"],"mode":"any"},{"sleep":"1h"}]'
-IDS = ["redone", "stuck", "part0", "part1", "part2", "large", "signal", "event", "parent", "any", "sleep", "several", "all", "kept", "failed", "retry", "paused", "doubt", "done", "ending",
+IDS = ["redone", "stuck", "part0", "part1", "part2", "large", "signal", "event", "parent", "any", "sleep", "several", "all", "kept", "acquired", "line", "behind", "failed", "retry", "paused", "doubt", "done", "ending",
        "cancelled", "lost", "mute", "parent/kid", "line1", "script1", "script2"]
 EACH = [
     "wf_status({})", "wf_result({})", "wf_error({})", "wf_get({}, 'progress')", "wf_export({})", "wf_key({}, 'a')", "wf_step({}, 'a')",
@@ -137,6 +141,7 @@ WRITES = [
     "wf_step({}, 'first')", "wf_step({}, 'z', 1)", "wf_begin({}, 'pay')", "wf_await({}, 'second', '[\"stop\",\"halt\"]', '1h')",
     "wf_await_event({}, 'news', 'news', '2h')", "wf_join({}, 'all')", "wf_join({}, 'one', '[\"large\",\"done\"]')", "wf_sleep({}, 'nap', '1h')",
     "wf_wait_any({}, 'some', '[{{\"signal\":\"x\"}}]')", "wf_wait_any({}, 'some', '[{{\"signal\":\"x\"}}]', NULL, '{{\"mode\":\"all\"}}')",
+    "wf_acquire({}, 'share', 'api')", "wf_acquire({}, 'mine', 'api', NULL, '{{\"key\":\"7\"}}')",
     "wf_spawn({}, 'kid', 'child', 1)", "wf_signal({}, 'go', 2, '{{\"key\":\"one\"}}')", "wf_signal({}, 'stop')", "wf_set({}, 'progress', 6)",
     "wf_append({}, 'log', 3)", "wf_append({}, 'read', '[2,3]', '{{\"each\":true,\"offset\":1}}')", "wf_trim({}, 'read', 2)", "wf_tag({}, 'kind', 'large')", "wf_resolve({}, 'pay', 'done', 1)", "wf_heartbeat({})", "wf_pause({})", "wf_resume({})",
     "wf_fail({}, 'no', '{{\"step\":\"pay\"}}')", "wf_release({})", "wf_fork({})", "wf_reschedule({})", "wf_continue({}, 2, '{{\"period\":0}}')", "wf_cancel({})", "wf_complete({}, 1)",
@@ -150,15 +155,15 @@ ALL = [
     "wf_trigger('hourly', '2027-01-01')", "wf_trigger('daily', NULL, '{\"from\":\"2027-01-01\",\"limit\":3}')",
     "wf_start('job', 2, '{\"id\":\"mute\",\"if_exists\":\"replace\"}')", "wf_start('job', 2, '{\"id\":\"done\",\"if_exists\":\"restart\"}')",
     "wf_start('job', 1, '{\"queue\":\"q\",\"partition\":\"p\",\"dedup\":\"d0\"}')", "wf_define('line', '{\"steps\":[{\"name\":\"a\",\"sql\":\"SELECT 2\"}]}')",
-    "wf_queue('q', '{\"paused\":false}')", "wf_schedule('hourly', '@every 1h', 'line', '{\"n\":1}')", "wf_schedule('daily', '@daily', 'job')",
+    "wf_queue('q', '{\"paused\":false}')", "wf_rate('api', '{\"limit\":2}')", "wf_rate('api')", "wf_schedule('hourly', '@every 1h', 'line', '{\"n\":1}')", "wf_schedule('daily', '@daily', 'job')",
     "wf_import((SELECT v FROM app WHERE k = 1))", "wf_config('lease')", "wf_config('backoff')", "wf_config('epoch')", "wf_config('max_attempts', 6)",
 ]
 LAST = ["wf_recover('{\"worker\":\"w1\",\"lost\":true}')", "wf_recover()", "wf_claim('q')", "wf_claim()", "wf_run('{\"limit\":5}')", "wf_tick('{\"limit\":200}')", "wf_recover('{\"pause\":true}')", "wf_unschedule('hourly')",
-        "wf_undefine('line')", "wf_purge('{\"older_than\":0}')", "wf_init()", "wf_clock()", "wf_busy_timeout(5)", "wf_check()"]
+        "wf_undefine('line')", "wf_rate('api', NULL)", "wf_purge('{\"older_than\":0}')", "wf_init()", "wf_clock()", "wf_busy_timeout(5)", "wf_check()"]
 
 
 # What they give is JSON: it parses, whatever is stored.
-JSON = {"wf_await", "wf_await_event", "wf_begin", "wf_check", "wf_claim", "wf_emit", "wf_error", "wf_export", "wf_get", "wf_join", "wf_queue", "wf_recover",
+JSON = {"wf_acquire", "wf_await", "wf_await_event", "wf_begin", "wf_check", "wf_claim", "wf_emit", "wf_error", "wf_export", "wf_get", "wf_join", "wf_queue", "wf_rate", "wf_recover",
         "wf_result", "wf_step", "wf_wait_any"}
 # How errors may begin.
 FAIR = ("WF_",)

@@ -30,6 +30,16 @@ CALLS = {
     "await event": "wf_await_event('w', 's', 'e')",
     "wait any": "wf_wait_any('w', 's', '[{\"signal\":\"go\"},{\"event\":\"e\"},{\"join\":[\"paused\"]}]')",
     "wait any, there": "wf_wait_any('w', 's', '[{\"signal\":\"sent\"},{\"event\":\"e\"}]')",
+    "acquire": "wf_acquire('w', 's', 'api')",
+    "acquire and wait": "wf_acquire('w', 's', 'full')",
+    "acquire what has come": "wf_acquire('inline', 's', 'gone', NULL, '{\"now\":\"2027-01-15 08:00:13\"}')",
+    "claim one in line": "wf_claim(NULL, 'me', '{\"id\":\"inline\",\"now\":\"2027-01-15 08:00:13\"}')",
+    "cancel one in line": "wf_cancel('inline')",
+    "delete one in line": "wf_delete('inline', '{\"force\":true}')",
+    "rate": "wf_rate('new', '{\"limit\":1,\"per\":1}')",
+    "rate raised": "wf_rate('gone', '{\"limit\":9}')",
+    "rate taken away": "wf_rate('gone', '{\"limit\":null}')",
+    "shares of a wrong clock": "wf_acquire('w', 's', 'later')",
     "signal": "wf_signal('w', 'go', 1)",
     "emit": "wf_emit('e', 1)",
     "spawn": "wf_spawn('w', 's', 'child')",
@@ -76,9 +86,9 @@ CALLS = {
 # What stays of a deleted workflow is noted, and a later call clears it away.
 LATER = {("_wf_gone", "DELETE")}
 CLEARED_AWAY = {(table, "DELETE") for table in ("_wf_step", "_wf_failure", "_wf_large", "_wf_signal", "_wf_value", "_wf_stream", "_wf_stream_end", "_wf_redo")}
-CLEARS_AWAY = {"delete", "delete one that waits", "purge"}
+CLEARS_AWAY = {"delete", "delete one that waits", "delete one in line", "purge"}
 # What housekeeping cannot do is put off and said so, as whoever waits and cannot be woken: no error of the call.
-PUTS_OFF = {"tick", "claim of a partition", "complete one that is joined"}
+PUTS_OFF = {"tick", "claim of a partition", "complete one that is joined", "cancel one in line", "delete one in line", "rate raised", "rate taken away"}
 # What was done before the step that fails stays: looked at is only that the call ends, and leaves no transaction.
 STEP_BY_STEP = {"run all"}
 TOKEN = []
@@ -96,6 +106,9 @@ def prepared():
                  "wf_step('failed', 'a', 1)", "wf_signal('failed', 'sent', 1)", "wf_await('failed', 'b', 'sent')", "wf_append('failed', 's', 1)", "wf_set('failed', 'k', 1)",
                  "wf_step('failed', 'large', json_quote(hex(zeroblob(2000))))", "wf_fail('failed', json_quote(hex(zeroblob(2000))), '{\"retry\":false}')",
                  "wf_signal('w', 'taken', 1)", "wf_await('w', 'taken', 'taken')", "wf_signal('w', 'taken', 2, '{\"key\":\"k\"}')", "wf_await('w', 'keyed', 'taken')",
+                 "wf_rate('api', '{\"limit\":5,\"per\":60}')", "wf_rate('full', '{\"limit\":1,\"per\":60}')", "wf_rate('gone', '{\"limit\":1,\"per\":12}')", "wf_rate('later', '{\"limit\":5,\"per\":60}')",
+                 "wf_acquire('w', 'had', 'full')", "wf_acquire('w', 'old', 'gone')", "wf_acquire('w', 'wrong', 'later', NULL, '{\"now\":\"2028-01-01\"}')",
+                 "wf_start('job', 1, '{\"id\":\"inline\"}')", "wf_acquire('inline', 's', 'gone')", "wf_start('job', 1, '{\"id\":\"behind\"}')", "wf_acquire('behind', 's', 'gone')",
                  "wf_tag('w', 'tagged', '1')", "wf_start('job', 1, '{\"id\":\"parent\"}')", "wf_spawn('parent', 'c', 'kid', NULL, '{\"id\":\"kid\"}')", "wf_join('parent', 'j')",
                  "wf_start('job', 1, '{\"id\":\"late\",\"timeout\":3600}')", "wf_start('job', 1, '{\"id\":\"held\",\"queue\":\"held\"}')",
                  "wf_define('script', '{\"steps\":[{\"name\":\"a\",\"sql\":\"SELECT 1\"},{\"name\":\"b\",\"sql\":\"SELECT :a\"}]}')", "wf_start('script', NULL, '{\"id\":\"ran\"}')", "wf_run('{\"id\":\"ran\"}')",

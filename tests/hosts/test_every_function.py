@@ -22,6 +22,7 @@ CALLS = {
     "wf_spawn": "wf_spawn({t}, 'a', 'child')",
     "wf_join": "wf_join({t}, 'a', '[\"p\"]')",
     "wf_wait_any": "wf_wait_any({t}, 'a', '[{\"signal\":\"go\"},{\"event\":\"news\"},{\"join\":[\"p\"]},{\"sleep\":60}]')",
+    "wf_acquire": "wf_acquire({t}, 'a', 'api')",
     "wf_begin": "wf_begin({t}, 'a')",
     "wf_resolve": "wf_resolve('p', 'doubt', 'done')",
     "wf_set": "wf_set({t}, 'k', 1)",
@@ -38,6 +39,7 @@ CALLS = {
     "wf_fork": "wf_fork('f')",
     "wf_purge": "wf_purge('{\"older_than\":0}')",
     "wf_queue": "wf_queue('q', '{\"concurrency\":1}')",
+    "wf_rate": "wf_rate('calls', '{\"limit\":1,\"per\":1}')",
     "wf_schedule": "wf_schedule('new', '@daily', 'job')",
     "wf_unschedule": "wf_unschedule('old')",
     "wf_trigger": "wf_trigger('old')",
@@ -77,6 +79,7 @@ def ready(db):
     db.wf_fail("f", "no", retry=False)
     db.wf_append("s", "log", 1)
     db.wf_pause("s")
+    db.wf_rate("api", limit=1, per=60)
     db.wf_schedule("old", "@daily", "job")
     db.wf_define("flow", {"steps": [{"name": "a", "sql": "INSERT INTO app VALUES(99, :id)"}]})
     db.wf_start("flow", id="scripted")

@@ -150,6 +150,9 @@ std::vector<fault::Scenario> others() {
                                                   "SELECT wf_spawn('w', 'b', 'child')"};
   static const std::vector<const char*> failed = {"SELECT wf_start('job', 1, '{\"id\":\"w\"}')", "SELECT wf_step('w', 'a', 1)", "SELECT wf_step('w', 'b', 2)",
                                                   "SELECT wf_fail('w', 'no', '{\"retry\":false}')"};
+  static const std::vector<const char*> in_line = {"SELECT wf_rate('api', '{\"limit\":1,\"per\":60}')", "SELECT wf_start('job', 1, '{\"id\":\"w\"}')", "SELECT wf_acquire('w', 'a', 'api')",
+                                                  "SELECT wf_start('job', 1, '{\"id\":\"a\"}')", "SELECT wf_acquire('a', 'a', 'api')",
+                                                  "SELECT wf_start('job', 1, '{\"id\":\"b\"}')", "SELECT wf_acquire('b', 'a', 'api')"};
   return {
       {"sleep", claimed, "SELECT wf_sleep(?1, 'a', '1h')", kToken},
       {"await", claimed, "SELECT wf_await(?1, 'a', 'go', '1h')", kToken},
@@ -160,6 +163,11 @@ std::vector<fault::Scenario> others() {
       {"join", family, "SELECT wf_join('w', 'c')"},
       {"wait_any", claimed, "SELECT wf_wait_any(?1, 'a', '[{\"signal\":\"go\"},{\"event\":[\"e\",\"f\"]},{\"sleep\":60}]', '1h')", kToken},
       {"await_keep", claimed, "SELECT wf_await(?1, 'a', 'go', '1h', '{\"keep\":true}')", kToken},
+      {"acquire", {claimed[0], claimed[1], "SELECT wf_rate('api', '{\"limit\":5,\"per\":60}')"}, "SELECT wf_acquire(?1, 'a', 'api')", kToken},
+      {"acquire_wait", in_line, "SELECT wf_acquire('w', 'b', 'api')"},
+      {"rate", in_line, "SELECT wf_rate('api', '{\"limit\":3}')"},
+      {"rate_gone", in_line, "SELECT wf_rate('api', '{\"limit\":null}') WHERE EXISTS (SELECT 1 FROM wf_rates)"},
+      {"leave_line", in_line, "SELECT wf_cancel('a') WHERE wf_status('a') <> 'cancelled'"},
       {"begin", claimed, "SELECT wf_begin(?1, 'a')", kToken},
       {"resolve", doubted, "SELECT wf_resolve('w', 'a', 'done', 1) WHERE wf_status('w') = 'waiting'"},
       {"set", claimed, "SELECT wf_set(?1, 'k', 1)", kToken},
