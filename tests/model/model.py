@@ -311,6 +311,7 @@ class ModelCore:
                 raise WfError("WF_STATE", w.status)
             return "existing"
         if w.over:
+            self.is_whole(w)
             rivals = [o for o in self.state.workflows.values() if not o.over and o.dedup is not None and (o.queue, o.dedup) == (w.queue, w.dedup)]
             if rivals:
                 raise WfError("WF_CONFLICT", "its dedup key is held")

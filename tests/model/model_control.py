@@ -106,6 +106,9 @@ class Control:
     def retry(self, w, given, now):
         if w.status not in ("failed", "cancelled"):
             return 0
+        if given["from"] and given["from"] not in w.steps:
+            raise WfError("WF_NOT_FOUND", given["from"])
+        self.is_whole(w)
         if given["children"]:
             for child in self.ended_badly_below(w):
                 if given["errors"] != "keep":
@@ -122,6 +125,13 @@ class Control:
         self.begin_again(w, now)
         w.own_attempts = given["max_attempts"] or w.own_attempts
         return 1
+
+    def is_whole(self, w):
+        """What is left of a tree that is being purged does not begin again."""
+        while w:
+            if w.purged:
+                raise WfError("WF_STATE", "purged")
+            w = None if w.detached else self.state.workflows.get(w.parent)
 
     def ended_badly_below(self, w):
         """Its failed and cancelled children, and theirs."""
@@ -158,6 +168,8 @@ class Control:
         dropped = {name: step for name, step in w.steps.items() if step.order >= order and (name == first or step.status != "begun")}
         for step in dropped.values():
             child = self.find(json.loads(step.output)) if step.kind == "spawn" else None
+            if child and child.parent == w.seq and child.spawned[0] != step.name:
+                continue  # another step's, found by its dedup key
             if child and child.parent == w.seq and child.over:
                 self.end_children(child, now, False)
             elif child and child.parent == w.seq:
@@ -232,6 +244,7 @@ class Control:
                         self.remove(w, now)
                         count, rows = count + 1, rows - 1
                         rows -= self.clear_away(rows)
+                root.purged = root.purged or len(self.tree(root)) < len(tree)
         events = [name for name, (_, at) in self.state.events.items() if given["events"] and at <= before][:min(rows, most - count)]
         for name in events:
             del self.state.events[name]

@@ -101,6 +101,7 @@ class Workflow:
     scheduled: int = None     # nominal time, if a schedule started it
     redo: dict = field(default_factory=dict)  # step: how often it was dropped
     redo_all: int = 0         # of every step, beside its own
+    purged: bool = False      # some of its descendants were purged, and it goes next
     period: int = 1
     first: tuple = None       # the input of the start, once wf_continue has given another
     slot: bool = False        # holds a slot of its queue from the first claim to the end
