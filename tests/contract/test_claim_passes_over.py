@@ -5,7 +5,8 @@ import sqlite3
 
 import pytest
 
-needs_setlimit = pytest.mark.skipif(not hasattr(sqlite3.Connection, "setlimit"), reason="Connection.setlimit() is of Python 3.11")
+needs_setlimit = pytest.mark.skipif(not hasattr(sqlite3.Connection, "setlimit"), reason="no setlimit in this Python")
+reads_long_rows = pytest.mark.skipif(sqlite3.sqlite_version_info < (3, 39), reason="before 3.39 SQLite reads nothing of a row that is longer than its limit")
 
 
 @pytest.fixture
@@ -21,6 +22,7 @@ def low(connect):
 
 
 @needs_setlimit
+@reads_long_rows
 @pytest.mark.parametrize("options", [{}, {"partition": "p"}])
 @pytest.mark.parametrize("encoding", ["UTF-8", "UTF-16le"])
 def test_an_input_that_is_too_long_blocks_nothing_behind_it(low, encoding, options):
@@ -34,6 +36,7 @@ def test_an_input_that_is_too_long_blocks_nothing_behind_it(low, encoding, optio
 
 
 @needs_setlimit
+@reads_long_rows
 def test_another_connection_takes_it(low):
     db = low()
     assert db.claim() is None
@@ -42,6 +45,7 @@ def test_another_connection_takes_it(low):
 
 
 @needs_setlimit
+@reads_long_rows
 def test_forty_of_them_block_nothing(low):
     db = low()
     db.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, 1_000_000_000)
@@ -123,6 +127,7 @@ def with_wait_any(db, id):
 
 
 @needs_setlimit
+@reads_long_rows
 @pytest.mark.parametrize("partition", [False, True])
 @pytest.mark.parametrize("value", [with_headers, with_headers_and_input, with_a_signal, with_an_event, with_a_child, with_an_error, with_wait_any])
 def test_whatever_is_too_long_is_this_connections_own_matter(connect, value, partition):
@@ -148,6 +153,7 @@ def test_whatever_is_too_long_is_this_connections_own_matter(connect, value, par
 
 
 @needs_setlimit
+@reads_long_rows
 def test_a_higher_limit_takes_it(connect):
     db = connect()
     with_headers(db, "long")
@@ -158,6 +164,7 @@ def test_a_higher_limit_takes_it(connect):
 
 
 @needs_setlimit
+@reads_long_rows
 def test_after_a_while_it_is_tried_again(connect):
     db = connect()
     db.at(0)
@@ -169,6 +176,7 @@ def test_after_a_while_it_is_tried_again(connect):
 
 
 @needs_setlimit
+@reads_long_rows
 def test_a_timeout_that_is_too_long_is_left_to_another_connection(connect):
     db, other = connect(), connect()
     for one in (db, other):
@@ -182,6 +190,7 @@ def test_a_timeout_that_is_too_long_is_left_to_another_connection(connect):
 
 
 @needs_setlimit
+@reads_long_rows
 def test_a_script_that_is_woken_by_what_is_too_long_is_left_to_another_connection(connect):
     db, other = connect(), connect()
     db.wf_define("s", {"steps": [{"name": "a", "await_event": "e"}, {"name": "b", "sql": "SELECT 1"}]})

@@ -11,7 +11,7 @@ SQL = Path(__file__).resolve().parents[2] / "sql"
 OK, DENY, IGNORE = 0, 1, 2
 INSERT, READ, UPDATE, FUNCTION = 18, 20, 23, 31
 
-pytestmark = pytest.mark.skipif(not hasattr(sqlite3.Connection, "setlimit"), reason="Connection.set_authorizer(None) is of Python 3.11")
+pytestmark = pytest.mark.skipif(not hasattr(sqlite3.Connection, "setlimit"), reason="no setlimit in this Python")
 
 
 @pytest.fixture

@@ -21,6 +21,7 @@ ALLOWED = {
     "programs would have to be linked with the sanitizers": SANITIZED,
     "programs are linked with the system's SQLite": COMPAT,
     "before 3.38 SQLite looks the values up one by one, and sorts": VERSION < (3, 38),
+    "before 3.39 SQLite reads nothing of a row that is longer than its limit": VERSION < (3, 39),
     "RETURNING is 3.35": VERSION < (3, 35),
     "sqlite3.Connection.setlimit is new in Python 3.11": OLD_PYTHON,
     "no setlimit in this Python": OLD_PYTHON,
