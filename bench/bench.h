@@ -106,6 +106,7 @@ void measure_step(Run& run);         // step.cpp
 void measure_claim(Run& run);        // claim.cpp
 void measure_job(Run& run);          // job.cpp
 void measure_processes(Run& run);    // processes.cpp
+void measure_fairness(Run& run);     // fairness.cpp
 void measure_tables(Run& run);       // tables.cpp
 void measure_memory(Run& run);       // memory.cpp
 void measure_cold(Run& run);         // cold.cpp

@@ -65,10 +65,10 @@ std::string Stmt::text(int column) {
   return text ? std::string(text, size_t(sqlite3_column_bytes(stmt_, column))) : std::string();
 }
 
-Db::Db(const std::string& path, const char* synchronous) {
+Db::Db(const std::string& path, const char* synchronous, const char* journal) {
   if (sqlite3_open(path.c_str(), &db_) != SQLITE_OK) die(path + ": " + sqlite3_errmsg(db_));
   sqlite3_busy_timeout(db_, 5000);
-  exec("PRAGMA journal_mode = WAL");
+  exec(std::string("PRAGMA journal_mode = ") + journal);
   exec(std::string("PRAGMA synchronous = ") + synchronous);
 }
 

@@ -45,10 +45,10 @@ class Stmt {
   sqlite3_stmt* stmt_ = nullptr;
 };
 
-// A connection to one file, in WAL mode unless it is in memory.
+// A connection to one file, in WAL mode unless told otherwise or in memory.
 class Db {
  public:
-  explicit Db(const std::string& path, const char* synchronous = "NORMAL");
+  explicit Db(const std::string& path, const char* synchronous = "NORMAL", const char* journal = "WAL");
   Db(const Db&) = delete;
   Db& operator=(const Db&) = delete;
   ~Db();

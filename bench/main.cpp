@@ -31,6 +31,7 @@ constexpr Benchmark kBenchmarks[] = {
     {"throughput", bench::measure_throughput, "what is done in a second: steps, and jobs by the number of processes"},
     {"waits", bench::measure_waits, "wf_wait: how soon it returns, what it costs, also the one who writes"},
     {"processes", bench::measure_processes, "the longest call while 8 processes write"},
+    {"fairness", bench::measure_fairness, "many writers: the longest call, shares and calls, against SQLite's own way of waiting"},
 };
 
 int usage(const char* program) {

@@ -42,6 +42,7 @@ int busy_timeout(Db& db) {
 
 FairWait::FairWait(Db& db, For what) : db_(db), w_(db.waiting()), was_sliced_(w_.sliced_) {
   if (what == For::lock && holds_lock(db)) return;
+  if (what == For::lock) w_.give_way();
   w_.sliced_ = true;
   w_.resumed_ = false;
   const bool alone = w_.is_alone(db.data_version());

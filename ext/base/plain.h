@@ -19,6 +19,7 @@ Status run_plain(Db& db, Sql sql, const Attempt& attempt) {
   for (int i = 0;; ++i) {
     Status status = attempt();
     if (wait.again(status.rc())) continue;
+    if (status.ok() && db.autocommit()) db.waiting().gives_back();
     if ((status.rc() & 0xff) != SQLITE_SCHEMA || i == kTries) return status;
     db.forget_plain();
   }

@@ -13,7 +13,13 @@ constexpr int64_t kSlice = 100 * kMillisecond;
 // To ask for the timeout costs a microsecond. Who has called so often without a pause of such a length, and has seen nobody else's commits, has nobody to
 // wait for; should somebody come, it is SQLite's own handler that waits, once.
 constexpr int kAlone = 1000;
-constexpr int64_t kPause = 10 * kMillisecond;
+constexpr int64_t kPause = 100 * kMillisecond;
+
+// Who holds the lock for long, because the disk takes its time, and comes again at once, leaves those who look now and then hardly a moment to find it free.
+// So where others are about, who has had to wait in one of so many calls before, it stays away for such a part of that time, and not longer than one of
+// their sleeps; below the shortest it would sleep too long.
+constexpr int kCrowd = 32;
+constexpr int64_t kPart = 8, kShortest = 50 * kMicrosecond;
 
 // (Nothing that is stored depends on it.)
 int64_t about(int64_t time) { return time / 2 + static_cast<int64_t>(static_cast<uint64_t>(monotonic_clock()) * 0x9e3779b97f4a7c15u >> 33) % time; }
@@ -45,6 +51,8 @@ int Waiting::wait(void* waiting, int count) {
   const int64_t time = about(w.sleeps_ == 0 ? kFirst : w.sleeps_ == 1 ? kSecondSleep : kThen);
   ++w.sleeps_;
   sleep_for(left < time / kMillisecond ? left * kMillisecond : time);
+  w.calls_ = 0;
+  w.got_ = monotonic_clock();
   return 1;
 }
 
@@ -56,6 +64,23 @@ bool Waiting::is_alone(unsigned version) {
   called_ = now;
   alone_ = !alone ? 0 : alone_ < kAlone ? alone_ + 1 : kAlone;
   return alone_ == kAlone;
+}
+
+void Waiting::gives_back() {
+  if (calls_ > kCrowd) return;
+  given_back_ = monotonic_clock();
+  held_ = given_back_ - got_;
+}
+
+void Waiting::give_way() {
+  if (calls_ > kCrowd) return;
+  ++calls_;
+  got_ = monotonic_clock();
+  int64_t pause = held_ / kPart - (got_ - given_back_);
+  if (pause > kThen) pause = kThen;
+  if (pause < kShortest) return;
+  sleep_for(pause);
+  got_ = monotonic_clock();
 }
 
 }  // namespace wf

@@ -16,6 +16,8 @@ class Waiting {
   Millis for_all() const { return for_all_; }
   // It is going, and the connection with it or not.
   void leave(sqlite3* handle) { if (for_all_ != 0) sqlite3_busy_handler(handle, nullptr, nullptr); }
+  // The lock that a FairWait has waited for is given back by now.
+  void gives_back();
 
  private:
   friend class FairWait;
@@ -23,6 +25,7 @@ class Waiting {
   static int wait(void* waiting, int count);
   void stand_in(sqlite3* handle) { sqlite3_busy_handler(handle, wait, this); }
   bool is_alone(unsigned version);
+  void give_way();
 
   Millis for_all_ = 0;
   Millis timeout_ = 0;       // of the handler that is in force
@@ -34,6 +37,8 @@ class Waiting {
   int64_t called_ = 0;       // when is_alone() was last asked
   unsigned version_ = 0;     // of the file at that time
   int alone_ = 0;
+  int calls_ = 1 << 30;      // since one had to wait
+  int64_t got_ = 0, given_back_ = 0, held_ = 0;  // the lock: when it was got and given back the last time, and between the two
 };
 
 }  // namespace wf
