@@ -66,8 +66,11 @@ def test_a_workflow_that_has_used_up_its_numbers_says_so_and_nothing_else_change
     fill(db, "w1", "w2")
     token = db.claim(id="w1")["token"]
     db.wf_fail(db.claim(id="w2")["token"], 0)
-    db.execute("INSERT INTO _wf_failure(n, wf, attempt, error, at) VALUES(1 << 28 | 1, 1, 1, '0', 0)")
-    db.execute("UPDATE %s SET n = 1 << 28 | ? WHERE wf = 1 AND n = (SELECT max(n) FROM %s WHERE wf = 1)" % (table, table), (LAST,))
+    for n in (1, 2):
+        db.execute("INSERT INTO _wf_failure(n, wf, attempt, error, at) VALUES(1 << 28 | ?, 1, 1, '0', 0)", (n,))
+    # Numbers are given out in order, so the last but one is taken, too.
+    for n in (LAST, LAST - 1):
+        db.execute("UPDATE %s SET n = 1 << 28 | ? WHERE n = (SELECT max(n) FROM %s WHERE wf = 1 AND n < 1 << 28 | ?)" % (table, table), (n, LAST - 1))
     if by_id:
         db.wf_release(token)
     before = list(db.iterdump())
