@@ -8,6 +8,12 @@
 namespace wf {
 
 struct Workflow;
+
+// Takes what wf_check finds, one by one.
+struct Findings {
+  void (*add)(void* to, string_view problem, string_view where);
+  void* to;
+};
 struct Prepared;  // a start under way, in start.h
 
 // Workflows that no worker claims: something else advances them, and their steps are rows of another sort. Their lanes are of this kind's
@@ -45,6 +51,8 @@ struct Kind {
   // own rules: whether the steps can be, and what has to be looked at in this file.
   Status (*take_definition)(Db& db, string_view name, string_view version, json::Checked definition, Millis now, Name* here);
   Status (*imported)(Db& db, int64_t seq, Millis now);
+  // wf_check: which of what it keeps by itself are none.
+  Status (*check)(Db& db, const Findings& findings);
 };
 constexpr int64_t kNoStep = -1;
 
@@ -55,6 +63,7 @@ struct Duty {
   Status (*run)(Db& db, Millis now, int64_t most, int64_t* count, bool* more);
   // Whether it would find something.
   Status (*is_due)(Db& db, Millis now, bool* out);
+  Status (*check)(Db& db, const Findings& findings);
 };
 
 struct Above {

@@ -1,6 +1,9 @@
 #include "engine/check.h"
 
 #include "base/json.h"
+#include "engine/above.h"
+#include "engine/settings.h"
+#include "engine/wait_row.h"
 #include "engine/workflow.h"
 
 namespace wf {
@@ -30,6 +33,50 @@ class Problems {
     Query q(db_, sql);
     return add_all(q);
   }
+  // Of rows with a backoff those in which it is none.
+  Status add_backoffs(Sql sql) {
+    Query q(db_, sql);
+    return each(q, [](const Query& row) {
+      bool sound;
+      (void)stored_backoff(row.text(2), &sound);
+      return !sound;
+    });
+  }
+  // Of rows of a table the texts that are none: names by check_name(), others in their encoding. `table`: its name, its columns, and which are names.
+  Status add_texts(Query& q, const Query& table) {
+    return each(q, [&](const Query& row) {
+      json::Elements columns(json::check(table.text(2), nullptr)), are_names(json::check(table.text(3), nullptr));
+      for (int i = 1; columns.next() && are_names.next(); ++i) {
+        const string_view text = row.text(i);
+        const bool is_name = are_names.value().text() == "1" && !text.empty();
+        if (is_name ? check_name({}, text).ok() : is_utf8(text, &db_.stop())) continue;
+        Text where;
+        where.add(table.text(1)).add('.');
+        json::unquote(columns.value(), where);
+        where.add(" in the row of ").add(row.text(0));
+        add_one("a column holds what it cannot", where.view());
+      }
+      return false;
+    });
+  }
+  // Of rows of waits those that wait for nothing.
+  Status add_waits(Sql sql) {
+    Query q(db_, sql);
+    return each(q, [this](const Query& row) {
+      WaitRow wait;
+      wait.kind = row.text(2);
+      wait.topics = row.text(3);
+      wait.due = row.time(4);
+      wait.how = row.text(5);
+      bool sound;
+      if (!wait.read(&db_.stop(), &sound).ok() || !sound) return true;
+      return !wait.several && !is_names(json::check(wait.topics, &db_.stop()), wait.things[0].kind);
+    });
+  }
+  // What the folders above say.
+  Status add_findings(Status (*check)(Db& db, const Findings& findings)) {
+    return add_corruption(check(db_, {[](void* to, string_view problem, string_view where) { static_cast<Problems*>(to)->add_one(problem, where); }, this}));
+  }
   // Of rows with an id those that check_id() refuses.
   Status add_ids(Sql sql) {
     Query q(db_, sql);
@@ -42,27 +89,33 @@ class Problems {
     return each(q, [](const Query& row) { return row.text(0) != "ok"; }, "SQLite finds the file damaged");
   }
 
+  // The same while there is room.
+  void add_one(string_view problem, string_view where) {
+    if (count_ < kMostProblems) add(problem, where);
+    else if (count_ == kMostProblems) add("and more", "");
+  }
+
   void end() {
     if (count_ != 0) out_.add(']');
   }
 
  private:
+  Status add_corruption(Status read) {
+    if ((read.rc() & 0xff) != SQLITE_CORRUPT) return read;
+    add_one("SQLite finds the file damaged", read.message() != nullptr ? read.message() : "");
+    return {};
+  }
+
   // `problem`: of statements that say only where.
   template <class Wrong>
   Status each(Query& q, Wrong wrong, string_view problem = {}) {
     while (!full()) {
       bool row;
-      Status read = q.next(&row);
-      if ((read.rc() & 0xff) == SQLITE_CORRUPT) {
-        add("SQLite finds the file damaged", read.message() != nullptr ? read.message() : "");
-        return {};
-      }
-      WF_TRY(static_cast<Status&&>(read));
+      if (Status read = q.next(&row); !read.ok()) return add_corruption(static_cast<Status&&>(read));
       if (!row) return {};
       if (!wrong(q)) continue;
-      if (count_ == kMostProblems) add("and more", "");
-      else if (!problem.empty()) add(problem, q.text(0));
-      else add(q.text(0), q.text(1));
+      if (!problem.empty()) add_one(problem, q.text(0));
+      else add_one(q.text(0), q.text(1));
     }
     return {};
   }
@@ -91,6 +144,19 @@ Status check_columns(Db& db, Problems& problems) {
   return {};
 }
 
+// What no text can be, table by table.
+Status check_texts(Db& db, Problems& problems) {
+  Query tables(db, Sql::check_texts);
+  while (!problems.full()) {
+    bool row;
+    WF_TRY(tables.next(&row));
+    if (!row) return {};
+    Query q(db, tables.text(0));
+    WF_TRY(problems.add_texts(q, tables));
+  }
+  return {};
+}
+
 }  // namespace
 
 Status check(Db& db, FileCheck file, Text& out) {
@@ -107,8 +173,12 @@ Status check(Db& db, FileCheck file, Text& out) {
   WF_TRY(problems.add_all(Sql::check_objects));
   if (problems.count() == of_file) {  // without its tables nothing else can be asked
     WF_TRY(check_columns(db, problems));
+    WF_TRY(check_texts(db, problems));
     WF_TRY(problems.add_ids(Sql::check_ids));
+    WF_TRY(problems.add_backoffs(Sql::check_backoffs));
+    WF_TRY(problems.add_waits(Sql::check_waits));
     for (const Sql sql : {Sql::check_meta, Sql::check_workflows, Sql::check_lanes, Sql::check_steps, Sql::check_rest}) WF_TRY(problems.add_all(sql));
+    for (const auto check : {db.above().kind->check, db.above().duty->check}) WF_TRY(problems.add_findings(check));
   }
   problems.end();
   return out.ok() ? Status() : Status::no_memory();

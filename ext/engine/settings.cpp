@@ -147,12 +147,15 @@ void add_backoff(const Backoff& backoff, Text& out) {
 
 Backoff stored_backoff(string_view text, bool* sound) {
   Backoff backoff;
-  for (json::Members m(json::check(text, nullptr)); m.next();) {
-    if (!m.value().is(json::Kind::number)) continue;
-    if (m.key_is("initial")) json::to_integer(m.value(), &backoff.initial);
-    if (m.key_is("max")) json::to_integer(m.value(), &backoff.max);
-    if (m.key_is("factor")) backoff.factor = json::to_real(m.value());
-    if (m.key_is("jitter")) backoff.jitter = json::to_real(m.value());
+  const json::Checked object = json::check(text, nullptr);
+  bool known = object.is(json::Kind::object);
+  for (json::Members m(object); m.next();) {
+    const bool number = m.value().is(json::Kind::number);
+    if (number && m.key_is("initial")) known = json::to_integer(m.value(), &backoff.initial) && known;
+    else if (number && m.key_is("max")) known = json::to_integer(m.value(), &backoff.max) && known;
+    else if (number && m.key_is("factor")) backoff.factor = json::to_real(m.value());
+    else if (number && m.key_is("jitter")) backoff.jitter = json::to_real(m.value());
+    else known = false;
   }
   const Backoff read = backoff;
   backoff.initial = within(backoff.initial, 0, kDurationMax);
@@ -160,7 +163,7 @@ Backoff stored_backoff(string_view text, bool* sound) {
   backoff.factor = std::clamp(backoff.factor, 1.0, kFactorMax);
   backoff.jitter = std::clamp(backoff.jitter, 0.0, 1.0);
   if (sound != nullptr) {
-    *sound = read.initial == backoff.initial && read.max == backoff.max && read.factor == backoff.factor && read.jitter == backoff.jitter;
+    *sound = known && read.initial == backoff.initial && read.max == backoff.max && read.factor == backoff.factor && read.jitter == backoff.jitter;
   }
   return backoff;
 }

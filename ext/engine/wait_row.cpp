@@ -14,7 +14,8 @@ bool kind_of(string_view name, WaitKind* out) {
   return i >= 0;
 }
 
-// A non-empty array of names; of a join of ids, and there may be none.
+}  // namespace
+
 bool is_names(json::Checked array, WaitKind kind) {
   if (!array.is(json::Kind::array)) return false;
   size_t count = 0;
@@ -27,6 +28,8 @@ bool is_names(json::Checked array, WaitKind kind) {
   }
   return count != 0 || kind == WaitKind::join;
 }
+
+namespace {
 
 bool read_time_of(json::Checked json, Millis* out) { return json::to_integer(json, out) && *out >= kTimeMin && *out <= kTimeMax; }
 

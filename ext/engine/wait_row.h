@@ -15,6 +15,8 @@ namespace wf {
 enum class WaitKind : char { sleep, signal, event, join, share };  // a share is never one of several
 // Column kind of a wait for one thing: "sleep", "await", "await_event", "join", "acquire"; and of one for several.
 string_view wait_kind_name(WaitKind kind);
+// Whether it is what a wait of that kind may wait for: a non-empty array of names; of a join of ids, and there may be none.
+bool is_names(json::Checked array, WaitKind kind);
 inline constexpr string_view kWaitAny = "wait_any";
 
 // One thing that a wait waits for.

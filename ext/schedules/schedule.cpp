@@ -171,6 +171,28 @@ Status fire_schedules(Db& db, Millis now, int64_t most, int64_t* count, bool* mo
   return {};
 }
 
+Status check_schedules(Db& db, const Findings& findings) {
+  Calendar calendar;
+  Query q(db, Sql::schedule_all);
+  for (;;) {
+    bool row, found, same;
+    WF_TRY(q.next(&row));
+    if (!row) return {};
+    Stored stored;
+    WF_TRY(read_schedule(db, q.text(0), {}, &found, &same, &stored));
+    const Schedule& s = stored.schedule;
+    Status sound = read_settings(db, &stored);
+    Text settings;
+    if (sound.ok()) write_settings(s, settings);
+    if (sound.ok()) sound = calendar.load(s.cron, s.timezone);
+    if (sound.rc() == SQLITE_NOMEM || !settings.ok()) return Status::no_memory();
+    const auto add = [&](const char* problem) { findings.add(findings.to, problem, q.text(0)); };
+    if (!sound.ok()) add(sound.message());
+    else if (settings.view() != stored.settings.view()) add("the settings of a schedule are none");
+    else if (!s.paused && stored.next_at == kNoTime && calendar.next(stored.last_at != kNoTime ? stored.last_at : q.time(1)) != kNoTime) add("a schedule that goes on has no next time");
+  }
+}
+
 Status is_schedule_due(Db& db, Millis now, bool* out) {
   Query q(db, Sql::schedule_due);
   q.bind(":now", now).bind(":most", int64_t{1});

@@ -62,6 +62,19 @@ Status undefine(Db& db, string_view name, const Now& now, bool* existed) {
   return scope.commit();
 }
 
+Status check_definitions(Db& db, const Findings& findings) {
+  Query q(db, Sql::definition_all);
+  for (;;) {
+    bool row;
+    WF_TRY(q.next(&row));
+    if (!row) return {};
+    Definition definition;
+    Mistakes mistakes;
+    WF_TRY(parse_definition(db, q.text(1), definition, mistakes));
+    if (mistakes.count() != 0) findings.add(findings.to, "a definition is damaged", q.text(0));
+  }
+}
+
 Status read_definition(Db& db, string_view name, int64_t* version, bool* found, Text& document) {
   Query q(db, *version == 0 ? Sql::definition_current : Sql::definition_version);
   q.bind(":name", name).bind(":version", *version);

@@ -1,6 +1,7 @@
 // wf_define, wf_undefine: what is stored of definitions.
 #pragma once
 
+#include "engine/above.h"
 #include "engine/settings.h"
 
 namespace wf {
@@ -12,5 +13,8 @@ Status undefine(Db& db, string_view name, const Now& now, bool* existed);
 
 // A version of a definition; `version` 0: the current one, whose number is stored there.
 Status read_definition(Db& db, string_view name, int64_t* version, bool* found, Text& document);
+
+// wf_check: definitions that are none.
+Status check_definitions(Db& db, const Findings& findings);
 
 }  // namespace wf

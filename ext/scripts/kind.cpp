@@ -2,6 +2,7 @@
 
 #include "engine/control.h"
 #include "engine/lane.h"
+#include "scripts/define.h"
 #include "scripts/move.h"
 #include "scripts/start.h"
 
@@ -90,6 +91,7 @@ constinit const Kind kScripts{
     .show_definition = show_definition,
     .take_definition = take_definition,
     .imported = check_imported,
+    .check = check_definitions,
 };
 
 }  // namespace wf

@@ -193,6 +193,19 @@ CASE WHEN json_valid(s.how) THEN s.how END
 -- name: fragment_sound_topics
 CASE WHEN json_valid(s.topics) THEN s.topics END
 
+-- Whether s, a row of _wf_step of a workflow that workers claim, has what its kind never has, or not what it always has.
+-- name: fragment_odd_step
+((s.kind = 'sleep' AND (s.due_at IS NULL OR s.topics IS NOT NULL)) OR (s.kind = 'spawn' AND s.topics IS NOT NULL)
+ OR (s.begun_at IS NULL AND s.status IN ('begun', 'waiting'))
+ OR CASE s.kind WHEN 'join' THEN json_type({{sound_how}}, '$.mode') IS NOT 'text' WHEN 'sleep' THEN s.how <> '{"rescheduled":true}'
+                WHEN 'spawn' THEN s.how <> '{"child":false}' WHEN 'wait_any' THEN 0 WHEN 'acquire' THEN 0 ELSE s.how IS NOT NULL END
+ OR (s.status = 'done' AND s.kind IN ('await', 'await_event', 'join', 'wait_any') AND typeof(s.output) <> 'text')
+ OR (s.status = 'done' AND s.kind = 'spawn' AND json_type(CASE WHEN json_valid(s.output) THEN s.output END) IS NOT 'text'))
+
+-- What the last closing call returned, of a row of _wf_workflow or a document: whether that is anything.
+-- name: fragment_closings
+('pending', 'running', 'waiting', 'paused', 'completed', 'failed', 'cancelled')
+
 -- What s, the row of a wait, waits for: each thing p, an object, and each member k of it. For FROM; of a row that is no wait, or is damaged, none.
 -- name: fragment_things
 _wf.json_each(CASE WHEN s.kind IN ('await', 'await_event', 'join', 'wait_any') AND json_valid(s.topics)

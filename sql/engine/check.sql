@@ -19,7 +19,7 @@ PRAGMA main.quick_check(1000)
 -- it is there. A number is one from 0, unless it says here otherwise.
 -- name: check_columns
 WITH span(name, least, most) AS (VALUES
-    ('priority', -100, 100), ('seq', 1, 9223372036854775806), ('wf', 1, NULL), ('lane', 1, NULL), ('parent', 1, NULL), ('max_attempts', 1, 1000000),
+    ('priority', -100, 100), ('seq', 1, 34359738367), ('wf', 1, 34359738367), ('lane', 1, NULL), ('parent', 1, 34359738367), ('parent_redo', 0, 9007199254740992), ('last_at', -62167219200000, 253402300799999), ('max_attempts', 1, 1000000),
     ('rate_per', 1, 315569519999999), ('lease', 1, 315569519999999), ('timeout', 0, 315569519999999),
     ('paused_left', -315569519999999, 315569519999999), ('attempt', 0, 9007199254740992), ('resumed', 0, 9007199254740992),
     ('failures', 0, 9007199254740992), ('lost', 0, 9007199254740992), ('redo', 0, 9007199254740992), ('period', 1, 9007199254740992), ('failed', 0, 9007199254740992), ('max_failures', 1, 9007199254740992), ('attempts', 0, 9007199254740992), ('tries', 1, 9007199254740992),
@@ -39,8 +39,10 @@ WITH span(name, least, most) AS (VALUES
           WHEN name IN ('how', 'headers', 'backoff', 'settings', 'definition')
             THEN ' OR CASE WHEN json_valid("%") THEN json_type("%") <> ''object'' ELSE "%" IS NOT NULL END'
           WHEN name = 'topics' THEN ' OR ("%" IS NOT NULL AND NOT json_valid("%"))'
-          WHEN name IN ('id', 'queue', 'name', 'worker', 'claim_key', 'key', 'stream', 'workflow', 'topic')
+          WHEN name IN ('id', 'queue', 'name', 'worker', 'claim_key', 'key', 'stream', 'workflow', 'topic') OR (name = 'step' AND t <> '_wf_waiter')
             THEN ' OR "%" = '''' OR length("%") > 255 OR "%" GLOB ''*[' || char(1) || '-' || char(31) || char(127) || ']*'''
+          WHEN name IN ('rate', 'per_key', 'partition', 'version') AND type = 'TEXT'
+            THEN ' OR length("%") > 255 OR "%" GLOB ''*[' || char(1) || '-' || char(31) || char(127) || ']*'''
           WHEN name = 'claim' THEN ' OR ("%" <> '''' AND "%" NOT GLOB ''[0-9]* *'')'
           WHEN name = 'cron' THEN ' OR trim("%", char(32, 9)) = '''''
           ELSE '' END
@@ -51,19 +53,45 @@ SELECT 'SELECT ''a column holds what it cannot'', ''' || t || '.'' || CASE ' || 
        || ' WHERE ' || group_concat('(' || wrong || ')', ' OR ')
 FROM rule WHERE wrong IS NOT NULL GROUP BY t
 
+-- For each of our tables a statement that gives its rows with a text that is looked at more closely, and beside it the columns of that: where, then
+-- their texts. A name is one by check_name(), any other text is UTF-8, what json_valid() does not ask for.
+-- name: check_texts
+WITH col AS (
+  SELECT t.name AS t, i.cid, i.name FROM main.sqlite_master AS t, _wf.pragma_table_info(t.name, 'main') AS i
+  WHERE t.type = 'table' AND t.name GLOB '_wf_[a-z]*')
+SELECT 'SELECT quote("' || max(CASE cid WHEN 0 THEN name END) || '"), ' || group_concat('CASE WHEN typeof("' || name || '") = ''text'' THEN "' || name || '" END', ', ')
+       || ' FROM main.' || t || ' WHERE ' || group_concat('(typeof("' || name || '") = ''text'' AND "' || name || '" GLOB ''*[^ -~]*'')', ' OR '),
+       t, json_group_array(name), json_group_array(name IN ('queue', 'name', 'worker', 'claim_key', 'key', 'stream', 'workflow', 'version', 'partition', 'parent_step', 'schedule', 'rate', 'per_key')
+                                                   OR (name = 'step' AND t <> '_wf_waiter'))
+FROM col WHERE (t, name) NOT IN (VALUES ('_wf_definition', 'version'), ('_wf_workflow', 'id')) GROUP BY t
+
+-- Waits: WaitRow::read() says whether what they wait for is anything.
+-- name: check_waits
+SELECT 'a wait waits for what is nothing', w.id || ' ' || s.name, s.kind, s.topics, s.due_at, s.how
+FROM main._wf_step AS s JOIN main._wf_workflow AS w ON w.seq = s.wf WHERE NOT w.flags & 16 AND s.kind IN ('await', 'await_event', 'join', 'wait_any')
+  AND NOT (s.status = 'done' AND s.topics = '[]')
+
+-- Backoffs: stored_backoff() says whether they are sound.
+-- name: check_backoffs
+SELECT 'a backoff is none', id, backoff FROM main._wf_workflow WHERE backoff IS NOT NULL
+UNION ALL
+SELECT 'a backoff is none', 'queue ' || queue, backoff FROM main._wf_queue WHERE backoff IS NOT NULL
+UNION ALL
+SELECT 'a backoff is none', 'backoff of wf_config', value FROM main._wf_meta WHERE key = 'backoff'
+
 -- What may be no id: it is looked at more closely. (255 bytes of UTF-8 may be 170 of UTF-16.)
 -- name: check_ids
 SELECT 'an id is not allowed', id FROM main._wf_workflow
-WHERE typeof(id) <> 'text' OR id = '' OR length(CAST(id AS BLOB)) > 169 OR substr(id, 1, 4) = 'run_' OR substr(id, 1, 1) = '['
+WHERE typeof(id) <> 'text' OR id = '' OR length(CAST(id AS BLOB)) > 169 OR substr(id, 1, 4) = 'run_' OR substr(id, 1, 1) = '[' OR id GLOB '*[^ -~]*'
 
 -- name: check_meta
 SELECT 'a setting has a wrong value', key FROM main._wf_meta
 WHERE coalesce(CASE key WHEN 'schema_version' THEN typeof(value) <> 'integer' OR value < 1
                WHEN 'epoch' THEN typeof(value) <> 'integer' OR value NOT BETWEEN 1 AND 9007199254740992
                WHEN 'last_seq' THEN typeof(value) <> 'integer' OR value NOT BETWEEN 1 AND 34359738367
-               WHEN 'lease' THEN typeof(value) <> 'integer' OR value < 1
-               WHEN 'max_attempts' THEN typeof(value) <> 'integer' OR value < 1
-               WHEN 'max_failures' THEN typeof(value) <> 'integer' OR value < 1
+               WHEN 'lease' THEN typeof(value) <> 'integer' OR value NOT BETWEEN 1 AND 315569519999999
+               WHEN 'max_attempts' THEN typeof(value) <> 'integer' OR value NOT BETWEEN 1 AND 1000000
+               WHEN 'max_failures' THEN typeof(value) <> 'integer' OR value NOT BETWEEN 1 AND 1000000
                WHEN 'backoff' THEN CASE WHEN json_valid(value) THEN json_type(value) <> 'object' ELSE 1 END
                WHEN 'time' THEN typeof(value) <> 'text' OR (value <> 'explicit' AND (CAST(CAST(value AS INTEGER) AS TEXT) <> value OR CAST(value AS INTEGER) NOT BETWEEN -62167219200000 AND 253402300799999))
                ELSE 1 END, 1)
@@ -127,6 +155,27 @@ SELECT 'it is a child without a step, or the other way round', id FROM main._wf_
 WHERE (parent IS NOT NULL AND parent_step IS NULL) OR typeof(parent_step) NOT IN ('text', 'null')
    OR typeof(parent_redo) <> CASE WHEN parent_step IS NULL THEN 'null' ELSE 'integer' END OR parent_redo < 0
 UNION ALL
+SELECT 'the redo number of the step that has spawned it is still to come', c.id FROM main._wf_workflow AS c JOIN main._wf_workflow AS p ON p.seq = c.parent
+WHERE c.parent_redo > p.redo + coalesce((SELECT redo FROM main._wf_redo WHERE wf = p.seq AND step = c.parent_step), 0)
+UNION ALL
+SELECT 'the step that has spawned it is not there', c.id FROM main._wf_workflow AS c JOIN main._wf_workflow AS p ON p.seq = c.parent
+WHERE NOT p.flags & 16 AND c.parent_redo = p.redo + coalesce((SELECT redo FROM main._wf_redo WHERE wf = p.seq AND step = c.parent_step), 0)
+  AND NOT EXISTS (SELECT 1 FROM main._wf_step WHERE wf = p.seq AND name = c.parent_step AND kind = 'spawn')
+UNION ALL
+SELECT 'its token is one of another period', id FROM main._wf_workflow WHERE (nonce - period) & 65535 <> 0
+UNION ALL
+SELECT 'its newest step was one of another workflow', id FROM main._wf_workflow WHERE mark <> 0 AND mark >> 28 <> seq
+UNION ALL
+SELECT 'what the last closing call returned is nothing', id FROM main._wf_workflow
+WHERE (closed IS NULL AND closed_nonce IS NOT NULL)
+   OR substr(closed, instr(closed, ':') + 1) NOT IN {{closings}}
+UNION ALL
+SELECT 'it is to wake at a time that is none of its waits', id FROM main._wf_workflow AS w
+WHERE 'waiting' IN (status, paused_from) AND wake = 2 AND NOT flags & 48
+  AND due_at IS NOT (SELECT min(due_at) FROM main._wf_step WHERE status = 'waiting' AND wf = w.seq)
+UNION ALL
+SELECT 'it is deleted, and it is not', id FROM main._wf_workflow WHERE seq IN (SELECT wf FROM main._wf_gone)
+UNION ALL
 SELECT 'the slot is not one of its queue', w.id FROM main._wf_workflow AS w JOIN main._wf_lane AS l ON l.lane = w.lane
 WHERE w.limited IS NOT NULL AND w.limited <> l.queue || char(31) || l.partition
 UNION ALL
@@ -151,7 +200,7 @@ WHERE line = 3 AND (partition = '' OR NOT EXISTS (SELECT 1 FROM main._wf_queue A
 UNION ALL
 SELECT 'a lane is damaged', 'lane ' || lane FROM main._wf_lane
 WHERE kind NOT IN (0, 1) OR line NOT IN (0, 1, 2, 3) OR (turn IS NOT NULL) <> (line IN (1, 3)) OR (line = 0 AND partition <> '')
-   OR (line = 1 AND next_due IS NOT NULL)
+   OR (line = 1 AND next_due IS NOT NULL) OR (kind = 1 AND CAST(CAST(version AS INTEGER) AS TEXT) <> version)
 
 -- name: check_steps
 SELECT 'a step has a number of another workflow', s.name FROM main._wf_step AS s WHERE s.n >> 28 <> s.wf OR s.n & 268435455 = 0
@@ -169,6 +218,7 @@ WHERE (s.status = 'done' AND (s.error IS NOT NULL OR s.attempts < 1)) OR (s.stat
    OR (NOT w.flags & 16 AND ((s.status <> 'done' AND s.output IS NOT NULL) OR (s.kind <> 'step' AND s.status IN ('failed', 'begun'))
                              OR (s.kind IN ('await', 'await_event', 'join', 'wait_any', 'acquire') AND (s.topics IS NULL OR NOT json_valid(s.topics) OR (s.kind = 'wait_any') <> (json_type(CASE WHEN json_valid(s.topics) THEN s.topics END) = 'object')))))
    OR (s.kind = 'step' AND (s.topics IS NOT NULL OR s.due_at IS NOT NULL))
+   OR (NOT w.flags & 16 AND {{odd_step}})
    OR (w.flags & 16 AND s.topics IS NULL AND s.kind <> 'undo' AND s.name GLOB '*[[]*')
 UNION ALL
 SELECT 'a wait is open, but the workflow does not wait', w.id || ' ' || s.name FROM main._wf_step AS s JOIN main._wf_workflow AS w ON w.seq = s.wf
@@ -196,6 +246,8 @@ SELECT 'a signal belongs to no workflow', 'signal ' || n FROM main._wf_signal WH
 UNION ALL
 SELECT 'a signal was taken by no await', 'signal ' || n FROM main._wf_signal AS g
 WHERE g.taken <> 0 AND g.wf NOT IN (SELECT wf FROM main._wf_gone) AND NOT EXISTS (SELECT 1 FROM main._wf_step WHERE n = g.taken AND wf = g.wf AND kind IN ('await', 'wait_any'))
+UNION ALL
+SELECT 'a signal of a period that is over has a payload, or no key', 'signal ' || n FROM main._wf_signal WHERE taken = 0 AND (key IS NULL OR payload IS NOT NULL)
 UNION ALL
 SELECT 'a named value belongs to no workflow', key FROM main._wf_value WHERE wf NOT IN (SELECT seq FROM main._wf_workflow UNION ALL SELECT wf FROM main._wf_gone)
 UNION ALL
@@ -247,10 +299,10 @@ UNION ALL
 SELECT 'a share is due and nobody is to look for it', w.id FROM main._wf_line AS x JOIN main._wf_workflow AS w ON w.seq = x.wf
 WHERE 'waiting' IN (w.status, w.paused_from) AND coalesce(w.due_at > x.due_at AND x.due_at > w.updated_at, 1) AND NOT EXISTS (SELECT 1 FROM main._wf_trouble WHERE wf = w.seq)
 UNION ALL
-SELECT 'a definition is damaged', name FROM main._wf_definition WHERE NOT json_valid(definition) OR current NOT IN (0, 1) OR typeof(version) <> 'integer'
+SELECT 'two versions of a definition are the current one', name FROM main._wf_definition WHERE current = 1 GROUP BY name HAVING count(*) > 1
 UNION ALL
 SELECT 'a schedule is damaged', name FROM main._wf_schedule
-WHERE NOT json_valid(settings) OR typeof(next_at) NOT IN ('integer', 'null') OR paused NOT IN (0, 1)
+WHERE typeof(next_at) NOT IN ('integer', 'null') OR paused NOT IN (0, 1) OR (paused = 1 AND next_at IS NOT NULL)
 UNION ALL
 SELECT 'an item is put off that does not exist', CASE schedule WHEN '' THEN 'workflow number ' || wf ELSE 'schedule ' || schedule END FROM main._wf_trouble AS x
 WHERE CASE WHEN schedule = '' THEN NOT EXISTS (SELECT 1 FROM main._wf_workflow WHERE seq = x.wf)

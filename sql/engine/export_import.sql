@@ -104,6 +104,8 @@ WHERE :offset = coalesce((SELECT offset + 1 FROM main._wf_stream WHERE wf = :seq
 -- name: import_look
 SELECT (:kind OR :status = 'pending' OR EXISTS (SELECT 1 FROM main._wf_step WHERE wf = :seq AND status = 'waiting') = (:status = 'waiting'))
    AND NOT EXISTS (SELECT 1 FROM main._wf_step AS s, {{awaited}} WHERE s.wf = :seq AND s.status = 'waiting' AND k.key = 'join' AND t.value = :id)
+   AND (:kind OR NOT EXISTS (SELECT 1 FROM main._wf_step AS s WHERE s.wf = :seq AND {{odd_step}}))
+   AND CASE WHEN :closed IS NULL THEN NOT :by_id ELSE substr(:closed, instr(:closed, ':') + 1) IN {{closings}} END
    AND NOT EXISTS (SELECT 1 FROM main._wf_stream_end AS e WHERE e.wf = :seq AND {{wrong_end}})
    AND CASE WHEN :status IN ('completed', 'failed', 'cancelled') THEN :finished_at IS NOT NULL AND :time_left IS NULL AND coalesce(:ending = :status, 1)
             ELSE :finished_at IS NULL AND :deadline_at IS NULL AND :output IS NULL AND (:error IS NULL OR :ending IS NOT NULL)

@@ -1,5 +1,8 @@
 -- Schedules. next_at is the first nominal time that is not handled yet. A hand edit may have left settings that are no JSON.
 
+-- name: schedule_all
+SELECT name, created_at FROM main._wf_schedule
+
 -- name: schedule_put
 INSERT INTO main._wf_schedule(name, cron, workflow, settings, paused, next_at, created_at, input)
 VALUES(:name, :cron, :workflow, :settings, :paused, :next, :now, :input)

@@ -9,6 +9,9 @@ SELECT version, definition FROM main._wf_definition WHERE name = :name AND curre
 -- name: definition_version
 SELECT version, definition FROM main._wf_definition WHERE name = :name AND version = :version
 
+-- name: definition_all
+SELECT name, definition FROM main._wf_definition
+
 -- The version :but becomes the current one, the others are none.
 -- name: definition_retire
 UPDATE main._wf_definition SET current = version = :but WHERE name = :name AND current <> (version = :but)

@@ -9,7 +9,7 @@ import pytest
 from support import open_database
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "corners"))
-from damage import build, columns_of  # noqa: E402
+from damage import build, columns_of, tables  # noqa: E402
 
 HALF = '{"n":'
 TEXTS = ["", " ", HALF, "x"]
@@ -51,14 +51,6 @@ def sound():
     assert db.wf_check() is None
     yield db
     db.close()
-
-
-def tables():
-    db = open_database(":memory:")
-    db.wf_init()
-    names = db.column("SELECT name FROM sqlite_master WHERE type = 'table' AND name GLOB '_wf_*' ORDER BY name")
-    db.close()
-    return names
 
 
 @pytest.mark.parametrize("table", tables())

@@ -249,6 +249,15 @@ class Trial:
             self.call(text)
 
 
+def tables():
+    """All tables that the file has."""
+    db = open_database(":memory:")
+    db.wf_init()
+    names = db.column("SELECT name FROM sqlite_master WHERE type = 'table' AND name GLOB '_wf_*' ORDER BY name")
+    db.close()
+    return names
+
+
 def columns_of(db, table):
     return [name for (name,) in db.rows("SELECT name FROM pragma_table_info(?)", table)]
 
@@ -298,12 +307,12 @@ def run_fuzz(share, seed, rounds):
     with tempfile.TemporaryDirectory() as folder:
         template = open_database(os.path.join(folder, "template.db"))
         build(template)
-        tables = template.column("SELECT name FROM sqlite_master WHERE type = 'table' AND name GLOB '_wf_*'")
+        names = tables()
         for round in range(rounds):
             db = open_database(":memory:")
             template.backup(db)
             for _ in range(pick.choice([1, 1, 2, 5])):
-                table = pick.choice(tables)
+                table = pick.choice(names)
                 column = pick.choice(columns_of(db, table))
                 value = pick.choice(VALUES + [pick.randrange(-3, 40), pick.choice([BASE * 1000 - 1, "waiting", "pending", "done", "step", "undo", "each[0]", "each[9"])])
                 count = db.value("SELECT count(*) FROM " + table)

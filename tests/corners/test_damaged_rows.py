@@ -217,6 +217,7 @@ def test_names_that_are_no_utf8_in_results(db):
     assert (claim["id"], claim["name"], claim["steps"][0]["name"]) == (NAME, NAME, NAME)
     assert sorted(db.column("SELECT id FROM wf_workflows")) == [NAME, "w2"]
     assert db.column("SELECT name FROM wf_steps") == [NAME]
+    assert NAME in db.wf_check()
     assert db.column("SELECT DISTINCT name FROM wf_pending") == [NAME]
 
 

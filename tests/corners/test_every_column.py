@@ -12,19 +12,12 @@ from pathlib import Path
 
 import pytest
 
-from support import open_database
+sys.path.insert(0, str(Path(__file__).parent))
+from damage import tables  # noqa: E402
 
 DEEP = bool(os.environ.get("WFEXT_DEEP"))
 SLOW = bool(os.environ.get("WFEXT_SANITIZE"))
 SHARE = "1" if DEEP else "0.08" if SLOW else "0.25"
-
-
-def tables():
-    db = open_database(":memory:")
-    db.wf_init()
-    names = db.column("SELECT name FROM sqlite_master WHERE type = 'table' AND name GLOB '_wf_*' ORDER BY name")
-    db.close()
-    return names
 
 
 def run(*arguments):
