@@ -62,6 +62,10 @@ bool end_transaction(Db& db) {
   return db.autocommit();
 }
 
+// Once memory has run out inside of a statement, SQLite before 3.39 begins no other, not even a ROLLBACK, until the outermost has ended; later ones do so
+// where the schema has changed since it was compiled. But a statement that is under way can fail for want of memory, and then SQLite rolls back itself.
+bool begins_nothing_without_memory() { return library_version() < 3039000; }
+
 Status refused(const char* function) {
   return Status::error(Code::context, "%s() cannot run inside a statement that writes: call it as SELECT %s(...)", function, function);
 }
@@ -101,6 +105,7 @@ WriteScope::~WriteScope() {
   // No savepoint takes back what RAISE(FAIL) has left in a transaction of the caller. (Without one the outer statement does.)
   if (inline_ && db_.left_work() && !db_.autocommit()) roll_back_all(db_);
   roll_back();
+  Db::give_back(probe_, probe_slot_);
 }
 
 Status WriteScope::begin(Inline inline_mode, const char* function, bool locked) {
@@ -138,6 +143,7 @@ Status WriteScope::prepare(bool locked) {
 Status WriteScope::lock(const char* function, FairWait& wait) {
   Status locked = wait_for_lock(db_, wait);
   if (!locked.ok() && (locked.rc() & 0xff) != SQLITE_ERROR) return locked;
+  if (locked.ok() && begins_nothing_without_memory() && !nested_) WF_TRY(begin_probe());
   bool exists = false;
   int64_t version = 0;
   bool system_clock = false;
@@ -180,6 +186,14 @@ Status WriteScope::run_schemas() {
   return q.run();
 }
 
+// A read that is under way until the scope ends. To be called behind the lock.
+Status WriteScope::begin_probe() {
+  if (probe_ != nullptr) return {};
+  WF_TRY(db_.borrow(Sql::memory_probe, &probe_, &probe_slot_));
+  const int rc = sqlite3_step(probe_);
+  return rc == SQLITE_ROW ? Status() : Status::sqlite(rc, db_.handle());
+}
+
 Status WriteScope::create_tables(FairWait& wait) {
   WF_TRY(db_.may_create());
   db_.tables_are_made();
@@ -187,16 +201,11 @@ Status WriteScope::create_tables(FairWait& wait) {
     Query q(db_, Sql::create_meta);  // takes the write lock, where the table is missing
     return q.run();
   }));
-  // Out of memory in the middle of this, SQLite can run nothing anew until the outermost statement has ended, not even a ROLLBACK. But a
-  // statement that is under way can fail for want of memory, and then SQLite rolls back itself.
-  Query probe(db_, Sql::memory_probe);
-  bool row;
-  WF_TRY(probe.next(&row));
+  WF_TRY(begin_probe());
   Status created = run_schemas();
   if (created.ok()) created = take_lock(db_);  // the way back depends on it
+  bool row;
   if (created.ok()) return db_.schema_exists(&row);  // a newer format, half made, is not for us
-  roll_back();
-  if (owns_ && !db_.autocommit()) (void)probe.next(&row);
   return created;
 }
 
@@ -257,7 +266,9 @@ void WriteScope::roll_back() {
   close();
   if (db_.autocommit()) return;  // SQLite has rolled back already (disk full, I/O error, interrupt)
   if (!owns_ && undo()) return;
-  if (!end_transaction(db_)) db_.remains_stuck();
+  if (end_transaction(db_)) return;
+  if (probe_ != nullptr) (void)sqlite3_step(probe_);  // it makes its next row, for which there is no memory
+  if (!db_.autocommit()) db_.remains_stuck();
 }
 
 }  // namespace wf

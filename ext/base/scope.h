@@ -53,6 +53,7 @@ class WriteScope {
   Status prepare(bool locked);
   Status lock(const char* function, FairWait& wait);
   Status create_tables(FairWait& wait);
+  Status begin_probe();
   Status run_schema(Sql script);
   Status run_schemas();
   int commit_behind_readers();
@@ -67,6 +68,8 @@ class WriteScope {
   bool inline_ = false;
   bool owns_ = false;
   bool commit_waits_ = false;
+  sqlite3_stmt* probe_ = nullptr;  // fails where there is no memory: see begins_nothing_without_memory()
+  Db::Slot* probe_slot_ = nullptr;
 };
 
 }  // namespace wf

@@ -3,6 +3,10 @@
 -- SQLite's own tables (json_each, pragma_...) are named with a schema that there is not, _wf: a table of the application's that has such a name
 -- would take its place in main, and in TEMP.
 
+-- Its second row cannot be made without memory: see WriteScope::begin_probe.
+-- name: memory_probe
+SELECT '' UNION ALL SELECT 'a' || count(*) FROM main.sqlite_master
+
 -- name: savepoint
 SAVEPOINT _wf
 
@@ -28,10 +32,6 @@ SELECT 1
 -- memory nor an authorizer's leave.
 -- name: lock
 INSERT OR ROLLBACK INTO main._wf_meta(key) SELECT NULL WHERE :undo
-
--- Its second row cannot be made without memory: see WriteScope::create_tables.
--- name: memory_probe
-SELECT '' UNION ALL SELECT 'a' || count(*) FROM main.sqlite_master
 
 -- name: plain_triggers
 SELECT 1 FROM main.sqlite_master WHERE type = 'trigger' AND tbl_name COLLATE NOCASE IN ('_wf_step', '_wf_workflow') LIMIT 1
