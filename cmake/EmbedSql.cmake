@@ -24,15 +24,20 @@
 # Parameters (`:name`) are numbered once for all statements, and each statement has the list of its own in the order in which SQLite numbers
 # them: so a parameter is found without comparing names.
 #
-# The words in kWords take one byte each in the embedded text; ext/base/sql.cpp puts them back.
+# The words in kWords take one byte each in the embedded text, a fragment takes two where it is used and stands there once; ext/base/sql.cpp puts them
+# back. (With words alone the texts would be a third longer.)
 #
 # Only string commands are used, never list commands: `;`, `[` and `]` in SQL would break those.
 cmake_minimum_required(VERSION 3.22)
 
 set(kDelimiter "~sql~")
 # Longer ones before those that they begin with; each takes a control character from 14 on that is none of white space.
-set(kWords "main._wf_workflow" "main._wf_step" "main._wf_" "SELECT " "WHERE " " AND " " NOT NULL" "FROM " "coalesce(" "status" " THEN " "due_at")
+set(kWords "main._wf_workflow" "main._wf_step" "main._wf_" "SELECT " "WHERE " " AND " " NOT NULL" "FROM " "coalesce(" "status" " THEN " "due_at"
+  " = " " AS " "CASE WHEN " "json_extract(" "NOT EXISTS ")
 set(kFirstWord 14)
+# A fragment is one of the first two control characters and a character from kFirstFragment on.
+set(kFirstFragment 42)
+set(kFragmentsPerLead 49)
 set(kPieceBytes 15000)   # compilers differ in how long one literal may be; 16,380 bytes is the lowest limit
 
 # Appends `text` to the variable `out` as one or more adjacent raw string literals.
@@ -69,6 +74,29 @@ function(tidy out text)
   set(${out} "${text}" PARENT_SCOPE)
 endfunction()
 
+# The text with the fragments' and the words' characters in their place.
+function(pack out text)
+  set(packed "${text}")
+  while(packed MATCHES "{{([a-z_]+)}}")
+    set(fragment "${CMAKE_MATCH_1}")
+    math(EXPR lead "1 + ${number_${fragment}} / ${kFragmentsPerLead}")
+    math(EXPR code "${kFirstFragment} + ${number_${fragment}} % ${kFragmentsPerLead}")
+    string(ASCII ${lead} ${code} character)
+    string(REPLACE "{{${fragment}}}" "${character}" packed "${packed}")
+  endwhile()
+  set(code ${kFirstWord})
+  foreach(word IN LISTS kWords)
+    string(ASCII ${code} character)
+    string(FIND "${packed}" "${character}" clash)
+    if(NOT clash EQUAL -1)
+      message(FATAL_ERROR "${file}: statement ${name} contains the control character ${code}")
+    endif()
+    string(REPLACE "${word}" "${character}" packed "${packed}")
+    math(EXPR code "${code} + 1")
+  endforeach()
+  set(${out} "${packed}" PARENT_SCOPE)
+endfunction()
+
 set(kMark "\n-- name:")
 string(LENGTH "${kMark}" mark_length)
 set(names "")
@@ -81,6 +109,8 @@ set(lists "")                # for each statement the numbers of its own
 set(lists_length 0)
 set(count 0)
 set(version 0)
+set(fragments "")
+set(fragment_count 0)
 
 file(GLOB files "${SQL_DIR}/*.sql")
 if(NOT files STREQUAL "")
@@ -140,6 +170,7 @@ foreach(file IN LISTS files)
       message(FATAL_ERROR "${file}: statement ${name} is empty")
     endif()
 
+    set(raw "${text}")
     while(text MATCHES "{{([a-z_]+)}}")
       set(fragment "${CMAKE_MATCH_1}")
       if(NOT DEFINED fragment_${fragment})
@@ -147,8 +178,18 @@ foreach(file IN LISTS files)
       endif()
       string(REPLACE "{{${fragment}}}" "${fragment_${fragment}}" text "${text}")
     endwhile()
-    if(name MATCHES "^fragment_")
+    if(name MATCHES "^fragment_(.*)$")
+      set(short "${CMAKE_MATCH_1}")
       set(${name} "${text}")
+      set(number_${short} ${fragment_count})
+      pack(raw "${raw}")
+      string(LENGTH "${raw}" length)
+      math(EXPR size "${length} + 1")
+      string(APPEND members "  char ${name}_[${size}];\n")
+      append_literal(texts "${raw}")
+      string(APPEND texts ",\n  ")
+      string(APPEND fragments "  {offsetof(Texts, ${name}_), ${length}},\n")
+      math(EXPR fragment_count "${fragment_count} + 1")
       continue()
     endif()
 
@@ -217,16 +258,7 @@ foreach(file IN LISTS files)
       string(APPEND schemas "Sql::${name}, ")
     endif()
 
-    set(code ${kFirstWord})
-    foreach(word IN LISTS kWords)
-      string(ASCII ${code} character)
-      string(FIND "${text}" "${character}" clash)
-      if(NOT clash EQUAL -1)
-        message(FATAL_ERROR "${file}: statement ${name} contains the control character ${code}")
-      endif()
-      string(REPLACE "${word}" "${character}" text "${text}")
-      math(EXPR code "${code} + 1")
-    endforeach()
+    pack(text "${raw}")
     string(LENGTH "${text}" length)
     math(EXPR size "${length} + 1")
     string(APPEND names "  ${name},\n")
@@ -237,6 +269,11 @@ foreach(file IN LISTS files)
     math(EXPR count "${count} + 1")
   endwhile()
 endforeach()
+
+math(EXPR most "2 * ${kFragmentsPerLead}")
+if(fragment_count GREATER most)
+  message(FATAL_ERROR "${fragment_count} fragments: there are characters for ${most}")
+endif()
 
 list(LENGTH parameters parameter_count)
 if(parameter_count GREATER 255)
@@ -263,8 +300,11 @@ enum class Sql : unsigned short {
 ${names}  count_
 };
 
-// Its text, in which a character may stand for a word.
+// Its text, in which a character may stand for a word, and two for a fragment.
 std::string_view packed_sql(Sql statement);
+// Whether a fragment begins with this character, and the text of the one that it and the next stand for, packed likewise.
+constexpr bool is_fragment(char lead) { return lead == 1 || lead == 2; }
+std::string_view packed_fragment(char lead, char character);
 // Whether it has to change a row: it writes one, or that of a key.
 bool must_change(Sql statement);
 // Whether it leaves no row that its WHERE finds. Then the statement behind it finds one that was left.
@@ -303,11 +343,20 @@ constexpr struct {
 } kPlaces[] = {
 ${entries}};
 constexpr unsigned char kLists[] = {${lists}};
+constexpr struct {
+  unsigned at, length;
+} kFragments[] = {
+${fragments}};
 
 }  // namespace
 
 std::string_view packed_sql(Sql statement) {
   const auto& place = kPlaces[static_cast<unsigned>(statement)];
+  return {reinterpret_cast<const char*>(&kTexts) + place.at, place.length};
+}
+
+std::string_view packed_fragment(char lead, char character) {
+  const auto& place = kFragments[(lead - 1) * ${kFragmentsPerLead} + character - ${kFirstFragment}];
   return {reinterpret_cast<const char*>(&kTexts) + place.at, place.length};
 }
 
