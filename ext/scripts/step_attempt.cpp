@@ -20,6 +20,7 @@ void Attempt::fail(const char* code, const char* message, bool lasting) {
 }
 
 Status Attempt::own(Status status) {
+  if (status.is_ours() && status.rc() == SQLITE_AUTH) return status;  // this connection's fault: see Status::ignored()
   switch (status.rc() & 0xff) {
     // What passes, or concerns the whole file: no fault of the step.
     case SQLITE_OK: case SQLITE_BUSY: case SQLITE_LOCKED: case SQLITE_NOMEM: case SQLITE_INTERRUPT: case SQLITE_IOERR: case SQLITE_FULL:
