@@ -185,7 +185,11 @@ Status waits_in_vain(Db& db, int64_t seq, int64_t flags, Millis now, bool* out) 
     WaitRow row;
     if (kind != "step") {
       WF_TRY(read_columns(db, q, q.text(5), &row, &sound));
-      if (sound) WF_TRY(is_satisfied(db, seq, row, now, &satisfied));
+      if (sound) {
+        Status looked = is_satisfied(db, seq, row, now, &satisfied);
+        if (looked.is(Code::state)) return {};  // a row that is damaged: a claim meets it, and says what is wrong
+        WF_TRY(static_cast<Status&&>(looked));
+      }
     }
     *out = !satisfied;
     if (satisfied || !(flags & kKept)) return {};

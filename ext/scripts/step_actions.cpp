@@ -259,6 +259,7 @@ class Execution {
     Status checked = check_id("the child's id", id.view());
     Name name;
     if (checked.ok()) checked = wf::start(a_.db, child, {true, a_.now}, &name);
+    if ((checked.rc() & 0xff) == SQLITE_AUTH) return checked;  // no statement of the step's: this connection may not do it, another may
     WF_TRY(a_.own(static_cast<Status&&>(checked)));
     if (a_.stopped()) return {};
     if (child.detached) {

@@ -10,9 +10,9 @@ DELETE FROM main._wf_limit WHERE name = :rate
 -- name: rate_drop_shares all
 DELETE FROM main._wf_share WHERE rate = :rate
 
--- The keys under which someone waits, one after the other.
+-- The keys under which someone waits, one after the other. (A hand edit may have put in what is no text.)
 -- name: rate_first_line
-SELECT per_key FROM main._wf_line WHERE rate = :rate ORDER BY per_key LIMIT 1
+SELECT per_key FROM main._wf_line WHERE rate = :rate AND typeof(per_key) = 'text' ORDER BY per_key LIMIT 1
 
 -- name: rate_next_line
-SELECT per_key FROM main._wf_line WHERE rate = :rate AND per_key > :key ORDER BY per_key LIMIT 1
+SELECT per_key FROM main._wf_line WHERE rate = :rate AND per_key > :key AND typeof(per_key) = 'text' ORDER BY per_key LIMIT 1

@@ -159,7 +159,7 @@ ALL = [
     "wf_import((SELECT v FROM app WHERE k = 1))", "wf_config('lease')", "wf_config('backoff')", "wf_config('epoch')", "wf_config('max_attempts', 6)",
 ]
 LAST = ["wf_recover('{\"worker\":\"w1\",\"lost\":true}')", "wf_recover()", "wf_claim('q')", "wf_claim()", "wf_run('{\"limit\":5}')", "wf_tick('{\"limit\":200}')", "wf_recover('{\"pause\":true}')", "wf_unschedule('hourly')",
-        "wf_undefine('line')", "wf_rate('api', NULL)", "wf_purge('{\"older_than\":0}')", "wf_init()", "wf_clock()", "wf_busy_timeout(5)", "wf_check()"]
+        "wf_undefine('line')", "wf_rate('api', NULL)", "wf_purge('{\"older_than\":0}')", "wf_init()", "wf_clock()", "wf_busy_timeout(5)", "wf_wake('x')", "wf_check()"]
 
 
 # What they give is JSON: it parses, whatever is stored.
