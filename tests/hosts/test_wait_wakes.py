@@ -247,8 +247,8 @@ db.load_extension(sys.argv[1])
 db.execute("SELECT wf_init()")
 seen = []
 which = getattr(signal, sys.argv[3])
-if which != signal.SIGINT:
-    signal.signal(which, lambda *_: seen.append(1))
+# (Python leaves SIGINT alone where it was started with it ignored, as a shell does with what it runs in the background.)
+signal.signal(which, signal.default_int_handler if which == signal.SIGINT else lambda *_: seen.append(1))
 print("waiting", flush=True)
 try:
     if which == signal.SIGALRM:
