@@ -59,6 +59,7 @@ FairWait::~FairWait() {
   if (timeout_ > 0) sqlite3_busy_timeout(db_.handle(), timeout_);
 }
 
+// Whether what came out as `rc` has not waited to the end.
 bool FairWait::again(int rc) {
   const bool again = w_.gave_up_ && (rc & 0xff) == SQLITE_BUSY;
   w_.gave_up_ = false;

@@ -1,8 +1,7 @@
 // FairWait: waiting for the write lock such that everybody gets it.
 //
 //   FairWait wait(db);
-//   Status locked;
-//   do locked = take_lock(db); while (wait.again(locked.rc()));
+//   WF_TRY(wait.until([&] { return take_lock(db); }));
 //
 // SQLite's own busy handler sleeps longer the longer it has waited: whoever has just come looks most often, and under load some wait for seconds. Where
 // the application has set a busy timeout (sqlite3_busy_timeout, PRAGMA busy_timeout), a handler of ours with short sleeps that do not grow stands in for
@@ -26,12 +25,20 @@ class FairWait {
   FairWait& operator=(const FairWait&) = delete;
   ~FairWait();
 
-  // Whether what came out as `rc` has not waited to the end, and is to be tried again.
-  bool again(int rc);
+  // Runs `take`, which gives a Status, until it has its lock or has waited to the end.
+  template <class Take>
+  Status until(const Take& take) {
+    Status taken;
+    do taken = take();
+    while (again(taken.rc()));
+    return taken;
+  }
   // Whether a COMMIT behind this may have to wait, too.
   bool commit_waits() const { return commit_waits_; }
 
  private:
+  bool again(int rc);
+
   Db& db_;
   Waiting& w_;
   int timeout_ = 0;  // SQLite's own, that is put back

@@ -8,7 +8,6 @@
 #else
 #include <fcntl.h>
 #include <poll.h>
-#include <time.h>
 #include <unistd.h>
 #if defined(__linux__)
 #include <sys/inotify.h>
@@ -21,21 +20,6 @@
 #endif
 
 namespace wf {
-namespace {
-
-constexpr int64_t kSecond = 1000000000;
-
-#ifndef _WIN32
-timespec as_timespec(int64_t nanoseconds) {
-  timespec t = {};
-  t.tv_sec = static_cast<decltype(t.tv_sec)>(nanoseconds / kSecond);
-  t.tv_nsec = static_cast<decltype(t.tv_nsec)>(nanoseconds % kSecond);
-  return t;
-}
-#endif
-
-}  // namespace
-
 #ifdef _WIN32
 int64_t process_number() { return static_cast<int64_t>(GetCurrentProcessId()); }
 #else

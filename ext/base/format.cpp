@@ -49,8 +49,7 @@ Status Db::schema_version(bool* exists, int64_t* version, bool* system_clock) {
 }
 
 Status Db::check_format() {
-  unsigned state = 0;
-  sqlite3_file_control(handle_, "main", SQLITE_FCNTL_DATA_VERSION, &state);
+  const unsigned state = data_version();
   if (format_checked_ && state == format_of_) return {};
   bool exists;
   WF_TRY(schema_exists(&exists));

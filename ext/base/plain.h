@@ -17,8 +17,7 @@ Status run_plain(Db& db, Sql sql, const Attempt& attempt) {
     if (Status locked = wait_for_lock(db, wait); !locked.ok() && (locked.rc() & 0xff) != SQLITE_ERROR) return locked;
   }
   for (int i = 0;; ++i) {
-    Status status = attempt();
-    if (wait.again(status.rc())) continue;
+    Status status = wait.until(attempt);
     if (status.ok() && db.autocommit()) db.waiting().gives_back();
     if ((status.rc() & 0xff) != SQLITE_SCHEMA || i == kTries) return status;
     db.forget_plain();

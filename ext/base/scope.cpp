@@ -24,14 +24,6 @@ Status take_lock(Db& db) {
   return q.run();
 }
 
-template <class Take>
-Status wait_for(FairWait& wait, const Take& take) {
-  Status taken;
-  do taken = take();
-  while (wait.again(taken.rc()));
-  return taken;
-}
-
 // A savepoint locks no file: it is busy for one reason only, a statement further up that writes.
 bool is_inside_writer(int rc) { return (rc & 0xff) == SQLITE_BUSY; }
 
@@ -95,7 +87,7 @@ Status check_transaction(Db& db) {
 }
 
 Status wait_for_lock(Db& db, FairWait& wait) {
-  return wait_for(wait, [&db] { return take_lock(db); });
+  return wait.until([&db] { return take_lock(db); });
 }
 
 WriteScope::WriteScope(Db& db) : db_(db) {}
@@ -111,7 +103,7 @@ WriteScope::~WriteScope() {
 Status WriteScope::begin(Inline inline_mode, const char* function, bool locked) {
   if (db_.autocommit()) db_.forget_rolled_back();
   FairWait wait(db_);
-  WF_TRY(wait_for(wait, [&] { return prepare(locked); }));
+  WF_TRY(wait.until([&] { return prepare(locked); }));
   owns_ = db_.autocommit();
   commit_waits_ = owns_ && wait.commit_waits();
   db_.leaves_work(false);
@@ -151,7 +143,7 @@ Status WriteScope::lock(const char* function, FairWait& wait) {
   db_.know_clock(system_clock);
   if (version == kSchemaVersion) return {};
   if (!inline_) return create_tables(wait);
-  if (!exists) WF_TRY(wait_for(wait, [&] { return db_.schema_version(&exists, &version); }));
+  if (!exists) WF_TRY(wait.until([&] { return db_.schema_version(&exists, &version); }));
   if (exists && !locked.ok()) return locked;
   return Status::error(Code::context, "%s() cannot %s the tables inside a statement that writes: run SELECT wf_init() once", function,
                        exists ? "upgrade" : "create");
@@ -197,7 +189,7 @@ Status WriteScope::begin_probe() {
 Status WriteScope::create_tables(FairWait& wait) {
   WF_TRY(db_.may_create());
   db_.tables_are_made();
-  WF_TRY(wait_for(wait, [&] {
+  WF_TRY(wait.until([&] {
     Query q(db_, Sql::create_meta);  // takes the write lock, where the table is missing
     return q.run();
   }));
@@ -233,10 +225,7 @@ Status WriteScope::commit() {
 
 int WriteScope::commit_behind_readers() {
   FairWait wait(db_, FairWait::For::commit);
-  int rc;
-  do rc = step_plain(db_, Sql::commit);
-  while (wait.again(rc));
-  return rc;
+  return wait.until([this] { return Status::sqlite(step_plain(db_, Sql::commit)); }).rc();
 }
 
 void WriteScope::close() {

@@ -4,7 +4,6 @@
 #include <windows.h>
 #else
 #include <cerrno>
-#include <time.h>
 #endif
 
 namespace wf {
@@ -36,10 +35,15 @@ int64_t monotonic_clock() {
   return int64_t{now.tv_sec} * kSecond + now.tv_nsec;
 }
 
-bool sleep_for(int64_t nanoseconds) {
+timespec as_timespec(int64_t nanoseconds) {
   timespec time = {};
   time.tv_sec = static_cast<decltype(time.tv_sec)>(nanoseconds / kSecond);
   time.tv_nsec = static_cast<decltype(time.tv_nsec)>(nanoseconds % kSecond);
+  return time;
+}
+
+bool sleep_for(int64_t nanoseconds) {
+  const timespec time = as_timespec(nanoseconds);
   return nanosleep(&time, nullptr) != 0 && errno == EINTR;
 }
 

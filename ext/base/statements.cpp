@@ -87,7 +87,7 @@ Status Db::find_plain_triggers() {
 }
 
 void Db::forget_plain() {
-  for (const Sql sql : {Sql::step_record, Sql::step_record_by_id, Sql::complete_plain}) {
+  for (const Sql sql : kPlain) {
     Slot& slot = cache_[static_cast<size_t>(sql)];
     if (slot.statement == nullptr || slot.in_use) continue;
     drop(slot);

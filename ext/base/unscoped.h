@@ -5,6 +5,13 @@
 
 namespace wf {
 
-inline bool is_plain(Sql sql) { return sql == Sql::step_record || sql == Sql::step_record_by_id || sql == Sql::complete_plain; }
+constexpr Sql kPlain[] = {Sql::step_record, Sql::step_record_by_id, Sql::complete_plain};
+
+constexpr bool is_plain(Sql sql) {
+  for (const Sql plain : kPlain) {
+    if (sql == plain) return true;
+  }
+  return false;
+}
 
 }  // namespace wf

@@ -38,8 +38,7 @@ void invoke(sqlite3_context* context, int argc, sqlite3_value** argv) {
     const bool may_look = !(binding->function->flags & kFileless) && (db.autocommit() || !(binding->function->flags & kWrites));
     if (status.ok() && !db.format_checked() && may_look) {
       FairWait wait(db);
-      do status = db.schema_exists(&exists);
-      while (wait.again(status.rc()));
+      status = wait.until([&] { return db.schema_exists(&exists); });
     }
     if (status.ok()) {
       Call call(context, argc, argv, db, *binding->function);
