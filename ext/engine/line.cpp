@@ -301,17 +301,19 @@ Status leave_line(Db& db, int64_t seq, string_view step, Millis now) {
 
 Status leave_lines(Db& db, int64_t seq, Millis now) {
   for (;;) {
-    Text step;
+    ShareOf line;
     {
       Query q(db, Sql::line_any_of);
       q.bind(":seq", seq);
       bool row;
       WF_TRY(q.next(&row));
       if (!row) return {};
-      step.add(q.text(0));
+      line.rate = q.text(1);
+      line.key = q.text(2);
+      // (As it is stored: a hand edit may have made it something else than a text.)
+      WF_TRY(run_all(db, Sql::line_leave, [&](Query& leaving) { leaving.bind(":seq", seq).bind(":step", q.value(0)); }));
     }
-    if (!step.ok()) return Status::no_memory();
-    WF_TRY(leave_line(db, seq, step.view(), now));
+    WF_TRY(hasten(db, line, false, now));
   }
 }
 

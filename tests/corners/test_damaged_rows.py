@@ -1,7 +1,8 @@
 """Rows changed by hand may give wrong answers, but no crash and no hang."""
 
-import subprocess
 import json
+import sqlite3
+import subprocess
 
 import pytest
 
@@ -330,3 +331,19 @@ def test_deadlines_of_rows_that_are_none_do_not_keep_a_tick(db):
     db.wf_tick()
     db.wf_claim()
     assert db.wf_check() is not None
+
+
+@pytest.mark.parametrize("column", ["step", "rate", "per_key"])
+@pytest.mark.parametrize("call", ["wf_delete('w2', '{\"force\":true}')", "wf_cancel('w2')", "wf_rate('api', NULL)", "wf_complete('w1')"])
+def test_a_line_for_shares_that_names_no_text_is_left(db, column, call):
+    db.wf_rate("api", limit=1, per="1h")
+    for id in ("w1", "w2", "w3"):
+        db.wf_start("job", id=id)
+        db.wf_acquire(id, "share", "api")
+    db.execute("UPDATE _wf_line SET %s = x'00ff' WHERE wf = (SELECT seq FROM _wf_workflow WHERE id = 'w2')" % column)
+    bounded(db)
+    try:
+        db.value("SELECT " + call)
+    except sqlite3.OperationalError as error:
+        assert str(error).startswith("WF_")
+    assert not db.in_transaction
