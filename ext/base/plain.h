@@ -1,5 +1,5 @@
 // Plain statements: one statement that does all that a call has to do where nothing is special about it. It runs outside of any savepoint, and where it
-// has changed nothing, the call finds out why, in a WriteScope. (Db::plain_fires_triggers(): where it might fire triggers, it is not run.)
+// has changed nothing, or there are no tables, the call finds out why, in a WriteScope. (Db::plain_fires_triggers(): where it might fire triggers, it is not run.)
 #pragma once
 
 #include "base/fair_wait.h"
@@ -16,12 +16,18 @@ Status run_plain(Db& db, Sql sql, const Attempt& attempt) {
   if (!db.autocommit() && !db.is_compiled(sql)) {
     if (Status locked = wait_for_lock(db, wait); !locked.ok() && (locked.rc() & 0xff) != SQLITE_ERROR) return locked;
   }
+  Status status;
   for (int i = 0;; ++i) {
-    Status status = wait.until(attempt);
+    status = wait.until(attempt);
     if (status.ok() && db.autocommit()) db.waiting().gives_back();
-    if ((status.rc() & 0xff) != SQLITE_SCHEMA || i == kTries) return status;
+    if ((status.rc() & 0xff) != SQLITE_SCHEMA || i == kTries) break;
     db.forget_plain();
   }
+  if ((status.rc() & 0xff) != SQLITE_ERROR) return status;
+  // A file without tables is for the way through a scope, too. Where there are some, a trigger of the application has failed, which would then run twice.
+  bool exists;
+  WF_TRY(db.schema_exists(&exists));
+  return exists ? static_cast<Status&&>(status) : Status();
 }
 
 }  // namespace wf

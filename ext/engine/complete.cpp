@@ -154,11 +154,8 @@ Status complete(Db& db, const Handle& handle, const Value& output, const Now& no
   if (handle.is_token && !is_large(output)) {
     *result = State::completed;
     bool completed = false;
-    Status plain = run_plain(db, Sql::complete_plain, [&] { return try_plain(db, handle, output, now.given ? now.time : db.clock(), now.given, &completed); });
-    // (As in record_step.)
-    bool exists = true;
-    if ((plain.rc() & 0xff) == SQLITE_ERROR) WF_TRY(db.schema_exists(&exists));
-    if (completed || (exists && !plain.ok())) return plain;
+    WF_TRY(run_plain(db, Sql::complete_plain, [&] { return try_plain(db, handle, output, now.given ? now.time : db.clock(), now.given, &completed); }));
+    if (completed) return {};
   }
   WriteScope scope(db);
   Millis time;

@@ -6,6 +6,7 @@
 #include "engine/cleanup.h"
 #include "engine/lease.h"
 #include "engine/may_act.h"
+#include "engine/opening.h"
 #include "engine/redo.h"
 
 namespace wf {
@@ -127,23 +128,16 @@ Status record_step(Db& db, const Handle& handle, string_view step, const Value& 
   *stands = Stands::none;
   bool first = false;
   Millis time = now.given ? now.time : db.clock();
-  if (args.cleanup || args.error) {
-    // The workflow's row is to be written as well, unless it says so already; and errors are rare.
-  } else if (Status s = run_plain(db, step_record_of(handle), [&] { return try_insert(db, handle, step, value, args.print, time, now.given, &first); }); !s.ok()) {
-    if ((s.rc() & 0xff) != SQLITE_ERROR) return s;
-    // The way below is for files without tables. Where there are some, a trigger of the application has failed, which would then run twice.
-    bool exists;
-    WF_TRY(db.schema_exists(&exists));
-    if (exists) return s;
+  // (For a cleanup the workflow's row is to be written as well, unless it says so already; and errors are rare.)
+  if (!args.cleanup && !args.error) {
+    WF_TRY(run_plain(db, step_record_of(handle), [&] { return try_insert(db, handle, step, value, args.print, time, now.given, &first); }));
   }
   if (first) return {};
 
   // Not that plain: find out why, or do it with all that belongs to it.
   WriteScope scope(db);
-  WF_TRY(scope.begin(Inline::allowed, "wf_step"));
-  WF_TRY(call_time(db, now, &time));
   Workflow w;
-  WF_TRY(load(db, handle, &w));
+  WF_TRY(open_for(db, scope, "wf_step", handle, now, &time, &w));
   bind_handle(output, handle);
   output.bind(":step", step);
   bool row;
