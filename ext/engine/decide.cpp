@@ -64,7 +64,7 @@ Status show(Db& db, int64_t seq, const Awaited& thing, const Came& came, Text& o
   switch (thing.kind) {
     case WaitKind::sleep: out.add("\"sleep\":\"").add(TimeText(thing.due, TimeForm::json).view()).add('"'); return {};
     case WaitKind::signal: return show_signal(db, came.n, out);
-    case WaitKind::event: return show_event(db, thing, out);
+    case WaitKind::event: return show_event(db, came.n, out);
     case WaitKind::join: out.add("\"join\":"); return show_ends(db, seq, thing, came, out);
     case WaitKind::share: return {};
   }

@@ -5,43 +5,29 @@
 
 namespace wf {
 
-namespace {
-
-// The earliest of the events, by their names where they came together, if it came in time.
-Status first_event(Db& db, string_view names, Millis until, bool* found, Text& name, Millis* at) {
-  *found = false;
-  for (json::Portions p(names, &db.stop());;) {
+// By their names where they came together.
+Status look_for_event(Db& db, const Awaited& thing, Millis until, Came* came) {
+  Text name;
+  for (json::Portions p(thing.names, &db.stop());;) {
     bool more, row;
     WF_TRY(p.next(&more));
     if (!more) return name.ok() ? Status() : Status::no_memory();
     Query q(db, Sql::event_first);
     q.bind(":topics", p.text()).bind_time(":due", until);
     WF_TRY(q.next(&row));
-    if (!row || (*found && (q.time(1) > *at || (q.time(1) == *at && name.view() < q.text(0))))) continue;
-    *found = true;
-    *at = q.time(1);
+    if (!row || (came->yes && (q.time(1) > came->at || (q.time(1) == came->at && name.view() < q.text(0))))) continue;
+    *came = {true, q.time(1), q.integer(2)};
     name.clear();
     name.add(q.text(0));
   }
 }
 
-}  // namespace
-
-Status look_for_event(Db& db, const Awaited& thing, Millis until, Came* came) {
-  Text name;
-  return first_event(db, thing.names, until, &came->yes, name, &came->at);
-}
-
-Status show_event(Db& db, const Awaited& thing, Text& out) {
-  Text name;
-  Millis at;
-  bool found;
-  WF_TRY(first_event(db, thing.names, kNoTime, &found, name, &at));
-  if (!found) return {};
-  Query q(db, Sql::event_get);
-  q.bind(":name", name.view());
-  WF_TRY(q.next(&found));
-  if (found) add_arrival("event", name.view(), q.value(0), q.time(1), &db.stop(), out);
+Status show_event(Db& db, int64_t n, Text& out) {
+  Query q(db, Sql::event_show);
+  q.bind(":n", n);
+  bool row;
+  WF_TRY(q.next(&row));
+  if (row) add_arrival("event", q.text(0), q.value(2), q.time(1), &db.stop(), out);
   return {};
 }
 

@@ -10,6 +10,6 @@ Status emit_event(Db& db, string_view event, const Value& payload, const Now& no
 
 // The earliest of the events that was there in time.
 Status look_for_event(Db& db, const Awaited& thing, Millis until, Came* came);
-Status show_event(Db& db, const Awaited& thing, Text& out);
+Status show_event(Db& db, int64_t n, Text& out);
 
 }  // namespace wf

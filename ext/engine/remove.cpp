@@ -159,7 +159,7 @@ Status cannot_go(Db& db, bool is_event, int64_t number, const Status& why) {
   if (!message.ok()) return Status::no_memory();
   bool found;
   if (is_event) {
-    Query q(db, Sql::purge_event_name);
+    Query q(db, Sql::event_show);
     q.bind(":n", number);
     WF_TRY(q.next(&found));
     return stays("event", q.text(0), message.view());

@@ -289,8 +289,9 @@ Status decide_wait(Db& db, const Workflow& w, Millis now, bool* satisfied, Wake*
       WaitRow row;
       Text output;
       WF_TRY(read_open(db, w, q, q.text(5), &row));
+      const bool timed_out = row.timeout != kNoTime && row.timeout <= now;
       if (row.is_share()) WF_TRY(call_for_share(db, w.seq, row, now, &decided));  // recorded when it is asked for
-      if (!decided) WF_TRY(decide_open(db, w, row, now, &decided, output, *satisfied ? nullptr : by));
+      if (!decided) WF_TRY(row.is_share() && !timed_out ? stay_open(db, w, row, now) : decide_open(db, w, row, now, &decided, output, *satisfied ? nullptr : by));
       const Millis next = row.next_look();
       if (!decided && next != kNoTime && (due == kNoTime || next < due)) due = next;
     }

@@ -39,7 +39,7 @@ bool read_awaited(json::Checked object, Awaited* out);
 struct Came {
   bool yes = false;
   Millis at = kNoTime;
-  int64_t n = -1;            // of a signal its row; of a join for any the place among its ids
+  int64_t n = -1;            // of a signal and an event its row; of a join for any the place among its ids
 };
 
 // What comes after the timeout of a wait did not come, whenever anyone looks: whoever looks for something looks for it `until` then.

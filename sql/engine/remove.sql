@@ -97,6 +97,3 @@ SELECT rowid FROM main._wf_event WHERE at <= :before AND rowid > :after ORDER BY
 
 -- name: purge_event or more
 DELETE FROM main._wf_event WHERE rowid = :n
-
--- name: purge_event_name
-SELECT name FROM main._wf_event WHERE rowid = :n
