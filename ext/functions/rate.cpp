@@ -12,8 +12,8 @@ namespace {
 Status merge(const Options& o, Limit* limit) {
   if (o.mentions("limit")) limit->limit = o.integer("limit", -1);
   if (o.has("per")) limit->per = o.integer("per", kNoTime);
-  if (limit->limit >= 0 && limit->per == kNoTime) return Status::error(Code::invalid, "a new rate needs both, like {\"limit\":60,\"per\":\"1m\"}");
-  return {};
+  const bool whole = limit->limit >= 0 ? limit->per != kNoTime : o.mentions("limit");
+  return whole ? Status() : Status::error(Code::invalid, "a new rate needs both, like {\"limit\":60,\"per\":\"1m\"}");
 }
 
 Status set(Call& call, string_view name, Limit* limit) {
@@ -25,12 +25,7 @@ Status set(Call& call, string_view name, Limit* limit) {
   WF_TRY(read_limit(call.db, name, &exists, limit));
   if (call.given(1)) WF_TRY(merge(call.options, limit));
   else limit->limit = -1;
-  if (exists && limit->limit < 0) limit->per = kNoTime;
-  if (!exists && limit->limit < 0) {
-    if (call.given(1) && !call.options.mentions("limit")) return Status::error(Code::invalid, "a new rate needs both, like {\"limit\":60,\"per\":\"1m\"}");
-    return scope.commit();
-  }
-  WF_TRY(write_limit(call.db, name, *limit, time));
+  if (exists || limit->limit >= 0) WF_TRY(write_limit(call.db, name, *limit, time));
   return scope.commit();
 }
 
@@ -78,10 +73,8 @@ Status wf_acquire(Call& call) {
   share.kind = WaitKind::share;
   share.names = names.view();
   share.keep = call.options.boolean("keep");
-  args.kind = wait_kind_name(share.kind);
-  args.things.add(share);
   args.timeout = call.options.integer("timeout", kNoTime);
-  return args.things.ok() ? run_wait(call, args) : Status::no_memory();
+  return wait_for_one(call, share, args);
 }
 
 }  // namespace wf

@@ -55,23 +55,24 @@ class Thing {
     return {};
   }
 
-  Status look(bool* came) {
-    *came = false;
+  // Reports what has come of it.
+  Status look() {
     WF_TRY(check());
-    if (o_.has("streams")) return look_at_streams(came);
-    if (o_.has("tokens")) return look_at_tokens(came);
-    if (o_.has("wake")) return look_at_bells(came);
+    if (o_.has("streams")) return look_at_streams();
+    if (o_.has("tokens")) return look_at_tokens();
+    if (o_.has("wake")) return look_at_bells();
+    bool came;
     if (o_.has("id")) {
-      WF_TRY(has_ended(db_, o_.text("id"), nullptr, came));
+      WF_TRY(has_ended(db_, o_.text("id"), nullptr, &came));
     } else {
       Claim args;
       args.queues = o_.names("queue");
       args.worker = o_.text("worker");
       args.names = o_.names("names");
       args.versions = o_.names("versions");
-      WF_TRY(has_work(db_, args, now_, came));
+      WF_TRY(has_work(db_, args, now_, &came));
     }
-    if (*came) report(), out_.add('}');
+    if (came) report(), out_.add('}');
     return {};
   }
 
@@ -82,15 +83,15 @@ class Thing {
     return out_;
   }
 
-  Status look_at_streams(bool* came) {
+  Status look_at_streams() {
     const json::Checked streams = o_.object("streams");
-    if (streams.is(json::Kind::object)) return look_at_stream(streams, came);
+    if (streams.is(json::Kind::object)) return look_at_stream(streams);
     if (!streams.is(json::Kind::array)) return Status::error(Code::invalid, "the option \"streams\" of wf_wait() must be {id, stream, offset} or an array of them, got %.*s", WF_SV(excerpt(streams.text())));
-    for (json::Elements e(streams); e.next();) WF_TRY(look_at_stream(e.value(), came));
+    for (json::Elements e(streams); e.next();) WF_TRY(look_at_stream(e.value()));
     return {};
   }
 
-  Status look_at_stream(json::Checked stream, bool* came) {
+  Status look_at_stream(json::Checked stream) {
     Options one;
     WF_TRY(one.parse(kStreamOptions, stream.text(), &db_.stop()));
     if (!one.has("id") || !one.has("stream")) return Status::error(Code::invalid, "a stream of wf_wait() needs an id and a stream, got %.*s", WF_SV(excerpt(stream.text())));
@@ -98,14 +99,13 @@ class Thing {
     bool ready;
     WF_TRY(has_ended(db_, one.text("id"), &reading, &ready));
     if (!ready) return {};
-    *came = true;
     report();
     report("id", one.text("id"));
     report("stream", reading.stream).add('}');
     return {};
   }
 
-  Status look_at_tokens(bool* came) {
+  Status look_at_tokens() {
     return for_each_name(o_.names("tokens"), [&](string_view token) {
       Handle handle;
       WF_TRY(parse_handle(token, &handle));
@@ -113,7 +113,6 @@ class Thing {
       Status why;
       WF_TRY(has_been_lost(db_, handle, now_, &why));
       if (why.ok()) return Status();
-      *came = true;
       report();
       report("token", token);
       report("code", why.code()).add('}');
@@ -121,10 +120,9 @@ class Thing {
     });
   }
 
-  Status look_at_bells(bool* came) {
+  Status look_at_bells() {
     return for_each_name(o_.names("wake"), [&](string_view name) {
       if (!db_.bells().has_rung(bell(db_, name))) return Status();
-      *came = true;
       report();
       report("wake", name).add('}');
       return Status();
@@ -155,13 +153,10 @@ Status look_for(Db& db, void* what, Millis now, bool* came) {
   Wanted& wanted = *static_cast<Wanted*>(what);
   wanted.came.clear();
   wanted.rings = Bells::rings();
-  *came = false;
-  return for_each_thing(wanted.call, [&](const Options& o, int64_t index) {
-    bool this_one;
-    WF_TRY(Thing(db, o, index, now, wanted.came).look(&this_one));
-    *came |= this_one;
-    return Status();
-  });
+  WF_TRY(for_each_thing(wanted.call, [&](const Options& o, int64_t index) { return Thing(db, o, index, now, wanted.came).look(); }));
+  if (!wanted.came.ok()) return Status::no_memory();
+  *came = wanted.came.size() != 0;
+  return {};
 }
 
 // What has come is not told twice.

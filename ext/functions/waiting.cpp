@@ -21,12 +21,6 @@ Status read_sleep(const Value& given, Awaited* out) {
                        WF_SV(shown(given.bytes)));
 }
 
-Status wait_for_one(Call& call, const Awaited& thing, Wait& args) {
-  args.kind = wait_kind_name(thing.kind);
-  args.things.add(thing);
-  return args.things.ok() ? run_wait(call, args) : Status::no_memory();
-}
-
 Status wait_for_names(Call& call, WaitKind kind, const char* what) {
   Wait args;
   Awaited thing;
@@ -55,6 +49,12 @@ Status run_wait(Call& call, Wait& args) {
   else if (args.kind == wait_kind_name(WaitKind::sleep)) call.result(due, TimeForm::sql);
   else return call.result_json(output);
   return {};
+}
+
+Status wait_for_one(Call& call, const Awaited& thing, Wait& args) {
+  args.kind = wait_kind_name(thing.kind);
+  args.things.add(thing);
+  return args.things.ok() ? run_wait(call, args) : Status::no_memory();
 }
 
 Status wf_sleep(Call& call) {

@@ -8,5 +8,7 @@ namespace wf {
 
 // Handle, step, and the result of a wait: NULL while it is open.
 Status run_wait(Call& call, Wait& args);
+// The same of a wait for one thing.
+Status wait_for_one(Call& call, const Awaited& thing, Wait& args);
 
 }  // namespace wf

@@ -47,16 +47,12 @@ int fail(sqlite3_vtab* table, const Status& status) {
 
 // Parameters that a named query may have beside the plan's.
 Status bind_facts(const TableObject& table, Query& query) {
-  if (query.has(":now")) {
-    Millis now;
-    WF_TRY(time_to_show(*table.db, &now));
-    query.bind(":now", now);
-  }
+  Millis now = kNoTime;
+  if (query.has(":now") || query.has(":longest")) WF_TRY(time_to_show(*table.db, &now));
+  if (query.has(":now")) query.bind(":now", now);
   if (query.has(":longest")) {
     int64_t longest;
     WF_TRY(longest_claim(*table.db, &longest));
-    Millis now;
-    WF_TRY(time_to_show(*table.db, &now));
     query.bind(":longest", longest).bind_copy(":met", Value::text(table.db->too_long().list(now)));
   }
   Text json;
