@@ -62,30 +62,29 @@ void add(Run& run, const std::string& what, double value, const char* unit, doub
   run.report->add(r);
 }
 
-std::string file(Run& run, const std::string& name, const char* synchronous, bool wal) {
+std::string file(Run& run, const std::string& name, const char* synchronous, const char* journal = "WAL") {
   const std::string path = run.scratch->path("waits-" + name);
-  Db db(path, synchronous);
-  if (!wal) db.text("PRAGMA journal_mode = DELETE");
+  Db db(path, synchronous, journal);
   db.load(run.module);
   db.exec("SELECT wf_init()");
   return path;
 }
 
-void open_as(Db& db, const Run& run, bool wal) {
-  if (!wal) db.text("PRAGMA journal_mode = DELETE");
+void open_as(Db& db, const Run& run) {
   sqlite3_busy_timeout(db.handle(), 10'000);
   db.load(run.module);
 }
 
 // Returns that are told through shared memory; the sleep between two starts lets the other one come to rest.
-void latency(Run& run, const char* synchronous, bool wal) {
+void latency(Run& run, const char* synchronous, const char* journal) {
+  const bool wal = std::string(journal) == "WAL";
   const std::string name = std::string(wal ? "WAL, " : "DELETE journal, ") + synchronous;
-  const std::string path = file(run, name, synchronous, wal);
+  const std::string path = file(run, name, synchronous, journal);
   Shared* shared = share();
   Waiters waiters;
   waiters.add([&] {
-    Db db(path, synchronous);
-    open_as(db, run, wal);
+    Db db(path, synchronous, journal);
+    open_as(db, run);
     Stmt wait = db.prepare("SELECT wf_wait(60)"), claim = db.prepare("SELECT wf_complete(json_extract(wf_claim(), '$.token'))");
     shared->ready = 1;
     for (;;) {
@@ -94,8 +93,8 @@ void latency(Run& run, const char* synchronous, bool wal) {
       claim.drain();
     }
   });
-  Db db(path, synchronous);
-  open_as(db, run, wal);
+  Db db(path, synchronous, journal);
+  open_as(db, run);
   Stmt start = db.prepare("SELECT wf_start('job')");
   while (shared->ready == 0) usleep(1000);
   std::vector<int64_t> late;
@@ -120,9 +119,9 @@ int64_t cpu() {
 }
 
 void idle(Run& run) {
-  const std::string path = file(run, "idle", "NORMAL", true);
+  const std::string path = file(run, "idle", "NORMAL");
   Db db(path);
-  open_as(db, run, true);
+  open_as(db, run);
   Stmt wait = db.prepare(run.quick ? "SELECT wf_wait(2)" : "SELECT wf_wait(20)");
   db.integer("SELECT wf_wait(0.1)");
   const int64_t begin = nanoseconds(), used = cpu();
@@ -132,13 +131,13 @@ void idle(Run& run) {
 
 // One start every 20 ms, while so many processes wait: each for a queue of its own, or all for one.
 double start_with(Run& run, int count, bool own) {
-  const std::string path = file(run, "tax-" + std::to_string(count) + (own ? "-own" : "-one"), "NORMAL", true);
+  const std::string path = file(run, "tax-" + std::to_string(count) + (own ? "-own" : "-one"), "NORMAL");
   Shared* shared = share();
   Waiters waiters;
   for (int i = 0; i < count; i++) {
     waiters.add([&] {
       Db db(path);
-      open_as(db, run, true);
+      open_as(db, run);
       const std::string queue = "q" + std::to_string(own ? i : 0);
       Stmt wait = db.prepare("SELECT wf_wait(60, '{\"queue\":\"" + queue + "\"}')"), claim = db.prepare("SELECT json_extract(wf_claim('" + queue + "'), '$.token')");
       Stmt complete = db.prepare("SELECT wf_complete(?)");
@@ -153,7 +152,7 @@ double start_with(Run& run, int count, bool own) {
     });
   }
   Db db(path);
-  open_as(db, run, true);
+  open_as(db, run);
   Stmt start = db.prepare("SELECT wf_start('job', NULL, json_object('queue', ?))");
   while (shared->ready < count) usleep(1000);
   usleep(300'000);
@@ -185,9 +184,9 @@ void tax(Run& run) {
 }  // namespace
 
 void measure_waits(Run& run) {
-  latency(run, "NORMAL", true);
-  latency(run, "FULL", true);
-  latency(run, "NORMAL", false);
+  latency(run, "NORMAL", "WAL");
+  latency(run, "FULL", "WAL");
+  latency(run, "NORMAL", "DELETE");
   idle(run);
   tax(run);
 }
