@@ -20,7 +20,7 @@ def work(path, key=None):
     """Claims, and asks for a share; says where each stood in line, and when it was told."""
 
     def body(report):
-        db = open_database(path, timeout=20)
+        db = open_database(path, timeout=300)
         db.execute("PRAGMA synchronous = off")
         options = {"key": key} if key else {}
         while True:
@@ -50,7 +50,7 @@ def work(path, key=None):
 
 def move(path, report):
     """Moves the clock by a third of a period, once nobody has anything left to do."""
-    db = open_database(path, timeout=20)
+    db = open_database(path, timeout=300)
     now = BASE
     while db.wf_pending() and not os.path.exists(str(path) + ".failed"):
         busy = db.value("SELECT count(*) FROM wf_pending WHERE ready OR status = 'running'")

@@ -1,15 +1,10 @@
 """wf_check, column by column: which values of each are wrong although they are of its type, as changes of a sound file; and which columns have none."""
 
 import json
-import sys
-from pathlib import Path
 
 import pytest
 
-from support import open_database
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "corners"))
-from damage import build, columns_of, tables  # noqa: E402
+from damage import columns_of, tables
 
 NO_UTF8 = "CAST(x'61ff' AS TEXT)"
 LONG = "printf('%.256c', 'x')"
@@ -91,15 +86,6 @@ WRONG = {
     "_wf_trouble": {"wf": ["99", "-1"], "schedule": ["'other'", NO_UTF8], "tries": ["0", "-1"], "at": NO_TIME, "next_at": NO_TIME, "error": [NO_UTF8, "x'00'"]},
     "_wf_definition": {"name": NAMES, "version": ["0", "-1", ("99", "name = 'line'")], "current": NO_FLAG, "definition": ["'{}'", "'[]'", "''", "'{\"steps\":[]}'", "'{\"steps\":[{\"name\":\"a\"}]}'"], "created_at": NO_TIME},
 }
-
-
-@pytest.fixture(scope="module")
-def sound():
-    db = open_database(":memory:")
-    build(db)
-    assert db.wf_check() is None
-    yield db
-    db.close()
 
 
 def test_every_column_is_here(sound):

@@ -19,7 +19,7 @@ def claimed(db, id="w1", **options):
 
 
 def acquire(db, handle, step="share", rate="api", amount=None, **options):
-    got = db.wf_acquire(handle, step, rate, amount, **options) if amount is not None else db.wf_acquire(handle, step, rate, None, **options)
+    got = db.wf_acquire(handle, step, rate, amount, **options)
     return None if got is None else json.loads(got)
 
 

@@ -23,8 +23,7 @@ def warm_up():
 
 def killed_after(operations, path, call):
     """In a child: the call, killed after so many operations of SQLite. True if it was killed; else it has given something true."""
-    pid = os.fork()
-    if pid == 0:
+    def body():
         db = open_database(path)
         db.value("SELECT count(*) FROM wf_steps")
         left = [operations]
@@ -35,8 +34,9 @@ def killed_after(operations, path, call):
                 os.kill(os.getpid(), signal.SIGKILL)
 
         db.set_progress_handler(tick, 1)
-        os._exit(0 if call(db) else 1)
-    _, status = os.waitpid(pid, 0)
+        assert call(db)
+
+    _, status = os.waitpid(forked(body), 0)
     assert os.WIFSIGNALED(status) or status == 0
     return os.WIFSIGNALED(status)
 

@@ -5,8 +5,11 @@ import sqlite3
 import subprocess
 import sys
 import textwrap
+import threading
 
 import pytest
+
+from support import open_database
 
 BUSY = 5
 READONLY = 8
@@ -114,3 +117,33 @@ class Holder:
 
     def __exit__(self, *exc):
         self.release()
+
+
+class Waiting:
+    """wf_wait in a thread, on a connection of its own."""
+
+    def __init__(self, path, *arguments, **options):
+        self.result, self.error, self.statements, self.begun = None, None, 0, threading.Event()
+        self.arguments, self.options, self.path = arguments, options, path
+        self.thread = threading.Thread(target=self.run)
+        self.thread.start()
+        self.begun.wait()
+
+    def run(self):
+        self.db = open_database(self.path, check_same_thread=False, uri=str(self.path).startswith("file:"))
+        self.db.set_trace_callback(self.count)
+        self.begun.set()
+        try:
+            self.result = self.db.wf_wait(*self.arguments, **self.options)
+        except sqlite3.Error as error:
+            self.error = str(error)
+        self.db.set_trace_callback(None)
+        self.db.close()
+
+    def count(self, _):
+        self.statements += 1
+
+    def done(self):
+        self.thread.join(60)
+        assert not self.thread.is_alive()
+        return self.result

@@ -10,7 +10,9 @@ import time
 
 import pytest
 
+from hostlib import Waiting
 from support import extension_path, open_database
+from support.processes import forked
 
 linux = pytest.mark.skipif(sys.platform != "linux", reason="only Linux shows what is watched")
 
@@ -41,36 +43,6 @@ def until(true, patience=60):
     while not true():
         assert time.monotonic() < deadline
         time.sleep(0.002)
-
-
-class Waiting:
-    """wf_wait in a thread, on a connection of its own."""
-
-    def __init__(self, path, *arguments, **options):
-        self.result, self.error, self.statements, self.begun = None, None, 0, threading.Event()
-        self.arguments, self.options, self.path = arguments, options, path
-        self.thread = threading.Thread(target=self.run)
-        self.thread.start()
-        self.begun.wait()
-
-    def run(self):
-        self.db = open_database(self.path, check_same_thread=False, uri=str(self.path).startswith("file:"))
-        self.db.set_trace_callback(self.count)
-        self.begun.set()
-        try:
-            self.result = self.db.wf_wait(*self.arguments, **self.options)
-        except sqlite3.Error as error:
-            self.error = str(error)
-        self.db.set_trace_callback(None)
-        self.db.close()
-
-    def count(self, _):
-        self.statements += 1
-
-    def done(self):
-        self.thread.join(60)
-        assert not self.thread.is_alive()
-        return self.result
 
 
 @pytest.fixture
@@ -162,10 +134,10 @@ def test_a_wal_that_is_emptied_meanwhile(db, tmp_path):
 
 def test_a_transaction_that_takes_long_to_commit(file):
     """It writes long before: more than its cache holds."""
-    waiting = Waiting(file.path, 60)
-    file.execute("PRAGMA cache_size = 5")
     if file.value("PRAGMA journal_mode") == "off":
         return
+    waiting = Waiting(file.path, 60)
+    file.execute("PRAGMA cache_size = 5")
     file.execute("BEGIN IMMEDIATE")
     for n in range(50):
         file.wf_start("job", {"n": "x" * 900})
@@ -245,16 +217,16 @@ db = sqlite3.connect(sys.argv[2], isolation_level=None)
 db.enable_load_extension(True)
 db.load_extension(sys.argv[1])
 db.execute("SELECT wf_init()")
-seen = []
+seen = set()
 which = getattr(signal, sys.argv[3])
 # (Python leaves SIGINT alone where it was started with it ignored, as a shell does with what it runs in the background.)
-signal.signal(which, signal.default_int_handler if which == signal.SIGINT else lambda *_: seen.append(1))
+signal.signal(which, signal.default_int_handler if which == signal.SIGINT else lambda *_: seen.add(1))
 print("waiting", flush=True)
 try:
     if which == signal.SIGALRM:
-        signal.setitimer(signal.ITIMER_REAL, 0.3)
+        signal.setitimer(signal.ITIMER_REAL, 0.3, 0.3)  # again, if the first came before it waited
     result = db.execute(sys.argv[4]).fetchone()[0]
-    print("returned", result, seen, flush=True)
+    print("returned", result, list(seen), flush=True)
 except KeyboardInterrupt:
     print("interrupted by the keyboard", flush=True)
 """
@@ -360,15 +332,13 @@ def test_a_child_waits_by_itself(db, tmp_path):
     """With a connection of its own; what its parent watches is left alone."""
     db.wf_init()
     db.wf_wait(0.01)
-    child = os.fork()
-    if child == 0:
-        try:
-            mine = open_database(tmp_path / "test.db")
-            os._exit(mine.wf_wait(60, queue="child"))
-        finally:
-            os._exit(9)
+
+    def body():
+        assert open_database(tmp_path / "test.db").wf_wait(60, queue="child") == 1
+
+    child = forked(body)
     db.wf_start("job", queue="child")
-    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 1
+    assert os.waitpid(child, 0)[1] == 0
     db.wf_start("job")
     assert db.wf_wait(60) == 1
 

@@ -7,7 +7,9 @@ import time
 
 import pytest
 
+from hostlib import Waiting
 from support import open_database, wf_error
+from support.processes import forked
 
 
 @pytest.fixture
@@ -20,25 +22,6 @@ def db(connect):
 
 def wait(db, name="stop", timeout=0):
     return db.wf_wait(timeout, wake=name)
-
-
-class Waiting:
-    def __init__(self, path, timeout, **options):
-        self.told, self.begun = [], threading.Event()
-        self.thread = threading.Thread(target=self.run, args=(path, timeout), kwargs=options)
-        self.thread.start()
-        self.begun.wait()
-
-    def run(self, path, timeout, **options):
-        db = open_database(path)
-        self.begun.set()
-        self.told.append(db.wf_wait(timeout, **options))
-        db.close()
-
-    def done(self):
-        self.thread.join(60)
-        assert not self.thread.is_alive()
-        return self.told[0]
 
 
 def test_it_wakes_who_waits(db, tmp_path):
@@ -137,15 +120,13 @@ def test_many_rings_and_waits_lose_none(db, tmp_path):
 
 def test_a_child_neither_wakes_its_parent_nor_breaks(db, tmp_path):
     waiting = Waiting(tmp_path / "test.db", 600, wake="stop")
-    child = os.fork()
-    if child == 0:
-        try:
-            mine = open_database(tmp_path / "test.db")
-            mine.wf_wake("stop")
-            os._exit(mine.wf_wait(60, wake="stop"))
-        finally:
-            os._exit(9)
-    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 1
+
+    def body():
+        mine = open_database(tmp_path / "test.db")
+        mine.wf_wake("stop")
+        assert mine.wf_wait(60, wake="stop") == 1
+
+    assert os.waitpid(forked(body), 0)[1] == 0
     assert waiting.thread.is_alive()
     db.wf_wake("stop")
     assert waiting.done() == 1

@@ -115,8 +115,6 @@ class Control:
                     self.drop_errors(child)
                 self.begin_again(child, now)
         if given["from"]:
-            if given["from"] not in w.steps:
-                raise WfError("WF_NOT_FOUND", given["from"])
             self.drop_steps(w, given["from"], now)
             for stream in w.streams.values():
                 stream.closed = False
