@@ -76,6 +76,7 @@ Status retry_one(Db& db, const Workflow& w, string_view from, bool keeps_errors,
   WF_TRY(run_for(db, Sql::control_delete_trouble, w, now));
   WF_TRY(run_for(db, Sql::control_forgive_steps, w, now));
   WF_TRY(lane_expect(db, w.lane, now, now));
+  WF_TRY(lane_end_undone(db, w));
   {
     Query q(db, Sql::control_retry);
     q.bind(":seq", w.seq).bind(":now", now).bind(":place", static_cast<int64_t>(w.line(true)));

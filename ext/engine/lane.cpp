@@ -85,6 +85,13 @@ Status lanes_join_line(Db& db, string_view queue, int64_t kind, Millis now, bool
   return q.run();
 }
 
+Status lane_end_undone(Db& db, const Workflow& w) {
+  if (!is_terminal(w.state)) return {};
+  Query q(db, Sql::lane_end_undone);
+  q.bind(":lane", w.lane).bind(":seq", w.seq);
+  return q.run();
+}
+
 Status lane_drop(Db& db, const Workflow& gone) {
   {
     Query q(db, Sql::lane_is_empty);

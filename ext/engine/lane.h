@@ -15,8 +15,10 @@
 // Turns are milliseconds times 4,096, and never less than the last of the queue and priority plus one: those who come, who come back and who were
 // served stand last, be the clock as it may. A lane without workflows is deleted with the last of them; made anew, it stands last too.
 //
-// Room: a count of workflows by status belongs to the lane, the row to be written where one ends (claims of partitions write it already). The
-// next time at which anything is due is the least `next_due`, or now if any `turn` is set: an index away.
+// How many have ended in a lane is known without a row that every end would have to write: each has its number `nth` among them, and `gone` says how
+// many numbers up to the last one nobody has any more. Only what takes a workflow away, or lets it begin again, writes that.
+//
+// Room: the next time at which anything is due is the least `next_due`, or now if any `turn` is set: an index away.
 #pragma once
 
 #include "engine/workflow.h"
@@ -44,6 +46,8 @@ Status lane_settle(Db& db, int64_t lane, Millis now);
 Status lane_correct(Db& db, int64_t lane, Millis now);
 // Loose lanes of the queue take part in the turns, if there are any to be taken; `*joined` (may be nullptr): there are.
 Status lanes_join_line(Db& db, string_view queue, int64_t kind, Millis now, bool* joined = nullptr);
+// To be called before a workflow that has ended is deleted, or begins again: the lane counts those that have ended. (Others: nothing.)
+Status lane_end_undone(Db& db, const Workflow& workflow);
 // Deletes the lane of a workflow that is gone, if it was its last.
 Status lane_drop(Db& db, const Workflow& gone);
 

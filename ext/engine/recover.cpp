@@ -100,6 +100,7 @@ Status recover(Db& db, const Recover& args, const Now& now, Recovered* out) {
   WF_TRY(run_for(db, Sql::recover_void_ended, args, time, nullptr));
   WF_TRY(run_for(db, Sql::recover_partitions, args, time, nullptr));
   if (args.pause) WF_TRY(run_for(db, Sql::recover_pause, args, time, nullptr));
+  WF_TRY(run_counted(db, Sql::lane_recount, Sql::lane_recount_count, [](Query&) {}));
   if (args.worker.empty()) {
     WF_TRY(next_epoch(db, time, &out->epoch));
   } else {

@@ -22,6 +22,7 @@ Status remove_one(Db& db, const Workflow& w, Millis now) {
     WF_TRY(q.next(&row));
     last = q.integer(0) != 0;
   }
+  WF_TRY(lane_end_undone(db, w));
   for (const Sql sql : {Sql::wait_forget_workflow, Sql::control_delete_trouble, Sql::remove_orphan, Sql::remove_keep_seq, Sql::remove_note, Sql::remove_workflow}) {
     if (sql == Sql::remove_keep_seq && !last) continue;
     WF_TRY(run_all(db, sql, [&](Query& q) { q.bind(":seq", w.seq); }));

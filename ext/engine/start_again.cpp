@@ -86,6 +86,7 @@ Status take_place(Db& db, const Workflow& w, const Prepared& prepared, const Val
     WF_TRY(drop_tags(db, w.seq));
     WF_TRY(put_tags(db, w.seq, args.tags));
   }
+  WF_TRY(lane_end_undone(db, w));
   WF_TRY(write(db, w, prepared, old, lane, due, now));
   WF_TRY(lane_moved(db, w, now));
   return lane == w.lane ? Status() : lane_drop(db, w);

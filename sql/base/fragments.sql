@@ -267,3 +267,20 @@ END
  OR coalesce((SELECT offset FROM main._wf_stream WHERE wf = e.wf AND stream = e.stream ORDER BY offset LIMIT 1), e.next) <> e.first
  OR CASE WHEN e.closed THEN e.next <> ifnull((SELECT offset + 1 FROM main._wf_stream WHERE wf = e.wf AND stream = e.stream ORDER BY offset DESC LIMIT 1), e.next)
          ELSE e.next > (SELECT offset + 1 FROM main._wf_stream WHERE wf = e.wf AND stream = e.stream ORDER BY offset DESC LIMIT 1) END)
+
+-- Of workflows, those without `late` have started in the order of their created_at. What the next one to start at :now has there: the latest created_at
+-- of those before it, where its own is earlier (clocks go back), else NULL. The last row knows, be it late itself or not.
+-- name: fragment_latest
+(SELECT coalesce(late, created_at) FROM main._wf_workflow ORDER BY seq DESC LIMIT 1)
+
+-- name: fragment_late
+nullif(max(:now, {{latest}}), :now)
+
+-- The number of the next workflow that ends in the lane of a row of _wf_workflow.
+-- name: fragment_next_nth
+coalesce((SELECT o.nth FROM main._wf_workflow AS o WHERE o.lane = _wf_workflow.lane AND o.place IS NULL ORDER BY o.nth DESC LIMIT 1), 0) + 1
+
+-- What column gone of a row of _wf_lane has to be.
+-- name: fragment_recounted
+(coalesce((SELECT o.nth FROM main._wf_workflow AS o WHERE o.lane = _wf_lane.lane AND o.place IS NULL ORDER BY o.nth DESC LIMIT 1), 0)
+ - (SELECT count(*) FROM main._wf_workflow AS o WHERE o.lane = _wf_lane.lane AND o.place IS NULL))

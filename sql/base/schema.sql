@@ -18,6 +18,7 @@ CREATE TABLE IF NOT EXISTS main._wf_lane(
   line INTEGER NOT NULL,               -- 0 loose (no partition), 1 in line, 2 its time is to come, 3 its partition is full
   next_due INTEGER,                    -- not in line: nothing can be claimed before it; NULL: nothing to claim
   turn INTEGER,                        -- in line, or full: the lowest comes first
+  gone INTEGER NOT NULL DEFAULT 0,     -- of its workflows that have ended: how many numbers up to the last `nth` none of them has any more
   UNIQUE(queue, kind, partition, name, version, priority)
 );
 -- (Not kind = 1: where a statement says kind = :kind, SQLite would compile it anew for every value, to see whether this index fits.)
@@ -74,14 +75,21 @@ CREATE TABLE IF NOT EXISTS main._wf_workflow(
   scheduled_at INTEGER,                -- nominal time, if a schedule started it
   dedup TEXT,                          -- queue || x'1f' || key
   headers TEXT,
+  late INTEGER,                        -- where one that started before it has a later created_at: the latest of those; also of one that was imported
+  nth INTEGER,                         -- of one that has ended: the how-manieth of its lane, in the order in which they have ended
   input, output, error                 -- up to 1 KiB each, larger ones in _wf_large; NULL: JSON null
 );
 -- Every live workflow, once: what the claim walks.
 CREATE INDEX IF NOT EXISTS main._wf_due ON _wf_workflow(lane, place, due_at) WHERE place IS NOT NULL;
 -- What goes on with an attempt: the claim of a queue whose rate is used up.
 CREATE INDEX IF NOT EXISTS main._wf_resumed ON _wf_workflow(due_at) WHERE place > 2;
--- Every one that has ended: whether a lane still has any.
-CREATE INDEX IF NOT EXISTS main._wf_ended ON _wf_workflow(lane) WHERE place IS NULL;
+-- Every one that has ended: whether a lane still has any, and how many (the last `nth`, less `gone` of the lane).
+CREATE INDEX IF NOT EXISTS main._wf_ended ON _wf_workflow(lane, nth) WHERE place IS NULL;
+-- For looking on, as few as there are: what failed, was cancelled or is paused, the newest last; what is pending though it was begun, or is manual; what is not
+-- in the order of its created_at (all others are).
+CREATE INDEX IF NOT EXISTS main._wf_status ON _wf_workflow(status, seq, lane) WHERE status = 'failed' OR status = 'cancelled' OR status = 'paused';
+CREATE INDEX IF NOT EXISTS main._wf_odd ON _wf_workflow(lane) WHERE status = 'pending' AND place > 1;
+CREATE INDEX IF NOT EXISTS main._wf_late ON _wf_workflow(created_at) WHERE late IS NOT NULL;
 CREATE INDEX IF NOT EXISTS main._wf_claim_key ON _wf_workflow(claim_key) WHERE claim_key IS NOT NULL;
 CREATE INDEX IF NOT EXISTS main._wf_limited ON _wf_workflow(limited, worker, due_at) WHERE limited IS NOT NULL;
 CREATE INDEX IF NOT EXISTS main._wf_deadline ON _wf_workflow(deadline_at) WHERE deadline_at IS NOT NULL AND finished_at IS NULL;
@@ -118,6 +126,8 @@ CREATE TABLE IF NOT EXISTS main._wf_step(
   UNIQUE(wf, name)
 );
 CREATE INDEX IF NOT EXISTS main._wf_open ON _wf_step(status, wf, due_at) WHERE status = 'waiting' OR status = 'begun' OR status = 'ready';
+-- Steps in doubt that hold their workflow.
+CREATE INDEX IF NOT EXISTS main._wf_held ON _wf_step(wf) WHERE status = 'waiting' AND kind = 'step';
 
 -- How often steps that were recorded have been dropped, to be done again. Rows of such steps alone.
 CREATE TABLE IF NOT EXISTS main._wf_redo(
@@ -142,6 +152,7 @@ CREATE TABLE IF NOT EXISTS main._wf_failure(
   error TEXT NOT NULL,                 -- JSON
   at INTEGER NOT NULL
 );
+CREATE INDEX IF NOT EXISTS main._wf_failure_at ON _wf_failure(at);
 
 CREATE TABLE IF NOT EXISTS main._wf_queue(
   queue TEXT NOT NULL PRIMARY KEY,

@@ -5,7 +5,7 @@ SELECT 1 FROM main.sqlite_master WHERE type = 'table' AND name = '_wf_workflow'
 
 -- name: check_objects
 SELECT 'a table or index is missing', j.value
-FROM _wf.json_each('["_wf_lane","_wf_workflow","_wf_large","_wf_step","_wf_redo","_wf_gone","_wf_failure","_wf_queue","_wf_signal","_wf_event","_wf_waiter","_wf_value","_wf_stream","_wf_stream_end","_wf_tag","_wf_rate","_wf_limit","_wf_share","_wf_line","_wf_schedule","_wf_trouble","_wf_definition","_wf_lane_open","_wf_lane_turn","_wf_lane_scripted","_wf_due","_wf_resumed","_wf_ended","_wf_claim_key","_wf_limited","_wf_deadline","_wf_dedup","_wf_child","_wf_open","_wf_signal_queue","_wf_signal_key","_wf_waiter_of","_wf_schedule_next","_wf_trouble_next","_wf_tag_of","_wf_line_of","_wf_line_due"]') AS j
+FROM _wf.json_each('["_wf_lane","_wf_workflow","_wf_large","_wf_step","_wf_redo","_wf_gone","_wf_failure","_wf_queue","_wf_signal","_wf_event","_wf_waiter","_wf_value","_wf_stream","_wf_stream_end","_wf_tag","_wf_rate","_wf_limit","_wf_share","_wf_line","_wf_schedule","_wf_trouble","_wf_definition","_wf_lane_open","_wf_lane_turn","_wf_lane_scripted","_wf_due","_wf_resumed","_wf_ended","_wf_status","_wf_odd","_wf_late","_wf_held","_wf_failure_at","_wf_claim_key","_wf_limited","_wf_deadline","_wf_dedup","_wf_child","_wf_open","_wf_signal_queue","_wf_signal_key","_wf_waiter_of","_wf_schedule_next","_wf_trouble_next","_wf_tag_of","_wf_line_of","_wf_line_due"]') AS j
 WHERE NOT EXISTS (SELECT 1 FROM main.sqlite_master WHERE name = j.value)
 
 -- SQLite's own check of the file, all of it or without a look into every index. (As a table it knows no schema before SQLite 3.33.)
@@ -24,10 +24,10 @@ WITH span(name, least, most) AS (VALUES
     ('paused_left', -315569519999999, 315569519999999), ('attempt', 0, 9007199254740992), ('resumed', 0, 9007199254740992),
     ('failures', 0, 9007199254740992), ('lost', 0, 9007199254740992), ('redo', 0, 9007199254740992), ('period', 1, 9007199254740992), ('failed', 0, 9007199254740992), ('max_failures', 1, 9007199254740992), ('attempts', 0, 9007199254740992), ('tries', 1, 9007199254740992),
     ('again', 0, 1), ('line', 0, 3), ('turn', -9223372036854775807, NULL), ('wake', 0, 10), ('paused', 0, 1), ('current', 0, 1), ('closed', 0, 1), ('what', 0, 3), ('version', 1, NULL),
-    ('place', 0, 9007199254740992), ('upto', 1, 9007199254740992), ('amount', 1, 9007199254740992)),
+    ('place', 0, 9007199254740992), ('nth', 1, 9007199254740992), ('upto', 1, 9007199254740992), ('amount', 1, 9007199254740992)),
   col AS (
     SELECT t.name AS t, i.cid, i.name, i.type, CASE WHEN i."notnull" OR i.pk THEN ''')' ELSE ''', ''null'')' END AS close,
-           CASE WHEN i.name GLOB '*_at' OR i.name IN ('at', 'next_due') THEN '-62167219200000 AND 253402300799999'
+           CASE WHEN i.name GLOB '*_at' OR i.name IN ('at', 'next_due', 'late') THEN '-62167219200000 AND 253402300799999'
                 ELSE coalesce((SELECT least || ' AND ' || coalesce(most, 9223372036854775807) FROM span WHERE span.name = i.name AND NOT (i.name = 'wf' AND t.name = '_wf_trouble')), '0 AND 9223372036854775807')
            END AS span
     FROM main.sqlite_master AS t, _wf.pragma_table_info(t.name, 'main') AS i WHERE t.type = 'table' AND t.name GLOB '_wf_[a-z]*'),
@@ -111,6 +111,7 @@ SELECT 'why it is in line is unknown', id FROM main._wf_workflow WHERE wake > 10
 UNION ALL
 SELECT 'it has ended, or has not, but its row says otherwise', id FROM main._wf_workflow
 WHERE (status IN ('completed', 'failed', 'cancelled')) <> (finished_at IS NOT NULL) OR (finished_at IS NULL) <> (place IS NOT NULL)
+   OR (finished_at IS NULL) <> (nth IS NULL)
    OR (finished_at IS NOT NULL AND (due_at IS NOT NULL OR claim_key IS NOT NULL OR limited IS NOT NULL OR paused_from IS NOT NULL
                                     OR (nonce IS NOT NULL AND status <> 'cancelled')))
 UNION ALL
@@ -182,7 +183,15 @@ UNION ALL
 SELECT 'the dedup key is not one of its queue', w.id FROM main._wf_workflow AS w JOIN main._wf_lane AS l ON l.lane = w.lane
 WHERE w.dedup IS NOT NULL AND substr(w.dedup, 1, length(l.queue) + 1) <> l.queue || char(31)
 
+-- Of what has ended the numbers go on without a tie, and a lane knows how many of them are missing; and what shows in the order of its start is in that order.
 -- name: check_lanes
+SELECT 'the lane counts it twice', id FROM main._wf_workflow AS w WHERE place IS NULL AND EXISTS (SELECT 1 FROM main._wf_workflow AS o WHERE o.lane = w.lane AND o.place IS NULL AND o.nth = w.nth AND o.seq <> w.seq)
+UNION ALL
+SELECT 'a lane has another count of what has ended', 'lane ' || lane FROM main._wf_lane WHERE gone IS NOT {{recounted}}
+UNION ALL
+SELECT 'it is out of the order of its creation', id FROM (SELECT id, coalesce(late, created_at) AS latest, lag(coalesce(late, created_at)) OVER (ORDER BY seq) AS before FROM main._wf_workflow)
+WHERE latest < before
+UNION ALL
 SELECT 'it is scripted in SQL, or is not, but its lane says otherwise', w.id
 FROM main._wf_workflow AS w JOIN main._wf_lane AS l ON l.lane = w.lane WHERE (w.flags & 16 <> 0) <> (l.kind = 1)
 UNION ALL

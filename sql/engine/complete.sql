@@ -5,7 +5,7 @@
 -- name: complete_plain
 UPDATE main._wf_workflow
 SET status = 'completed', place = NULL, due_at = NULL, nonce = NULL, claim = NULL, claim_key = NULL, closed_nonce = :nonce, closed = 'complete:completed',
-    finished_at = :now, updated_at = :now, output = :output
+    finished_at = :now, updated_at = :now, nth = {{next_nth}}, output = :output
 WHERE seq = :seq AND nonce = :nonce AND status = 'running' AND limited IS NULL AND ending IS NULL AND NOT flags & 48
   AND NOT EXISTS (SELECT 1 FROM main._wf_waiter WHERE topic = 'w' || :seq)
   AND (SELECT line FROM main._wf_lane WHERE lane = _wf_workflow.lane) = 0 AND {{plain_file}}

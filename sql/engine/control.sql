@@ -64,7 +64,7 @@ UPDATE main._wf_step SET attempts = 0 WHERE {{its_rows}} AND status = 'failed' A
 -- name: control_retry
 UPDATE main._wf_workflow
 SET status = 'pending', place = :place, due_at = :now, nonce = NULL, claim_key = NULL, again = 1, wake = 1, failures = 0, lost = 0, failed = 0, mark = {{last_step}},
-    max_attempts = coalesce(:max_attempts, max_attempts), closed_nonce = NULL, closed = NULL, finished_at = NULL, ending = NULL, output = NULL, error = NULL, deadline_at = min(:now + timeout, 253402300799999),
+    max_attempts = coalesce(:max_attempts, max_attempts), closed_nonce = NULL, closed = NULL, finished_at = NULL, nth = NULL, ending = NULL, output = NULL, error = NULL, deadline_at = min(:now + timeout, 253402300799999),
     updated_at = :now
 WHERE seq = :seq
 
@@ -78,10 +78,10 @@ DELETE FROM main._wf_trouble WHERE wf = :seq
 -- A scripted one counts as tried once: then its run looks at all that a step comes after, and not at the last alone.
 -- name: fork_workflow
 INSERT INTO main._wf_workflow(seq, id, lane, attempt, status, place, due_at, created_at, updated_at, deadline_at, timeout, flags, max_attempts, max_failures, backoff,
-                              headers, input)
+                              headers, late, input)
 SELECT :new, :id, lane, flags & 16 <> 0, 'pending', CASE WHEN flags & 1 THEN 2 ELSE 0 END, :now, :now, :now, min(:now + timeout, 253402300799999), timeout,
        flags & 19, max_attempts, max_failures, backoff,
-       headers, CASE WHEN :own_input THEN :input ELSE input END
+       headers, {{late}}, CASE WHEN :own_input THEN :input ELSE input END
 FROM main._wf_workflow WHERE seq = :seq
 
 -- name: fork_large_input

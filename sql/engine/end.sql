@@ -12,7 +12,7 @@ SELECT seq FROM t WHERE is_live
 UPDATE main._wf_workflow
 SET status = :status, place = NULL, due_at = NULL, nonce = CASE WHEN :keep THEN nonce END, claim = NULL, claim_key = NULL, limited = NULL, flags = flags & ~8, paused_from = NULL, paused_left = NULL,
     closed_nonce = coalesce(:closed_nonce, closed_nonce), closed = coalesce(:closed, closed), finished_at = :now, updated_at = :now,
-    output = :output, error = coalesce(:error, error)
+    nth = CASE WHEN place IS NULL THEN nth ELSE {{next_nth}} END, output = :output, error = coalesce(:error, error)
 WHERE seq = :seq
 
 -- The second phase: its worker cleans up.

@@ -135,14 +135,15 @@ VALUES(:queue, :kind, coalesce(:partition, ''), :name, coalesce(:version, ''), :
 -- name: import_workflow
 INSERT INTO main._wf_workflow(seq, id, lane, status, place, due_at, attempt, resumed, again, wake, failures, lost, failed, mark, redo, period, worker, closed_nonce, closed,
                               created_at, started_at, attempt_at, finished_at, updated_at, deadline_at, timeout, paused_from, paused_left, ending, flags,
-                              max_attempts, max_failures, backoff, parent, parent_step, parent_redo, scheduled_at, dedup, headers, input, output, error)
+                              max_attempts, max_failures, backoff, parent, parent_step, parent_redo, scheduled_at, dedup, headers, late, nth, input, output, error)
 SELECT :seq, :id, l.lane, CASE WHEN :finished_at IS NULL THEN 'paused' ELSE :status END, CASE WHEN :finished_at IS NULL THEN 2 END,
        CASE WHEN :finished_at IS NULL THEN coalesce((
          SELECT min(min(coalesce(:due_at, s.due_at), coalesce(s.due_at, :due_at))) FROM main._wf_step AS s WHERE s.wf = :seq AND s.status = 'waiting' AND NOT :kind AND :status = 'waiting'), :due_at) END,
        :attempt, :resumed, :again, 9, :failures, :lost, :failed, {{last_step}}, :redo, :period, :worker,
        CASE WHEN :by_id THEN 0 END, :closed, :created_at, :started_at, :attempt_at, :finished_at, :now, :deadline_at, :timeout,
        CASE WHEN :finished_at IS NULL THEN :status END, :time_left, :ending, :flags | 16 * :kind | 32 * (NOT :kind AND EXISTS (SELECT 1 FROM main._wf_step WHERE wf = :seq AND status = 'waiting')), :max_attempts, :max_failures, :backoff,
-       p.seq, :parent_step, :parent_redo, :scheduled_at, :queue || char(31) || :dedup, :headers,
+       p.seq, :parent_step, :parent_redo, :scheduled_at, :queue || char(31) || :dedup, :headers, {{latest}},
+       CASE WHEN :finished_at IS NOT NULL THEN coalesce((SELECT o.nth FROM main._wf_workflow AS o WHERE o.lane = l.lane AND o.place IS NULL ORDER BY o.nth DESC LIMIT 1), 0) + 1 END,
        CASE WHEN length(CAST(:input AS BLOB)) <= 1024 THEN :input END, CASE WHEN length(CAST(:output AS BLOB)) <= 1024 THEN :output END,
        CASE WHEN length(CAST(:error AS BLOB)) <= 1024 THEN :error END
 FROM main._wf_lane AS l LEFT JOIN main._wf_workflow AS p ON p.id = :parent AND {{is_parent}}

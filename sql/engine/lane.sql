@@ -69,6 +69,22 @@ WHERE (queue, kind, partition, priority) = (SELECT queue, kind, '', priority FRO
   AND NOT EXISTS (SELECT 1 FROM main._wf_lane AS o WHERE o.queue = _wf_lane.queue AND o.kind = _wf_lane.kind AND o.priority = _wf_lane.priority
                   AND o.line > 0 AND o.next_due IS NOT NULL AND o.partition <> '')
 
+-- Before a workflow that has ended goes from its lane: one number less, or as many as there are up to the one before it if it was the last.
+-- name: lane_end_undone
+UPDATE main._wf_lane
+SET gone = (SELECT CASE WHEN EXISTS (SELECT 1 FROM main._wf_workflow AS o WHERE o.lane = _wf_lane.lane AND o.place IS NULL AND o.nth > w.nth) THEN _wf_lane.gone + 1
+                        ELSE coalesce(_wf_lane.gone + 1 - w.nth
+                                      + coalesce((SELECT o.nth FROM main._wf_workflow AS o WHERE o.lane = _wf_lane.lane AND o.place IS NULL AND o.nth < w.nth ORDER BY o.nth DESC LIMIT 1), 0), _wf_lane.gone) END
+            FROM main._wf_workflow AS w WHERE w.seq = :seq)
+WHERE lane = :lane
+
+-- How many have ended in each lane, from the workflows themselves.
+-- name: lane_recount
+UPDATE main._wf_lane SET gone = {{recounted}} WHERE gone IS NOT {{recounted}}
+
+-- name: lane_recount_count
+SELECT count(*) FROM main._wf_lane WHERE gone IS NOT {{recounted}}
+
 -- Whether the last workflow of a lane has gone.
 -- name: lane_is_empty
 SELECT NOT EXISTS (SELECT 1 FROM main._wf_workflow WHERE lane = :lane AND place IS NOT NULL)

@@ -29,9 +29,9 @@ SELECT coalesce({{seq_after_deleted}}, (SELECT max(seq) FROM main._wf_workflow) 
 -- would meet a full page.
 -- name: start_insert
 INSERT INTO main._wf_workflow(seq, id, lane, status, place, due_at, claim, created_at, updated_at, deadline_at, timeout, flags,
-                              max_attempts, max_failures, backoff, parent, parent_step, parent_redo, scheduled_at, dedup, headers, input)
+                              max_attempts, max_failures, backoff, parent, parent_step, parent_redo, scheduled_at, dedup, headers, late, input)
 VALUES(coalesce(:seq, {{seq_after_deleted}}), :id, :lane, 'pending', :place, :due, '0 ..............................................', :now, :now, :deadline, :timeout, :flags,
-       :max_attempts, :max_failures, :backoff, :parent, :parent_step, :parent_redo, :scheduled, :dedup, :headers, :input)
+       :max_attempts, :max_failures, :backoff, :parent, :parent_step, :parent_redo, :scheduled, :dedup, :headers, {{late}}, :input)
 
 -- name: start_drop_large
 DELETE FROM main._wf_large WHERE wf = :seq

@@ -13,7 +13,7 @@ DELETE FROM main._wf_large WHERE wf = :seq AND what = 3
 UPDATE main._wf_workflow
 SET lane = :lane, place = CASE status WHEN 'paused' THEN 2 ELSE :place END, due_at = :due, nonce = NULL, claim_key = NULL, limited = NULL,
     flags = flags & ~(8 + CASE WHEN :cleanup IS NULL THEN 0 ELSE 2 END) | coalesce(:cleanup, 0), again = 1, wake = 0, failures = 0, lost = 0, failed = 0, mark = 0, period = period + :restart, closed_nonce = NULL, closed = NULL,
-    started_at = NULL, attempt_at = NULL, finished_at = NULL, ending = NULL, output = NULL, error = NULL,
+    started_at = NULL, attempt_at = NULL, finished_at = NULL, nth = NULL, ending = NULL, output = NULL, error = NULL,
     deadline_at = CASE status WHEN 'paused' THEN NULL ELSE min(:due + coalesce(:timeout, timeout), 253402300799999) END,
     paused_left = CASE status WHEN 'paused' THEN min(:due + coalesce(:timeout, timeout), 253402300799999) - :now END,
     timeout = coalesce(:timeout, timeout), max_attempts = coalesce(:max_attempts, max_attempts), max_failures = coalesce(:max_failures, max_failures),

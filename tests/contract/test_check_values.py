@@ -36,7 +36,7 @@ WRONG = {
     "_wf_lane": {
         "lane": [("9000", "queue = 'q'")], "queue": NAMES, "kind": NO_FLAG + [("1", "kind = 0"), ("0", "kind = 1")], "partition": NAMES[1:], "name": NAMES,
         "version": NAMES[1:] + [("'x'", "kind = 1"), ("'99'", "kind = 1")], "priority": ["-101", "101"], "line": ["-1", "4", ("3", "partition = ''")],
-        "next_due": NO_TIME + [("253402300799999", "next_due IS NOT NULL")], "turn": ["'x'", ("5", "turn IS NULL")],
+        "next_due": NO_TIME + [("253402300799999", "next_due IS NOT NULL")], "turn": ["'x'", ("5", "turn IS NULL")], "gone": ["-1", "1", "'x'"],
     },
     "_wf_workflow": {
         "seq": ["34359738368", ("9999", "id = 'parent'")], "id": NAMES + ["'run_1_1'", "'[x'"], "lane": NO_LANE, "status": ["'odd'", "''"], "place": ["9", "-1", *where("large", "1")],
@@ -48,7 +48,8 @@ WRONG = {
         "timeout": ["-1", "315569520000000"], "paused_from": where("paused", "NULL", "'odd'", "'paused'") + where("large", "'pending'"), "paused_left": where("large", "5") + ["'x'"],
         "ending": ["'odd'", "''"], "flags": ["-1", "64", "'x'"], "max_attempts": ["0", "-1", "1000001"], "max_failures": ["0", "-1"], "backoff": BACKOFFS,
         "parent": ["99", "0", "-1"], "parent_step": where("parent/kid", "NULL", "'other'") + [NO_UTF8, "x'00'"], "parent_redo": where("parent/kid", "NULL", "-1", "7", "'x'"),
-        "scheduled_at": NO_TIME, "dedup": ["'other'", NO_UTF8], "headers": ["'[]'", "''", "'{'"], "input": VALUES, "output": VALUES, "error": VALUES,
+        "scheduled_at": NO_TIME, "dedup": ["'other'", NO_UTF8], "headers": ["'[]'", "''", "'{'"], "late": NO_TIME + where("large", "1"),
+        "nth": ["'x'", "0"] + where("parent", "5"), "input": VALUES, "output": VALUES, "error": VALUES,
     },
     "_wf_large": {"wf": NO_LANE, "what": ["-1", "4"], "size": ["0", "-1", "'x'"], "value": VALUES},
     "_wf_step": {
