@@ -7,6 +7,7 @@
 #   make test-deep    the long forms: fuzzing, soaking
 #   make test-compat  on SQLite 3.31.1, the oldest supported
 #   make bench        measurements; BENCH="..." passes arguments
+#   make wheel        the Python package, dist/*.whl
 #   make reference    writes docs/reference.md from the registry
 #   make install      module, static library and header; PREFIX=/usr/local, DESTDIR=
 #   make format       clang-format on all C++; make tidy: clang-tidy
@@ -23,7 +24,7 @@ werror = -DWFEXT_WERROR=$(if $(CI),ON,OFF)
 configure = @cmake --preset $(1) $(werror) $(2) > build/configure.log 2>&1 || { cat build/configure.log; exit 1; }
 compile = @cmake --build $(1) -j $(JOBS)
 
-.PHONY: all build tested demo test test-asan test-asan-unit asan test-deep test-compat bench reference install format tidy clean
+.PHONY: all build wheel tested demo test test-asan test-asan-unit asan test-deep test-compat bench reference install format tidy clean
 .DEFAULT_GOAL := all
 
 all: build
@@ -75,6 +76,12 @@ bench:
 	$(call configure,release,-DWFEXT_BUILD_BENCH=ON)
 	$(call compile,build) --target wfext wfext_bench
 	@build/wfext_bench $(BENCH)
+
+# The Python package with the module in it: dist/wfext-<version>-py3-none-<platform>.whl
+wheel: build
+	$(setup) build test
+	@cd bindings/python && PYTHONPATH=$(CURDIR)/build/python WFEXT_LIBRARY=$(CURDIR)/build/libwfext.so \
+	  $$(bash $(CURDIR)/scripts/python.sh) -m hatchling build -t wheel -d $(CURDIR)/dist
 
 reference: tested
 	@build/wfext_reference > build/reference.md

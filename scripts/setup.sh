@@ -64,9 +64,10 @@ look() {
   done
 }
 
-# cronsim, a package of PyPI that no distribution has, goes into build/python: the calendar is compared with it.
+# Packages of PyPI that no distribution has, or not as new, go into build/python: cronsim, with which the calendar is compared; hatchling, which builds the
+# Python package, and mypy, which checks its types.
 python_modules=$here/../build/python
-has_cronsim() { PYTHONPATH=$python_modules "$1" -c 'import cronsim'; }
+has_cronsim() { PYTHONPATH=$python_modules "$1" -c 'import cronsim, hatchling, mypy'; }
 cronsim_or_pip() {
   local python
   python=$(python_with pytest) || return 1     # it comes with what is missing, and then without pip
@@ -77,10 +78,10 @@ wants_cronsim() {
   local python said
   python=$(python_with pytest 2>/dev/null) || return 0
   has_cronsim "$python" 2>/dev/null && return 0
-  echo "setup: installing cronsim into build/python"
-  said=$("$python" -m pip install --quiet --disable-pip-version-check --no-input --no-deps --retries 5 --timeout 15 --target "$python_modules" \
-    cronsim==2.8 2>&1 </dev/null) || {
-    echo "setup: cronsim cannot be had: the tests that compare the calendar with it are skipped (in CI: fail). pip of $python says:"
+  echo "setup: installing cronsim, hatchling and mypy into build/python"
+  said=$("$python" -m pip install --quiet --disable-pip-version-check --no-input --upgrade --retries 5 --timeout 15 --target "$python_modules" \
+    cronsim==2.8 hatchling==1.33.0 mypy==2.4.1 2>&1 </dev/null) || {
+    echo "setup: cronsim, hatchling and mypy cannot be had: the tests that need them are skipped (in CI: fail). pip of $python says:"
     sed 's/^/  /' <<<"$said"
   } >&2
 }

@@ -25,6 +25,7 @@ ALLOWED = {
     "RETURNING is 3.35": VERSION < (3, 35),
     "sqlite3.Connection.setlimit is new in Python 3.11": OLD_PYTHON,
     "no setlimit in this Python": OLD_PYTHON,
+    "the package wants Python 3.11": OLD_PYTHON,
     "no serialize in this Python": OLD_PYTHON,
     "this Python does not say that it is serialized": OLD_PYTHON,
 }

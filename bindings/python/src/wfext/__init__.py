@@ -1,0 +1,59 @@
+"""Durable workflows in a SQLite file.
+
+    app = wfext.App("hello.db")
+
+    @app.step
+    def greet(name: str) -> str: ...
+
+    @app.workflow
+    def hello(ctx: wfext.Context, name: str) -> str: ...
+
+    with app.worker():
+        print(hello.start("World").result(timeout=10))
+"""
+
+from __future__ import annotations
+
+from .app import App
+from .async_context import AsyncContext
+from .attempt import AttemptOver, current_step
+from .calls import Child, Signal
+from .client import Client, Handle
+from .database import Database, Transaction
+from .definitions import StartOptions, Step, Workflow
+from .errors import (
+    AlreadySuspended,
+    Busy,
+    Cancelled,
+    Conflict,
+    EngineError,
+    Error,
+    Invalid,
+    LeaseLost,
+    Nondeterminism,
+    NotFound,
+    NotJSON,
+    NotOurs,
+    OutsideWorkflow,
+    Paused,
+    StepFailed,
+    WorkflowCancelled,
+    WorkflowFailed,
+    WrongState,
+)
+from .loading import load, loadable_path
+from .sync_context import Context
+from .worker import Worker
+
+__version__ = "0.1.0"
+
+
+def idempotency_key() -> str:
+    """Inside of an effect: the key of this try, the same in every try of it, to send to the other side."""
+    run = current_step.get()
+    if run is None or run.key is None:
+        raise OutsideWorkflow("idempotency_key() is for the code of an effect (@app.effect)")
+    return run.key
+
+
+__all__ = [name for name in dir() if not name.startswith("_") and name not in ("annotations", "app", "attempt", "calls", "client", "database", "definitions", "errors", "loading", "names", "values", "worker", "sync_context", "async_context")]

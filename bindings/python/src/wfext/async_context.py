@@ -1,0 +1,394 @@
+"""Code of an event loop: a context whose methods are awaited.
+
+Steps run side by side as tasks do. Waits (a sleep, a signal, a child) do not hold the attempt: once nothing of it is in flight any more, what it waits for goes to the engine, the tasks are
+cancelled, and the workflow is a row until what it waits for is there. Then it is run again from its beginning.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import datetime
+import time
+from collections.abc import Awaitable, Callable, Coroutine, Iterable
+from typing import Any, TypeVar
+
+from . import values
+from .attempt import Attempt, AttemptOver, StepRun, current_attempt, current_branch, current_step, error_value, step_pause
+from .calls import UNSET, Calls, Child, Wait
+from .definitions import Duration, Step
+from .errors import OutsideWorkflow, StepFailed, WrongState
+from .names import Names
+from .sync_context import run_transaction
+
+T = TypeVar("T")
+# Turns of the loop in which nothing is in flight before a wait goes to the engine: what a finished step wakes has had its turn by then.
+_QUIET_TURNS = 4
+
+
+class _Open:
+    """A wait that somebody in the attempt awaits."""
+
+    __slots__ = ("future", "kept", "wait")
+
+    def __init__(self, wait: Wait, future: asyncio.Future[Any]):
+        self.wait = wait
+        self.future = future
+        self.kept = False
+
+
+class AsyncContext(Calls):
+    """What an async workflow is given."""
+
+    def __init__(self, attempt: Attempt, loop: asyncio.AbstractEventLoop):
+        super().__init__(attempt)
+        self._loop = loop
+        self._over = asyncio.Event()
+        self._tasks: set[asyncio.Task[Any]] = set()
+        self._in_flight = 0
+        self._waits: list[_Open] = []
+        self._looking = False
+        self._ends_in: asyncio.Future[None] | None = None
+
+    def _branch(self) -> Any:
+        try:
+            task = asyncio.current_task()
+        except RuntimeError:
+            task = None
+        if task is None or asyncio.get_running_loop() is not self._loop:
+            raise OutsideWorkflow("this call comes from a thread, or from a loop, that the workflow did not begin in: call it from the workflow's own tasks")
+        self._tasks.add(task)
+        return task
+
+    def _ends(self, why: str) -> None:
+        self._over.set()
+        self._attempt.ends(why)
+
+    async def _submit(self, sql: str, params: tuple[Any, ...]) -> Any:
+        until = time.monotonic() + self._attempt.lease
+        while True:
+            try:
+                return await asyncio.wrap_future(self._attempt.database.submit(sql, *params))
+            except Exception as error:
+                self._fails(error)
+                if not self._attempt.may_repeat(error, until):
+                    raise
+
+    def _fails(self, error: BaseException) -> None:
+        try:
+            self._attempt.fails(error)
+        except AttemptOver:
+            self._over.set()
+            raise
+
+    def _begin(self) -> None:
+        try:
+            self._attempt.begin()
+        except AttemptOver:
+            self._over.set()
+            raise
+
+    async def _record(self, call: tuple[str, tuple[Any, ...]]) -> Any:
+        """A call of the engine, which keeps the waits of the attempt from being handed over."""
+        self._in_flight += 1
+        try:
+            return await self._submit(*call)
+        finally:
+            self._settled()
+
+    # Steps
+
+    def step(self, step: Step[..., Any], *args: Any, **kwargs: Any) -> Awaitable[Any]:
+        """A step of either colour; plain ones run in a thread. The name is taken now, not when it is awaited."""
+        if not isinstance(step, Step):
+            raise TypeError(f"{step!r} is no step: declare it with @app.step")
+        name = self._take(step.name)
+        return self._run_step(step, name, args, kwargs)
+
+    def call_step(self, step: Step[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        if not step.is_async:
+            raise TypeError(f"the step {step.name} is plain, and the workflow {self.name} is async: await ctx.step({step.name}, ...)")
+        return self.step(step, *args, **kwargs)
+
+    async def _run_step(self, step: Step[..., Any], name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        found, value = self._attempt.read_back(step, name)
+        if found:
+            return value
+        self._begin()
+        self._attempt.names.begins()
+        self._in_flight += 1
+        try:
+            while True:
+                try:
+                    text = await self._try_step(step, name, args, kwargs)
+                except (AttemptOver, StepFailed, asyncio.CancelledError):
+                    raise
+                except Exception as error:
+                    self._fails(error)
+                    await self._failed(step, name, error)
+                else:
+                    return values.convert(step.returns, values.loads(text), f"the output of {name}")
+        finally:
+            self._attempt.names.settles()
+            self._settled()
+
+    async def _try_step(self, step: Step[..., Any], name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """What stands as the output, as JSON text."""
+        attempt = self._attempt
+        if step.kind == "transaction":
+            return await asyncio.wrap_future(run_transaction(attempt, step, name, args, kwargs))
+        key = None
+        if step.kind == "effect":
+            begun = values.loads(await self._submit(*attempt.call("wf_begin", name, attempt.options(in_doubt=step.in_doubt))))
+            if begun is None:
+                self._ends("held")
+            if "error" in begun:
+                raise StepFailed(name, begun["error"])
+            if "output" in begun:
+                return values.dumps(begun["output"])
+            key = begun["key"]
+        token = current_step.set(StepRun(attempt, name, key))
+        try:
+            if not step.is_async:
+                result = await asyncio.to_thread(step.fn, *args, **kwargs)
+            elif step.timeout is not None:
+                async with asyncio.timeout(step.timeout):
+                    result = await step.fn(*args, **kwargs)
+            else:
+                result = await step.fn(*args, **kwargs)
+            text = values.dumps(result, f"what {name} returns")
+        finally:
+            current_step.reset(token)
+        # The effect has happened: its record goes on even where the one who called was cancelled meanwhile.
+        return await asyncio.shield(self._submit(*attempt.call("wf_step", name, text, attempt.options())))
+
+    async def _failed(self, step: Step[..., Any], name: str, error: Exception) -> None:
+        """Returns where the step is to be tried again."""
+        attempt = self._attempt
+        given = values.dumps(error_value(error))
+        if step.attempts > 1 and isinstance(error, step.retry_on):
+            try:
+                counted = values.loads(await self._submit(*attempt.call("wf_fail", given, values.dumps({"step": name, "keep": True, "max_attempts": step.attempts}))))
+            except WrongState:
+                pass  # that was the last
+            else:
+                pause = step_pause(step, counted["failures"], counted["pause"])
+                if pause >= attempt.longest_pause:
+                    await self._give_back(pause)
+                await asyncio.sleep(pause)
+                self._begin()
+                return
+        await self._submit(*attempt.call("wf_step", name, given, attempt.options(error=True)))
+        raise StepFailed(name, values.loads(given)) from error
+
+    async def _give_back(self, pause: float) -> None:
+        """Once what runs beside has settled: its results are recorded first."""
+        while self._in_flight > 1:
+            await asyncio.sleep(0.05)
+        await self._submit(*self._attempt.call("wf_release", values.dumps({"delay": pause})))
+        self._ends("given back")
+
+    # Waits
+
+    def _settled(self) -> None:
+        self._in_flight -= 1
+        if self._in_flight == 0 and self._waits:
+            self._look()
+
+    def _look(self) -> None:
+        if not self._looking:
+            self._looking = True
+            self._loop.call_soon(self._quiet, _QUIET_TURNS)
+
+    def _quiet(self, turns: int) -> None:
+        if self._in_flight > 0 or self._over.is_set():
+            self._looking = False
+        elif turns > 0:
+            self._loop.call_soon(self._quiet, turns - 1)
+        else:
+            task = self._loop.create_task(self._hand_over())
+            self._tasks.add(task)
+
+    async def _hand_over(self) -> None:
+        """Nothing is in flight: what is waited for goes to the engine. A single wait suspends the workflow itself; several are opened beside each other, and then the claim is given back."""
+        open_waits = [entry for entry in self._waits if not entry.future.done()]
+        self._waits = open_waits
+        try:
+            single = len(open_waits) == 1 and not open_waits[0].kept
+            answers = await asyncio.gather(*(self._submit(*entry.wait.call(self._attempt, keep=not single)) for entry in open_waits), return_exceptions=True)
+            satisfied = False
+            for entry, answer in zip(open_waits, answers):
+                entry.kept = not single
+                if isinstance(answer, AttemptOver):
+                    raise answer
+                if answer is None:
+                    continue
+                satisfied = True
+                if entry.future.done():
+                    continue
+                if isinstance(answer, BaseException):
+                    entry.future.set_exception(answer)
+                else:
+                    entry.future.set_result(answer)
+            if satisfied or not open_waits:
+                return
+            if not single:
+                if self._in_flight > 0:
+                    return  # something has begun meanwhile: its end asks again
+                await self._submit(*self._attempt.call("wf_release"))
+            self._ends("suspended")
+        except AttemptOver:
+            self._over.set()
+        except Exception as error:
+            for entry in open_waits:
+                if not entry.future.done():
+                    entry.future.set_exception(error)
+        finally:
+            self._looking = False
+            self._waits = [entry for entry in self._waits if not entry.future.done()]
+
+    def _wait(self, wait: Wait) -> Coroutine[Any, Any, Any]:
+        async def waiting() -> Any:
+            record = self._attempt.recorded(wait.name, wait.kinds)
+            if record is not None:
+                return wait.meaning(record.get("output"))
+            self._begin()
+            entry = _Open(wait, self._loop.create_future())
+            self._waits.append(entry)
+            if self._in_flight == 0:
+                self._look()
+            answer = await entry.future
+            return wait.meaning(answer if wait.function == "wf_sleep" else values.loads(answer))
+
+        return waiting()
+
+    def sleep(self, time: Duration | datetime.datetime, *, name: str | None = None) -> Awaitable[None]:
+        """Seconds, a text such as '7d', a timedelta, or until a time. Survives a restart; holds nothing."""
+        return self._wait(self._sleep(time, name))
+
+    def wait_signal(self, name: str | list[str], *, timeout: Duration | None = None, default: Any = UNSET, returns: Any = Any) -> Awaitable[Any]:
+        """The payload of the earliest signal of the name; of several names, a Signal. After the timeout `default`, or TimeoutError where none is given."""
+        return self._wait(self._wait_signal(name, timeout, default, returns))
+
+    def wait_event(self, event: str, *, timeout: Duration | None = None, default: Any = UNSET, name: str | None = None, returns: Any = Any) -> Awaitable[Any]:
+        """The payload of an event, which is stated once for everyone."""
+        return self._wait(self._wait_event(event, timeout, default, name, returns))
+
+    def acquire(self, rate: str, amount: int = 1, *, key: str | None = None, timeout: Duration | None = None, name: str | None = None) -> Awaitable[None]:
+        """Waits in line for a share of a rate (app.rate)."""
+        return self._wait(self._acquire(rate, amount, key, timeout, name))
+
+    def join(self, *children: Child[Any], timeout: Duration | None = None, return_exceptions: bool = False, name: str | None = None) -> Awaitable[list[Any]]:
+        """The outputs of children, once all have ended. One that failed raises WorkflowFailed."""
+        return self._wait(self._join(children, timeout, return_exceptions, name))
+
+    # Children, values, streams
+
+    def start(self, workflow: Any, *args: Any, **kwargs: Any) -> Awaitable[Child[Any]]:
+        """Starts a child, once: a workflow, one with options, or the name of one and its input."""
+        step, returns, call = self._spawn(workflow, args, kwargs)
+
+        async def starting() -> Child[Any]:
+            if call is None:
+                return returns  # type: ignore[no-any-return]
+            return Child(await self._record(call), step, returns)
+
+        return starting()
+
+    async def call(self, workflow: Any, *args: Any, **kwargs: Any) -> Any:
+        """Starts a child and waits for its output."""
+        child = await self.start(workflow, *args, **kwargs)
+        return (await self.join(child))[0]
+
+    def append(self, stream: str, value: Any) -> Awaitable[int]:
+        """Appends to a stream of this workflow; a replay does not repeat it. (A stream is written by the workflow's code or by its steps, not by both.)"""
+        return self._record(self._append(stream, value))
+
+    def set(self, key: str, value: Any) -> Awaitable[None]:
+        """A named value that others can read."""
+        return self._record(self._set(key, value))
+
+    async def continue_as(self, *args: Any, **kwargs: Any) -> None:
+        """Ends this period: the workflow begins anew, with an empty history and this input (none: the old one)."""
+        await self._record(self._continue(args, kwargs))
+        self._ends("continued")
+
+    async def patched(self, name: str) -> bool:  # type: ignore[override]
+        answer, call = self._patch(name)
+        if call is not None:
+            await self._record(call)
+        return answer
+
+    def map(self, name: str, items: Iterable[Any], fn: Callable[[Any], Awaitable[T]]) -> Awaitable[list[T]]:
+        """fn of each item, side by side, with names of their own for the steps of each: `name[0].step`."""
+        prefix = self._take(name)
+
+        async def branch(i: int, item: Any) -> T:
+            current_branch.set((f"{prefix}[{i}].", Names()))  # of this task alone
+            self._branch()
+            return await fn(item)
+
+        async def all_of_them() -> list[T]:
+            return list(await asyncio.gather(*(self._loop.create_task(branch(i, item)) for i, item in enumerate(items))))
+
+        return all_of_them()
+
+    # The end
+
+    def is_lost(self) -> None:
+        """From any thread: the workflow is not ours any more, or the worker stops."""
+        self._attempt.lost.set()
+        self._loop.call_soon_threadsafe(self._over.set)
+
+
+async def run(attempt: Attempt) -> Any:
+    """Runs the workflow's function, or, in the second phase, what undoes it. What it returns is the output; its exceptions are the workflow's.
+
+    Where the attempt is over before its code is (it waits, or is lost), the code's tasks are cancelled and awaited, and AttemptOver is raised.
+    """
+    context = attempt.context = AsyncContext(attempt, asyncio.get_running_loop())
+    current_attempt.set(attempt)
+    if attempt.lost.is_set():
+        context._over.set()
+    if attempt.claim.ending is None:
+        return await _until_over(context, _code(context))
+    try:
+        await _until_over(context, _code(context))
+    except BaseException as error:
+        if attempt.over not in (None, "read back") or (isinstance(error, asyncio.CancelledError) and not context._over.is_set()):
+            raise
+    attempt.over = None
+    attempt.replays_only = False
+    context._over.clear()
+    return await _until_over(context, _undo(context))
+
+
+async def _code(context: AsyncContext) -> Any:
+    attempt = context._attempt
+    return await attempt.workflow.fn(context, **attempt.workflow.arguments(attempt.claim.input))
+
+
+async def _undo(context: AsyncContext) -> None:
+    for step, args, kwargs in reversed(context._attempt.undo):
+        undo = Step(
+            step.fn, kind=step.kind, name=f"undo {step.name}", attempts=step.attempts, backoff=step.backoff, retry_on=step.retry_on, timeout=step.timeout, in_doubt=step.in_doubt
+        )
+        await context.step(undo, *args, **kwargs)
+
+
+async def _until_over(context: AsyncContext, code: Coroutine[Any, Any, Any]) -> Any:
+    attempt = context._attempt
+    main = asyncio.ensure_future(code)
+    context._tasks.add(main)
+    over = asyncio.ensure_future(context._over.wait())
+    try:
+        await asyncio.wait({main, over}, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        over.cancel()
+        ended = main.done() and not context._over.is_set() and attempt.over is None
+        for task in list(context._tasks):
+            if not task.done():
+                task.cancel()
+        await asyncio.gather(*context._tasks, return_exceptions=True)
+    if not ended:
+        raise AttemptOver(attempt.over or "not ours")
+    return main.result()

@@ -1,0 +1,255 @@
+"""What a context offers, in either colour: each method says which call of the engine it is, and what its answer means.
+
+`Context` (plain code) waits for the answer where it is called; `AsyncContext` gives something to await. So the rules stand here once.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime
+import logging
+from collections.abc import Callable
+from typing import Any, Generic, TypeVar
+
+from . import values
+from .attempt import Attempt
+from .definitions import Bound, Duration, StartOptions, Step, Workflow, duration
+from .errors import WorkflowCancelled, WorkflowFailed
+from .names import check_name
+
+T = TypeVar("T")
+UNSET: Any = object()
+
+
+@dataclasses.dataclass
+class Wait:
+    """A call of the engine that may have to be waited for: its step, its kinds as they are recorded, the function with what comes behind handle and step, and what the answer means."""
+
+    name: str
+    kinds: tuple[str, ...]
+    function: str
+    params: tuple[Any, ...]
+    options: dict[str, Any]
+    meaning: Callable[[Any], Any]
+
+    def call(self, attempt: Attempt, keep: bool) -> tuple[str, tuple[Any, ...]]:
+        options = dict(self.options, keep=True) if keep else self.options
+        return attempt.call(self.function, self.name, *self.params, values.dumps(options))
+
+
+@dataclasses.dataclass(frozen=True)
+class Signal:
+    """One of several signals that were waited for."""
+
+    name: str
+    payload: Any
+
+
+@dataclasses.dataclass(frozen=True)
+class Child(Generic[T]):
+    """A workflow that was started by this one."""
+
+    id: str
+    workflow: str
+    returns: Any = Any
+
+
+def _timed_out(what: str, default: Any) -> Any:
+    if default is UNSET:
+        raise TimeoutError(f"{what} did not come in time")
+    return default
+
+
+def outcome(child: Child[Any], ended: dict[str, Any]) -> Any:
+    """The output of a child that was joined, or its end as an exception."""
+    if ended.get("status") == "completed":
+        return values.convert(child.returns, ended.get("output"), f"the output of {child.id}")
+    if ended.get("status") == "cancelled":
+        raise WorkflowCancelled(child.id, ended.get("error"))
+    raise WorkflowFailed(child.id, ended.get("error"))
+
+
+class Calls:
+    """The common part of the contexts."""
+
+    def __init__(self, attempt: Attempt):
+        self._attempt = attempt
+
+    # What is known without asking
+
+    @property
+    def id(self) -> str:
+        """The workflow's id."""
+        return self._attempt.claim.id
+
+    @property
+    def name(self) -> str:
+        return self._attempt.claim.name
+
+    @property
+    def attempt(self) -> int:
+        """Which attempt this is, from 1."""
+        return self._attempt.claim.number
+
+    @property
+    def token(self) -> str:
+        """The handle of this claim, for calls of the engine by hand."""
+        return self._attempt.claim.token
+
+    @property
+    def headers(self) -> dict[str, Any]:
+        return self._attempt.claim.headers
+
+    @property
+    def app(self) -> Any:
+        return self._attempt.app
+
+    @property
+    def state(self) -> Any:
+        """What the lifespan of the app has given, once a process."""
+        return self._attempt.app.state
+
+    @property
+    def lost(self) -> bool:
+        """Whether the workflow is no longer this attempt's (cancelled, paused, its lease lost) or the worker is to stop. Long plain code looks now and then and returns."""
+        return self._attempt.lost.is_set()
+
+    @property
+    def log(self) -> logging.LoggerAdapter[logging.Logger]:
+        """A logger whose records carry id, name and attempt."""
+        return logging.LoggerAdapter(logging.getLogger(f"wfext.{self.name}"), {"workflow_id": self.id, "workflow": self.name, "attempt": self.attempt})
+
+    def patched(self, name: str) -> bool:
+        """Code that has changed, for workflows under way: true where an attempt comes here first with this code, false where one was past it already."""
+        raise NotImplementedError
+
+    # Waits
+
+    def _branch(self) -> Any:
+        raise NotImplementedError
+
+    def _take(self, name: str) -> str:
+        return self._attempt.take_name(name, self._branch())
+
+    def _sleep(self, time: Duration | datetime.datetime, name: str | None) -> Wait:
+        step = self._take(check_name(name) if name else "sleep")
+        if isinstance(time, datetime.datetime):
+            if time.tzinfo is None:
+                raise ValueError(f"sleep until {time!r}, which says no time zone")
+            given: Any = time.astimezone(datetime.timezone.utc).isoformat().replace("+00:00", "Z")
+        else:
+            given = duration(time)
+        return Wait(step, ("sleep",), "wf_sleep", (given,), {}, lambda answer: None)
+
+    def _wait_signal(self, name: str | list[str], timeout: Duration | None, default: Any, returns: Any) -> Wait:
+        several = not isinstance(name, str)
+        names = list(name) if several else [str(name)]
+        step = self._take(check_name(names[0]))
+
+        def meaning(answer: Any) -> Any:
+            if answer.get("timeout"):
+                return _timed_out(f"the signal {' or '.join(map(repr, names))}", default)
+            payload = values.convert(returns, answer.get("payload"), f"the payload of {answer['signal']}")
+            return Signal(answer["signal"], payload) if several else payload
+
+        given = values.dumps(names) if several else names[0]
+        return Wait(step, ("await",), "wf_await", (given, None if timeout is None else duration(timeout)), {}, meaning)
+
+    def _wait_event(self, event: str, timeout: Duration | None, default: Any, name: str | None, returns: Any) -> Wait:
+        step = self._take(check_name(name or event))
+
+        def meaning(answer: Any) -> Any:
+            if answer.get("timeout"):
+                return _timed_out(f"the event {event!r}", default)
+            return values.convert(returns, answer.get("payload"), f"the payload of {event}")
+
+        return Wait(step, ("await_event", "event"), "wf_await_event", (event, None if timeout is None else duration(timeout)), {}, meaning)
+
+    def _join(self, children: tuple[Child[Any], ...], timeout: Duration | None, return_exceptions: bool, name: str | None) -> Wait:
+        step = self._take(check_name(name) if name else "join")
+
+        def meaning(answer: list[dict[str, Any]]) -> list[Any]:
+            ended = {entry["id"]: entry for entry in answer}
+            out: list[Any] = []
+            for child in children:
+                entry = ended[child.id]
+                try:
+                    if entry.get("status") not in ("completed", "failed", "cancelled"):
+                        raise TimeoutError(f"the child {child.id} has not ended in time")
+                    out.append(outcome(child, entry))
+                except Exception as error:
+                    if not return_exceptions:
+                        raise
+                    out.append(error)
+            return out
+
+        options = {} if timeout is None else {"timeout": duration(timeout)}
+        return Wait(step, ("join",), "wf_join", (values.dumps([child.id for child in children]),), options, meaning)
+
+    def _acquire(self, rate: str, amount: int, key: str | None, timeout: Duration | None, name: str | None) -> Wait:
+        step = self._take(check_name(name or rate))
+        options: dict[str, Any] = {}
+        if key is not None:
+            options["key"] = key
+        if timeout is not None:
+            options["timeout"] = duration(timeout)
+
+        def meaning(answer: Any) -> None:
+            if answer.get("timeout"):
+                raise TimeoutError(f"there was no share of {rate!r} in time")
+
+        return Wait(step, ("acquire",), "wf_acquire", (rate, amount), options, meaning)
+
+    # Calls that are answered at once
+
+    def _spawn(self, workflow: Workflow[..., Any] | Bound[..., Any] | str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[str, Any, tuple[str, tuple[Any, ...]] | None]:
+        """The step, what the child returns, and the call where it is not recorded yet."""
+        if isinstance(workflow, str):
+            if args[1:] or kwargs:
+                raise TypeError(f"a child by name takes one value, its input: {workflow!r}")
+            name, returns = workflow, Any
+            given = values.dumps(args[0] if args else None, f"the input of {workflow}")
+            options = "{}"
+        else:
+            bound = workflow if isinstance(workflow, Bound) else Bound(workflow, StartOptions())
+            name, given, options = bound.call(args, kwargs)
+            returns = bound.workflow.returns
+        step = self._take(name)
+        record = self._attempt.recorded(step, ("spawn",))
+        if record is not None:
+            return step, Child(record["output"], name, returns), None
+        self._attempt.begin()
+        return step, returns, self._attempt.call("wf_spawn", step, name, given, options)
+
+    def _append(self, stream: str, value: Any) -> tuple[str, tuple[Any, ...]]:
+        offset = self._attempt.offsets.get(stream, 0)
+        self._attempt.offsets[stream] = offset + 1
+        self._attempt.begin()
+        return self._attempt.call("wf_append", stream, values.dumps(value, f"an item of {stream}"), values.dumps({"offset": offset}))
+
+    def _set(self, key: str, value: Any) -> tuple[str, tuple[Any, ...]]:
+        self._attempt.begin()
+        return self._attempt.call("wf_set", key, values.dumps(value, f"the value {key}"))
+
+    def _continue(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[str, tuple[Any, ...]]:
+        self._attempt.begin()
+        return self._attempt.call("wf_continue", self._attempt.workflow.input(args, kwargs) if args or kwargs else None)
+
+    def compensate(self, step: Step[..., Any], *args: Any, **kwargs: Any) -> None:
+        """Said after a step: if the workflow fails for good, is cancelled or times out, this step undoes that one. The last first."""
+        if not isinstance(step, Step):
+            raise TypeError(f"what compensates is a step (@app.step), not {step!r}")
+        if not self._attempt.workflow.undoes:
+            raise TypeError(f"the workflow {self.name} calls compensate() in a function of its own: declare it with undo=True, so that its first record says that there is something to undo")
+        self._attempt.undo.append((step, args, kwargs))
+
+    def _patch(self, name: str) -> tuple[bool, tuple[str, tuple[Any, ...]] | None]:
+        """The answer, or the call that records it."""
+        attempt = self._attempt
+        step = self._take(f"patch {check_name(name)}")
+        if attempt.recorded(step, ("step",)) is not None:
+            return True, None
+        if any(known not in attempt.used for known in attempt.records):
+            return False, None
+        attempt.begin()
+        return True, attempt.call("wf_step", step, "true")

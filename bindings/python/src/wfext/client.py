@@ -1,0 +1,216 @@
+"""Starting workflows and asking after them, from any code: a web handler, a script, another workflow's step."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
+
+from . import values
+from .attempt import current_attempt, current_step
+from .database import Database, Row
+from .definitions import Bound, Duration, StartOptions, Workflow, duration
+from .errors import Error, NotFound, WorkflowCancelled, WorkflowFailed
+
+if TYPE_CHECKING:
+    from .app import App
+
+R = TypeVar("R")
+_ENDED = ("completed", "failed", "cancelled")
+
+
+class Handle(Generic[R]):
+    """A workflow, by its id."""
+
+    def __init__(self, client: Client, id: str, returns: Any = Any):
+        self._client = client
+        self.id = id
+        self._returns = returns
+
+    def __repr__(self) -> str:
+        return f"<workflow {self.id!r}>"
+
+    def _call(self, function: str, *params: Any) -> Any:
+        return self._client.call(function, self.id, *params)
+
+    @property
+    def status(self) -> str:
+        """pending, running, waiting, paused, completed, failed or cancelled. NotFound where there is no such workflow."""
+        status = self._call("wf_status")
+        if status is None:
+            raise NotFound(f"WF_NOT_FOUND: there is no workflow {self.id!r}")
+        return str(status)
+
+    def result(self, timeout: float | None = None) -> R:
+        """Waits until it has ended: its output. Raises WorkflowFailed, WorkflowCancelled, or TimeoutError after so many seconds."""
+        _refuse_inside("result()", "ctx.join() or ctx.call()")
+        return self._client._result(self, timeout)  # type: ignore[no-any-return]
+
+    async def aresult(self, timeout: float | None = None) -> R:
+        """The same for an event loop."""
+        _refuse_inside("aresult()", "ctx.join() or ctx.call()")
+        return await asyncio.to_thread(self._client._result, self, timeout)
+
+    @property
+    def error(self) -> Any:
+        """What it failed with, or None."""
+        return values.loads(self._call("wf_error"))
+
+    def signal(self, name: str, payload: Any = None, *, key: str | None = None) -> bool:
+        """Sends a signal, which is kept until it is taken. With a key it is sent once: False for a repeat."""
+        options = {} if key is None else {"key": key}
+        return bool(self._call("wf_signal", name, values.dumps(payload, f"the payload of {name}"), values.dumps(options)))
+
+    def cancel(self, reason: Any = None) -> bool:
+        return bool(self._call("wf_cancel", *(() if reason is None else (values.dumps(reason, "the reason"),))))
+
+    def pause(self) -> bool:
+        return bool(self._call("wf_pause"))
+
+    def resume(self) -> bool:
+        return bool(self._call("wf_resume"))
+
+    def retry(self, **options: Any) -> None:
+        """Begins a failed or cancelled workflow again; options of wf_retry."""
+        self._client.call("wf_retry", self.id, values.dumps(options))
+
+    def fork(self, **options: Any) -> Handle[R]:
+        """A new workflow with the finished steps of this one; options of wf_fork."""
+        return Handle(self._client, self._client.call("wf_fork", self.id, values.dumps(options)), self._returns)
+
+    def reschedule(self, **options: Any) -> None:
+        """Another time or priority, while it has not begun; options of wf_reschedule."""
+        self._client.call("wf_reschedule", self.id, values.dumps(options))
+
+    def steps(self) -> list[dict[str, Any]]:
+        """What is recorded, in order."""
+        rows = self._client.rows("SELECT name, kind, status, output, error FROM wf_steps WHERE workflow_id = ? ORDER BY seq", self.id)
+        return [{"name": n, "kind": k, "status": s, "output": values.loads(o), "error": values.loads(e)} for n, k, s, o, e in rows]
+
+    def get(self, key: str) -> Any:
+        """A value that the workflow has set, or None."""
+        return values.loads(self._call("wf_get", key))
+
+    def stream(self, name: str, offset: int = 0, *, follow: bool = True) -> Iterator[Any]:
+        """The items of a stream from an offset on; waits for more until the stream is closed or the workflow has ended."""
+        return self._client._stream(self.id, name, offset, follow)
+
+
+def _refuse_inside(what: str, instead: str) -> None:
+    if current_attempt.get() is not None and current_step.get() is None:
+        raise Error(f"{what} inside of a workflow would hold it without being recorded: {instead}")
+
+
+class Client:
+    """Calls of an app's file from outside of workflows."""
+
+    def __init__(self, app: App):
+        self._app = app
+
+    @property
+    def _database(self) -> Database:
+        return self._app.database
+
+    def call(self, function: str, *params: Any) -> Any:
+        """Any function of the engine, by its name."""
+        return self._database.call(f"SELECT {function}({', '.join('?' * len(params))})", *params)
+
+    def rows(self, sql: str, *params: Any) -> list[Row]:
+        return self._database.rows(sql, *params)
+
+    def _started(self, bound: Bound[..., Any], id: str) -> Handle[Any]:
+        return Handle(self, id, bound.workflow.returns)
+
+    def _start(self, bound: Bound[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Handle[Any]:
+        _refuse_inside("start()", "ctx.start(workflow, ...), which starts a child")
+        return self._started(bound, self.call("wf_start", *bound.call(args, kwargs)))
+
+    async def _astart(self, bound: Bound[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Handle[Any]:
+        _refuse_inside("astart()", "ctx.start(workflow, ...), which starts a child")
+        return self._started(bound, await asyncio.wrap_future(self._database.submit("SELECT wf_start(?, ?, ?)", *bound.call(args, kwargs))))
+
+    def start(self, name: str, input: Any = None, **options: Any) -> Handle[Any]:
+        """Starts a workflow by its name, whose code is elsewhere. Options: those of `StartOptions`."""
+        given = StartOptions(**options).given()
+        return Handle(self, self.call("wf_start", name, values.dumps(input, f"the input of {name}"), values.dumps(given)))
+
+    def ref(self, id: str, workflow: Workflow[..., R] | None = None) -> Handle[R]:
+        """A handle of a workflow that was started before."""
+        return Handle(self, id, workflow.returns if workflow is not None else Any)
+
+    def list(self, *, where: str = "1", params: tuple[Any, ...] = (), limit: int = 100, **equal: Any) -> list[dict[str, Any]]:
+        """Workflows, newest first: columns of wf_workflows that are equal to something (status='failed'), or a condition in SQL with its parameters."""
+        columns = [row[1] for row in self.rows("PRAGMA table_info(wf_workflows)")]
+        for column in equal:
+            if column not in columns and column != "tag":
+                raise ValueError(f"wf_workflows has no column {column!r}: {', '.join(columns)}")
+        conditions = " AND ".join([f"({where})", *(f"{column} = ?" for column in equal)])
+        rows = self.rows(f"SELECT {', '.join(columns)} FROM wf_workflows WHERE {conditions} ORDER BY created_at DESC LIMIT ?", *params, *equal.values(), limit)
+        return [dict(zip(columns, row)) for row in rows]
+
+    def emit(self, event: str, payload: Any = None) -> Any:
+        """States a fact for everyone, once. The payload that stands."""
+        return values.loads(self.call("wf_emit", event, values.dumps(payload, f"the payload of {event}")))
+
+    def rate(self, name: str, *, limit: int, per: Duration) -> None:
+        """At most so many shares in a time, for ctx.acquire()."""
+        self.call("wf_rate", name, values.dumps({"limit": limit, "per": duration(per)}))
+
+    # Waiting, on connections of their own
+
+    def _until(self, wanted: dict[str, Any], timeout: float | None, found: Any) -> Any:
+        until = None if timeout is None else time.monotonic() + timeout
+        connection: Any = None
+        try:
+            while (answer := found()) is None:
+                left = 5.0 if until is None else min(5.0, until - time.monotonic())
+                if left <= 0:
+                    return None
+                if connection is None:
+                    connection = self._database.connect()
+                connection.execute("SELECT wf_wait(?, ?)", (left, values.dumps(wanted))).fetchall()
+            return answer
+        finally:
+            if connection is not None:
+                connection.close()
+
+    def _result(self, handle: Handle[Any], timeout: float | None) -> Any:
+        id = handle.id
+
+        def found() -> str | None:
+            status = handle.status
+            return status if status in _ENDED else None
+
+        status = self._until({"id": id}, timeout, found)
+        if status is None:
+            raise TimeoutError(f"workflow {id!r} has not ended within {timeout} s")
+        if status == "completed":
+            return values.convert(handle._returns, values.loads(self.call("wf_result", id)), f"the output of {id}")
+        error = values.loads(self.call("wf_error", id))
+        raise (WorkflowFailed if status == "failed" else WorkflowCancelled)(id, error)
+
+    def _stream(self, id: str, name: str, offset: int, follow: bool) -> Iterator[Any]:
+        while True:
+            rows = self.rows('SELECT "offset", value FROM wf_streams WHERE workflow_id = ? AND stream = ? AND "offset" >= ? ORDER BY "offset" LIMIT 100', id, name, offset)
+            for at, value in rows:
+                offset = at + 1
+                yield values.loads(value)
+            if rows:
+                continue
+            ended = self.call("wf_status", id) in (None, *_ENDED) or self._is_closed(id, name)
+            if not follow or ended:
+                if self.rows('SELECT 1 FROM wf_streams WHERE workflow_id = ? AND stream = ? AND "offset" >= ? LIMIT 1', id, name, offset):
+                    continue
+                return
+            more = self._until({"streams": {"id": id, "stream": name, "offset": offset}}, None, lambda: self._has_more(id, name, offset))
+            if more is None:
+                return
+
+    def _has_more(self, id: str, name: str, offset: int) -> bool | None:
+        if self.rows('SELECT 1 FROM wf_streams WHERE workflow_id = ? AND stream = ? AND "offset" >= ? LIMIT 1', id, name, offset):
+            return True
+        return True if self.call("wf_status", id) in (None, *_ENDED) or self._is_closed(id, name) else None
+
+    def _is_closed(self, id: str, name: str) -> bool:
+        return bool(self.rows("SELECT 1 FROM wf_streams WHERE workflow_id = ? AND stream = ? AND closed LIMIT 1", id, name))

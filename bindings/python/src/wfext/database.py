@@ -1,0 +1,323 @@
+"""One thread that owns a connection, and commits in groups.
+
+All calls of a process to one file go through one `Database`. What has queued up while a commit was under way runs in the next one: one BEGIN IMMEDIATE, each call in a savepoint of
+its own, one COMMIT, and only then the answers. So a hundred slots cost one wait for the disk and not a hundred, and they do not wait for each other's locks.
+
+A batch holds only single calls of the engine, which may be repeated. What else runs on this connection runs alone: reads, and transactions with statements of the application's.
+"""
+
+from __future__ import annotations
+
+import os
+import queue
+import threading
+import time
+import weakref
+from collections.abc import Callable
+from concurrent.futures import Future
+from typing import Any, TypeVar
+
+from . import loading
+from .errors import Error, translate
+
+T = TypeVar("T")
+
+_BATCH_CALLS = 100
+_BATCH_SECONDS = 0.005
+_JOURNALS = ("wal", "delete", "truncate", "persist")
+_SYNCHRONOUS = ("off", "normal", "full", "extra")
+
+Row = tuple[Any, ...]
+
+
+class Transaction:
+    """The transaction that a function runs in. Its statements and the record of the step commit together."""
+
+    _control = ("BEGIN", "COMMIT", "END", "ROLLBACK", "SAVEPOINT", "RELEASE")
+
+    def __init__(self, connection: Any):
+        self._connection: Any = connection
+
+    def _use(self, sql: str) -> Any:
+        if self._connection is None:
+            raise Error("this transaction has ended")
+        words = sql.lstrip().split(None, 1)
+        if words and words[0].rstrip(";").upper() in self._control:
+            raise Error(f"{words[0]} in a transaction of a step: it is begun and ended around the function")
+        return self._connection
+
+    def execute(self, sql: str, params: Any = ()) -> Any:
+        """A cursor, as of the driver's connection.execute()."""
+        return self._use(sql).execute(sql, params)
+
+    def executemany(self, sql: str, rows: Any) -> Any:
+        return self._use(sql).executemany(sql, rows)
+
+    def _end(self) -> None:
+        self._connection = None
+
+
+class _Call:
+    """Something to be done on the connection, and where its answer goes."""
+
+    __slots__ = ("alone", "args", "future")
+
+    def __init__(self, alone: Callable[[Any], Any] | None, args: tuple[str, tuple[Any, ...]] | None):
+        self.alone = alone
+        self.args = args
+        self.future: Future[Any] = Future()
+
+
+class _Gone(Exception):
+    """SQLite has ended the whole transaction (disk full, an I/O error, a trigger's ROLLBACK)."""
+
+
+def _value(connection: Any, sql: str, params: tuple[Any, ...]) -> Any:
+    rows = connection.execute(sql, params).fetchall()
+    return rows[0][0] if rows else None
+
+
+class Database:
+    """The connection of a process to one file.
+
+    path           the database file. Not ":memory:" beside a worker: a waiting thread has a connection of its own.
+    driver         a module like `sqlite3` (`pysqlite3`): ONE SQLite library for a file in one process. Two of them lose each other's locks, and rows with them.
+    journal, synchronous, busy_timeout (seconds): WAL, FULL and 30, unless said otherwise. The timeout is that of wf_busy_timeout: waiting for the lock is fair.
+    """
+
+    def __init__(self, path: str | os.PathLike[str], *, driver: Any = None, journal: str = "wal", synchronous: str = "full", busy_timeout: float = 30):
+        if journal.lower() not in _JOURNALS:
+            raise ValueError(f"journal is {journal!r}: one of {', '.join(_JOURNALS)}")
+        if synchronous.lower() not in _SYNCHRONOUS:
+            raise ValueError(f"synchronous is {synchronous!r}: one of {', '.join(_SYNCHRONOUS)}")
+        if driver is None:
+            import sqlite3 as driver
+        self.path = os.fspath(path)
+        self.driver = driver
+        self.settings = (journal.lower(), synchronous.lower(), float(busy_timeout))
+        self.clock: Any = None  # of tests: what wf_clock is set to on each connection
+        self._lock = threading.Lock()
+        self._queue: queue.SimpleQueue[_Call | None] = queue.SimpleQueue()
+        self._thread: threading.Thread | None = None
+        self._closed = False
+        _databases.add(self)
+
+    # Connections
+
+    def connect(self) -> Any:
+        """A new connection of the driver to the file, in autocommit, with the extension loaded and the settings made. For the thread that calls."""
+        connection = self.driver.connect(self.path, timeout=self.settings[2], isolation_level=None, check_same_thread=False)
+        try:
+            loading.load(connection)
+            journal, synchronous, timeout = self.settings
+            connection.execute("SELECT wf_busy_timeout(?)", (timeout,)).fetchall()
+            connection.execute(f"PRAGMA journal_mode = {journal}").fetchall()
+            connection.execute(f"PRAGMA synchronous = {synchronous}").fetchall()
+            if self.clock is not None:
+                connection.execute("SELECT wf_clock(?)", (self.clock,)).fetchall()
+        except BaseException as error:
+            connection.close()
+            raise translate(error) from error
+        return connection
+
+    # Calls
+
+    def submit(self, sql: str, *params: Any) -> Future[Any]:
+        """One call of the engine (`SELECT wf_...(?, ?)`), in a group. Its first column, once it is committed."""
+        return self._put(_Call(None, (sql, params)))
+
+    def submit_alone(self, work: Callable[[Any], T]) -> Future[T]:
+        """work(connection), between two groups. It leaves no transaction open."""
+        return self._put(_Call(work, None))
+
+    def call(self, sql: str, *params: Any) -> Any:
+        """submit(), and wait."""
+        return self.submit(sql, *params).result()
+
+    def rows(self, sql: str, *params: Any) -> list[Row]:
+        """All rows of a query."""
+        found: list[Row] = self.submit_alone(lambda connection: connection.execute(sql, params).fetchall()).result()
+        return found
+
+    def submit_transaction(self, work: Callable[[Transaction], T]) -> Future[T]:
+        """work(transaction) inside BEGIN IMMEDIATE ... COMMIT; all of it or, with the error that it raises, nothing."""
+
+        def run(connection: Any) -> T:
+            connection.execute("BEGIN IMMEDIATE")
+            transaction = Transaction(connection)
+            try:
+                result = work(transaction)
+                if not connection.in_transaction:
+                    raise Error("the transaction was rolled back by one of its statements")
+                _commit(connection, self.settings[2])
+            except BaseException:
+                if connection.in_transaction:
+                    connection.execute("ROLLBACK")
+                raise
+            finally:
+                transaction._end()
+            return result
+
+        return self.submit_alone(run)
+
+    def close(self) -> None:
+        """What was submitted is done; then the connection is closed. May be called again."""
+        with self._lock:
+            self._closed = True
+            thread = self._thread
+            if thread is not None:
+                self._queue.put(None)
+        if thread is not None and thread is not threading.current_thread():
+            thread.join()
+
+    # The thread
+
+    def _put(self, call: _Call) -> Future[Any]:
+        with self._lock:
+            if self._closed:
+                raise Error(f"the database {self.path} is closed")
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._run, args=(self._queue,), name="wfext database", daemon=True)
+                self._thread.start()
+            self._queue.put(call)
+        return call.future
+
+    def _run(self, calls: queue.SimpleQueue[_Call | None]) -> None:
+        connection: Any = None
+        ended = False
+        while not ended:
+            call = calls.get()
+            if call is None:
+                break
+            if connection is None:
+                try:
+                    connection = self.connect()
+                except BaseException as error:
+                    _fail(call, error)
+                    continue
+            while call is not None:
+                if call.alone is not None:
+                    self._alone(connection, call)
+                    break
+                call, ended = self._group(connection, call, calls)
+        if connection is not None:
+            connection.close()
+
+    def _alone(self, connection: Any, call: _Call) -> None:
+        if not call.future.set_running_or_notify_cancel():
+            return
+        try:
+            result = call.alone(connection) if call.alone is not None else _value(connection, *call.args or ("", ()))
+        except BaseException as error:
+            if connection.in_transaction:
+                connection.execute("ROLLBACK")
+            call.future.set_exception(translate(error))
+        else:
+            call.future.set_result(result)
+
+    def _group(self, connection: Any, first: _Call, calls: queue.SimpleQueue[_Call | None]) -> tuple[_Call | None, bool]:
+        """Runs calls from `first` on in one transaction, as long as more are there. What comes behind them and does not belong there, and whether that is the end."""
+        following, end = _next(calls)
+        if following is None or following.alone is not None:
+            self._alone(connection, first)
+            return following, end
+        group = [first, following]
+        done: list[tuple[_Call, Any, BaseException | None]] = []
+        following = None
+        try:
+            connection.execute("BEGIN IMMEDIATE")
+            until = time.monotonic() + _BATCH_SECONDS
+            at = 0
+            while at < len(group):
+                if group[at].future.set_running_or_notify_cancel():
+                    done.append(_in_savepoint(connection, group[at]))
+                at += 1
+                if at == len(group) and at < _BATCH_CALLS and time.monotonic() < until and not end:
+                    following, end = _next(calls)
+                    if following is not None and following.alone is None:
+                        group.append(following)
+                        following = None
+            _commit(connection, self.settings[2])
+        except BaseException:
+            # Nothing of it stands. Each may be repeated, and by itself it answers for itself.
+            if connection.in_transaction:
+                connection.execute("ROLLBACK")
+            for call in group:
+                if not call.future.done():
+                    _again(connection, call)
+        else:
+            for call, result, error in done:
+                if error is None:
+                    call.future.set_result(result)
+                else:
+                    call.future.set_exception(error)
+        return following, end
+
+
+def _next(calls: queue.SimpleQueue[_Call | None]) -> tuple[_Call | None, bool]:
+    try:
+        call = calls.get_nowait()
+    except queue.Empty:
+        return None, False
+    return call, call is None
+
+
+def _in_savepoint(connection: Any, call: _Call) -> tuple[_Call, Any, BaseException | None]:
+    connection.execute("SAVEPOINT wfext_call")
+    try:
+        result = _value(connection, *call.args or ("", ()))
+    except BaseException as error:
+        if not connection.in_transaction:
+            raise _Gone from error
+        connection.execute("ROLLBACK TO wfext_call")
+        connection.execute("RELEASE wfext_call")
+        return call, None, translate(error)
+    if not connection.in_transaction:
+        raise _Gone
+    connection.execute("RELEASE wfext_call")
+    return call, result, None
+
+
+def _again(connection: Any, call: _Call) -> None:
+    try:
+        result = _value(connection, *call.args or ("", ()))
+    except BaseException as error:
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+        _fail(call, error)
+    else:
+        if not call.future.cancelled():
+            call.future.set_result(result)
+
+
+def _fail(call: _Call, error: BaseException) -> None:
+    if not call.future.cancelled():
+        call.future.set_exception(translate(error))
+
+
+def _commit(connection: Any, timeout: float) -> None:
+    """COMMIT leaves the transaction open where readers are in the way (without WAL): then it is tried again."""
+    until = time.monotonic() + timeout
+    while True:
+        try:
+            connection.execute("COMMIT")
+            return
+        except BaseException as error:
+            if not connection.in_transaction or "locked" not in str(error) or time.monotonic() >= until:
+                raise
+        time.sleep(0.001)
+
+
+# After a fork the thread is gone, and a connection may not be used in the child: both are made anew there, and what the parent's queue holds is the parent's.
+_databases: weakref.WeakSet[Database] = weakref.WeakSet()
+
+
+def _after_fork() -> None:
+    for database in list(_databases):
+        database._lock = threading.Lock()
+        database._queue = queue.SimpleQueue()
+        database._thread = None
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)

@@ -1,0 +1,217 @@
+"""What a person has declared: steps and workflows, as the decorators of `App` make them of functions."""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime
+import functools
+import inspect
+import typing
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar
+
+from . import values
+from .names import check_name
+
+if TYPE_CHECKING:
+    from .app import App
+    from .client import Handle
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+Duration = float | str | datetime.timedelta
+
+
+def duration(value: Any) -> float | str:
+    """As the engine takes it: seconds, or a text such as '90s' or '7d'."""
+    if isinstance(value, datetime.timedelta):
+        return value.total_seconds()
+    if isinstance(value, bool) or not isinstance(value, (int, float, str)):
+        raise TypeError(f"a duration is {value!r}: seconds, a text such as '90s' or '7d', or a timedelta")
+    return value
+
+
+def _check_function(fn: Any, what: str) -> inspect.Signature:
+    if not inspect.isroutine(fn):
+        raise TypeError(f"{what} is made of a function, not of {fn!r}")
+    if fn.__name__ == "<lambda>":
+        raise TypeError(f"{what} is made of a function with a name: a lambda has none")
+    if inspect.isgeneratorfunction(fn) or inspect.isasyncgenfunction(fn):
+        raise TypeError(f"{what} {fn.__qualname__} is a generator, which cannot be recorded")
+    return inspect.signature(fn)
+
+
+def _hints(fn: Any) -> dict[str, Any]:
+    try:
+        return typing.get_type_hints(fn, include_extras=True)
+    except Exception:  # a name that is not there at run time: then annotations say nothing
+        return {}
+
+
+class Step(Generic[P, R]):
+    """A function whose result is recorded once for each call of it in a workflow.
+
+    Called in a workflow it is a step; inside of another step, and as `step.fn(...)` anywhere, it is the plain function.
+    """
+
+    def __init__(
+        self,
+        fn: Callable[P, R],
+        *,
+        kind: str = "step",
+        name: str | None = None,
+        attempts: int = 1,
+        backoff: Duration | None = None,
+        retry_on: tuple[type[BaseException], ...] = (Exception,),
+        timeout: float | None = None,
+        in_doubt: str = "retry",
+    ):
+        _check_function(fn, f"a {kind}")
+        functools.update_wrapper(self, fn)
+        self.fn = fn
+        self.kind = kind
+        self.name = check_name(fn.__name__ if name is None else name)
+        self.is_async = inspect.iscoroutinefunction(fn)
+        if attempts < 1:
+            raise ValueError(f"{self.name}: attempts is {attempts}, at least 1")
+        if timeout is not None and not self.is_async:
+            raise TypeError(f"{self.name}: a timeout needs an async function; a plain one cannot be stopped")
+        if kind == "transaction" and self.is_async:
+            raise TypeError(f"{self.name}: a transaction is a plain function: it is run by the thread of the database")
+        if in_doubt not in ("retry", "hold", "fail"):
+            raise ValueError(f"{self.name}: in_doubt is {in_doubt!r}: retry, hold or fail")
+        self.attempts = attempts
+        self.backoff = None if backoff is None else duration(backoff)
+        self.retry_on = retry_on
+        self.timeout = timeout
+        self.in_doubt = in_doubt
+        self.returns = _hints(fn).get("return", Any)
+
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
+        from .attempt import call_step
+
+        return call_step(self, args, kwargs)  # type: ignore[no-any-return]
+
+    def __get__(self, instance: Any, owner: Any = None) -> Any:
+        return self if instance is None else functools.partial(self, instance)
+
+    def __repr__(self) -> str:
+        return f"<{self.kind} {self.name}>"
+
+
+@dataclasses.dataclass(frozen=True)
+class StartOptions:
+    """Options of a start, apart from the workflow's own parameters. None: the engine's default."""
+
+    id: str | None = None
+    queue: str | None = None
+    priority: int | None = None
+    delay: Duration | None = None
+    at: datetime.datetime | str | None = None
+    timeout: Duration | None = None
+    max_attempts: int | None = None
+    partition: str | None = None
+    dedup: str | None = None
+    headers: dict[str, Any] | None = None
+    tags: dict[str, str] | None = None
+    version: str | None = None
+    if_exists: str | None = None
+    detached: bool | None = None  # of a child: it goes on when its parent is cancelled
+
+    def given(self) -> dict[str, Any]:
+        """Those that are set, as the engine takes them."""
+        out: dict[str, Any] = {}
+        for field in dataclasses.fields(self):
+            value = getattr(self, field.name)
+            if value is None:
+                continue
+            if field.name in ("delay", "timeout"):
+                value = duration(value)
+            elif isinstance(value, datetime.datetime):
+                if value.tzinfo is None:
+                    raise ValueError(f"at is {value!r}, which says no time zone")
+                value = value.astimezone(datetime.timezone.utc).isoformat().replace("+00:00", "Z")
+            out[field.name] = value
+        return out
+
+
+class Workflow(Generic[P, R]):
+    """A function that survives the process: it is run again from its beginning, and what it did is read back."""
+
+    def __init__(self, app: App, fn: Callable[..., Any], *, name: str | None = None, queue: str = "default", defaults: StartOptions = StartOptions(), undo: bool | None = None):
+        signature = _check_function(fn, "a workflow")
+        functools.update_wrapper(self, fn)
+        self.app = app
+        self.fn = fn
+        self.name = check_name(fn.__name__ if name is None else name)
+        self.is_async = inspect.iscoroutinefunction(fn)
+        self.queue = queue
+        self.defaults = defaults
+        # From its first record on, a failure or a cancel comes back to code that can undo something.
+        self.undoes = "compensate" in fn.__code__.co_names if undo is None else undo
+        parameters = list(signature.parameters.values())
+        if not parameters or parameters[0].kind not in (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD):
+            raise TypeError(f"the workflow {self.name} takes its context as its first parameter")
+        for parameter in parameters[1:]:
+            if parameter.kind not in (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY):
+                raise TypeError(f"the workflow {self.name}: its parameter {parameter.name} has no name in the input (positional-only, *args and **kwargs cannot be)")
+        self.signature = signature.replace(parameters=parameters[1:])
+        self.hints = _hints(fn)
+        self.returns = self.hints.get("return", Any)
+        rest = parameters[1:]
+        self.model = rest[0].name if len(rest) == 1 and values.is_model(self.hints.get(rest[0].name)) else None
+
+    def input(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> str:
+        """The input, as JSON text: an object by parameter, or what a single dataclass, TypedDict or model is."""
+        bound = self.signature.bind(*args, **kwargs)
+        bound.apply_defaults()
+        return values.dumps(bound.arguments[self.model] if self.model else bound.arguments, f"the input of {self.name}")
+
+    def arguments(self, given: Any) -> dict[str, Any]:
+        """The parameters that an input stands for. Raises TypeError where it does not fit."""
+        if self.model:
+            return {self.model: values.convert(self.hints[self.model], given, f"the input of {self.name}")}
+        if given is None:
+            given = {}
+        if not isinstance(given, dict):
+            raise TypeError(f"the input of {self.name} is {given!r}: an object of its parameters {self.signature}")
+        bound = self.signature.bind(**given)
+        return {k: values.convert(self.hints.get(k, Any), v, f"the input of {self.name}, {k}") for k, v in bound.arguments.items()}
+
+    def start(self, *args: P.args, **kwargs: P.kwargs) -> Handle[R]:
+        """Starts it and returns a handle."""
+        return Bound(self, StartOptions()).start(*args, **kwargs)
+
+    async def astart(self, *args: P.args, **kwargs: P.kwargs) -> Handle[R]:
+        """The same for an event loop."""
+        return await Bound(self, StartOptions()).astart(*args, **kwargs)
+
+    def options(self, **options: Any) -> Bound[P, R]:
+        """The workflow with options for its start: those of `StartOptions`."""
+        return Bound(self, dataclasses.replace(self.defaults, **options))
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        raise TypeError(f"{self.name} is a workflow: {self.name}.start(...), or ctx.call({self.name}, ...) in another; {self.name}.fn(...) is the plain function")
+
+    def __repr__(self) -> str:
+        return f"<workflow {self.name}>"
+
+
+class Bound(Generic[P, R]):
+    """A workflow with the options of its next starts."""
+
+    def __init__(self, workflow: Workflow[P, R], options: StartOptions):
+        self.workflow = workflow
+        self.given = options
+
+    def call(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[str, str, str]:
+        """Name, input and options for the engine."""
+        options = {"queue": self.workflow.queue, **self.workflow.defaults.given(), **self.given.given()}
+        return self.workflow.name, self.workflow.input(args, kwargs), values.dumps(options)
+
+    def start(self, *args: P.args, **kwargs: P.kwargs) -> Handle[R]:
+        return self.workflow.app.client._start(self, args, kwargs)
+
+    async def astart(self, *args: P.args, **kwargs: P.kwargs) -> Handle[R]:
+        return await self.workflow.app.client._astart(self, args, kwargs)

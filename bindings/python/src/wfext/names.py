@@ -1,0 +1,69 @@
+"""Names of steps.
+
+A step's name is taken when it is called, in the order of the code; the second of one name in one attempt is `name#2`, over all kinds (a sleep, a signal's name, a child's workflow). So a
+replay finds its records only if the order of the calls is the same each time. It is, in a straight line of code. It is not where a name is repeated by branches that run side by side: then
+whichever comes first takes the other's record. That is refused.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from .errors import Nondeterminism
+
+_counted = re.compile(r"#\d+$")
+
+
+def check_name(name: str) -> str:
+    """The name, if it may be given by hand."""
+    if not isinstance(name, str) or not name:
+        raise TypeError(f"the name of a step is {name!r}: it is a text")
+    if _counted.search(name):
+        raise ValueError(f"the name {name!r} ends in # and a number, which are for repeated names")
+    return name
+
+
+class _Use:
+    __slots__ = ("count", "branch", "racy")
+
+    def __init__(self, branch: Any, racy: bool):
+        self.count = 1
+        self.branch = branch
+        self.racy = racy
+
+
+class Names:
+    """The names that one attempt has used.
+
+    Who calls tells in which branch (a task, a thread) and what is in flight: `racy` is a moment at which one of several steps side by side has settled and another has not, so that the order
+    of what follows is that of their ends.
+    """
+
+    def __init__(self) -> None:
+        self._uses: dict[str, _Use] = {}
+        self._in_flight = 0
+        self._settled_beside = False
+
+    def begins(self) -> None:
+        """A step is in flight from now on."""
+        self._in_flight += 1
+
+    def settles(self) -> None:
+        """It is no more."""
+        self._in_flight -= 1
+        self._settled_beside = self._in_flight > 0
+
+    def take(self, name: str, branch: Any) -> str:
+        racy = self._settled_beside and self._in_flight > 0
+        use = self._uses.get(name)
+        if use is None:
+            self._uses[name] = _Use(branch, racy)
+            return name
+        if use.branch is not branch or use.racy or racy:
+            raise Nondeterminism(
+                f"WF_NONDETERMINISM: the step {name!r} is repeated by branches that run side by side, so a replay could give one the result of the other: "
+                f"give each a name of its own (name=...), or use ctx.map({name!r}, items, fn)"
+            )
+        use.count += 1
+        return f"{name}#{use.count}"

@@ -1,0 +1,116 @@
+"""Tests of workflows: a clock that is moved by hand, and no threads but the database's.
+
+    def test_reminder(wfext_harness):
+        harness = wfext_harness(app_of_my_module)
+        handle = reminder.start("tea")
+        harness.advance("7d")
+        assert handle.result(timeout=0) == "reminded"
+"""
+
+from __future__ import annotations
+
+import asyncio
+import datetime
+import json
+from typing import Any, TypeVar
+
+from . import values
+from .app import App
+from .attempt import Attempt, Claim
+from .client import Handle
+from .definitions import Duration
+from .worker import Worker
+
+R = TypeVar("R")
+
+_SECONDS = {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86400}
+
+
+def _seconds(value: Duration) -> float:
+    if isinstance(value, datetime.timedelta):
+        return value.total_seconds()
+    if isinstance(value, (int, float)):
+        return float(value)
+    number = value.rstrip("abcdefghijklmnopqrstuvwxyz")
+    unit = value[len(number) :]
+    if unit not in _SECONDS:
+        raise ValueError(f"the duration {value!r}: a number and one of {', '.join(_SECONDS)}")
+    return float(number) * _SECONDS[unit]
+
+
+class Harness:
+    """Runs an app's workflows one after the other, on a clock of the file's own that stands still until it is moved.
+
+    The file is a new one: the clock is switched on while it has no workflow.
+    """
+
+    def __init__(self, app: App, start: str = "2026-01-01T00:00:00.000Z"):
+        self.app = app
+        self._now = datetime.datetime.fromisoformat(start)
+        self._worker = Worker(app, lease=3600 * 24 * 365)
+        self._worker.name = "test"
+        self._set()
+        app._apply()
+
+    @property
+    def now(self) -> datetime.datetime:
+        return self._now
+
+    def _set(self) -> None:
+        text = self._now.astimezone(datetime.timezone.utc).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+        self.app.client.call("wf_config", "test_clock", text)
+
+    def run(self) -> int:
+        """Runs until nothing is due. How many attempts that were."""
+        attempts = 0
+        while True:
+            options = {"names": list(self.app.workflows), "steps": True, "lease": self._worker.lease}
+            given = self.app.database.call("SELECT wf_claim(?, ?, ?)", values.dumps(self._worker.queues), "test", values.dumps(options))
+            if given is None:
+                return attempts
+            self._attempt(Claim(json.loads(given)))
+            attempts += 1
+
+    def _attempt(self, claim: Claim) -> None:
+        attempt = Attempt(self.app, self.app.workflows[claim.name], claim, [], self._worker.lease)
+        attempt.longest_pause = 0  # the clock stands still meanwhile
+        if attempt.workflow.is_async:
+            asyncio.run(self._worker._run_async(attempt))
+        else:
+            self._worker._run_sync(attempt)
+
+    def advance(self, time: Duration) -> None:
+        """Moves the clock, and stops on the way wherever something becomes due, to run it."""
+        end = self._now + datetime.timedelta(seconds=_seconds(time))
+        self.run()
+        while (due := self._next_due()) is not None and due <= end:
+            self._now = max(due, self._now + datetime.timedelta(milliseconds=1))
+            self._set()
+            self.app.client.call("wf_tick")
+            self.run()
+        self._now = max(end, self._now)
+        self._set()
+        self.run()
+
+    def _next_due(self) -> datetime.datetime | None:
+        rows = self.app.client.rows("SELECT min(due_at) FROM (SELECT due_at FROM wf_pending WHERE due_at IS NOT NULL UNION ALL SELECT next_at FROM wf_schedules WHERE next_at IS NOT NULL)")
+        found = rows[0][0]
+        return None if found is None else datetime.datetime.fromisoformat(found).replace(tzinfo=datetime.timezone.utc)
+
+    def result(self, handle: Handle[R], within: Duration = "365d") -> R:
+        """Moves the clock until the workflow has ended, at most so far: its output."""
+        end = self._now + datetime.timedelta(seconds=_seconds(within))
+        self.run()
+        while handle.status not in ("completed", "failed", "cancelled"):
+            due = self._next_due()
+            if due is None or due > end:
+                raise TimeoutError(f"workflow {handle.id!r} is {handle.status}, and nothing is due that would change it: {self._reason(handle)}")
+            self._now = max(due, self._now + datetime.timedelta(milliseconds=1))
+            self._set()
+            self.app.client.call("wf_tick")
+            self.run()
+        return handle.result(timeout=0)
+
+    def _reason(self, handle: Handle[Any]) -> Any:
+        rows = self.app.client.rows("SELECT reason FROM wf_pending WHERE id = ?", handle.id)
+        return rows[0][0] if rows else None

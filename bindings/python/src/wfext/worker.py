@@ -1,0 +1,372 @@
+"""A worker: claims workflows of an app and runs them.
+
+Threads: one that claims and waits for work (a connection of its own, `wf_wait`), one that sends the heartbeats of all leases in one call and learns from it what is lost, one loop for async
+workflows, and one thread for each slot of plain code. All calls of the engine but the wait go through the app's database thread.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import os
+import secrets
+import socket
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Any
+
+from . import async_context, sync_context, values
+from .attempt import Attempt, AttemptOver, Claim, error_value, is_final
+from .database import Database
+from .errors import Busy, Error, NotOurs
+
+if TYPE_CHECKING:
+    from .app import App
+
+try:
+    import fcntl
+except ImportError:  # Windows
+    fcntl = None  # type: ignore[assignment]
+
+log = logging.getLogger("wfext")
+
+_MORE_AT_ONCE = 50  # workflows in one claim
+_WAIT_SECONDS = 5.0
+_TRIES = 8
+
+
+class WorkerName:
+    """A name that no other living process has: `host:N` with the smallest N that is free, held by a lock on a file beside the database.
+
+    Under the lock, what an earlier process of this name has left is taken back at once.
+    """
+
+    def __init__(self, path: str, name: str | None):
+        self._file: Any = None
+        self.is_locked = False
+        if path == ":memory:" or fcntl is None:
+            self.name = name or f"{socket.gethostname()}:{secrets.token_hex(4)}"
+            return
+        for candidate in [name] if name else [f"{socket.gethostname()}:{n}" for n in range(1, 1000)]:
+            handle = open(f"{path}.worker-{candidate.replace(os.sep, '_').replace(':', '-')}", "a")
+            try:
+                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError:
+                handle.close()
+                if name:
+                    raise Error(f"a worker of the name {name!r} is running on this file already") from None
+                continue
+            self._file, self.name, self.is_locked = handle, candidate, True
+            return
+        self.name = f"{socket.gethostname()}:{secrets.token_hex(4)}"
+
+    def release(self) -> None:
+        if self._file is not None:
+            self._file.close()
+            self._file = None
+
+
+class Worker:
+    """Runs workflows of an app until stop(). `App.worker()` and `App.run()` make one."""
+
+    def __init__(self, app: App, *, concurrency: int = 8, async_concurrency: int = 200, lease: float = 30, name: str | None = None, queues: list[str] | None = None, grace: float = 10):
+        if concurrency < 1 or async_concurrency < 1:
+            raise ValueError(f"concurrency is {concurrency} and async_concurrency {async_concurrency}: at least 1 each")
+        if lease <= 0:
+            raise ValueError(f"lease is {lease}: more than 0 seconds")
+        self.app = app
+        self.database: Database = app.database
+        self.lease = float(lease)
+        self.grace = float(grace)
+        workflows = list(app.workflows.values())
+        if not workflows:
+            raise Error("this app has no workflow: declare one with @app.workflow")
+        self.queues = queues or sorted({workflow.queue for workflow in workflows} | set(app.queues))
+        self._slots = {False: concurrency, True: async_concurrency}
+        self._names = {False: [w.name for w in workflows if not w.is_async], True: [w.name for w in workflows if w.is_async]}
+        self._wake = f"worker {secrets.token_hex(8)}"
+        self._lock = threading.Lock()
+        self._changed = threading.Condition(self._lock)
+        self._attempts: dict[str, Attempt] = {}
+        self._futures: set[Any] = set()
+        self._stopping = threading.Event()
+        self._stopped = threading.Event()
+        self._given_name = name
+        self.name = ""
+        self._threads: list[threading.Thread] = []
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._pool: ThreadPoolExecutor | None = None
+
+    # Beginning and end
+
+    def start(self) -> Worker:
+        """Begins to work, beside other code. Returns itself."""
+        held = WorkerName(self.database.path, self._given_name)
+        self._name, self.name = held, held.name
+        if held.is_locked:
+            self.database.call("SELECT wf_recover(?)", values.dumps({"worker": self.name, "lost": True}))
+        self.app._apply()
+        self._pool = ThreadPoolExecutor(self._slots[False], "wfext slot")
+        if self._names[True]:
+            self._loop = asyncio.new_event_loop()
+            self._thread(self._run_loop, "wfext loop")
+        self._thread(self._claim_and_wait, "wfext worker")
+        self._thread(self._heartbeats, "wfext heartbeat")
+        return self
+
+    def _thread(self, target: Any, name: str) -> None:
+        thread = threading.Thread(target=target, name=name, daemon=True)
+        self._threads.append(thread)
+        thread.start()
+
+    def stop(self, *, grace: float | None = None) -> None:
+        """No new claims; async work is cancelled and given back, plain code gets the grace period (seconds) to come to its next call. Returns when nothing runs any more, or the time is over.
+
+        What still runs then keeps its lease: given back, two would do it.
+        """
+        if self._stopped.is_set():
+            return
+        self._stopping.set()
+        with self._lock:
+            attempts = list(self._attempts.values())
+            self._changed.notify_all()
+        for attempt in attempts:
+            self._tell(attempt)
+        self._wake_up()
+        until = time.monotonic() + (self.grace if grace is None else grace)
+        with self._lock:
+            while self._attempts and (left := until - time.monotonic()) > 0:
+                self._changed.wait(left)
+            left_over = [attempt.claim.id for attempt in self._attempts.values()]
+        if left_over:
+            log.warning("%d workflows still run after the grace period and keep their leases: %s", len(left_over), ", ".join(left_over[:5]))
+        self._stopped.set()
+        self._wake_up()
+        if self._loop is not None:
+            self._loop.call_soon_threadsafe(self._loop.stop)
+        for thread in self._threads:
+            if thread is not threading.current_thread():
+                thread.join(5)
+        if self._pool is not None:
+            self._pool.shutdown(wait=not left_over, cancel_futures=True)
+        self._name.release()
+
+    def __enter__(self) -> Worker:
+        return self
+
+    def __exit__(self, *_: Any) -> None:
+        self.stop()
+
+    def _wake_up(self) -> None:
+        try:
+            self.database.call("SELECT wf_wake(?)", self._wake)
+        except Error:
+            log.exception("the worker could not be woken")
+
+    # Claims
+
+    def _free(self, is_async: bool) -> int:
+        return self._slots[is_async] - sum(1 for attempt in self._attempts.values() if attempt.workflow.is_async is is_async)
+
+    def _claim_and_wait(self) -> None:
+        connection: Any = None
+        pause = 0.1
+        while not self._stopping.is_set():
+            try:
+                if connection is None:
+                    connection = self.database.connect()
+                self._claim_all()
+                if not self._stopping.is_set():
+                    self._wait(connection)
+                pause = 0.1
+            except Exception as error:
+                # A failure of the engine fails no workflow: the worker tries again.
+                log.error("the worker could not claim: %s", error)
+                self._stopping.wait(pause)
+                pause = min(5.0, pause * 2)
+        if connection is not None:
+            connection.close()
+
+    def _claim_all(self) -> None:
+        for is_async in (False, True):
+            while self._names[is_async] and not self._stopping.is_set():
+                with self._lock:
+                    free = min(self._free(is_async), _MORE_AT_ONCE)
+                if free <= 0:
+                    break
+                options = {"names": self._names[is_async], "limit": free, "steps": True, "lease": self.lease}
+                given = self.database.call("SELECT wf_claim(?, ?, ?)", values.dumps(self.queues), self.name, values.dumps(options))
+                claims = [Claim(each) for each in json.loads(given)] if given else []
+                for claim in claims:
+                    self._begin(claim)
+                if len(claims) < free:
+                    break
+
+    def _wait(self, connection: Any) -> None:
+        with self._lock:
+            names = [name for is_async in (False, True) if self._free(is_async) > 0 for name in self._names[is_async]]
+            tokens = list(self._attempts)
+        wanted: list[dict[str, Any]] = [{"wake": self._wake}]
+        if names:
+            wanted.append({"queue": self.queues, "worker": self.name, "names": names})
+        if tokens:
+            wanted.append({"tokens": tokens})
+        came = connection.execute("SELECT wf_wait(?, ?)", (_WAIT_SECONDS, values.dumps({"any": wanted}))).fetchall()[0][0]
+        if tokens and came and any(entry.get("index") == len(wanted) - 1 for entry in json.loads(came)):
+            self._beat()
+
+    # Attempts
+
+    def _begin(self, claim: Claim) -> None:
+        workflow = self.app.workflows[claim.name]
+        attempt = Attempt(self.app, workflow, claim, [], self.lease)
+        with self._lock:
+            self._attempts[claim.token] = attempt
+        if workflow.is_async and self._loop is not None:
+            self._loop.call_soon_threadsafe(self._begin_async, attempt)
+        elif self._pool is not None:
+            self._pool.submit(self._run_sync, attempt)
+
+    def _records(self, attempt: Attempt) -> list[dict[str, Any]]:
+        """All that is recorded. What did not come with the claim is read."""
+        claim = attempt.claim
+        if claim.steps is not None and not claim.steps_more:
+            return claim.steps
+        rows = self.database.rows("SELECT name, kind, status, output, error FROM wf_steps WHERE workflow_id = ? ORDER BY seq", claim.id)
+        return [{"name": n, "kind": k, "status": s, "output": values.loads(o), "error": values.loads(e)} for n, k, s, o, e in rows]
+
+    def _ready(self, attempt: Attempt) -> None:
+        attempt.records = {record["name"]: record for record in self._records(attempt)}
+
+    def _run_sync(self, attempt: Attempt) -> None:
+        end: tuple[str, tuple[Any, ...]] | None
+        try:
+            try:
+                self._ready(attempt)
+                end = ("SELECT wf_complete(?, ?)", (attempt.claim.token, self._output(attempt, sync_context.run(attempt))))
+            except AttemptOver as over:
+                end = self._over(attempt, str(over))
+            except BaseException as error:
+                end = self._error(attempt, error)
+            if end is not None:
+                self._report(attempt, *end)
+        finally:
+            self._ended(attempt)
+
+    def _begin_async(self, attempt: Attempt) -> None:
+        task = asyncio.get_running_loop().create_task(self._run_async(attempt))
+        self._futures.add(task)
+        task.add_done_callback(self._futures.discard)
+
+    async def _run_async(self, attempt: Attempt) -> None:
+        end: tuple[str, tuple[Any, ...]] | None
+        try:
+            try:
+                if attempt.claim.steps is None or attempt.claim.steps_more:
+                    await asyncio.to_thread(self._ready, attempt)
+                else:
+                    self._ready(attempt)
+                end = ("SELECT wf_complete(?, ?)", (attempt.claim.token, self._output(attempt, await async_context.run(attempt))))
+            except AttemptOver as over:
+                end = self._over(attempt, str(over))
+            except BaseException as error:
+                end = self._error(attempt, error)
+            if end is not None:
+                await self._report_async(attempt, *end)
+        finally:
+            self._ended(attempt)
+
+    def _output(self, attempt: Attempt, value: Any) -> str:
+        if attempt.over is not None:
+            log.error("workflow %s: the code went on after its attempt was over (%s) and swallowed that; nothing of it counts", attempt.claim.id, attempt.over)
+            raise AttemptOver(attempt.over)
+        return values.dumps(value, f"what {attempt.workflow.name} returns")
+
+    def _over(self, attempt: Attempt, why: str) -> tuple[str, tuple[Any, ...]] | None:
+        if self._stopping.is_set() and why == "not ours":
+            return "SELECT wf_release(?)", (attempt.claim.token,)
+        return None
+
+    def _error(self, attempt: Attempt, error: BaseException) -> tuple[str, tuple[Any, ...]] | None:
+        if attempt.over is not None or isinstance(error, NotOurs):
+            return self._over(attempt, attempt.over or "not ours")
+        if not isinstance(error, Exception):
+            return "SELECT wf_release(?)", (attempt.claim.token,)  # the process is ending
+        log.warning("workflow %s (%s), attempt %d failed: %s", attempt.claim.id, attempt.workflow.name, attempt.claim.number, error, exc_info=not is_final(error))
+        return "SELECT wf_fail(?, ?, ?)", (attempt.claim.token, values.dumps(error_value(error)), values.dumps({"retry": False} if is_final(error) else {}))
+
+    def _report(self, attempt: Attempt, sql: str, params: tuple[Any, ...]) -> None:
+        for tries in range(_TRIES):
+            try:
+                self.database.call(sql, *params)
+                return
+            except Busy:
+                time.sleep(min(1.0, 0.05 * 2**tries))
+            except NotOurs:
+                return
+            except Exception as error:
+                log.error("workflow %s: its end could not be recorded, it will be tried again: %s", attempt.claim.id, error)
+                return
+
+    async def _report_async(self, attempt: Attempt, sql: str, params: tuple[Any, ...]) -> None:
+        try:
+            await asyncio.wrap_future(self.database.submit(sql, *params))
+        except NotOurs:
+            pass
+        except Busy:
+            await asyncio.to_thread(self._report, attempt, sql, params)
+        except Exception as error:
+            log.error("workflow %s: its end could not be recorded, it will be tried again: %s", attempt.claim.id, error)
+
+    def _ended(self, attempt: Attempt) -> None:
+        with self._lock:
+            was_full = self._free(attempt.workflow.is_async) <= 0
+            self._attempts.pop(attempt.claim.token, None)
+            self._changed.notify_all()
+        if was_full and not self._stopping.is_set():
+            self._wake_soon()
+
+    def _wake_soon(self) -> None:
+        try:
+            self.database.submit("SELECT wf_wake(?)", self._wake)
+        except Error:
+            pass  # closed
+
+    # Leases
+
+    def _heartbeats(self) -> None:
+        while not self._stopped.wait(self.lease / 3):
+            try:
+                self._beat()
+            except Exception as error:
+                log.error("the heartbeat failed: %s", error)
+
+    def _beat(self) -> None:
+        with self._lock:
+            attempts = list(self._attempts.values())
+        if not attempts:
+            return
+        answers = json.loads(self.database.call("SELECT wf_heartbeat(?)", values.dumps([attempt.claim.token for attempt in attempts])))
+        for attempt, answer in zip(attempts, answers):
+            if isinstance(answer, dict) and answer.get("code") != "SQLITE_ERROR":
+                self._tell(attempt)
+
+    def _tell(self, attempt: Attempt) -> None:
+        """The code learns it with its next call; async code is cancelled."""
+        attempt.lost.set()
+        context = attempt.context
+        if isinstance(context, async_context.AsyncContext):
+            context.is_lost()
+
+    def _run_loop(self) -> None:
+        loop = self._loop
+        assert loop is not None
+        asyncio.set_event_loop(loop)
+        try:
+            loop.run_forever()
+        finally:
+            loop.close()
+
+
