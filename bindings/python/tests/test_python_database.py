@@ -39,7 +39,8 @@ def outcome(future):
 
 
 def test_a_group_is_one_commit(database):
-    """Fifty calls raise the version of the data once."""
+    """Fifty calls are one commit, and two with room for thirty in each."""
+    database.group_seconds = 60
     database.call("SELECT wf_init()")
     other = database.connect()
     before = other.execute("PRAGMA data_version").fetchone()[0]
@@ -49,6 +50,13 @@ def test_a_group_is_one_commit(database):
     assert [future.result(60) for future in futures] == [str(i) for i in range(50)]
     database.submit_alone(lambda connection: connection.set_trace_callback(None)).result()
     assert commits.count("COMMIT") == 1
+    database.group_calls = 30
+    commits.clear()
+    database.submit_alone(lambda connection: connection.set_trace_callback(commits.append)).result()
+    for future in in_one_group(database, [("SELECT wf_start('w')",)] * 50):
+        future.result(60)
+    database.submit_alone(lambda connection: connection.set_trace_callback(None)).result()
+    assert commits.count("COMMIT") == 2
     assert other.execute("PRAGMA data_version").fetchone()[0] != before
     other.close()
 

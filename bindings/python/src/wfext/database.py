@@ -22,8 +22,6 @@ from .errors import Error, translate
 
 T = TypeVar("T")
 
-_BATCH_CALLS = 100
-_BATCH_SECONDS = 0.005
 _JOURNALS = ("wal", "delete", "truncate", "persist")
 _SYNCHRONOUS = ("off", "normal", "full", "extra")
 
@@ -81,9 +79,14 @@ class Database:
     """The connection of a process to one file.
 
     path           the database file. Not ":memory:" beside a worker: a waiting thread has a connection of its own.
+    A group has at most `group_calls` calls and takes no new one after `group_seconds`, so that those who wait are answered soon.
+
     driver         a module like `sqlite3` (`pysqlite3`): ONE SQLite library for a file in one process. Two of them lose each other's locks, and rows with them.
     journal, synchronous, busy_timeout (seconds): WAL, FULL and 30, unless said otherwise. The timeout is that of wf_busy_timeout: waiting for the lock is fair.
     """
+
+    group_calls = 100
+    group_seconds = 0.005
 
     def __init__(self, path: str | os.PathLike[str], *, driver: Any = None, journal: str = "wal", synchronous: str = "full", busy_timeout: float = 30):
         if journal.lower() not in _JOURNALS:
@@ -226,13 +229,13 @@ class Database:
         following = None
         try:
             connection.execute("BEGIN IMMEDIATE")
-            until = time.monotonic() + _BATCH_SECONDS
+            until = time.monotonic() + self.group_seconds
             at = 0
             while at < len(group):
                 if group[at].future.set_running_or_notify_cancel():
                     done.append(_in_savepoint(connection, group[at]))
                 at += 1
-                if at == len(group) and at < _BATCH_CALLS and time.monotonic() < until and not end:
+                if at == len(group) and at < self.group_calls and time.monotonic() < until and not end:
                     following, end = _next(calls)
                     if following is not None and following.alone is None:
                         group.append(following)
