@@ -110,13 +110,25 @@ def test_parallel_branches_of_one_name(app):
         return out
 
     @app.workflow
+    async def racy_together(ctx: wfext.AsyncContext) -> list[int]:
+        out = []
+        for ended in asyncio.as_completed([second(2), second(1)]):     # both come out at once
+            out.append(await first(await ended))
+        return out
+
+    @app.workflow
+    async def loop(ctx: wfext.AsyncContext) -> int:
+        return sum([sum(await asyncio.gather(first(1), second(n))) for n in range(3)])
+
+    @app.workflow
     async def right(ctx: wfext.AsyncContext) -> list[int]:
         return await ctx.map("branch", [2, 1], branch)
 
     with app.worker():
-        for workflow in (wrong, racy):
+        for workflow in (wrong, racy, racy_together):
             with pytest.raises(wfext.WorkflowFailed, match="WF_NONDETERMINISM"):
                 finish(workflow.start())
+        assert finish(loop.start()) == 33
         handle = right.start()
         assert finish(handle) == [20, 10]
         assert {step["name"] for step in handle.steps()} == {"branch[0].first", "branch[0].second", "branch[1].first", "branch[1].second"}

@@ -43,11 +43,11 @@ class AsyncContext(Calls):
         super().__init__(attempt)
         self._loop = loop
         self._over = asyncio.Event()
+        self._settling = asyncio.Lock()
         self._tasks: set[asyncio.Task[Any]] = set()
         self._in_flight = 0
         self._waits: list[_Open] = []
         self._looking = False
-        self._ends_in: asyncio.Future[None] | None = None
 
     def _branch(self) -> Any:
         try:
@@ -102,6 +102,7 @@ class AsyncContext(Calls):
         if not isinstance(step, Step):
             raise TypeError(f"{step!r} is no step: declare it with @app.step")
         name = self._take(step.name)
+        self._attempt.names.begins()
         return self._run_step(step, name, args, kwargs)
 
     def call_step(self, step: Step[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
@@ -110,11 +111,28 @@ class AsyncContext(Calls):
         return self.step(step, *args, **kwargs)
 
     async def _run_step(self, step: Step[..., Any], name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        found, value = self._attempt.read_back(step, name)
-        if found:
-            return value
+        try:
+            found, value = self._attempt.read_back(step, name)
+            return value if found else await self._do_step(step, name, args, kwargs)
+        finally:
+            await self._settles()
+
+    async def _settles(self) -> None:
+        """Steps side by side settle one after the other, with time for what each wakes: also where they have come out together, as they do when they are read back. So what is called next has been
+        called while the others were in flight, and a name whose order is that of their ends shows."""
+        names = self._attempt.names
+        if names.in_flight == 1 and not self._settling.locked():
+            names.settles()
+            return
+        await self._settling.acquire()
+        names.settles()
+        self._later(_QUIET_TURNS, self._settling.release)
+
+    def _later(self, turns: int, what: Callable[[], None]) -> None:
+        self._loop.call_soon(*((what,) if turns == 0 else (self._later, turns - 1, what)))
+
+    async def _do_step(self, step: Step[..., Any], name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         self._begin()
-        self._attempt.names.begins()
         self._in_flight += 1
         try:
             while True:
@@ -128,7 +146,6 @@ class AsyncContext(Calls):
                 else:
                     return values.convert(step.returns, values.loads(text), f"the output of {name}")
         finally:
-            self._attempt.names.settles()
             self._settled()
 
     async def _try_step(self, step: Step[..., Any], name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:

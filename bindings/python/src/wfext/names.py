@@ -42,20 +42,20 @@ class Names:
 
     def __init__(self) -> None:
         self._uses: dict[str, _Use] = {}
-        self._in_flight = 0
+        self.in_flight = 0
         self._settled_beside = False
 
     def begins(self) -> None:
         """A step is in flight from now on."""
-        self._in_flight += 1
+        self.in_flight += 1
 
     def settles(self) -> None:
         """It is no more."""
-        self._in_flight -= 1
-        self._settled_beside = self._in_flight > 0
+        self.in_flight -= 1
+        self._settled_beside = self.in_flight > 0
 
     def take(self, name: str, branch: Any) -> str:
-        racy = self._settled_beside and self._in_flight > 0
+        racy = self._settled_beside and self.in_flight > 0
         use = self._uses.get(name)
         if use is None:
             self._uses[name] = _Use(branch, racy)
