@@ -137,7 +137,9 @@ class Db {
     int64_t workflow = 0;
     Name schedule;
     Millis now = 0, longest = 0;
-    Text error;
+    int64_t ends = 0;
+    Text error, reason;
+    bool again = false;  // the call has begun anew
   };
   TakenAlong& taken_along() { return taken_along_; }
   TooLong& too_long() { return too_long_; }
@@ -323,6 +325,16 @@ class Query {
   Status status_;
 };
 
+// WF_STATE if the statement finds a row that one that has written before should have left for none.
+template <class Bind>
+Status look_for_left(Db& db, Sql sql, const Bind& bind) {
+  Query left(db, sql);
+  bind(left);
+  bool row;
+  WF_TRY(left.next(&row));
+  return row ? left.not_written() : Status();
+}
+
 // Runs a writing statement; `bind` binds its parameters. WF_STATE if it is one that leaves no row that its WHERE finds (leaves_none()), and has left
 // one: a trigger has ignored it.
 template <class Bind>
@@ -332,12 +344,7 @@ Status run_all(Db& db, Sql sql, const Bind& bind) {
     bind(q);
     WF_TRY(q.run());
   }
-  if (!leaves_none(sql)) return {};
-  Query left(db, static_cast<Sql>(static_cast<unsigned>(sql) + 1));
-  bind(left);
-  bool row;
-  WF_TRY(left.next(&row));
-  return row ? left.not_written() : Status();
+  return leaves_none(sql) ? look_for_left(db, static_cast<Sql>(static_cast<unsigned>(sql) + 1), bind) : Status();
 }
 
 // Runs a statement that writes as many rows as `count`, of the same parameters, has found before. WF_STATE if it has written another number.

@@ -8,6 +8,7 @@
 #include "engine/may_act.h"
 #include "engine/opening.h"
 #include "engine/step.h"
+#include "engine/trouble.h"
 #include "engine/wait.h"
 
 namespace wf {
@@ -38,9 +39,7 @@ Status update(Db& db, Sql sql, const Workflow& w, string_view step, Millis now) 
   return q.run();
 }
 
-}  // namespace
-
-Status begin_step(Db& db, const Handle& handle, string_view step, InDoubt in_doubt, bool cleanup, const Fingerprint& print, const Now& now, Begun* out) {
+Status begin_once(Db& db, const Handle& handle, string_view step, InDoubt in_doubt, bool cleanup, const Fingerprint& print, const Now& now, Begun* out) {
   WriteScope scope(db);
   Millis time;
   Workflow w;
@@ -87,7 +86,7 @@ Status begin_step(Db& db, const Handle& handle, string_view step, InDoubt in_dou
   return scope.commit();
 }
 
-Status resolve_step(Db& db, string_view id, string_view step, Verdict verdict, const Value& value, const Now& now) {
+Status resolve_once(Db& db, string_view id, string_view step, Verdict verdict, const Value& value, const Now& now) {
   Handle handle;
   handle.id = id;
   WriteScope scope(db);
@@ -131,6 +130,16 @@ Status resolve_step(Db& db, string_view id, string_view step, Verdict verdict, c
   }
   if (held && w.under_pause == State::waiting) WF_TRY(leave_wait(db, w, time));
   return scope.commit();
+}
+
+}  // namespace
+
+Status begin_step(Db& db, const Handle& handle, string_view step, InDoubt in_doubt, bool cleanup, const Fingerprint& print, const Now& now, Begun* out) {
+  return past_rollbacks(db, "wf_begin", [&] { return begin_once(db, handle, step, in_doubt, cleanup, print, now, out); });
+}
+
+Status resolve_step(Db& db, string_view id, string_view step, Verdict verdict, const Value& value, const Now& now) {
+  return past_rollbacks(db, "wf_resolve", [&] { return resolve_once(db, id, step, verdict, value, now); });
 }
 
 }  // namespace wf

@@ -5,6 +5,7 @@
 #include "engine/claim_show.h"
 #include "engine/claim_steps.h"
 #include "engine/claim_take.h"
+#include "engine/end.h"
 #include "engine/lane.h"
 #include "engine/lease.h"
 #include "engine/may_act.h"
@@ -51,7 +52,10 @@ Status repeat(Db& db, const Claim& args, Millis now, bool* found, Text& out) {
 
 // Takes the workflow `w`, that of `handle`, or ends it.
 Status take_named(Db& db, const Claim& args, const Handle& handle, Workflow& w, Millis now, bool* taken) {
-  bool was_put_off = false;
+  bool was_put_off = false, ends = false;
+  *taken = false;
+  if (args.troubled) WF_TRY(end_if_left_behind(db, w.seq, now, &ends));
+  if (ends) return {};
   if (args.troubled) WF_TRY(forget_trouble(db, {w.seq, {}}, &was_put_off));
   if (was_put_off) WF_TRY(lane_expect(db, w.lane, w.due_at, now));
   if (!w.exact_lane) {

@@ -10,6 +10,7 @@
 #include "engine/may_act.h"
 #include "engine/opening.h"
 #include "engine/start.h"
+#include "engine/trouble.h"
 #include "engine/wait.h"
 
 namespace wf {
@@ -148,15 +149,7 @@ Status note_failure(Db& db, const Handle& handle, const Workflow& w, const Failu
   return q.run();
 }
 
-}  // namespace
-
-Status complete(Db& db, const Handle& handle, const Value& output, const Now& now, State* result) {
-  if (handle.is_token && !is_large(output)) {
-    *result = State::completed;
-    bool completed = false;
-    WF_TRY(run_plain(db, Sql::complete_plain, [&] { return try_plain(db, handle, output, now.given ? now.time : db.clock(), now.given, &completed); }));
-    if (completed) return {};
-  }
+Status complete_once(Db& db, const Handle& handle, const Value& output, const Now& now, State* result) {
   WriteScope scope(db);
   Millis time;
   Workflow w;
@@ -172,7 +165,7 @@ Status complete(Db& db, const Handle& handle, const Value& output, const Now& no
   return scope.commit();
 }
 
-Status fail(Db& db, const Handle& handle, const Failure& failure, const Now& now, State* result) {
+Status fail_once(Db& db, const Handle& handle, const Failure& failure, const Now& now, State* result) {
   WriteScope scope(db);
   Millis time;
   Workflow w;
@@ -194,6 +187,22 @@ Status fail(Db& db, const Handle& handle, const Failure& failure, const Now& now
   *result = State::pending;
   WF_TRY(back_in_line(db, handle, w, {"fail", next.due, true, Wake::retry, true, !of_step}, time));
   return scope.commit();
+}
+
+}  // namespace
+
+Status complete(Db& db, const Handle& handle, const Value& output, const Now& now, State* result) {
+  if (handle.is_token && !is_large(output)) {
+    *result = State::completed;
+    bool completed = false;
+    WF_TRY(run_plain(db, Sql::complete_plain, [&] { return try_plain(db, handle, output, now.given ? now.time : db.clock(), now.given, &completed); }));
+    if (completed) return {};
+  }
+  return past_rollbacks(db, "wf_complete", [&] { return complete_once(db, handle, output, now, result); });
+}
+
+Status fail(Db& db, const Handle& handle, const Failure& failure, const Now& now, State* result) {
+  return past_rollbacks(db, "wf_fail", [&] { return fail_once(db, handle, failure, now, result); });
 }
 
 Status fail_keeping(Db& db, const Handle& handle, const Failure& failure, const Now& now, Kept* out) {

@@ -7,6 +7,7 @@
 #include "engine/may_act.h"
 #include "engine/redo.h"
 #include "engine/start.h"
+#include "engine/trouble.h"
 
 namespace wf {
 namespace {
@@ -106,10 +107,9 @@ Status next_lane(Db& db, const Workflow& w, string_view version, const int64_t* 
   return lane_for(db, key, due, now, lane);
 }
 
-Status continue_workflow(Db& db, const Handle& handle, const Continue& args, const Now& now) {
-  if (!handle.is_token && args.period == 0) {
-    return Status::error(Code::invalid, "the option \"period\" is required with an id: the number of the period that is to end (wf_workflows)");
-  }
+namespace {
+
+Status continue_once(Db& db, const Handle& handle, const Continue& args, const Now& now) {
   WriteScope scope(db);
   WF_TRY(scope.begin(Inline::refused, "wf_continue"));
   Millis time;
@@ -137,6 +137,15 @@ Status continue_workflow(Db& db, const Handle& handle, const Continue& args, con
   WF_TRY(lane_moved(db, w, time));
   if (lane != w.lane) WF_TRY(lane_drop(db, w));
   return scope.commit();
+}
+
+}  // namespace
+
+Status continue_workflow(Db& db, const Handle& handle, const Continue& args, const Now& now) {
+  if (!handle.is_token && args.period == 0) {
+    return Status::error(Code::invalid, "the option \"period\" is required with an id: the number of the period that is to end (wf_workflows)");
+  }
+  return past_rollbacks(db, "wf_continue", [&] { return continue_once(db, handle, args, now); });
 }
 
 }  // namespace wf

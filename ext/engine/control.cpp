@@ -46,13 +46,7 @@ Status drop_steps(Db& db, const Workflow& w, int64_t n, Millis now) {
     }
     if (!spawned.ok()) return Status::no_memory();
   }
-  for (size_t i = 0; i < spawned.size(); ++i) {
-    Workflow child;
-    bool found, changed;
-    WF_TRY(find_seq(db, spawned[i], &found, &child));
-    if (found && is_terminal(child.state)) WF_TRY(end_children(db, child, now, false));
-    else if (found) WF_TRY(cancel(db, child, {}, false, now, &changed));
-  }
+  for (size_t i = 0; i < spawned.size(); ++i) WF_TRY(end_along(db, spawned[i], now));
   WF_TRY(run_from(db, Sql::control_untake, w, n));
   if (w.flags & kOtherKind) return db.above().kind->drop_steps(db, w, n);
   WF_TRY(raise_redo(db, w.seq, n));

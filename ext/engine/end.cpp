@@ -6,6 +6,7 @@
 #include "engine/lane.h"
 #include "engine/lease.h"
 #include "engine/start.h"
+#include "engine/trouble.h"
 #include "engine/wait.h"
 
 namespace wf {
@@ -64,27 +65,128 @@ Status finish_alone(Db& db, const Workflow& w, const Outcome& outcome, const Clo
   return lane_moved(db, w, now);
 }
 
+// The one that belongs to another, alone.
+Status end_one_along(Db& db, int64_t seq, Ends ends, string_view reason, Millis now) {
+  Workflow w;
+  bool found;
+  WF_TRY(find_seq(db, seq, &found, &w));
+  const bool force = ends == Ends::by_force;
+  if (!found || is_terminal(w.state) || !(w.ending.empty() || force)) return {};
+  State became;
+  return finish_alone(db, w, {State::cancelled, {}, reason.empty() ? Value{} : Value::text(reason)}, {}, now, force, &became);
+}
+
+// Ends all of them, or each in a savepoint of its own, and puts off those that fail. (Inside a statement that writes there are no savepoints.)
+Status end_all_along(Db& db, const Numbers& all, Ends ends, string_view reason, Millis now) {
+  size_t i = 0;
+  const auto end_all = [&] {
+    for (i = 0; i < all.size(); ++i) WF_TRY(end_one_along(db, all[i], ends, reason, now));
+    return Status();
+  };
+  if (!check_context(db, "wf_cancel").ok()) return end_all();
+  Status ended = in_savepoint(db, "wf_cancel", end_all);
+  if (ended.ok() || !may_be_an_items_own(ended)) return ended;
+  if (db.autocommit()) return put_off(db, {all[i], {}, ends, reason}, static_cast<Status&&>(ended), now, kLongestPause);
+  for (i = 0; i < all.size(); ++i) {
+    const auto end_one = [&] { return end_one_along(db, all[i], ends, reason, now); };
+    bool done;
+    WF_TRY(attempt(db, "wf_cancel", {all[i], {}, ends, reason}, now, end_one, &done));
+  }
+  return {};
+}
+
+Status list_along(Db& db, const Workflow& w, bool force, Millis now, Numbers* out) {
+  Query q(db, Sql::children_attached);
+  q.bind(":seq", w.seq).bind(":force", int64_t{force}).bind(":now", now);
+  for (;;) {
+    bool row;
+    WF_TRY(q.next(&row));
+    if (!row) return out->ok() ? Status() : Status::no_memory();
+    out->add(q.integer(0));
+  }
+}
+
 }  // namespace
 
 Status end_children(Db& db, const Workflow& parent, Millis now, bool force) {
   Numbers children;
-  WF_TRY(list_children(db, Sql::children_attached, parent.seq, &children));
+  WF_TRY(list_along(db, parent, force, now, &children));
   if (children.size() == 0) return {};
   Text reason;
   reason.add("{\"code\":\"parent\",\"message\":\"its parent has ended\",\"parent\":");
   json::quote(parent.id.view(), reason);
   reason.add('}');
   if (!reason.ok()) return Status::no_memory();
-  for (size_t i = 0; i < children.size(); ++i) {
-    Workflow child;
-    bool found;
-    WF_TRY(find_seq(db, children[i], &found, &child));
-    State became;
-    if (found && (child.ending.empty() || force)) {
-      WF_TRY(finish_alone(db, child, {State::cancelled, {}, Value::text(reason.view())}, {}, now, force, &became));
-    }
+  return end_all_along(db, children, force ? Ends::by_force : Ends::cancelled, reason.view(), now);
+}
+
+Status end_along(Db& db, int64_t seq, Millis now) {
+  Workflow w;
+  bool found;
+  WF_TRY(find_seq(db, seq, &found, &w));
+  if (!found) return {};
+  WF_TRY(end_children(db, w, now, false));
+  bool noted;
+  WF_TRY(looks_past(db, seq, now, &noted, true));
+  if (noted) return {};
+  Numbers one;
+  one.add(seq);
+  return one.ok() ? end_all_along(db, one, Ends::cancelled, {}, now) : Status::no_memory();
+}
+
+namespace {
+
+struct LeftBehind {
+  int64_t seq = 0;
+  Ends ends = Ends::no;
+  Text reason;
+};
+
+// The next one after `*out`, whose time has come; or `only`, whose need not.
+Status next_left_behind(Db& db, int64_t only, Millis now, LeftBehind* out, bool* found) {
+  Query q(db, Sql::end_left_behind);
+  q.bind(":now", now).bind(":after", out->seq);
+  if (only != 0) q.bind(":only", only);
+  WF_TRY(q.next(found));
+  if (!*found) return {};
+  out->seq = q.integer(0);
+  out->ends = q.integer(1) > 1 ? Ends::by_force : Ends::cancelled;
+  out->reason.clear();
+  out->reason.add(q.text(2));
+  return out->reason.ok() ? Status() : Status::no_memory();
+}
+
+// With what it has started since.
+Status end_one_left_behind(Db& db, const LeftBehind& one, Millis now) {
+  Workflow w;
+  bool found;
+  WF_TRY(find_seq(db, one.seq, &found, &w));
+  if (found) WF_TRY(end_children(db, w, now, one.ends == Ends::by_force));
+  WF_TRY(end_one_along(db, one.seq, one.ends, one.reason.view(), now));
+  return run_all(db, Sql::control_delete_trouble, [&](Query& q) { q.bind(":seq", one.seq); });
+}
+
+}  // namespace
+
+Status end_left_behind(Db& db, Millis now) {
+  for (LeftBehind one;;) {
+    bool found, done;
+    WF_TRY(next_left_behind(db, 0, now, &one, &found));
+    if (!found) return {};
+    const auto end_it = [&] { return end_one_left_behind(db, one, now); };
+    WF_TRY(attempt(db, "wf_tick", {one.seq, {}, one.ends, one.reason.view()}, now, end_it, &done));
   }
-  return {};
+}
+
+Status is_one_left_behind(Db& db, Millis now, bool* out) {
+  LeftBehind one;
+  return next_left_behind(db, 0, now, &one, out);
+}
+
+Status end_if_left_behind(Db& db, int64_t seq, Millis now, bool* was) {
+  LeftBehind one;
+  WF_TRY(next_left_behind(db, seq, now, &one, was));
+  return *was ? end_one_left_behind(db, one, now) : Status();
 }
 
 Status finish(Db& db, const Workflow& w, const Outcome& outcome, const Closing& closing, Millis now, State* became, bool force) {

@@ -24,8 +24,17 @@ struct Outcome {
 // A failure or cancel ends the live descendants that are not detached, too. `force` leaves the second phase out.
 Status finish(Db& db, const Workflow& workflow, const Outcome& outcome, const Closing& closing, Millis now, State* became, bool force = false);
 
-// Cancels the live descendants of a workflow that ends, or has ended, but for detached ones and theirs.
+// Cancels the live descendants of a workflow that ends, or has ended, but for detached ones and theirs. One that cannot be cancelled holds nobody up:
+// it is put off (trouble.h), nobody's to claim, and ended by whoever does what time has made due.
 Status end_children(Db& db, const Workflow& parent, Millis now, bool force);
+// The same for one that belongs to what is dropped: what is below it ends with it.
+Status end_along(Db& db, int64_t seq, Millis now);
+
+// Ends those that are put off so. Whether there are any that are due.
+Status end_left_behind(Db& db, Millis now);
+Status is_one_left_behind(Db& db, Millis now, bool* out);
+// The same for this one, if it is to be ended, and raises what keeps it.
+Status end_if_left_behind(Db& db, int64_t seq, Millis now, bool* was);
 
 // What a closing call returns, by what the workflow became: "fail:pending" and so on.
 string_view closed_result(const Workflow& workflow, string_view call);

@@ -1,6 +1,7 @@
 #include "engine/event.h"
 
 #include "base/scope.h"
+#include "engine/trouble.h"
 #include "engine/wake.h"
 
 namespace wf {
@@ -31,7 +32,9 @@ Status show_event(Db& db, int64_t n, Text& out) {
   return {};
 }
 
-Status emit_event(Db& db, string_view event, const Value& payload, const Now& now, bool* first, Text& buffer, Value* standing) {
+namespace {
+
+Status emit_once(Db& db, string_view event, const Value& payload, const Now& now, bool* first, Text& buffer, Value* standing) {
   WriteScope scope(db);
   WF_TRY(scope.begin(Inline::allowed, "wf_emit"));
   Millis time;
@@ -44,6 +47,7 @@ Status emit_event(Db& db, string_view event, const Value& payload, const Now& no
     *first = !exists;
     if (exists) {
       *standing = q.value(0);
+      buffer.clear();
       buffer.add(standing->bytes);
       standing->bytes = buffer.view();
       if (!buffer.ok()) return Status::no_memory();
@@ -60,6 +64,12 @@ Status emit_event(Db& db, string_view event, const Value& payload, const Now& no
     WF_TRY(q.run());
   }
   return scope.commit();
+}
+
+}  // namespace
+
+Status emit_event(Db& db, string_view event, const Value& payload, const Now& now, bool* first, Text& buffer, Value* standing) {
+  return past_rollbacks(db, "wf_emit", [&] { return emit_once(db, event, payload, now, first, buffer, standing); });
 }
 
 }  // namespace wf

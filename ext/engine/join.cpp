@@ -170,8 +170,11 @@ Status tell_other_kind(Db& db, string_view topic, const Waiter& waiter, StepsWok
   if (*steps == StepsWoken::not_yet) {
     Status all = kind.wake_steps(db, topic, 0, now);
     *steps = all.ok() ? StepsWoken::all : StepsWoken::each;
-    if (!all.ok() && !may_be_an_items_own(all)) return all;
+    if (!all.ok() && (!may_be_an_items_own(all) || db.autocommit())) return db.autocommit() ? one_by_one(db, static_cast<Status&&>(all)) : static_cast<Status&&>(all);
   }
+  bool past;  // it stays on the list, for its steps to be found by
+  WF_TRY(looks_past(db, waiter.seq, now, &past));
+  if (past) return {};
   if (*steps == StepsWoken::each) WF_TRY(kind.wake_steps(db, topic, waiter.seq, now));
   WF_TRY(retire(db, topic, waiter));
   return kind.wake(db, waiter.seq, waiter.lane, now);
@@ -199,7 +202,7 @@ Status tell_joins(Db& db, int64_t seq, Millis now) {
   Text topic;
   topic.add('w').add_integer(seq);
   if (!topic.ok()) return Status::no_memory();
-  StepsWoken steps = StepsWoken::not_yet;
+  StepsWoken steps = db.taken_along().again ? StepsWoken::each : StepsWoken::not_yet;
   const bool has_transaction = !db.autocommit();
   for (Waiter waiter;;) {
     bool found;

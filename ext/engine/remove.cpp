@@ -247,8 +247,10 @@ Status purge_once(Db& db, const Purge& args, bool careful, const Now& now, int64
 }  // namespace
 
 Status purge(Db& db, const Purge& args, const Now& now, int64_t* count) {
-  Status once = purge_once(db, args, false, now, count);
-  return may_be_an_items_own(once) ? purge_once(db, args, true, now, count) : static_cast<Status&&>(once);
+  return past_rollbacks(db, "wf_purge", [&] {
+    Status once = purge_once(db, args, false, now, count);
+    return may_be_an_items_own(once) && !db.taken_along().any ? purge_once(db, args, true, now, count) : static_cast<Status&&>(once);
+  });
 }
 
 }  // namespace wf

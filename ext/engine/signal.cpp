@@ -3,6 +3,8 @@
 #include "engine/above.h"
 #include "engine/may_act.h"
 #include "engine/opening.h"
+#include "engine/trouble.h"
+#include "engine/wake.h"
 
 namespace wf {
 
@@ -36,7 +38,21 @@ Status take_signal(Db& db, int64_t n, int64_t step) {
   return q.run();
 }
 
-Status send_signal(Db& db, string_view id, string_view signal, const Value& payload, string_view key, const Now& now, bool* sent) {
+namespace {
+
+Status wake_for(Db& db, const Workflow& w, string_view signal, Millis now) {
+  if (w.flags & kOtherKind) return db.above().kind->signalled(db, w, signal, now);
+  if (w.under_pause != State::waiting) return {};
+  bool awaited;
+  {
+    Query q(db, Sql::signal_awaited);
+    q.bind(":seq", w.seq).bind(":name", signal);
+    WF_TRY(q.next(&awaited));
+  }
+  return awaited ? wake(db, w.seq, w.lane, Wake::signal, now) : Status();
+}
+
+Status send_once(Db& db, string_view id, string_view signal, const Value& payload, string_view key, const Now& now, bool* sent) {
   Handle handle;
   handle.id = id;
   WriteScope scope(db);
@@ -53,17 +69,8 @@ Status send_signal(Db& db, string_view id, string_view signal, const Value& payl
   }
   if (!*sent) return scope.commit();
   if (is_terminal(w.state)) WF_TRY(may_act(db, handle, w, time, Act::write));
-  if (w.flags & kOtherKind) {
-    WF_TRY(db.above().kind->signalled(db, w, signal, time));
-  } else if (w.under_pause == State::waiting) {
-    bool awaited;
-    {
-      Query q(db, Sql::signal_awaited);
-      q.bind(":seq", w.seq).bind(":name", signal);
-      WF_TRY(q.next(&awaited));
-    }
-    if (awaited) WF_TRY(wake(db, w.seq, w.lane, Wake::signal, time));
-  }
+  const bool has_transaction = !db.autocommit();
+  WF_TRY(unless_its_own(db, w.seq, has_transaction, wake_for(db, w, signal, time), time));
   {
     // Last: a wake-up without a signal does no harm.
     Query q(db, Sql::signal_add);
@@ -71,6 +78,12 @@ Status send_signal(Db& db, string_view id, string_view signal, const Value& payl
     WF_TRY(q.run());
   }
   return scope.commit();
+}
+
+}  // namespace
+
+Status send_signal(Db& db, string_view id, string_view signal, const Value& payload, string_view key, const Now& now, bool* sent) {
+  return past_rollbacks(db, "wf_signal", [&] { return send_once(db, id, signal, payload, key, now, sent); });
 }
 
 }  // namespace wf

@@ -7,6 +7,7 @@
 #include "engine/control.h"
 #include "engine/lane.h"
 #include "engine/tag.h"
+#include "engine/trouble.h"
 
 namespace wf {
 namespace {
@@ -116,10 +117,7 @@ Status meet(Db& db, const Start& args, string_view id, Millis now, Started* outc
   return same ? Status() : wrong_time(w, args.if_exists);
 }
 
-}  // namespace
-
-Status start_again(Db& db, const Start& args, const Now& now, Name* id, Started* outcome) {
-  if (args.if_exists != IfExists::replace && args.if_exists != IfExists::restart) return start(db, args, now, id, outcome);
+Status start_again_once(Db& db, const Start& args, const Now& now, Name* id, Started* outcome) {
   WriteScope scope(db);
   WF_TRY(scope.begin(Inline::allowed, "wf_start"));
   Millis time;
@@ -127,6 +125,13 @@ Status start_again(Db& db, const Start& args, const Now& now, Name* id, Started*
   WF_TRY(start(db, args, {true, time}, id, outcome));
   if (*outcome == Started::existing) WF_TRY(meet(db, args, id->view(), time, outcome));
   return scope.commit();
+}
+
+}  // namespace
+
+Status start_again(Db& db, const Start& args, const Now& now, Name* id, Started* outcome) {
+  if (args.if_exists != IfExists::replace && args.if_exists != IfExists::restart) return start(db, args, now, id, outcome);
+  return past_rollbacks(db, "wf_start", [&] { return start_again_once(db, args, now, id, outcome); });
 }
 
 }  // namespace wf

@@ -81,6 +81,7 @@ Status look_after_troubles(Db& db, Millis now, bool* any) {
   bool due;
   WF_TRY(find_troubles(db, now, any, &due));
   if (!due) return {};
+  WF_TRY(end_left_behind(db, now));
   WF_TRY(wake_asleep(db, now));
   return sweep_troubles(db, now);
 }
@@ -131,6 +132,7 @@ Status is_something_due(Db& db, Millis now, bool* out) {
     WF_TRY(q.next(out));
   }
   if (!*out) WF_TRY(is_one_asleep(db, now, out));
+  if (!*out) WF_TRY(is_one_left_behind(db, now, out));
   return *out ? Status() : db.above().duty->is_due(db, now, out);
 }
 

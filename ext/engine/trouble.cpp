@@ -3,6 +3,7 @@
 namespace wf {
 namespace {
 
+constexpr int64_t kNobody = -1;     // as Item::workflow: whose fault it was is not known
 constexpr size_t kMostText = 500;  // bytes of an error that are kept
 
 // The error as text, at most kMostText bytes of it, whole characters.
@@ -19,11 +20,13 @@ Query& bind_item(Query& q, const Item& item) { return q.bind(":wf", item.workflo
 
 Status note(Db& db, const Item& item, string_view error, Millis now, Millis longest) {
   Query q(db, Sql::trouble_note);
-  bind_item(q, item).bind(":now", now).bind(":longest", longest).bind(":error", error);
+  bind_item(q, item).bind(":now", now).bind(":longest", longest).bind(":error", error).bind(":ends", static_cast<int64_t>(item.ends)).bind_name(":reason", item.reason);
   return q.run();
 }
 
+// (Of several, one within the other, the first.)
 void remember(Db::TakenAlong& taken, const Item& item, const Status& failed, Millis now, Millis longest) {
+  if (taken.any) return;
   taken.any = true;
   taken.twice = taken.workflow == item.workflow && taken.schedule.view() == item.schedule;
   taken.workflow = item.workflow;
@@ -31,6 +34,9 @@ void remember(Db::TakenAlong& taken, const Item& item, const Status& failed, Mil
   taken.now = now, taken.longest = longest;
   taken.error.clear();
   taken.error.add(text_of(failed));
+  taken.ends = static_cast<int64_t>(item.ends);
+  taken.reason.clear();
+  taken.reason.add(item.reason);
 }
 
 }  // namespace
@@ -50,6 +56,11 @@ Status put_off(Db& db, const Item& item, Status failed, Millis now, Millis longe
   return noted.ok() ? Status() : static_cast<Status&&>(failed);
 }
 
+Status one_by_one(Db& db, Status failed) {
+  remember(db.taken_along(), {kNobody, {}}, failed, 0, 0);
+  return failed;
+}
+
 Status pass_over(Db& db, const Item& item, Status failed, Millis now) {
   if ((failed.rc() & 0xff) != SQLITE_TOOBIG || item.workflow == 0 || !db.too_long().is_possible()) {
     return put_off(db, item, static_cast<Status&&>(failed), now, kLongestPause);
@@ -62,11 +73,11 @@ Status note_taken_along(Db& db, const char* function, bool* again) {
   Db::TakenAlong& taken = db.taken_along();
   taken.any = false;
   *again = !taken.twice && db.autocommit();
-  if (!*again) return {};
-  if (!taken.error.ok()) return Status::no_memory();
+  if (!*again || taken.workflow == kNobody) return {};
+  if (!taken.error.ok() || !taken.reason.ok()) return Status::no_memory();
   WriteScope scope(db);
   WF_TRY(scope.begin(Inline::refused, function));
-  WF_TRY(note(db, {taken.workflow, taken.schedule.view()}, taken.error.view(), taken.now, taken.longest));
+  WF_TRY(note(db, {taken.workflow, taken.schedule.view(), static_cast<Ends>(taken.ends), taken.reason.view()}, taken.error.view(), taken.now, taken.longest));
   return scope.commit();
 }
 
@@ -75,6 +86,14 @@ Status forget_trouble(Db& db, const Item& item, bool* had) {
   WF_TRY(bind_item(q, item).run());
   *had = q.changes() != 0;
   return {};
+}
+
+Status looks_past(Db& db, int64_t workflow, Millis now, bool* out, bool ended) {
+  *out = false;
+  if (!db.taken_along().again) return {};
+  Query q(db, Sql::trouble_is_put_off);
+  q.bind(":wf", workflow).bind(":now", now).bind(":ends", int64_t{ended});
+  return q.next(out);
 }
 
 Status find_troubles(Db& db, Millis now, bool* any, bool* due) {

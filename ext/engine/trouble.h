@@ -8,10 +8,17 @@
 
 namespace wf {
 
+// How a workflow is to be ended that could not be when what it belongs to was.
+enum class Ends : char { no, cancelled, by_force };
+
 // A workflow by its number, or a schedule by its name.
 struct Item {
-  int64_t workflow = 0;
+  Item(int64_t number, string_view name, Ends how = Ends::no, string_view why = {}) : workflow(number), schedule(name), ends(how), reason(why) {}
+
+  int64_t workflow;
   string_view schedule;
+  Ends ends;              // it is to be ended, and nobody's to claim until it is
+  string_view reason;     // with this error, JSON; nothing: none
 };
 
 constexpr Millis kLongestPause = 300000;  // 1 s, 2 s, 4 s ... up to this
@@ -37,18 +44,29 @@ Status past_rollbacks(Db& db, const char* function, const Call& call) {
   const bool owns = db.autocommit();
   Db::TakenAlong& taken = db.taken_along();
   taken.any = taken.twice = false;
-  taken.workflow = 0, taken.schedule = Name();
+  if (!owns) return call();  // it may be a step's, in a call that has begun anew
+  taken.again = false;
+  taken.workflow = INT64_MIN;
   for (bool again = true;;) {
     Status status = call();
-    if (status.ok() || !owns || !taken.any) return status;
-    WF_TRY(note_taken_along(db, function, &again));
-    if (!again) return status;
+    if (!status.ok() && taken.any && check_context(db, function).ok()) {
+      WF_TRY(note_taken_along(db, function, &again));
+      taken.again = again;
+      if (again) continue;
+    }
+    taken.again = false;
+    return status;
   }
 }
 
 // The item was done, or was changed by someone: nothing is held against it any more. `*had`: there was something. A lane that has looked past a workflow has to
 // expect it again: lane_expect().
 Status forget_trouble(Db& db, const Item& item, bool* had);
+// One of several has rolled everything back, in a statement for all of them: the call begins anew, and looks at each. Gives `failed` back.
+Status one_by_one(Db& db, Status failed);
+
+// Whether a call that has begun anew (past_rollbacks) is to look past this workflow: it is put off, of those that are to be `ended`.
+Status looks_past(Db& db, int64_t workflow, Millis now, bool* out, bool ended = false);
 // Whether anything is put off, or was: where it is not, nobody has to look past it. `*due`: some of it is to be tried again.
 Status find_troubles(Db& db, Millis now, bool* any, bool* due);
 // Forgets what is not due any more: others have done it meanwhile.

@@ -1,6 +1,7 @@
 #include "engine/wait_row.h"
 
 #include "engine/lane.h"
+#include "engine/trouble.h"
 
 namespace wf {
 namespace {
@@ -175,10 +176,11 @@ Status write_row(Db& db, Sql sql, int64_t seq, const WaitRow& row, Millis now, s
 }
 
 Status wake(Db& db, int64_t seq, int64_t lane, Wake why, Millis now) {
+  bool past;
+  WF_TRY(looks_past(db, seq, now, &past));
+  if (past) return {};
   WF_TRY(lane_expect(db, lane, now, now));
-  Query q(db, Sql::wait_wake);
-  q.bind(":seq", seq).bind(":now", now).bind(":wake", static_cast<int64_t>(why));
-  return q.run();
+  return run_all(db, Sql::wait_wake, [&](Query& q) { q.bind(":seq", seq).bind(":now", now).bind(":wake", static_cast<int64_t>(why)); });
 }
 
 }  // namespace wf

@@ -16,7 +16,7 @@ Status wake_at_once(Db& db, string_view topic, Millis now) {
     q.bind(":topic", topic).bind(":now", now).bind(":due", now).bind(":wake", static_cast<int64_t>(Wake::event));
     WF_TRY(q.run());
   }
-  return {};
+  return look_for_left(db, Sql::wake_left, [&](Query& q) { q.bind(":topic", topic).bind(":now", now); });
 }
 
 Status wake_other_kind(Db& db, string_view topic, int64_t seq, int64_t lane, Millis now) {
@@ -47,8 +47,11 @@ Status unless_its_own(Db& db, int64_t seq, bool has_transaction, Status woken, M
 
 Status wake_all(Db& db, string_view topic, Millis now) {
   const bool has_transaction = !db.autocommit();
-  Status woken = wake_at_once(db, topic, now);
-  if (woken.ok() || !may_be_an_items_own(woken)) return woken;
+  if (!db.taken_along().again) {
+    Status woken = wake_at_once(db, topic, now);
+    if (woken.ok() || !may_be_an_items_own(woken)) return woken;
+    if (has_transaction && db.autocommit()) return one_by_one(db, static_cast<Status&&>(woken));
+  }
   for (Waiter waiter;;) {
     bool found;
     WF_TRY(next_waiter(db, topic, &waiter, &found));

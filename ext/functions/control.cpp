@@ -31,6 +31,30 @@ Status on_one(Call& call, const Handle& handle, bool lenient, bool skip, Millis 
   return done;
 }
 
+// In one scope, and counts those that it has changed.
+template <class Act>
+Status on_all(Call& call, string_view ids, bool many, bool lenient, bool skip, Act act) {
+  Text id;
+  WriteScope scope(call.db);
+  WF_TRY(scope.begin(many ? Inline::refused : Inline::allowed, call.function.name));
+  Millis now;
+  WF_TRY(call_time(call.db, call.options.now(), &now));
+  int64_t count = 0;
+  for (json::Elements e(json::check(ids, &call.db.stop())); e.next();) {
+    id.clear();
+    json::unquote(e.value(), id);
+    if (!id.ok()) return Status::no_memory();
+    Handle handle;
+    handle.id = id.view();
+    bool changed;
+    WF_TRY(on_one(call, handle, lenient, skip, now, act, &changed));
+    count += changed;
+  }
+  WF_TRY(scope.commit());
+  call.result(count);
+  return {};
+}
+
 // Runs `act` on each workflow named by the first argument, in one scope, and returns how many it changed. `lenient`: an id that does not
 // exist is none, instead of WF_NOT_FOUND. With the option skip what cannot be done is left out.
 template <class Act>
@@ -49,24 +73,7 @@ Status on_each(Call& call, bool lenient, Act act) {
     WF_TRY(check_id("id", id.view()));
   }
   const bool skip = call.options.boolean("skip");
-  WriteScope scope(call.db);
-  WF_TRY(scope.begin(many ? Inline::refused : Inline::allowed, call.function.name));
-  Millis now;
-  WF_TRY(call_time(call.db, call.options.now(), &now));
-  int64_t count = 0;
-  for (json::Elements e(json::check(ids.view(), &call.db.stop())); e.next();) {
-    id.clear();
-    json::unquote(e.value(), id);
-    if (!id.ok()) return Status::no_memory();
-    Handle handle;
-    handle.id = id.view();
-    bool changed;
-    WF_TRY(on_one(call, handle, lenient, skip, now, act, &changed));
-    count += changed;
-  }
-  WF_TRY(scope.commit());
-  call.result(count);
-  return {};
+  return past_rollbacks(call.db, call.function.name, [&] { return on_all(call, ids.view(), many, lenient, skip, act); });
 }
 
 }  // namespace

@@ -2,6 +2,7 @@
 
 #include "engine/control.h"
 #include "engine/lane.h"
+#include "engine/trouble.h"
 #include "scripts/define.h"
 #include "scripts/move.h"
 #include "scripts/start.h"
@@ -16,26 +17,37 @@ Status run_for(Db& db, Sql sql, const Workflow& w) {
 // ---- Something that steps wait for has happened ----------------------------------------------------------------------
 
 Status wake_steps(Db& db, string_view topic, int64_t seq, Millis now) {
-  Query q(db, seq == 0 ? Sql::run_wake_steps : Sql::run_wake_steps_of);
-  q.bind_name(":topic", topic).bind(":seq", seq).bind(":now", now);
-  return q.run();
+  bool past = false;
+  if (seq != 0) WF_TRY(looks_past(db, seq, now, &past));
+  if (past) return {};
+  const auto bind = [&](Query& q) { q.bind_name(":topic", topic).bind(":seq", seq).bind(":now", now); };
+  {
+    Query q(db, seq == 0 ? Sql::run_wake_steps : Sql::run_wake_steps_of);
+    bind(q);
+    WF_TRY(q.run());
+  }
+  return look_for_left(db, seq == 0 ? Sql::run_wake_steps_left : Sql::run_wake_steps_of_left, bind);
 }
 
 Status wake(Db& db, int64_t seq, int64_t lane, Millis now) {
+  bool past;
+  WF_TRY(looks_past(db, seq, now, &past));
+  if (past) return {};
   WF_TRY(lane_expect(db, lane, now, now));
-  Query q(db, Sql::run_wake);
-  q.bind(":seq", seq).bind(":now", now);
-  return q.run();
+  return run_all(db, Sql::run_wake, [&](Query& q) { q.bind(":seq", seq).bind(":now", now); });
 }
 
 Status signalled(Db& db, const Workflow& w, string_view signal, Millis now) {
   bool awaited;
+  WF_TRY(looks_past(db, w.seq, now, &awaited));
+  if (awaited) return {};
   {
     Query q(db, Sql::run_wake_signal);
     q.bind(":seq", w.seq).bind(":name", signal).bind(":now", now);
     WF_TRY(q.run());
     awaited = q.changes() != 0;
   }
+  WF_TRY(look_for_left(db, Sql::run_wake_signal_left, [&](Query& q) { q.bind(":seq", w.seq).bind(":name", signal); }));
   return awaited ? wake(db, w.seq, w.lane, now) : Status();
 }
 

@@ -2,6 +2,7 @@
 
 #include "base/scope.h"
 #include "engine/claim.h"
+#include "engine/end.h"
 #include "engine/lane.h"
 #include "engine/tick.h"
 #include "engine/trouble.h"
@@ -44,6 +45,9 @@ Status choose(Db& db, const Run& args, const Now& given, Millis* time, int64_t* 
   Workflow w;
   WF_TRY(load(db, handle, &w));
   if (!(w.flags & kOtherKind)) return Status::error(Code::state, "workflow '%.*s' is not scripted in SQL", WF_SV(w.id.view()));
+  bool ends;
+  WF_TRY(end_if_left_behind(db, w.seq, now, &ends));
+  if (ends) return scope.commit();
   if ((w.state == State::pending || w.state == State::waiting) && w.due_at != kNoTime && w.due_at <= now) *seq = w.seq;
   bool was_put_off;
   WF_TRY(forget_trouble(db, {w.seq, {}}, &was_put_off));
@@ -80,7 +84,7 @@ Status run_steps(Db& db, const Run& args, const Now& now, int64_t* count) {
     int64_t executed = 0;
     bool any = false;
     const bool transaction = !db.autocommit();
-    Status advanced = advance(db, *scripts, seq, time, batch, &executed, &any);
+    Status advanced = past_rollbacks(db, "wf_run", [&] { return advance(db, *scripts, seq, time, batch, &executed, &any); });
     *count += executed;
     in_a_row += executed;
     const bool stuck = advanced.ok() && !any && seq == before;

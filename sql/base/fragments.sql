@@ -70,9 +70,9 @@ nullif(substr(s.claim, instr(s.claim, ' ') + 1), '')
            SELECT total(n) FROM main._wf_rate AS r WHERE r.queue = l.queue AND r.at > :now - q.rate_per AND r.at <= :now) THEN 'rate limit'
        END FROM main._wf_queue AS q WHERE q.queue = l.queue)
 
--- Whether w, a workflow, is put off: ext/engine/trouble.h.
+-- Whether w, a workflow, is put off: ext/engine/trouble.h. One that is to be ended is nobody's to claim.
 -- name: fragment_put_off
-(EXISTS (SELECT 1 FROM main._wf_trouble AS x WHERE x.wf = w.seq AND x.next_at > :now))
+(EXISTS (SELECT 1 FROM main._wf_trouble AS x WHERE x.wf = w.seq AND (x.next_at > :now OR x.ends)))
 
 -- Whether w, a workflow, has a value that was too long for this connection: ext/base/too_long.h.
 -- name: fragment_met

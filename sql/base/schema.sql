@@ -284,6 +284,8 @@ CREATE TABLE IF NOT EXISTS main._wf_trouble(
   at INTEGER NOT NULL,                 -- the last time
   next_at INTEGER NOT NULL,            -- everyone looks past it until then
   error TEXT NOT NULL,
+  ends INTEGER NOT NULL DEFAULT 0,     -- 1: it is to be cancelled, as what it belongs to has ended; 2: by force, without its second phase
+  reason TEXT,                         -- with which
   PRIMARY KEY(wf, schedule)
 ) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS main._wf_trouble_next ON _wf_trouble(next_at);

@@ -1,12 +1,19 @@
 -- Ending a workflow.
 
--- The live descendants that end with a workflow, parents first; also those below a child that has ended.
+-- The live descendants that end with a workflow, parents first; also those below a child that has ended. Past those of which it is noted already that
+-- they are to.
 -- name: children_attached
 WITH RECURSIVE t(seq, is_live) AS (
   SELECT seq, finished_at IS NULL FROM main._wf_workflow WHERE parent = :seq AND NOT flags & 4
   UNION
   SELECT w.seq, w.finished_at IS NULL FROM t JOIN main._wf_workflow AS w ON w.parent = t.seq WHERE NOT w.flags & 4)
-SELECT seq FROM t WHERE is_live
+SELECT seq FROM t
+WHERE is_live AND NOT EXISTS (SELECT 1 FROM main._wf_trouble AS x WHERE x.wf = t.seq AND x.ends > :force AND x.next_at > :now)
+
+-- One that could not be ended with what it belongs to, and is due to be tried again: the first after :after.
+-- name: end_left_behind
+SELECT x.wf, x.ends, x.reason FROM main._wf_trouble AS x
+WHERE x.ends AND x.wf > :after AND CASE WHEN :only IS NULL THEN x.next_at <= :now ELSE x.wf = :only END ORDER BY x.wf LIMIT 1
 
 -- name: end_end
 UPDATE main._wf_workflow

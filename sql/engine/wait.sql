@@ -38,7 +38,7 @@ UPDATE main._wf_step SET due_at = :due WHERE n = :n
 -- name: wait_go_on
 UPDATE main._wf_workflow SET place = :place, due_at = :due, wake = 2 WHERE seq = :seq
 
--- name: wait_wake
+-- name: wait_wake all
 UPDATE main._wf_workflow
 SET due_at = :now, wake = :wake, place = CASE WHEN status = 'paused' OR flags & 1 THEN 2 WHEN again THEN 0 ELSE 3 END
 WHERE seq = :seq AND (due_at IS NULL OR due_at > :now) AND 'waiting' IN (status, paused_from)

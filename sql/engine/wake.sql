@@ -11,6 +11,12 @@ SET due_at = :now, wake = :wake, place = CASE WHEN status = 'paused' OR flags & 
 WHERE seq IN (SELECT wf FROM main._wf_waiter WHERE topic = :topic) AND (due_at IS NULL OR due_at > :now)
   AND ('waiting' IN (status, paused_from) OR (flags & 16 AND finished_at IS NULL))
 
+-- Whether one was left asleep.
+-- name: wake_left
+SELECT 1 FROM main._wf_workflow AS w
+WHERE w.seq IN (SELECT wf FROM main._wf_waiter WHERE topic = :topic) AND (w.due_at IS NULL OR w.due_at > :now)
+  AND ('waiting' IN (w.status, w.paused_from) OR (w.flags & 16 AND w.finished_at IS NULL)) LIMIT 1
+
 -- Who waits for a topic: the first after :after and :key.
 -- name: wake_next
 SELECT x.wf, w.lane, w.flags & 16, x.step FROM main._wf_waiter AS x JOIN main._wf_workflow AS w ON w.seq = x.wf
@@ -20,4 +26,4 @@ WHERE x.topic = :topic AND (x.wf, x.step) > (:after, :key) ORDER BY x.wf, x.step
 -- name: wake_asleep
 SELECT w.seq, w.lane, w.flags & 16, EXISTS (SELECT 1 FROM main._wf_waiter AS e WHERE e.wf = w.seq AND e.topic >= 'e' AND e.topic < 'f')
 FROM main._wf_trouble AS x CROSS JOIN main._wf_workflow AS w ON w.seq = x.wf
-WHERE x.next_at <= :now AND w.place IS NOT NULL AND (w.due_at IS NULL OR w.due_at > :now) AND ('waiting' IN (w.status, w.paused_from) OR w.flags & 16)
+WHERE x.next_at <= :now AND NOT x.ends AND w.place IS NOT NULL AND (w.due_at IS NULL OR w.due_at > :now) AND ('waiting' IN (w.status, w.paused_from) OR w.flags & 16)

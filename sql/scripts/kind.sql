@@ -36,24 +36,40 @@ FROM (SELECT s.*, (s.status IN ('done', 'skipped') OR (s.status = 'failed' AND s
 WHERE (:n IS NULL OR since < :n) AND (is_over OR list LIKE '{"items":%')
 ORDER BY n
 
+-- name: fragment_wait_for_topic
++status = 'waiting'
+AND n IN (SELECT s.n FROM main._wf_waiter AS x CROSS JOIN main._wf_workflow AS w ON w.seq = x.wf AND w.flags & 16
+          CROSS JOIN main._wf_step AS s ON {{is_listed_by}} WHERE x.topic = :topic)
+
 -- Steps of scripted workflows that wait for a topic are ready to be looked at.
 -- name: run_wake_steps
-UPDATE main._wf_step SET status = 'ready', due_at = :now
-WHERE +status = 'waiting'
-  AND n IN (SELECT s.n FROM main._wf_waiter AS x CROSS JOIN main._wf_workflow AS w ON w.seq = x.wf AND w.flags & 16
-            CROSS JOIN main._wf_step AS s ON {{is_listed_by}} WHERE x.topic = :topic)
+UPDATE main._wf_step SET status = 'ready', due_at = :now WHERE {{wait_for_topic}}
 
--- The same of one workflow; without a topic all that wait for any.
+-- name: run_wake_steps_left
+SELECT 1 FROM main._wf_step WHERE {{wait_for_topic}} LIMIT 1
+
+-- name: fragment_its_waits
+status = 'waiting' AND wf = :seq
+  AND (name IN (SELECT step FROM main._wf_waiter WHERE wf = :seq AND (:topic IS NULL OR topic = :topic)) OR (:topic IS NULL AND kind = 'await'))
+
+-- The same of one workflow; without a topic all that wait for any, or for a signal.
 -- name: run_wake_steps_of
-UPDATE main._wf_step SET status = 'ready', due_at = :now
-WHERE status = 'waiting' AND wf = :seq AND name IN (SELECT step FROM main._wf_waiter WHERE wf = :seq AND (:topic IS NULL OR topic = :topic))
+UPDATE main._wf_step SET status = 'ready', due_at = :now WHERE {{its_waits}}
 
--- name: run_wake_signal
-UPDATE main._wf_step SET status = 'ready', due_at = :now
-WHERE status = 'waiting' AND wf = :seq AND n IN (
+-- name: run_wake_steps_of_left
+SELECT 1 FROM main._wf_step WHERE {{its_waits}} LIMIT 1
+
+-- name: fragment_waits_for_signal
+status = 'waiting' AND wf = :seq AND n IN (
   SELECT s.n FROM main._wf_step AS s, {{awaited}} WHERE s.status = 'waiting' AND s.wf = :seq AND k.key = 'signal' AND t.value = :name)
 
--- name: run_wake
+-- name: run_wake_signal
+UPDATE main._wf_step SET status = 'ready', due_at = :now WHERE {{waits_for_signal}}
+
+-- name: run_wake_signal_left
+SELECT 1 FROM main._wf_step WHERE {{waits_for_signal}} LIMIT 1
+
+-- name: run_wake all
 UPDATE main._wf_workflow SET due_at = :now, place = CASE WHEN status = 'paused' THEN 2 WHEN again THEN 0 ELSE 3 END
 WHERE seq = :seq AND finished_at IS NULL AND (due_at IS NULL OR due_at > :now)
 

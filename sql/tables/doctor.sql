@@ -16,5 +16,5 @@ SELECT count(*), CASE x.schedule WHEN '' THEN 'workflow ' || (SELECT w.id FROM m
        max(x.at), x.error
 FROM main._wf_trouble AS x
 WHERE CASE x.schedule
-        WHEN '' THEN EXISTS (SELECT 1 FROM main._wf_workflow AS w WHERE w.seq = x.wf AND w.place IS NOT NULL AND (w.due_at <= :now OR w.deadline_at <= :now))
+        WHEN '' THEN EXISTS (SELECT 1 FROM main._wf_workflow AS w WHERE w.seq = x.wf AND w.place IS NOT NULL AND (x.ends OR w.due_at <= :now OR w.deadline_at <= :now))
         ELSE EXISTS (SELECT 1 FROM main._wf_schedule AS s WHERE s.name = x.schedule AND s.paused = 0 AND s.next_at <= :now) END

@@ -84,7 +84,7 @@ WRONG = {
                      "replace(settings, '{\"initial\":1', '{\"initial\":-1') || ' '"],
         "paused": NO_FLAG + ["1"], "next_at": NO_TIME + ["NULL"], "last_at": NO_TIME, "skipped": ["-1", "'x'"], "created_at": NO_TIME, "input": VALUES,
     },
-    "_wf_trouble": {"wf": ["99", "-1"], "schedule": ["'other'", NO_UTF8], "tries": ["0", "-1"], "at": NO_TIME, "next_at": NO_TIME, "error": [NO_UTF8, "x'00'"]},
+    "_wf_trouble": {"wf": ["99", "-1"], "schedule": ["'other'", NO_UTF8], "tries": ["0", "-1"], "at": NO_TIME, "next_at": NO_TIME, "error": [NO_UTF8, "x'00'"], "ends": ["-1", "3"], "reason": [NO_UTF8, "x'00'"]},
     "_wf_definition": {"name": NAMES, "version": ["0", "-1", ("99", "name = 'line'")], "current": NO_FLAG, "definition": ["'{}'", "'[]'", "''", "'{\"steps\":[]}'", "'{\"steps\":[{\"name\":\"a\"}]}'"], "created_at": NO_TIME},
 }
 

@@ -563,3 +563,91 @@ def test_a_note_that_is_rolled_back_as_well_is_an_error(still):
     with pytest.raises(Exception, match="nor this"):
         still.wf_tick()
     assert not still.in_transaction
+
+
+# One who cannot be woken, whatever its row does: nothing of what woke it is lost, and nobody else sleeps on.
+
+WAKERS = {
+    "event": ("await_event", "paid", "wf_emit('paid', '1')"),
+    "signal": ("await", "go", "wf_signal('t', 'go', '1')"),
+    "child": ("join", ["kid"], "wf_complete('kid', '1')"),
+    "cancelled child": ("join", ["kid"], "wf_cancel('kid')"),
+    "failed child": ("join", ["kid"], "wf_fail('kid', '\"x\"', '{\"retry\":false}')"),
+    "deleted child": ("join", ["kid"], "wf_delete('kid', '{\"force\":true}')"),
+}
+
+
+@pytest.mark.parametrize("action", ["ABORT, 'no such luck'", "FAIL, 'no such luck'", "ROLLBACK, 'no such luck'", "IGNORE"])
+@pytest.mark.parametrize("waker", WAKERS)
+def test_one_who_cannot_be_woken_keeps_nothing_from_being_recorded(still, waker, action):
+    kind, what, call = WAKERS[waker]
+    still.wf_start("job", id="kid")
+    for id in ("a", "t", "z"):
+        still.wf_start("job", id=id)
+        getattr(still, "wf_" + kind)(id, "w", what)
+    refuse(still, error="raise(%s)" % action)
+    still.value("SELECT " + call)
+    others = set() if waker == "signal" else {"a", "z"}
+    claims = [still.claim() for _ in range(4)]
+    assert {c["id"] for c in claims if c} - {"kid"} == others
+    assert (reason(still)[:13], still.wf_check(), still.in_transaction) == ("failed 1 time", None, False)
+    still.execute("DROP TRIGGER refuse")
+    still.at(1)
+    claim = (still.wf_wait(0), still.claim())[1]
+    assert claim["id"] == "t" and getattr(still, "wf_" + kind)(claim["token"], "w", what) is not None
+    still.wf_complete(claim["token"])
+    still.at(3)
+    still.wf_tick()
+    assert (still.rows("SELECT * FROM _wf_trouble"), still.wf_check()) == ([], None)
+
+
+@pytest.mark.parametrize("of", ["step", "workflow"])
+@pytest.mark.parametrize("action", ["ABORT, 'no such luck'", "ROLLBACK, 'no such luck'", "IGNORE"])
+@pytest.mark.parametrize("what", ["event", "child", "signal"])
+def test_a_script_that_cannot_be_woken_keeps_nothing_from_being_recorded(still, what, action, of):
+    step = {"event": {"name": "w", "await_event": "paid"}, "child": {"name": "w", "task": "q"}, "signal": {"name": "w", "await": "go"}}[what]
+    still.wf_define("s", {"steps": [step]})
+    for id in ("a", "t"):
+        still.wf_start("s", id=id)
+    still.wf_run()
+    table, when = ("_wf_workflow", "new.id = 't'") if of == "workflow" else ("_wf_step", "new.wf = (SELECT seq FROM _wf_workflow WHERE id = 't')")
+    still.execute("CREATE TRIGGER refuse BEFORE UPDATE ON %s WHEN %s BEGIN SELECT raise(%s); END" % (table, when, action))
+    if what == "event":
+        still.wf_emit("paid")
+    elif what == "signal":
+        for id in ("t", "a"):
+            still.wf_signal(id, "go", 1)
+    else:
+        for _ in range(2):
+            still.wf_complete(still.claim("q")["token"])
+    still.wf_run()
+    assert (still.wf_status("a"), still.wf_status("t"), reason(still)[:13]) == ("completed", "waiting", "failed 1 time")
+    still.execute("DROP TRIGGER refuse")
+    still.at(1)
+    assert still.wf_wait(0) == 1
+    still.wf_run()
+    assert (still.wf_status("t"), still.rows("SELECT * FROM _wf_trouble"), still.wf_check()) == ("completed", [], None)
+
+
+def test_many_who_roll_everything_back_keep_nobody_asleep(still):
+    for n in range(20):
+        still.wf_start("job", id="%s%d" % ("t" if n % 2 else "e", n))
+        still.wf_await_event("%s%d" % ("t" if n % 2 else "e", n), "w", "paid")
+    refuse(still, "new.id GLOB 't*'", ROLLBACK)
+    still.wf_emit("paid")
+    assert still.value("SELECT count(*) FROM _wf_trouble") == 10
+    assert len([c for c in (still.claim() for _ in range(20)) if c]) == 10
+    still.execute("DROP TRIGGER refuse")
+    still.at(1)
+    assert len([c for c in (still.claim() for _ in range(20)) if c]) == 10
+    assert still.wf_check() is None
+
+
+def test_inside_a_statement_that_writes_a_rollback_is_the_triggers_will(still):
+    still.wf_start("job", id="t")
+    still.wf_await_event("t", "w", "paid")
+    refuse(still, error=ROLLBACK)
+    still.execute("CREATE TABLE bill(x)")
+    with pytest.raises(Exception, match="no such luck|abort due to ROLLBACK"):
+        still.execute("INSERT INTO bill SELECT wf_emit('paid')")
+    assert (still.value("SELECT count(*) FROM bill"), still.value("SELECT count(*) FROM wf_events"), still.in_transaction) == (0, 0, False)

@@ -42,6 +42,9 @@ CALLS = {
     "shares of a wrong clock": "wf_acquire('w', 's', 'later')",
     "signal": "wf_signal('w', 'go', 1)",
     "emit": "wf_emit('e', 1)",
+    "signal one that waits": "wf_signal('sleeper', 'bell', 1)",
+    "emit to one that waits": "wf_emit('bell', 1)",
+    "cancel with children": "wf_cancel('parent')",
     "spawn": "wf_spawn('w', 's', 'child')",
     "begin": "wf_begin('w', 's')",
     "set": "wf_set('w', 'k', 1)",
@@ -88,7 +91,7 @@ LATER = {("_wf_gone", "DELETE")}
 CLEARED_AWAY = {(table, "DELETE") for table in ("_wf_step", "_wf_failure", "_wf_large", "_wf_signal", "_wf_value", "_wf_stream", "_wf_stream_end", "_wf_redo")}
 CLEARS_AWAY = {"delete", "delete one that waits", "delete one in line", "purge"}
 # What housekeeping cannot do is put off and said so, as whoever waits and cannot be woken: no error of the call.
-PUTS_OFF = {"tick", "claim of a partition", "complete one that is joined", "cancel one in line", "delete one in line", "rate raised", "rate taken away"}
+PUTS_OFF = {"signal one that waits", "emit to one that waits", "cancel with children", "tick", "claim of a partition", "complete one that is joined", "cancel one in line", "delete one in line", "rate raised", "rate taken away"}
 # What was done before the step that fails stays: looked at is only that the call ends, and leaves no transaction.
 STEP_BY_STEP = {"run all"}
 TOKEN = []
@@ -110,6 +113,7 @@ def prepared():
                  "wf_acquire('w', 'had', 'full')", "wf_acquire('w', 'old', 'gone')", "wf_acquire('w', 'wrong', 'later', NULL, '{\"now\":\"2028-01-01\"}')",
                  "wf_start('job', 1, '{\"id\":\"inline\"}')", "wf_acquire('inline', 's', 'gone')", "wf_start('job', 1, '{\"id\":\"behind\"}')", "wf_acquire('behind', 's', 'gone')",
                  "wf_tag('w', 'tagged', '1')", "wf_start('job', 1, '{\"id\":\"parent\"}')", "wf_spawn('parent', 'c', 'kid', NULL, '{\"id\":\"kid\"}')", "wf_join('parent', 'j')",
+                 "wf_start('job', 1, '{\"id\":\"sleeper\"}')", "wf_await('sleeper', 's', 'bell')", "wf_start('job', 1, '{\"id\":\"listener\"}')", "wf_await_event('listener', 's', 'bell')",
                  "wf_start('job', 1, '{\"id\":\"late\",\"timeout\":3600}')", "wf_start('job', 1, '{\"id\":\"held\",\"queue\":\"held\"}')",
                  "wf_define('script', '{\"steps\":[{\"name\":\"a\",\"sql\":\"SELECT 1\"},{\"name\":\"b\",\"sql\":\"SELECT :a\"}]}')", "wf_start('script', NULL, '{\"id\":\"ran\"}')", "wf_run('{\"id\":\"ran\"}')",
                  "wf_start('job', json_quote(hex(zeroblob(2000))), '{\"id\":\"large\"}')", "wf_start('script', NULL, '{\"id\":\"scripted\"}')",
