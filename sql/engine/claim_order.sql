@@ -42,7 +42,7 @@ ORDER BY next_due
 -- name: lane_reopening
 SELECT lane, partition FROM main._wf_lane
 WHERE queue = :queue AND kind = :kind AND priority = :priority AND line = 3 AND next_due <= :now
-ORDER BY next_due LIMIT :most
+ORDER BY next_due LIMIT +:most
 
 -- The lanes of one partition that may hold something due.
 -- name: lane_of_partition

@@ -15,7 +15,7 @@ SELECT (SELECT place - amount FROM main._wf_line WHERE rate = :rate AND per_key 
 -- What those before :place and after :edge wait for, who are waited for: exact where some have left, up to :rows of them.
 -- name: line_sum
 SELECT total(amount) FROM (
-  SELECT amount FROM main._wf_line WHERE rate = :rate AND per_key = :key AND place > :edge AND place < :place AND due_at > :expired ORDER BY place LIMIT :rows)
+  SELECT amount FROM main._wf_line WHERE rate = :rate AND per_key = :key AND place > :edge AND place < :place AND due_at > :expired ORDER BY place LIMIT +:rows)
 
 -- name: line_join
 INSERT INTO main._wf_line(rate, per_key, place, wf, step, amount, due_at) VALUES(:rate, :key, :place, :seq, :step, :n, :due)

@@ -32,17 +32,17 @@ UPDATE main._wf_lane SET line = 1, next_due = NULL WHERE queue = :queue AND line
 -- name: queue_used
 SELECT count(*) FROM (
   SELECT 1 FROM main._wf_workflow
-  WHERE limited >= :queue || char(31) AND limited < :queue || char(32) AND (flags & 8 OR (nonce IS NOT NULL AND due_at > :now)) LIMIT :most)
+  WHERE limited >= :queue || char(31) AND limited < :queue || char(32) AND (flags & 8 OR (nonce IS NOT NULL AND due_at > :now)) LIMIT +:most)
 
 -- name: queue_used_by_worker
 SELECT count(*) FROM (
   SELECT 1 FROM main._wf_workflow
-  WHERE limited >= :queue || char(31) AND limited < :queue || char(32) AND worker IS :worker AND nonce IS NOT NULL AND due_at > :now LIMIT :most)
+  WHERE limited >= :queue || char(31) AND limited < :queue || char(32) AND worker IS :worker AND nonce IS NOT NULL AND due_at > :now LIMIT +:most)
 
 -- name: queue_used_in_partition
 SELECT count(*) FROM (
   SELECT 1 FROM main._wf_workflow
-  WHERE limited = :queue || char(31) || :partition AND (flags & 8 OR (nonce IS NOT NULL AND due_at > :now)) LIMIT :most)
+  WHERE limited = :queue || char(31) || :partition AND (flags & 8 OR (nonce IS NOT NULL AND due_at > :now)) LIMIT +:most)
 
 -- The slot of a claim that has run out.
 -- name: queue_slot

@@ -30,31 +30,31 @@ DELETE FROM main._wf_workflow WHERE seq = :seq
 SELECT wf FROM main._wf_gone WHERE wf > :after AND wf NOT IN (SELECT seq FROM main._wf_workflow) ORDER BY wf LIMIT 1
 
 -- name: gone_steps
-DELETE FROM main._wf_step WHERE n IN (SELECT n FROM main._wf_step WHERE {{its_rows}} LIMIT :rows)
+DELETE FROM main._wf_step WHERE n IN (SELECT n FROM main._wf_step WHERE {{its_rows}} LIMIT +:rows)
 
 -- name: gone_failures
-DELETE FROM main._wf_failure WHERE n IN (SELECT n FROM main._wf_failure WHERE {{its_rows}} LIMIT :rows)
+DELETE FROM main._wf_failure WHERE n IN (SELECT n FROM main._wf_failure WHERE {{its_rows}} LIMIT +:rows)
 
 -- name: gone_large
-DELETE FROM main._wf_large WHERE rowid IN (SELECT rowid FROM main._wf_large WHERE wf = :seq LIMIT :rows)
+DELETE FROM main._wf_large WHERE rowid IN (SELECT rowid FROM main._wf_large WHERE wf = :seq LIMIT +:rows)
 
 -- name: gone_signals
-DELETE FROM main._wf_signal WHERE n IN (SELECT n FROM main._wf_signal WHERE {{its_rows}} LIMIT :rows)
+DELETE FROM main._wf_signal WHERE n IN (SELECT n FROM main._wf_signal WHERE {{its_rows}} LIMIT +:rows)
 
 -- name: gone_values
-DELETE FROM main._wf_value WHERE rowid IN (SELECT rowid FROM main._wf_value WHERE wf = :seq LIMIT :rows)
+DELETE FROM main._wf_value WHERE rowid IN (SELECT rowid FROM main._wf_value WHERE wf = :seq LIMIT +:rows)
 
 -- name: gone_streams
-DELETE FROM main._wf_stream WHERE rowid IN (SELECT rowid FROM main._wf_stream WHERE wf = :seq LIMIT :rows)
+DELETE FROM main._wf_stream WHERE rowid IN (SELECT rowid FROM main._wf_stream WHERE wf = :seq LIMIT +:rows)
 
 -- name: gone_stream_ends
-DELETE FROM main._wf_stream_end WHERE wf = :seq AND stream IN (SELECT stream FROM main._wf_stream_end WHERE wf = :seq LIMIT :rows)
+DELETE FROM main._wf_stream_end WHERE wf = :seq AND stream IN (SELECT stream FROM main._wf_stream_end WHERE wf = :seq LIMIT +:rows)
 
 -- name: gone_tags
-DELETE FROM main._wf_tag WHERE wf = :seq AND key IN (SELECT key FROM main._wf_tag WHERE wf = :seq LIMIT :rows)
+DELETE FROM main._wf_tag WHERE wf = :seq AND key IN (SELECT key FROM main._wf_tag WHERE wf = :seq LIMIT +:rows)
 
 -- name: gone_redos
-DELETE FROM main._wf_redo WHERE wf = :seq AND step IN (SELECT step FROM main._wf_redo WHERE wf = :seq LIMIT :rows)
+DELETE FROM main._wf_redo WHERE wf = :seq AND step IN (SELECT step FROM main._wf_redo WHERE wf = :seq LIMIT +:rows)
 
 -- Not as long as a trigger keeps anything of it.
 -- name: gone_forget
@@ -86,14 +86,14 @@ WHERE {{purged}} AND w.seq > :after AND (:below IS NULL OR w.seq < :below)
       UNION
       SELECT c.seq, c.finished_at FROM t JOIN main._wf_workflow AS c ON c.parent = t.seq WHERE NOT c.flags & 4)
     SELECT 1 FROM t WHERE finished_at IS NULL OR finished_at > :before)
-ORDER BY w.seq LIMIT :limit
+ORDER BY w.seq LIMIT +:limit
 
 -- The root of a tree of which some is gone.
 -- name: purge_mark
 UPDATE main._wf_workflow SET flags = flags | 64 WHERE seq = :seq
 
 -- name: purge_events
-SELECT rowid FROM main._wf_event WHERE at <= :before AND rowid > :after ORDER BY rowid LIMIT :limit
+SELECT rowid FROM main._wf_event WHERE at <= :before AND rowid > :after ORDER BY rowid LIMIT +:limit
 
 -- name: purge_event or more
 DELETE FROM main._wf_event WHERE rowid = :n

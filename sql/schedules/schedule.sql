@@ -21,7 +21,7 @@ WHERE s.next_at <= :now AND s.paused = 0 AND NOT EXISTS (SELECT 1 FROM main._wf_
            WHEN json_extract(s.settings, '$.overlap') IS 'queue' THEN NOT EXISTS (
              SELECT 1 FROM main._wf_workflow AS w WHERE w.finished_at IS NULL AND w.id = {{last_firing}})
            ELSE 1 END
-ORDER BY s.next_at LIMIT :most
+ORDER BY s.next_at LIMIT +:most
 
 -- name: schedule_advance
 UPDATE main._wf_schedule SET next_at = :next, last_at = coalesce(:last, last_at), skipped = skipped + :skipped

@@ -147,3 +147,10 @@ def test_the_map_leads_to_the_files_of_a_function():
         assert f"Status {function}(Call& " in (EXT / door).read_text(), f"{function} is not in {door}"
         assert (EXT / rule).exists(), f"{rule} of {function} does not exist"
         assert str(Path(rule).with_suffix(".h")) in reached(door, set()), f"{door} does not use {rule} for {function}"
+
+
+def test_no_bound_value_is_a_limit_by_itself():
+    """SQLite 3.47 and later plans by the value of `LIMIT :n`, and compiles the statement anew each time that one is bound. `LIMIT +:n` is not looked at."""
+    bare = [f"{file.name}: {line}" for file in (EXT.parent / "sql").rglob("*.sql") for line in file.read_text().splitlines()
+            if re.search(r"(LIMIT|OFFSET)\s+[:@$?](?!\w* - 1)", line)]
+    assert not bare, bare
