@@ -35,7 +35,9 @@ Status Attempt::prepare(Role role, sqlite3_stmt** out) {
   WF_TRY(scripts.statement(*program, row.step, role, out, why));
   if (*out != nullptr) {
     const Binding binding{definition(), row.step, role, row.base(), row.attempts + 1, row.iteration, now};
-    return own(bind_parameters(*out, binding, facts));
+    Status bound = bind_parameters(*out, binding, facts);
+    // An input or an output that is longer than this connection may have: others can do the step.
+    return (bound.rc() & 0xff) == SQLITE_TOOBIG ? static_cast<Status&&>(bound) : own(static_cast<Status&&>(bound));
   }
   why.add('\0');
   fail("statement", why.ok() ? why.view().data() : nullptr);

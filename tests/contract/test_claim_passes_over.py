@@ -208,3 +208,28 @@ def test_a_script_that_is_woken_by_what_is_too_long_is_left_to_another_connectio
     assert db.rows("SELECT * FROM _wf_trouble") == []
     other.wf_run()
     assert (other.wf_status("long"), other.wf_status("next"), other.wf_check()) == ("completed", "completed", None)
+
+
+@needs_setlimit
+@reads_long_rows
+@pytest.mark.parametrize("statement", ["SELECT length(:input)", "SELECT length(:item)", "SELECT 1 WHERE :before IS NOT NULL"])
+def test_a_script_that_is_given_what_is_too_long_is_left_to_another_connection(connect, statement):
+    """Met first, without an attempt: its step has not failed, whatever of its values it was."""
+    db, other = connect(), connect()
+    steps = [{"name": "before", "sql": "SELECT 'b'"}, {"name": "a", "sql": statement, "max_attempts": 1}]
+    if ":item" in statement:
+        steps[1]["for_each"] = "SELECT :input"
+    db.wf_define("s", {"steps": steps})
+    db.wf_start("s", LONG, id="long")
+    db.wf_start("s", id="short")
+    if ":before" in statement:
+        other.wf_run(id="long", limit=1)
+        db.execute("UPDATE _wf_step SET output = ? WHERE name = 'before'", [json.dumps(LONG)])
+    db.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, 100_000)
+    for _ in range(3):
+        db.wf_run()
+    assert (db.wf_status("short"), db.wf_status("long"), db.wf_run(), db.wf_wait(0)) == ("completed", "pending", 0, 0)
+    assert db.rows("SELECT name, attempts FROM _wf_step WHERE status = 'failed' OR (name = 'a' AND attempts)") == [("a", 1)]  # of the short one
+    assert db.rows("SELECT * FROM _wf_trouble") == []
+    other.wf_run()
+    assert (other.wf_status("long"), other.wf_check(), other.rows("SELECT * FROM wf_failures")) == ("completed", None, [])
