@@ -184,12 +184,18 @@ Status check_schedules(Db& db, const Findings& findings) {
     Status sound = read_settings(db, &stored);
     Text settings;
     if (sound.ok()) write_settings(s, settings);
+    // That this machine has no zone files is no fault of the schedule.
+    bool known = true;
     if (sound.ok()) sound = calendar.load(s.cron, s.timezone);
+    if (!sound.ok() && settings.size() != 0 && !Zone::has_files_here()) {
+      known = false;
+      sound = calendar.load(s.cron, "UTC");
+    }
     if (sound.rc() == SQLITE_NOMEM || !settings.ok()) return Status::no_memory();
     const auto add = [&](const char* problem) { findings.add(findings.to, problem, q.text(0)); };
     if (!sound.ok()) add(sound.message());
     else if (settings.view() != stored.settings.view()) add("the settings of a schedule are none");
-    else if (!s.paused && stored.next_at == kNoTime && calendar.next(stored.last_at != kNoTime ? stored.last_at : q.time(1)) != kNoTime) add("a schedule that goes on has no next time");
+    else if (known && !s.paused && stored.next_at == kNoTime && calendar.next(stored.last_at != kNoTime ? stored.last_at : q.time(1)) != kNoTime) add("a schedule that goes on has no next time");
   }
 }
 

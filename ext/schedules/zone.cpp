@@ -183,6 +183,8 @@ bool read_fixed(string_view name, int64_t* out) {
   return true;
 }
 
+constexpr string_view kFolders[] = {"/usr/share/zoneinfo", "/usr/lib/zoneinfo", "/usr/share/lib/zoneinfo", "/etc/zoneinfo"};
+
 #ifdef _WIN32
 bool read_file(string_view, string_view, Text&) { return false; }
 bool has_files(string_view) { return false; }
@@ -219,24 +221,25 @@ bool read_file(string_view folder, string_view name, Text& out) {
 
 }  // namespace
 
+bool Zone::has_files_here() {
+  if (const char* folder = std::getenv("TZDIR"); folder != nullptr && *folder != '\0') return has_files(folder);
+  for (const string_view folder : kFolders) if (has_files(folder)) return true;
+  return false;
+}
+
 Status Zone::load(string_view name) {
-  static constexpr string_view kFolders[] = {"/usr/share/zoneinfo", "/usr/lib/zoneinfo", "/usr/share/lib/zoneinfo", "/etc/zoneinfo"};
   fixed_ = 0;
   width_ = 0;
   if (name == "UTC" || name == "Etc/UTC" || read_fixed(name, &fixed_)) return {};
   if (!is_zone_name(name)) return unknown(name);
-  bool found = false, any = false;
+  bool found = false;
   if (const char* folder = std::getenv("TZDIR"); folder != nullptr && *folder != '\0') {
     found = read_file(folder, name, file_);
-    any = has_files(folder);
   } else {
-    for (size_t i = 0; i < std::size(kFolders) && !found; ++i) {
-      found = read_file(kFolders[i], name, file_);
-      any = any || has_files(kFolders[i]);
-    }
+    for (size_t i = 0; i < std::size(kFolders) && !found; ++i) found = read_file(kFolders[i], name, file_);
   }
   if (!file_.ok()) return Status::no_memory();
-  if (!found && !any) {
+  if (!found && !has_files_here()) {
     return Status::error(Code::invalid, "no zone files were found here, so time zone '%.*s' is not known: install the package tzdata, or set TZDIR", WF_SV(name));
   }
   if (!found) return unknown(name);

@@ -56,6 +56,15 @@ def test_a_wrong_name_differs_from_no_files_at_all(memdb, folder, monkeypatch):
         next_time(memdb, "Europe/Berlin")
 
 
+def test_that_a_machine_has_no_zone_files_is_no_damage_of_a_file(memdb, folder, monkeypatch):
+    monkeypatch.delenv("TZDIR")
+    memdb.wf_schedule("s", "0 9 * * *", "job", None, timezone="Europe/Berlin")
+    monkeypatch.setenv("TZDIR", str(folder))
+    assert memdb.wf_check() is None
+    memdb.execute("UPDATE _wf_schedule SET cron = 'never'")
+    assert "'never'" in memdb.wf_check()
+
+
 def test_an_empty_tzdir_is_none(memdb, monkeypatch):
     monkeypatch.setenv("TZDIR", "")
     assert next_time(memdb, "Europe/Berlin") == "2027-01-16 01:30:00.000"
