@@ -103,6 +103,7 @@ class Pair {
 
 // The benchmarks, each in the file of its name.
 void measure_step(Run& run);         // step.cpp
+void measure_acquire(Run& run);      // acquire.cpp
 void measure_claim(Run& run);        // claim.cpp
 void measure_job(Run& run);          // job.cpp
 void measure_processes(Run& run);    // processes.cpp

@@ -21,6 +21,7 @@ struct Benchmark {
 
 constexpr Benchmark kBenchmarks[] = {
     {"step", bench::measure_step, "wf_step against one raw INSERT"},
+    {"acquire", bench::measure_acquire, "wf_acquire against wf_step"},
     {"job", bench::measure_job, "start + claim + 3 steps + complete against six raw commits"},
     {"claim", bench::measure_claim, "wf_claim with many workflows against few, in every mix"},
     {"tables", bench::measure_tables, "the virtual tables against the same SQL on the base tables"},

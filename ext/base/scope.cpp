@@ -124,6 +124,11 @@ Status WriteScope::begin(Inline inline_mode, const char* function, bool locked) 
   return lock(function, wait);
 }
 
+Status WriteScope::begin(const char* function, PlainOpening* plain) {
+  plain_ = plain;
+  return begin(Inline::allowed, function);
+}
+
 // Under an interrupt nothing can be prepared any more, so all that may be needed for the way back is prepared first.
 Status WriteScope::prepare(bool locked) {
   if (!locked) for (const Sql sql : {Sql::savepoint, Sql::savepoint_release, Sql::savepoint_undo, Sql::commit, Sql::roll_back}) WF_TRY(db_.keep_ready(sql));
@@ -133,9 +138,15 @@ Status WriteScope::prepare(bool locked) {
 
 // Nothing is read before the lock: one that had to be upgraded would not wait.
 Status WriteScope::lock(const char* function, FairWait& wait) {
-  Status locked = wait_for_lock(db_, wait);
+  // (To compile it reads.)
+  const bool at_once = plain_ != nullptr && db_.is_compiled(plain_->sql) && !begins_nothing_without_memory();
+  Status locked = at_once ? wait.until([this] { return plain_->run(); }) : wait_for_lock(db_, wait);
   if (!locked.ok() && (locked.rc() & 0xff) != SQLITE_ERROR) return locked;
   if (locked.ok() && begins_nothing_without_memory() && !nested_) WF_TRY(begin_probe());
+  if (locked.ok() && plain_ != nullptr) {
+    if (!at_once) WF_TRY(plain_->run());
+    if (plain_->done) return {};
+  }
   bool exists = false;
   int64_t version = 0;
   bool system_clock = false;

@@ -34,6 +34,18 @@ Status check_transaction(Db& db);
 // Takes the write lock of main; SQLITE_ERROR where there are no tables.
 Status wait_for_lock(Db& db, FairWait& wait);
 
+// The plain statement `sql`, with which a scope begins: run() says in `done` whether it has changed anything, which it does only in a file of this format, at
+// a time that is the call's.
+struct PlainOpening {
+  explicit PlainOpening(Sql statement) : sql(statement) {}
+  virtual Status run() = 0;
+  const Sql sql;
+  bool done = false;
+
+ protected:
+  ~PlainOpening() = default;
+};
+
 class WriteScope {
  public:
   explicit WriteScope(Db& db);
@@ -46,6 +58,8 @@ class WriteScope {
   // WF_CONTEXT, WF_SCHEMA, or SQLite's BUSY, READONLY ...
   // With `locked` the caller's transaction is known to hold the write lock already.
   Status begin(Inline inline_mode, const char* function, bool locked = false);
+  // The same, by a plain statement (plain.h) that takes the lock as it does what there is to do. `plain->done`: it has; else the scope is as after begin().
+  Status begin(const char* function, PlainOpening* plain);
   Status commit();
   bool is_inline() const { return inline_; }
 
@@ -68,6 +82,7 @@ class WriteScope {
   bool inline_ = false;
   bool owns_ = false;
   bool commit_waits_ = false;
+  PlainOpening* plain_ = nullptr;
   sqlite3_stmt* probe_ = nullptr;  // fails where there is no memory: see begins_nothing_without_memory()
   Db::Slot* probe_slot_ = nullptr;
 };

@@ -173,7 +173,7 @@ Status make_row(string_view step, string_view kind, const List<Awaited>& things,
   const Awaited& one = out->things[0];
   if (out->several) out->add_topics(topics);
   if (!out->several && one.kind == WaitKind::join) how.add("{\"mode\":\"").add(one.any ? "any" : "all").add("\",\"outputs\":").add(one.outputs ? "true" : "false").add('}');
-  if (!out->several && one.kind == WaitKind::share) how.add("{\"amount\":").add_integer(one.amount).add(one.keep ? ",\"keep\":true}" : "}");
+  if (!out->several && one.kind == WaitKind::share) add_how(one.amount, one.keep, how);
   out->topics = out->several ? topics.view() : one.names;
   out->how = how.view();
   return topics.ok() && how.ok() ? Status() : Status::no_memory();

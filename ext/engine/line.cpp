@@ -232,13 +232,7 @@ void show_share(const Awaited& thing, const Came& came, Text& out) {
     out.add("\"rate\":null,\"timeout\":true");
     return;
   }
-  out.add("\"rate\":");
-  json::quote(share.rate.view(), out);
-  if (!share.key.empty()) {
-    out.add(",\"key\":");
-    json::quote(share.key.view(), out);
-  }
-  out.add(",\"amount\":").add_integer(share.amount).add(",\"acquired_at\":\"").add(TimeText(came.at, TimeForm::json).view()).add('"');
+  add_share(share, came.at, out);
 }
 
 Status call_for_share(Db& db, int64_t seq, const WaitRow& row, Millis now, bool* called) {

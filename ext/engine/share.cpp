@@ -3,8 +3,6 @@
 namespace wf {
 namespace {
 
-constexpr int64_t kBetweenPrunes = 8;
-
 void bind(Query& q, const ShareOf& share, Millis now) { q.bind(":rate", share.rate.view()).bind(":key", share.key.view()).bind(":now", now); }
 
 Status add(Db& db, const ShareOf& share, int64_t n, int64_t upto, Millis now) {
@@ -12,25 +10,6 @@ Status add(Db& db, const ShareOf& share, int64_t n, int64_t upto, Millis now) {
   bind(q, share, now);
   q.bind(":n", n).bind(":upto", upto);
   return q.run();
-}
-
-// Those that count no more, of this key and of the next one.
-Status prune(Db& db, const ShareOf& share, Millis now) {
-  ShareOf next;
-  {
-    Query q(db, Sql::share_neighbour);
-    bind(q, share, now);
-    bool row;
-    WF_TRY(q.next(&row));
-    next.key = q.text(0);
-    next.rate = share.rate.view();
-  }
-  for (const ShareOf* of : {&share, static_cast<const ShareOf*>(&next)}) {
-    Query q(db, Sql::share_prune);
-    bind(q, *of, now);
-    WF_TRY(q.run());
-  }
-  return {};
 }
 
 }  // namespace
@@ -59,6 +38,28 @@ bool read_share(const Awaited& thing, ShareOf* out) {
   return count != 0;
 }
 
+void add_topics(const ShareOf& share, Text& out) {
+  out.add('[');
+  json::quote(share.rate.view(), out);
+  if (!share.key.empty()) {
+    out.add(',');
+    json::quote(share.key.view(), out);
+  }
+  out.add(']');
+}
+
+void add_how(int64_t amount, bool keep, Text& out) { out.add("{\"amount\":").add_integer(amount).add(keep ? ",\"keep\":true}" : "}"); }
+
+void add_share(const ShareOf& share, Millis at, Text& out) {
+  out.add("\"rate\":");
+  json::quote(share.rate.view(), out);
+  if (!share.key.empty()) {
+    out.add(",\"key\":");
+    json::quote(share.key.view(), out);
+  }
+  out.add(",\"amount\":").add_integer(share.amount).add(",\"acquired_at\":\"").add(TimeText(at, TimeForm::json).view()).add('"');
+}
+
 Status look_at_window(Db& db, const ShareOf& share, Millis now, Window* out) {
   Query q(db, Sql::share_look);
   bind(q, share, now);
@@ -84,11 +85,40 @@ Status when_room(Db& db, const ShareOf& share, const Window& window, int64_t n, 
   return {};
 }
 
+Status prune_shares(Db& db, const ShareOf& share, Millis now) {
+  ShareOf next;
+  {
+    Query q(db, Sql::share_neighbour);
+    bind(q, share, now);
+    bool row;
+    WF_TRY(q.next(&row));
+    next.key = q.text(0);
+    next.rate = share.rate.view();
+  }
+  for (const ShareOf* of : {&share, static_cast<const ShareOf*>(&next)}) {
+    Millis old;
+    {
+      Query q(db, Sql::share_old);
+      bind(q, *of, now);
+      bool row;
+      WF_TRY(q.next(&row));
+      old = row ? q.time(0) : kNoTime;
+    }
+    if (old != kNoTime) {
+      Query q(db, Sql::share_prune);
+      q.bind(":rate", of->rate.view()).bind(":key", of->key.view()).bind(":old", old);
+      WF_TRY(q.run());
+    }
+    if (next.key.view() == share.key.view()) break;
+  }
+  return {};
+}
+
 Status give_share(Db& db, const ShareOf& share, int64_t given, Millis now) {
   const int64_t upto = given + share.amount;
   WF_TRY(add(db, share, share.amount, upto, now));
   // Of a key that is used for the first time, too: there may be many that are used once.
-  return given == 0 || given / kBetweenPrunes != upto / kBetweenPrunes ? prune(db, share, now) : Status();
+  return given == 0 || given / kBetweenPrunes != upto / kBetweenPrunes ? prune_shares(db, share, now) : Status();
 }
 
 Status cut_later_shares(Db& db, const ShareOf& share, const Window& window, Millis now) {

@@ -19,6 +19,11 @@ struct ShareOf {
 };
 // False: it cannot be one.
 bool read_share(const Awaited& thing, ShareOf* out);
+// Columns topics and how of its step.
+void add_topics(const ShareOf& share, Text& out);
+void add_how(int64_t amount, bool keep, Text& out);
+// What was given at that time, as members of an object.
+void add_share(const ShareOf& share, Millis at, Text& out);
 
 // A window as it is now. Shares of the future, which a wrong clock has given, count as if they were given now.
 struct Window {
@@ -41,6 +46,9 @@ Status when_room(Db& db, const ShareOf& share, const Window& window, int64_t n, 
 
 // Gives a share, which is spent from then on. `given`: how many were given before.
 Status give_share(Db& db, const ShareOf& share, int64_t given, Millis now);
+// Clears away some of those that count no more, of this key and of the next one: every so many shares.
+constexpr int64_t kBetweenPrunes = 16;
+Status prune_shares(Db& db, const ShareOf& share, Millis now);
 
 // Cuts the times of those that were given later than now to now.
 Status cut_later_shares(Db& db, const ShareOf& share, const Window& window, Millis now);

@@ -223,11 +223,16 @@ Status suspend_kept(Db& db, const Workflow& w, Millis now, bool* suspended) {
 }
 
 Status wait(Db& db, const Handle& handle, const Wait& args, const Now& now, bool* ready, Text& output, Millis* due) {
-  if (args.keep && !handle.is_token) return Status::error(Code::invalid, "\"keep\" keeps a claim: it needs the token of one, not an id");
   WriteScope scope(db);
   Millis time;
   Workflow w;
   WF_TRY(open_for(db, scope, "a waiting function", handle, now, &time, &w));
+  WF_TRY(wait_in_scope(db, handle, w, args, time, ready, output, due));
+  return scope.commit();
+}
+
+Status wait_in_scope(Db& db, const Handle& handle, Workflow& w, const Wait& args, Millis time, bool* ready, Text& output, Millis* due) {
+  if (args.keep && !handle.is_token) return Status::error(Code::invalid, "\"keep\" keeps a claim: it needs the token of one, not an id");
   *ready = false;
   bool found;
   {
@@ -240,14 +245,14 @@ Status wait(Db& db, const Handle& handle, const Wait& args, const Now& now, bool
       *ready = true;
       add_json(q.value(6), output, &db.stop(), json::kMaxDepth);
       *due = q.time(3);
-      return output.ok() ? scope.commit() : Status::no_memory();
+      return output.ok() ? Status() : Status::no_memory();
     }
     const bool is_open = same_kind && q.text(5) == "waiting";
     const bool suspended = w.under_pause == State::waiting;
     if (is_open && suspended && (!handle.is_token || closed_by(handle, w))) {
       // An open wait of its own. The token is over, the bare id goes on where it is satisfied.
       if (w.state == State::paused) return paused_error(w);
-      if (handle.is_token) return scope.commit();
+      if (handle.is_token) return {};
     } else {
       if (!found) WF_TRY(check_things(db, w, args));
       WF_TRY(may_act(db, handle, w, time, Act::write));
@@ -266,11 +271,10 @@ Status wait(Db& db, const Handle& handle, const Wait& args, const Now& now, bool
       } else {
         WF_TRY(suspend_beside(db, handle, w, row.n, row.next_look(), time));
       }
-      return scope.commit();
+      return {};
     }
   }
-  WF_TRY(open(db, handle, w, args, time, ready, output, due));
-  return scope.commit();
+  return open(db, handle, w, args, time, ready, output, due);
 }
 
 Status decide_wait(Db& db, const Workflow& w, Millis now, bool* satisfied, Wake* by) {

@@ -2,8 +2,9 @@
 
 #include "base/json.h"
 #include "base/scope.h"
+#include "engine/acquire.h"
 #include "engine/rate.h"
-#include "functions/waits.h"
+#include "functions/call.h"
 
 namespace wf {
 namespace {
@@ -56,25 +57,22 @@ Status wf_rate(Call& call) {
 }
 
 Status wf_acquire(Call& call) {
-  Wait args;
-  Awaited share;
-  string_view limit;
-  Text names;
-  WF_TRY(call.name(2, "rate", &limit));
-  if (call.given(3)) WF_TRY(call.integer(3, "amount", 1, &share.amount));
-  names.add('[');
-  json::quote(limit, names);
-  if (call.options.has("key")) {
-    names.add(',');
-    json::quote(call.options.text("key"), names);
-  }
-  names.add(']');
-  if (!names.ok()) return Status::no_memory();
-  share.kind = WaitKind::share;
-  share.names = names.view();
-  share.keep = call.options.boolean("keep");
+  Handle handle;
+  Acquire args;
+  WF_TRY(call.name(2, "rate", &args.rate));
+  if (call.given(3)) WF_TRY(call.integer(3, "amount", 1, &args.amount));
+  args.key = call.options.text("key");
   args.timeout = call.options.integer("timeout", kNoTime);
-  return wait_for_one(call, share, args);
+  WF_TRY(call.handle(0, &handle));
+  WF_TRY(call.name(1, "step", &args.step));
+  args.keep = call.options.boolean("keep");
+  WF_TRY(read_fingerprint(call, &args.print));
+  bool ready;
+  Text output;
+  WF_TRY(acquire(call.db, handle, args, call.options.now(), &ready, output));
+  if (ready) return call.result_json(output);
+  call.result_null();
+  return {};
 }
 
 }  // namespace wf

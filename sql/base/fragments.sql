@@ -284,3 +284,8 @@ coalesce((SELECT o.nth FROM main._wf_workflow AS o WHERE o.lane = _wf_workflow.l
 -- name: fragment_recounted
 (coalesce((SELECT o.nth FROM main._wf_workflow AS o WHERE o.lane = _wf_lane.lane AND o.place IS NULL ORDER BY o.nth DESC LIMIT 1), 0)
  - (SELECT count(*) FROM main._wf_workflow AS o WHERE o.lane = _wf_lane.lane AND o.place IS NULL))
+
+-- Of the shares of l, a limit, under the key of k: how many were given before its window began. What was given in all is the last `upto`.
+-- name: fragment_given_before
+coalesce((SELECT upto FROM main._wf_share WHERE rate = l.name AND per_key = k.per_key AND at <= :now - l.rate_per ORDER BY at DESC LIMIT 1),
+         (SELECT upto - n FROM main._wf_share WHERE rate = l.name AND per_key = k.per_key ORDER BY at LIMIT 1), 0)

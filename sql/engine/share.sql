@@ -5,13 +5,9 @@ SELECT rate_limit, rate_per FROM main._wf_limit WHERE name = :rate
 
 -- The limit, how many shares were given in all, when the last of them were, how many before the window began, and whether there is a line.
 -- name: share_look
-SELECT l.rate_limit, l.rate_per,
-       coalesce((SELECT upto FROM main._wf_share WHERE rate = :rate AND per_key = :key ORDER BY at DESC LIMIT 1), 0),
-       (SELECT at FROM main._wf_share WHERE rate = :rate AND per_key = :key ORDER BY at DESC LIMIT 1),
-       coalesce((SELECT upto FROM main._wf_share WHERE rate = :rate AND per_key = :key AND at <= :now - l.rate_per ORDER BY at DESC LIMIT 1),
-                (SELECT upto - n FROM main._wf_share WHERE rate = :rate AND per_key = :key ORDER BY at LIMIT 1), 0),
-       EXISTS (SELECT 1 FROM main._wf_line WHERE rate = :rate AND per_key = :key)
-FROM main._wf_limit AS l WHERE l.name = :rate
+SELECT l.rate_limit, l.rate_per, coalesce(s.upto, 0), s.at, {{given_before}}, EXISTS (SELECT 1 FROM main._wf_line WHERE rate = :rate AND per_key = :key)
+FROM main._wf_limit AS l, (SELECT :key AS per_key) AS k LEFT JOIN main._wf_share AS s ON s.rate = :rate AND s.per_key = :key
+WHERE l.name = :rate ORDER BY s.at DESC LIMIT 1
 
 -- The share by which so many were given, of those in the window: once it has left it there is room.
 -- name: share_gives_back
@@ -33,6 +29,11 @@ DELETE FROM main._wf_share WHERE rate = :rate AND per_key = :key AND at > :now
 SELECT coalesce((SELECT per_key FROM main._wf_share WHERE rate = :rate AND per_key > :key ORDER BY per_key LIMIT 1),
                 (SELECT per_key FROM main._wf_share WHERE rate = :rate ORDER BY per_key LIMIT 1))
 
+-- Up to when they count no more, as far as 32 of them. (Said beside the statement that deletes them, which with a SELECT would keep them in a table of its own.)
+-- name: share_old
+SELECT coalesce((SELECT at FROM main._wf_share WHERE rate = :rate AND per_key = :key AND at <= :now - l.rate_per ORDER BY at LIMIT 1 OFFSET 31),
+                (SELECT at FROM main._wf_share WHERE rate = :rate AND per_key = :key AND at <= :now - l.rate_per ORDER BY at DESC LIMIT 1))
+FROM main._wf_limit AS l WHERE l.name = :rate
+
 -- name: share_prune
-DELETE FROM main._wf_share WHERE rate = :rate AND per_key = :key AND at IN (
-  SELECT at FROM main._wf_share WHERE rate = :rate AND per_key = :key AND at <= :now - (SELECT rate_per FROM main._wf_limit WHERE name = :rate) ORDER BY at LIMIT 32)
+DELETE FROM main._wf_share WHERE rate = :rate AND per_key = :key AND at <= :old

@@ -141,8 +141,7 @@ FROM (SELECT queue FROM main._wf_queue UNION SELECT queue FROM main._wf_lane) AS
 SELECT CAST(row_number() OVER (ORDER BY l.name, k.per_key) AS INTEGER) AS _n, l.name AS name, nullif(k.per_key, '') AS key, l.rate_limit AS rate_limit,
        l.rate_per / 1000.0 AS rate_per,
        coalesce((SELECT upto FROM main._wf_share WHERE rate = l.name AND per_key = k.per_key ORDER BY at DESC LIMIT 1), 0)
-       - coalesce((SELECT upto FROM main._wf_share WHERE rate = l.name AND per_key = k.per_key AND at <= :now - l.rate_per ORDER BY at DESC LIMIT 1),
-                  (SELECT upto - n FROM main._wf_share WHERE rate = l.name AND per_key = k.per_key ORDER BY at LIMIT 1), 0) AS spent,
+       - {{given_before}} AS spent,
        (SELECT count(*) FROM main._wf_line WHERE rate = l.name AND per_key = k.per_key) AS waiting,
        (SELECT min(due_at) FROM main._wf_line WHERE rate = l.name AND per_key = k.per_key) AS next_at
 FROM main._wf_limit AS l
