@@ -49,9 +49,13 @@ class Db {
   struct Slot {
     sqlite3_stmt* statement = nullptr;
     uint64_t used = 0;   // when: the larger, the later
+    uint64_t first = 0;  // the same of its first use
     uint64_t rights = 0; // which of the connection's it was compiled under: see notice_change()
     int compiled = 0;    // how often SQLite had compiled it anew when its rights were looked at
+    int memory = 0;      // bytes that it holds
     bool in_use = false;
+    bool came_back = false;  // it was given up for want of room before: compiled once more, it counts as used again
+    bool is_used_again() const { return used != first; }
   };
   // The statement `sql`, ready to be bound. `*slot` is nullptr if it is a fresh one, because the cached one is in use further up.
   Status borrow(Sql sql, sqlite3_stmt** out, Slot** slot);
@@ -198,8 +202,11 @@ class Db {
   struct Cached : Slot {
     char* text = nullptr;
   };
-  // A statement takes some kilobytes: more than these are not kept, those used last are. A worker's loop needs about thirty. Those down to Sql::lock, in sql/base/base.sql, stay in any case.
-  static constexpr int kMostCached = 48;
+  // What the statements hold that nobody uses is bounded, and looked at when one is compiled. The lower bound is for those that were used once, as a call
+  // does that is made now and then: a loop, whose statements are used again, keeps its own beside them, up to the upper one. (A worker that starts,
+  // claims, records, waits, signals and completes needs 310,000 bytes.) Those down to Sql::lock, in sql/base/base.sql, stay in any case.
+  static constexpr int64_t kMostOnce = 256 * 1024;
+  static constexpr int64_t kMost = 448 * 1024;
   static constexpr size_t kTexts = 4;
 
   Status connect_close_hook();
@@ -211,8 +218,9 @@ class Db {
   Status notice_change();
   Status read_version(bool* exists, int64_t* version, bool* system_clock);
   bool is_listed(sqlite3_stmt* statement) const;
+  void hold(Slot& slot, sqlite3_stmt* statement);
   void drop(Slot& slot);
-  void make_room();
+  bool give_up_one();
 
   sqlite3* handle_;
   const Above& above_;
@@ -242,7 +250,7 @@ class Db {
   bool clock_fixed_ = false;
   Millis clock_ = 0;
   uint64_t uses_ = 0;
-  int cached_ = 0;
+  int64_t held_ = 0;            // bytes, by the statements of cache_ and texts_
   Slot cache_[static_cast<size_t>(Sql::count_)];
   Cached texts_[kTexts];
 };

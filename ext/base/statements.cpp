@@ -54,8 +54,8 @@ Status Db::look_at(sqlite3_stmt* statement, int compiled, Slot* slot) {
   if (slot == nullptr) return checked;
   slot->compiled = compiled;
   if (checked.ok()) return {};
+  held_ -= slot->memory;
   *slot = {};  // who uses it finalizes it: the authorizer may go, and what it was compiled to would stay
-  --cached_;
   return checked;
 }
 
@@ -89,9 +89,7 @@ Status Db::find_plain_triggers() {
 void Db::forget_plain() {
   for (const Sql sql : kPlain) {
     Slot& slot = cache_[static_cast<size_t>(sql)];
-    if (slot.statement == nullptr || slot.in_use) continue;
-    drop(slot);
-    --cached_;
+    if (!slot.in_use) drop(slot);
   }
 }
 
@@ -99,16 +97,12 @@ Status Db::borrow(Sql sql, sqlite3_stmt** out, Slot** slot) {
   Slot& cached = cache_[static_cast<size_t>(sql)];
   *slot = nullptr;
   if (cached.in_use) return prepare(sql, out);
-  if (cached.statement != nullptr && cached.rights != rights_now_ && sql > Sql::lock) {
-    drop(cached);
-    --cached_;
-  }
+  if (cached.statement != nullptr && cached.rights != rights_now_ && sql > Sql::lock) drop(cached);
   if (cached.statement == nullptr) {
-    WF_TRY(prepare(sql, &cached.statement));
+    sqlite3_stmt* statement;
+    WF_TRY(prepare(sql, &statement));
     cached.rights = rights_now_;
-    ++cached_;
-    cached.in_use = true;
-    if (cached_ > kMostCached) make_room();
+    hold(cached, statement);
   }
   cached.in_use = true;
   cached.used = ++uses_;
@@ -138,36 +132,49 @@ Status Db::borrow(string_view text, sqlite3_stmt** out, Slot** slot) {
   WF_TRY(prepare(text, out));
   char* copy = oldest != nullptr ? sqlite3_mprintf("%.*s", WF_SV(text)) : nullptr;
   if (copy == nullptr) return {};
-  sqlite3_finalize(oldest->statement);
+  drop(*oldest);
   sqlite3_free(oldest->text);
-  oldest->statement = *out;
-  oldest->in_use = true;
   oldest->text = copy;
+  hold(*oldest, *out);
+  oldest->in_use = true;
   oldest->used = ++uses_;
   *slot = oldest;
   return {};
 }
 
-// Finalizes the statement that was used the longest ago, but none of those on which the way back from a failure depends.
-void Db::make_room() {
-  Slot* oldest = nullptr;
-  for (size_t i = static_cast<size_t>(Sql::lock) + 1; i < std::size(cache_); ++i) {
-    Slot& slot = cache_[i];
-    if (slot.statement != nullptr && !slot.in_use && (oldest == nullptr || slot.used < oldest->used)) oldest = &slot;
-  }
-  if (oldest == nullptr) return;
-  if (is_listed(oldest->statement)) sqlite3_finalize(oldest->statement);
-  *oldest = {};
-  --cached_;
+// The slot has compiled `statement` and is about to use it. What is kept beyond the bounds goes, the slot's own not.
+void Db::hold(Slot& slot, sqlite3_stmt* statement) {
+  slot.statement = statement;
+  slot.memory = sqlite3_stmt_status(statement, SQLITE_STMTSTATUS_MEMUSED, 0);
+  if (!slot.came_back) slot.first = uses_ + 1;
+  slot.in_use = true;
+  held_ += slot.memory;
+  while (held_ > kMostOnce && give_up_one()) {}
+}
+
+// Gives up the idle statement that was used the longest ago, one that was used once before any other.
+bool Db::give_up_one() {
+  Slot* once = nullptr;
+  Slot* again = nullptr;
+  const auto look = [&](Slot& slot) {
+    if (slot.statement == nullptr || slot.in_use) return;
+    Slot*& oldest = slot.is_used_again() ? again : once;
+    if (oldest == nullptr || slot.used < oldest->used) oldest = &slot;
+  };
+  for (size_t i = static_cast<size_t>(Sql::lock) + 1; i < std::size(cache_); ++i) look(cache_[i]);
+  for (Cached& cached : texts_) look(cached);
+  Slot* oldest = once != nullptr ? once : held_ > kMost ? again : nullptr;
+  if (oldest == nullptr) return false;
+  drop(*oldest);
+  oldest->came_back = true;
+  return true;
 }
 
 void Db::forget_rolled_back() {
   if (!tables_made_) return;
   tables_made_ = false;
   for (size_t i = 0; i <= static_cast<size_t>(Sql::lock); ++i) {
-    if (cache_[i].statement == nullptr || cache_[i].in_use) continue;
-    drop(cache_[i]);
-    --cached_;
+    if (!cache_[i].in_use) drop(cache_[i]);
   }
 }
 
@@ -207,6 +214,7 @@ bool Db::is_listed(sqlite3_stmt* statement) const {
 
 void Db::drop(Slot& slot) {
   if (slot.statement != nullptr && !slot.in_use && is_listed(slot.statement)) sqlite3_finalize(slot.statement);
+  held_ -= slot.memory;
   slot = {};
 }
 
@@ -220,7 +228,6 @@ void Db::finalize_all() {
     kept_ = {};
   }
   for (Slot& slot : cache_) drop(slot);
-  cached_ = 0;
   for (Cached& cached : texts_) {
     drop(cached);
     sqlite3_free(cached.text);
