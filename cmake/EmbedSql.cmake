@@ -24,43 +24,26 @@
 # Parameters (`:name`) are numbered once for all statements, and each statement has the list of its own in the order in which SQLite numbers
 # them: so a parameter is found without comparing names.
 #
-# The words in kWords take one byte each in the embedded text, a fragment takes two where it is used and stands there once; ext/base/sql.cpp puts them
-# back. (With words alone the texts would be a third longer.)
+# The words of sql_words.txt take one byte each in the embedded text, one of those that are no ASCII, and a fragment takes two where it is used; both
+# stand there once, and are packed likewise. ext/base/sql.cpp puts them back. (The texts as they are would be two and a half times as long.)
 #
 # Only string commands are used, never list commands: `;`, `[` and `]` in SQL would break those.
 cmake_minimum_required(VERSION 3.22)
 
-set(kDelimiter "~sql~")
-# Longer ones before those that they begin with; each takes a control character from 14 on that is none of white space.
-set(kWords "main._wf_workflow" "main._wf_step" "main._wf_" "SELECT " "WHERE " " AND " " NOT NULL" "FROM " "coalesce(" "status" " THEN " "due_at"
-  " = " " AS " "CASE WHEN " "json_extract(" "NOT EXISTS ")
-set(kFirstWord 14)
-# A fragment is one of the first two control characters and a character from kFirstFragment on.
-set(kFirstFragment 42)
-set(kFragmentsPerLead 49)
-set(kPieceBytes 15000)   # compilers differ in how long one literal may be; 16,380 bytes is the lowest limit
+set(kFirstWord 128)
+# A fragment is one of the first eight control characters and one from kFirstFragment on: none that is in a word.
+set(kFirstFragment 14)
+set(kFragmentsPerLead 18)
 
-# Appends `text` to the variable `out` as one or more adjacent raw string literals.
-function(append_literal out text)
-  string(FIND "${text}" ")${kDelimiter}\"" clash)
-  if(NOT clash EQUAL -1)
-    message(FATAL_ERROR "${file}: statement ${name} contains )${kDelimiter}\"")
-  endif()
-  set(result "${${out}}")
-  string(LENGTH "${text}" left)
-  while(left GREATER ${kPieceBytes})
-    string(SUBSTRING "${text}" 0 ${kPieceBytes} piece)
-    string(FIND "${piece}" "\n" cut REVERSE)            # at a line end, so that no character is cut in two
-    if(cut LESS 1)
-      message(FATAL_ERROR "${file}: statement ${name} has a line longer than ${kPieceBytes} bytes")
-    endif()
-    string(SUBSTRING "${text}" 0 ${cut} piece)
-    string(SUBSTRING "${text}" ${cut} -1 text)
-    string(APPEND result "R\"${kDelimiter}(${piece})${kDelimiter}\"\n   ")
-    string(LENGTH "${text}" left)
-  endwhile()
-  string(APPEND result "R\"${kDelimiter}(${text})${kDelimiter}\"")
-  set(${out} "${result}" PARENT_SCOPE)
+# Appends the bytes of `text`, and where they stand, to the array of all texts; `place` is set to `<offset>, <length>`.
+function(add_text place text)
+  string(LENGTH "${text}" length)
+  string(HEX "${text}" hex)
+  string(REGEX REPLACE "(..)" "0x\\1," hex "${hex}")
+  set(texts "${texts}  ${hex}\n" PARENT_SCOPE)
+  set(${place} "${texts_length}, ${length}" PARENT_SCOPE)
+  math(EXPR texts_length "${texts_length} + ${length}")
+  set(texts_length "${texts_length}" PARENT_SCOPE)
 endfunction()
 
 # Drops comments, blank lines, and blanks at the start and end of lines.
@@ -84,15 +67,8 @@ function(pack out text)
     string(ASCII ${lead} ${code} character)
     string(REPLACE "{{${fragment}}}" "${character}" packed "${packed}")
   endwhile()
-  set(code ${kFirstWord})
-  foreach(word IN LISTS kWords)
-    string(ASCII ${code} character)
-    string(FIND "${packed}" "${character}" clash)
-    if(NOT clash EQUAL -1)
-      message(FATAL_ERROR "${file}: statement ${name} contains the control character ${code}")
-    endif()
-    string(REPLACE "${word}" "${character}" packed "${packed}")
-    math(EXPR code "${code} + 1")
+  foreach(number IN LISTS words)
+    string(REPLACE "${word_${number}}" "${code_${number}}" packed "${packed}")
   endforeach()
   set(${out} "${packed}" PARENT_SCOPE)
 endfunction()
@@ -100,8 +76,8 @@ endfunction()
 set(kMark "\n-- name:")
 string(LENGTH "${kMark}" mark_length)
 set(names "")
-set(members "")
-set(texts "")
+set(texts "")                # the bytes of everything
+set(texts_length 0)
 set(entries "")
 set(schemas "")
 set(parameters "")           # all names
@@ -112,6 +88,25 @@ set(version 0)
 set(fragments "")
 set(fragment_count 0)
 
+# Each between two bars. (Numbers stand for them in the list: `word_3`, and `code_3` for its byte.)
+file(STRINGS "${CMAKE_CURRENT_LIST_DIR}/sql_words.txt" lines REGEX "^\\|")
+set(words "")
+set(word_places "")
+foreach(line IN LISTS lines)
+  list(LENGTH words number)
+  string(REGEX REPLACE "^\\|(.*)\\|$" "\\1" word "${line}")
+  math(EXPR code "${kFirstWord} + ${number}")
+  string(ASCII ${code} code_${number})
+  pack(word_${number} "${word}")
+  list(APPEND words ${number})
+  add_text(place "${word_${number}}")
+  string(APPEND word_places "  {${place}},\n")
+endforeach()
+list(LENGTH words word_count)
+if(word_count GREATER 128)
+  message(FATAL_ERROR "sql_words.txt has ${word_count} words: there are bytes for 128")
+endif()
+
 file(GLOB files "${SQL_DIR}/*.sql")
 if(NOT files STREQUAL "")
   message(FATAL_ERROR "${files}: a statement's file lies in the folder of its room, as in ext/")
@@ -120,6 +115,9 @@ file(GLOB files "${SQL_DIR}/*/*.sql")
 list(APPEND files ${MORE})
 foreach(file IN LISTS files)
   file(READ "${file}" rest)
+  if(rest MATCHES "[^\n\r\t -~]")
+    message(FATAL_ERROR "${file}: statements are ASCII")
+  endif()
   string(REPLACE "\r\n" "\n" rest "${rest}")
   set(rest "\n${rest}\n")
 
@@ -183,12 +181,8 @@ foreach(file IN LISTS files)
       set(${name} "${text}")
       set(number_${short} ${fragment_count})
       pack(raw "${raw}")
-      string(LENGTH "${raw}" length)
-      math(EXPR size "${length} + 1")
-      string(APPEND members "  char ${name}_[${size}];\n")
-      append_literal(texts "${raw}")
-      string(APPEND texts ",\n  ")
-      string(APPEND fragments "  {offsetof(Texts, ${name}_), ${length}},\n")
+      add_text(place "${raw}")
+      string(APPEND fragments "  {${place}},\n")
       math(EXPR fragment_count "${fragment_count} + 1")
       continue()
     endif()
@@ -259,18 +253,14 @@ foreach(file IN LISTS files)
     endif()
 
     pack(text "${raw}")
-    string(LENGTH "${text}" length)
-    math(EXPR size "${length} + 1")
+    add_text(place "${text}")
     string(APPEND names "  ${name},\n")
-    string(APPEND members "  char ${name}_[${size}];\n")
-    append_literal(texts "${text}")
-    string(APPEND texts ",\n  ")
-    string(APPEND entries "  {offsetof(Texts, ${name}_), ${length}, ${changes}, ${own_at}, ${own_length}},\n")
+    string(APPEND entries "  {${place}, ${changes}, ${own_at}, ${own_length}},\n")
     math(EXPR count "${count} + 1")
   endwhile()
 endforeach()
 
-math(EXPR most "2 * ${kFragmentsPerLead}")
+math(EXPR most "8 * ${kFragmentsPerLead}")
 if(fragment_count GREATER most)
   message(FATAL_ERROR "${fragment_count} fragments: there are characters for ${most}")
 endif()
@@ -280,13 +270,6 @@ if(parameter_count GREATER 255)
   message(FATAL_ERROR "${parameter_count} names of parameters: their numbers have one byte")
 endif()
 list(JOIN parameters "\", \"" parameters)
-
-set(words "")
-set(code ${kFirstWord})
-foreach(word IN LISTS kWords)
-  string(APPEND words "    case ${code}: return \"${word}\";\n")
-  math(EXPR code "${code} + 1")
-endforeach()
 
 set(header "// Generated from sql/ at build time; edit that.
 #pragma once
@@ -300,10 +283,13 @@ enum class Sql : unsigned short {
 ${names}  count_
 };
 
-// Its text, in which a character may stand for a word, and two for a fragment.
+// Its text, in which a byte may stand for a word, and two for a fragment.
 std::string_view packed_sql(Sql statement);
+// Whether a byte stands for a word, and its text, packed likewise.
+constexpr bool is_packed_word(char byte) { return static_cast<unsigned char>(byte) >= ${kFirstWord}; }
+std::string_view packed_word(char byte);
 // Whether a fragment begins with this character, and the text of the one that it and the next stand for, packed likewise.
-constexpr bool is_fragment(char lead) { return lead == 1 || lead == 2; }
+constexpr bool is_fragment(char lead) { return lead >= 1 && lead <= 8; }
 std::string_view packed_fragment(char lead, char character);
 // Whether it has to change a row: it writes one, or that of a key.
 bool must_change(Sql statement);
@@ -314,9 +300,6 @@ constexpr std::string_view kParameters[] = {\"${parameters}\"};
 int parameter_of(Sql statement, unsigned char number);
 // How many it has.
 int parameter_count(Sql statement);
-// The word; empty: the character is itself.
-std::string_view sql_word(char character);
-
 // What makes version 1 of the file format out of nothing, version 2 out of version 1, and so on.
 constexpr Sql kSchemas[] = {${schemas}};
 
@@ -325,17 +308,18 @@ constexpr Sql kSchemas[] = {${schemas}};
 set(source "// Generated from sql/ at build time; edit that.
 #include \"sql_statements.h\"
 
-#include <cstddef>
 #include <cstring>
 
 namespace wf {
 namespace {
 
 // One object and places in it: a table of pointers would have to be relocated when the library is loaded.
-struct Texts {
-${members}};
-constexpr Texts kTexts = {
-  ${texts}};
+constexpr unsigned char kTexts[] = {
+${texts}};
+struct Place {
+  unsigned at, length;
+  std::string_view text() const { return {reinterpret_cast<const char*>(kTexts) + at, length}; }
+};
 constexpr struct {
   unsigned at;
   unsigned length : 24, must_change : 8;
@@ -343,22 +327,23 @@ constexpr struct {
 } kPlaces[] = {
 ${entries}};
 constexpr unsigned char kLists[] = {${lists}};
-constexpr struct {
-  unsigned at, length;
-} kFragments[] = {
+constexpr Place kFragments[] = {
 ${fragments}};
+constexpr Place kWords[] = {
+${word_places}};
 
 }  // namespace
 
 std::string_view packed_sql(Sql statement) {
   const auto& place = kPlaces[static_cast<unsigned>(statement)];
-  return {reinterpret_cast<const char*>(&kTexts) + place.at, place.length};
+  return Place{place.at, place.length}.text();
 }
 
 std::string_view packed_fragment(char lead, char character) {
-  const auto& place = kFragments[(lead - 1) * ${kFragmentsPerLead} + character - ${kFirstFragment}];
-  return {reinterpret_cast<const char*>(&kTexts) + place.at, place.length};
+  return kFragments[(lead - 1) * ${kFragmentsPerLead} + character - ${kFirstFragment}].text();
 }
+
+std::string_view packed_word(char byte) { return kWords[static_cast<unsigned char>(byte) - ${kFirstWord}].text(); }
 
 bool must_change(Sql statement) { return kPlaces[static_cast<unsigned>(statement)].must_change == 1; }
 bool leaves_none(Sql statement) { return kPlaces[static_cast<unsigned>(statement)].must_change == 2; }
@@ -371,12 +356,6 @@ int parameter_of(Sql statement, unsigned char number) {
 }
 
 int parameter_count(Sql statement) { return kPlaces[static_cast<unsigned>(statement)].parameters; }
-
-std::string_view sql_word(char character) {
-  switch (character) {
-${words}    default: return {};
-  }
-}
 
 }  // namespace wf
 ")
