@@ -28,6 +28,8 @@ const char* code_name(Code code) {
   return kNames[static_cast<int>(code)];
 }
 
+void Status::drop(char* message) { sqlite3_free(message); }
+
 Status Status::error(Code code, const char* format, ...) {
   Status status;
   status.rc_ = code == Code::conflict ? SQLITE_CONSTRAINT_FUNCTION : SQLITE_ERROR;
@@ -43,7 +45,7 @@ Status Status::error(Code code, const char* format, ...) {
 Status Status::sqlite(int rc, sqlite3* db) {
   Status status;
   status.rc_ = rc;
-  if ((rc & 0xff) != SQLITE_NOMEM) status.message_ = readable(sqlite3_mprintf("%s", sqlite3_errmsg(db)));
+  if (rc != SQLITE_OK && (rc & 0xff) != SQLITE_NOMEM) status.message_ = readable(sqlite3_mprintf("%s", sqlite3_errmsg(db)));
   return status;
 }
 

@@ -22,13 +22,14 @@ enum class Code : unsigned char {
 class [[nodiscard]] Status {
  public:
   Status() = default;
-  Status(Status&& other) noexcept : rc_(other.rc_), message_(std::exchange(other.message_, nullptr)) {}
+  Status(Status&& other) noexcept : rc_(std::exchange(other.rc_, SQLITE_OK)), message_(other.message_) {}
   Status& operator=(Status&& other) noexcept {
     std::swap(rc_, other.rc_);
     std::swap(message_, other.message_);
     return *this;
   }
-  ~Status() { sqlite3_free(message_); }
+  // Success has no message: where the compiler sees that it is one, nothing is left of this. (There are 1,200 WF_TRYs.)
+  [[gnu::always_inline]] ~Status() { if (rc_ != SQLITE_OK) drop(message_); }
 
   // An error of ours; `format` is that of sqlite3_mprintf.
   static Status error(Code code, const char* format, ...);
@@ -55,8 +56,10 @@ class [[nodiscard]] Status {
   std::string_view code() const;
 
  private:
+  static void drop(char* message);
+
   int rc_ = SQLITE_OK;
-  char* message_ = nullptr;
+  char* message_ = nullptr;  // where rc_ is SQLITE_OK there is none
 };
 
 // "WF_INVALID" and so on.
