@@ -4,6 +4,7 @@
 #include "base/scope.h"
 #include "engine/claim.h"
 #include "engine/complete.h"
+#include "engine/complete_with.h"
 #include "engine/continue.h"
 #include "engine/lease.h"
 #include "engine/start_again.h"
@@ -11,7 +12,7 @@
 #include "engine/tag.h"
 #include "engine/tick.h"
 #include "engine/trouble.h"
-#include "functions/call.h"
+#include "functions/nested.h"
 
 namespace wf {
 namespace {
@@ -94,6 +95,23 @@ Status wf_start(Call& call) {
   return result_started(call, id.view(), outcome);
 }
 
+namespace {
+
+// All but "limit".
+Status read_claim_options(const Options& o, Claim* out) {
+  out->lease = o.integer("lease", kNoTime);
+  out->names = o.names("names");
+  out->versions = o.names("versions");
+  out->id = o.text("id");
+  out->key = o.text("key");
+  out->steps = o.boolean("steps");
+  out->steps_limit = o.integer("steps_limit", INT64_MAX);
+  if (!o.has("steps_limit") || out->steps) return {};
+  return Status::error(Code::invalid, "the option \"steps_limit\" needs \"steps\"");
+}
+
+}  // namespace
+
 Status wf_claim(Call& call) {
   Claim args;
   Text queues;
@@ -101,15 +119,8 @@ Status wf_claim(Call& call) {
   WF_TRY(call.optional_name(1, "worker", &args.worker));
   const Options& o = call.options;
   WF_TRY(o.exclusive("key", "limit"));
-  args.lease = o.integer("lease", kNoTime);
   args.limit = o.integer("limit", 1);
-  args.names = o.names("names");
-  args.versions = o.names("versions");
-  args.id = o.text("id");
-  args.key = o.text("key");
-  args.steps = o.boolean("steps");
-  args.steps_limit = o.integer("steps_limit", INT64_MAX);
-  if (o.has("steps_limit") && !args.steps) return Status::error(Code::invalid, "the option \"steps_limit\" needs \"steps\"");
+  WF_TRY(read_claim_options(o, &args));
   Text claims;
   if (o.has("limit")) claims.add('[');
   int64_t count;
@@ -182,13 +193,50 @@ Status wf_step(Call& call) {
   return {};
 }
 
+namespace {
+
+// With the option "next": {"status","claim"}.
+Status complete_and_claim(Call& call, const Handle& handle, const Value& output) {
+  static constexpr string_view kNot[] = {"limit", "now"};
+  static constexpr Option kMore[] = {{"queue", OptionType::names, ""}, {"worker", OptionType::name, ""}};
+  const NestedOptions allowed("wf_claim", kNot, kMore);
+  Options next;
+  WF_TRY(allowed.parse("next", call.options.text("next"), call.db.stop(), next));
+  if (!next.has("key")) {
+    return Status::error(Code::invalid, "the option \"next\" of wf_complete() needs a \"key\": by it a call that is repeated gives the same claim again");
+  }
+  Claim args;
+  WF_TRY(read_claim_options(next, &args));
+  args.worker = next.text("worker");
+  if (next.has("queue")) {
+    args.queues = next.names("queue");
+    if (!json::Elements(args.queues).next()) return Status::error(Code::invalid, "in the option \"next\": the queue is an empty array");
+  }
+  State state;
+  Text claimed, out;
+  WF_TRY(complete_with(call.db, handle, output, {call.options.text("step"), &args}, call.options.now(), &state, claimed));
+  if (!claimed.ok()) return Status::no_memory();
+  out.add("{\"status\":\"").add(state_name(state)).add("\",\"claim\":").add(claimed.size() != 0 ? claimed.view() : "null").add('}');
+  return call.result_json(out);
+}
+
+}  // namespace
+
 Status wf_complete(Call& call) {
   Handle handle;
   WF_TRY(call.handle(0, &handle));
   Text buffer;
   Value output;
   WF_TRY(call.report(1, buffer, &output));
+  const Options& o = call.options;
+  if (o.has("next")) return complete_and_claim(call, handle, output);
   State state;
+  if (o.has("step")) {
+    Text none;
+    WF_TRY(complete_with(call.db, handle, output, {o.text("step"), nullptr}, o.now(), &state, none));
+    result_state(call, state);
+    return {};
+  }
   WF_TRY(complete(call.db, handle, output, call.options.now(), &state));
   result_state(call, state);
   return {};

@@ -255,6 +255,12 @@ constexpr Option kRecoverOptions[] = {
     kNowOption,
 };
 
+constexpr Option kCompleteOptions[] = {
+    {"step", OptionType::name, "records the output as that of this step, too, in the same commit; if the step is recorded already, its output is the workflow's"},
+    {"next", OptionType::object,
+     "claims the next one in the same commit: queue, worker, and options of wf_claim, of which key is needed; a claim that fails leaves the completion and is null"},
+    kNowOption,
+};
 constexpr Option kNowOnly[] = {kNowOption};
 
 constexpr Option kCheckOptions[] = {
@@ -279,8 +285,8 @@ constexpr Function kFunctions[] = {
     {"wf_step", "handle, step [, output]", 2, 4,
      "With two arguments the recorded output, or NULL: not done yet. With an output: records it, once, and returns the one that stands. WF_STEP_FAILED where an error stands.", kWrites,
      "yes", kStepOptions, wf_step},
-    {"wf_complete", "handle [, output]", 1, 3, "Completes the workflow and returns its status; the first output stands.", kWrites, "yes",
-     kNowOnly, wf_complete},
+    {"wf_complete", "handle [, output]", 1, 3, "Completes the workflow and returns its status, with the option next {status, claim}; the first output stands.", kWrites, "yes",
+     kCompleteOptions, wf_complete},
     {"wf_fail", "handle, error", 2, 3,
      "Reports a failure; returns 'pending' (it will be tried again, or cleaned up) or 'failed'.", kWrites, "yes; by bare id while the backoff runs, so not with delay 0", kFailOptions, wf_fail},
     {"wf_heartbeat", "token [, duration]", 1, 3,

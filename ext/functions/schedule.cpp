@@ -3,41 +3,14 @@
 #include "schedules/schedule.h"
 
 #include "base/json.h"
-#include "functions/call.h"
+#include "functions/nested.h"
 #include "schedules/trigger.h"
 
 namespace wf {
 namespace {
 
-// The options of wf_start that a schedule may set for its workflows: all but those that belong to one workflow alone.
-class StartOptions {
- public:
-  StartOptions() {
-    static constexpr string_view kNot[] = {"id", "at", "dedup", "if_exists", "report", "now"};
-    for (const Function& function : functions()) {
-      if (string_view(function.name) != "wf_start") continue;
-      for (const Option& option : function.options) {
-        bool allowed = count_ < std::size(options_);
-        for (const string_view name : kNot) allowed = allowed && name != option.name;
-        if (allowed) options_[count_++] = option;
-      }
-    }
-  }
-  std::span<const Option> all() const { return {options_, count_}; }
-
- private:
-  Option options_[24] = {};
-  size_t count_ = 0;
-};
-
-// The option "start"; `options` holds what `out` points to.
-Status read_start(string_view json, const StartOptions& allowed, Stop& stop, Options& options, Start* out) {
-  Status status = options.parse(allowed.all(), json, &stop);
-  if (status.ok()) return read_start_options(options, out);
-  if (!status.is(Code::invalid)) return status;
-  const size_t code = string_view(code_name(Code::invalid)).size() + 2;
-  return Status::error(Code::invalid, "in the option \"start\": %s", status.message() + code);
-}
+// The options of wf_start that a schedule may not set for its workflows: they belong to one workflow alone.
+constexpr string_view kNotOfSchedules[] = {"id", "at", "dedup", "if_exists", "report", "now"};
 
 Status cron_argument(const Call& call, int i, string_view* out) {
   const Value value = call.raw(i);
@@ -72,9 +45,12 @@ Status wf_schedule(Call& call) {
   // Who wants every missed time wants the second one too, although the first has just been started: docs/schedules.md.
   s.overlap = static_cast<Overlap>(o.integer("overlap", static_cast<int64_t>(s.catch_up == CatchUp::all ? Overlap::allow : Overlap::skip)));
   s.paused = o.boolean("paused");
-  const StartOptions allowed;
+  const NestedOptions allowed("wf_start", kNotOfSchedules);
   Options start;
-  if (o.has("start")) WF_TRY(read_start(o.text("start"), allowed, call.db.stop(), start, &s.start));
+  if (o.has("start")) {
+    WF_TRY(allowed.parse("start", o.text("start"), call.db.stop(), start));
+    WF_TRY(read_start_options(start, &s.start));
+  }
   Millis next;
   WF_TRY(put_schedule(call.db, s, o.now(), &next));
   if (next == kNoTime) call.result_null();
