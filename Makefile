@@ -6,7 +6,7 @@
 #   make test-asan    the same with address and undefined-behaviour sanitizers
 #   make test-deep    the long forms: fuzzing, soaking
 #   make test-compat  on SQLite 3.31.1, the oldest supported
-#   make bench        measurements; BENCH="..." passes arguments
+#   make bench        measurements, also as build/bench.json; BENCH="..." passes arguments
 #   make wheel        the Python package, dist/*.whl
 #   make reference    writes docs/reference.md from the registry
 #   make install      module, static library and header; PREFIX=/usr/local, DESTDIR=
@@ -75,7 +75,7 @@ bench:
 	@mkdir -p build
 	$(call configure,release,-DWFEXT_BUILD_BENCH=ON)
 	$(call compile,build) --target wfext wfext_bench
-	@build/wfext_bench $(BENCH)
+	@build/wfext_bench --save build/bench.json $(BENCH)
 
 # The Python package with the module in it: dist/wfext-<version>-py3-none-<platform>.whl
 wheel: build

@@ -25,14 +25,18 @@ struct Result {
 
 class Report {
  public:
-  explicit Report(bool json) : json_(json) {}
+  // `file`: where the figures go as JSON, too; empty: nowhere.
+  Report(bool json, std::string file) : json_(json), file_(std::move(file)) {}
   void begin();
   void add(const Result& result);
   void skip(const std::string& what, const std::string& why);
-  void end();  // the summary line, or the JSON text
+  void end();  // the summary line, or the JSON text; and the file
 
  private:
+  std::string as_json() const;
+
   bool json_;
+  std::string file_;
   std::vector<Result> results_;
   int skipped_ = 0;
 };

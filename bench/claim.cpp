@@ -177,7 +177,7 @@ void measure_mix(Run& run, const Mix& mix) {
     autocommit.interleave(kClaims, [&](int) { return large.one(); }, [&](int) { return small.one(); });
   }
   std::string of = std::to_string(run.large()) + " / " + std::to_string(run.small()) + ": ";
-  run.report->add(autocommit.result("claim " + of + mix.name, 1.5, 1.2));
+  run.report->add(autocommit.result("claim " + of + mix.name, 1.2, 1.0));
   run.report->add(transaction.result("  in a transaction", 0, 0));
 }
 

@@ -37,10 +37,11 @@ constexpr Benchmark kBenchmarks[] = {
 
 int usage(const char* program) {
   fprintf(stderr,
-          "usage: %s [--quick] [--json] [--only NAME]... [--dir DIRECTORY] [MODULE]\n\n"
+          "usage: %s [--quick] [--json] [--save FILE] [--only NAME]... [--dir DIRECTORY] [MODULE]\n\n"
           "  MODULE      the loadable module, default the one of this build\n"
           "  --quick     small databases and few rounds: a smoke test, not a figure\n"
           "  --json      one JSON array instead of the table\n"
+          "  --save      the same JSON, into a file, beside what is printed\n"
           "  --dir       where the databases go (about 1 GB), default $TMPDIR or /tmp\n"
           "  --only      one of:\n",
           program);
@@ -53,7 +54,7 @@ int usage(const char* program) {
 int main(int argc, char** argv) {
   const char* tmp = getenv("TMPDIR");
   std::string dir = tmp && *tmp ? tmp : "/tmp";
-  std::string module = WFEXT_MODULE;
+  std::string module = WFEXT_MODULE, file;
   bool quick = false, json = false;
   bool chosen[std::size(kBenchmarks)] = {}, any = false;
 
@@ -62,6 +63,8 @@ int main(int argc, char** argv) {
       quick = true;
     } else if (strcmp(argv[i], "--json") == 0) {
       json = true;
+    } else if (strcmp(argv[i], "--save") == 0 && i + 1 < argc) {
+      file = argv[++i];
     } else if (strcmp(argv[i], "--dir") == 0 && i + 1 < argc) {
       dir = argv[++i];
     } else if (strcmp(argv[i], "--only") == 0 && i + 1 < argc) {
@@ -82,7 +85,7 @@ int main(int argc, char** argv) {
   char* path = realpath(module.c_str(), nullptr);
   if (!path) bench::die("no module at " + module + " (make builds it)");
   bench::Scratch scratch(dir);
-  bench::Report report(json);
+  bench::Report report(json, file);
   bench::Run run{path, quick, &scratch, &report};
   free(path);
 

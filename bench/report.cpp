@@ -59,26 +59,40 @@ void Report::skip(const std::string& what, const std::string& why) {
   if (!json_) printf("%-58s %9s %8s %8s  %-6s %11s %11s  %s\n", what.c_str(), "", "", "", "skip", "", "", why.c_str());
 }
 
+// A line that belongs to the one above is named after it.
+std::string Report::as_json() const {
+  std::string out = "[", above;
+  char numbers[400];
+  for (const Result& r : results_) {
+    const bool below = r.what.rfind("  ", 0) == 0;
+    if (!below) above = r.what;
+    const std::string name = below ? above + ": " + r.what.substr(2) : r.what;
+    snprintf(numbers, sizeof numbers, "\"ratio\":%.4f,\"unit\":\"%s\",\"bar\":%g,\"goal\":%g,\"verdict\":\"%s\",\"us\":%.3f,\"raw_us\":%.3f", r.value, r.unit, r.bar, r.goal,
+             verdict(r), r.ours, r.reference);
+    out += &r == results_.data() ? "\n" : ",\n";
+    out += " {\"name\":" + quoted(name) + "," + numbers + ",\"note\":" + quoted(r.note) + "}";
+  }
+  return out + "\n]\n";
+}
+
 void Report::end() {
-  if (!json_) {
-    int goal = 0, bar = 0, miss = 0;
-    for (const Result& r : results_) {
-      if (r.failed) miss++;
-      if (r.failed || r.bar == 0) continue;
-      (r.value <= r.goal ? goal : r.value <= r.bar ? bar : miss)++;
-    }
-    printf("\n%d at the goal, %d within the bar, %d missed, %d skipped. SQLite %s.\n", goal, bar, miss, skipped_,
-           sqlite3_libversion());
+  if (!file_.empty()) {
+    FILE* file = fopen(file_.c_str(), "w");
+    if (!file) die("cannot write " + file_);
+    fputs(as_json().c_str(), file);
+    if (fclose(file) != 0) die("cannot write " + file_);
+  }
+  if (json_) {
+    fputs(as_json().c_str(), stdout);
     return;
   }
-  printf("[");
+  int goal = 0, bar = 0, miss = 0;
   for (const Result& r : results_) {
-    printf("%s\n {\"what\":%s,\"value\":%.4f,\"unit\":\"%s\",\"bar\":%g,\"goal\":%g,\"verdict\":\"%s\","
-           "\"us\":%.3f,\"raw_us\":%.3f,\"note\":%s}",
-           &r == results_.data() ? "" : ",", quoted(r.what).c_str(), r.value, r.unit, r.bar, r.goal, verdict(r), r.ours,
-           r.reference, quoted(r.note).c_str());
+    if (r.failed) miss++;
+    if (r.failed || r.bar == 0) continue;
+    (r.value <= r.goal ? goal : r.value <= r.bar ? bar : miss)++;
   }
-  printf("\n]\n");
+  printf("\n%d at the goal, %d within the bar, %d missed, %d skipped. SQLite %s.\n", goal, bar, miss, skipped_, sqlite3_libversion());
 }
 
 }  // namespace bench
