@@ -62,11 +62,15 @@ def connect(path):
 def call(db, sql, *args):
     return db.execute(sql, args).fetchone()[0]
 
-def ask(db, token, step, messages):
+def ask(db, job, step, messages):
     """One answer of the model: the recorded one, or a new one, whose words anyone can watch in wf_streams."""
+    token = job["token"]
     recorded = call(db, "SELECT wf_step(?, ?)", token, step)
     if recorded is not None:
         return json.loads(recorded)
+    # The model takes so many calls a minute, of all agents together. A share that was recorded is spent: another attempt needs its own.
+    if call(db, "SELECT wf_acquire(?, ?, 'model')", token, f"{step}, share {job['attempt']}") is None:
+        raise Suspended(step)
     # An answer that a crash cut off stays in the stream: for a reader, "begin" takes back the words of that step.
     unseen, shown = [{"step": step, "begin": 1}], time.monotonic()
     for piece in model(messages):
@@ -104,7 +108,7 @@ def use(db, token, step, tool, arguments):
 def agent(db, job):
     token, messages = job["token"], [{"role": "user", "content": job["input"]["order"]}]
     for turn in range(10):
-        answer = ask(db, token, f"turn {turn}", messages)
+        answer = ask(db, job, f"turn {turn}", messages)
         messages.append(answer)
         if not answer["calls"]:
             return answer["content"]
@@ -138,6 +142,7 @@ def work(db, worker):
 
 path, task, order = (sys.argv[1:] + ["app.db", "task-1", "order-17"][len(sys.argv) - 1:])[:3]
 db = connect(path)
+call(db, "SELECT wf_rate('model', ?)", os.environ.get("MODEL_RATE", '{"limit": 600, "per": "1m"}'))
 call(db, "SELECT wf_start('agent', json_object('order', ?), json_object('id', ?, 'queue', 'agents'))", order, task)
 work(db, os.environ.get("AGENT_NAME", "agent-1"))
 print(call(db, "SELECT wf_result(?)", task))

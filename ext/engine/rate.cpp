@@ -26,7 +26,9 @@ Status tell_lines(Db& db, string_view name, Millis now) {
 
 Status write_limit(Db& db, string_view name, const Limit& limit, Millis now) {
   if (limit.limit < 0) {
-    for (const Sql sql : {Sql::rate_drop_shares, Sql::rate_drop}) WF_TRY(run_all(db, sql, [&](Query& q) { q.bind(":rate", name); }));
+    for (const Sql sql : {Sql::rate_drop_shares, Sql::rate_drop, Sql::rate_drop_forgotten}) {
+      WF_TRY(run_all(db, sql, [&](Query& q) { q.bind(":rate", name).bind(":now", now).bind(":per", limit.per); }));
+    }
   } else {
     Query q(db, Sql::rate_put);
     q.bind(":rate", name).bind(":limit", limit.limit).bind(":per", limit.per);

@@ -5,7 +5,7 @@
 
 namespace wf {
 
-// Sets it, or with no limit takes it away; then those who wait are let through. Either way it holds at once, also for them.
+// Sets it, or with no limit takes it away, of which `per` is that so far; then those who wait are let through, and what was spent counts where it comes back. Either way it holds at once, also for them.
 Status write_limit(Db& db, string_view name, const Limit& limit, Millis now);
 
 }  // namespace wf

@@ -43,6 +43,8 @@ class Reader {
         thing.kind = static_cast<WaitKind>(kind);
         slot = &what;
         ++kinds;
+      } else if (m.key_is("acquire")) {
+        return wrong("has acquire, which is no entry: a share is spent when the caller is told of it; wait for it by wf_acquire(), with \"keep\" beside others", object);
       } else {
         return wrong("has an unknown key: allowed are signal, event, join, sleep, as, mode, outputs", m.key());
       }

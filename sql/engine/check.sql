@@ -293,7 +293,7 @@ UNION ALL
 SELECT 'a rate is damaged', name FROM main._wf_limit WHERE name = '' OR rate_limit < 1
 UNION ALL
 SELECT 'shares of a rate do not add up', rate || ' ' || per_key || ' at ' || at FROM main._wf_share AS s
-WHERE n < 1 OR upto < n OR NOT EXISTS (SELECT 1 FROM main._wf_limit WHERE name = s.rate)
+WHERE n < 1 OR upto < n
    OR upto - n <> coalesce((SELECT upto FROM main._wf_share WHERE rate = s.rate AND per_key = s.per_key AND at < s.at ORDER BY at DESC LIMIT 1), upto - n)
 UNION ALL
 SELECT 'someone stands in line who does not wait for a share', rate || ' ' || per_key || ' ' || place FROM main._wf_line AS x

@@ -7,8 +7,12 @@ ON CONFLICT(name) DO UPDATE SET rate_limit = excluded.rate_limit, rate_per = exc
 -- name: rate_drop all
 DELETE FROM main._wf_limit WHERE name = :rate
 
+-- What was spent counts on where the limit comes back within its window. (Of those that never came back, for a year.)
 -- name: rate_drop_shares all
-DELETE FROM main._wf_share WHERE rate = :rate
+DELETE FROM main._wf_share WHERE rate = :rate AND at <= :now - :per
+
+-- name: rate_drop_forgotten all
+DELETE FROM main._wf_share WHERE at <= :now - 31622400000 AND rate NOT IN (SELECT name FROM main._wf_limit)
 
 -- The keys under which someone waits, one after the other. (A hand edit may have put in what is no text.)
 -- name: rate_first_line

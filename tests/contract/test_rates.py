@@ -366,7 +366,42 @@ def test_those_who_wait_are_let_through_where_the_rate_is_taken_away(db):
     assert take_all(db) == ["w1", "w2", "w3"]
     with wf_error("WF_NOT_FOUND"):
         db.wf_acquire(claimed(db, "new"), "share", "api")
-    assert (db.rows("SELECT * FROM _wf_share"), db.rows("SELECT * FROM _wf_line"), db.wf_check()) == ([], [], None)
+    assert (db.rows("SELECT * FROM _wf_line"), db.wf_check()) == ([], None)
+
+
+def test_a_rate_that_is_taken_away_and_comes_back_knows_what_was_spent(db):
+    db.wf_rate("api", limit=2, per="1m")
+    spend(db)
+    db.value("SELECT wf_rate('api', NULL)")
+    db.wf_clock(NOW + 30)
+    db.wf_rate("api", limit=2, per="1m")
+    spend(db, "y")
+    assert acquire(db, claimed(db, "z")) is None
+    assert rates(db)[0][4:] == (2, 1, sql_time(60))
+    assert db.wf_check() is None
+
+
+def test_a_rate_that_is_taken_away_leaves_nothing_for_ever(db):
+    db.wf_rate("api", limit=2, per="1m")
+    db.wf_rate("other", limit=2, per="1m")
+    spend(db)
+    db.wf_clock(NOW + 60)
+    db.value("SELECT wf_rate('api', NULL)")
+    assert db.rows("SELECT * FROM _wf_share") == []
+    spend(db, "y", rate="other")
+    db.value("SELECT wf_rate('other', NULL)")
+    assert db.value("SELECT count(*) FROM _wf_share") == 1
+    db.wf_rate("api", limit=2, per="1m")
+    db.wf_clock(NOW + 60 + 366 * 86400)
+    db.value("SELECT wf_rate('api', NULL)")
+    assert db.rows("SELECT * FROM _wf_share") == []
+
+
+@pytest.mark.parametrize("mode", ["any", "all"])
+def test_it_is_no_entry_of_several_waits_and_the_message_says_why(db, mode):
+    db.wf_rate("api", limit=2, per="1m")
+    with wf_error("WF_INVALID", "waits[0]", "acquire", "wf_acquire()", "keep"):
+        db.wf_wait_any(claimed(db), "s", json.dumps([{"acquire": "api"}]), None, mode=mode)
 
 
 # As every wait

@@ -62,7 +62,7 @@ def assert_done_once(directory, tasks=("task-1",)):
         for task in tasks:
             assert db.wf_status(task) == "completed"
             assert json.loads(db.wf_result(task)).endswith("order-17 is refunded.")
-            steps = db.rows("SELECT name, status FROM wf_steps WHERE workflow_id = ? ORDER BY seq", task)
+            steps = db.rows("SELECT name, status FROM wf_steps WHERE workflow_id = ? AND kind = 'step' ORDER BY seq", task)
             assert steps == [(name, "done") for name in STEPS]
             assert_words(db, task)
         assert db.rows("SELECT * FROM wf_in_doubt") == []
@@ -154,4 +154,17 @@ def test_an_error_of_sqlite_in_one_task_is_recorded_and_starves_nobody(directory
     assert db.wf_status("bad") == "failed"
     errors = db.column("SELECT error FROM wf_failures WHERE workflow_id = 'bad'")
     assert len(errors) == 3 and all("UNIQUE constraint failed: sent.id" in error for error in errors)
+    db.close()
+
+
+def test_a_model_under_a_limit_is_waited_for(directory):
+    command = [sys.executable, "examples/agent_loop.py", "app.db"]
+    limit = {"limit": 1, "per": "500ms"}
+    done = subprocess.run(command, cwd=directory, env={**ENVIRONMENT, "MODEL_RATE": json.dumps(limit)}, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
+    assert_done_once(directory)
+    with open_database(directory / "app.db") as db:
+        shares = [row[0] for row in db.rows("SELECT at FROM _wf_step WHERE kind = 'acquire' AND status = 'done' ORDER BY at")]
+        assert len(shares) == 3
+        assert all(b - a >= 500 for a, b in zip(shares, shares[1:]))
     db.close()
