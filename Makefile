@@ -7,7 +7,7 @@
 #   make test-deep    the long forms: fuzzing, soaking
 #   make test-compat  on SQLite 3.31.1, the oldest supported
 #   make bench        measurements, also as build/bench.json; BENCH="..." passes arguments
-#   make wheel        the Python package, dist/*.whl
+#   make wheel        the Python package, dist/*.whl; make npm: those of Node, dist/*.tgz
 #   make reference    writes docs/reference.md from the registry
 #   make install      module, static library and header; PREFIX=/usr/local, DESTDIR=
 #   make format       clang-format on all C++; make tidy: clang-tidy
@@ -24,7 +24,7 @@ werror = -DWFEXT_WERROR=$(if $(CI),ON,OFF)
 configure = @cmake --preset $(1) $(werror) $(2) > build/configure.log 2>&1 || { cat build/configure.log; exit 1; }
 compile = @cmake --build $(1) -j $(JOBS)
 
-.PHONY: all build wheel tested demo test test-asan test-asan-unit asan test-deep test-compat bench reference install format tidy clean
+.PHONY: all build wheel npm tested demo test test-asan test-asan-unit asan test-deep test-compat bench reference install format tidy clean
 .DEFAULT_GOAL := all
 
 all: build
@@ -82,6 +82,13 @@ wheel: build
 	$(setup) build test
 	@cd bindings/python && PYTHONPATH=$(CURDIR)/build/python WFEXT_LIBRARY=$(CURDIR)/build/libwfext.so \
 	  $$(bash $(CURDIR)/scripts/python.sh) -m hatchling build -t wheel -d $(CURDIR)/dist
+
+# The packages of npm: dist/wfext-<version>.tgz and that of this machine's library
+npm: build
+	$(setup) build node
+	@rm -rf build/node/package && cp -r bindings/node build/node/package
+	@cd build/node/package && PATH="$$(echo $(CURDIR)/build/node/node_modules/node-*/bin):$$PATH" && node ../node_modules/tsdown/dist/run.mjs > ../tsdown.log 2>&1 \
+	  && WFEXT_LIBRARY=$(CURDIR)/build/libwfext.so node pack.mjs . $(CURDIR)/dist
 
 reference: tested
 	@build/wfext_reference > build/reference.md

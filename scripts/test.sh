@@ -42,9 +42,9 @@ if [ $# -eq 0 ]; then
   limit ctest --test-dir "$build" --output-on-failure --no-tests=error -j "${JOBS:-2}" 2>&1 </dev/null | tee "$logs/ctest.log"
   unit=$?
 fi
-# The Python package beside them: it runs from its sources, with the module that is tested.
+# The packages beside them run from their sources, with the module that is tested.
 settings+=("WFEXT_LIBRARY=${settings[0]#WFEXT=}" "PYTHONPATH=$PWD/bindings/python/src")
-limit env "${settings[@]}" "$python" -m pytest tests bindings/python/tests -rs -p no:cacheprovider -o faulthandler_timeout=600 --durations=10 "$@" \
+limit env "${settings[@]}" "$python" -m pytest tests bindings -rs -p no:cacheprovider -o faulthandler_timeout=600 --durations=10 "$@" \
   2>&1 </dev/null | tee "$logs/pytest.log"
 sql=$?
 

@@ -1,0 +1,237 @@
+// The database as the rest of the package sees it: calls that are answered when they are committed. The connection is in a thread of its own (thread.ts), so the event loop never waits for the disk.
+
+import { randomBytes } from "node:crypto";
+import { Worker } from "node:worker_threads";
+import { WfextError, translate } from "./errors.ts";
+import { loadablePath } from "./load.ts";
+import type { Answer, Call, Settings } from "./thread.ts";
+import { loads } from "./values.ts";
+
+export type Row = unknown[];
+
+export interface DatabaseOptions {
+  /** wal (default), delete, truncate, persist */
+  journal?: "wal" | "delete" | "truncate" | "persist";
+  /** full (default), extra, normal, off */
+  synchronous?: "off" | "normal" | "full" | "extra";
+  /** Seconds to wait for the lock of the file; default 30. */
+  busyTimeout?: number;
+}
+
+/** Statements of a step's transaction. They and the record of the step commit together. */
+export interface Transaction {
+  /** The rows of a statement, each an array of its columns. */
+  rows(sql: string, ...params: unknown[]): Promise<Row[]>;
+}
+
+const WATCHED = 200; // workflows in one wait
+const TRANSACTION_LIMIT = 1000; // milliseconds
+const THREAD = import.meta.url.endsWith(".ts") ? "./thread.ts" : "./thread.mjs";
+
+/** A thread with a connection, and what is asked of it. */
+class Thread {
+  #worker: Worker;
+  #waiting = new Map<number, { resolve: (value: unknown) => void; reject: (error: Error) => void }>();
+  #next = 1;
+  #batch: Call[] = [];
+  #ended: Error | undefined;
+
+  constructor(settings: Settings) {
+    this.#worker = new Worker(new URL(THREAD, import.meta.url), { workerData: settings, name: "wfext database" });
+    this.#worker.on("message", (answers: Answer[]) => {
+      for (const { id, value, error } of answers) {
+        const waiting = this.#waiting.get(id);
+        this.#waiting.delete(id);
+        if (error !== undefined) waiting?.reject(translate(error));
+        else waiting?.resolve(value ?? null);
+      }
+      if (this.#waiting.size === 0) this.#worker.unref();
+    });
+    const ended = (error: Error): void => {
+      this.#ended = error;
+      for (const { reject } of this.#waiting.values()) reject(error);
+      this.#waiting.clear();
+    };
+    this.#worker.on("error", ended);
+    this.#worker.on("exit", () => ended(new WfextError("the thread of the database has ended")));
+    this.#worker.unref();
+  }
+
+  ask(kind: Call["kind"], sql?: string, params?: unknown[]): Promise<unknown> {
+    if (this.#ended !== undefined) return Promise.reject(this.#ended);
+    return new Promise((resolve, reject) => {
+      const id = this.#next++;
+      this.#waiting.set(id, { resolve, reject });
+      if (this.#batch.length === 0) {
+        this.#worker.ref();
+        queueMicrotask(() => {
+          const batch = this.#batch;
+          this.#batch = [];
+          this.#worker.postMessage(batch);
+        });
+      }
+      this.#batch.push({ id, kind, ...(sql === undefined ? {} : { sql }), ...(params === undefined ? {} : { params }) });
+    });
+  }
+}
+
+/** The calls of a process to one file. Never open it by another SQLite library in the same process: they lose each other's locks, and committed rows with them. */
+export class Database {
+  readonly path: string;
+  #settings: Settings;
+  #calls: Thread | undefined;
+  #waiters = new Set<Waiter>();
+  #watch: Watch | undefined;
+  #transactions: Promise<unknown> = Promise.resolve();
+  #closed = false;
+
+  constructor(path: string, options: DatabaseOptions = {}) {
+    const { journal = "wal", synchronous = "full", busyTimeout = 30 } = options;
+    if (!["wal", "delete", "truncate", "persist"].includes(journal)) throw new WfextError(`journal is ${journal}: one of wal, delete, truncate, persist`);
+    if (!["off", "normal", "full", "extra"].includes(synchronous)) throw new WfextError(`synchronous is ${synchronous}: one of off, normal, full, extra`);
+    this.path = path;
+    this.#settings = { path, library: loadablePath(), journal, synchronous, busyTimeout, groupCalls: 100 };
+  }
+
+  #thread(): Thread {
+    if (this.#closed) throw new WfextError(`the database ${this.path} is closed`);
+    return (this.#calls ??= new Thread(this.#settings));
+  }
+
+  /** A function of the engine, by its name: its value, once it is committed. */
+  async call(name: string, ...params: unknown[]): Promise<unknown> {
+    return this.#thread().ask("call", `SELECT ${name}(${params.map(() => "?").join(", ")})`, params);
+  }
+
+  /** All rows of a query. */
+  async rows(sql: string, ...params: unknown[]): Promise<Row[]> {
+    return this.#thread().ask("rows", sql, params) as Promise<Row[]>;
+  }
+
+  /** A connection for wf_wait alone, in a thread of its own. It is open: wf_wake() is heard from now on. */
+  async waiter(): Promise<Waiter> {
+    if (this.#closed) throw new WfextError(`the database ${this.path} is closed`);
+    const thread = new Thread(this.#settings);
+    await thread.ask("rows", "SELECT 1");
+    const waiter: Waiter = {
+      wait: (seconds, wanted) => thread.ask("rows", "SELECT wf_wait(?, ?)", [seconds, JSON.stringify(wanted)]).then((found) => (found as Row[])[0]![0]),
+      close: () => {
+        this.#waiters.delete(waiter);
+        return thread.ask("close").then(() => undefined);
+      },
+    };
+    this.#waiters.add(waiter);
+    if (this.#closed) await waiter.close();
+    return waiter;
+  }
+
+  /** Resolves when the workflow has ended, or when it may be worth looking again. One waiting thread serves all that are watched. */
+  watch(id: string, seconds: number): Promise<void> {
+    return (this.#watch ??= new Watch(this)).until(id, seconds);
+  }
+
+  /**
+   * work(tx) between BEGIN IMMEDIATE and COMMIT; all of it or, with the error that it rejects with, nothing. Nobody else writes meanwhile: it may take a second, then it is rolled back.
+   * One after the other in a process.
+   */
+  transaction<T>(work: (tx: Transaction) => Promise<T>): Promise<T> {
+    const turn = this.#transactions.then(() => this.#transaction(work));
+    this.#transactions = turn.catch(() => undefined);
+    return turn;
+  }
+
+  async #transaction<T>(work: (tx: Transaction) => Promise<T>): Promise<T> {
+    const thread = this.#thread();
+    await thread.ask("begin");
+    let open = true;
+    let timer: NodeJS.Timeout | undefined;
+    const late = new Promise<never>((_, reject) => {
+      timer = setTimeout(() => reject(new WfextError(`a transaction took longer than ${TRANSACTION_LIMIT} ms: nobody else can write meanwhile`)), TRANSACTION_LIMIT);
+    });
+    const rows = (sql: string, ...params: unknown[]): Promise<Row[]> => {
+      if (!open) return Promise.reject(new WfextError("this transaction has ended"));
+      const word = /^\s*([A-Za-z]+)/.exec(sql)?.[1]?.toUpperCase() ?? "";
+      if (["BEGIN", "COMMIT", "END", "ROLLBACK", "SAVEPOINT", "RELEASE"].includes(word)) {
+        return Promise.reject(new WfextError(`${word} in a transaction of a step: it is begun and ended around the function`));
+      }
+      return thread.ask("run", sql, params) as Promise<Row[]>;
+    };
+    try {
+      const result = await Promise.race([work({ rows }), late]);
+      open = false;
+      await thread.ask("commit");
+      return result;
+    } catch (error) {
+      open = false;
+      await thread.ask("rollback");
+      throw error;
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+
+  /** What was asked is done; then the connections are closed. */
+  async close(): Promise<void> {
+    if (this.#closed) return;
+    await this.#watch?.stop();
+    this.#closed = true;
+    await Promise.all([this.#calls?.ask("close"), ...[...this.#waiters].map((waiter) => waiter.close())]);
+  }
+}
+
+export interface Waiter {
+  wait(seconds: number, wanted: object): Promise<unknown>;
+  close(): Promise<void>;
+}
+
+/** Waits for the ends of workflows on behalf of all who want to know. */
+class Watch {
+  #database: Database;
+  #ids = new Map<string, Set<() => void>>();
+  #wake = `watch ${randomBytes(8).toString("hex")}`;
+  #running: Promise<void> | undefined;
+  #stopping = false;
+
+  constructor(database: Database) {
+    this.#database = database;
+  }
+
+  until(id: string, seconds: number): Promise<void> {
+    return new Promise((resolve) => {
+      const told = this.#ids.get(id) ?? new Set();
+      this.#ids.set(id, told);
+      const done = (): void => {
+        clearTimeout(timer);
+        told.delete(done);
+        if (told.size === 0) this.#ids.delete(id);
+        resolve();
+      };
+      const timer = setTimeout(done, Math.min(seconds * 1000, 2 ** 31 - 1));
+      told.add(done);
+      if (this.#running === undefined) this.#running = this.#run().catch(() => undefined).finally(() => (this.#running = undefined));
+      else void this.#database.call("wf_wake", this.#wake).catch(() => undefined);
+    });
+  }
+
+  async #run(): Promise<void> {
+    const waiter = await this.#database.waiter();
+    try {
+      while (this.#ids.size > 0 && !this.#stopping) {
+        const ids = [...this.#ids.keys()].slice(0, WATCHED);
+        const came = loads(await waiter.wait(5, { any: [{ wake: this.#wake }, ...ids.map((id) => ({ id }))] })) as { index: number }[] | null;
+        for (const { index } of came ?? []) if (index > 0) for (const done of [...(this.#ids.get(ids[index - 1]!) ?? [])]) done();
+        if (this.#ids.size > WATCHED) for (const done of [...this.#ids.values()].flatMap((each) => [...each])) done(); // so many that each looks by itself
+      }
+    } finally {
+      await waiter.close();
+      for (const done of [...this.#ids.values()].flatMap((each) => [...each])) done();
+    }
+  }
+
+  async stop(): Promise<void> {
+    this.#stopping = true;
+    if (this.#running === undefined) return;
+    await this.#database.call("wf_wake", this.#wake).catch(() => undefined);
+    await this.#running;
+  }
+}

@@ -1,0 +1,91 @@
+// The thread of the database: groups and their errors.
+
+import assert from "node:assert/strict";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { type TestContext, test } from "node:test";
+import { Database, Invalid, NotFound, WfextError } from "../src/index.ts";
+
+function makeDatabase(t: TestContext): Database {
+  const folder = mkdtempSync(join(tmpdir(), "wfext-"));
+  const database = new Database(join(folder, "test.db"), { synchronous: "normal" });
+  t.after(async () => {
+    await database.close();
+    rmSync(folder, { recursive: true, force: true });
+  });
+  return database;
+}
+
+const start = (database: Database, id: string): Promise<unknown> => database.call("wf_start", "w", null, JSON.stringify({ id }));
+const outcome = (promise: Promise<unknown>): Promise<unknown> => promise.catch((error: unknown) => error);
+
+test("an error is its call's own", async (t) => {
+  const database = makeDatabase(t);
+  const results = await Promise.all([start(database, "1"), database.call("wf_start", ""), database.call("wf_complete", "nobody"), start(database, "2")].map(outcome));
+  assert.deepEqual([results[0], results[3]], ["1", "2"]);
+  assert.ok(results[1] instanceof Invalid && results[2] instanceof NotFound);
+  assert.deepEqual(await database.rows("SELECT count(*) FROM wf_workflows"), [[2]]);
+});
+
+test("a rollback of the whole is answered for each", async (t) => {
+  const database = makeDatabase(t);
+  await database.call("wf_init");
+  await database.rows("CREATE TRIGGER stop BEFORE INSERT ON _wf_workflow WHEN NEW.id = 'bad' BEGIN SELECT RAISE(ROLLBACK, 'no bad ones'); END");
+  const results = await Promise.all(["1", "2", "bad", "3"].map((id) => outcome(start(database, id))));
+  assert.deepEqual([results[0], results[1], results[3]], ["1", "2", "3"]);
+  assert.match(String(results[2]), /no bad ones/);
+  assert.deepEqual(await database.rows("SELECT id FROM wf_workflows ORDER BY id"), [["1"], ["2"], ["3"]]);
+});
+
+test("a commit that fails is answered for each", async (t) => {
+  const database = makeDatabase(t);
+  await database.call("wf_init");
+  for (const sql of [
+    "PRAGMA foreign_keys = on",
+    "CREATE TABLE parent(id PRIMARY KEY)",
+    "CREATE TABLE child(id REFERENCES parent DEFERRABLE INITIALLY DEFERRED)",
+    "CREATE TRIGGER audit AFTER INSERT ON _wf_workflow WHEN NEW.id = 'bad' BEGIN INSERT INTO child VALUES (NEW.id); END",
+  ]) {
+    await database.rows(sql);
+  }
+  const results = await Promise.all(["1", "bad", "2"].map((id) => outcome(start(database, id))));
+  assert.deepEqual([results[0], results[2]], ["1", "2"]);
+  assert.match(String(results[1]), /FOREIGN KEY/);
+  assert.deepEqual(await database.rows("SELECT id FROM wf_workflows ORDER BY id"), [["1"], ["2"]]);
+});
+
+test("transactions are whole, and one after the other", async (t) => {
+  const database = makeDatabase(t);
+  await database.rows("CREATE TABLE t(a)");
+  const insert = (a: number, fail = false): Promise<void> =>
+    database.transaction(async (tx) => {
+      await tx.rows("INSERT INTO t VALUES (?)", a);
+      await new Promise((resolve) => setTimeout(resolve, 5));
+      if (fail) throw new Error("half way");
+    });
+  const all = await Promise.allSettled([insert(1), insert(2, true), insert(3), start(database, "beside")]);
+  assert.deepEqual(all.map(({ status }) => status), ["fulfilled", "rejected", "fulfilled", "fulfilled"]);
+  assert.deepEqual(await database.rows("SELECT a FROM t"), [[1], [3]]);
+  let kept: { rows(sql: string): Promise<unknown> } | undefined;
+  await database.transaction(async (tx) => void (kept = tx));
+  await assert.rejects(kept!.rows("INSERT INTO t VALUES (4)"), /has ended/);
+});
+
+test("closed", async (t) => {
+  const database = makeDatabase(t);
+  const id = database.call("wf_start", "w");
+  await Promise.all([id, database.close()]);
+  await assert.rejects(database.call("wf_version"), /is closed/);
+  await database.close();
+  assert.throws(() => new Database("x.db", { journal: "memory" as never }), WfextError);
+});
+
+test("a file that cannot be opened", async (t) => {
+  const folder = mkdtempSync(join(tmpdir(), "wfext-"));
+  t.after(() => rmSync(folder, { recursive: true }));
+  const database = new Database(join(folder, "no", "folder.db"));
+  await assert.rejects(database.call("wf_version"), /unable to open/);
+  await assert.rejects(database.call("wf_version"), /unable to open/);
+  await database.close();
+});
