@@ -55,7 +55,7 @@ Millis Db::clock() const { return clock_fixed_ ? clock_ : within(wall_clock(), k
 Millis Db::wall_clock() const {
   // Julian day in milliseconds, from the VFS: test harnesses replace it there.
   sqlite3_vfs* vfs = nullptr;
-  sqlite3_file_control(handle_, "main", SQLITE_FCNTL_VFS_POINTER, &vfs);
+  sqlite3_file_control(handle_, nullptr, SQLITE_FCNTL_VFS_POINTER, &vfs);
   if (vfs == nullptr) vfs = sqlite3_vfs_find(nullptr);
   constexpr Millis kUnixEpoch = 210866760000000;
   sqlite3_int64 now = 0;

@@ -88,7 +88,7 @@ class Db {
   // Changes with every commit to main, ours as well; those of others show once a transaction has begun.
   unsigned data_version() const {
     unsigned version = 0;
-    sqlite3_file_control(handle_, "main", SQLITE_FCNTL_DATA_VERSION, &version);
+    sqlite3_file_control(handle_, nullptr, SQLITE_FCNTL_DATA_VERSION, &version);
     return version;
   }
 

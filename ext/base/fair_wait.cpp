@@ -15,11 +15,13 @@ bool waits_by_handler() {
 #endif
 }
 
-// Between two transactions the WAL is open, and a journal is not.
-bool has_wal(const Db& db) {
+bool is_open(const Db& db, int which) {
   sqlite3_file* file = nullptr;
-  return sqlite3_file_control(db.handle(), "main", SQLITE_FCNTL_JOURNAL_POINTER, &file) == SQLITE_OK && file != nullptr && file->pMethods != nullptr;
+  return sqlite3_file_control(db.handle(), nullptr, which, &file) == SQLITE_OK && file != nullptr && file->pMethods != nullptr;
 }
+
+// Whether those who read are in the way of a COMMIT. Between two transactions the WAL is open, and a journal is not; nor is a file in memory.
+bool has_rollback_journal(const Db& db) { return is_open(db, SQLITE_FCNTL_FILE_POINTER) && !is_open(db, SQLITE_FCNTL_JOURNAL_POINTER); }
 
 bool holds_lock(const Db& db) {
   constexpr int kFirstToTell = 3034000;
@@ -42,21 +44,30 @@ int busy_timeout(Db& db) {
 
 FairWait::FairWait(Db& db, For what) : db_(db), w_(db.waiting()), was_sliced_(w_.sliced_) {
   if (what == For::lock && holds_lock(db)) return;
-  if (what == For::lock) w_.give_way();
+  looks_ = what == For::lock;
+  if (looks_) {
+    const int changes = db.autocommit() ? sqlite3_total_changes(db.handle()) : Waiting::kUnknown;
+    if (!w_.knows_version(changes)) w_.begins_at(db.data_version(), changes);
+    w_.give_way();
+  }
   w_.sliced_ = true;
   w_.resumed_ = false;
-  const bool alone = w_.is_alone(db.data_version());
-  if (!alone && waits_by_handler()) timeout_ = busy_timeout(db);
-  commit_waits_ = what == For::lock && (!alone || w_.for_all_ != 0) && !has_wal(db);
+  if (!w_.is_alone()) ask(what);
+}
+
+void FairWait::ask(For what) {
+  commit_waits_ = has_rollback_journal(db_) && what == For::lock;
+  if (waits_by_handler()) timeout_ = busy_timeout(db_);
   if (timeout_ <= 0) return;
   w_.for_all_ = 0;  // the application has set another since
   w_.timeout_ = timeout_;
-  w_.stand_in(db.handle());
+  w_.stand_in(db_.handle());
 }
 
 FairWait::~FairWait() {
   w_.sliced_ = was_sliced_;
   if (timeout_ > 0) sqlite3_busy_timeout(db_.handle(), timeout_);
+  if (looks_) w_.look_for_others(db_.data_version(), commit_waits_);
 }
 
 // Whether what came out as `rc` has not waited to the end.

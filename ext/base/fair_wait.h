@@ -37,12 +37,14 @@ class FairWait {
   bool commit_waits() const { return commit_waits_; }
 
  private:
+  void ask(For what);
   bool again(int rc);
 
   Db& db_;
   Waiting& w_;
   int timeout_ = 0;  // SQLite's own, that is put back
   bool was_sliced_;
+  bool looks_ = false;  // for others, once the lock was got
   bool commit_waits_ = false;
 };
 

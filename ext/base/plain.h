@@ -19,7 +19,7 @@ Status run_plain(Db& db, Sql sql, const Attempt& attempt) {
   Status status;
   for (int i = 0;; ++i) {
     status = wait.until(attempt);
-    if (status.ok() && db.autocommit()) db.waiting().gives_back();
+    if (status.ok() && db.autocommit()) db.waiting().gives_back(sqlite3_total_changes(db.handle()));
     if ((status.rc() & 0xff) != SQLITE_SCHEMA || i == kTries) break;
     db.forget_plain();
   }

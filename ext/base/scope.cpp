@@ -229,7 +229,7 @@ Status WriteScope::commit() {
   }
   if (rc != SQLITE_OK) return Status::sqlite(sqlite3_extended_errcode(db_.handle()), db_.handle());  // the destructor rolls back
   if (owns_ && !db_.autocommit()) return Status::ignored("TRANSACTION", "(COMMIT)");
-  if (owns_) db_.waiting().gives_back();
+  if (owns_) db_.waiting().gives_back(sqlite3_total_changes(db_.handle()));
   close();
   return {};
 }

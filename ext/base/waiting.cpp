@@ -10,11 +10,6 @@ constexpr int64_t kMicrosecond = 1000, kMillisecond = 1000000, kSecond = 1000000
 constexpr int64_t kFirst = 400 * kMicrosecond, kSecondSleep = 800 * kMicrosecond, kThen = 2 * kMillisecond;
 // So long a statement waits at a time.
 constexpr int64_t kSlice = 100 * kMillisecond;
-// To ask for the timeout costs a microsecond. Who has called so often without a pause of such a length, and has seen nobody else's commits, has nobody to
-// wait for; should somebody come, it is SQLite's own handler that waits, once.
-constexpr int kAlone = 1000;
-constexpr int64_t kPause = 100 * kMillisecond;
-
 // Who holds the lock for long, because the disk takes its time, and comes again at once, leaves those who look now and then hardly a moment to find it free.
 // So where others are about, who has had to wait in one of so many calls before, it stays away for such a part of that time, and not longer than one of
 // their sleeps; below the shortest it would sleep too long.
@@ -51,22 +46,22 @@ int Waiting::wait(void* waiting, int count) {
   const int64_t time = about(w.sleeps_ == 0 ? kFirst : w.sleeps_ == 1 ? kSecondSleep : kThen);
   ++w.sleeps_;
   sleep_for(left < time / kMillisecond ? left * kMillisecond : time);
-  w.calls_ = 0;
+  w.calls_ = w.alone_ = 0;
   w.got_ = monotonic_clock();
   return 1;
 }
 
-// A commit of this connection changes the version by one, one of another's by one more, which shows at the call behind the next.
-bool Waiting::is_alone(unsigned version) {
-  const int64_t now = monotonic_clock();
-  const bool alone = version - version_ <= 1 && now - called_ < kPause;
+// A commit of this connection changes the version by one, one of another's by one more.
+void Waiting::look_for_others(unsigned version, bool readers_wait) {
+  const bool alone = version - version_ <= commits_ && !readers_wait;
   version_ = version;
-  called_ = now;
+  commits_ = 0;
   alone_ = !alone ? 0 : alone_ < kAlone ? alone_ + 1 : kAlone;
-  return alone_ == kAlone;
 }
 
-void Waiting::gives_back() {
+void Waiting::gives_back(int changes) {
+  ++commits_;
+  changes_ = changes;
   if (calls_ > kCrowd) return;
   given_back_ = monotonic_clock();
   held_ = given_back_ - got_;

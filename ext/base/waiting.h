@@ -16,16 +16,26 @@ class Waiting {
   Millis for_all() const { return for_all_; }
   // It is going, and the connection with it or not.
   void leave(sqlite3* handle) { if (for_all_ != 0) sqlite3_busy_handler(handle, nullptr, nullptr); }
-  // The lock that a FairWait has waited for is given back by now.
-  void gives_back();
+  // A COMMIT has given back the lock that a FairWait has waited for; so many rows has the connection changed by now, ever.
+  void gives_back(int changes);
 
  private:
   friend class FairWait;
 
   static int wait(void* waiting, int count);
   void stand_in(sqlite3* handle) { sqlite3_busy_handler(handle, wait, this); }
-  bool is_alone(unsigned version);
   void give_way();
+  // To ask for the timeout costs as much as a tenth of a wf_step. Who has called so often and seen nobody else's commits has nobody to wait for, and asks no
+  // more; should somebody come, it is SQLite's own handler that waits, once.
+  static constexpr int kAlone = 64;
+  bool is_alone() const { return alone_ == kAlone; }
+  // Before the lock: the version of the file is known from the last call, unless the application may have committed since. It has changed rows then, or has
+  // a transaction under way.
+  static constexpr int kUnknown = -1;
+  bool knows_version(int changes) const { return changes == changes_ && changes != kUnknown; }
+  void begins_at(unsigned version, int changes) { version_ = version, changes_ = changes, commits_ = 0; }
+  // Behind it: whether the version has moved by more than the commits of our own. With a rollback journal others who only read are to be waited for, too.
+  void look_for_others(unsigned version, bool readers_wait);
 
   Millis for_all_ = 0;
   Millis timeout_ = 0;       // of the handler that is in force
@@ -34,9 +44,10 @@ class Waiting {
   bool sliced_ = false;      // who steps the statement would step it again
   bool gave_up_ = false;     // and has to
   bool resumed_ = false;
-  int64_t called_ = 0;       // when is_alone() was last asked
-  unsigned version_ = 0;     // of the file at that time
-  int alone_ = 0;
+  unsigned version_ = 0;     // of the file
+  unsigned commits_ = 0;     // of our own since
+  int changes_ = kUnknown;   // of rows, ever, behind the last of them
+  int alone_ = 0;            // so many calls
   int calls_ = 1 << 30;      // since one had to wait
   int64_t got_ = 0, given_back_ = 0, held_ = 0;  // the lock: when it was got and given back the last time, and between the two
 };
