@@ -2,6 +2,7 @@
 
 #include "base/numbers.h"
 #include "base/scope.h"
+#include "engine/created.h"
 #include "engine/join.h"
 #include "engine/lane.h"
 #include "engine/line.h"
@@ -57,8 +58,10 @@ Status list_tree(Db& db, int64_t seq, bool force, Numbers* out) {
 
 // Those with a number above `after`.
 Status list_purged(Db& db, const Purge& args, Millis before, int64_t after, int64_t limit, Numbers* out) {
+  int64_t upto;
+  WF_TRY(last_created(db, before, &upto));
   const auto bind = [&](Query& q) {
-    q.bind(":before", before).bind_name(":status", args.status).bind_name(":name", args.name).bind_name(":queue", args.queue);
+    q.bind(":upto", upto).bind(":before", before).bind_name(":status", args.status).bind_name(":name", args.name).bind_name(":queue", args.queue);
   };
   bool row;
   int64_t below = 0;

@@ -27,6 +27,9 @@ char time_letter(unsigned char op) {
 }
 
 
+// Of the time of creation.
+char created_letter(char time) { return time == 'E' ? '1' : time == 'G' ? '2' : time == 'g' ? '3' : time == 'L' ? '4' : '5'; }
+
 char place_letter(unsigned char op) {
   return op == SQLITE_INDEX_CONSTRAINT_LT || op == SQLITE_INDEX_CONSTRAINT_LE ? 'M' : 'm';
 }
@@ -40,7 +43,7 @@ class Planner {
     of_one_ = of_one_ && table_.order == Order::by_workflow;
     const bool ordered = take_order();
     if (impossible_) return SQLITE_CONSTRAINT;
-    if (complete_ && ordered) take_limits();
+    if (complete_ && ordered && mode_ == Mode::one) take_limits();
     estimate();
     return write();
   }
@@ -53,6 +56,7 @@ class Planner {
   void take_condition(int i) {
     const auto& constraint = info_.aConstraint[i];
     if (is_limit(constraint.op)) return;
+    if (is_beginning(i)) return take_beginning(i);
     // Nobody but the query can compare a tag, so a plan in which it cannot is none.
     const bool is_tag = type(constraint.iColumn) == ColumnType::tag;
     if (is_tag && !constraint.usable && constraint.op == SQLITE_INDEX_CONSTRAINT_EQ) impossible_ = true;
@@ -64,10 +68,17 @@ class Planner {
       return;
     }
     const bool is_time = type(constraint.iColumn) == ColumnType::time;
-    where_.add(where_.size() != 0 ? " AND " : " WHERE ").add(is_tag ? "_n IN (SELECT wf FROM main._wf_tag WHERE tag" : column_name(constraint.iColumn));
+    const bool is_parent = type(constraint.iColumn) == ColumnType::parent && constraint.op == SQLITE_INDEX_CONSTRAINT_EQ;
+    const char* within = is_tag ? "_n IN (SELECT wf FROM main._wf_tag WHERE tag" : is_parent ? "_parent = (SELECT seq FROM main._wf_workflow WHERE id" : nullptr;
+    and_();
+    const size_t begin = where_.size();
+    if (within != nullptr) where_.add(within);
+    else where_.add(column_name(constraint.iColumn));
     bool exact = !is_time;  // the query compares a time with texts only: SQLite looks again
     if (is_time) {
-      letters_.add(time_letter(constraint.op));
+      const bool created = is_created(constraint.iColumn);
+      letters_.add(created ? created_letter(time_letter(constraint.op)) : time_letter(constraint.op));
+      ranged_ = ranged_ || created;
       if (constraint.op == SQLITE_INDEX_CONSTRAINT_EQ) {
         where_.add(" BETWEEN ");
         parameter();
@@ -78,24 +89,60 @@ class Planner {
       parameter();
     } else if (takes_in(i)) {
       letters_.add('i');
+      if (is_parent) where_.truncate(begin), where_.add("_parent IN (SELECT seq FROM main._wf_workflow WHERE id");
       where_.add(" IN ");
       add_values_of(++parameters_, where_);
     } else {
       const bool is_place = this->is_place(constraint.iColumn);
-      letters_.add(is_place ? place_letter(constraint.op) : 'v');
+      letters_.add(is_place ? place_letter(constraint.op) : value_letter(i));
       where_.add(' ').add(op).add(' ');
       parameter();
       if (is_place) add_range(constraint.op);
       if (constraint.op == SQLITE_INDEX_CONSTRAINT_EQ) look_at_equal(column_name(constraint.iColumn));
     }
-    if (is_tag) where_.add(')');
+    if (within != nullptr) where_.add(')');
+    few_ = few_ || within != nullptr;
     use(i, exact);
     if (constraint.op == SQLITE_INDEX_CONSTRAINT_EQ) {
       ++equal_;
-      if (constraint.iColumn < 0 || column_name(constraint.iColumn) == "id") unique_ = true;
+      if (constraint.iColumn < 0 || column_name(constraint.iColumn) == "id" || is_number(constraint.iColumn)) unique_ = true;
     } else {
       ++range_;
     }
+  }
+
+  void and_() { where_.add(where_.size() != 0 ? " AND " : " WHERE "); }
+  bool of_workflows() const { return table_.order == Order::by_start; }
+  bool is_created(int column) const { return of_workflows() && column_name(column) == "created_at"; }
+  // Whether the column is the number of a workflow.
+  bool is_number(int column) const { return column < 0 || (of_workflows() && column_name(column) == "seq"); }
+
+  // The letter of a value that is compared as it is. Of some it is looked whether workflows that have it are few.
+  char value_letter(int i) {
+    const auto& constraint = info_.aConstraint[i];
+    if (!of_workflows() || constraint.iColumn < 0 || constraint.op != SQLITE_INDEX_CONSTRAINT_EQ) return 'v';
+    const string_view column = column_name(constraint.iColumn);
+    const char letter = column == "status" ? 's' : column == "queue" ? 'q' : column == "name" ? 'n' : 'v';
+    if (letter != 'v') some_ = true;
+    return letter;
+  }
+
+  // What ids begin with: LIKE 'x%' and GLOB 'x*', which SQLite looks at again.
+  bool is_beginning(int i) const {
+    const auto& constraint = info_.aConstraint[i];
+    return of_workflows() && constraint.usable && constraint.iColumn >= 0 && column_name(constraint.iColumn) == "id"
+           && (constraint.op == SQLITE_INDEX_CONSTRAINT_LIKE || constraint.op == SQLITE_INDEX_CONSTRAINT_GLOB);
+  }
+  void take_beginning(int i) {
+    letters_.add(info_.aConstraint[i].op == SQLITE_INDEX_CONSTRAINT_LIKE ? 'k' : 'b');
+    and_();
+    where_.add("id >= ");
+    parameter();
+    where_.add(" AND id < ");
+    parameter();
+    use(i, false);
+    few_ = true;
+    ++range_;
   }
 
   // Whether the column is the place of a row inside its workflow.
@@ -132,10 +179,15 @@ class Planner {
   void parameter() { where_.add(":p").add_integer(++parameters_); }
 
   bool take_order() {
+    if (of_workflows()) return take_order_of_workflows();
     if (info_.nOrderBy == 0) {
       if (table_.order != Order::any) order_.add(" ORDER BY _n");
       return true;
     }
+    return add_order();
+  }
+
+  bool add_order() {
     for (int i = 0; i < info_.nOrderBy; ++i) {
       if (const ColumnType by = type(info_.aOrderBy[i].iColumn); by == ColumnType::tag || by == ColumnType::key) return false;  // SQLite sorts what it reads (a tag is an error)
     }
@@ -146,6 +198,25 @@ class Planner {
       of_one_ = of_one_ || (i == 0 && table_.order == Order::by_workflow && column_name(column) == "workflow_id");
       if (info_.aOrderBy[i].desc) order_.add(" DESC");
     }
+    info_.orderByConsumed = 1;
+    return true;
+  }
+
+  // By creation, and by number, workflows come in the order of their numbers, those that are late apart: plan.h says how.
+  bool take_order_of_workflows() {
+    const int count = info_.nOrderBy;
+    const auto* by = info_.aOrderBy;
+    const bool by_number = count > 0 && is_number(by[0].iColumn);
+    const bool by_creation = count > 0 && is_created(by[0].iColumn) && (count == 1 || (count == 2 && is_number(by[1].iColumn) && by[1].desc == by[0].desc));
+    if (!ranged_ && !by_creation) {
+      some_ = some_ || (by_number && table_.query == Sql::table_pending);
+      return count == 0 || add_order();
+    }
+    const bool down = count > 0 && by[0].desc != 0;
+    mode_ = by_creation ? (down ? Mode::created_down : Mode::created_up) : by_number ? (down ? Mode::number_down : Mode::number_up) : Mode::one_by_one;
+    some_ = some_ || (count > 0 && table_.query == Sql::table_pending);
+    if (!by_number && !by_creation) return count == 0;  // SQLite sorts
+    order_.add(down ? " ORDER BY _n DESC" : " ORDER BY _n");
     info_.orderByConsumed = 1;
     return true;
   }
@@ -181,12 +252,26 @@ class Planner {
       columns.add(", ").add(table_.columns[i].name);
       info_.idxNum |= 1 << i;
     }
+    if (mode_ != Mode::one) columns.add(", _created");
     columns.add('\0');
-    const SqlText query(table_.query), frame(Sql::table_select);
+    const bool lean = table_.lean != Sql::count_ && (info_.colUsed >> table_.lean_columns) == 0;
+    const SqlText query(lean ? table_.lean : table_.query), frame(Sql::table_select);
     if (!columns.ok() || !query.ok() || !frame.ok() || !letters_.ok() || !where_.ok() || !order_.ok()) return SQLITE_NOMEM;
     char* select = sqlite3_mprintf(frame.c_str(), columns.data(), query.c_str());
     if (select == nullptr) return SQLITE_NOMEM;
-    info_.idxStr = sqlite3_mprintf("%.*s\n%z%.*s%.*s", WF_SV(letters_.view()), select, WF_SV(where_.view()), WF_SV(order_.view()));
+    const char* some = some_ && !few_ && !unique_ ? kSomePlace : "";
+    if (*some != '\0' && where_.size() == 0) where_.add(" WHERE 1");
+    if (!where_.ok()) return SQLITE_NOMEM;
+    if (mode_ == Mode::one) {
+      info_.idxStr = sqlite3_mprintf("%c%.*s\n%s%.*s%s%.*s", static_cast<char>(mode_), WF_SV(letters_.view()), select, WF_SV(where_.view()), some, WF_SV(order_.view()));
+    } else {
+      const bool by_creation = mode_ == Mode::created_up || mode_ == Mode::created_down;
+      info_.idxStr = sqlite3_mprintf("%c%.*s\n%s%.*s%s_late IS NULL%s%s%.*s%s%s%.*s%s_late IS NOT NULL%s%.*s", static_cast<char>(mode_),
+                                     WF_SV(letters_.view()), select, WF_SV(where_.view()), where_.size() != 0 ? " AND " : " WHERE ", some, ranged_ ? kBounds : "", WF_SV(order_.view()), kSecond,
+                                     select, WF_SV(where_.view()), where_.size() != 0 ? " AND " : " WHERE ",
+                                     !by_creation ? "" : mode_ == Mode::created_down ? " ORDER BY _created DESC, _n DESC" : " ORDER BY _created, _n", by_creation ? 0 : static_cast<int>(order_.size()), order_.data());
+    }
+    sqlite3_free(select);
     info_.needToFreeIdxStr = 1;
     return info_.idxStr != nullptr ? SQLITE_OK : SQLITE_NOMEM;
   }
@@ -199,6 +284,10 @@ class Planner {
   bool unique_ = false;
   bool of_one_ = false;    // all rows are of one workflow, or those of one come together
   bool impossible_ = false;
+  bool ranged_ = false;    // a span of the time of creation is asked for
+  bool some_ = false;      // those that are asked for may be few
+  bool few_ = false;       // they are found by an index of theirs
+  Mode mode_ = Mode::one;
 };
 
 }  // namespace

@@ -81,7 +81,10 @@ Status in_values(sqlite3_value* list, Stop& stop, Text& out) {
 }
 
 // How many parameters of the query a letter of the plan stands for.
-int parameters_of(char letter) { return letter == 'E' || letter == 'm' || letter == 'M' ? 2 : 1; }
+int parameters_of(char letter) { return string_view("E1mMkb").find(letter) != string_view::npos ? 2 : 1; }
+
+// Of a time of creation the letter of a time.
+char time_of(char letter) { return letter >= '1' && letter <= '5' ? "EGgLl"[letter - '1'] : letter; }
 
 // The name of a parameter: ":p3", or ":p3_1" for the second value of a short IN.
 class ParameterName {
@@ -103,10 +106,13 @@ class ParameterName {
 // Binds the values SQLite gives for the plan's letters.
 class Binder {
  public:
-  Binder(Query& query, Stop& stop) : query_(query), stop_(stop) {}
+  Binder(Db& db, Query& query, Span* created) : db_(db), query_(query), stop_(db.stop()), created_(created) {}
 
-  Status bind(char letter, sqlite3_value* value) {
-    if (letter == 'v') {
+  Status bind(char coded, sqlite3_value* value) {
+    const char letter = time_of(coded);
+    of_creation_ = letter != coded;
+    if (letter == 'k' || letter == 'b') return bind_beginning(letter == 'k', Value::from(value));
+    if (letter == 'v' || letter == 's' || letter == 'q' || letter == 'n') {
       next(Value::from(value));
       return {};
     }
@@ -124,19 +130,37 @@ class Binder {
     }
     const string_view text(reinterpret_cast<const char*>(sqlite3_value_text(value)), static_cast<size_t>(sqlite3_value_bytes(value)));
     switch (letter) {
-      case 'G': next(Value::of(first_not_before(text, false))); break;
-      case 'g': next(Value::of(first_not_before(text, true))); break;
-      case 'L': next(Value::of(first_not_before(text, true) - 1)); break;
-      case 'l': next(Value::of(first_not_before(text, false) - 1)); break;
+      case 'G': from(first_not_before(text, false)); break;
+      case 'g': from(first_not_before(text, true)); break;
+      case 'L': to(first_not_before(text, true) - 1); break;
+      case 'l': to(first_not_before(text, false) - 1); break;
       default:
-        next(Value::of(first_not_before(text, false)));
-        next(Value::of(first_not_before(text, true) - 1));
+        from(first_not_before(text, false));
+        to(first_not_before(text, true) - 1);
     }
     return {};
   }
 
  private:
   void next(const Value& value) { query_.bind_copy(SqlParameter::by_name(ParameterName(++parameter_).c_str()), value); }
+
+  void from(Millis time) {
+    next(Value::of(time));
+    if (of_creation_ && time > created_->from) created_->from = time;
+  }
+  void to(Millis time) {
+    next(Value::of(time));
+    if (of_creation_ && time < created_->to) created_->to = time;
+  }
+
+  Status bind_beginning(bool like, const Value& pattern) {
+    Text low, high;
+    bool bounded;
+    WF_TRY(bounds_of_pattern(db_, like, pattern, low, high, &bounded));
+    next(Value::text(low.view()));
+    next(bounded ? Value::text(high.view()) : Value::blob({}));
+    return {};
+  }
 
   Status bind_in(sqlite3_value* list) {
     const int few = few_parameters(list);
@@ -159,36 +183,70 @@ class Binder {
     return {};
   }
 
+  Db& db_;
   Query& query_;
   Stop& stop_;
+  Span* created_;
+  bool of_creation_ = false;
   int parameter_ = 0;
 };
 
 }  // namespace
 
-Status query_with_lists(const char* plan, int argc, sqlite3_value** argv, Text& out) {
-  string_view rest = query_of(plan);
+string_view query_of(const char* plan, bool second) {
+  const string_view both(std::strchr(plan, '\n') + 1);
+  const size_t end = both.find(kSecond[0]);
+  return second ? part(both, end + 1) : part(both, 0, end == string_view::npos ? both.size() : end);
+}
+
+bool has_values_in_text(const char* plan) {
+  const string_view letters(letters_of(plan), static_cast<size_t>(std::strchr(plan, '\n') - letters_of(plan)));
+  return letters.find_first_of("is") != string_view::npos || string_view(plan).find(kSomePlace[0]) != string_view::npos;
+}
+
+Status query_with_values(Db& db, const char* plan, bool second, int argc, sqlite3_value** argv, Text& out) {
+  const char* letters = letters_of(plan);
+  string_view rest = query_of(plan, second);
   for (int i = 0, parameter = 0; i < argc; ++i) {
-    parameter += parameters_of(plan[i]);
-    const int few = plan[i] == 'i' ? few_parameters(argv[i]) : -1;
-    if (few < 0) continue;
-    Text array;
-    add_values_of(parameter, array);
-    if (!array.ok()) return Status::no_memory();
-    const size_t at = rest.find(array.view());
-    out.add(part(rest, 0, at)).add('(');
-    for (int k = 0; k < few; ++k) out.add(k == 0 ? "" : ",").add(ParameterName(parameter, k).c_str());
-    out.add(')');
-    rest = part(rest, at + array.size());
+    parameter += parameters_of(letters[i]);
+    Text was, is;
+    if (letters[i] == 's') {
+      if (!add_status(Value::from(argv[i]).bytes, is)) continue;
+      was.add(":p").add_integer(parameter);
+    } else if (letters[i] == 'i') {
+      const int few = few_parameters(argv[i]);
+      if (few < 0) continue;
+      add_values_of(parameter, was);
+      is.add('(');
+      for (int k = 0; k < few; ++k) is.add(k == 0 ? "" : ",").add(ParameterName(parameter, k).c_str());
+      is.add(')');
+    } else {
+      continue;
+    }
+    if (!was.ok() || !is.ok()) return Status::no_memory();
+    const size_t at = rest.find(was.view());
+    out.add(part(rest, 0, at)).add(is.view());
+    rest = part(rest, at + was.size());
+  }
+  const size_t some = rest.find(kSomePlace[0]);
+  if (some != string_view::npos) {
+    out.add(part(rest, 0, some));
+    const size_t before = out.size();
+    WF_TRY(add_some(db, letters, argc, argv, out));
+    rest = part(rest, some + 1);
+    constexpr string_view kAnd = " AND ";
+    if (out.size() != before && has_prefix(rest, kBounds)) {  // of the two, SQLite is to find them by this one
+      out.add(kAnd).add('+');
+      rest = part(rest, kAnd.size());
+    }
   }
   out.add(rest);
   return out.ok() ? Status() : Status::no_memory();
 }
 
-
-Status bind_values(const char* plan, int argc, sqlite3_value** argv, Stop& stop, Query& query) {
-  Binder binder(query, stop);
-  for (int i = 0; i < argc; ++i) WF_TRY(binder.bind(plan[i], argv[i]));
+Status bind_values(Db& db, const char* plan, int argc, sqlite3_value** argv, Query& query, Span* created) {
+  Binder binder(db, query, created);
+  for (int i = 0; i < argc; ++i) WF_TRY(binder.bind(letters_of(plan)[i], argv[i]));
   return {};
 }
 

@@ -7,6 +7,7 @@
 #include "base/json.h"
 #include "base/scope.h"
 #include "engine/claim_order.h"
+#include "engine/created.h"
 #include "engine/step.h"
 #include "functions/reference.h"
 #include "tables/plan.h"
@@ -25,15 +26,46 @@ struct TableObject : sqlite3_vtab {
 };
 
 struct Cursor : sqlite3_vtab_cursor {
-  Query* query;   // nullptr: no rows
+  Query* query;   // that the row is of; nullptr: no rows
   bool at_row;
   unsigned char place[kMostColumns];  // of each of the table's columns in the query; 0: not in use
-  alignas(Query) unsigned char space[sizeof(Query)];
+  Mode mode;
+  int created;    // place of the time of creation, where two queries are merged
+  Query* both[2];  // of which the second may be missing
+  bool rows[2];    // whether they are at one
+  alignas(Query) unsigned char space[2][sizeof(Query)];
 
   void close() {
-    if (query != nullptr) query->~Query();
+    for (Query*& q : both) {
+      if (q != nullptr) q->~Query();
+      q = nullptr;
+    }
+    rows[0] = rows[1] = false;
     query = nullptr;
     at_row = false;
+  }
+
+  // Whether the row of the second query comes before that of the first.
+  bool second_is_first() const {
+    if (!rows[0] || !rows[1]) return !rows[0];
+    if (mode == Mode::one_by_one) return false;
+    const bool down = mode == Mode::created_down || mode == Mode::number_down;
+    const int64_t numbers[] = {both[0]->integer(0), both[1]->integer(0)};
+    if (mode == Mode::number_up || mode == Mode::number_down) return (numbers[1] < numbers[0]) != down;
+    const int64_t times[] = {both[0]->integer(created), both[1]->integer(created)};
+    return (times[0] == times[1] ? numbers[1] < numbers[0] : times[1] < times[0]) != down;
+  }
+
+  void choose() {
+    at_row = rows[0] || rows[1];
+    query = both[both[1] != nullptr && second_is_first() ? 1 : 0];
+  }
+
+  Status next() {
+    const int i = query == both[1] ? 1 : 0;
+    WF_TRY(both[i]->next(&rows[i]));
+    choose();
+    return {};
   }
 };
 
@@ -66,20 +98,44 @@ Status bind_facts(const TableObject& table, Query& query) {
   return json.ok() ? Status() : Status::no_memory();
 }
 
-Status start_query(const TableObject& table, Cursor& cursor, const char* plan, int argc, sqlite3_value** argv) {
-  if (!has_lists(plan)) {
-    cursor.query = new (cursor.space) Query(*table.db, query_of(plan));
-  } else {
-    Text with_values;
-    WF_TRY(query_with_lists(plan, argc, argv, with_values));
-    cursor.query = new (cursor.space) Query(*table.db, with_values.view());
-  }
-  if (cursor.query->prepared()) {
-    WF_TRY(bind_facts(table, *cursor.query));
-    WF_TRY(bind_values(plan, argc, argv, table.db->stop(), *cursor.query));
-  }
+Status start_one(const TableObject& table, Cursor& cursor, const char* plan, bool second, int argc, sqlite3_value** argv, Span* created) {
+  const string_view query = query_of(plan, second);
+  Text with_values;
+  const bool has_values = has_values_in_text(plan);
+  if (has_values) WF_TRY(query_with_values(*table.db, plan, second, argc, argv, with_values));
+  const int i = second ? 1 : 0;
+  Text copy;  // ends where the query does
+  if (!has_values && cursor.mode != Mode::one) copy.add(query);
+  if (!copy.ok()) return Status::no_memory();
+  Query* q = cursor.both[i] = new (cursor.space[i]) Query(*table.db, has_values ? with_values.view() : cursor.mode != Mode::one ? copy.view() : query);
+  if (!q->prepared()) return {};
+  WF_TRY(bind_facts(table, *q));
+  return bind_values(*table.db, plan, argc, argv, *q, created);
+}
+
+Status first_rows(const TableObject& table, Cursor& cursor, const char* plan, int argc, sqlite3_value** argv) {
+  Span created;
+  WF_TRY(start_one(table, cursor, plan, false, argc, argv, &created));
   WF_TRY(check_transaction(*table.db));
-  Status first = cursor.query->next(&cursor.at_row);
+  if (cursor.mode != Mode::one && cursor.both[0]->prepared()) {
+    int64_t from = 0, to = INT64_MAX;
+    if (created.from > kTimeMin) WF_TRY(last_created(*table.db, created.from - 1, &from));
+    if (created.to < kTimeMax) WF_TRY(last_created(*table.db, created.to, &to));
+    cursor.both[0]->bind(SqlParameter::by_name(":from_number"), from + 1).bind(SqlParameter::by_name(":to_number"), to);
+    bool late;
+    WF_TRY(any_late(*table.db, &late));
+    if (late) WF_TRY(start_one(table, cursor, plan, true, argc, argv, &created));
+  }
+  for (int i = 0; i < 2; ++i) {
+    if (cursor.both[i] != nullptr) WF_TRY(cursor.both[i]->next(&cursor.rows[i]));
+  }
+  cursor.choose();
+  return {};
+}
+
+Status start_query(const TableObject& table, Cursor& cursor, const char* plan, int argc, sqlite3_value** argv) {
+  cursor.mode = mode_of(plan);
+  Status first = first_rows(table, cursor, plan, argc, argv);
   const bool of_file = table.table->query != Sql::table_functions && table.table->query != Sql::table_doctor;
   if (first.ok() && of_file) first = table.db->check_format();
   if (first.ok() || !of_file || (first.rc() & 0xff) != SQLITE_ERROR || first.is_ours()) return first;
@@ -96,6 +152,7 @@ int filter(sqlite3_vtab_cursor* base, int used, const char* plan, int argc, sqli
   if (!table->db->is_in_a_call()) table->db->stop().forget();
   unsigned char place = 0;
   for (size_t i = 0; i < table->table->columns.size(); ++i) cursor->place[i] = (used >> i & 1) != 0 ? ++place : 0;
+  cursor->created = place + 1;
   const Status status = start_query(*table, *cursor, plan, argc, argv);
   if (status.ok()) return SQLITE_OK;
   cursor->close();
@@ -104,7 +161,7 @@ int filter(sqlite3_vtab_cursor* base, int used, const char* plan, int argc, sqli
 
 int next(sqlite3_vtab_cursor* base) {
   auto* cursor = static_cast<Cursor*>(base);
-  const Status status = cursor->query->next(&cursor->at_row);
+  const Status status = cursor->next();
   return status.ok() ? SQLITE_OK : fail(base->pVtab, status);
 }
 

@@ -10,13 +10,13 @@ using enum ColumnType;
 constexpr Column kWorkflows[] = {
     {"id", text}, {"name", text}, {"status", text}, {"queue", text}, {"priority", integer}, {"version", any}, {"partition", any},
     {"dedup", any}, {"attempt", integer}, {"resumed", integer}, {"max_attempts", any}, {"worker", text}, {"input", any}, {"output", any}, {"error", any},
-    {"headers", any}, {"parent_id", any}, {"ending", text}, {"due_at", time}, {"deadline_at", time}, {"created_at", time},
-    {"started_at", time}, {"completed_at", time}, {"updated_at", time}, {"period", integer}, {"attempt_at", time}, {"tags", any}, {"tag", tag},
+    {"headers", any}, {"parent_id", parent}, {"ending", text}, {"due_at", time}, {"deadline_at", time}, {"created_at", time},
+    {"started_at", time}, {"completed_at", time}, {"updated_at", time}, {"period", integer}, {"attempt_at", time}, {"tags", any}, {"seq", integer}, {"tag", tag},
 };
 
 constexpr Column kPending[] = {
     {"id", text}, {"name", text}, {"status", text}, {"queue", text}, {"priority", integer}, {"ready", any}, {"due_at", time},
-    {"reason", any}, {"attempt", integer}, {"worker", text}, {"deadline_at", time}, {"created_at", time}, {"tag", tag},
+    {"reason", any}, {"attempt", integer}, {"worker", text}, {"deadline_at", time}, {"created_at", time}, {"seq", integer}, {"tag", tag},
 };
 
 constexpr Column kSteps[] = {
@@ -73,13 +73,13 @@ constexpr Column kFunctions[] = {
 };
 
 constexpr Table kTables[] = {
-    {"wf_workflows", Sql::table_workflows, kWorkflows}, {"wf_pending", Sql::table_pending, kPending},
+    {"wf_workflows", Sql::table_workflows, kWorkflows, Order::by_start}, {"wf_pending", Sql::table_pending, kPending, Order::by_start},
     {"wf_steps", Sql::table_steps, kSteps, Order::by_workflow}, {"wf_failures", Sql::table_failures, kFailures, Order::by_workflow},
     {"wf_signals", Sql::table_signals, kSignals, Order::by_workflow}, {"wf_events", Sql::table_events, kEvents},
     {"wf_values", Sql::table_values, kValues},          {"wf_streams", Sql::table_streams, kStreams},
     {"wf_queues", Sql::table_queues, kQueues},          {"wf_rates", Sql::table_rates, kRates},
     {"wf_schedules", Sql::table_schedules, kSchedules},
-    {"wf_definitions", Sql::table_definitions, kDefinitions}, {"wf_stats", Sql::table_stats, kStats},
+    {"wf_definitions", Sql::table_definitions, kDefinitions}, {"wf_stats", Sql::table_stats, kStats, Order::any, Sql::table_counts, 4},
     {"wf_in_doubt", Sql::table_in_doubt, kInDoubt, Order::by_number},
     {"wf_doctor", Sql::table_doctor, kDoctor},          {"wf_functions", Sql::table_functions, kFunctions},
 };

@@ -13,6 +13,7 @@ enum class ColumnType : char {
   time,       // milliseconds in the query, shown as 2026-11-23 10:00:00.000
   any,        // what the query computes, or a stored value
   key,        // of a step: the query gives the number of its workflow, a blank and its name; of a workflow that is damaged NULL
+  parent,     // the id of a workflow, by which its children are found
   tag,        // hidden: of a workflow, of which one has many; compared by = or IN, never read
 };
 
@@ -27,6 +28,7 @@ constexpr size_t kMostColumns = 31;  // a bit for each travels from the plan of 
 enum class Order : char {
   any,
   by_number,    // of the row
+  by_start,     // any; they are workflows, and column seq is their number
   by_workflow,  // likewise; they are numbered inside their workflow, and column seq says how
 };
 
@@ -35,6 +37,8 @@ struct Table {
   Sql query;                        // its first column is the row's number, then come `columns` in order
   std::span<const Column> columns;
   Order order = Order::any;
+  Sql lean = Sql::count_;           // the query where only the first columns are asked for, so many
+  unsigned lean_columns = 0;
 };
 
 std::span<const Table> tables();

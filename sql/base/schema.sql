@@ -85,10 +85,12 @@ CREATE INDEX IF NOT EXISTS main._wf_due ON _wf_workflow(lane, place, due_at) WHE
 CREATE INDEX IF NOT EXISTS main._wf_resumed ON _wf_workflow(due_at) WHERE place > 2;
 -- Every one that has ended: whether a lane still has any, and how many (the last `nth`, less `gone` of the lane).
 CREATE INDEX IF NOT EXISTS main._wf_ended ON _wf_workflow(lane, nth) WHERE place IS NULL;
--- For looking on, as few as there are: what failed, was cancelled or is paused, the newest last; what is pending though it was begun, or is manual; what is not
+-- For looking on, as few as there are: what failed, was cancelled or is paused, to be listed and to be counted; what has a place that others of its status have not;
+-- what is not
 -- in the order of its created_at (all others are).
-CREATE INDEX IF NOT EXISTS main._wf_status ON _wf_workflow(status, seq, lane) WHERE status = 'failed' OR status = 'cancelled' OR status = 'paused';
-CREATE INDEX IF NOT EXISTS main._wf_odd ON _wf_workflow(lane) WHERE status = 'pending' AND place > 1;
+CREATE INDEX IF NOT EXISTS main._wf_status ON _wf_workflow(status) WHERE status = 'failed' OR status = 'cancelled' OR status = 'paused';
+CREATE INDEX IF NOT EXISTS main._wf_status_lane ON _wf_workflow(status, lane) WHERE status = 'failed' OR status = 'cancelled' OR status = 'paused';
+CREATE INDEX IF NOT EXISTS main._wf_odd ON _wf_workflow(status, lane) WHERE (status = 'pending' AND place > 1) OR (status = 'running' AND place = 2);
 CREATE INDEX IF NOT EXISTS main._wf_late ON _wf_workflow(created_at) WHERE late IS NOT NULL;
 CREATE INDEX IF NOT EXISTS main._wf_claim_key ON _wf_workflow(claim_key) WHERE claim_key IS NOT NULL;
 CREATE INDEX IF NOT EXISTS main._wf_limited ON _wf_workflow(limited, worker, due_at) WHERE limited IS NOT NULL;

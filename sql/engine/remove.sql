@@ -68,25 +68,36 @@ WHERE wf = :seq
 
 -- Of w, a workflow, and l, its lane: whether a purge is asked for it: it has ended, and is the root of a tree.
 -- name: fragment_purged
-w.finished_at <= :before AND (:status IS NULL OR w.status IN (SELECT value FROM _wf.json_each(:status)))
+w.created_at <= :before AND w.finished_at <= :before AND (:status IS NULL OR w.status IN (SELECT value FROM _wf.json_each(:status)))
   AND (:name IS NULL OR l.name = :name) AND (:queue IS NULL OR l.queue = :queue)
   AND NOT EXISTS (SELECT 1 FROM main._wf_workflow AS p WHERE p.seq = w.parent AND (p.finished_at IS NULL OR NOT w.flags & 4))
 
 -- The oldest of those that are to stay although a purge is asked for them.
 -- name: purge_keeps_from
-SELECT w.seq FROM main._wf_workflow AS w JOIN main._wf_lane AS l ON l.lane = w.lane WHERE {{purged}} ORDER BY w.seq DESC LIMIT 1 OFFSET :keep - 1
+SELECT seq FROM (
+  SELECT * FROM (SELECT w.seq AS seq FROM main._wf_workflow AS w CROSS JOIN main._wf_lane AS l ON l.lane = w.lane WHERE {{purged}} AND w.seq <= :upto AND w.late IS NULL ORDER BY w.seq DESC LIMIT +:keep)
+  UNION ALL
+  SELECT * FROM (SELECT w.seq FROM main._wf_workflow AS w INDEXED BY _wf_late CROSS JOIN main._wf_lane AS l ON l.lane = w.lane WHERE {{purged}} AND w.late IS NOT NULL ORDER BY w.seq DESC LIMIT +:keep))
+ORDER BY seq DESC LIMIT 1 OFFSET +:keep - 1
 
--- The roots of trees that have ended as a whole.
+-- Whether all below w have ended, too.
+-- name: fragment_tree_is_purged
+NOT EXISTS (
+  WITH RECURSIVE t(seq, finished_at) AS (
+    SELECT seq, finished_at FROM main._wf_workflow WHERE parent = w.seq AND NOT flags & 4
+    UNION
+    SELECT c.seq, c.finished_at FROM t JOIN main._wf_workflow AS c ON c.parent = t.seq WHERE NOT c.flags & 4)
+  SELECT 1 FROM t WHERE finished_at IS NULL OR finished_at > :before)
+
+-- The roots of trees that have ended as a whole: in the order of their creation, which ends :upto, and those that are not in it.
 -- name: purge_roots
-SELECT w.seq FROM main._wf_workflow AS w JOIN main._wf_lane AS l ON l.lane = w.lane
-WHERE {{purged}} AND w.seq > :after AND (:below IS NULL OR w.seq < :below)
-  AND NOT EXISTS (
-    WITH RECURSIVE t(seq, finished_at) AS (
-      SELECT seq, finished_at FROM main._wf_workflow WHERE parent = w.seq AND NOT flags & 4
-      UNION
-      SELECT c.seq, c.finished_at FROM t JOIN main._wf_workflow AS c ON c.parent = t.seq WHERE NOT c.flags & 4)
-    SELECT 1 FROM t WHERE finished_at IS NULL OR finished_at > :before)
-ORDER BY w.seq LIMIT +:limit
+SELECT seq FROM (
+  SELECT * FROM (SELECT w.seq AS seq FROM main._wf_workflow AS w CROSS JOIN main._wf_lane AS l ON l.lane = w.lane
+                 WHERE {{purged}} AND w.seq > :after AND w.seq <= :upto AND w.late IS NULL AND (:below IS NULL OR w.seq < :below) AND {{tree_is_purged}} ORDER BY w.seq LIMIT +:limit)
+  UNION ALL
+  SELECT * FROM (SELECT w.seq FROM main._wf_workflow AS w INDEXED BY _wf_late CROSS JOIN main._wf_lane AS l ON l.lane = w.lane
+                 WHERE {{purged}} AND w.seq > :after AND w.late IS NOT NULL AND (:below IS NULL OR w.seq < :below) AND {{tree_is_purged}} ORDER BY w.seq LIMIT +:limit))
+ORDER BY seq LIMIT +:limit
 
 -- The root of a tree of which some is gone.
 -- name: purge_mark

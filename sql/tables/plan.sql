@@ -2,3 +2,39 @@
 
 -- name: table_select
 SELECT %s FROM (%s) AS t
+
+-- The workflows that a question is about, where its queue, its name or its status says that they are few: of the lanes :queue and :name (NULL: any) the
+-- live ones, those with a claim, and those that have ended.
+-- name: plan_live
+SELECT x.seq FROM main._wf_lane AS k CROSS JOIN main._wf_workflow AS x INDEXED BY _wf_due ON x.lane = k.lane AND x.place IS NOT NULL
+WHERE (:queue IS NULL OR k.queue = :queue) AND (:name IS NULL OR k.name = :name)
+
+-- name: plan_running
+SELECT x.seq FROM main._wf_lane AS k CROSS JOIN main._wf_workflow AS x INDEXED BY _wf_due
+  ON x.lane = k.lane AND x.place IN (1, 2, 4) AND x.due_at > -62167219200001
+WHERE (:queue IS NULL OR k.queue = :queue) AND (:name IS NULL OR k.name = :name)
+
+-- name: plan_ended
+SELECT x.seq FROM main._wf_lane AS k CROSS JOIN main._wf_workflow AS x INDEXED BY _wf_ended ON x.lane = k.lane AND x.place IS NULL
+WHERE (:queue IS NULL OR k.queue = :queue) AND (:name IS NULL OR k.name = :name)
+
+-- Whether they are few.
+-- name: plan_live_count
+SELECT count(*) FROM (
+  SELECT 1 FROM main._wf_lane AS k CROSS JOIN main._wf_workflow AS x INDEXED BY _wf_due ON x.lane = k.lane AND x.place IS NOT NULL
+  WHERE (:queue IS NULL OR k.queue = :queue) AND (:name IS NULL OR k.name = :name) LIMIT +:most)
+
+-- name: plan_ended_count
+SELECT count(*) FROM (
+  SELECT 1 FROM main._wf_lane AS k CROSS JOIN main._wf_workflow AS x INDEXED BY _wf_ended ON x.lane = k.lane AND x.place IS NULL
+  WHERE (:queue IS NULL OR k.queue = :queue) AND (:name IS NULL OR k.name = :name) LIMIT +:most)
+
+-- name: plan_of
+AND _n IN (%s)
+
+-- name: plan_of_both
+AND _n IN (%s UNION ALL %s)
+
+-- Of what ids begin with: whether any does.
+-- name: plan_any_between
+SELECT 1 FROM main._wf_workflow WHERE id >= :low AND id < :high LIMIT 1

@@ -20,7 +20,7 @@ SELECT w.seq AS _n, w.id AS id, l.name AS name, w.status AS status, l.queue AS q
        w.finished_at AS completed_at, w.updated_at AS updated_at,
        w.period AS period, w.attempt_at AS attempt_at,
        nullif((SELECT json_group_object(g.key, CAST(substr(g.tag, length(g.key) + 2) AS TEXT)) FROM main._wf_tag AS g WHERE g.wf = w.seq), '{}') AS tags,
-       NULL AS tag
+       w.seq AS seq, NULL AS tag, w.parent AS _parent, w.late AS _late, w.created_at AS _created
 FROM main._wf_workflow AS w LEFT JOIN main._wf_lane AS l ON l.lane = w.lane
 
 -- name: table_pending
@@ -60,7 +60,8 @@ SELECT w.seq AS _n, w.id AS id, l.name AS name, w.status AS status, l.queue AS q
          WHEN w.flags & 1 THEN 'ready, by id only'
          ELSE 'ready'
        END AS reason,
-       w.attempt AS attempt, w.worker AS worker, w.deadline_at AS deadline_at, w.created_at AS created_at, NULL AS tag
+       w.attempt AS attempt, w.worker AS worker, w.deadline_at AS deadline_at, w.created_at AS created_at, w.seq AS seq, NULL AS tag,
+       w.late AS _late, w.created_at AS _created
 FROM main._wf_workflow AS w LEFT JOIN main._wf_lane AS l ON l.lane = w.lane
 WHERE w.place IS NOT NULL
 
@@ -118,11 +119,16 @@ SELECT s.rowid AS _n, w.id AS workflow_id, s.stream AS stream, s.offset AS offse
        EXISTS (SELECT 1 FROM main._wf_stream_end AS e WHERE e.wf = s.wf AND e.stream = s.stream AND e.closed) AS closed
 FROM main._wf_stream AS s JOIN main._wf_workflow AS w ON w.seq = s.wf
 
+-- What was begun, and what holds its workflow: each has its index.
 -- name: table_in_doubt
-SELECT s.n AS _n, w.id AS workflow_id, s.name AS step, w.seq || ' ' || s.name AS key, s.status = 'waiting' AS held, s.begun_at AS begun_at, w.worker AS worker
-FROM main._wf_step AS s JOIN main._wf_workflow AS w ON w.seq = s.wf
-WHERE (s.status = 'begun' OR s.status = 'waiting') AND s.kind = 'step' AND w.place IS NOT NULL
-  AND (s.status = 'waiting' OR (s.nonce IS NOT NULL AND NOT (s.nonce IS w.nonce AND w.status = 'running' AND w.due_at > :now)))
+SELECT s.n AS _n, w.id AS workflow_id, s.name AS step, w.seq || ' ' || s.name AS key, 0 AS held, s.begun_at AS begun_at, w.worker AS worker
+FROM main._wf_step AS s CROSS JOIN main._wf_workflow AS w ON w.seq = s.wf
+WHERE s.status = 'begun' AND s.kind = 'step' AND w.place IS NOT NULL
+  AND s.nonce IS NOT NULL AND NOT (s.nonce IS w.nonce AND w.status = 'running' AND w.due_at > :now)
+UNION ALL
+SELECT s.n, w.id, s.name, w.seq || ' ' || s.name, 1, s.begun_at, w.worker
+FROM main._wf_step AS s INDEXED BY _wf_held CROSS JOIN main._wf_workflow AS w ON w.seq = s.wf
+WHERE s.status = 'waiting' AND s.kind = 'step' AND w.place IS NOT NULL
 
 -- name: table_queues
 SELECT CAST(row_number() OVER (ORDER BY n.queue) AS INTEGER) AS _n, n.queue AS queue, q.concurrency AS concurrency, q.worker_concurrency AS worker_concurrency,
@@ -171,18 +177,46 @@ SELECT d.rowid AS _n, d.name AS name, d.version AS version, d.current AS current
         WHERE l.kind = 1 AND l.name = d.name AND l.version = CAST(d.version AS TEXT)) AS live
 FROM main._wf_definition AS d
 
--- Seconds from the first claim to the end, or until now.
+-- How many workflows there are, by name, queue and status. What has ended is counted by lanes, and has completed but for those that are listed by their
+-- status; what is live is counted by its place, in many lanes in one go, which says the status but for those that are listed as odd, or paused.
+-- name: fragment_counts
+(SELECT l.name AS name, l.queue AS queue, c.status AS status, sum(c.n) AS count
+ FROM (SELECT k.lane AS lane, s.status AS status, (SELECT count(*) FROM main._wf_workflow AS x INDEXED BY _wf_due WHERE x.lane = k.lane AND x.place = s.place) AS n
+       FROM main._wf_lane AS k CROSS JOIN (SELECT 0 AS place, 'pending' AS status UNION ALL SELECT 1, 'running' UNION ALL SELECT 4, 'running'
+                                           UNION ALL SELECT 2, 'waiting' UNION ALL SELECT 3, 'waiting' UNION ALL SELECT 5, 'waiting') AS s
+       WHERE (SELECT count(*) FROM main._wf_lane) <= 1000
+       UNION ALL
+       SELECT * FROM (SELECT lane, CASE place WHEN 0 THEN 'pending' WHEN 1 THEN 'running' WHEN 4 THEN 'running' ELSE 'waiting' END, count(*)
+                      FROM main._wf_workflow INDEXED BY _wf_due WHERE place IS NOT NULL GROUP BY lane, place
+                      LIMIT CASE WHEN (SELECT count(*) FROM main._wf_lane) > 1000 THEN -1 ELSE 0 END)
+       UNION ALL
+       SELECT k.lane, 'completed', coalesce((SELECT o.nth FROM main._wf_workflow AS o WHERE o.lane = k.lane AND o.place IS NULL ORDER BY o.nth DESC LIMIT 1), 0) - k.gone
+       FROM main._wf_lane AS k
+       UNION ALL
+       SELECT r.lane, CASE s.value WHEN 1 THEN r.status WHEN 0 THEN CASE r.status WHEN 'paused' THEN 'waiting' ELSE 'completed' END END, CASE s.value WHEN 1 THEN r.n ELSE -r.n END
+       FROM (SELECT lane, status, count(*) AS n FROM main._wf_workflow INDEXED BY _wf_status_lane WHERE status = 'failed' OR status = 'cancelled' OR status = 'paused' GROUP BY status, lane) AS r
+            CROSS JOIN _wf.json_each('[0,1]') AS s
+       UNION ALL
+       SELECT r.lane, CASE s.value WHEN 1 THEN r.status ELSE 'waiting' END, CASE s.value WHEN 1 THEN r.n ELSE -r.n END
+       FROM (SELECT lane, status, count(*) AS n FROM main._wf_workflow INDEXED BY _wf_odd WHERE (status = 'pending' AND place > 1) OR (status = 'running' AND place = 2) GROUP BY status, lane) AS r
+            CROSS JOIN _wf.json_each('[0,1]') AS s) AS c
+ JOIN main._wf_lane AS l ON l.lane = c.lane
+ GROUP BY l.name, l.queue, c.status HAVING sum(c.n) > 0)
+
+-- name: table_counts
+SELECT CAST(row_number() OVER (ORDER BY name, queue, status) AS INTEGER) AS _n, name, queue, status, count FROM {{counts}} AS c
+
+-- Seconds from the first claim to the end, or until now: of those among the newest 2,000.
 -- name: table_stats
-SELECT CAST(row_number() OVER (ORDER BY name, queue, status) AS INTEGER) AS _n, name, queue, status, count(*) AS count,
-       max(CASE WHEN place = (size + 1) / 2 THEN seconds END) AS p50, max(CASE WHEN place = (size * 95 + 99) / 100 THEN seconds END) AS p95,
-       max(seconds) AS max
-FROM (SELECT l.name AS name, l.queue AS queue, w.status AS status,
-             (coalesce(w.finished_at, :now) - coalesce(w.started_at, w.created_at)) / 1000.0 AS seconds,
-             row_number() OVER (PARTITION BY l.name, l.queue, w.status
-                                ORDER BY coalesce(w.finished_at, :now) - coalesce(w.started_at, w.created_at)) AS place,
-             count(*) OVER (PARTITION BY l.name, l.queue, w.status) AS size
-      FROM main._wf_workflow AS w JOIN main._wf_lane AS l ON l.lane = w.lane)
-GROUP BY name, queue, status
+SELECT CAST(row_number() OVER (ORDER BY c.name, c.queue, c.status) AS INTEGER) AS _n, c.name AS name, c.queue AS queue, c.status AS status, c.count AS count,
+       d.p50 AS p50, d.p95 AS p95, d.max AS max
+FROM {{counts}} AS c LEFT JOIN (
+  SELECT name, queue, status, max(CASE WHEN place = (size + 1) / 2 THEN seconds END) AS p50, max(CASE WHEN place = (size * 95 + 99) / 100 THEN seconds END) AS p95,
+         max(seconds) AS max
+  FROM (SELECT status, seconds, row_number() OVER (PARTITION BY name, queue, status ORDER BY seconds) AS place, count(*) OVER (PARTITION BY name, queue, status) AS size, name, queue
+        FROM (SELECT w.status AS status, l.name AS name, l.queue AS queue, (coalesce(w.finished_at, :now) - coalesce(w.started_at, w.created_at)) / 1000.0 AS seconds
+              FROM (SELECT seq, lane, status, finished_at, started_at, created_at FROM main._wf_workflow ORDER BY seq DESC LIMIT 2000) AS w JOIN main._wf_lane AS l ON l.lane = w.lane))
+  GROUP BY name, queue, status) AS d ON d.name = c.name AND d.queue = c.queue AND d.status = c.status
 
 -- name: table_functions
 SELECT key AS _n, json_extract(value, '$.name') AS name, json_extract(value, '$.signature') AS signature,

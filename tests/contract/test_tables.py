@@ -7,7 +7,7 @@ from support import BASE, sql_time
 
 COLUMNS = {
     "wf_workflows": "id name status queue priority version partition dedup attempt resumed max_attempts worker input output error headers parent_id "
-    "ending due_at deadline_at created_at started_at completed_at updated_at period attempt_at tags",
+    "ending due_at deadline_at created_at started_at completed_at updated_at period attempt_at tags seq",
     "wf_steps": "workflow_id seq name kind status output error attempts begun_at recorded_at attempt worker ended_by hash",
     "wf_failures": "workflow_id seq attempt step worker error at claimed_at",
 }
@@ -40,7 +40,7 @@ def test_a_workflow_that_has_just_started(db):
         id="w1", name="job", status="pending", queue="q", priority=3, version="v", partition="p", dedup="d", attempt=0, resumed=0, max_attempts=4,
         worker=None, input='{"n": 1}', output=None, error=None, headers='{"h": 1}', parent_id=None, ending=None, due_at=sql_time(5),
         deadline_at=sql_time(105), created_at=sql_time(0), started_at=None, completed_at=None, updated_at=sql_time(0),
-        period=1, attempt_at=None, tags=None)
+        period=1, attempt_at=None, tags=None, seq=1)
 
 
 def test_a_workflow_through_its_life(db):
