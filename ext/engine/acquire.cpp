@@ -58,6 +58,7 @@ Status clear_away(Db& db, const ShareOf& share, Millis now) {
 }  // namespace
 
 Status acquire(Db& db, const Handle& handle, const Acquire& args, const Now& now, bool* ready, Text& output) {
+  WF_TRY(check_keep(handle, args.keep));
   ShareOf share;
   share.rate = args.rate;
   share.key = args.key;

@@ -184,11 +184,13 @@ Status read_setting(Db& db, Setting setting, SettingValue* out) {
   bool exists, row = false;
   WF_TRY(db.schema_exists(&exists));
   Value stored;
+  Millis time = kNoTime;  // where it is one
   if (exists) {
     Query q(db, Sql::setting_get);
     q.bind(":key", key_of(setting));
     WF_TRY(q.next(&row));
     if (row) stored = q.value(0);
+    if (is_time(stored)) time = q.time(0);
     if (stored.type == Value::Type::text) {
       out->text.add(stored.bytes);
       stored = Value::text(out->text.view());
@@ -205,16 +207,13 @@ Status read_setting(Db& db, Setting setting, SettingValue* out) {
       out->value = Value::text(out->text.view());
       break;
     }
-    case Setting::clock: out->value = row && !is_time(stored) ? stored : Value::text("system"); break;
-    case Setting::test_clock: {
-      Millis time;
-      WF_TRY(test_clock(db, &time));
+    case Setting::clock: out->value = row && time == kNoTime ? stored : Value::text("system"); break;
+    case Setting::test_clock:
       if (time == kNoTime) break;
       out->text.clear();
       out->text.add(TimeText(time, TimeForm::sql).view());
       out->value = Value::text(out->text.view());
       break;
-    }
     case Setting::schema_version:
     case Setting::epoch: out->value = stored; break;
   }

@@ -222,7 +222,12 @@ Status suspend_kept(Db& db, const Workflow& w, Millis now, bool* suspended) {
   return write_suspended(db, token, w, satisfied ? now : due, "release", now);
 }
 
+Status check_keep(const Handle& handle, bool keep) {
+  return keep && !handle.is_token ? Status::error(Code::invalid, "\"keep\" keeps a claim: it needs the token of one, not an id") : Status();
+}
+
 Status wait(Db& db, const Handle& handle, const Wait& args, const Now& now, bool* ready, Text& output, Millis* due) {
+  WF_TRY(check_keep(handle, args.keep));
   WriteScope scope(db);
   Millis time;
   Workflow w;
@@ -232,7 +237,6 @@ Status wait(Db& db, const Handle& handle, const Wait& args, const Now& now, bool
 }
 
 Status wait_in_scope(Db& db, const Handle& handle, Workflow& w, const Wait& args, Millis time, bool* ready, Text& output, Millis* due) {
-  if (args.keep && !handle.is_token) return Status::error(Code::invalid, "\"keep\" keeps a claim: it needs the token of one, not an id");
   *ready = false;
   bool found;
   {

@@ -25,8 +25,10 @@ struct Wait {
 // Opens the wait, repeats it, or reads its outcome. `*ready`: `output` is the recorded outcome (JSON), `*due` the wake-up time of a sleep.
 // Not ready: the workflow is suspended. WF_NONDETERMINISM if the step is of another kind; all that may_act() raises.
 Status wait(Db& db, const Handle& handle, const Wait& args, const Now& now, bool* ready, Text& output, Millis* due);
-// The same in a scope that is open, for the workflow of the handle.
+// The same in a scope that is open, for the workflow of the handle, after check_keep().
 Status wait_in_scope(Db& db, const Handle& handle, Workflow& w, const Wait& args, Millis now, bool* ready, Text& output, Millis* due);
+// WF_INVALID: only a token has a claim to keep.
+Status check_keep(const Handle& handle, bool keep);
 
 // Looks whether an open wait of a waiting workflow is satisfied. If so, its outcome is recorded, and the caller moves the workflow on.
 // If not, the workflow is put back to where it waits, and is not due any more. `*by`: what has ended it, of several waits the first; as it was where

@@ -10,7 +10,7 @@ from support import wf_error
 @pytest.fixture
 def token(db):
     """Of a workflow, with a key that was used before."""
-    db.wf_clock(NOW)
+    db.at(0)
     db.wf_rate("api", limit=3, per="1m")
     db.wf_start("job", id="w1")
     token = db.claim(lease=60)["token"]
@@ -63,7 +63,7 @@ def test_in_the_second_phase_the_claim_of_it_gets_one(db, token):
 
 
 def test_the_lease_is_renewed(db, token):
-    db.wf_clock(NOW + 40)
+    db.at(40)
     assert db.wf_acquire(token, "second", "api")
     assert db.value("SELECT due_at FROM _wf_workflow") == (NOW + 100) * 1000
 

@@ -9,7 +9,7 @@ from support import json_time, sql_time, wf_error
 
 @pytest.fixture
 def db(db):
-    db.wf_clock(NOW)
+    db.at(0)
     return db
 
 
@@ -122,7 +122,7 @@ def test_a_share_is_given_at_once_and_recorded(db):
     token = claimed(db)
     assert acquire(db, token) == {"rate": "api", "amount": 1, "acquired_at": json_time()}
     first = db.wf_acquire(token, "share", "api")
-    db.wf_clock(NOW + 5)
+    db.at(5)
     assert db.wf_acquire(token, "share", "api") == first
     assert rates(db)[0][4:] == (1, 0, None)
     assert db.rows("SELECT name, kind, status, ended_by FROM wf_steps") == [("share", "acquire", "done", "share")]
@@ -132,9 +132,9 @@ def test_a_share_is_given_at_once_and_recorded(db):
 def test_without_a_share_the_workflow_is_suspended_until_the_window_gives_one_back(db):
     db.wf_rate("api", limit=2, per="1m")
     spend(db, "a")
-    db.wf_clock(NOW + 10)
+    db.at(10)
     spend(db, "b")
-    db.wf_clock(NOW + 20)
+    db.at(20)
     c = claimed(db, "c")
     assert acquire(db, c) is None
     assert db.wf_status("c") == "waiting"
@@ -143,10 +143,10 @@ def test_without_a_share_the_workflow_is_suspended_until_the_window_gives_one_ba
     assert acquire(db, c) is None
     with wf_error("WF_SUSPENDED", "share", "acquire"):
         db.wf_step(c, "x", 1)
-    db.wf_clock(NOW + 59.999)
+    db.at(59.999)
     assert db.claim() is None
     assert db.wf_check() is None
-    db.wf_clock(NOW + 60)
+    db.at(60)
     claim = db.claim()
     assert (claim["id"], claim["wake"], claim["attempt"], claim["resumed"]) == ("c", "timer", 1, 1)
     assert rates(db)[0][4:6] == (1, 1)  # counted when it is told, not before
@@ -161,17 +161,17 @@ def test_workers_away_for_an_hour_find_neither_saved_nor_used_shares(db):
     for i in range(2):
         spend(db, f"x{i}")
     waiting(db, 7)
-    db.wf_clock(NOW + 3600)
+    db.at(3600)
     assert rates(db)[0][4:6] == (0, 7)
     assert take_all(db) == ["w1", "w2"]
     assert rates(db)[0][4:6] == (2, 5)
-    db.wf_clock(NOW + 3659.999)
+    db.at(3659.999)
     assert take_all(db) == []
-    db.wf_clock(NOW + 3660)
+    db.at(3660)
     assert take_all(db) == ["w3", "w4"]
-    db.wf_clock(NOW + 3720)
+    db.at(3720)
     assert take_all(db) == ["w5", "w6"]
-    db.wf_clock(NOW + 3780)
+    db.at(3780)
     assert (take_all(db), db.wf_check()) == (["w7"], None)
 
 
@@ -179,14 +179,14 @@ def test_shares_come_in_turn_and_a_newcomer_never_overtakes(db):
     db.wf_rate("api", limit=1, per="10s")
     spend(db)
     waiting(db, 3)
-    db.wf_clock(NOW + 10)
+    db.at(10)
     new = claimed(db, "new")
     assert acquire(db, new) is None  # a share is there, but w1's turn is first
     assert take_all(db) == ["w1"]
     for i, id in enumerate(["w2", "w3", "new"]):
-        db.wf_clock(NOW + 19.999 + 10 * i)
+        db.at(19.999 + 10 * i)
         assert take_all(db) == []
-        db.wf_clock(NOW + 20 + 10 * i)
+        db.at(20 + 10 * i)
         assert take_all(db) == [id]
 
 
@@ -196,7 +196,7 @@ def test_one_that_needs_much_is_not_overtaken_by_those_that_need_little(db):
     much = claimed(db, "much")
     assert acquire(db, much, amount=3) is None
     assert acquire(db, claimed(db, "little")) is None
-    db.wf_clock(NOW + 10)
+    db.at(10)
     claim = db.claim()
     assert (claim["id"], acquire(db, claim["token"])["amount"]) == ("much", 3)
     claim = db.claim()
@@ -208,15 +208,15 @@ def test_one_that_was_woken_and_does_not_come_holds_nobody_up_for_long(db):
     db.wf_rate("api", limit=1, per="1m")
     spend(db)
     waiting(db, 2)
-    db.wf_clock(NOW + 60)
+    db.at(60)
     dead = db.claim(lease=3600)
     assert dead["id"] == "w1"
-    db.wf_clock(NOW + 89)
+    db.at(89)
     assert acquire(db, claimed(db, "new")) is None  # it is waited for
-    db.wf_clock(NOW + 120)
+    db.at(120)
     assert take_all(db) == ["w2"]
     assert acquire(db, dead["token"]) is None       # alive after all: in its place, which is the first
-    db.wf_clock(NOW + 180)
+    db.at(180)
     assert db.claim()["id"] == "w1"
     assert db.wf_check() is None
 
@@ -235,7 +235,7 @@ def test_those_behind_move_up_where_one_leaves(db, end):
     assert db.wf_check() is None
     told = []
     for second in (10, 20, 30, 40):
-        db.wf_clock(NOW + second)
+        db.at(second)
         told.append(take_all(db))
     assert told == ([[], ["w2"], ["w3"], []] if end == "pause" else [["w2"], ["w3"], [], []])
     assert db.wf_check() is None
@@ -247,7 +247,7 @@ def test_no_more_are_woken_than_there_are_shares(db):
         spend(db, f"x{i}")
     waiting(db, 20)
     for minute in range(1, 7):
-        db.wf_clock(NOW + 60 * minute)
+        db.at(60 * minute)
         assert db.wf_ready() == 3
         assert take_all(db) == [f"w{3 * minute - 2 + i}" for i in range(3)]
         assert db.claim() is None
@@ -278,28 +278,28 @@ def test_each_key_counts_by_itself(db):
 
 def test_the_times_of_a_clock_that_was_wrong_are_cut_to_now(db):
     db.wf_rate("api", limit=2, per="1m")
-    db.wf_clock(NOW + 10 * 365 * 86400)
+    db.at(10 * 365 * 86400)
     spend(db, amount=2)
     waiting(db, 3)
-    db.wf_clock(NOW)
+    db.at(0)
     assert acquire(db, claimed(db, "new")) is None
     assert db.wf_check() is None
-    db.wf_clock(NOW + 60)
+    db.at(60)
     assert take_all(db) == ["w1", "w2"]
-    db.wf_clock(NOW + 120)
+    db.at(120)
     assert take_all(db) == ["w3", "new"]
 
 
 def test_shares_of_the_future_without_anyone_in_line(db):
     db.wf_rate("api", limit=2, per="1m")
-    db.wf_clock(NOW + 86400)
+    db.at(86400)
     spend(db)
-    db.wf_clock(NOW)
+    db.at(0)
     assert rates(db)[0][4] == 1
     spend(db, "y")
     assert acquire(db, claimed(db, "z")) is None
     assert db.value("SELECT max(at) <= ? FROM _wf_share", NOW * 1000)
-    db.wf_clock(NOW + 60)
+    db.at(60)
     assert (take_all(db), db.wf_check()) == (["z"], None)
 
 
@@ -313,7 +313,7 @@ def test_a_raised_limit_holds_at_once_for_those_who_wait(db):
     db.wf_rate("api", limit=4)
     assert db.wf_check() is None
     assert take_all(db) == ["w1", "w2", "w3"]
-    db.wf_clock(NOW + 60)
+    db.at(60)
     assert take_all(db) == ["w4", "w5"]
 
 
@@ -322,9 +322,9 @@ def test_a_shorter_period_holds_at_once_for_those_who_wait(db):
     spend(db)
     waiting(db, 2)
     db.wf_rate("api", per="10s")
-    db.wf_clock(NOW + 10)
+    db.at(10)
     assert take_all(db) == ["w1"]
-    db.wf_clock(NOW + 20)
+    db.at(20)
     assert take_all(db) == ["w2"]
 
 
@@ -334,9 +334,9 @@ def test_a_lowered_limit_holds_at_once_for_those_who_wait(db):
         spend(db, f"x{i}")
     waiting(db, 4)
     db.wf_rate("api", limit=1)
-    db.wf_clock(NOW + 60)
+    db.at(60)
     assert take_all(db) == ["w1"]
-    db.wf_clock(NOW + 120)
+    db.at(120)
     assert take_all(db) == ["w2"]
     assert db.wf_check() is None
 
@@ -348,7 +348,7 @@ def test_one_that_waits_for_more_than_a_lowered_limit_is_told(db):
     assert acquire(db, a, amount=3) is None
     assert acquire(db, b) is None
     db.wf_rate("api", limit=2)
-    db.wf_clock(NOW + 60)
+    db.at(60)
     claim = db.claim()
     assert claim["id"] == "a"
     with wf_error("WF_INVALID", "3", "2"):
@@ -373,7 +373,7 @@ def test_a_rate_that_is_taken_away_and_comes_back_knows_what_was_spent(db):
     db.wf_rate("api", limit=2, per="1m")
     spend(db)
     db.value("SELECT wf_rate('api', NULL)")
-    db.wf_clock(NOW + 30)
+    db.at(30)
     db.wf_rate("api", limit=2, per="1m")
     spend(db, "y")
     assert acquire(db, claimed(db, "z")) is None
@@ -385,14 +385,14 @@ def test_a_rate_that_is_taken_away_leaves_nothing_for_ever(db):
     db.wf_rate("api", limit=2, per="1m")
     db.wf_rate("other", limit=2, per="1m")
     spend(db)
-    db.wf_clock(NOW + 60)
+    db.at(60)
     db.value("SELECT wf_rate('api', NULL)")
     assert db.rows("SELECT * FROM _wf_share") == []
     spend(db, "y", rate="other")
     db.value("SELECT wf_rate('other', NULL)")
     assert db.value("SELECT count(*) FROM _wf_share") == 1
     db.wf_rate("api", limit=2, per="1m")
-    db.wf_clock(NOW + 60 + 366 * 86400)
+    db.at(60 + 366 * 86400)
     db.value("SELECT wf_rate('api', NULL)")
     assert db.rows("SELECT * FROM _wf_share") == []
 
@@ -415,12 +415,12 @@ def test_a_timeout(db):
     assert acquire(db, token, timeout=0) == {"rate": None, "timeout": True}
     db.wf_complete(token)
     assert acquire(db, claimed(db, "c")) is None
-    db.wf_clock(NOW + 30)
+    db.at(30)
     claim = db.claim()
     assert (claim["id"], acquire(db, claim["token"])) == ("a", {"rate": None, "timeout": True})
     db.wf_complete(claim["token"])
     assert db.rows("SELECT ended_by FROM wf_steps WHERE workflow_id = 'a'") == [("timeout",)]
-    db.wf_clock(NOW + 60)
+    db.at(60)
     assert take_all(db) == ["c"]
     assert db.wf_check() is None
 
@@ -429,12 +429,12 @@ def test_a_share_that_is_there_at_the_timeout_counts_and_one_after_it_does_not(d
     db.wf_rate("api", limit=1, per="1m")
     spend(db)
     assert acquire(db, claimed(db, "a"), timeout="1m") is None
-    db.wf_clock(NOW + 60)
+    db.at(60)
     token = db.claim()["token"]
     assert acquire(db, token)["rate"] == "api"
     db.wf_complete(token)
     assert acquire(db, claimed(db, "b"), timeout="1m") is None
-    db.wf_clock(NOW + 121)
+    db.at(121)
     token = db.claim()["token"]
     assert acquire(db, token) == {"rate": None, "timeout": True}
     assert rates(db)[0][4] == 0
@@ -449,7 +449,7 @@ def test_by_bare_id(db):
     assert acquire(db, "b") is None
     with wf_error("WF_SUSPENDED"):
         db.wf_step("b", "x", 1)
-    db.wf_clock(NOW + 60)
+    db.at(60)
     assert acquire(db, "b")["rate"] == "api"
     assert (db.wf_status("b"), db.wf_check()) == ("pending", None)
     assert db.wf_complete("b") == "completed"
@@ -473,7 +473,7 @@ def test_with_keep_the_claim_goes_on(db):
     assert acquire(db, token, keep=True) is None
     assert db.wf_step(token, "meanwhile", 1) == 1
     assert acquire(db, token, keep=True) is None
-    db.wf_clock(NOW + 60)
+    db.at(60)
     assert acquire(db, token, keep=True)["rate"] == "api"
     assert db.wf_check() is None
 
@@ -488,10 +488,10 @@ def test_a_kept_wait_suspends_where_the_claim_is_over(db, over):
         db.wf_release(token)
         assert db.wf_status("w1") == "waiting"
     else:
-        db.wf_clock(NOW + 60)
+        db.at(60)
         assert reason(db, "w1") == "waiting for a share of 'api'"
     assert db.claim() is None
-    db.wf_clock(NOW + 3600)
+    db.at(3600)
     claim = db.claim()
     assert (claim["id"], claim["attempt"]) == ("w1", 1)
     assert acquire(db, claim["token"])
@@ -518,11 +518,11 @@ def test_one_that_fails_before_it_asks_keeps_its_place(db):
     db.wf_rate("api", limit=1, per="1m")
     spend(db)
     waiting(db, 2)
-    db.wf_clock(NOW + 60)
+    db.at(60)
     claim = db.claim()
     db.wf_fail(claim["token"], "no", delay=5)
     assert db.wf_check() is None
-    db.wf_clock(NOW + 65)
+    db.at(65)
     claim = db.claim()
     assert (claim["id"], claim["attempt"]) == ("w1", 2)
     assert acquire(db, claim["token"])
@@ -533,11 +533,11 @@ def test_one_that_waits_for_something_else_instead_is_not_claimed_again_and_agai
     db.wf_rate("api", limit=1, per="1m")
     spend(db)
     waiting(db, 1)
-    db.wf_clock(NOW + 60)
+    db.at(60)
     token = db.claim()["token"]
     assert db.wf_sleep(token, "nap", "1h") is None  # not what it was woken for
     assert (db.claim(), db.wf_check()) == (None, None)
-    db.wf_clock(NOW + 90)
+    db.at(90)
     claim = db.claim()
     assert claim["id"] == "w1"
     assert acquire(db, claim["token"])
@@ -575,7 +575,7 @@ def test_who_ends_stands_in_no_line(db, end):
     elif end == "continue":
         db.wf_continue(token)
     elif end == "deadline":
-        db.wf_clock(NOW + 3600)
+        db.at(3600)
         db.wf_tick()
     else:
         db.wf_cancel("w1")
@@ -650,7 +650,7 @@ def test_keys_that_are_used_once_are_cleared_away(db):
     db.wf_rate("api", limit=1, per="1s")
     token = claimed(db)
     for i in range(300):
-        db.wf_clock(NOW + i)
+        db.at(i)
         assert acquire(db, token, step=f"s{i}", key=f"k{i * 7919 % 1000:03}")
     assert db.value("SELECT count(*) FROM _wf_share") < 40
     assert db.wf_check() is None
@@ -660,21 +660,21 @@ def test_what_has_left_the_window_is_cleared_away(db):
     db.wf_rate("api", limit=10, per="1s")
     token = claimed(db)
     for i in range(500):
-        db.wf_clock(NOW + i)
+        db.at(i)
         assert acquire(db, token, step=f"s{i}")
     assert db.value("SELECT count(*) FROM _wf_share") < 40
 
 
 @pytest.mark.parametrize("damage", [
     "UPDATE _wf_limit SET rate_limit = 0", "UPDATE _wf_limit SET rate_per = 0", "UPDATE _wf_share SET n = 0", "UPDATE _wf_share SET upto = upto + 1 WHERE at = (SELECT max(at) FROM _wf_share)",
-    "DELETE FROM _wf_limit", "DELETE FROM _wf_line", "UPDATE _wf_line SET wf = 99", "UPDATE _wf_line SET step = 'x'", "UPDATE _wf_line SET amount = 2, place = 2",
+    "DELETE FROM _wf_line", "UPDATE _wf_line SET wf = 99", "UPDATE _wf_line SET step = 'x'", "UPDATE _wf_line SET amount = 2, place = 2",
     "UPDATE _wf_line SET rate = 'x'", "UPDATE _wf_line SET per_key = 'x'", "UPDATE _wf_step SET topics = '[\"x\"]' WHERE status = 'waiting'",
     "UPDATE _wf_workflow SET due_at = NULL, place = 2 WHERE status = 'waiting'",
 ])
 def test_damage_is_found(db, damage):
     db.wf_rate("api", limit=2, per="1m")
     spend(db)
-    db.wf_clock(NOW + 1)
+    db.at(1)
     assert acquire(db, claimed(db, "y"))
     waiting(db, 1)
     assert db.wf_check() is None

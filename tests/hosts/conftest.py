@@ -21,3 +21,12 @@ def db(connect):
     db = connect(timeout=0)
     db.execute("CREATE TABLE app(k INTEGER PRIMARY KEY, v UNIQUE)")
     return db
+
+
+@pytest.fixture
+def token(db, journal):
+    """Of a claimed workflow, beside one that is pending."""
+    db.execute(f"PRAGMA journal_mode = {journal}").fetchall()
+    token = db.running("w")["token"]
+    db.wf_start("job", id="p")
+    return token

@@ -9,14 +9,6 @@ from hostlib import BUSY, WRITING, Holder, lifecycle, one, open_plain, sqlite_er
 from support import wf_error
 
 
-@pytest.fixture
-def token(db, journal):
-    db.execute(f"PRAGMA journal_mode = {journal}").fetchall()
-    token = db.running("w")["token"]
-    db.wf_start("job", id="p")
-    return token
-
-
 @pytest.mark.parametrize("what", WRITING)
 def test_busy_writer_without_timeout_is_busy_at_once(db, path, token, what):
     before = stored(db)

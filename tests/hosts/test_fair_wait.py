@@ -10,9 +10,8 @@ import pytest
 
 import capi
 from capi import Db
-from hostlib import BUSY, Holder, lifecycle, open_plain, sqlite_error
+from hostlib import BUSY, WRITING, Holder, lifecycle, open_plain, sqlite_error
 from support import open_database, wf_error
-from test_busy import WRITING, token  # noqa: F401  (a fixture)
 
 INTERRUPTED = 9
 LONG = 120  # seconds: no test waits so long, unless it fails
@@ -50,7 +49,7 @@ def patient(db):
 
 
 @pytest.mark.parametrize("what", WRITING)
-def test_an_interrupt_ends_the_wait_for_a_writer(patient, path, token, what):  # noqa: F811
+def test_an_interrupt_ends_the_wait_for_a_writer(patient, path, token, what):
     with Holder(path, "BEGIN IMMEDIATE"), ended_by_an_interrupt(patient):
         WRITING[what](patient, token)
     assert not patient.in_transaction
@@ -58,7 +57,7 @@ def test_an_interrupt_ends_the_wait_for_a_writer(patient, path, token, what):  #
     assert WRITING[what](patient, token) is not None
 
 
-def test_an_interrupt_ends_the_wait_of_a_transaction_that_has_not_written_yet(patient, path, token):  # noqa: F811
+def test_an_interrupt_ends_the_wait_of_a_transaction_that_has_not_written_yet(patient, path, token):
     with Holder(path, "BEGIN IMMEDIATE"):
         patient.execute("BEGIN")
         with ended_by_an_interrupt(patient):
@@ -82,7 +81,7 @@ def test_an_interrupt_ends_the_wait_of_the_first_use_of_a_file(connect, path):
 def test_an_interrupt_ends_the_wait_of_a_commit_for_readers(connect, path, what):
     """Rollback journal: who commits waits until those who read have ended."""
     db = connect(timeout=LONG)
-    token = db.running("w")["token"]  # noqa: F811
+    token = db.running("w")["token"]
     db.wf_start("job", id="p")
     with Holder(path, "BEGIN", "SELECT * FROM _wf_workflow"):
         with ended_by_an_interrupt(db):
@@ -183,7 +182,7 @@ def test_whoever_sets_the_busy_timeout_last_wins(db, path):
     assert advice() == (0, 0)
 
 
-def test_an_interrupt_ends_a_wait_by_wf_busy_timeout(db, path, token):  # noqa: F811
+def test_an_interrupt_ends_a_wait_by_wf_busy_timeout(db, path, token):
     db.wf_busy_timeout(LONG)
     with Holder(path, "BEGIN IMMEDIATE"), ended_by_an_interrupt(db):
         db.wf_step(token, "a", 1)

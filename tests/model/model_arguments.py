@@ -308,6 +308,8 @@ OPTIONS = {
     "wf_recover": {"pause": boolean, "worker": name, "lost": boolean},
     "wf_sleep": PRINT | {"keep": boolean},
     "wf_signal": {"key": name},
+    "wf_rate": {"limit": integer(1, 2**31 - 1), "per": some_duration},
+    "wf_acquire": PRINT | {"key": name, "timeout": duration, "keep": boolean},
     "wf_await": PRINT | {"keep": boolean},
     "wf_emit": {},
     "wf_await_event": PRINT | {"keep": boolean},

@@ -129,6 +129,11 @@ moments = Some([5, 10, "20s", 0, now_and(15), now_and(-1), 0.5], ["30", None, -1
 topics = Some(["x", "x", "y", '["x","y"]', '["y"]'], ["", 5, '["x",5]', "[x"])
 timeouts = Some([None, None, None, 10, 0, "30s", 5], ["soon", -1])
 topic = Some(["x", "x", "y"], ["", None])
+rates = Some(["api", "api", "api", "other"], ["", None, 5])
+rate_options = Some([{"limit": 3, "per": 10}, {"limit": 3, "per": 10}, {"limit": 2, "per": "1m"}, {"limit": 5}, {"per": 5}, {"limit": None}, {"limit": 4, "per": 0.5}],
+                    [{"limit": 0, "per": 1}, {"limit": 1, "per": 0}, {"colour": 1}, "no"])
+amounts = Some([None, None, None, 1, 2, 3, 2.0], [0, 1.5, "x"])
+acquire_options = Options(2, {"key": [""], "keep": ["no"]}, key=["k1", "k2"], keep=[True], now=NOW, **PRINT)
 signal_options = Options(2, {"key": NAMES}, key=["k1", "k2"], now=NOW)
 spawn_options = Options(3, {"detached": ["no"], "if_exists": ["restart"]}, if_exists=["return", "fail", "same"], report=[True], id=IDS, queue=["q"], detached=[True], delay=[5], timeout=[20], cleanup=[True], parent_cleanup=[True],
                         max_attempts=[1], dedup=["d1"], priority=[3], now=NOW, hash=["h", "other"])

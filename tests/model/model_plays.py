@@ -139,6 +139,16 @@ class Waiting:
     def sleep(self, c, handle, step, until, options, inline):
         self.check(c, "wf_sleep", handle, step, until, options=options, inline=inline)
 
+    @play(1, c=where, name=calls.rates, options=calls.rate_options)
+    def rate(self, c, name, options):
+        self.check(c, "wf_rate", name, options=options)
+
+    @play(4, c=where, handle=calls.handles, step=calls.steps, name=calls.rates, amount=calls.amounts, options=calls.acquire_options, inline=inline)
+    def acquire(self, c, handle, step, name, amount, options, inline):
+        if isinstance(options, dict):
+            options = {"timeout": 0} | options
+        self.check(c, "wf_acquire", handle, step, name, amount, options=options, inline=inline)
+
     @play(4, c=where, id=calls.ids, signal=calls.topic, payload=calls.payloads, options=calls.signal_options, inline=inline)
     def signal(self, c, id, signal, payload, options, inline):
         self.check(c, "wf_signal", id, signal, payload, options=options, inline=inline)

@@ -154,6 +154,13 @@ class Workflow:
 
 
 @dataclass
+class Share:
+    at: int
+    n: int
+    old: bool = False     # it counted no more by some call's time: it may have been cleared away
+
+
+@dataclass
 class Stream:
     items: list = field(default_factory=list)  # (value, at)
     first: int = 0        # the offset of the first of them: what stood before was trimmed
@@ -197,6 +204,8 @@ class State:
     failures: list = field(default_factory=list)   # (seq, attempt, step, worker, error, at)
     events: dict = field(default_factory=dict)     # name: (payload, at)
     queues: dict = field(default_factory=dict)
+    rates: dict = field(default_factory=dict)      # of calls: name: (limit, per)
+    shares: dict = field(default_factory=dict)     # (name, key): Shares that were given
     schedules: dict = field(default_factory=dict)
     starts: list = field(default_factory=list)     # (queue, at) of claims that started an attempt, for the rate limits
     config: dict = field(default_factory=dict)

@@ -4,7 +4,7 @@ import json
 
 import model_arguments as arg
 from model_arguments import Options, WfError, in_json, input_value, json_time, options, report, sql_time
-from model_state import Signal, Step, Stream
+from model_state import Share, Signal, Step, Stream
 
 
 class Waiting:
@@ -164,6 +164,8 @@ class Waiting:
                     signal.taken, self.by = name, "signal"
                     return arrival("signal", signal.name, signal.payload, signal.at)
             return '{"signal":null,"timeout":true}' if time_is_up else None
+        if step.kind == "acquire":
+            return self.share(step, now) or ('{"rate":null,"timeout":true}' if time_is_up else None)
         if step.kind == "await_event":
             found = [(at, event, payload) for event, (payload, at) in self.state.events.items()
                      if event in step.topics and (step.deadline is None or at <= step.deadline)]
@@ -283,6 +285,71 @@ class Waiting:
         output = self.wait(handle, step, "sleep", given,
                            lambda w, now: Step(step, "sleep", 0, deadline=moment if length is None else now + length))
         return output and json.loads(output)
+
+    # Shares of rates. Nobody stands in line here: who asks gives up at once. (tests/contract/test_rates.py has the lines.)
+
+    def wf_rate(self, name, given=None):
+        try:
+            read, name = options("wf_rate", given), arg.name(name)
+        except WfError:
+            self.at_top_level("wf_rate")
+            raise
+        if given is not None:
+            self.at_top_level("wf_rate")
+            now = self.write(read)
+            limit, per = self.state.rates.get(name, (None, None))
+            if "limit" in json.loads(given):
+                limit = read["limit"]
+            per = read["per"] or per
+            if limit is None and "limit" not in json.loads(given) or limit is not None and per is None:
+                raise arg.invalid("a new rate needs both")
+            if limit is not None:
+                self.state.rates[name] = limit, per
+            elif name in self.state.rates:
+                del self.state.rates[name]
+                for of, shares in self.state.shares.items():
+                    if of[0] == name:
+                        shares[:] = [share for share in shares if share.at > now - per]
+        if name not in self.state.rates:
+            return None
+        limit, per = self.state.rates[name]
+        return self.json({"name": name, "limit": limit, "per": per / 1000})
+
+    def wf_acquire(self, handle, step, rate, amount=None, given=None):
+        given = options("wf_acquire", given)
+        rate, amount = arg.name(rate), 1 if amount is None else arg.integer(1, 2**53)(amount)
+
+        def open(w, now):
+            if rate not in self.state.rates:
+                raise WfError("WF_NOT_FOUND", rate)
+            if amount > self.state.rates[rate][0]:
+                raise arg.invalid("more than there ever are")
+            return Step(step, "acquire", 0, deadline=now + given["timeout"], topics=[rate, given["key"]], how={"amount": amount})
+
+        return self.wait(handle, step, "acquire", given, open)
+
+    def share(self, step, now):
+        """Of those that count no more by the time of some call, nobody knows which are cleared away, should clocks go back."""
+        (rate, key), n = step.topics, step.how["amount"]
+        limit, per = self.state.rates[rate]
+        shares = self.state.shares.setdefault((rate, key), [])
+        counted = [share for share in shares if share.at > now - per]
+        spent, sure = sum(share.n for share in counted), sum(share.n for share in counted if not share.old)
+        if sure + n > limit:
+            return None
+        if spent + n > limit and "null" in str(self.hint):
+            return None
+        for share in shares:
+            share.at = min(share.at, now)
+        shares.append(Share(now, n))
+        for of, others in self.state.shares.items():
+            for share in others:
+                share.old = share.old or (of[0] == rate and share.at <= now - per)
+        return '{"rate":%s%s,"amount":%d,"acquired_at":"%s"}' % (json.dumps(rate), key and ',"key":' + json.dumps(key) or "", n, json_time(now))
+
+    def table_rates(self):
+        """Who says how much is spent looks at the connection's time; what may be cleared away is not compared."""
+        return [(name, limit, per / 1000) for name, (limit, per) in sorted(self.state.rates.items())]
 
     # Signals and events
 

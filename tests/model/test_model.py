@@ -39,7 +39,7 @@ NUMBER = st.integers(0, 2**32 - 1)
 # Index of the options argument of every function that has one.
 OPTIONS_AT = {
     "wf_start": 2, "wf_claim": 2, "wf_step": 3, "wf_complete": 2, "wf_continue": 2, "wf_fail": 2, "wf_heartbeat": 2, "wf_release": 1, "wf_recover": 0,
-    "wf_sleep": 3, "wf_signal": 3, "wf_await": 4, "wf_emit": 2, "wf_await_event": 4, "wf_spawn": 4, "wf_join": 3, "wf_wait_any": 4, "wf_begin": 2, "wf_resolve": 4,
+    "wf_rate": 1, "wf_acquire": 4, "wf_sleep": 3, "wf_signal": 3, "wf_await": 4, "wf_emit": 2, "wf_await_event": 4, "wf_spawn": 4, "wf_join": 3, "wf_wait_any": 4, "wf_begin": 2, "wf_resolve": 4,
     "wf_set": 3, "wf_append": 3, "wf_trim": 3, "wf_tag": 3, "wf_trigger": 2, "wf_cancel": 2, "wf_pause": 1, "wf_resume": 1, "wf_reschedule": 2, "wf_retry": 1, "wf_delete": 1, "wf_fork": 1, "wf_purge": 0,
     "wf_queue": 1, "wf_tick": 0, "wf_schedule": 4, "wf_unschedule": 1,
 }
@@ -57,6 +57,7 @@ MORE_TABLES = {
     "FROM wf_schedules ORDER BY name",
     "table_queues": "SELECT queue, concurrency, worker_concurrency, partition_concurrency, hold, rate_limit, rate_per, paused, lease, max_attempts, "
     "depth, running, oldest_due_at FROM wf_queues ORDER BY queue",
+    "table_rates": "SELECT DISTINCT name, rate_limit, rate_per FROM wf_rates ORDER BY name",
     "table_signals": "SELECT workflow_id, name, key, payload, received_at, taken_by FROM wf_signals ORDER BY workflow_id, seq",
     "table_events": "SELECT * FROM wf_events ORDER BY name",
     "table_values": "SELECT * FROM wf_values ORDER BY workflow_id, key",
@@ -220,7 +221,7 @@ class Machine:
     def writes(function, args):
         if function == "wf_step":
             return not Model.only_reads(args)
-        if function == "wf_queue":
+        if function in ("wf_queue", "wf_rate"):
             return len(args) > 1 and args[1] is not None
         if function == "wf_config":
             return len(args) > 1
