@@ -49,7 +49,7 @@ class Db {
   struct Slot {
     sqlite3_stmt* statement = nullptr;
     uint64_t used = 0;   // when: the larger, the later
-    uint64_t first = 0;  // the same of its first use
+    uint64_t first = 0;  // the same of its last use in the call that has compiled it
     uint64_t rights = 0; // which of the connection's it was compiled under: see notice_change()
     int compiled = 0;    // how often SQLite had compiled it anew when its rights were looked at
     int memory = 0;      // bytes that it holds
@@ -168,7 +168,9 @@ class Db {
   // Counts how deep calls are nested in each other (through triggers on our tables): beyond any use the stack would run out.
   class Depth {
    public:
-    explicit Depth(Db& db) : db_(db) { ++db_.depth_; }
+    explicit Depth(Db& db) : db_(db) {
+      if (++db_.depth_ == 1 && db_.has_compiled_) db_.settle();
+    }
     Depth(const Depth&) = delete;
     Depth& operator=(const Depth&) = delete;
     ~Depth() { --db_.depth_; }
@@ -202,11 +204,6 @@ class Db {
   struct Cached : Slot {
     char* text = nullptr;
   };
-  // What the statements hold that nobody uses is bounded, and looked at when one is compiled. The lower bound is for those that were used once, as a call
-  // does that is made now and then: a loop, whose statements are used again, keeps its own beside them, up to the upper one. (A worker that starts,
-  // claims, records, waits, signals and completes needs 310,000 bytes.) Those down to Sql::lock, in sql/base/base.sql, stay in any case.
-  static constexpr int64_t kMostOnce = 256 * 1024;
-  static constexpr int64_t kMost = 448 * 1024;
   static constexpr size_t kTexts = 4;
 
   Status connect_close_hook();
@@ -221,6 +218,7 @@ class Db {
   void hold(Slot& slot, sqlite3_stmt* statement);
   void drop(Slot& slot);
   bool give_up_one();
+  void settle();
 
   sqlite3* handle_;
   const Above& above_;
@@ -251,6 +249,8 @@ class Db {
   Millis clock_ = 0;
   uint64_t uses_ = 0;
   int64_t held_ = 0;            // bytes, by the statements of cache_ and texts_
+  uint64_t settled_ = 0;        // the uses before settle()
+  bool has_compiled_ = false;   // some since
   Slot cache_[static_cast<size_t>(Sql::count_)];
   Cached texts_[kTexts];
 };

@@ -41,12 +41,15 @@ class StatementMemory : public ::testing::Test {
   // Each of the calls that workers and applications live on.
   void work() {
     const std::string id = "w" + std::to_string(++started_);
+    const auto at = [&](int second) { run("SELECT wf_clock(" + std::to_string(1'800'000'000 + 100 * started_ + second) + ")"); };
+    at(0);
     run("SELECT wf_start('job', '{\"n\":1}', '{\"id\":\"" + id + "\"}')");
     std::string token = claim();
     for (const char* step : {"a", "b", "c"}) {
       run("SELECT wf_step(" + token + ", '" + step + "')");
       run("SELECT wf_step(" + token + ", '" + step + "', '{}')");
     }
+    at(1);  // so that there is something to extend
     run("SELECT wf_heartbeat(" + token + ")");
     run("SELECT wf_await(" + token + ", 'wait', 'go')");
     run("SELECT wf_signal('" + id + "', 'go', 1)");
@@ -99,7 +102,7 @@ TEST_F(StatementMemory, ALoopCompilesNothing) {
   for (int i = 0; i < 3; ++i) work();
   const auto before = statements();
   for (int i = 0; i < 3; ++i) work();
-  EXPECT_EQ(statements(), before);
+  for (sqlite3_stmt* s : statements()) EXPECT_EQ(before.count(s), 1U) << "compiled again: " << sqlite3_sql(s);
 }
 
 TEST_F(StatementMemory, WhatIsCalledNowAndThenTakesNothingFromALoop) {
@@ -116,7 +119,7 @@ TEST_F(StatementMemory, IsBounded) {
   for (int round = 0; round < 3; ++round) {
     work();
     look_around();
-    EXPECT_LE(held(), 448 * 1024) << round;
+    EXPECT_LE(held(), 544 * 1024) << round;
     EXPECT_LE(used(), 640 * 1024) << round;
   }
   EXPECT_GT(held(), 256 * 1024) << "so little is kept that this test has lost its point";
