@@ -7,6 +7,9 @@
 #   make test-deep    the long forms: fuzzing, soaking
 #   make test-compat  on SQLite 3.31.1, the oldest supported
 #   make bench        measurements, also as build/bench.json; BENCH="..." passes arguments
+#   make bench-peers  side by side with what people use instead, which it installs below build/; PEERS="..." passes arguments
+#   make bench-growth the pictures of docs/performance.md, from 1 thousand to 1 million workflows; GROWTH="..." passes arguments
+#   make figures      what docs/performance.md shows, measured anew: pictures, others, steps, jobs and claims (half an hour)
 #   make wheel        the Python package, dist/*.whl; make npm: those of Node, dist/*.tgz
 #   make reference    writes docs/reference.md from the registry
 #   make install      module, static library and header; PREFIX=/usr/local, DESTDIR=
@@ -24,7 +27,7 @@ werror = -DWFEXT_WERROR=$(if $(CI),ON,OFF)
 configure = @cmake --preset $(1) $(werror) $(2) > build/configure.log 2>&1 || { cat build/configure.log; exit 1; }
 compile = @cmake --build $(1) -j $(JOBS)
 
-.PHONY: all build wheel npm tested demo test test-asan test-asan-unit asan test-deep test-compat bench reference install format tidy clean
+.PHONY: all build wheel npm tested demo test test-asan test-asan-unit asan test-deep test-compat bench bench-peers bench-growth figures reference install format tidy clean
 .DEFAULT_GOAL := all
 
 all: build
@@ -82,6 +85,20 @@ wheel: build
 	$(setup) build test
 	@cd bindings/python && PYTHONPATH=$(CURDIR)/build/python WFEXT_LIBRARY=$(CURDIR)/build/libwfext.so \
 	  $$(bash $(CURDIR)/scripts/python.sh) -m hatchling build -t wheel -d $(CURDIR)/dist
+
+bench-peers: build
+	$(setup) peers
+	@"$$(bash scripts/python.sh venv)" bench/peers/run.py $(PEERS)
+
+bench-growth: build
+	$(call configure,release,-DWFEXT_BUILD_BENCH=ON)
+	$(call compile,build) --target wfext wfext_bench
+	@build/wfext_bench --only growth --save build/bench-growth.json $(GROWTH)
+	@"$$(bash scripts/python.sh)" bench/growth/draw.py build/bench-growth.json docs/growth
+
+figures: bench-growth bench-peers
+	@build/wfext_bench --only throughput --only claim --save build/bench.json
+	@"$$(bash scripts/python.sh)" bench/pages.py
 
 # The packages of npm: dist/wfext-<version>.tgz and that of this machine's library
 npm: build

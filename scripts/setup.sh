@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Makes sure that what a task needs is there.
 #
-#   scripts/setup.sh <purpose> ...        purposes: build test node demo compat format
+#   scripts/setup.sh <purpose> ...        purposes: build test node demo compat peers format
 #
 # Looks first and stays silent when nothing is missing: no root, no network, no package manager needed. Otherwise, on Debian
 # and Ubuntu, it installs the missing packages (as root, or by sudo); elsewhere it prints what to install and fails.
@@ -54,6 +54,11 @@ look() {
         ;;
       compat)
         need npm "fetching the source of an old SQLite" have npm
+        ;;
+      peers)
+        need python3 "a Python that can load extensions" python_with
+        need python3-venv "a virtual environment of it" python_with ensurepip
+        need npm "the packages of Node" have npm
         ;;
       format)
         need clang-format "formatting" have clang-format
