@@ -119,5 +119,6 @@ void measure_script(Run& run);       // script.cpp
 void measure_size(Run& run);         // cold.cpp
 void measure_throughput(Run& run);   // throughput.cpp
 void measure_waits(Run& run);        // waits.cpp
+void measure_growth(Run& run);       // growth.cpp
 
 }  // namespace bench

@@ -17,6 +17,7 @@ struct Benchmark {
   const char* name;
   void (*measure)(bench::Run&);
   const char* what;
+  bool asked = false;  // takes long, and has no bar: only if it is named
 };
 
 constexpr Benchmark kBenchmarks[] = {
@@ -33,6 +34,7 @@ constexpr Benchmark kBenchmarks[] = {
     {"waits", bench::measure_waits, "wf_wait: how soon it returns, what it costs, also the one who writes"},
     {"processes", bench::measure_processes, "the longest call while 8 processes write"},
     {"fairness", bench::measure_fairness, "many writers: the longest call, shares and calls, against SQLite's own way of waiting"},
+    {"growth", bench::measure_growth, "each call by the number of workflows, for the pictures (only if named)", true},
 };
 
 int usage(const char* program) {
@@ -91,7 +93,7 @@ int main(int argc, char** argv) {
 
   report.begin();
   for (size_t b = 0; b < std::size(kBenchmarks); b++) {
-    if (!any || chosen[b]) kBenchmarks[b].measure(run);
+    if (any ? chosen[b] : !kBenchmarks[b].asked) kBenchmarks[b].measure(run);
   }
   report.end();
   return 0;
