@@ -642,3 +642,16 @@ def test_skip_leaves_out_what_may_not_be_deleted(db):
     db.wf_spawn("b", "kid", "child")
     assert db.wf_delete(["a", "b", "c", "nobody"], skip=True) == 2
     assert (set(db.column("SELECT id FROM wf_workflows")), db.wf_check()) == ({"b", "b/kid"}, None)
+
+
+def test_a_huge_tree_is_deleted_in_parts_from_its_leaves(db):
+    """As docs/operations.md says: who cannot wait for all of it names the children, and the root last."""
+    db.wf_start("job", id="p")
+    for n in range(25):
+        db.wf_spawn("p", "s%d" % n, "kid")
+    db.wf_cancel("p")
+    parts = "SELECT wf_delete((SELECT json_group_array(id) FROM (SELECT id FROM wf_workflows WHERE parent_id = 'p' LIMIT 10)))"
+    assert [db.value(parts) for _ in range(4)] == [10, 10, 5, 0]
+    assert (db.wf_delete("p"), db.column("SELECT id FROM wf_workflows"), db.wf_check()) == (1, [], None)
+    db.wf_start("job", id="p")
+    assert (db.wf_spawn("p", "s0", "kid"), db.wf_status("p/s0")) == ("p/s0", "pending")
