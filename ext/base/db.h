@@ -117,6 +117,7 @@ class Db {
   // Counts the scopes that are open; whether there was one before.
   bool scope_opens() { return scopes_++ != 0; }
   void scope_closes() { --scopes_; }
+  bool in_scope() const { return scopes_ != 0; }
 
   // The transaction of a call could not be ended: see scope.h.
   void remains_stuck() { stuck_ = true, stuck_at_ = sqlite3_total_changes(handle_); }

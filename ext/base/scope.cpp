@@ -107,6 +107,7 @@ Status WriteScope::begin(Inline inline_mode, const char* function, bool locked) 
   owns_ = db_.autocommit();
   commit_waits_ = owns_ && wait.commit_waits();
   db_.leaves_work(false);
+  if (begins_nothing_without_memory() && !db_.in_scope()) WF_TRY(begin_probe(Sql::memory_probe_early));
   const int rc = step_plain(db_, Sql::savepoint);
   if (is_inside_writer(rc)) {
     if (inline_mode == Inline::refused) return refused(function);
@@ -142,7 +143,6 @@ Status WriteScope::lock(const char* function, FairWait& wait) {
   const bool at_once = plain_ != nullptr && db_.is_compiled(plain_->sql) && !begins_nothing_without_memory();
   Status locked = at_once ? wait.until([this] { return plain_->run(); }) : wait_for_lock(db_, wait);
   if (!locked.ok() && (locked.rc() & 0xff) != SQLITE_ERROR) return locked;
-  if (locked.ok() && begins_nothing_without_memory() && !nested_) WF_TRY(begin_probe());
   if (locked.ok() && plain_ != nullptr) {
     if (!at_once) WF_TRY(plain_->run());
     if (plain_->done) return {};
@@ -189,10 +189,10 @@ Status WriteScope::run_schemas() {
   return q.run();
 }
 
-// A read that is under way until the scope ends. To be called behind the lock.
-Status WriteScope::begin_probe() {
+// A read that is under way until the scope ends. To be called behind the lock, or early, before there is anything to take back.
+Status WriteScope::begin_probe(Sql probe) {
   if (probe_ != nullptr) return {};
-  WF_TRY(db_.borrow(Sql::memory_probe, &probe_, &probe_slot_));
+  WF_TRY(db_.borrow(probe, &probe_, &probe_slot_));
   const int rc = sqlite3_step(probe_);
   return rc == SQLITE_ROW ? Status() : Status::sqlite(rc, db_.handle());
 }
@@ -204,7 +204,7 @@ Status WriteScope::create_tables(FairWait& wait) {
     Query q(db_, Sql::create_meta);  // takes the write lock, where the table is missing
     return q.run();
   }));
-  WF_TRY(begin_probe());
+  WF_TRY(begin_probe(Sql::memory_probe));
   Status created = run_schemas();
   if (created.ok()) created = take_lock(db_);  // the way back depends on it
   bool row;

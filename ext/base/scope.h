@@ -67,7 +67,7 @@ class WriteScope {
   Status prepare(bool locked);
   Status lock(const char* function, FairWait& wait);
   Status create_tables(FairWait& wait);
-  Status begin_probe();
+  Status begin_probe(Sql probe);
   Status run_schema(Sql script);
   Status run_schemas();
   int commit_behind_readers();

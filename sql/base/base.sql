@@ -7,6 +7,10 @@
 -- name: memory_probe
 SELECT '' UNION ALL SELECT 'a' || count(*) FROM main.sqlite_master
 
+-- The same, before anything is locked: SQLite rolls back for a statement that reads a file, whichever.
+-- name: memory_probe_early
+SELECT '' UNION ALL SELECT 'a' || count(*) FROM temp.sqlite_master
+
 -- name: savepoint
 SAVEPOINT _wf
 

@@ -331,7 +331,7 @@ def test_a_failing_step_leaves_nothing_but_the_record_and_is_tried_again(db):
 
 
 def test_the_attempt_is_counted_and_the_backoff_is_the_steps_own(db):
-    start(db, sql("a", "INSERT INTO log SELECT :attempt WHERE :attempt > 2 UNION ALL SELECT abs(-9223372036854775807 - 1) WHERE :attempt < 3",
+    start(db, sql("a", "INSERT INTO log SELECT :attempt WHERE :attempt > 2 UNION ALL SELECT abs(-9223372036854775807 - (:attempt < 3)) WHERE :attempt < 3",
                   max_attempts=5, backoff={"initial": 10, "factor": 3}))
     db.wf_run()
     db.at(9)
