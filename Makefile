@@ -10,7 +10,7 @@
 #   make bench-peers  side by side with what people use instead, which it installs below build/; PEERS="..." passes arguments
 #   make bench-growth the pictures of docs/performance.md, from 1 thousand to 1 million workflows; GROWTH="..." passes arguments
 #   make figures      what docs/performance.md shows, measured anew: pictures, others, steps, jobs and claims (half an hour)
-#   make wheel        the Python package, dist/*.whl; make npm: those of Node, dist/*.tgz
+#   make wheel        the Python package, dist/*.whl; make npm: those of Node; make go-engine: that of Go
 #   make reference    writes docs/reference.md from the registry
 #   make install      module, static library and header; PREFIX=/usr/local, DESTDIR=
 #   make format       clang-format on all C++; make tidy: clang-tidy
@@ -27,7 +27,7 @@ werror = -DWFEXT_WERROR=$(if $(CI),ON,OFF)
 configure = @cmake --preset $(1) $(werror) $(2) > build/configure.log 2>&1 || { cat build/configure.log; exit 1; }
 compile = @cmake --build $(1) -j $(JOBS)
 
-.PHONY: all build wheel npm tested demo test test-asan test-asan-unit asan test-deep test-compat bench bench-peers bench-growth figures reference install format tidy clean
+.PHONY: all build wheel npm go-engine tested demo test test-asan test-asan-unit asan test-deep test-compat bench bench-peers bench-growth figures reference install format tidy clean
 .DEFAULT_GOAL := all
 
 all: build
@@ -99,6 +99,12 @@ bench-growth: build
 figures: bench-growth bench-peers
 	@build/wfext_bench --only throughput --only claim --save build/bench.json
 	@"$$(bash scripts/python.sh)" bench/pages.py
+
+# The object file that links the engine into Go programs: bindings/go/engine/*.syso
+go-engine: build
+	$(setup) build go
+	$(call compile,build) --target wfext_static
+	@bash scripts/go-engine.sh build/libwfext.a bindings/go/engine
 
 # The packages of npm: dist/wfext-<version>.tgz and that of this machine's library
 npm: build

@@ -11,12 +11,12 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from languages import NODE
 
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = ROOT / "bindings" / "node"
 TOOLS = ROOT / "build" / "node"
 BLOCKS = re.findall(r"```ts\n(.*?)```", (PACKAGE / "README.md").read_text(), re.DOTALL)
-NODE = next(iter(sorted(TOOLS.glob("node_modules/node-*/bin/node"))), None)
 
 pytestmark = pytest.mark.skipif(NODE is None, reason="Node is not set up (scripts/setup.sh node)")
 

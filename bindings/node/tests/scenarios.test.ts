@@ -219,14 +219,16 @@ test("suspension swallowed", async (t) => {
 
 test("cancel reaches the code", async (t) => {
   const app = await makeApp(t);
+  let started = false;
   let told = false;
   const looping = app.workflow("looping", async (ctx) => {
+    started = true;
     ctx.signal.addEventListener("abort", () => (told = true));
     await new Promise(() => undefined);
   });
   works(t, app);
   const handle = await looping.start(null);
-  await until(async () => (await handle.status()) === "running");
+  await until(() => started);
   await handle.cancel("enough");
   await until(() => told);
   await assert.rejects(handle.result(timeout), (error) => error instanceof WorkflowCancelled && /enough/.test(error.message));
@@ -434,7 +436,7 @@ test("stop gives back", async (t) => {
   });
   const worker = works(t, app);
   const handle = await w.start(null);
-  await until(async () => (await handle.status()) === "running");
+  await until(() => runs === 1);
   await worker.stop();
   assert.equal(await handle.status(), "pending");
   works(t, app);

@@ -296,17 +296,20 @@ def test_suspension_swallowed(app, caplog):
 
 def test_cancel_reaches_the_code(app):
     """Async code is cancelled, plain code is told, while it is at work."""
+    started = threading.Event()
     told = threading.Event()
     cancelled = threading.Event()
 
     @app.workflow
     def plain(ctx: wfext.Context) -> None:
+        started.set()
         while not ctx.lost:
             time.sleep(0.01)
         told.set()
 
     @app.workflow
     async def looping(ctx: wfext.AsyncContext) -> None:
+        started.set()
         try:
             await asyncio.sleep(LONG)
         except asyncio.CancelledError:
@@ -315,8 +318,9 @@ def test_cancel_reaches_the_code(app):
 
     with app.worker():
         for workflow, event in ((plain, told), (looping, cancelled)):
+            started.clear()
             handle = workflow.start()
-            wait_for(lambda: handle.status == "running")
+            assert started.wait(LONG)
             handle.cancel("enough")
             assert event.wait(LONG)
             with pytest.raises(wfext.WorkflowCancelled, match="enough"):
@@ -694,7 +698,7 @@ def test_stop_gives_back(app):
 
     worker = app.start()
     handle = w.start()
-    wait_for(lambda: handle.status == "running")
+    wait_for(lambda: runs == [1])
     worker.stop()
     assert handle.status == "pending"
     with app.worker():

@@ -1,0 +1,110 @@
+package wfext
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"math"
+	"reflect"
+	"unicode/utf8"
+)
+
+// NotJSON is a value that JSON cannot hold; the message names the place in it.
+type NotJSON struct{ Message string }
+
+func (e *NotJSON) Error() string { return e.Message }
+
+func rawJSON(text string) any {
+	if text == "" {
+		return nil
+	}
+	return json.RawMessage(text)
+}
+
+// marshal is JSON text of a value, with nothing escaped that need not be. What names it in errors.
+func marshal(value any, what string) (string, error) {
+	if err := check(reflect.ValueOf(value), what, 0); err != nil {
+		return "", err
+	}
+	var out bytes.Buffer
+	encoder := json.NewEncoder(&out)
+	encoder.SetEscapeHTML(false)
+	if err := encoder.Encode(value); err != nil {
+		return "", &NotJSON{fmt.Sprintf("%s: %v", what, err)}
+	}
+	return string(bytes.TrimRight(out.Bytes(), "\n")), nil
+}
+
+// check finds what encoding/json would refuse without a place, or replace in silence: NaN, and text that is no UTF-8.
+func check(v reflect.Value, path string, depth int) error {
+	if depth > 1000 {
+		return &NotJSON{path + " contains itself, or is more than 1000 deep"}
+	}
+	switch v.Kind() {
+	case reflect.Float32, reflect.Float64:
+		if f := v.Float(); math.IsNaN(f) || math.IsInf(f, 0) {
+			return &NotJSON{fmt.Sprintf("%s is %v, which JSON cannot hold", path, f)}
+		}
+	case reflect.String:
+		if !utf8.ValidString(v.String()) {
+			return &NotJSON{path + " is no UTF-8"}
+		}
+	case reflect.Func, reflect.Chan, reflect.Complex64, reflect.Complex128, reflect.UnsafePointer:
+		return &NotJSON{fmt.Sprintf("%s is a %s, which JSON cannot hold", path, v.Type())}
+	case reflect.Interface, reflect.Pointer:
+		if !v.IsNil() {
+			return check(v.Elem(), path, depth+1)
+		}
+	case reflect.Slice, reflect.Array:
+		if v.Type().Elem().Kind() == reflect.Uint8 || implementsMarshaler(v) {
+			return nil
+		}
+		for i := range v.Len() {
+			if err := check(v.Index(i), fmt.Sprintf("%s[%d]", path, i), depth+1); err != nil {
+				return err
+			}
+		}
+	case reflect.Map:
+		for _, key := range v.MapKeys() {
+			if err := check(v.MapIndex(key), fmt.Sprintf("%s.%v", path, key), depth+1); err != nil {
+				return err
+			}
+		}
+	case reflect.Struct:
+		if implementsMarshaler(v) {
+			return nil
+		}
+		for i := range v.NumField() {
+			if field := v.Type().Field(i); field.IsExported() && field.Tag.Get("json") != "-" {
+				if err := check(v.Field(i), path+"."+field.Name, depth+1); err != nil {
+					return err
+				}
+			}
+		}
+	}
+	return nil
+}
+
+func implementsMarshaler(v reflect.Value) bool {
+	if !v.CanInterface() {
+		return false
+	}
+	_, ok := v.Interface().(json.Marshaler)
+	return ok
+}
+
+func unmarshal(text string, into any) error {
+	decoder := json.NewDecoder(bytes.NewReader([]byte(text)))
+	if err := decoder.Decode(into); err != nil {
+		return fmt.Errorf("wfext: %.200s: %w", text, err)
+	}
+	return nil
+}
+
+func decode[T any](text string) (T, error) {
+	var out T
+	if text == "" || text == "null" {
+		return out, nil
+	}
+	return out, unmarshal(text, &out)
+}
