@@ -113,6 +113,7 @@ void measure_job(Run& run);          // job.cpp
 void measure_processes(Run& run);    // processes.cpp
 void measure_fairness(Run& run);     // fairness.cpp
 void measure_tables(Run& run);       // tables.cpp
+void measure_dashboard(Run& run);    // dashboard.cpp
 void measure_memory(Run& run);       // memory.cpp
 void measure_cold(Run& run);         // cold.cpp
 void measure_script(Run& run);       // script.cpp

@@ -48,6 +48,7 @@ int64_t Fixture::copy(const std::string& id, int64_t count, const Changes& chang
   std::string seq = "(" + std::to_string(last) + " + i)";
   Changes all = changes;
   all.emplace_back("seq", seq);
+  all.emplace_back("nth", "t.nth + " + std::to_string(last) + " + i");
   all.emplace_back("id", "printf('%08x-%04x-7000-8000-%012x', " + seq + " >> 16, " + seq + " & 65535, i)");
   db_.exec("BEGIN");
   if (!lanes.empty()) {
@@ -66,6 +67,10 @@ int64_t Fixture::copy(const std::string& id, int64_t count, const Changes& chang
   db_.exec("INSERT INTO _wf_workflow(" + names + ") SELECT " + values + " FROM " + numbers(count) +
            ", (SELECT * FROM _wf_workflow WHERE id = " + quoted(id) + ") t");
   if (lanes.empty()) lower_lanes();
+  if (lanes.empty() && db_.integer("SELECT place IS NULL FROM _wf_workflow WHERE id = " + quoted(id)) != 0) {
+    db_.exec("UPDATE _wf_lane SET gone = coalesce((SELECT max(nth) FROM _wf_workflow w WHERE w.lane = _wf_lane.lane AND place IS NULL), 0)"
+             " - (SELECT count(*) FROM _wf_workflow w WHERE w.lane = _wf_lane.lane AND place IS NULL)");
+  }
   db_.exec("COMMIT");
   return last + 1;
 }

@@ -26,6 +26,7 @@ constexpr Benchmark kBenchmarks[] = {
     {"job", bench::measure_job, "start + claim + 3 steps + complete against six raw commits"},
     {"claim", bench::measure_claim, "wf_claim with many workflows against few, in every mix"},
     {"tables", bench::measure_tables, "the virtual tables against the same SQL on the base tables"},
+    {"dashboard", bench::measure_dashboard, "the questions of a dashboard, in milliseconds"},
     {"memory", bench::measure_memory, "memory of a connection that used everything once"},
     {"cold", bench::measure_cold, "a process that loads the module and closes, against an empty module"},
     {"size", bench::measure_size, "the stripped module"},

@@ -17,7 +17,7 @@ const char* verdict(const Result& r) {
 std::string number(double value, const char* unit) {
   char text[32];
   bool ratio = unit[0] == 'x';
-  snprintf(text, sizeof text, ratio ? "x%.2f" : "%.0f %s", value, unit);
+  snprintf(text, sizeof text, ratio ? "x%.2f" : unit[0] == 'm' && value < 10 ? "%.2f %s" : "%.0f %s", value, unit);
   return text;
 }
 

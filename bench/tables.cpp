@@ -98,10 +98,10 @@ void fill(Fixture& f, int64_t n) {
   std::string half = std::to_string(done / 2);
   int64_t first = f.copy("done", done / 2, later("0"));
   f.copy("failed", few, later(half.c_str()));
-  int64_t second = f.copy("done", done - done / 2, later(half.c_str()));
+  int64_t second = f.copy("done", done - done / 2, later(std::to_string(done / 2 + few).c_str()));
   f.copy("queued", rare, later("2000000"));
   f.copy("named", rare, later("2000000"));
-  f.copy("live", live, {{"due_at", "t.due_at + i"}});
+  f.copy("live", live, {{"due_at", "t.due_at + i"}, {"created_at", "t.created_at + i + 3000000"}, {"updated_at", "t.created_at + i + 3000000"}});
   f.copy_steps("done", first, n / 6);
   f.copy_steps("done", second, n / 6);
   f.engine("ANALYZE");

@@ -8,6 +8,7 @@ This file has the life of a workflow and the service functions; waits, children 
 model_control, the limits of queues in model_queues.
 """
 
+import collections
 import json
 import math
 
@@ -1021,8 +1022,15 @@ class ModelCore:
                 w.id, w.name, w.status, w.queue, w.priority, w.version, w.partition, w.dedup, w.attempt, w.resumed, self.max_attempts(w), w.worker,
                 w.input, w.output if w.status == "completed" else None, self.shown_error(w), w.headers, parent and parent.id, w.ending,
                 sql_time(w.due), sql_time(w.deadline), sql_time(w.created), sql_time(w.started), sql_time(w.finished), sql_time(w.updated),
-                w.period, sql_time(w.attempt_at), json.dumps(dict(sorted(w.tags.items())), separators=(",", ":")) if w.tags else None))
+                w.period, sql_time(w.attempt_at), json.dumps(dict(sorted(w.tags.items())), separators=(",", ":")) if w.tags else None, w.seq))
         return rows
+
+    def table_newest(self):
+        return [(w.id, sql_time(w.created)) for w in sorted(self.state.workflows.values(), key=lambda w: (w.created, w.seq), reverse=True)]
+
+    def table_counts(self):
+        counts = collections.Counter((w.name, w.queue, w.status) for w in self.state.workflows.values())
+        return [(*group, count) for group, count in sorted(counts.items())]
 
     def table_pending(self):
         return [(w.id, int(self.counts_as_ready(w, self.clock)), sql_time(w.due), self.reason(w, self.clock))

@@ -251,7 +251,7 @@ class Control:
     def is_asked_for(self, w, given, before):
         """The root of a tree that has ended, and is as the options say."""
         parent = self.state.workflows.get(w.parent)
-        return (w.over and w.finished <= before and (parent is None or (w.detached and parent.over)) and given["name"] in (None, w.name)
+        return (w.over and w.created <= before and w.finished <= before and (parent is None or (w.detached and parent.over)) and given["name"] in (None, w.name)
                 and given["queue"] in (None, w.queue) and (given["status"] is None or w.status in given["status"]))
 
     # wf_fork

@@ -48,6 +48,8 @@ TABLES = {
     "table_workflows": "SELECT * FROM wf_workflows ORDER BY id",
     "table_pending": "SELECT id, ready, due_at, reason FROM wf_pending ORDER BY id",
     "table_steps": "SELECT workflow_id, name, kind, status, output, error, attempts, begun_at, recorded_at, attempt, worker, hash FROM wf_steps",
+    "table_newest": "SELECT id, created_at FROM wf_workflows ORDER BY created_at DESC, seq DESC",
+    "table_counts": "SELECT name, queue, status, count FROM wf_stats ORDER BY name, queue, status",
     "table_failures": "SELECT workflow_id, attempt, step, worker, error, at, claimed_at FROM wf_failures ORDER BY workflow_id, seq",
 }
 
