@@ -90,7 +90,7 @@ CREATE INDEX IF NOT EXISTS main._wf_ended ON _wf_workflow(lane, nth) WHERE place
 -- in the order of its created_at (all others are).
 CREATE INDEX IF NOT EXISTS main._wf_status ON _wf_workflow(status) WHERE status = 'failed' OR status = 'cancelled' OR status = 'paused';
 CREATE INDEX IF NOT EXISTS main._wf_status_lane ON _wf_workflow(status, lane) WHERE status = 'failed' OR status = 'cancelled' OR status = 'paused';
-CREATE INDEX IF NOT EXISTS main._wf_odd ON _wf_workflow(status, lane) WHERE (status = 'pending' AND place > 1) OR (status = 'running' AND place = 2);
+CREATE INDEX IF NOT EXISTS main._wf_odd ON _wf_workflow(status, lane) WHERE (status = 'pending' AND place > 1) OR (status = 'running' AND place = 2) OR (status = 'waiting' AND place = 0);
 CREATE INDEX IF NOT EXISTS main._wf_late ON _wf_workflow(created_at) WHERE late IS NOT NULL;
 CREATE INDEX IF NOT EXISTS main._wf_claim_key ON _wf_workflow(claim_key) WHERE claim_key IS NOT NULL;
 CREATE INDEX IF NOT EXISTS main._wf_limited ON _wf_workflow(limited, worker, due_at) WHERE limited IS NOT NULL;

@@ -197,8 +197,8 @@ FROM main._wf_definition AS d
        FROM (SELECT lane, status, count(*) AS n FROM main._wf_workflow INDEXED BY _wf_status_lane WHERE status = 'failed' OR status = 'cancelled' OR status = 'paused' GROUP BY status, lane) AS r
             CROSS JOIN _wf.json_each('[0,1]') AS s
        UNION ALL
-       SELECT r.lane, CASE s.value WHEN 1 THEN r.status ELSE 'waiting' END, CASE s.value WHEN 1 THEN r.n ELSE -r.n END
-       FROM (SELECT lane, status, count(*) AS n FROM main._wf_workflow INDEXED BY _wf_odd WHERE (status = 'pending' AND place > 1) OR (status = 'running' AND place = 2) GROUP BY status, lane) AS r
+       SELECT r.lane, CASE s.value WHEN 1 THEN r.status ELSE CASE r.status WHEN 'waiting' THEN 'pending' ELSE 'waiting' END END, CASE s.value WHEN 1 THEN r.n ELSE -r.n END
+       FROM (SELECT lane, status, count(*) AS n FROM main._wf_workflow INDEXED BY _wf_odd WHERE (status = 'pending' AND place > 1) OR (status = 'running' AND place = 2) OR (status = 'waiting' AND place = 0) GROUP BY status, lane) AS r
             CROSS JOIN _wf.json_each('[0,1]') AS s) AS c
  JOIN main._wf_lane AS l ON l.lane = c.lane
  GROUP BY l.name, l.queue, c.status HAVING sum(c.n) > 0)

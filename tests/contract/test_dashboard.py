@@ -97,6 +97,23 @@ def test_the_answers_are_those_of_a_plain_computation(db, seed):
             look(db)
 
 
+def test_what_stands_where_others_of_its_status_do_not_is_counted_by_its_status(db):
+    db.at(0)
+    db.wf_start("job", id="woken")  # waits by its bare id, and is woken before any claim
+    db.wf_await("woken", "s", "go")
+    db.wf_signal("woken", "go", 1)
+    db.wf_start("job", id="mute", manual=True)
+    db.running("by hand", manual=True)
+    db.wf_release(db.running("given back")["token"])
+    db.running("lost")
+    db.wf_start("job", id="paused")
+    db.wf_pause("paused")
+    look(db)
+    db.wf_recover()
+    look(db)
+    assert db.value("SELECT count(*) FROM _wf_workflow INDEXED BY _wf_odd WHERE %s" % db.value("SELECT substr(sql, instr(sql, 'WHERE ') + 6) FROM sqlite_master WHERE name = '_wf_odd'")) > 3
+
+
 @pytest.mark.parametrize("pattern", ["Order-1%", "ORDER-1%", "oRdEr-1%", "order_1%", "or%", "orders-and-more%", "[%", "%", "", "~%", "\u00e9%", "o\u00e9%"])
 def test_like_finds_both_cases_and_nothing_is_missed(db, pattern):
     for id in ("order-1", "ORDER-1", "Order-10", "order-2", "orders-and-more-1", "ORDERS-AND-MORE-2", "\u00e9t\u00e9", "o\u00e9", "~a", "Z", "or"):
