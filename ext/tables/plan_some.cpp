@@ -50,7 +50,15 @@ Status add_filled(Sql sql, const Wanted& wanted, Text& out) {
 bool add_status(string_view status, Text& out) {
   const State state = state_of(status);
   if (status != state_name(state)) return false;
-  out.add('\'').add(status).add('\'');
+  if (state != State::failed && state != State::cancelled && state != State::paused) {
+    out.add('\'').add(status).add('\'');
+    return true;
+  }
+  const SqlText unusual(Sql::plan_unusual);
+  char* text = unusual.ok() ? sqlite3_mprintf(unusual.c_str(), state_name(state)) : nullptr;
+  if (text == nullptr) return false;  // the value is compared as any other
+  out.add(text);
+  sqlite3_free(text);
   return true;
 }
 

@@ -289,3 +289,7 @@ coalesce((SELECT o.nth FROM main._wf_workflow AS o WHERE o.lane = _wf_workflow.l
 -- name: fragment_given_before
 coalesce((SELECT upto FROM main._wf_share WHERE rate = l.name AND per_key = k.per_key AND at <= :now - l.rate_per ORDER BY at DESC LIMIT 1),
          (SELECT upto - n FROM main._wf_share WHERE rate = l.name AND per_key = k.per_key ORDER BY at LIMIT 1), 0)
+
+-- Of workflows, those in index _wf_status: its own words.
+-- name: fragment_unusual
+status <> CASE WHEN place IS NULL THEN 'completed' WHEN place = 0 THEN 'pending' WHEN place = 1 THEN 'running' WHEN place = 4 THEN 'running' ELSE 'waiting' END

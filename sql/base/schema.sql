@@ -85,12 +85,11 @@ CREATE INDEX IF NOT EXISTS main._wf_due ON _wf_workflow(lane, place, due_at) WHE
 CREATE INDEX IF NOT EXISTS main._wf_resumed ON _wf_workflow(due_at) WHERE place > 2;
 -- Every one that has ended: whether a lane still has any, and how many (the last `nth`, less `gone` of the lane).
 CREATE INDEX IF NOT EXISTS main._wf_ended ON _wf_workflow(lane, nth) WHERE place IS NULL;
--- For looking on, as few as there are: what failed, was cancelled or is paused, to be listed and to be counted; what has a place that others of its status have not;
--- what is not
--- in the order of its created_at (all others are).
-CREATE INDEX IF NOT EXISTS main._wf_status ON _wf_workflow(status) WHERE status = 'failed' OR status = 'cancelled' OR status = 'paused';
-CREATE INDEX IF NOT EXISTS main._wf_status_lane ON _wf_workflow(status, lane) WHERE status = 'failed' OR status = 'cancelled' OR status = 'paused';
-CREATE INDEX IF NOT EXISTS main._wf_odd ON _wf_workflow(status, lane) WHERE (status = 'pending' AND place > 1) OR (status = 'running' AND place = 2) OR (status = 'waiting' AND place = 0);
+-- For looking on: those whose status is another than most in their place have, as failed, cancelled and paused ones. (One text is compared where a status
+-- changes, and nothing is written where work is done.)
+CREATE INDEX IF NOT EXISTS main._wf_status ON _wf_workflow(status, seq, lane, place)
+  WHERE status <> CASE WHEN place IS NULL THEN 'completed' WHEN place = 0 THEN 'pending' WHEN place = 1 THEN 'running' WHEN place = 4 THEN 'running' ELSE 'waiting' END;
+-- What is not in the order of its created_at (all others are).
 CREATE INDEX IF NOT EXISTS main._wf_late ON _wf_workflow(created_at) WHERE late IS NOT NULL;
 CREATE INDEX IF NOT EXISTS main._wf_claim_key ON _wf_workflow(claim_key) WHERE claim_key IS NOT NULL;
 CREATE INDEX IF NOT EXISTS main._wf_limited ON _wf_workflow(limited, worker, due_at) WHERE limited IS NOT NULL;

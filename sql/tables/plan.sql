@@ -38,3 +38,7 @@ AND _n IN (%s UNION ALL %s)
 -- Of what ids begin with: whether any does.
 -- name: plan_any_between
 SELECT 1 FROM main._wf_workflow WHERE id >= :low AND id < :high LIMIT 1
+
+-- What SQLite has to be told of those that failed, were cancelled or are paused, to see that index _wf_status has them all.
+-- name: plan_unusual
+'%s' AND status <> CASE WHEN _place IS NULL THEN 'completed' WHEN _place = 0 THEN 'pending' WHEN _place = 1 THEN 'running' WHEN _place = 4 THEN 'running' ELSE 'waiting' END

@@ -20,7 +20,7 @@ SELECT w.seq AS _n, w.id AS id, l.name AS name, w.status AS status, l.queue AS q
        w.finished_at AS completed_at, w.updated_at AS updated_at,
        w.period AS period, w.attempt_at AS attempt_at,
        nullif((SELECT json_group_object(g.key, CAST(substr(g.tag, length(g.key) + 2) AS TEXT)) FROM main._wf_tag AS g WHERE g.wf = w.seq), '{}') AS tags,
-       w.seq AS seq, NULL AS tag, w.parent AS _parent, w.late AS _late, w.created_at AS _created
+       w.seq AS seq, NULL AS tag, w.parent AS _parent, w.place AS _place, w.late AS _late, w.created_at AS _created
 FROM main._wf_workflow AS w LEFT JOIN main._wf_lane AS l ON l.lane = w.lane
 
 -- name: table_pending
@@ -61,7 +61,7 @@ SELECT w.seq AS _n, w.id AS id, l.name AS name, w.status AS status, l.queue AS q
          ELSE 'ready'
        END AS reason,
        w.attempt AS attempt, w.worker AS worker, w.deadline_at AS deadline_at, w.created_at AS created_at, w.seq AS seq, NULL AS tag,
-       w.late AS _late, w.created_at AS _created
+       w.place AS _place, w.late AS _late, w.created_at AS _created
 FROM main._wf_workflow AS w LEFT JOIN main._wf_lane AS l ON l.lane = w.lane
 WHERE w.place IS NOT NULL
 
@@ -178,7 +178,7 @@ SELECT d.rowid AS _n, d.name AS name, d.version AS version, d.current AS current
 FROM main._wf_definition AS d
 
 -- How many workflows there are, by name, queue and status. What has ended is counted by lanes, and has completed but for those that are listed by their
--- status; what is live is counted by its place, in many lanes in one go, which says the status but for those that are listed as odd, or paused.
+-- status; what is live is counted by its place, in many lanes in one go, which says the status but for those.
 -- name: fragment_counts
 (SELECT l.name AS name, l.queue AS queue, c.status AS status, sum(c.n) AS count
  FROM (SELECT k.lane AS lane, s.status AS status, (SELECT count(*) FROM main._wf_workflow AS x INDEXED BY _wf_due WHERE x.lane = k.lane AND x.place = s.place) AS n
@@ -193,12 +193,9 @@ FROM main._wf_definition AS d
        SELECT k.lane, 'completed', coalesce((SELECT o.nth FROM main._wf_workflow AS o WHERE o.lane = k.lane AND o.place IS NULL ORDER BY o.nth DESC LIMIT 1), 0) - k.gone
        FROM main._wf_lane AS k
        UNION ALL
-       SELECT r.lane, CASE s.value WHEN 1 THEN r.status WHEN 0 THEN CASE r.status WHEN 'paused' THEN 'waiting' ELSE 'completed' END END, CASE s.value WHEN 1 THEN r.n ELSE -r.n END
-       FROM (SELECT lane, status, count(*) AS n FROM main._wf_workflow INDEXED BY _wf_status_lane WHERE status = 'failed' OR status = 'cancelled' OR status = 'paused' GROUP BY status, lane) AS r
-            CROSS JOIN _wf.json_each('[0,1]') AS s
-       UNION ALL
-       SELECT r.lane, CASE s.value WHEN 1 THEN r.status ELSE CASE r.status WHEN 'waiting' THEN 'pending' ELSE 'waiting' END END, CASE s.value WHEN 1 THEN r.n ELSE -r.n END
-       FROM (SELECT lane, status, count(*) AS n FROM main._wf_workflow INDEXED BY _wf_odd WHERE (status = 'pending' AND place > 1) OR (status = 'running' AND place = 2) OR (status = 'waiting' AND place = 0) GROUP BY status, lane) AS r
+       SELECT r.lane, CASE s.value WHEN 1 THEN r.status ELSE r.usual END, CASE s.value WHEN 1 THEN r.n ELSE -r.n END
+       FROM (SELECT lane, status, CASE WHEN place IS NULL THEN 'completed' WHEN place = 0 THEN 'pending' WHEN place IN (1, 4) THEN 'running' ELSE 'waiting' END AS usual, count(*) AS n
+             FROM main._wf_workflow INDEXED BY _wf_status WHERE {{unusual}} GROUP BY lane, status, usual) AS r
             CROSS JOIN _wf.json_each('[0,1]') AS s) AS c
  JOIN main._wf_lane AS l ON l.lane = c.lane
  GROUP BY l.name, l.queue, c.status HAVING sum(c.n) > 0)

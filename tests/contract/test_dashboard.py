@@ -111,7 +111,6 @@ def test_what_stands_where_others_of_its_status_do_not_is_counted_by_its_status(
     look(db)
     db.wf_recover()
     look(db)
-    assert db.value("SELECT count(*) FROM _wf_workflow INDEXED BY _wf_odd WHERE %s" % db.value("SELECT substr(sql, instr(sql, 'WHERE ') + 6) FROM sqlite_master WHERE name = '_wf_odd'")) > 3
 
 
 @pytest.mark.parametrize("pattern", ["Order-1%", "ORDER-1%", "oRdEr-1%", "order_1%", "or%", "orders-and-more%", "[%", "%", "", "~%", "\u00e9%", "o\u00e9%"])
