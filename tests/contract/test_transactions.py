@@ -248,3 +248,16 @@ def test_the_hooks_of_the_application_stay_in_place(db):
         seen.clear()
     db.rows("SELECT 'mine'")
     assert authorised and progressed and traced == ["SELECT 'mine'"]
+
+
+def test_a_call_that_fails_half_way_leaves_nothing_of_it_in_a_transaction_of_the_application(db):
+    """Its large output is written before the row of the workflow, which a trigger refuses."""
+    db.wf_start("job", id="w1")
+    db.execute("CREATE TABLE app(v)")
+    db.execute("CREATE TRIGGER refuse BEFORE UPDATE ON _wf_workflow BEGIN SELECT raise(ABORT, 'no such luck'); END")
+    db.execute("BEGIN")
+    db.execute("INSERT INTO app VALUES(1)")
+    with pytest.raises(Exception, match="no such luck"):
+        db.wf_complete("w1", "x" * 3000)
+    db.execute("COMMIT")
+    assert (db.column("SELECT v FROM app"), db.rows("SELECT * FROM _wf_large"), db.wf_status("w1"), db.wf_check()) == ([1], [], "pending", None)
