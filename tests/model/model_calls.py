@@ -133,6 +133,7 @@ rates = Some(["api", "api", "api", "other"], ["", None, 5])
 rate_options = Some([{"limit": 3, "per": 10}, {"limit": 3, "per": 10}, {"limit": 2, "per": "1m"}, {"limit": 5}, {"per": 5}, {"limit": None}, {"limit": 4, "per": 0.5}],
                     [{"limit": 0, "per": 1}, {"limit": 1, "per": 0}, {"colour": 1}, "no"])
 amounts = Some([None, None, None, 1, 2, 3, 2.0], [0, 1.5, "x"])
+good_amounts = Some([None, None, 1, 1, 2])
 acquire_options = Options(2, {"key": [""], "keep": ["no"]}, key=["k1", "k2"], keep=[True], now=NOW, **PRINT)
 signal_options = Options(2, {"key": NAMES}, key=["k1", "k2"], now=NOW)
 spawn_options = Options(3, {"detached": ["no"], "if_exists": ["restart"]}, if_exists=["return", "fail", "same"], report=[True], id=IDS, queue=["q"], detached=[True], delay=[5], timeout=[20], cleanup=[True], parent_cleanup=[True],

@@ -139,16 +139,6 @@ class Waiting:
     def sleep(self, c, handle, step, until, options, inline):
         self.check(c, "wf_sleep", handle, step, until, options=options, inline=inline)
 
-    @play(1, c=where, name=calls.rates, options=calls.rate_options)
-    def rate(self, c, name, options):
-        self.check(c, "wf_rate", name, options=options)
-
-    @play(4, c=where, handle=calls.handles, step=calls.steps, name=calls.rates, amount=calls.amounts, options=calls.acquire_options, inline=inline)
-    def acquire(self, c, handle, step, name, amount, options, inline):
-        if isinstance(options, dict):
-            options = {"timeout": 0} | options
-        self.check(c, "wf_acquire", handle, step, name, amount, options=options, inline=inline)
-
     @play(4, c=where, id=calls.ids, signal=calls.topic, payload=calls.payloads, options=calls.signal_options, inline=inline)
     def signal(self, c, id, signal, payload, options, inline):
         self.check(c, "wf_signal", id, signal, payload, options=options, inline=inline)
@@ -372,8 +362,29 @@ class Schedules:
             self.check(c, "wf_cancel", fired[n % len(fired)], options={})
 
 
+class Rates:
+    @play(1, c=where, name=calls.rates, options=calls.rate_options)
+    def rate(self, c, name, options):
+        self.check(c, "wf_rate", name, options=options)
+
+    @play(3, c=where, handle=calls.handles, step=calls.steps, name=calls.rates, amount=calls.amounts, options=calls.acquire_options, inline=inline)
+    def acquire(self, c, handle, step, name, amount, options, inline):
+        if isinstance(options, dict):
+            options = {"timeout": 0} | options
+        self.check(c, "wf_acquire", handle, step, name, amount, options=options, inline=inline)
+
+    @play(4, c=where, seconds=Some([1, 2, 5, 10, 0.5, -3]), amounts=calls.Several(calls.good_amounts, 3, 6), key=Some([None, None, "k1"]))
+    def calls_in_a_row(self, c, seconds, amounts, key):
+        """Enough of them to come to the limit."""
+        self.check(c, "wf_rate", "api", options={"limit": 3, "per": 10})
+        self.check(c, "wf_claim", None, "worker-1", options={})
+        for n, amount in enumerate(amounts):
+            self.check(c, "wf_acquire", calls.Ref("live", 0), "call %d" % n, "api", amount, options={"timeout": 0, "key": key} if key else {"timeout": 0})
+            self.set_time(self.now + round(seconds * 1000))
+
+
 # The groups, each with a function that the extension has to have for it.
 GROUPS = {
     "wf_start": Lifecycle, "wf_config": Service, "wf_await": Waiting, "wf_spawn": Children, "wf_begin": Intent, "wf_append": Values,
-    "wf_cancel": Control, "wf_tick": Tick, "wf_queue": FlowControl, "wf_schedule": Schedules,
+    "wf_cancel": Control, "wf_tick": Tick, "wf_queue": FlowControl, "wf_schedule": Schedules, "wf_rate": Rates,
 }
