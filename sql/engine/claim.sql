@@ -22,7 +22,7 @@ SELECT w.id, l.name, coalesce(w.input, (SELECT value FROM main._wf_large WHERE w
        w.ending, l.queue, l.priority, w.worker, w.due_at, w.deadline_at, l.version, w.headers,
        (SELECT p.id FROM main._wf_workflow AS p WHERE p.seq = w.parent), w.scheduled_at, w.nonce, w.wake
 FROM main._wf_workflow AS w JOIN main._wf_lane AS l ON l.lane = w.lane
-WHERE w.seq = :seq
+WHERE w.seq = +:seq
 
 -- Fails if the result of a claim is too long to be one.
 -- name: claim_fits
