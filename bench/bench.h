@@ -45,6 +45,7 @@ class Report {
 struct Run {
   std::string module;  // path of the loadable module
   bool quick = false;
+  bool is_long = false;
   Scratch* scratch = nullptr;
   Report* report = nullptr;
 
@@ -112,6 +113,7 @@ void measure_claim(Run& run);        // claim.cpp
 void measure_job(Run& run);          // job.cpp
 void measure_processes(Run& run);    // processes.cpp
 void measure_fairness(Run& run);     // fairness.cpp
+void measure_crowds(Run& run);       // fairness.cpp
 void measure_tables(Run& run);       // tables.cpp
 void measure_dashboard(Run& run);    // dashboard.cpp
 void measure_memory(Run& run);       // memory.cpp

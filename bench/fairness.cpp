@@ -3,6 +3,8 @@
 // The engine's way of waiting and SQLite's own take turns: the connections of "SQLite's own" have a busy handler that sleeps as SQLite's does, which
 // the engine leaves in charge, so that both sides run the same code. A mix adds, to writers of ours, as many applications that write rows of their
 // own by BEGIN IMMEDIATE, with SQLite's own handler or with wf_busy_timeout; or one that now and then holds the lock for a second.
+//
+// "fairness" are the rows that the contract has bars for, of 30 seconds with --long; "crowds" is the whole table.
 #include <sys/mman.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -22,8 +24,8 @@ constexpr int kMost = 64;
 constexpr int64_t kSecond = 1'000'000'000;
 constexpr int kTimeout = 5000;
 
-enum class Role { ours, application, holder };
-enum class Mix { alone, applications, fair_applications, holder };
+enum class Role { ours, application, raw, holder };
+enum class Mix { alone, applications, fair_applications, holder, raw, one_application, all_applications };
 
 struct Setting {
   int processes;
@@ -54,6 +56,9 @@ int sqlites_own(void*, int count) {
 
 Role role_of(const Setting& s, int number) {
   if (s.mix == Mix::holder) return number == 0 ? Role::holder : Role::ours;
+  if (s.mix == Mix::one_application) return number == 0 ? Role::application : Role::ours;
+  if (s.mix == Mix::raw) return Role::raw;
+  if (s.mix == Mix::all_applications) return Role::application;
   return s.mix != Mix::alone && number % 2 == 1 ? Role::application : Role::ours;
 }
 
@@ -63,6 +68,11 @@ bool write_once(Db& db, Stmt& call, Role role) {
     const int rc = call.try_step();
     call.reset();
     return rc == SQLITE_ROW;
+  }
+  if (role == Role::raw) {
+    const int rc = call.try_step();
+    call.reset();
+    return rc == SQLITE_DONE;
   }
   if (sqlite3_exec(db.handle(), "BEGIN IMMEDIATE", nullptr, nullptr, nullptr) != SQLITE_OK) return false;
   int rc = call.try_step();
@@ -78,9 +88,12 @@ void work(const Run& run, const std::string& path, const Setting& s, int number,
   out->role = role_of(s, number);
   Db db(path, s.synchronous, s.journal);
   db.load(run.module);
-  if (!s.fair) sqlite3_busy_handler(db.handle(), sqlites_own, nullptr);
+  if (!s.fair && out->role == Role::ours) sqlite3_busy_handler(db.handle(), sqlites_own, nullptr);
   if (s.fair && (out->role == Role::holder || (out->role == Role::application && s.mix == Mix::fair_applications))) db.exec("SELECT wf_busy_timeout(5)");
-  Stmt call = db.prepare(out->role == Role::ours ? "SELECT wf_step(?, ?, '{\"ref\":\"r9\"}')" : "INSERT INTO app VALUES(?, ?)");
+  const char* sql = out->role == Role::ours  ? "SELECT wf_step(?, ?, '{\"ref\":\"r9\"}')"
+                    : out->role == Role::raw ? "INSERT INTO raw VALUES(?1 || '-' || ?2, ?2, '{\"ref\":\"r9\"}')"
+                                             : "INSERT INTO app VALUES(?, ?)";
+  Stmt call = db.prepare(sql);
   const std::string id = "w" + std::to_string(number);
   while (nanoseconds() < begin) usleep(1000);
   for (int64_t before = nanoseconds(); before < until;) {
@@ -98,6 +111,7 @@ void make_file(const Run& run, const std::string& path, const Setting& s) {
   Db db(path, "OFF", s.journal);
   db.load(run.module);
   db.exec("CREATE TABLE app(id, step)");
+  db.exec("CREATE TABLE raw(id TEXT PRIMARY KEY, step TEXT, output TEXT)");
   for (int i = 0; i < s.processes; i++) db.exec("SELECT wf_start('bench', NULL, '{\"id\":\"w" + std::to_string(i) + "\"}')");
 }
 
@@ -138,71 +152,139 @@ Sum measure(const Run& run, const Setting& s, int64_t length, Outcome* out) {
 
 const char* name_of(Mix mix) {
   switch (mix) {
-    case Mix::alone: return "";
     case Mix::applications: return ", half applications";
     case Mix::fair_applications: return ", half applications with wf_busy_timeout";
     case Mix::holder: return ", one holds the lock for 1 s";
+    default: return "";
   }
-  return "";
 }
 
-// The contract's bars are for the writers of ours alone, with 8 and 32 processes in WAL mode.
-void report(Run& run, const Setting& s, const Sum& ours, const Sum& own, double seconds) {
-  const bool barred = s.mix == Mix::alone && strcmp(s.journal, "WAL") == 0 && (s.processes == 8 || s.processes == 32);
+std::string name_of(const Setting& s) {
   char text[200];
-  snprintf(text, sizeof text, "%d processes, %s, %s%s: longest call", s.processes, s.journal, s.synchronous, name_of(s.mix));
+  snprintf(text, sizeof text, "%d processes, %s, %s%s", s.processes, s.journal, s.synchronous, name_of(s.mix));
+  return text;
+}
+
+double per_second(int64_t calls, int64_t length) { return double(calls) * double(kSecond) / double(length); }
+
+// A line of the whole table.
+void report_row(Run& run, const Setting& s, const Sum& ours, const Sum& own, int64_t length) {
   Result longest;
-  longest.what = text;
+  longest.what = name_of(s) + ": longest call";
   longest.ours = double(ours.longest) / 1000;
   longest.reference = double(own.longest) / 1000;
   longest.value = longest.ours / longest.reference;
-  if (barred) longest.bar = 0.2, longest.goal = 0.1;
   longest.failed = ours.failures > 0 && s.mix != Mix::applications;
+  char text[200];
   snprintf(text, sizeof text, "failed %" PRId64 " (%" PRId64 "), fewest/most %.2f (%.2f), calls/s %.0f (%.0f)", ours.failures, own.failures, ours.share(), own.share(),
-           double(ours.calls) / seconds, double(own.calls) / seconds);
+           per_second(ours.calls, length), per_second(own.calls, length));
   longest.note = text;
   if (s.mix == Mix::applications || s.mix == Mix::fair_applications) {
-    snprintf(text, sizeof text, ", of applications %.0f (%.0f)", double(ours.applications) / seconds, double(own.applications) / seconds);
+    snprintf(text, sizeof text, ", of applications %.0f (%.0f)", per_second(ours.applications, length), per_second(own.applications, length));
     longest.note += text;
   }
   run.report->add(longest);
-  if (!barred) return;
+}
+
+// The contract's: the longest call against raw commits with SQLite's handler, the shares, the calls against the engine with SQLite's own waiting. The two
+// that ours is compared with take half the time: a longest call can but grow.
+void measure_bars(Run& run, int processes, const char* synchronous, int64_t length, Outcome* out) {
+  Setting s{processes, "WAL", synchronous, Mix::alone, false};
+  const Sum own = measure(run, s, length / 2, out);
+  s.fair = true;
+  const Sum ours = measure(run, s, length, out);
+  s.mix = Mix::raw;
+  const Sum raw = measure(run, s, length / 2, out);
+  Result longest;
+  longest.what = name_of(s) + ": longest call";
+  longest.ours = double(ours.longest) / 1000;
+  longest.reference = double(raw.longest) / 1000;
+  longest.value = longest.ours / longest.reference;
+  longest.bar = 0.2, longest.goal = 0.1;
+  longest.failed = ours.failures > 0;
+  char text[200];
+  snprintf(text, sizeof text, "%.1f s; failed: %" PRId64 ", raw commits %" PRId64 ", with SQLite's own waiting %" PRId64, double(length) / double(kSecond), ours.failures, raw.failures,
+           own.failures);
+  longest.note = text;
+  run.report->add(longest);
+
   Result share;
   share.what = "  most calls of a process / fewest";
   share.value = double(ours.most) / double(std::max<int64_t>(ours.fewest, 1));
   share.bar = 1 / 0.4, share.goal = 1 / 0.6;
+  snprintf(text, sizeof text, "fewest/most %.2f, raw commits %.2f, with SQLite's own waiting %.2f", ours.share(), raw.share(), own.share());
+  share.note = text;
   run.report->add(share);
-  const bool handed_over = s.processes == 32 && strcmp(s.synchronous, "NORMAL") == 0;
+
+  const bool handed_over = processes == 32 && strcmp(synchronous, "NORMAL") == 0;
+  const double calls_ours = per_second(ours.calls, length), calls_own = per_second(own.calls, length / 2);
   Result calls;
   calls.what = "  calls with SQLite's own waiting / calls";
-  calls.value = double(own.calls) / double(std::max<int64_t>(ours.calls, 1));
+  calls.value = calls_own / std::max(calls_ours, 1.0);
   calls.bar = handed_over ? 1 / 0.5 : 1 / 0.7;
   calls.goal = handed_over ? 1 / 0.8 : 1;
+  snprintf(text, sizeof text, "calls/s %.0f, with SQLite's own waiting %.0f", calls_ours, calls_own);
+  calls.note = text;
   run.report->add(calls);
+}
+
+// One application with SQLite's own handler beside 15 that wait fairly, against the slowest of 16 such applications. Five seconds, as long as its timeout.
+void measure_one_beside(Run& run, const char* synchronous, int64_t length, Outcome* out) {
+  Setting s{16, "WAL", synchronous, Mix::all_applications, true};
+  const Sum stock = measure(run, s, length, out);
+  s.mix = Mix::one_application;
+  measure(run, s, length, out);
+  const Outcome one = out[0];
+  Result r;
+  r.what = std::string("slowest of 16 with SQLite's handler / one beside 15 fair ones, WAL, ") + synchronous;
+  r.value = double(stock.fewest) / double(std::max<int64_t>(one.calls, 1));
+  r.bar = 1;
+  r.failed = one.failures > 0 || one.calls == 0;
+  char text[200];
+  snprintf(text, sizeof text, "transactions %" PRId64 " (%" PRId64 "), failed %" PRId64 " (%" PRId64 "), longest %.0f ms (%.0f)", one.calls, stock.fewest, one.failures, stock.failures,
+           double(one.longest) / 1e6, double(stock.longest) / 1e6);
+  r.note = text;
+  run.report->add(r);
+}
+
+Outcome* share() {
+  void* shared = mmap(nullptr, sizeof(Outcome) * kMost, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+  if (shared == MAP_FAILED) die("no shared memory");
+  return static_cast<Outcome*>(shared);
 }
 
 }  // namespace
 
 void measure_fairness(Run& run) {
-  const size_t size = sizeof(Outcome) * kMost;
-  void* shared = mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-  if (shared == MAP_FAILED) die("no shared memory");
-  const double seconds = run.quick ? 0.5 : 3;
+  Outcome* out = share();
+  const int64_t length = run.quick ? kSecond / 2 : run.is_long ? 30 * kSecond : 4 * kSecond;
+  for (const char* synchronous : {"NORMAL", "FULL"}) {
+    for (const int processes : {8, 32}) {
+      if (!run.quick || processes == 8) measure_bars(run, processes, synchronous, length, out);
+    }
+    measure_one_beside(run, synchronous, run.quick ? kSecond : 5 * kSecond, out);
+  }
+  munmap(out, sizeof(Outcome) * kMost);
+}
+
+void measure_crowds(Run& run) {
+  Outcome* out = share();
+  const int64_t length = run.quick ? kSecond / 2 : 2 * kSecond;
   for (const char* journal : {"WAL", "DELETE"}) {
     for (const char* synchronous : {"NORMAL", "FULL"}) {
       for (const int processes : {2, 8, 32, 64}) {
         if (run.quick && processes > 8) continue;
         for (const Mix mix : {Mix::alone, Mix::applications, Mix::fair_applications, Mix::holder}) {
           Setting s{processes, journal, synchronous, mix, true};
-          const Sum ours = measure(run, s, int64_t(seconds * double(kSecond)), static_cast<Outcome*>(shared));
+          const Sum ours = measure(run, s, length, out);
           s.fair = false;
-          const Sum own = measure(run, s, int64_t(seconds * double(kSecond)), static_cast<Outcome*>(shared));
-          report(run, s, ours, own, seconds);
+          const Sum own = measure(run, s, length, out);
+          report_row(run, s, ours, own, length);
         }
       }
     }
   }
-  munmap(shared, size);
+  munmap(out, sizeof(Outcome) * kMost);
 }
 
 }  // namespace bench

@@ -34,15 +34,17 @@ constexpr Benchmark kBenchmarks[] = {
     {"throughput", bench::measure_throughput, "what is done in a second: steps, and jobs by the number of processes"},
     {"waits", bench::measure_waits, "wf_wait: how soon it returns, what it costs, also the one who writes"},
     {"processes", bench::measure_processes, "the longest call while 8 processes write"},
-    {"fairness", bench::measure_fairness, "many writers: the longest call, shares and calls, against SQLite's own way of waiting"},
+    {"fairness", bench::measure_fairness, "many writers: the longest call, shares and calls; --long: as long as the contract says"},
+    {"crowds", bench::measure_crowds, "the same with every journal, 2 to 64 processes, and applications among them (only if named)", true},
     {"growth", bench::measure_growth, "each call by the number of workflows, for the pictures (only if named)", true},
 };
 
 int usage(const char* program) {
   fprintf(stderr,
-          "usage: %s [--quick] [--json] [--save FILE] [--only NAME]... [--dir DIRECTORY] [MODULE]\n\n"
+          "usage: %s [--quick | --long] [--json] [--save FILE] [--only NAME]... [--dir DIRECTORY] [MODULE]\n\n"
           "  MODULE      the loadable module, default the one of this build\n"
           "  --quick     small databases and few rounds: a smoke test, not a figure\n"
+          "  --long      fairness in 30 seconds for each row, 5 minutes in all\n"
           "  --json      one JSON array instead of the table\n"
           "  --save      the same JSON, into a file, beside what is printed\n"
           "  --dir       where the databases go (about 1 GB), default $TMPDIR or /tmp\n"
@@ -58,12 +60,14 @@ int main(int argc, char** argv) {
   const char* tmp = getenv("TMPDIR");
   std::string dir = tmp && *tmp ? tmp : "/tmp";
   std::string module = WFEXT_MODULE, file;
-  bool quick = false, json = false;
+  bool quick = false, is_long = false, json = false;
   bool chosen[std::size(kBenchmarks)] = {}, any = false;
 
   for (int i = 1; i < argc; i++) {
     if (strcmp(argv[i], "--quick") == 0) {
       quick = true;
+    } else if (strcmp(argv[i], "--long") == 0) {
+      is_long = true;
     } else if (strcmp(argv[i], "--json") == 0) {
       json = true;
     } else if (strcmp(argv[i], "--save") == 0 && i + 1 < argc) {
@@ -89,7 +93,7 @@ int main(int argc, char** argv) {
   if (!path) bench::die("no module at " + module + " (make builds it)");
   bench::Scratch scratch(dir);
   bench::Report report(json, file);
-  bench::Run run{path, quick, &scratch, &report};
+  bench::Run run{path, quick, is_long, &scratch, &report};
   free(path);
 
   report.begin();

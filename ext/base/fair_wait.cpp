@@ -56,7 +56,7 @@ FairWait::FairWait(Db& db, For what) : db_(db), w_(db.waiting()), was_sliced_(w_
 }
 
 void FairWait::ask(For what) {
-  commit_waits_ = has_rollback_journal(db_) && what == For::lock;
+  if (what == For::lock) commit_waits_ = w_.has_journal_ = has_rollback_journal(db_);
   if (waits_by_handler()) timeout_ = busy_timeout(db_);
   if (timeout_ <= 0) return;
   w_.for_all_ = 0;  // the application has set another since
@@ -67,7 +67,7 @@ void FairWait::ask(For what) {
 FairWait::~FairWait() {
   w_.sliced_ = was_sliced_;
   if (timeout_ > 0) sqlite3_busy_timeout(db_.handle(), timeout_);
-  if (looks_) w_.look_for_others(db_.data_version(), commit_waits_);
+  if (looks_) w_.look_for_others(db_.data_version());
 }
 
 // Whether what came out as `rc` has not waited to the end.

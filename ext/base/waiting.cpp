@@ -8,6 +8,8 @@ namespace {
 constexpr int64_t kMicrosecond = 1000, kMillisecond = 1000000, kSecond = 1000000000;
 // The first sleeps, and all those behind them; each is shorter or longer by up to a half, so that those who wait do not come together.
 constexpr int64_t kFirst = 400 * kMicrosecond, kSecondSleep = 800 * kMicrosecond, kThen = 2 * kMillisecond;
+// Without WAL: who commits waits for those who read, and they for it, so that all wait more often, and less long: at most a millisecond.
+constexpr int64_t kWithJournal = kMillisecond * 2 / 3;
 // So long a statement waits at a time.
 constexpr int64_t kSlice = 100 * kMillisecond;
 // Who holds the lock for long, because the disk takes its time, and comes again at once, leaves those who look now and then hardly a moment to find it free.
@@ -43,7 +45,7 @@ int Waiting::wait(void* waiting, int count) {
     w.gave_up_ = true;
     return 0;
   }
-  const int64_t time = about(w.sleeps_ == 0 ? kFirst : w.sleeps_ == 1 ? kSecondSleep : kThen);
+  const int64_t time = about(w.sleeps_ == 0 ? kFirst : w.has_journal_ ? kWithJournal : w.sleeps_ == 1 ? kSecondSleep : kThen);
   ++w.sleeps_;
   sleep_for(left < time / kMillisecond ? left * kMillisecond : time);
   w.calls_ = w.alone_ = 0;
@@ -52,8 +54,8 @@ int Waiting::wait(void* waiting, int count) {
 }
 
 // A commit of this connection changes the version by one, one of another's by one more.
-void Waiting::look_for_others(unsigned version, bool readers_wait) {
-  const bool alone = version - version_ <= commits_ && !readers_wait;
+void Waiting::look_for_others(unsigned version) {
+  const bool alone = version - version_ <= commits_ && !has_journal_;
   version_ = version;
   commits_ = 0;
   alone_ = !alone ? 0 : alone_ < kAlone ? alone_ + 1 : kAlone;
@@ -72,7 +74,8 @@ void Waiting::give_way() {
   ++calls_;
   got_ = monotonic_clock();
   int64_t pause = held_ / kPart - (got_ - given_back_);
-  if (pause > kThen) pause = kThen;
+  const int64_t longest = has_journal_ ? kWithJournal : kThen;
+  if (pause > longest) pause = longest;
   if (pause < kShortest) return;
   sleep_for(pause);
   got_ = monotonic_clock();

@@ -35,12 +35,13 @@ class Waiting {
   bool knows_version(int changes) const { return changes == changes_ && changes != kUnknown; }
   void begins_at(unsigned version, int changes) { version_ = version, changes_ = changes, commits_ = 0; }
   // Behind it: whether the version has moved by more than the commits of our own. With a rollback journal others who only read are to be waited for, too.
-  void look_for_others(unsigned version, bool readers_wait);
+  void look_for_others(unsigned version);
 
   Millis for_all_ = 0;
   Millis timeout_ = 0;       // of the handler that is in force
   int64_t begun_ = 0, slice_ = 0, last_ = 0;  // when the wait, the statement and the last try began
   int sleeps_ = 0;
+  bool has_journal_ = false; // and no WAL
   bool sliced_ = false;      // who steps the statement would step it again
   bool gave_up_ = false;     // and has to
   bool resumed_ = false;

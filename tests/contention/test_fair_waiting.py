@@ -95,13 +95,23 @@ def test_applications_that_wait_fairly_too_get_as_much(tmp_path):
 
 
 def test_one_application_that_waits_as_sqlite_does_is_not_shut_out(tmp_path):
-    """It looks ten times a second only; those who wait fairly leave it gaps to find."""
-    path = tmp_path / "fair.db"
-    prepare(path)
-    start = together(16)
-    reports = run([ours(path, start) for _ in range(15)] + [application(path, start, False)], tmp_path)
-    assert errors(reports) == []
-    assert shares(reports, "application")[0] >= 1 or sum(shares(reports, "ours")) < 15 * 8
+    """It looks ten times a second only; those who wait fairly leave it gaps to find. Among its like the slowest gets hardly anything: not less than that."""
+    got = {}
+    for name, bodies in {
+        "stock": lambda path, start: [application(path, start, False) for _ in range(16)],
+        "beside": lambda path, start: [ours(path, start) for _ in range(15)] + [application(path, start, False)],
+    }.items():
+        folder = tmp_path / name
+        folder.mkdir()
+        path = folder / "fair.db"
+        prepare(path)
+        reports = run(bodies(path, together(16)), folder)
+        assert errors(reports) == []
+        got[name] = shares(reports, "application")
+        if name == "beside":
+            assert got[name][0] >= 1 or sum(shares(reports, "ours")) < 15 * 8
+    # (The bench compares them sharply. Chance decides which of the sixteen is the slowest, and how slow.)
+    assert len(got["stock"]) == 16 and (got["beside"][0] + 1) * 4 >= got["stock"][0]
 
 
 @pytest.mark.parametrize("journal", ["wal", "delete"])
