@@ -26,8 +26,8 @@ class Waiting {
   void stand_in(sqlite3* handle) { sqlite3_busy_handler(handle, wait, this); }
   void give_way();
   // To ask for the timeout costs as much as a tenth of a wf_step. Who has called so often and seen nobody else's commits has nobody to wait for, and asks no
-  // more; should somebody come, it is SQLite's own handler that waits, once.
-  static constexpr int kAlone = 64;
+  // more; should somebody come, it is SQLite's own handler that waits, once. That may take seconds, so it has to be more calls than the others sleep through.
+  static constexpr int kAlone = 1000;
   bool is_alone() const { return alone_ == kAlone; }
   // Before the lock: the version of the file is known from the last call, unless the application may have committed since. It has changed rows then, or has
   // a transaction under way.

@@ -106,7 +106,7 @@ def test_who_was_alone_for_long_waits_when_another_comes(patient, path, fair):
     if fair:
         patient.wf_busy_timeout(LONG)
     patient.wf_start("job", id="w")
-    for n in range(200):
+    for n in range(1200):
         patient.wf_step("w", f"s{n}", 1)
     holder = Holder(path, "BEGIN IMMEDIATE")
     threading.Timer(0.3, holder.release).start()
