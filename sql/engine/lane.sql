@@ -78,13 +78,6 @@ SET gone = (SELECT CASE WHEN EXISTS (SELECT 1 FROM main._wf_workflow AS o WHERE 
             FROM main._wf_workflow AS w WHERE w.seq = :seq)
 WHERE lane = :lane
 
--- How many have ended in each lane, from the workflows themselves.
--- name: lane_recount
-UPDATE main._wf_lane SET gone = {{recounted}} WHERE gone IS NOT {{recounted}}
-
--- name: lane_recount_count
-SELECT count(*) FROM main._wf_lane WHERE gone IS NOT {{recounted}}
-
 -- Whether the last workflow of a lane has gone.
 -- name: lane_is_empty
 SELECT NOT EXISTS (SELECT 1 FROM main._wf_workflow WHERE lane = :lane AND place IS NOT NULL)

@@ -88,3 +88,10 @@ FROM (SELECT p.queue,
       LEFT JOIN main._wf_queue AS q ON q.queue = p.queue
       WHERE coalesce(q.paused, 0) = 0
       GROUP BY p.queue)
+
+-- How many have ended in each lane, from the workflows themselves.
+-- name: lane_recount
+UPDATE main._wf_lane SET gone = {{recounted}} WHERE gone IS NOT {{recounted}}
+
+-- name: lane_recount_count
+SELECT count(*) FROM main._wf_lane WHERE gone IS NOT {{recounted}}
