@@ -11,6 +11,7 @@
 #   make bench-growth the pictures of docs/performance.md, from 1 thousand to 1 million workflows; GROWTH="..." passes arguments
 #   make figures      what docs/performance.md shows, measured anew: pictures, others, steps, jobs and claims (half an hour)
 #   make wheel        the Python package, dist/*.whl; make npm: those of Node; make go-engine: that of Go
+#   make instructions counts what a call of each function costs, and keeps it: tests/instructions
 #   make reference    writes docs/reference.md from the registry
 #   make install      module, static library and header; PREFIX=/usr/local, DESTDIR=
 #   make format       clang-format on all C++; make tidy: clang-tidy
@@ -27,7 +28,7 @@ werror = -DWFEXT_WERROR=$(if $(CI),ON,OFF)
 configure = @cmake --preset $(1) $(werror) $(2) > build/configure.log 2>&1 || { cat build/configure.log; exit 1; }
 compile = @cmake --build $(1) -j $(JOBS)
 
-.PHONY: all build wheel npm go-engine tested demo test test-asan test-asan-unit asan test-deep test-compat bench bench-peers bench-growth figures reference install format tidy clean
+.PHONY: all build wheel npm go-engine tested demo test test-asan test-asan-unit asan test-deep test-compat bench bench-peers bench-growth figures instructions reference install format tidy clean
 .DEFAULT_GOAL := all
 
 all: build
@@ -112,6 +113,9 @@ npm: build
 	@rm -rf build/node/package && cp -r bindings/node build/node/package
 	@cd build/node/package && PATH="$$(echo $(CURDIR)/build/node/node_modules/node-*/bin):$$PATH" && node ../node_modules/tsdown/dist/run.mjs > ../tsdown.log 2>&1 \
 	  && WFEXT_LIBRARY=$(CURDIR)/build/libwfext.so node pack.mjs . $(CURDIR)/dist
+
+instructions: tested
+	@WFEXT=$$PWD/build/libwfext.so PYTHONDONTWRITEBYTECODE=1 "$$(bash scripts/python.sh pytest)" tests/instructions/counting.py --write
 
 reference: tested
 	@build/wfext_reference > build/reference.md

@@ -43,6 +43,7 @@ look() {
         need python3-jsonschema "jsonschema, in that Python" python_with pytest jsonschema
         need python3-pip "a way to get cronsim" cronsim_or_pip
         need binutils "tests of what the module exports and needs" have readelf
+        need valgrind "counting instructions" have valgrind
         need iso-codes "the data that the demo imports" test -e /usr/share/iso-codes/json/iso_3166-1.json
         ;;
       demo)

@@ -21,10 +21,10 @@ for word in "$@"; do
   esac
 done
 if [ -e "$STATE/g++" ] && [ ! -e "$BIN/c++" ]; then
-  for tool in c++ cmake ninja pkg-config sqlite3 readelf; do printf '#!/bin/bash\\ncat > /dev/null\\n' > "$BIN/$tool"; done
+  for tool in c++ cmake ninja pkg-config sqlite3 readelf valgrind; do printf '#!/bin/bash\\ncat > /dev/null\\n' > "$BIN/$tool"; done
 fi
 [ ! -e "$STATE/python3" ] || cp "$STATE/python3.stub" "$PYTHON"
-chmod +x "$BIN"/c++ "$BIN"/cmake "$BIN"/ninja "$BIN"/pkg-config "$BIN"/sqlite3 "$BIN"/readelf "$PYTHON" 2>/dev/null
+chmod +x "$BIN"/c++ "$BIN"/cmake "$BIN"/ninja "$BIN"/pkg-config "$BIN"/sqlite3 "$BIN"/readelf "$BIN"/valgrind "$PYTHON" 2>/dev/null
 true
 """
 
@@ -75,7 +75,7 @@ def machine(tmp_path):
 def test_one_installation_brings_everything(machine):
     done = machine("build", "test")
     assert done.returncode == 0, done.stdout + done.stderr
-    wanted = {"g++", "cmake", "ninja-build", "libsqlite3-dev", "libgtest-dev", "pkg-config", "sqlite3", "binutils"}
+    wanted = {"g++", "cmake", "ninja-build", "libsqlite3-dev", "libgtest-dev", "pkg-config", "sqlite3", "binutils", "valgrind"}
     wanted |= {"python3", "python3-pytest", "python3-hypothesis", "python3-jsonschema", "python3-pip"}
     assert wanted - machine.installed() == set()
     assert (machine.folder / "build" / "python" / "cronsim").exists()
