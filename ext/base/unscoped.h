@@ -5,7 +5,7 @@
 
 namespace wf {
 
-constexpr Sql kPlain[] = {Sql::step_record, Sql::step_record_by_id, Sql::complete_plain};
+constexpr Sql kPlain[] = {Sql::start_plain, Sql::step_record, Sql::step_record_by_id, Sql::complete_plain};
 
 constexpr bool is_plain(Sql sql) {
   for (const Sql plain : kPlain) {

@@ -2,6 +2,7 @@
 
 #include "base/hash.h"
 #include "base/json.h"
+#include "base/plain.h"
 #include "base/scope.h"
 #include "engine/above.h"
 #include "engine/lane.h"
@@ -95,28 +96,67 @@ Status drop_large(Db& db, int64_t seq) {
   return q.run();
 }
 
-Status insert(Db& db, const Prepared& prepared, string_view id, string_view dedup, Millis now) {
-  const Start& args = prepared.start;
-  const Millis due = args.at != kNoTime ? args.at : later(now, args.delay);
-  const LaneKey key{args.queue, args.partition, args.name, args.version, args.priority, prepared.other_kind ? db.above().kind->number : 0};
-  int64_t lane;
-  WF_TRY(lane_for(db, key, args.manual ? kNoTime : due, now, &lane));
-  Text backoff;
-  if (args.has_backoff) add_backoff(args.backoff, backoff);
-  if (!backoff.ok()) return Status::no_memory();
+auto random_id(Millis now) {
+  unsigned char random[10];
+  Db::randomness(random, sizeof random);
+  return uuid7(now, random);
+}
 
-  Query q(db, Sql::start_insert);
-  q.bind(":id", id).bind(":lane", lane).bind(":due", due).bind(":now", now);
+Millis due_of(const Start& args, Millis now) { return args.at != kNoTime ? args.at : later(now, args.delay); }
+
+// What stands in the row but for its id, its lane and a value that is large; `backoff` holds one.
+Status bind_row(Query& q, const Start& args, bool other_kind, Millis now, Text& backoff) {
+  const Millis due = due_of(args, now);
+  q.bind(":due", due).bind(":now", now);
   q.bind(":place", static_cast<int64_t>(args.manual ? Place::not_offered : Place::in_line));
   if (args.timeout != kNoTime) q.bind(":timeout", args.timeout).bind(":deadline", later(due, args.timeout));
-  q.bind(":flags", int64_t{(args.manual ? kManual : 0) | (args.cleanup ? kCleanup : 0) | (args.detached ? kDetached : 0) | (prepared.other_kind ? kOtherKind : 0)});
+  q.bind(":flags", int64_t{(args.manual ? kManual : 0) | (args.cleanup ? kCleanup : 0) | (args.detached ? kDetached : 0) | (other_kind ? kOtherKind : 0)});
   if (args.parent != 0) q.bind(":parent", args.parent).bind(":parent_step", args.parent_step).bind(":parent_redo", args.parent_redo);
   if (args.max_attempts != 0) q.bind(":max_attempts", args.max_attempts);
   if (args.max_failures != 0) q.bind(":max_failures", args.max_failures);
-  q.bind_time(":scheduled", args.scheduled_at);
-  q.bind_name(":backoff", backoff.view()).bind_name(":dedup", dedup).bind_name(":headers", args.headers);
+  if (args.has_backoff) {
+    add_backoff(args.backoff, backoff);
+    if (!backoff.ok()) return Status::no_memory();
+    q.bind(":backoff", backoff.view());
+  }
+  if (args.scheduled_at != kNoTime) q.bind(":scheduled", args.scheduled_at);
+  if (!args.headers.empty()) q.bind(":headers", args.headers);
+  if (!is_large(args.input)) q.bind(":input", args.input);
+  return {};
+}
+
+// What start_plain can do, but for what only the file knows.
+bool may_be_plain(const Start& args, const Now& now) {
+  return args.parent == 0 && !args.manual && !args.tags && args.dedup.empty() && !is_large(args.input) && (!args.id.empty() || !now.given);
+}
+
+// Outside of any savepoint, so not where triggers are fired.
+Status try_plain(Db& db, const Start& args, Millis time, bool said, Name* id, bool* started) {
+  *started = false;
+  Query q(db, Sql::start_plain);
+  if (db.plain_fires_triggers() && q.prepared()) return {};
+  *id = args.id;
+  if (args.id.empty()) *id = random_id(time).view();
+  q.bind(":id", id->view()).bind(":queue", args.queue).bind(":partition", args.partition).bind(":name", args.name).bind(":version", args.version);
+  q.bind(":priority", args.priority).bind(":format", kSchemaVersion);
+  if (said) q.bind(":said", int64_t{1});
+  Text backoff;
+  WF_TRY(bind_row(q, args, false, time, backoff));
+  WF_TRY(q.run());
+  *started = q.changes() != 0;
+  return {};
+}
+
+Status insert(Db& db, const Prepared& prepared, string_view id, string_view dedup, Millis now) {
+  const Start& args = prepared.start;
+  const LaneKey key{args.queue, args.partition, args.name, args.version, args.priority, prepared.other_kind ? db.above().kind->number : 0};
+  int64_t lane;
+  WF_TRY(lane_for(db, key, args.manual ? kNoTime : due_of(args, now), now, &lane));
+  Text backoff;
+  Query q(db, Sql::start_insert);
+  q.bind(":id", id).bind(":lane", lane).bind_name(":dedup", dedup);
+  WF_TRY(bind_row(q, args, prepared.other_kind, now, backoff));
   const bool large = is_large(args.input);
-  if (!large) q.bind(":input", args.input);
   if (!large && !args.tags) return q.run();
   // The row of the workflow decides, so it comes last: a value without a workflow does no harm.
   int64_t seq;
@@ -142,9 +182,7 @@ Status new_id(Db& db, string_view wanted, bool time_was_said, Millis now, Name* 
   bool is_explicit;
   WF_TRY(clock_is_explicit(db, time_was_said, &is_explicit));
   if (is_explicit) return Status::error(Code::invalid, "the option \"id\" is required: wf_config('clock') is 'explicit' in this file");
-  unsigned char random[10];
-  Db::randomness(random, sizeof random);
-  *id = uuid7(now, random).view();
+  *id = random_id(now).view();
   return {};
 }
 
@@ -191,9 +229,17 @@ Status start(Db& db, const Start& args, const Now& now, Name* id, Started* outco
   Started none;
   Started& became = outcome != nullptr ? *outcome : none;
   became = Started::existing;
+  Millis time = now.given ? now.time : db.clock();
+  if (may_be_plain(args, now)) {
+    bool started = false;
+    WF_TRY(run_plain(db, Sql::start_plain, [&] { return try_plain(db, args, time, now.given, id, &started); }));
+    became = started ? Started::created : Started::existing;
+    if (started) return {};
+  }
+
+  // Not that plain: find out why, or do it with all that belongs to it.
   WriteScope scope(db);
   WF_TRY(scope.begin(Inline::allowed, "wf_start"));
-  Millis time;
   WF_TRY(call_time(db, now, &time));
 
   bool exists = false;

@@ -25,13 +25,30 @@ WHERE q.queue = :queue AND q.hold = 'started'
 -- name: start_next_seq
 SELECT coalesce({{seq_after_deleted}}, (SELECT max(seq) FROM main._wf_workflow) + 1, 1)
 
--- As long as its first claim will make it: a row that grows in a full page splits it, and where claims come in another order than starts, nearly every one
--- would meet a full page.
+-- Of a row that is as long as its first claim will make it: one that grows in a full page splits it, and where claims come in another order than starts, nearly
+-- every one would meet a full page.
+-- name: fragment_new_row
+'pending', :place, :due, '0 ..............................................', :now, :now, :deadline, :timeout, :flags,
+:max_attempts, :max_failures, :backoff, :parent, :parent_step, :parent_redo, :scheduled, :dedup, :headers, {{late}}, :input
+
+-- name: fragment_columns_of_new_row
+status, place, due_at, claim, created_at, updated_at, deadline_at, timeout, flags,
+max_attempts, max_failures, backoff, parent, parent_step, parent_redo, scheduled_at, dedup, headers, late, input
+
 -- name: start_insert
-INSERT INTO main._wf_workflow(seq, id, lane, status, place, due_at, claim, created_at, updated_at, deadline_at, timeout, flags,
-                              max_attempts, max_failures, backoff, parent, parent_step, parent_redo, scheduled_at, dedup, headers, late, input)
-VALUES(coalesce(:seq, {{seq_after_deleted}}), :id, :lane, 'pending', :place, :due, '0 ..............................................', :now, :now, :deadline, :timeout, :flags,
-       :max_attempts, :max_failures, :backoff, :parent, :parent_step, :parent_redo, :scheduled, :dedup, :headers, {{late}}, :input)
+INSERT INTO main._wf_workflow(seq, id, lane, {{columns_of_new_row}})
+VALUES(coalesce(:seq, {{seq_after_deleted}}), :id, :lane, {{new_row}})
+
+-- Starts a workflow where nothing but its row has to be written: it is one for workers, its id is free, its lane is there and need not be told of it (as
+-- lane_for() says). Where nothing has been inserted, start() finds out why: what is not that plain has no lane, and a row without one is ignored. One
+-- statement, as step_record is.
+-- name: start_plain
+INSERT OR IGNORE INTO main._wf_workflow(seq, id, lane, {{columns_of_new_row}})
+VALUES({{seq_after_deleted}}, :id,
+       (SELECT lane FROM main._wf_lane
+        WHERE queue = :queue AND kind = 0 AND partition = :partition AND name = :name AND version = :version AND priority = :priority
+          AND (line & 1 OR next_due <= :due) AND NOT EXISTS (SELECT 1 FROM main._wf_definition WHERE name = :name) AND {{plain_file}}),
+       {{new_row}})
 
 -- name: start_drop_large
 DELETE FROM main._wf_large WHERE wf = :seq

@@ -281,3 +281,41 @@ def test_a_double_is_shown_with_the_digits_it_needs(db, number):
     assert json.loads(text)["input"] == number
     digits = text.split('"input":')[1].split(",")[0].split("e")[0].replace(".", "").strip("0")
     assert len(digits) == len(repr(number).split("e")[0].replace(".", "").strip("0"))
+
+
+# Where nothing but the workflow's row has to be written, one statement does it (start_plain); a trigger on the table makes it go the long way.
+
+
+@pytest.mark.parametrize("options", [
+    {}, {"delay": "1h", "timeout": "2h"}, {"priority": 3, "queue": "q", "version": "2", "headers": {"a": 1}, "max_attempts": 4, "max_failures": 9},
+    {"backoff": {"initial": 1, "factor": 2}, "cleanup": True}, {"manual": True}, {"partition": "p"}, {"dedup": "d"}, {"tags": {"a": "b"}}])
+@pytest.mark.parametrize("value", [None, '{"a":1}', b"x", "long"])
+def test_starting_in_one_statement_leaves_the_same_row_as_the_long_way(memdb, value, options):
+    memdb.at(0)
+    value = '"%s"' % ("x" * 2000) if value == "long" else value
+    memdb.wf_start("job", value, id="w0", **{**options, **({"dedup": "other"} if "dedup" in options else {})})  # the lane
+    lanes = memdb.rows("SELECT * FROM _wf_lane")
+    rows = []
+    for long_way in (False, True):
+        if long_way:
+            memdb.execute("CREATE TEMP TRIGGER watches AFTER INSERT ON main._wf_workflow BEGIN SELECT 1; END")
+        assert memdb.wf_start("job", value, id="w1", **options) == "w1"
+        rows.append(memdb.record("SELECT * FROM _wf_workflow WHERE id = 'w1'"))
+        assert memdb.rows("SELECT * FROM _wf_lane") == lanes
+        assert memdb.wf_check() is None
+        memdb.wf_delete("w1", force=True)
+    assert {**rows[0], "seq": 0} == {**rows[1], "seq": 0}
+
+
+def test_a_start_in_one_statement_is_told_of_what_is_there_and_of_what_comes_earlier(memdb):
+    memdb.at(0)
+    memdb.wf_start("job", "1", id="w1", delay="1h")
+    assert memdb.wf_start("job", "1", id="w1", delay="1h") == "w1"
+    with pytest.raises(Exception, match="WF_CONFLICT"):
+        memdb.wf_start("job", "2", id="w1", delay="1h")
+    memdb.wf_start("job", id="w2")  # due before all that its lane knows of
+    assert memdb.claim()["id"] == "w2"
+    memdb.wf_start("job", id="w3")  # a definition that comes later makes the name a script's
+    memdb.wf_define("job", '{"steps":[{"name":"a","sql":"SELECT 1"}]}')
+    memdb.wf_start("job", id="w4")
+    assert memdb.rows("SELECT id, kind FROM _wf_workflow JOIN _wf_lane USING(lane) ORDER BY seq")[-2:] == [("w3", 0), ("w4", 1)]

@@ -73,7 +73,7 @@ SQL = EXT.parent / "sql"
 # Not of one file: transactions, the tables, and parts of statements.
 OF_A_ROOM = {"base/base.sql", "base/schema.sql", "base/fragments.sql"}
 # Of the engine, but the wrapper of the connection prepares it in a way of its own: it runs outside of any savepoint (base/db.h).
-OF_TWO_ROOMS = {"step_record", "step_record_by_id", "complete_plain"}
+OF_TWO_ROOMS = {"start_plain", "step_record", "step_record_by_id", "complete_plain"}
 
 
 def statements():
