@@ -102,13 +102,7 @@ Status claim_next(Db& db, Claim& args, bool careful, bool first, Millis now, Sta
     }
     *found = best.found();
     if (!*found) return {};
-    const auto take_best = [&] {
-      Workflow w;
-      bool exists;
-      WF_TRY(find_seq(db, best.seq, &exists, &w));
-      WF_TRY(take_or_end(db, args, w, now, found));
-      return *found ? show_claim(db, args, best.seq, out) : Status();
-    };
+    const auto take_best = [&] { return take_and_show(db, args, best.seq, now, found, out); };
     const size_t before = out.size();
     Status taken = careful ? in_savepoint(db, "wf_claim", take_best) : take_best();
     if (taken.ok() && *found) return {};

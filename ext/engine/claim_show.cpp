@@ -12,12 +12,12 @@ void add_name_or_null(const char* key, string_view text, Text& out) {
   text.empty() ? (void)out.add("null") : json::quote(text, out);
 }
 
-void add_time_or_null(const char* key, const Query& q, int column, Text& out) {
+void add_time_or_null(const char* key, Millis time, Text& out) {
   out.add(",\"").add(key).add("\":");
-  if (q.is_null(column)) {
+  if (time == kNoTime) {
     out.add("null");
   } else {
-    out.add('"').add(TimeText(q.integer(column), TimeForm::json).view()).add('"');
+    out.add('"').add(TimeText(time, TimeForm::json).view()).add('"');
   }
 }
 
@@ -42,37 +42,65 @@ Status check_size(Db& db, Text& claims, string_view id) {
 
 }  // namespace
 
-Status show_claim(Db& db, const Claim& args, int64_t seq, Text& out) {
-  Query q(db, Sql::claim_show);
-  q.bind(":seq", seq);
+// The columns of claim_row.
+Status ClaimRow::read(Workflow* out) {
   bool row;
-  WF_TRY(q.next(&row));
+  WF_TRY(q_.next(&row));
+  if (row) read_workflow(q_, out);
+  return {};
+}
+
+namespace {
+
+constexpr int kLease = kWorkflowColumns + kQueueColumns, kName = kLease + 1, kInput = kLease + 2, kPriority = kLease + 3, kVersion = kLease + 4;
+constexpr int kHeaders = kLease + 5, kParent = kLease + 6, kScheduled = kLease + 7, kHasQueue = kLease + 8;
+
+}  // namespace
+
+void ClaimRow::settings(QueueSettings* out) const {
+  if (q_.integer(kHasQueue) != 0) read_queue(q_, kWorkflowColumns, out);
+}
+
+Millis ClaimRow::lease() const { return q_.integer(kLease) > 0 ? q_.duration(kLease) : kDefaultLease; }
+
+Status ClaimRow::show(const Claim& args, const Workflow& w, Text& out) {
   out.add("{\"token\":\"");
-  add_token(seq, q.integer(15), out);
+  add_token(w.seq, w.nonce, out);
   out.add("\",\"id\":");
-  json::quote(q.text(0), out);
-  add_name_or_null("name", q.text(1), out);
+  json::quote(q_.text(1), out);
+  add_name_or_null("name", q_.text(kName), out);
   out.add(",\"input\":");
-  add_json(q.value(2), out, &db.stop());
-  out.add(",\"attempt\":").add_integer(q.integer(3)).add(",\"resumed\":").add_integer(q.integer(4));
-  add_name_or_null("ending", q.text(5), out);
-  add_name_or_null("queue", q.text(6), out);
-  out.add(",\"priority\":").add_integer(q.integer(7));
-  add_name_or_null("worker", q.text(8), out);
-  add_time_or_null("lease_expires_at", q, 9, out);
-  add_time_or_null("deadline_at", q, 10, out);
-  add_name_or_null("version", q.text(11), out);
+  add_json(q_.value(kInput), out, &db_.stop());
+  out.add(",\"attempt\":").add_integer(w.attempt).add(",\"resumed\":").add_integer(w.resumed);
+  add_name_or_null("ending", w.ending.view(), out);
+  add_name_or_null("queue", q_.text(3), out);
+  out.add(",\"priority\":").add_integer(q_.integer(kPriority));
+  add_name_or_null("worker", w.worker.view(), out);
+  add_time_or_null("lease_expires_at", w.due_at, out);
+  add_time_or_null("deadline_at", w.deadline_at, out);
+  add_name_or_null("version", q_.text(kVersion), out);
   out.add(",\"headers\":");
-  add_json(q.value(12), out, &db.stop());
-  add_name_or_null("parent", q.text(13), out);
-  add_time_or_null("scheduled_at", q, 14, out);
-  out.add(",\"wake\":\"").add(wake_name(wake_of(q.integer(16)))).add('"');
+  add_json(q_.value(kHeaders), out, &db_.stop());
+  add_name_or_null("parent", q_.text(kParent), out);
+  add_time_or_null("scheduled_at", q_.time(kScheduled), out);
+  out.add(",\"wake\":\"").add(wake_name(w.wake)).add('"');
   out.add(args.shown != nullptr ? kNotRead : "}");
-  WF_TRY(check_size(db, out, q.text(0)));
+  return check_size(db_, out, q_.text(1));
+}
+
+Status note_shown(const Claim& args, int64_t seq, const Text& out) {
   if (args.shown == nullptr) return {};
   args.shown->workflows.add(seq);
   args.shown->ends.add(static_cast<int64_t>(out.size()));
   return args.shown->workflows.ok() && args.shown->ends.ok() ? Status() : Status::no_memory();
+}
+
+Status show_claim(Db& db, const Claim& args, int64_t seq, Text& out) {
+  ClaimRow row(db, seq);
+  Workflow w;
+  WF_TRY(row.read(&w));
+  WF_TRY(row.show(args, w, out));
+  return note_shown(args, seq, out);
 }
 
 }  // namespace wf

@@ -2,10 +2,31 @@
 #pragma once
 
 #include "engine/claim_order.h"
+#include "engine/queue.h"
+#include "engine/workflow.h"
 
 namespace wf {
 
-// Appends the JSON object of the claim that workflow `seq` is under. SQLITE_TOOBIG if with it `out` cannot be a result.
+// What a claim depends on, in one look at the row of its workflow.
+class ClaimRow {
+ public:
+  ClaimRow(Db& db, int64_t seq) : db_(db), q_(db, Sql::claim_row) { q_.bind(":seq", seq); }
+  Status read(Workflow* out);
+
+  // Those of its queue; and how long a claim is to last that says nothing of it.
+  void settings(QueueSettings* out) const;
+  Millis lease() const;
+  // Appends the JSON object of the claim by `w`, the workflow as it is when it is claimed. SQLITE_TOOBIG if with it `out` cannot be a result.
+  Status show(const Claim& args, const Workflow& w, Text& out);
+
+ private:
+  Db& db_;
+  Query q_;
+};
+
+// Notes where `out` shows the claim of workflow `seq`, which stands: its steps may be wanted.
+Status note_shown(const Claim& args, int64_t seq, const Text& out);
+// Shows the claim that workflow `seq` is under, and notes it.
 Status show_claim(Db& db, const Claim& args, int64_t seq, Text& out);
 
 }  // namespace wf

@@ -1,6 +1,7 @@
 #include "engine/claim_take.h"
 
 #include "base/hash.h"
+#include "engine/claim_show.h"
 #include "engine/end.h"
 #include "engine/lane.h"
 #include "engine/lease.h"
@@ -30,34 +31,57 @@ Status new_nonce(Db& db, const Workflow& w, bool time_was_said, int64_t* nonce) 
   return {};
 }
 
-// Leases the workflow; it is due, and whoever held it has lost it.
-Status take(Db& db, const Claim& args, const Workflow& w, const InARow& row, bool lost_before, Wake why, Millis now) {
+// How a workflow is taken.
+struct Taking {
   QueueSettings settings;
-  WF_TRY(read_queue(db, w.queue.view(), &settings));
-  Millis lease;
-  WF_TRY(lease_of(db, args, settings, &lease));
-  int64_t nonce = 0;
-  WF_TRY(new_nonce(db, w, args.time_was_said, &nonce));
-  const bool again = w.again != 0 || w.is_claimed();
+  Millis lease = kNoTime;
+  bool again = false;  // an attempt begins
+  bool lost = false;   // whoever held it has lost it
+  Place place = Place::leased;
+};
+
+// Makes of `w`, which is due, what it is then.
+Status plan(Db& db, const Claim& args, const InARow& row, bool lost_before, Wake why, Millis now, Workflow* w, Taking* out) {
+  out->lost = w->is_claimed();
+  out->again = w->again != 0 || out->lost;
+  out->place = w->flags & kManual ? Place::not_offered : lost_before ? Place::leased_again : Place::leased;
+  WF_TRY(new_nonce(db, *w, args.time_was_said, &w->nonce));
+  w->attempt += out->again;
+  w->resumed += 1 - out->again;
+  w->worker = args.worker;
+  w->due_at = later(now, out->lease);
+  w->failures = row.failures, w->lost = row.lost;
+  w->wake = out->lost ? Wake::lost : why;
+  return {};
+}
+
+// Leases the workflow, as it is planned.
+Status take(Db& db, const Claim& args, const Workflow& w, const Taking& taking, Millis now) {
+  const QueueSettings& settings = taking.settings;
   if (!args.key.empty()) {
     Query q(db, Sql::claim_free_key);
     q.bind(":key", args.key).bind(":seq", w.seq);
     WF_TRY(q.run());
   }
   Text claim;
-  add_claim(w.attempt + again, args.worker, claim);
+  add_claim(w.attempt, args.worker, claim);
   if (!claim.ok()) return Status::no_memory();
   {
     Query q(db, Sql::claim_take);
-    q.bind(":seq", w.seq).bind(":now", now).bind(":due", later(now, lease)).bind(":lease", lease).bind(":nonce", nonce);
-    q.bind(":place", static_cast<int64_t>(w.flags & kManual ? Place::not_offered : lost_before ? Place::leased_again : Place::leased));
-    q.bind_name(":worker", args.worker).bind(":claim", claim.view()).bind_name(":key", args.key).bind(":again", int64_t{again}).bind(":lost", row.lost).bind(":failures", row.failures).bind(":lost_now", int64_t{w.is_claimed()});
-    q.bind(":wake", static_cast<int64_t>(w.is_claimed() ? Wake::lost : why));
+    q.bind(":seq", w.seq).bind(":now", now).bind(":due", w.due_at).bind(":lease", taking.lease).bind(":nonce", w.nonce);
+    q.bind(":place", static_cast<int64_t>(taking.place));
+    q.bind_name(":worker", args.worker).bind(":claim", claim.view()).bind_name(":key", args.key).bind(":again", int64_t{taking.again});
+    q.bind(":lost", w.lost).bind(":failures", w.failures).bind(":lost_now", int64_t{taking.lost}).bind(":wake", static_cast<int64_t>(w.wake));
     q.bind(":limits", int64_t{settings.has_limits()}).bind(":until_end", int64_t{settings.has_limits() && settings.until_end});
     WF_TRY(q.run());
   }
-  if (again) WF_TRY(count_rate(db, w.queue.view(), settings, now));
+  if (taking.again) WF_TRY(count_rate(db, w.queue.view(), settings, now));
   return lane_served(db, w, now);
+}
+
+// Whether it only waits for its turn: nothing has to be looked at or written but its row.
+bool stands_in_line(const Workflow& w, Millis now) {
+  return w.state == State::pending && w.lost == 0 && w.wake != Wake::recover && (w.deadline_at == kNoTime || w.deadline_at > now);
 }
 
 }  // namespace
@@ -105,7 +129,35 @@ Status take_or_end(Db& db, const Claim& args, const Workflow& w, Millis now, boo
     lost_before = now_in_a_row.lost != 0;
   }
   *taken = true;
-  return take(db, args, w, row, lost_before, why, now);
+  Taking taking;
+  WF_TRY(read_queue(db, w.queue.view(), &taking.settings));
+  WF_TRY(lease_of(db, args, taking.settings, &taking.lease));
+  Workflow then = w;
+  WF_TRY(plan(db, args, row, lost_before, why, now, &then, &taking));
+  return take(db, args, then, taking, now);
+}
+
+// A workflow in line is shown as it will be, out of the one look at its row that finds out all that its claim depends on.
+Status take_and_show(Db& db, const Claim& args, int64_t seq, Millis now, bool* taken, Text& out) {
+  Taking taking;
+  Workflow w;
+  {
+    ClaimRow row(db, seq);
+    WF_TRY(row.read(&w));
+    *taken = stands_in_line(w, now);
+    if (*taken) {
+      row.settings(&taking.settings);
+      taking.lease = args.lease != kNoTime ? args.lease : taking.settings.lease != kNoTime ? taking.settings.lease : row.lease();
+      WF_TRY(plan(db, args, {w.failures, 0}, false, w.wake, now, &w, &taking));
+      WF_TRY(row.show(args, w, out));
+    }
+  }
+  if (*taken) {
+    WF_TRY(take(db, args, w, taking, now));
+    return note_shown(args, seq, out);
+  }
+  WF_TRY(take_or_end(db, args, w, now, taken));
+  return *taken ? show_claim(db, args, seq, out) : Status();
 }
 
 }  // namespace wf

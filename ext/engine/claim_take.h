@@ -13,5 +13,7 @@ Status lease_of(Db& db, const Claim& args, const QueueSettings& settings, Millis
 // Takes a workflow that is due. Not taken: it was due to end instead (its time was up, or too many leases were lost), and has; or it was
 // woken for nothing and waits on.
 Status take_or_end(Db& db, const Claim& args, const Workflow& workflow, Millis now, bool* taken);
+// The same for the workflow `seq`, and shows the claim.
+Status take_and_show(Db& db, const Claim& args, int64_t seq, Millis now, bool* taken, Text& out);
 
 }  // namespace wf

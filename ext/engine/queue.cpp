@@ -33,24 +33,27 @@ Status is_full(Db& db, string_view queue, const QueueSettings& s, Millis now, bo
 
 }  // namespace
 
+void read_queue(const Query& q, int first, QueueSettings* out) {
+  out->concurrency = q.integer_or(first, -1);
+  out->worker_concurrency = q.integer_or(first + 1, -1);
+  out->partition_concurrency = q.integer_or(first + 2, -1);
+  out->until_end = q.integer(first + 3) != 0;
+  out->rate_limit = q.integer_or(first + 4, -1);
+  out->rate_per = within(q.integer(first + 5), 0, kDurationMax);
+  out->paused = q.integer(first + 6) != 0;
+  out->lease = q.duration(first + 7);
+  out->max_attempts = q.count(first + 8);
+  out->has_backoff = !q.is_null(first + 9);
+  if (out->has_backoff) out->backoff = stored_backoff(q.text(first + 9));
+}
+
 Status read_queue(Db& db, string_view queue, QueueSettings* out) {
   *out = {};
   Query q(db, Sql::queue_settings);
   q.bind(":queue", queue);
   bool row;
   WF_TRY(q.next(&row));
-  if (!row) return {};
-  out->concurrency = q.integer_or(0, -1);
-  out->worker_concurrency = q.integer_or(1, -1);
-  out->partition_concurrency = q.integer_or(2, -1);
-  out->until_end = q.integer(3) != 0;
-  out->rate_limit = q.integer_or(4, -1);
-  out->rate_per = within(q.integer(5), 0, kDurationMax);
-  out->paused = q.integer(6) != 0;
-  out->lease = q.duration(7);
-  out->max_attempts = q.count(8);
-  out->has_backoff = !q.is_null(9);
-  if (out->has_backoff) out->backoff = stored_backoff(q.text(9));
+  if (row) read_queue(q, 0, out);
   return {};
 }
 

@@ -26,6 +26,9 @@ struct QueueSettings {
 };
 
 Status read_queue(Db& db, string_view queue, QueueSettings* out);
+// From the columns of fragment_queue, so many, which stand in the row from `first` on.
+constexpr int kQueueColumns = 10;
+void read_queue(const Query& row, int first, QueueSettings* out);
 // Stores the settings, none if all are the defaults. Work that is under way is counted from now on as the new settings count it.
 Status write_queue(Db& db, string_view queue, const QueueSettings& settings);
 

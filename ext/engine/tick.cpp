@@ -115,6 +115,14 @@ Status tick_once(Db& db, int64_t limit, const Now& now, int64_t* count) {
 }  // namespace
 
 Status do_what_is_due(Db& db, Millis now, bool* troubled) {
+  *troubled = false;
+  {
+    Query q(db, Sql::tick_anything);
+    q.bind(":now", now);
+    bool row;
+    WF_TRY(q.next(&row));
+    if (row && q.integer(0) == 0) return {};
+  }
   int64_t count;
   bool more;
   WF_TRY(one_round(db, now, kNoLimit, &count, &more));

@@ -62,7 +62,13 @@ Status find_by(Db& db, const Value& seq, string_view id, bool* found, Workflow* 
   Query q(db, Sql::workflow_load);
   q.bind(":seq", seq).bind_name(":id", id);
   WF_TRY(q.next(found));
-  if (!*found) return {};
+  if (*found) read_workflow(q, out);
+  return {};
+}
+
+}  // namespace
+
+void read_workflow(const Query& q, Workflow* out) {
   Workflow& w = *out;
   w.seq = q.integer(0);
   w.id = q.text(1);
@@ -95,10 +101,7 @@ Status find_by(Db& db, const Value& seq, string_view id, bool* found, Workflow* 
   w.exact_lane = q.integer(28) != 0;
   w.started_at = q.time(29);
   w.period = q.count(30);
-  return {};
 }
-
-}  // namespace
 
 Status find(Db& db, const Handle& handle, bool* found, Workflow* out) {
   return find_by(db, handle.is_token ? Value::of(handle.seq) : Value{}, handle.id, found, out);

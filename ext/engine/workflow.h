@@ -88,6 +88,9 @@ constexpr uint64_t kPeriodBits = 0xffff;
 // The same without an error: `*found`.
 Status find(Db& db, const Handle& handle, bool* found, Workflow* out);
 Status find_seq(Db& db, int64_t seq, bool* found, Workflow* out);
+// From the columns of fragment_workflow, so many, which stand first in the row.
+constexpr int kWorkflowColumns = 31;
+void read_workflow(const Query& row, Workflow* out);
 
 // Whether the handle made the last closing call, so that a repetition of it is answered as before.
 inline bool closed_by(const Handle& handle, const Workflow& workflow) {

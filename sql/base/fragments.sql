@@ -1,5 +1,15 @@
 -- Parts of statements: {{refusal}} in a statement stands for the text of fragment_refusal here.
 
+-- What read_workflow() reads, of w, a workflow, and l, its lane.
+-- name: fragment_workflow
+w.seq, w.id, w.lane, l.queue, l.partition <> '', w.status, w.paused_from, w.due_at, w.nonce, w.attempt, w.resumed, w.again,
+w.failures, w.lost, w.mark, w.lease, w.deadline_at, w.closed_nonce, w.closed, w.worker, w.claim_key, w.ending,
+w.flags, w.redo, w.parent, w.limited IS NOT NULL, w.failed, w.wake, l.line <> 0, w.started_at, w.period
+
+-- What read_queue() reads, of q, the row of a queue.
+-- name: fragment_queue
+q.concurrency, q.worker_concurrency, q.partition_concurrency, q.hold = 'started', q.rate_limit, q.rate_per, q.paused, q.lease, q.max_attempts, q.backoff
+
 -- Rows of _wf_step, _wf_failure and _wf_signal have the number of their workflow above their place in its order, which begins at 1. So the rows of
 -- one workflow lie together, and its newest one, those since some row, or all of them are a range of the table: no index is needed. The place
 -- of a row that is gone may be given out again. Those of the workflow :seq:

@@ -17,11 +17,12 @@ SET status = 'running', place = :place, due_at = :due, nonce = :nonce, worker = 
     started_at = coalesce(started_at, :now), attempt_at = CASE WHEN :again THEN :now ELSE attempt_at END, updated_at = :now
 WHERE seq = :seq
 
--- name: claim_show
-SELECT w.id, l.name, coalesce(w.input, (SELECT value FROM main._wf_large WHERE wf = w.seq AND what = 0)), w.attempt, w.resumed,
-       w.ending, l.queue, l.priority, w.worker, w.due_at, w.deadline_at, l.version, w.headers,
-       (SELECT p.id FROM main._wf_workflow AS p WHERE p.seq = w.parent), w.scheduled_at, w.nonce, w.wake
-FROM main._wf_workflow AS w JOIN main._wf_lane AS l ON l.lane = w.lane
+-- A workflow that is to be claimed, or was: what a claim shows, what its queue says, and how long claims are where neither that nor the call says it.
+-- name: claim_row
+SELECT {{workflow}}, {{queue}}, (SELECT value FROM main._wf_meta WHERE key = 'lease'),
+       l.name, coalesce(w.input, (SELECT value FROM main._wf_large WHERE wf = w.seq AND what = 0)), l.priority, l.version, w.headers,
+       CASE WHEN w.parent IS NOT NULL THEN (SELECT p.id FROM main._wf_workflow AS p WHERE p.seq = w.parent) END, w.scheduled_at, q.queue IS NOT NULL
+FROM main._wf_workflow AS w JOIN main._wf_lane AS l ON l.lane = w.lane LEFT JOIN main._wf_queue AS q ON q.queue = l.queue
 WHERE w.seq = +:seq
 
 -- Fails if the result of a claim is too long to be one.

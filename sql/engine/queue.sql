@@ -1,8 +1,7 @@
 -- Settings of queues, and what they admit. A slot is held by a row with `limited`: its queue, char(31), its partition.
 
 -- name: queue_settings
-SELECT concurrency, worker_concurrency, partition_concurrency, hold = 'started', rate_limit, rate_per, paused, lease, max_attempts, backoff
-FROM main._wf_queue WHERE queue = :queue
+SELECT {{queue}} FROM main._wf_queue AS q WHERE q.queue = :queue
 
 -- name: queue_forget
 DELETE FROM main._wf_queue WHERE queue = :queue

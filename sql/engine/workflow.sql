@@ -2,9 +2,7 @@
 
 -- By :seq, or where that is NULL by :id. One primary-key look-up in the first case.
 -- name: workflow_load
-SELECT w.seq, w.id, w.lane, l.queue, l.partition <> '', w.status, w.paused_from, w.due_at, w.nonce, w.attempt, w.resumed, w.again,
-       w.failures, w.lost, w.mark, w.lease, w.deadline_at, w.closed_nonce, w.closed, w.worker, w.claim_key, w.ending,
-       w.flags, w.redo, w.parent, w.limited IS NOT NULL, w.failed, w.wake, l.line <> 0, w.started_at, w.period
+SELECT {{workflow}}
 FROM main._wf_workflow AS w JOIN main._wf_lane AS l ON l.lane = w.lane
 WHERE w.seq = coalesce(:seq, (SELECT seq FROM main._wf_workflow WHERE id = :id))
 
