@@ -160,13 +160,13 @@ def test_a_lane_that_moves_while_all_that_is_due_in_it_is_put_off(still, setting
 
 
 def test_where_nothing_is_put_off_hardly_anyone_asks(still):
-    """A claim asks once, beside the timeouts and schedules that are due; starts, steps and ends, which move lanes, do not ask."""
+    """A claim asks once, with the timeouts and schedules that are due; starts, steps and ends, which move lanes, do not ask."""
     still.wf_queue("default", partition_concurrency=5)
     still.wf_start("job", id="w", partition="p")
     asked = []
     still.set_trace_callback(lambda sql: asked.append(sql) if "_wf_trouble" in sql else None)
     token = still.claim()["token"]
-    assert len([sql for sql in asked if "w.deadline_at <=" not in sql and "_wf_schedule" not in sql]) == 1
+    assert len(asked) == 1
     asked.clear()
     still.wf_start("job", id="v", partition="p")
     still.wf_step(token, "a", 1)
