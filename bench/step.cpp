@@ -94,13 +94,13 @@ void in_transaction(Run& run) {
     next += 10 * kBatch;
     db.exec("COMMIT");
   }
-  run.report->add(pair.result("wf_step inside a transaction", 5, 2.5, kBatch));
+  run.report->add(pair.result("wf_step inside a transaction", 3, 2, kBatch));
 }
 
 }  // namespace
 
 void measure_step(Run& run) {
-  in_autocommit(run, "NORMAL", run.rounds(6'000), 1.5, 1.15);
+  in_autocommit(run, "NORMAL", run.rounds(6'000), 1.3, 1.15);
   in_autocommit(run, "FULL", run.rounds(2'000), 1.1, 1.02);
   in_transaction(run);
 }
