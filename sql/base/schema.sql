@@ -91,6 +91,8 @@ CREATE INDEX IF NOT EXISTS main._wf_status ON _wf_workflow(status, seq, lane, pl
   WHERE status <> CASE WHEN place IS NULL THEN 'completed' WHEN place = 0 THEN 'pending' WHEN place = 1 THEN 'running' WHEN place = 4 THEN 'running' ELSE 'waiting' END;
 -- What is not in the order of its created_at (all others are).
 CREATE INDEX IF NOT EXISTS main._wf_late ON _wf_workflow(created_at) WHERE late IS NOT NULL;
+-- Whose next loss of a lease may be one too many: what wf_tick looks at.
+CREATE INDEX IF NOT EXISTS main._wf_lost ON _wf_workflow(due_at) WHERE lost > 0 OR max_attempts = 1;
 CREATE INDEX IF NOT EXISTS main._wf_claim_key ON _wf_workflow(claim_key) WHERE claim_key IS NOT NULL;
 CREATE INDEX IF NOT EXISTS main._wf_limited ON _wf_workflow(limited, worker, due_at) WHERE limited IS NOT NULL;
 CREATE INDEX IF NOT EXISTS main._wf_deadline ON _wf_workflow(deadline_at) WHERE deadline_at IS NOT NULL AND finished_at IS NULL;

@@ -190,7 +190,8 @@ FROM main._wf_definition AS d
                       FROM main._wf_workflow INDEXED BY _wf_due WHERE place IS NOT NULL GROUP BY lane, place
                       LIMIT CASE WHEN (SELECT count(*) FROM main._wf_lane) > 1000 THEN -1 ELSE 0 END)
        UNION ALL
-       SELECT k.lane, 'completed', coalesce((SELECT o.nth FROM main._wf_workflow AS o WHERE o.lane = k.lane AND o.place IS NULL ORDER BY o.nth DESC LIMIT 1), 0) - k.gone
+       SELECT k.lane, 'completed', max(0, min(coalesce((SELECT o.nth FROM main._wf_workflow AS o WHERE o.lane = k.lane AND o.place IS NULL ORDER BY o.nth DESC LIMIT 1), 0),
+                                              34359738367)) - max(0, min(k.gone, 34359738367))  -- (hand edits: a sum of them overflows not)
        FROM main._wf_lane AS k
        UNION ALL
        SELECT r.lane, CASE s.value WHEN 1 THEN r.status ELSE r.usual END, CASE s.value WHEN 1 THEN r.n ELSE -r.n END

@@ -431,3 +431,42 @@ def test_a_clock_that_goes_backwards_delays_and_repeats_nothing(db):
     db.at(0)
     assert db.wf_sleep(token, "nap", 60) == sql_time(160)
     assert db.wf_complete(token) == "completed"
+
+
+def test_a_tick_does_not_look_into_every_partition(still):
+    """Whose next loss of a lease is one too many is found by an index: ten times the partitions, each with a claim that has run out, cost no more."""
+
+    def operations():
+        count = [0]
+        still.execute("SELECT wf_tick()").fetchall()
+        still.set_progress_handler(lambda: count.__setitem__(0, count[0] + 1), 10)
+        still.execute("SELECT wf_tick()").fetchall()
+        still.set_progress_handler(None, 0)
+        return count[0] * 10
+
+    def more(partitions):
+        for i in range(partitions):
+            still.wf_start("w", None, {"queue": f"q{partitions}", "partition": str(i)})
+        assert len(json.loads(still.wf_claim(f"q{partitions}", "w", {"limit": partitions}))) == partitions
+        still.at(60 * partitions)
+
+    more(30)
+    few = operations()
+    more(300)
+    assert operations() < 2 * few + 500
+
+
+@pytest.mark.parametrize("where", ["workflow", "queue", "file"])
+def test_who_may_lose_no_lease_ends_with_the_first(still, where):
+    """Wherever that is said: a tick ends it, though it has lost none before."""
+    if where == "queue":
+        still.wf_queue("default", {"max_attempts": 1})
+    elif where == "file":
+        still.wf_config("max_attempts", 1)
+    still.wf_start("w", None, {"id": "w1", "partition": "p", **({"max_attempts": 1} if where == "workflow" else {})})
+    still.wf_start("w", None, {"id": "w2", "partition": "p", "max_attempts": 2})
+    assert len(json.loads(still.wf_claim("default", "w", {"limit": 2}))) == 2
+    still.at(120)
+    still.wf_tick()
+    assert still.wf_status("w1") == "failed" and json.loads(still.wf_error("w1"))["code"] == "poison"
+    assert still.wf_status("w2") == "running"

@@ -159,5 +159,5 @@ def test_no_bound_value_is_a_limit_by_itself():
 def test_a_claim_is_not_compiled_anew_for_other_values():
     """SQLite 3.54 looks whether a bound value that a column is compared with is 0 or 1, and then compiles the statement for each next one: half of the time of a job."""
     text = (EXT.parent / "sql/engine/claim_order.sql").read_text()
-    text += re.search(r"-- name: claim_show\n(.*?)\n\n", (EXT.parent / "sql/engine/claim.sql").read_text(), re.S)[1]
+    text += re.search(r"-- name: claim_row\n(.*?)\n\n", (EXT.parent / "sql/engine/claim.sql").read_text(), re.S)[1]
     assert not re.findall(r"\b(?:lane|queue|kind|priority|partition|w\.seq) = :\w+", text.replace("limited = :queue", ""))
