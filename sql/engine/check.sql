@@ -39,9 +39,9 @@ WITH span(name, least, most) AS (VALUES
           WHEN name IN ('how', 'headers', 'backoff', 'settings', 'definition')
             THEN ' OR CASE WHEN json_valid("%") THEN json_type("%") <> ''object'' ELSE "%" IS NOT NULL END'
           WHEN name = 'topics' THEN ' OR ("%" IS NOT NULL AND NOT json_valid("%"))'
-          WHEN name IN ('id', 'queue', 'name', 'worker', 'claim_key', 'key', 'stream', 'workflow', 'topic') OR (name = 'step' AND t <> '_wf_waiter')
+          WHEN name IN ('id', 'queue', 'name', 'worker', 'claim_key', 'key', 'stream', 'workflow', 'topic', 'rate') OR (name = 'step' AND t <> '_wf_waiter')
             THEN ' OR "%" = '''' OR length("%") > 255 OR "%" GLOB ''*[' || char(1) || '-' || char(31) || char(127) || ']*'''
-          WHEN name IN ('rate', 'per_key', 'partition', 'version') AND type = 'TEXT'
+          WHEN name IN ('per_key', 'partition', 'version') AND type = 'TEXT'
             THEN ' OR length("%") > 255 OR "%" GLOB ''*[' || char(1) || '-' || char(31) || char(127) || ']*'''
           WHEN name = 'claim' THEN ' OR ("%" <> '''' AND "%" NOT GLOB ''[0-9]* *'')'
           WHEN name = 'cron' THEN ' OR trim("%", char(32, 9)) = '''''

@@ -18,7 +18,7 @@ LARGE = {"n", "nonce", "closed_nonce", "concurrency", "worker_concurrency", "par
 
 
 def is_time(name):
-    return name.endswith("_at") or name in ("at", "next_due")
+    return name.endswith("_at") or name in ("at", "next_due", "late")
 
 
 def cannot_be(table, name, type):

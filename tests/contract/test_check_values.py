@@ -75,7 +75,7 @@ WRONG = {
     "_wf_stream_end": {"wf": NO_LANE, "stream": NAMES, "first": ["-1", "99"], "next": ["-1", "99"], "closed": NO_FLAG},
     "_wf_rate": {"queue": NAMES, "at": NO_TIME, "n": ["-1", "'x'"]},
     "_wf_limit": {"name": NAMES, "rate_limit": ["0", "-1", "'x'"], "rate_per": ["0", "-1", "'x'"]},
-    "_wf_share": {"rate": ["'other'", "''", NO_UTF8], "per_key": NAMES[1:], "at": NO_TIME, "n": ["0", "-1", "7"], "upto": ["0", "-1"]},
+    "_wf_share": {"rate": ["''", NO_UTF8], "per_key": NAMES[1:], "at": NO_TIME, "n": ["0", "-1", "7"], "upto": ["0", "-1"]},
     "_wf_line": {"rate": ["'other'", "''", NO_UTF8], "per_key": ["'other'", NO_UTF8], "place": ["0", "-1"], "wf": NO_LANE, "step": ["'other'", "''", NO_UTF8], "amount": ["0", "-1", "99"],
                  "due_at": NO_TIME},
     "_wf_schedule": {
