@@ -37,10 +37,16 @@ Status complete_and_claim(Db& db, const Handle& handle, const Value& output, con
 Status complete_with(Db& db, const Handle& handle, const Value& output, const CompleteWith& with, const Now& now, State* result, Text& claim) {
   const bool owns = db.autocommit();
   bool gone = false;
-  Status done = complete_and_claim(db, handle, output, with, now, result, claim, &gone);
+  const auto done_with = [&](const CompleteWith& what) {
+    return past_rollbacks(db, "wf_complete", [&] {
+      claim.clear();
+      gone = false;
+      return complete_and_claim(db, handle, output, what, now, result, claim, &gone);
+    });
+  };
+  Status done = done_with(with);
   // (In a transaction of the caller's its end is the trigger's will.)
-  if (!gone || !owns) return done;
-  return complete_and_claim(db, handle, output, {with.step, nullptr}, now, result, claim, &gone);
+  return gone && owns ? done_with({with.step, nullptr}) : static_cast<Status&&>(done);
 }
 
 }  // namespace wf

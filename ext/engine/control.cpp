@@ -133,6 +133,39 @@ Status resume(Db& db, const Workflow& w, Millis now, bool* changed) {
   return lane_moved(db, w, now);
 }
 
+Status retry_children(Db& db, const Workflow& w, bool keeps_errors, Millis now);
+
+// Children that were to end with the workflow and could not go on with it, as the others do; what they had started begins again.
+Status spare_children(Db& db, const Workflow& w, bool keeps_errors, Millis now) {
+  Numbers children;
+  WF_TRY(list_children(db, Sql::children_left_behind, w.seq, &children));
+  for (size_t i = 0; i < children.size(); ++i) {
+    Workflow child;
+    bool found;
+    WF_TRY(find_seq(db, children[i], &found, &child));
+    WF_TRY(run_all(db, Sql::control_delete_trouble, [&](Query& q) { q.bind(":seq", children[i]); }));
+    if (!found) continue;
+    WF_TRY(lane_expect(db, child.lane, child.due_at, now));
+    WF_TRY(retry_children(db, child, keeps_errors, now));
+  }
+  return {};
+}
+
+Status retry_children(Db& db, const Workflow& w, bool keeps_errors, Millis now) {
+  WF_TRY(spare_children(db, w, keeps_errors, now));
+  Numbers children;
+  WF_TRY(list_children(db, Sql::children_failed, w.seq, &children));
+  for (size_t i = 0; i < children.size(); ++i) {
+    Workflow child;
+    bool found;
+    WF_TRY(find_seq(db, children[i], &found, &child));
+    if (!found || !may_retry(child)) continue;
+    WF_TRY(spare_children(db, child, keeps_errors, now));
+    WF_TRY(retry_one(db, child, {}, keeps_errors, 0, now));
+  }
+  return {};
+}
+
 Status retry(Db& db, const Workflow& w, const Retry& args, Millis now, bool* changed) {
   *changed = may_retry(w);
   if (!*changed) return {};
@@ -140,16 +173,7 @@ Status retry(Db& db, const Workflow& w, const Retry& args, Millis now, bool* cha
   int64_t n;
   if (!args.from.empty()) WF_TRY(step_n(db, w, args.from, &n));
   WF_TRY(check_may_begin_again(db, w));
-  if (args.children) {
-    Numbers children;
-    WF_TRY(list_children(db, Sql::children_failed, w.seq, &children));
-    for (size_t i = 0; i < children.size(); ++i) {
-      Workflow child;
-      bool found;
-      WF_TRY(find_seq(db, children[i], &found, &child));
-      if (found && may_retry(child)) WF_TRY(retry_one(db, child, {}, args.keeps_errors, 0, now));
-    }
-  }
+  if (args.children) WF_TRY(retry_children(db, w, args.keeps_errors, now));
   return retry_one(db, w, args.from, args.keeps_errors || (!args.from.empty() && !args.drops_errors), args.max_attempts, now);
 }
 

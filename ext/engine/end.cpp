@@ -85,7 +85,7 @@ Status end_all_along(Db& db, const Numbers& all, Ends ends, string_view reason, 
   };
   if (!check_context(db, "wf_cancel").ok()) return end_all();
   Status ended = in_savepoint(db, "wf_cancel", end_all);
-  if (ended.ok() || !may_be_an_items_own(ended)) return ended;
+  if (ended.ok() || !may_be_an_items_own(ended) || i == all.size()) return ended;
   if (db.autocommit()) return put_off(db, {all[i], {}, ends, reason}, static_cast<Status&&>(ended), now, kLongestPause);
   for (i = 0; i < all.size(); ++i) {
     const auto end_one = [&] { return end_one_along(db, all[i], ends, reason, now); };

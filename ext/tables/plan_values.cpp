@@ -211,7 +211,8 @@ Status query_with_values(Db& db, const char* plan, bool second, int argc, sqlite
     parameter += parameters_of(letters[i]);
     Text was, is;
     if (letters[i] == 's') {
-      if (!add_status(Value::from(argv[i]).bytes, is)) continue;
+      const Value status = Value::from(argv[i]);
+      if (status.type != Value::Type::text || !add_status(status.bytes, is)) continue;
       was.add(":p").add_integer(parameter);
     } else if (letters[i] == 'i') {
       const int few = few_parameters(argv[i]);

@@ -72,6 +72,10 @@ WHERE seq = :seq
 -- name: control_open_streams all
 UPDATE main._wf_stream_end SET closed = 0 WHERE wf = :seq AND closed <> 0
 
+-- Children of :seq that could not be ended with it: they are to go on with it.
+-- name: children_left_behind
+SELECT w.seq FROM main._wf_workflow AS w JOIN main._wf_trouble AS x ON x.wf = w.seq AND x.ends WHERE w.parent = :seq AND NOT w.flags & 4
+
 -- name: control_delete_trouble all
 DELETE FROM main._wf_trouble WHERE wf = :seq
 

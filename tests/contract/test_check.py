@@ -148,3 +148,21 @@ def test_a_join_whose_workflow_goes_on_after_its_end_is_no_problem(db, again, mo
     db.wf_complete("a", 1)
     assert [one["output"] for one in json.loads(db.wf_join("p", "j", '["a","b"]'))] == [1, 2]
     assert db.wf_check() is None
+
+
+def test_every_table_and_index_is_asked_for(memdb):
+    """What the schema makes, and what wf_check misses when it is gone."""
+    memdb.wf_init()
+    made = [name for name, sql in memdb.rows("SELECT name, sql FROM sqlite_master WHERE name GLOB '_wf_*'") if sql is not None and name != "_wf_meta"]
+    hidden = []
+    for name in made:
+        memdb.execute("BEGIN")
+        memdb.execute("DROP %s %s" % (memdb.value("SELECT type FROM sqlite_master WHERE name = ?", name), name))
+        try:
+            found = memdb.wf_check(integrity="none")
+        except Exception as error:
+            found = str(error)
+        memdb.execute("ROLLBACK")
+        if found is None:
+            hidden.append(name)
+    assert hidden == []

@@ -220,3 +220,16 @@ def test_a_child_whose_row_is_too_long_for_this_connection_is_ended_by_another(s
     still.at(1)
     still.wf_tick()
     assert (still.wf_status("p/t"), still.rows("SELECT * FROM _wf_trouble"), still.wf_check()) == ("cancelled", [], None)
+
+
+def test_a_retry_with_its_children_takes_one_that_was_left_behind_along(still):
+    """It is no longer to end: it goes on with its parent, as its brothers do, and is offered again."""
+    token = family(still)
+    refuse(still)
+    still.wf_fail(token, "broken", retry=False)
+    still.execute("DROP TRIGGER refuse")
+    assert still.wf_retry("p", {"children": "failed"})
+    still.at(60)
+    still.wf_tick()
+    assert [still.wf_status(id) for id in ("p", "p/a", "p/t", "p/z")] == ["pending"] * 4
+    assert (still.wf_ready(), still.wf_check()) == (5, None)

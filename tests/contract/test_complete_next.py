@@ -280,3 +280,22 @@ def test_inside_a_writing_statement_the_step_and_the_end_are_written(db):
     db.execute("CREATE TABLE t(v)")
     db.execute("INSERT INTO t VALUES (wf_complete(?, '1', '{\"step\":\"last\"}'))", (token,))
     assert (db.value("SELECT v FROM t"), db.wf_status("w1"), db.value("SELECT output FROM wf_steps")) == ("completed", "completed", "1")
+
+
+@pytest.mark.parametrize("options", [{"step": "s"}, {"next": {"key": "k"}}, {"step": "s", "next": {"key": "k"}}])
+@pytest.mark.parametrize("action", ["ROLLBACK, 'no'", "ABORT, 'no'", "IGNORE"])
+def test_one_that_waits_for_it_and_cannot_be_woken_holds_it_up_in_no_form(db, action, options):
+    """As in the plain form: the end stands, and the waiting one is noted."""
+    db.wf_start("w", None, {"id": "a"})
+    db.wf_start("w", None, {"id": "j", "queue": "other"})
+    joiner = json.loads(db.wf_claim("other"))["token"]
+    assert db.wf_join(joiner, "join", '["a"]') is None
+    token = json.loads(db.wf_claim())["token"]
+    db.execute("CREATE TRIGGER refuse BEFORE UPDATE ON _wf_workflow WHEN old.id = 'j' BEGIN SELECT raise(%s); END" % action)
+    db.wf_complete(token, "1", options)
+    assert (db.wf_status("a"), db.wf_status("j"), db.in_transaction) == ("completed", "waiting", False)
+    if "step" in options:
+        assert db.wf_step("a", "s") == "1"
+    db.execute("DROP TRIGGER refuse")
+    db.wf_tick()
+    assert db.wf_check() is None

@@ -222,3 +222,12 @@ def test_what_has_to_look_at_everything_is_seen(crowds):
     """So that the test above can fail."""
     (few, _), (many, _) = [operations(db, "SELECT count(*) FROM wf_workflows WHERE headers IS NOT NULL") for db in crowds]
     assert many > 10 * few
+
+
+def test_a_status_is_a_text(db):
+    """Bytes equal no text, here as in any column."""
+    db.wf_start("w", None, {"id": "a"})
+    db.wf_cancel("a")
+    assert db.rows("SELECT id FROM wf_workflows WHERE status = ?", "cancelled") == [("a",)]
+    assert db.rows("SELECT id FROM wf_workflows WHERE status = ?", b"cancelled") == []
+    assert db.rows("SELECT id FROM wf_pending WHERE status = ?", b"pending") == []
