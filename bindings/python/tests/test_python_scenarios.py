@@ -250,6 +250,123 @@ def test_wait_beside_a_step(app):
     assert done == [1]
 
 
+def test_waits_of_which_one_is_there_already(app):
+    """Those that are left are handed over, too."""
+
+    @app.workflow
+    async def both(ctx: wfext.AsyncContext) -> list:
+        return await asyncio.gather(ctx.wait_signal("a", timeout="1h"), ctx.wait_signal("b", timeout="1h"))
+
+    with app.worker():
+        handle = both.start()
+        handle.signal("a", 1)
+        wait_for(lambda: handle.status == "waiting")
+        handle.signal("b", 2)
+        assert finish(handle) == [1, 2]
+
+
+def test_two_steps_in_a_long_pause(app):
+    """They give the workflow back together."""
+
+    @app.step(attempts=3, backoff=60)
+    async def away(n: int) -> None:
+        raise OSError(n)
+
+    @app.workflow
+    async def w(ctx: wfext.AsyncContext) -> None:
+        await asyncio.gather(away(1), away(2))
+
+    with app.worker():
+        handle = w.start()
+        wait_for(lambda: handle.status == "pending" and app.client.rows("SELECT count(*) FROM wf_failures")[0][0] == 2)
+
+
+def test_what_would_end_the_process_fails_the_workflow(app):
+    @app.step
+    async def leaves() -> None:
+        raise SystemExit(3)
+
+    @app.workflow
+    async def in_a_step(ctx: wfext.AsyncContext) -> None:
+        await leaves()
+
+    @app.workflow
+    async def by_itself(ctx: wfext.AsyncContext) -> None:
+        raise SystemExit(4)
+
+    @app.workflow
+    async def cancels_itself(ctx: wfext.AsyncContext) -> None:
+        raise asyncio.CancelledError
+
+    @app.workflow
+    async def fine(ctx: wfext.AsyncContext) -> int:
+        return 1
+
+    with app.worker():
+        for workflow in (in_a_step, by_itself, cancels_itself):
+            with pytest.raises(wfext.WorkflowFailed):
+                finish(workflow.options(max_attempts=1).start())
+        assert finish(fine.start()) == 1
+
+
+def test_a_plain_step_is_waited_for_when_the_worker_stops(app):
+    """In an async workflow it runs in a thread that cannot be stopped: it is recorded, and not done again."""
+    done, begun = [], threading.Event()
+
+    @app.step
+    def slow() -> int:
+        begun.set()
+        time.sleep(0.5)
+        done.append(1)
+        return 1
+
+    @app.workflow
+    async def w(ctx: wfext.AsyncContext) -> int:
+        return await ctx.step(slow)
+
+    worker = app.start()
+    handle = w.start()
+    assert begun.wait(LONG)
+    worker.stop()
+    with app.worker():
+        assert finish(handle) == 1
+    assert done == [1]
+
+
+def test_a_transaction_that_calls_the_app(app):
+    """An error, and no deadlock."""
+
+    @app.transaction
+    def wrong(tx: wfext.Transaction) -> None:
+        app.client.call("wf_version")
+
+    @app.workflow
+    def w(ctx: wfext.Context) -> None:
+        wrong()
+
+    with app.worker():
+        with pytest.raises(wfext.WorkflowFailed, match="wait for itself"):
+            finish(w.start())
+
+
+def test_a_result_that_is_no_json_is_not_tried_again(app):
+    tries = []
+
+    @app.step(attempts=4, backoff=0.01)
+    def bad() -> object:
+        tries.append(1)
+        return object()
+
+    @app.workflow
+    def w(ctx: wfext.Context) -> None:
+        bad()
+
+    with app.worker():
+        with pytest.raises(wfext.WorkflowFailed, match="JSON cannot hold"):
+            finish(w.start())
+    assert tries == [1]
+
+
 def test_timeout_of_a_wait(app):
     """TimeoutError unless a default is given; a payload of null is no timeout."""
 

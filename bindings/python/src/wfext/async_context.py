@@ -16,13 +16,26 @@ from . import values
 from .attempt import Attempt, AttemptOver, StepRun, current_attempt, current_branch, current_step, error_value, step_pause
 from .calls import UNSET, Calls, Child, Wait
 from .definitions import Duration, Step
-from .errors import OutsideWorkflow, StepFailed, WrongState
+from .errors import Busy, EngineError, NotJSON, OutsideWorkflow, WrongState, StepFailed
 from .names import Names
 from .sync_context import run_transaction
 
 T = TypeVar("T")
 # Turns of the loop in which nothing is in flight before a wait goes to the engine: what a finished step wakes has had its turn by then.
 _QUIET_TURNS = 4
+
+
+def _ends_process(error: BaseException, where: str) -> Exception:
+    """An error in the place of one that would end the loop, and with it all other workflows."""
+    return RuntimeError(f"{type(error).__name__}({error}) in {where}: a workflow does not end the process")
+
+
+class _Failed(Exception):
+    """The step's function has failed, not its record."""
+
+    def __init__(self, error: Exception):
+        self.error = error
+        super().__init__(str(error))
 
 
 class _Open:
@@ -44,6 +57,8 @@ class AsyncContext(Calls):
         self._loop = loop
         self._over = asyncio.Event()
         self._settling = asyncio.Lock()
+        self._finishing: set[asyncio.Task[Any]] = set()
+        self._pauses: list[float] = []  # of steps that give the workflow back
         self._tasks: set[asyncio.Task[Any]] = set()
         self._in_flight = 0
         self._waits: list[_Open] = []
@@ -124,8 +139,10 @@ class AsyncContext(Calls):
         if names.in_flight == 1 and not self._settling.locked():
             names.settles()
             return
-        await self._settling.acquire()
-        names.settles()
+        try:
+            await self._settling.acquire()
+        finally:
+            names.settles()
         self._later(_QUIET_TURNS, self._settling.release)
 
     def _later(self, turns: int, what: Callable[[], None]) -> None:
@@ -138,11 +155,14 @@ class AsyncContext(Calls):
             while True:
                 try:
                     text = await self._try_step(step, name, args, kwargs)
-                except (AttemptOver, StepFailed, asyncio.CancelledError):
-                    raise
-                except Exception as error:
+                except _Failed as failed:
+                    self._fails(failed.error)
+                    await self._failed(step, name, failed.error)
+                except Busy:
+                    continue  # a transaction: nothing of it has happened
+                except EngineError as error:
                     self._fails(error)
-                    await self._failed(step, name, error)
+                    raise
                 else:
                     return values.convert(step.returns, values.loads(text), f"the output of {name}")
         finally:
@@ -152,7 +172,12 @@ class AsyncContext(Calls):
         """What stands as the output, as JSON text."""
         attempt = self._attempt
         if step.kind == "transaction":
-            return await asyncio.wrap_future(run_transaction(attempt, step, name, args, kwargs))
+            try:
+                return await asyncio.wrap_future(run_transaction(attempt, step, name, args, kwargs))
+            except (Busy, EngineError):
+                raise
+            except Exception as error:
+                raise _Failed(error) from error
         key = None
         if step.kind == "effect":
             begun = values.loads(await self._submit(*attempt.call("wf_begin", name, attempt.options(in_doubt=step.in_doubt))))
@@ -163,7 +188,27 @@ class AsyncContext(Calls):
             if "output" in begun:
                 return values.dumps(begun["output"])
             key = begun["key"]
-        token = current_step.set(StepRun(attempt, name, key))
+        if step.is_async:
+            text = await self._function(step, name, key, args, kwargs)
+            # The effect has happened: its record goes on even where the one who called was cancelled meanwhile.
+            return await self._to_its_end(self._submit(*attempt.call("wf_step", name, text, attempt.options())))
+
+        async def plain() -> Any:  # a thread cannot be stopped: it is waited for, and what it has done is recorded
+            text = await self._function(step, name, key, args, kwargs)
+            return await self._submit(*attempt.call("wf_step", name, text, attempt.options()))
+
+        return await self._to_its_end(plain())
+
+    async def _to_its_end(self, work: Coroutine[Any, Any, Any]) -> Any:
+        """Goes on where who awaits it is cancelled; the attempt is not given back before it has ended."""
+        task = self._loop.create_task(work)
+        self._finishing.add(task)
+        task.add_done_callback(self._finishing.discard)
+        return await asyncio.shield(task)
+
+    async def _function(self, step: Step[..., Any], name: str, key: str | None, args: tuple[Any, ...], kwargs: dict[str, Any]) -> str:
+        """What the step's function returns, as JSON text; _Failed with its error."""
+        token = current_step.set(StepRun(self._attempt, name, key))
         try:
             if not step.is_async:
                 result = await asyncio.to_thread(step.fn, *args, **kwargs)
@@ -172,17 +217,19 @@ class AsyncContext(Calls):
                     result = await step.fn(*args, **kwargs)
             else:
                 result = await step.fn(*args, **kwargs)
-            text = values.dumps(result, f"what {name} returns")
+            return values.dumps(result, f"what {name} returns")
+        except Exception as error:
+            raise _Failed(error) from error
+        except (SystemExit, KeyboardInterrupt) as error:
+            raise _Failed(_ends_process(error, f"the step {name}")) from error
         finally:
             current_step.reset(token)
-        # The effect has happened: its record goes on even where the one who called was cancelled meanwhile.
-        return await asyncio.shield(self._submit(*attempt.call("wf_step", name, text, attempt.options())))
 
     async def _failed(self, step: Step[..., Any], name: str, error: Exception) -> None:
         """Returns where the step is to be tried again."""
         attempt = self._attempt
         given = values.dumps(error_value(error))
-        if step.attempts > 1 and isinstance(error, step.retry_on):
+        if step.attempts > 1 and isinstance(error, step.retry_on) and not isinstance(error, NotJSON):
             try:
                 counted = values.loads(await self._submit(*attempt.call("wf_fail", given, values.dumps({"step": name, "keep": True, "max_attempts": step.attempts}))))
             except WrongState:
@@ -198,10 +245,12 @@ class AsyncContext(Calls):
         raise StepFailed(name, values.loads(given)) from error
 
     async def _give_back(self, pause: float) -> None:
-        """Once what runs beside has settled: its results are recorded first."""
-        while self._in_flight > 1:
+        """Once what runs beside has settled, or wants the same: results are recorded first, and the shortest pause counts."""
+        self._pauses.append(pause)
+        while self._in_flight > len(self._pauses):
             await asyncio.sleep(0.05)
-        await self._submit(*self._attempt.call("wf_release", values.dumps({"delay": pause})))
+        if self._pauses[0] is pause or self._attempt.over is None:
+            await self._submit(*self._attempt.call("wf_release", values.dumps({"delay": min(self._pauses)})))
         self._ends("given back")
 
     # Waits
@@ -262,6 +311,9 @@ class AsyncContext(Calls):
         finally:
             self._looking = False
             self._waits = [entry for entry in self._waits if not entry.future.done()]
+            # Others wait still, or have begun to meanwhile: what was satisfied has its turn first.
+            if self._waits and self._in_flight == 0 and not self._over.is_set():
+                self._look()
 
     def _wait(self, wait: Wait) -> Coroutine[Any, Any, Any]:
         async def waiting() -> Any:
@@ -381,7 +433,10 @@ async def run(attempt: Attempt) -> Any:
 
 async def _code(context: AsyncContext) -> Any:
     attempt = context._attempt
-    return await attempt.workflow.fn(context, **attempt.workflow.arguments(attempt.claim.input))
+    try:
+        return await attempt.workflow.fn(context, **attempt.workflow.arguments(attempt.claim.input))
+    except (SystemExit, KeyboardInterrupt) as error:
+        raise _ends_process(error, f"the workflow {attempt.claim.id}") from error
 
 
 async def _undo(context: AsyncContext) -> None:
@@ -406,6 +461,7 @@ async def _until_over(context: AsyncContext, code: Coroutine[Any, Any, Any]) -> 
             if not task.done():
                 task.cancel()
         await asyncio.gather(*context._tasks, return_exceptions=True)
+        await asyncio.gather(*context._finishing, return_exceptions=True)
     if not ended:
         raise AttemptOver(attempt.over or "not ours")
     return main.result()

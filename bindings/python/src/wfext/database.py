@@ -176,6 +176,8 @@ class Database:
     # The thread
 
     def _put(self, call: _Call) -> Future[Any]:
+        if threading.current_thread() is self._thread:
+            raise Error("a transaction (or what else runs on the database's thread) cannot call the app: it would wait for itself")
         with self._lock:
             if self._closed:
                 raise Error(f"the database {self.path} is closed")

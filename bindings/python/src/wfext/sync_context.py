@@ -14,7 +14,7 @@ from .attempt import Attempt, StepRun, current_attempt, current_branch, current_
 from .calls import UNSET, Calls, Child, Wait
 from .database import Transaction
 from .definitions import Duration, Step
-from .errors import OutsideWorkflow, StepFailed, WrongState
+from .errors import NotJSON, OutsideWorkflow, StepFailed, WrongState
 from .names import Names
 
 T = TypeVar("T")
@@ -96,7 +96,7 @@ class Context(Calls):
     def _failed(self, step: Step[..., Any], name: str, error: Exception) -> None:
         """Returns where the step is to be tried again."""
         given = values.dumps(error_value(error))
-        if step.attempts > 1 and isinstance(error, step.retry_on):
+        if step.attempts > 1 and isinstance(error, step.retry_on) and not isinstance(error, NotJSON):
             try:
                 counted = values.loads(self._record(*self._attempt.call("wf_fail", given, values.dumps({"step": name, "keep": True, "max_attempts": step.attempts}))))
             except WrongState:

@@ -128,8 +128,8 @@ class Worker:
         """
         if self._stopped.is_set():
             return
-        self._stopping.set()
         with self._lock:
+            self._stopping.set()
             attempts = list(self._attempts.values())
             self._changed.notify_all()
         for attempt in attempts:
@@ -223,7 +223,12 @@ class Worker:
         workflow = self.app.workflows[claim.name]
         attempt = Attempt(self.app, workflow, claim, [], self.lease)
         with self._lock:
-            self._attempts[claim.token] = attempt
+            stopping = self._stopping.is_set()
+            if not stopping:
+                self._attempts[claim.token] = attempt
+        if stopping:  # stop() has told all attempts, and would not know of this one
+            self._report(attempt, "SELECT wf_release(?)", (claim.token,))
+            return
         if workflow.is_async and self._loop is not None:
             self._loop.call_soon_threadsafe(self._begin_async, attempt)
         elif self._pool is not None:
@@ -292,8 +297,8 @@ class Worker:
     def _error(self, attempt: Attempt, error: BaseException) -> tuple[str, tuple[Any, ...]] | None:
         if attempt.over is not None or isinstance(error, NotOurs):
             return self._over(attempt, attempt.over or "not ours")
-        if not isinstance(error, Exception):
-            return "SELECT wf_release(?)", (attempt.claim.token,)  # the process is ending
+        if self._stopping.is_set() and not isinstance(error, Exception):
+            return "SELECT wf_release(?)", (attempt.claim.token,)
         log.warning("workflow %s (%s), attempt %d failed: %s", attempt.claim.id, attempt.workflow.name, attempt.claim.number, error, exc_info=not is_final(error))
         return "SELECT wf_fail(?, ?, ?)", (attempt.claim.token, values.dumps(error_value(error)), values.dumps({"retry": False} if is_final(error) else {}))
 
