@@ -100,18 +100,19 @@ export class App {
   /** The main of a service: works until SIGTERM or SIGINT. */
   async run(options: WorkerOptions = {}): Promise<void> {
     const worker = this.start(options);
-    await new Promise<void>((resolve, reject) => {
-      worker.started.catch(reject);
-      const keep = setInterval(() => undefined, 1 << 30);
-      for (const name of ["SIGTERM", "SIGINT"] as const) {
-        process.once(name, () => {
-          clearInterval(keep);
-          resolve();
-        });
-      }
-    });
-    await worker.stop();
-    await this.close();
+    const keep = setInterval(() => undefined, 1 << 30);
+    let stop: () => void = () => undefined;
+    const asked = new Promise<void>((resolve) => (stop = resolve));
+    for (const name of ["SIGTERM", "SIGINT"] as const) process.once(name, stop);
+    try {
+      await worker.started;
+      await asked;
+    } finally {
+      clearInterval(keep);
+      for (const name of ["SIGTERM", "SIGINT"] as const) process.off(name, stop);
+      await worker.stop();
+      await this.close();
+    }
   }
 
   /** A handle of a workflow that was started before. */

@@ -6,7 +6,7 @@
 import { AsyncLocalStorage } from "node:async_hooks";
 import type { Workflow } from "./app.ts";
 import type { Database, Transaction } from "./database.ts";
-import { AlreadySuspended, Busy, Nondeterminism, NotOurs, OutsideWorkflow, StepFailed, TimeoutError, WfextError, WorkflowCancelled, WorkflowFailed, WrongState, errorValue } from "./errors.ts";
+import { AlreadySuspended, Busy, EngineError, Nondeterminism, NotJSON, NotOurs, OutsideWorkflow, StepFailed, TimeoutError, WfextError, WorkflowCancelled, WorkflowFailed, WrongState, errorValue } from "./errors.ts";
 import { Flight, Names, checkName } from "./names.ts";
 import { type Json, dumps, loads } from "./values.ts";
 
@@ -77,6 +77,7 @@ interface OpenWait extends Wait {
 }
 interface Scope {
   names: Names | undefined;
+  flight?: Flight;
   inStep: boolean;
 }
 
@@ -86,7 +87,17 @@ export class AttemptOver extends Error {}
 const QUIET_TURNS = 3; // of the loop in which nothing is in flight before a wait goes to the engine
 const LONG_PAUSE = 5; // seconds between two tries of a step; a longer one gives the workflow back
 const scope = new AsyncLocalStorage<Scope>();
-const never = new Promise<never>(() => undefined);
+
+/** The step's function has failed, not its record. */
+class Failed extends Error {}
+
+async function ofTheFunction<T>(work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    throw new Failed("", { cause: error });
+  }
+}
 
 /** The state of an attempt. */
 export class Attempt {
@@ -107,6 +118,8 @@ export class Attempt {
   #inFlight = 0;
   #waits: OpenWait[] = [];
   #looking = false;
+  #stopping = false;
+  #pauses: number[] = []; // of steps that give the workflow back
   #offsets = new Map<string, number>();
   #saidCleanup = false;
   #end!: (why: string) => void;
@@ -138,6 +151,13 @@ export class Attempt {
     }
   }
 
+  /** The worker stops: the code is told, and what is in flight is recorded before the attempt ends. */
+  stop(): void {
+    this.#stopping = true;
+    this.abort.abort(new WfextError("the worker stops"));
+    if (this.#inFlight === 0) this.lost("stopping");
+  }
+
   /** What is done in the second phase, after the code was read back: another beginning, which may be over in its turn. */
   beginUndo(): void {
     this.why = undefined;
@@ -153,13 +173,15 @@ export class Attempt {
   // What code awaits: where the attempt is over, it waits for ever.
   guard<T>(work: Promise<T>): Promise<T> {
     return work.catch((error: unknown) => {
-      if (error instanceof AttemptOver) return never;
+      if (error instanceof AttemptOver) return new Promise<never>(() => undefined);
       throw error;
     });
   }
 
   begin(): void {
     if (this.why !== undefined) this.ends(this.why);
+    if (this.#stopping && this.#inFlight === 0) this.ends("stopping");
+    if (this.#stopping) throw new AttemptOver("stopping");
     if (this.replaysOnly) this.ends("read back");
   }
 
@@ -223,8 +245,17 @@ export class Attempt {
 
   step(name: string, kind: "step" | "effect" | "transaction", options: EffectOptions, work: (context: EffectContext, tx: Transaction) => unknown): Promise<unknown> {
     const step = this.take(name);
-    this.flight.begins();
-    return this.guard(this.#step(step, kind, options, work).then(async (value) => (await this.flight.settles(), value), async (error: unknown) => { await this.flight.settles(); throw error; }));
+    const flight = scope.getStore()?.flight ?? this.flight;
+    flight.begins();
+    return this.guard(
+      this.#step(step, kind, options, work).then(
+        async (value) => (await flight.settles(), value),
+        async (error: unknown) => {
+          await flight.settles();
+          throw error;
+        },
+      ),
+    );
   }
 
   async #step(step: string, kind: string, options: EffectOptions, work: (context: EffectContext, tx: Transaction) => unknown): Promise<unknown> {
@@ -238,9 +269,9 @@ export class Attempt {
         try {
           return loads(kind === "transaction" ? await this.#transaction(step, work) : await this.#try(step, kind, options, work));
         } catch (error) {
-          if (error instanceof AttemptOver || error instanceof StepFailed) throw error;
-          if (error instanceof NotOurs) this.ends("not ours");
-          await this.#failed(step, options, error);
+          if (error instanceof Failed) await this.#failed(step, options, error.cause);
+          else if (error instanceof NotOurs) this.ends("not ours");
+          else if (!(error instanceof Busy)) throw error; // a transaction that met a locked file has done nothing
         }
       }
     } finally {
@@ -263,17 +294,23 @@ export class Attempt {
     const late = new Promise<never>((_, reject) => {
       if (options.timeout !== undefined) signals[1]!.addEventListener("abort", () => reject(new TimeoutError(`the step ${step} took longer than ${options.timeout} s`)), { once: true });
     });
-    const result = await scope.run({ names: undefined, inStep: true }, () => Promise.race([Promise.resolve().then(() => work({ key, signal }, undefined as never)), late]));
-    return this.call("wf_step", step, dumps(result, `what ${step} returns`), this.options());
+    const text = await ofTheFunction(async () =>
+      dumps(await scope.run({ names: undefined, inStep: true }, () => Promise.race([Promise.resolve().then(() => work({ key, signal }, undefined as never)), late])), `what ${step} returns`),
+    );
+    return this.call("wf_step", step, text, this.options());
   }
 
   #transaction(step: string, work: (context: EffectContext, tx: Transaction) => unknown): Promise<unknown> {
     const options = this.options();
-    return this.database.transaction(async (tx) => {
+    const inTransaction = this.database.transaction(async (tx) => {
       const stands = (await tx.rows("SELECT wf_step(?, ?)", this.claim.token, step))[0]![0];
       if (stands !== null) return stands;
-      const result = await scope.run({ names: undefined, inStep: true }, async () => work({ key: "", signal: this.abort.signal }, tx));
-      return (await tx.rows("SELECT wf_step(?, ?, ?, ?)", this.claim.token, step, dumps(result, `what ${step} returns`), options))[0]![0];
+      const text = await ofTheFunction(async () => dumps(await scope.run({ names: undefined, inStep: true }, async () => work({ key: "", signal: this.abort.signal }, tx)), `what ${step} returns`));
+      return (await tx.rows("SELECT wf_step(?, ?, ?, ?)", this.claim.token, step, text, options))[0]![0];
+    });
+    return inTransaction.catch((error: unknown) => {
+      if (error instanceof WfextError && !(error instanceof EngineError)) throw new Failed("", { cause: error }); // it took too long
+      throw error;
     });
   }
 
@@ -281,13 +318,14 @@ export class Attempt {
   async #failed(step: string, options: StepOptions, error: unknown): Promise<void> {
     const given = dumps(errorValue(error));
     const attempts = options.attempts ?? 1;
-    if (attempts > 1 && (options.retryOn?.(error) ?? true)) {
+    if (attempts > 1 && !(error instanceof NotJSON) && (options.retryOn?.(error) ?? true)) {
       try {
         const counted = loads(await this.call("wf_fail", given, JSON.stringify({ step, keep: true, max_attempts: attempts }))) as { failures: number; pause: number };
         const pause = options.backoff === undefined ? counted.pause : Math.min(300, options.backoff * 2 ** Math.min(counted.failures - 1, 20));
         if (pause >= this.longestPause) {
-          while (this.#inFlight > 1) await new Promise((resolve) => setTimeout(resolve, 20)); // what runs beside is recorded first
-          await this.call("wf_release", JSON.stringify({ delay: pause }));
+          this.#pauses.push(pause);
+          while (this.#inFlight > this.#pauses.length) await new Promise((resolve) => setTimeout(resolve, 20)); // what runs beside is recorded first
+          if (this.why === undefined) await this.call("wf_release", JSON.stringify({ delay: Math.min(...this.#pauses) }));
           this.ends("given back");
         }
         await new Promise((resolve) => setTimeout(resolve, pause * 1000));
@@ -305,7 +343,9 @@ export class Attempt {
 
   #settled(): void {
     this.#inFlight -= 1;
-    if (this.#inFlight === 0 && this.#waits.length > 0) this.#look();
+    if (this.#inFlight > 0) return;
+    if (this.#stopping) this.lost("stopping");
+    else if (this.#waits.length > 0) this.#look();
   }
 
   #look(): void {
@@ -336,7 +376,10 @@ export class Attempt {
       });
       this.#waits = this.#waits.filter((wait) => !wait.done);
       this.#looking = false;
-      if (satisfied || this.why !== undefined) return;
+      if (satisfied || this.why !== undefined) {
+        if (this.why === undefined && this.#inFlight === 0 && this.#waits.length > 0) this.#look(); // what was satisfied has its turn first
+        return;
+      }
       if (!single) {
         if (this.#inFlight > 0) return; // something has begun meanwhile: its end asks again
         await this.call("wf_release");
@@ -349,6 +392,19 @@ export class Attempt {
   }
 
   wait(wait: Wait): Promise<unknown> {
+    const flight = scope.getStore()?.flight ?? this.flight;
+    flight.begins();
+    const settled = this.guard(this.#wait(wait)).then(
+      async (value) => (await flight.settles(), value),
+      async (error: unknown) => {
+        await flight.settles();
+        throw error;
+      },
+    );
+    return settled;
+  }
+
+  #wait(wait: Wait): Promise<unknown> {
     const waiting = async (): Promise<unknown> => {
       const record = this.recorded(wait.step, wait.kinds);
       if (record !== undefined) return wait.meaning(record.output ?? null);
@@ -359,7 +415,7 @@ export class Attempt {
       });
       return wait.meaning(answer);
     };
-    return this.guard(waiting());
+    return waiting();
   }
 
   offset(stream: string): number {
@@ -369,7 +425,8 @@ export class Attempt {
   }
 
   branch<T>(prefix: string, work: () => Promise<T>): Promise<T> {
-    return scope.run({ names: new Names(this.flight, prefix), inStep: false }, work);
+    const flight = new Flight();
+    return scope.run({ names: new Names(flight, prefix), flight, inStep: false }, work);
   }
 }
 

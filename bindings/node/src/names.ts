@@ -22,7 +22,7 @@ export class Names {
   }
 
   take(name: string): string {
-    const racy = this.#prefix === "" && this.#flight.isRacy;
+    const racy = this.#flight.isRacy;
     const use = this.#uses.get(name);
     if (use === undefined) {
       this.#uses.set(name, { count: 1, racy });

@@ -108,16 +108,16 @@ export class Worker {
     await this.started.catch(() => undefined);
     if (this.#stopping) return this.#loop;
     this.#stopping = true;
-    const running = [...this.#attempts.values()];
-    for (const { attempt } of running) attempt.lost("stopping");
     await this.#wakeUp();
+    await this.#loop; // what it was claiming is there
+    const running = [...this.#attempts.values()];
+    for (const { attempt } of running) attempt.stop();
     const grace = (options.grace ?? this.#options.grace) * 1000;
     let timer: NodeJS.Timeout | undefined;
     await Promise.race([Promise.all(running.map(({ done }) => done)), new Promise((resolve) => (timer = setTimeout(resolve, grace)))]);
     clearTimeout(timer);
     if (this.#attempts.size > 0) this.#options.log.warn(`wfext: ${this.#attempts.size} workflows still run after the grace period and keep their leases`);
     clearInterval(this.#beat);
-    await this.#loop;
     this.#held?.release();
   }
 
@@ -153,6 +153,7 @@ export class Worker {
       const options = { names, limit: free, steps: true, lease: this.#options.lease };
       const claims = (loads(await this.app.database.call("wf_claim", JSON.stringify(this.#queues), this.name, JSON.stringify(options))) ?? []) as Claim[];
       for (const claim of claims) this.#begin(claim);
+      if (this.#stopping) return;
       if (claims.length < free) return;
     }
   }

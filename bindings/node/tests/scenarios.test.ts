@@ -82,6 +82,8 @@ test("parallel branches of one name", async (t) => {
     app.workflow("together", (ctx) => Promise.all([branch(ctx, 1), branch(ctx, 1)])),
     app.workflow("quick", (ctx) => Promise.all([1, 2].map(async (n) => first(ctx, await second(ctx, n))))),
   ];
+  const afterWaits = app.workflow("after waits", (ctx) => Promise.all(["a", "b"].map(async (name) => [await ctx.waitSignal(name), await ctx.step("same", () => name)])));
+  const inside = app.workflow("inside", (ctx) => ctx.map("outer", [1], () => Promise.all([branch(ctx, 2), branch(ctx, 1)])));
   const right = app.workflow("right", (ctx) => ctx.map("branch", [2, 1], (n) => branch(ctx, n)));
   const loop = app.workflow("loop", async (ctx) => {
     let sum = 0;
@@ -90,6 +92,11 @@ test("parallel branches of one name", async (t) => {
   });
   works(t, app);
   for (const workflow of wrong) await assert.rejects((await workflow.start(null)).result(timeout), /WF_NONDETERMINISM/, workflow.name);
+  await assert.rejects((await inside.start(null)).result(timeout), /WF_NONDETERMINISM/);
+  const waits = await afterWaits.start(null);
+  await waits.signal("b");
+  await waits.signal("a");
+  await assert.rejects(waits.result(timeout), /WF_NONDETERMINISM/);
   assert.equal(await (await loop.start(null)).result(timeout), 33);
   const handle = await right.start(null);
   assert.deepEqual(await handle.result(timeout), [20, 10]);
@@ -188,6 +195,56 @@ test("wait beside a step", async (t) => {
   await handle.signal("go", "gone");
   assert.deepEqual(await handle.result(timeout), ["slow", "gone"]);
   assert.equal(done, 1);
+});
+
+test("waits of which one is there already", async (t) => {
+  const app = await makeApp(t);
+  const both = app.workflow("both", (ctx) => Promise.all([ctx.waitSignal("a", { timeout: "1h" }), ctx.waitSignal("b", { timeout: "1h" })]));
+  const handle = await both.start(null);
+  await handle.signal("a", 1);
+  works(t, app);
+  await until(async () => (await handle.status()) === "waiting");
+  await handle.signal("b", 2);
+  assert.deepEqual(await handle.result(timeout), [1, 2]);
+});
+
+test("two steps in a long pause", async (t) => {
+  const app = await makeApp(t);
+  const w = app.workflow("w", (ctx) =>
+    Promise.all([1, 2].map((n) => ctx.step(`away ${n}`, () => Promise.reject(new Error(String(n))), { attempts: 3, backoff: 60 }))),
+  );
+  works(t, app);
+  const handle = await w.start(null);
+  await until(async () => (await handle.status()) === "pending" && Number((await app.database.rows("SELECT count(*) FROM wf_failures"))[0]![0]) === 2);
+});
+
+test("a step in flight is recorded when the worker stops", async (t) => {
+  const app = await makeApp(t);
+  let begun = false;
+  let done = 0;
+  const w = app.workflow("w", (ctx) =>
+    ctx.step("slow", async () => {
+      begun = true;
+      await later(500);
+      return ++done;
+    }),
+  );
+  const worker = works(t, app);
+  const handle = await w.start(null);
+  await until(() => begun);
+  await worker.stop();
+  works(t, app);
+  assert.equal(await handle.result(timeout), 1);
+  assert.equal(done, 1);
+});
+
+test("a result that is no JSON is not tried again", async (t) => {
+  const app = await makeApp(t);
+  let tries = 0;
+  const w = app.workflow("w", (ctx) => ctx.step("bad", () => (++tries, NaN), { attempts: 4, backoff: 0.01 }));
+  works(t, app);
+  await assert.rejects((await w.start(null)).result(timeout), /is NaN/);
+  assert.equal(tries, 1);
 });
 
 test("timeout of a wait", async (t) => {
