@@ -189,8 +189,8 @@ SELECT 'the lane counts it twice', id FROM main._wf_workflow AS w WHERE place IS
 UNION ALL
 SELECT 'a lane has another count of what has ended', 'lane ' || lane FROM main._wf_lane WHERE gone IS NOT {{recounted}}
 UNION ALL
-SELECT 'it is out of the order of its creation', id FROM (SELECT id, coalesce(late, created_at) AS latest, lag(coalesce(late, created_at)) OVER (ORDER BY seq) AS before FROM main._wf_workflow)
-WHERE latest < before
+SELECT 'it is out of the order of its creation', id FROM main._wf_workflow AS w
+WHERE coalesce(late, created_at) < (SELECT coalesce(p.late, p.created_at) FROM main._wf_workflow AS p WHERE p.seq < w.seq ORDER BY p.seq DESC LIMIT 1)
 UNION ALL
 SELECT 'it is scripted in SQL, or is not, but its lane says otherwise', w.id
 FROM main._wf_workflow AS w JOIN main._wf_lane AS l ON l.lane = w.lane WHERE (w.flags & 16 <> 0) <> (l.kind = 1)
