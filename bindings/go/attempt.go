@@ -314,7 +314,8 @@ func (a *attempt) transaction(step string, k stepKind) (string, error) {
 // failed returns nil where the step is to be tried again.
 func (a *attempt) failed(ctx context.Context, step string, o stepOptions, cause error) error {
 	given := errorValue(cause)
-	if o.attempts > 1 && (o.retryIf == nil || o.retryIf(cause)) {
+	var notJSON *NotJSON
+	if o.attempts > 1 && !errors.As(cause, &notJSON) && (o.retryIf == nil || o.retryIf(cause)) {
 		options, _ := marshal(map[string]any{"step": step, "keep": true, "max_attempts": o.attempts}, "options")
 		text, err := a.call("wf_fail", given, options)
 		if err == nil {

@@ -8,6 +8,7 @@ import (
 	"io"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/mattn/go-sqlite3"
@@ -160,6 +161,7 @@ type database struct {
 	closed   chan struct{}
 	once     sync.Once
 	ending   sync.Once
+	working  atomic.Value // the goroutine, while it runs code that is not its own; else ""
 }
 
 func newDatabase(s settings) *database {
@@ -169,6 +171,9 @@ func newDatabase(s settings) *database {
 var errClosed = errors.New("wfext: the app is closed")
 
 func (d *database) do(c *call) (any, error) {
+	if here, _ := d.working.Load().(string); here != "" && here == goroutine() {
+		return nil, errors.New("wfext: a transaction cannot call the app: it would wait for itself")
+	}
 	d.once.Do(func() { go d.run() })
 	c.done = make(chan answer, 1)
 	select {
@@ -267,7 +272,10 @@ func (d *database) run() {
 			}
 		}
 		if first.alone != nil {
-			first.done <- alone(c, first)
+			d.working.Store(goroutine())
+			a := alone(c, first)
+			d.working.Store("")
+			first.done <- a
 			continue
 		}
 		next = d.group(c, first)

@@ -473,6 +473,26 @@ func TestTransactionWithRows(t *testing.T) {
 	equal(t, rows, [][]any{{"good", "good"}})
 }
 
+func TestATransactionThatCallsTheApp(t *testing.T) {
+	app := openApp(t)
+	w := Workflow(app, "w", func(ctx context.Context, _ none) (none, error) {
+		return Transaction(ctx, "t", func(*Tx) (none, error) { _, err := Step(ctx, "inner", returns(1)); return none{}, err })
+	})
+	work(t, app)
+	fails(t, w, none{}, "wait for itself")
+}
+
+func TestAResultThatIsNoJSONIsNotTriedAgain(t *testing.T) {
+	app := openApp(t)
+	var tries atomic.Int32
+	w := Workflow(app, "w", func(ctx context.Context, _ none) (float64, error) {
+		return Step(ctx, "bad", func(context.Context) (float64, error) { tries.Add(1); return math.NaN(), nil }, Attempts(4), Backoff(10*time.Millisecond))
+	})
+	work(t, app)
+	fails(t, w, none{}, "is NaN")
+	equal(t, tries.Load(), int32(1))
+}
+
 func TestSaga(t *testing.T) {
 	app := openApp(t)
 	var mu sync.Mutex
