@@ -576,6 +576,79 @@ def test_saga(app):
         assert undone == ["car"]
 
 
+def test_an_undo_is_not_lost(app):
+    """Not to a transaction that came first and failed, nor to another undo that fails, nor where there was only a child."""
+    undone = []
+
+    @app.step
+    def book(what: str) -> str:
+        return what
+
+    @app.step
+    def give_back(what: str) -> None:
+        undone.append(what)
+        if what == "car":
+            raise ValueError("they keep it")
+
+    @app.transaction
+    def bad(tx: wfext.Transaction) -> None:
+        raise ValueError("no")
+
+    @app.workflow
+    def trip(ctx: wfext.Context) -> None:
+        try:
+            bad()
+        except wfext.StepFailed:
+            pass
+        for part in ("flight", "car", "hotel"):
+            book(part)
+            ctx.compensate(give_back, part)
+        ctx.wait_signal("go")
+
+    @app.workflow
+    def child(ctx: wfext.Context) -> int:
+        return 1
+
+    @app.workflow
+    async def only_a_child(ctx: wfext.AsyncContext) -> None:
+        await ctx.call(child)
+        ctx.compensate(give_back, "child")
+        await ctx.wait_signal("go")
+
+    with app.worker():
+        for workflow, expected in ((trip, ["hotel", "car", "flight"]), (only_a_child, ["child"])):
+            undone.clear()
+            handle = workflow.options(max_attempts=1).start()
+            wait_for(lambda: handle.status == "waiting" and app.client.rows("SELECT count(*) FROM wf_pending WHERE id = ? AND reason LIKE '%go%'", handle.id)[0][0] == 1)
+            handle.cancel()
+            with pytest.raises((wfext.WorkflowCancelled, wfext.WorkflowFailed)):
+                finish(handle)
+            assert undone == expected
+
+
+def test_an_error_that_is_no_text(app):
+    """What cannot be shown, or is half a surrogate pair, is recorded all the same."""
+
+    class Odd(Exception):
+        def __str__(self):
+            raise RuntimeError("no")
+
+    @app.step
+    def half() -> None:
+        raise ValueError("\udce9")
+
+    @app.workflow
+    def w(ctx: wfext.Context, n: int) -> None:
+        if n == 0:
+            raise Odd
+        half()
+
+    with app.worker():
+        for n in (0, 1):
+            with pytest.raises(wfext.WorkflowFailed):
+                finish(w.options(max_attempts=1).start(n))
+
+
 def test_stream_followed_live(app):
     """A reader waits for what comes; a replay appends nothing twice."""
 

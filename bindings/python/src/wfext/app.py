@@ -43,7 +43,7 @@ class App:
         self.client = Client(self)
         self.workflows: dict[str, Workflow[..., Any]] = {}
         self.queues: dict[str, dict[str, Any]] = {}
-        self.schedules: dict[str, tuple[str, str, Any, dict[str, Any]]] = {}
+        self.schedules: dict[str, tuple[str, str, Any, dict[str, Any], bool]] = {}
         self.state: Any = None
         self._steps: dict[str, Step[..., Any]] = {}
         self._lifespan = lifespan
@@ -131,12 +131,14 @@ class App:
 
     def schedule(self, name: str, timing: str, workflow: Workflow[..., Any], *args: Any, **options: Any) -> None:
         """Declares a schedule: a cron text or an interval as of wf_schedule, and the workflow's arguments. Applied when a worker starts."""
-        self.schedules[name] = (timing, workflow.name, workflow.input(args, {}), {"queue": workflow.queue, **options})
+        self.schedules[name] = (timing, workflow.name, workflow.input(args, {}), {"queue": workflow.queue, **options}, workflow.undoes)
 
     def _apply(self) -> None:
         for name, options in self.queues.items():
             self.client.call("wf_queue", name, values.dumps(options))
-        for name, (timing, workflow, given, options) in self.schedules.items():
+        for name, (timing, workflow, given, options, undoes) in self.schedules.items():
+            if undoes:
+                options = {**options, "start": {"cleanup": True, **options.get("start", {})}}
             self.client.call("wf_schedule", name, timing, workflow, given, values.dumps(options))
 
     # Working

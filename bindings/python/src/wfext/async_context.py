@@ -440,11 +440,17 @@ async def _code(context: AsyncContext) -> Any:
 
 
 async def _undo(context: AsyncContext) -> None:
+    failed: StepFailed | None = None
     for step, args, kwargs in reversed(context._attempt.undo):
         undo = Step(
             step.fn, kind=step.kind, name=f"undo {step.name}", attempts=step.attempts, backoff=step.backoff, retry_on=step.retry_on, timeout=step.timeout, in_doubt=step.in_doubt
         )
-        await context.step(undo, *args, **kwargs)
+        try:
+            await context.step(undo, *args, **kwargs)
+        except StepFailed as error:  # the others are undone all the same
+            failed = failed or error
+    if failed is not None:
+        raise failed
 
 
 async def _until_over(context: AsyncContext, code: Coroutine[Any, Any, Any]) -> Any:

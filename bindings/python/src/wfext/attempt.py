@@ -145,7 +145,7 @@ class Attempt:
 
 def error_value(error: BaseException) -> dict[str, Any]:
     """As an error is recorded."""
-    out: dict[str, Any] = {"type": type(error).__qualname__, "message": str(error)}
+    out: dict[str, Any] = {"type": type(error).__qualname__, "message": _text(error)}
     code = getattr(error, "code", None)
     if isinstance(code, (str, int)):
         out["code"] = code
@@ -156,12 +156,25 @@ def error_value(error: BaseException) -> dict[str, Any]:
         out["workflow"] = error.id
         out["cause"] = error.error
     else:
-        out["stack"] = "".join(traceback.format_exception(error))[-4000:]
+        out["stack"] = _well_formed("".join(traceback.format_exception(error))[-4000:])
     return out
 
 
+def _well_formed(text: str) -> str:
+    return text.encode("utf-8", "replace").decode("utf-8")
+
+
+def _text(error: BaseException) -> str:
+    try:
+        return _well_formed(str(error))
+    except Exception:  # of its own __str__
+        return f"an error of type {type(error).__qualname__} that cannot be shown"
+
+
 def is_final(error: BaseException) -> bool:
-    """Whether another attempt would only come to the same: what is recorded, or a mistake in the code."""
+    """Whether another attempt would only come to the same: what is recorded, or a mistake in the code. Of a group, all of it."""
+    if isinstance(error, BaseExceptionGroup):
+        return all(is_final(each) for each in error.exceptions)
     return isinstance(error, (StepFailed, WorkflowFailed, WorkflowCancelled, Nondeterminism, NotJSON, OutsideWorkflow)) or (isinstance(error, EngineError) and not isinstance(error, (NotOurs, Busy)))
 
 

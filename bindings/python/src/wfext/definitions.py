@@ -208,6 +208,8 @@ class Bound(Generic[P, R]):
     def call(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[str, str, str]:
         """Name, input and options for the engine."""
         options = {"queue": self.workflow.queue, **self.workflow.defaults.given(), **self.given.given()}
+        if self.workflow.undoes:
+            options["cleanup"] = True
         return self.workflow.name, self.workflow.input(args, kwargs), values.dumps(options)
 
     def start(self, *args: P.args, **kwargs: P.kwargs) -> Handle[R]:

@@ -192,7 +192,10 @@ class Context(Calls):
 def run_transaction(attempt: Attempt, step: Step[..., Any], name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Future[Any]:
     """The rows of the function and the record of the step, in one commit, by the thread of the database. What stands as the output, as JSON text."""
     sql, params = attempt.call("wf_step", name)
+    said_before = attempt.said_cleanup
     options = attempt.options()
+    if not said_before:
+        attempt.said_cleanup = False  # it may be rolled back: the next record says it again
 
     def work(tx: Transaction) -> Any:
         stands = tx.execute(sql, params).fetchall()[0][0]  # raises where the claim is not ours any more
@@ -223,9 +226,15 @@ def run(attempt: Attempt) -> Any:
                 raise
         attempt.over = None
         attempt.replays_only = False
+        failed: StepFailed | None = None
         for step, args, kwargs in reversed(attempt.undo):
             undo = Step(step.fn, kind=step.kind, name=f"undo {step.name}", attempts=step.attempts, backoff=step.backoff, retry_on=step.retry_on, in_doubt=step.in_doubt)
-            context.call_step(undo, args, kwargs)
+            try:
+                context.call_step(undo, args, kwargs)
+            except StepFailed as error:  # the others are undone all the same
+                failed = failed or error
+        if failed is not None:
+            raise failed
         return None
     finally:
         current_attempt.reset(token)
