@@ -122,7 +122,15 @@ func (d *Definition[In, Out]) Start(ctx context.Context, in In, options ...Start
 	if err != nil {
 		return nil, err
 	}
-	return start[Out](d.app, d.name, input, d.queue, options)
+	return start[Out](d.app, d.name, input, d.queue, d.options(options))
+}
+
+// options are those of a start, and that there may be something to undo.
+func (d *definition) options(options []StartOption) []StartOption {
+	if !d.undoes {
+		return options
+	}
+	return append([]StartOption{Option("cleanup", true)}, options...)
 }
 
 // StartByName starts a workflow whose code is elsewhere.

@@ -286,7 +286,13 @@ func protect(work func() (any, error)) (value any, err error) {
 
 func (a *attempt) transaction(step string, k stepKind) (string, error) {
 	stands := ""
+	a.mu.Lock()
+	said := a.saidCleanup
+	a.mu.Unlock()
 	options := a.options(nil)
+	a.mu.Lock()
+	a.saidCleanup = said // it may be rolled back: the next record says it again
+	a.mu.Unlock()
 	err := a.app.database.transaction(func(tx *Tx) error {
 		found, err := tx.c.value("SELECT wf_step(?, ?)", a.claim.Token, step) // an error where the claim is not ours any more
 		if err != nil || found != nil {

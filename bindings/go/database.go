@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"regexp"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -381,13 +382,21 @@ func (tx *Tx) Query(sql string, args ...any) ([][]any, error) {
 	if tx.c == nil {
 		return nil, errors.New("wfext: this transaction has ended")
 	}
-	word, _, _ := strings.Cut(strings.ToUpper(strings.TrimLeft(sql, " \t\r\n;")), " ")
-	switch strings.TrimRight(word, ";\n\t ") {
+	word := ""
+	if found := firstWord.FindStringSubmatch(sql); found != nil {
+		word = strings.ToUpper(found[1])
+	}
+	switch word {
 	case "BEGIN", "COMMIT", "END", "ROLLBACK", "SAVEPOINT", "RELEASE":
 		return nil, fmt.Errorf("wfext: %s in a transaction of a step: it is begun and ended around the function", word)
 	}
+	if tx.c.AutoCommit() {
+		return nil, errors.New("wfext: the transaction was rolled back by one of its statements")
+	}
 	return tx.c.rows(sql, args...)
 }
+
+var firstWord = regexp.MustCompile(`^(?s:\s|;|--[^\n]*(?:\n|$)|/\*.*?\*/)*([A-Za-z]+)`)
 
 // Exec runs a statement whose rows, if any, do not matter.
 func (tx *Tx) Exec(sql string, args ...any) error {

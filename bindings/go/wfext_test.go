@@ -448,8 +448,10 @@ func TestEffect(t *testing.T) {
 
 func TestTransactionWithRows(t *testing.T) {
 	app := openApp(t)
-	_, err := app.Query("CREATE TABLE answer(run TEXT, text TEXT)")
-	must(t, err)
+	for _, sql := range []string{"CREATE TABLE answer(run TEXT, text TEXT)", "CREATE TABLE one(a UNIQUE)", "INSERT INTO one VALUES (1)"} {
+		_, err := app.Query(sql)
+		must(t, err)
+	}
 	remember := Workflow(app, "remember", func(ctx context.Context, text string) (int, error) {
 		return Transaction(ctx, "remember", func(tx *Tx) (int, error) {
 			if err := tx.Exec("INSERT INTO answer VALUES (?, ?)", ID(ctx), text); err != nil {
@@ -459,7 +461,10 @@ func TestTransactionWithRows(t *testing.T) {
 			case "bad":
 				return 0, errors.New("bad")
 			case "COMMIT":
-				return 0, tx.Exec("COMMIT")
+				return 0, tx.Exec("/* x */ COMMIT")
+			case "rolled back":
+				_ = tx.Exec("INSERT OR ROLLBACK INTO one VALUES (1)")
+				return 0, tx.Exec("INSERT INTO answer VALUES ('after', 'after')")
 			}
 			return 1, nil
 		})
@@ -468,6 +473,7 @@ func TestTransactionWithRows(t *testing.T) {
 	equal(t, finish(t, remember, "good", WithID("good")), 1)
 	fails(t, remember, "bad", "bad")
 	fails(t, remember, "COMMIT", "begun and ended around")
+	fails(t, remember, "rolled back", "was rolled back")
 	rows, err := app.Query("SELECT * FROM answer")
 	must(t, err)
 	equal(t, rows, [][]any{{"good", "good"}})
@@ -531,6 +537,46 @@ func TestSaga(t *testing.T) {
 	}
 	equal(t, undone, []string{"car"})
 	fails(t, careless, none{}, "wfext.Undo()")
+}
+
+func TestAnUndoIsNotLost(t *testing.T) {
+	app := openApp(t)
+	var mu sync.Mutex
+	var undone []string
+	giveBack := func(part string) func(context.Context) error {
+		return func(context.Context) error {
+			mu.Lock()
+			defer mu.Unlock()
+			undone = append(undone, part)
+			if part == "car" {
+				return errors.New("they keep it")
+			}
+			return nil
+		}
+	}
+	trip := Workflow(app, "trip", func(ctx context.Context, _ none) (none, error) {
+		if _, err := Transaction(ctx, "bad", func(*Tx) (none, error) { return none{}, errors.New("no") }); err == nil {
+			return none{}, errors.New("it was done")
+		}
+		for _, part := range []string{"flight", "car", "hotel"} {
+			if _, err := Step(ctx, "book", returns(part)); err != nil {
+				return none{}, err
+			}
+			if err := Compensate(ctx, "book", giveBack(part)); err != nil {
+				return none{}, err
+			}
+		}
+		_, err := WaitSignal[any](ctx, "go")
+		return none{}, err
+	}, Undo())
+	work(t, app)
+	h := begun(t, trip, none{}, Option("max_attempts", 1))
+	until(t, isWaiting(h))
+	must(t, h.Cancel(nil))
+	if _, err := result(t, h); err == nil {
+		t.Fatal("it was completed")
+	}
+	equal(t, undone, []string{"hotel", "car", "flight"})
 }
 
 func TestStreamFollowedLive(t *testing.T) {

@@ -282,7 +282,7 @@ func StartChild[In, Out any](ctx context.Context, d *Definition[In, Out], in In,
 	if err != nil {
 		return Child[Out]{}, err
 	}
-	given, err := startOptions(d.queue, options)
+	given, err := startOptions(d.queue, d.options(options))
 	if err != nil {
 		return Child[Out]{}, err
 	}
@@ -546,13 +546,19 @@ func (a *attempt) runUndo() (string, error) {
 	a.cancel = cancel
 	defer cancel(nil)
 	ctx = context.WithValue(ctx, attemptKey{}, a.root)
+	var first error
 	for i := len(undo) - 1; i >= 0; i-- {
-		if err := undo[i](ctx); err != nil {
-			if over := a.isOver(); over != nil {
-				return "", over
-			}
+		err := undo[i](ctx)
+		if over := a.isOver(); over != nil {
+			return "", over
+		}
+		var failed *StepFailed
+		if err != nil && !errors.As(err, &failed) {
 			return "", err
 		}
+		if first == nil {
+			first = err // the others are undone all the same
+		}
 	}
-	return "null", nil
+	return "null", first
 }

@@ -48,7 +48,7 @@ export class Workflow<I, R> {
 
   /** Starts it. */
   async start(input: I, options: StartOptions = {}): Promise<Handle<Json<R>>> {
-    const id = (await this.app.database.call("wf_start", this.name, dumps(input, `the input of ${this.name}`), dumps({ queue: this.queue, ...options }, "the options"))) as string;
+    const id = (await this.app.database.call("wf_start", this.name, dumps(input, `the input of ${this.name}`), dumps({ queue: this.queue, ...(this.undoes ? { cleanup: true } : {}), ...options }, "the options"))) as string;
     return new Handle(this.app.database, id);
   }
 
@@ -82,7 +82,8 @@ export class App {
 
   /** Declares a schedule: a cron text or an interval as of wf_schedule. Applied when a worker starts. */
   schedule<I>(name: string, timing: string, workflow: Workflow<I, unknown>, input: I, options: Record<string, unknown> = {}): void {
-    this.#schedules.set(name, [timing, workflow.name, dumps(input, `the input of ${workflow.name}`), JSON.stringify({ queue: workflow.queue, ...options })]);
+    const start = workflow.undoes ? { start: { cleanup: true, ...(options["start"] as object | undefined) } } : {};
+    this.#schedules.set(name, [timing, workflow.name, dumps(input, `the input of ${workflow.name}`), JSON.stringify({ queue: workflow.queue, ...options, ...start })]);
   }
 
   /** What is declared, in the file. */

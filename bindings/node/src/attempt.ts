@@ -105,8 +105,8 @@ export class Attempt {
   readonly workflow: Workflow<never, unknown>;
   readonly database: Database;
   abort = new AbortController();
-  readonly flight = new Flight();
-  readonly names = new Names(this.flight);
+  flight = new Flight();
+  names = new Names(this.flight);
   readonly undo: (() => Promise<unknown>)[] = [];
   readonly over: Promise<string>;
   longestPause = LONG_PAUSE;
@@ -163,6 +163,8 @@ export class Attempt {
     this.why = undefined;
     this.replaysOnly = false;
     this.abort = new AbortController();
+    this.flight = new Flight(); // what was cut off in the code is in flight for ever
+    this.names = new Names(this.flight);
   }
 
   /** Called when the second phase is over before its end. */
@@ -301,7 +303,9 @@ export class Attempt {
   }
 
   #transaction(step: string, work: (context: EffectContext, tx: Transaction) => unknown): Promise<unknown> {
+    const said = this.#saidCleanup;
     const options = this.options();
+    this.#saidCleanup = said; // it may be rolled back: the next record says it again
     const inTransaction = this.database.transaction(async (tx) => {
       const stands = (await tx.rows("SELECT wf_step(?, ?)", this.claim.token, step))[0]![0];
       if (stands !== null) return stands;
@@ -510,7 +514,7 @@ export class Context {
   /** Starts a child, once. */
   start<I, R>(workflow: Workflow<I, R> | string, input: I, options: Record<string, unknown> = {}): Promise<Child<Json<R>>> {
     const name = typeof workflow === "string" ? workflow : workflow.name;
-    const given = typeof workflow === "string" ? options : { queue: workflow.queue, ...options };
+    const given = typeof workflow === "string" ? options : { queue: workflow.queue, ...(workflow.undoes ? { cleanup: true } : {}), ...options };
     const step = this.#attempt.take(name);
     const starting = async (): Promise<Child<Json<R>>> => {
       const record = this.#attempt.recorded(step, ["spawn"]);

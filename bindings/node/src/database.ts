@@ -150,7 +150,7 @@ export class Database {
     });
     const rows = (sql: string, ...params: unknown[]): Promise<Row[]> => {
       if (!open) return Promise.reject(new WfextError("this transaction has ended"));
-      const word = /^\s*([A-Za-z]+)/.exec(sql)?.[1]?.toUpperCase() ?? "";
+      const word = /^(?:\s|;|--[^\n]*(?:\n|$)|\/\*[^]*?\*\/)*([A-Za-z]+)/.exec(sql)?.[1]?.toUpperCase() ?? "";
       if (["BEGIN", "COMMIT", "END", "ROLLBACK", "SAVEPOINT", "RELEASE"].includes(word)) {
         return Promise.reject(new WfextError(`${word} in a transaction of a step: it is begun and ended around the function`));
       }

@@ -99,8 +99,8 @@ export function translate(text: string): Error {
 
 /** As an error is recorded. */
 export function errorValue(error: unknown): Record<string, unknown> {
-  if (!(error instanceof Error)) return { type: "Error", message: String(error) };
-  const out: Record<string, unknown> = { type: error.name, message: error.message };
+  if (!(error instanceof Error)) return { type: "Error", message: (typeof error === "string" ? error : (JSON.stringify(error) ?? String(error))).toWellFormed() };
+  const out: Record<string, unknown> = { type: String(error.name).toWellFormed(), message: String(error.message).toWellFormed() };
   const code = (error as { code?: unknown }).code;
   if (typeof code === "string" || typeof code === "number") out["code"] = code;
   if (error instanceof StepFailed) Object.assign(out, { step: error.step, cause: error.error });

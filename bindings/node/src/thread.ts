@@ -149,6 +149,7 @@ function inTransaction(call: Call): void {
         transaction = 0;
         return null;
       default:
+        if (!open().isTransaction) throw new Error("the transaction was rolled back by one of its statements");
         return rows(call.sql!, call.params ?? []);
     }
   });

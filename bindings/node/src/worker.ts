@@ -6,7 +6,7 @@ import { hostname } from "node:os";
 import type { App } from "./app.ts";
 import { Attempt, AttemptOver, type Claim, Context, type StepRecord } from "./attempt.ts";
 import type { Waiter } from "./database.ts";
-import { Busy, NotOurs, WfextError, errorValue, isFinal } from "./errors.ts";
+import { Busy, NotOurs, StepFailed, WfextError, errorValue, isFinal } from "./errors.ts";
 import { dumps, loads } from "./values.ts";
 
 export interface WorkerOptions {
@@ -257,7 +257,16 @@ export async function runAttempt(attempt: Attempt, context: Context): Promise<En
   if (attempt.why !== undefined && attempt.why !== "read back") return { over: attempt.why };
   attempt.beginUndo();
   const undo = async (): Promise<unknown> => {
-    for (const step of attempt.undo.reverse()) await step();
+    let failed: unknown;
+    for (const step of attempt.undo.reverse()) {
+      try {
+        await step();
+      } catch (error) {
+        if (!(error instanceof StepFailed)) throw error;
+        failed ??= error; // the others are undone all the same
+      }
+    }
+    if (failed !== undefined) throw failed;
     return null;
   };
   const lost = new Promise<Ended>((resolve) => attempt.onLost((why) => resolve({ over: why })));

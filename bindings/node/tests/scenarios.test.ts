@@ -335,12 +335,18 @@ test("effect", async (t) => {
 test("transaction with rows", async (t) => {
   const app = await makeApp(t);
   await app.database.rows("CREATE TABLE answer(run TEXT, text TEXT)");
+  await app.database.rows("CREATE TABLE one(a UNIQUE)");
+  await app.database.rows("INSERT INTO one VALUES (1)");
   const remember = app.workflow("remember", (ctx, text: string) =>
     ctx.transaction("remember", async (tx) => {
       await tx.rows("INSERT INTO answer VALUES (?, ?)", ctx.id, text);
       if (text === "bad") throw new Error("bad");
       if (text === "slow") await later(3000);
-      if (text === "COMMIT") await tx.rows("COMMIT");
+      if (text === "COMMIT") await tx.rows("/* x */ COMMIT");
+      if (text === "rolled back") {
+        await tx.rows("INSERT OR ROLLBACK INTO one VALUES (1)").catch(() => undefined);
+        await tx.rows("INSERT INTO answer VALUES ('after', 'after')");
+      }
       return 1;
     }),
   );
@@ -349,6 +355,7 @@ test("transaction with rows", async (t) => {
   await assert.rejects((await remember.start("bad")).result(timeout), /bad/);
   await assert.rejects((await remember.start("slow")).result(timeout), /longer than 1000 ms/);
   await assert.rejects((await remember.start("COMMIT")).result(timeout), /begun and ended around/);
+  await assert.rejects((await remember.start("rolled back")).result(timeout), /was rolled back/);
   assert.deepEqual(await app.database.rows("SELECT * FROM answer"), [["good", "good"]]);
 });
 
@@ -379,6 +386,58 @@ test("saga", async (t) => {
   await assert.rejects(handle.result(timeout), WorkflowCancelled);
   assert.deepEqual(undone, ["car"]);
   await assert.rejects((await careless.start(null, { max_attempts: 1 })).result(timeout), /undo: true/);
+});
+
+test("an undo is not lost", async (t) => {
+  const app = await makeApp(t);
+  const undone: string[] = [];
+  const giveBack = (part: string) => (): void => {
+    undone.push(part);
+    if (part === "car") throw new Error("they keep it");
+  };
+  const child = app.workflow("child", async () => 1);
+  const trip = app.workflow(
+    "trip",
+    async (ctx) => {
+      await ctx.transaction("bad", () => Promise.reject(new Error("no"))).catch(() => undefined);
+      for (const part of ["flight", "car", "hotel"]) {
+        await ctx.step("book", () => part);
+        ctx.compensate("book", giveBack(part));
+      }
+      await ctx.waitSignal("go");
+    },
+    { undo: true },
+  );
+  const onlyAChild = app.workflow(
+    "only a child",
+    async (ctx) => {
+      await ctx.call(child, null);
+      ctx.compensate("child", giveBack("child"));
+      await ctx.waitSignal("go");
+    },
+    { undo: true },
+  );
+  works(t, app);
+  for (const [workflow, expected] of [
+    [trip, ["hotel", "car", "flight"]],
+    [onlyAChild, ["child"]],
+  ] as const) {
+    undone.length = 0;
+    const handle = await workflow.start(null, { max_attempts: 1 });
+    await until(async () => (await app.database.rows("SELECT 1 FROM wf_pending WHERE id = ? AND status = 'waiting' AND reason LIKE '%go%'", handle.id)).length > 0);
+    await handle.cancel();
+    await assert.rejects(handle.result(timeout));
+    assert.deepEqual(undone, expected);
+  }
+});
+
+test("an error that is no text", async (t) => {
+  const app = await makeApp(t);
+  const w = app.workflow("w", (ctx, n: number) =>
+    n === 0 ? Promise.reject(new Error("\udce9")) : n === 1 ? Promise.reject({ odd: 1 }) : ctx.step("half", () => Promise.reject(new Error("\udce9"))),
+  );
+  works(t, app);
+  for (const n of [0, 1, 2]) await assert.rejects((await w.start(n, { max_attempts: 1 })).result(timeout), WorkflowFailed);
 });
 
 test("stream followed live", async (t) => {

@@ -532,9 +532,35 @@ def test_transaction_is_the_steps_own(app):
         wrong(sql)
 
     with app.worker():
-        for sql in ("COMMIT", " rollback;", "SAVEPOINT x", "begin immediate"):
+        for sql in ("COMMIT", " rollback;", "SAVEPOINT x", "begin immediate", "/* x */ COMMIT", "-- x\n;COMMIT"):
             with pytest.raises(wfext.WorkflowFailed, match="begun and ended around"):
                 finish(w.start(sql))
+
+
+def test_a_transaction_that_was_rolled_back_goes_no_further(app):
+    """A trigger's ROLLBACK, or an INSERT OR ROLLBACK, that the code catches: what follows would be committed by itself."""
+    connection = app.connect()
+    connection.execute("CREATE TABLE t(a UNIQUE)")
+    connection.execute("INSERT INTO t VALUES (1)")
+
+    @app.transaction
+    def careless(tx: wfext.Transaction) -> None:
+        tx.execute("INSERT INTO t VALUES ('before')")
+        try:
+            tx.execute("INSERT OR ROLLBACK INTO t VALUES (1)")
+        except Exception:
+            pass
+        tx.execute("INSERT INTO t VALUES ('after')")
+
+    @app.workflow
+    def w(ctx: wfext.Context) -> None:
+        careless()
+
+    with app.worker():
+        with pytest.raises(wfext.WorkflowFailed, match="rolled back"):
+            finish(w.start())
+    assert connection.execute("SELECT a FROM t").fetchall() == [(1,)]
+    connection.close()
 
 
 def test_saga(app):

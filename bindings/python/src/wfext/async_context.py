@@ -427,6 +427,7 @@ async def run(attempt: Attempt) -> Any:
             raise
     attempt.over = None
     attempt.replays_only = False
+    attempt.names = Names()  # what was cut off in the code is in flight for ever
     context._over.clear()
     return await _until_over(context, _undo(context))
 

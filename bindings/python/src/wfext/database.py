@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import os
 import queue
+import re
 import threading
 import time
 import weakref
@@ -26,6 +27,7 @@ _JOURNALS = ("wal", "delete", "truncate", "persist")
 _SYNCHRONOUS = ("off", "normal", "full", "extra")
 
 Row = tuple[Any, ...]
+_first_word = re.compile(r"(?:\s|;|--[^\n]*(?:\n|$)|/\*.*?\*/)*([A-Za-z]+)", re.DOTALL)
 
 
 class Transaction:
@@ -39,9 +41,11 @@ class Transaction:
     def _use(self, sql: str) -> Any:
         if self._connection is None:
             raise Error("this transaction has ended")
-        words = sql.lstrip().split(None, 1)
-        if words and words[0].rstrip(";").upper() in self._control:
-            raise Error(f"{words[0]} in a transaction of a step: it is begun and ended around the function")
+        word = _first_word.match(sql)
+        if word and word[1].upper() in self._control:
+            raise Error(f"{word[1]} in a transaction of a step: it is begun and ended around the function")
+        if not self._connection.in_transaction:
+            raise Error("the transaction was rolled back by one of its statements")
         return self._connection
 
     def execute(self, sql: str, params: Any = ()) -> Any:

@@ -226,6 +226,7 @@ def run(attempt: Attempt) -> Any:
                 raise
         attempt.over = None
         attempt.replays_only = False
+        attempt.names = Names()  # what was cut off in the code is in flight for ever
         failed: StepFailed | None = None
         for step, args, kwargs in reversed(attempt.undo):
             undo = Step(step.fn, kind=step.kind, name=f"undo {step.name}", attempts=step.attempts, backoff=step.backoff, retry_on=step.retry_on, in_doubt=step.in_doubt)
