@@ -299,8 +299,9 @@ class Worker:
             return self._over(attempt, attempt.over or "not ours")
         if self._stopping.is_set() and not isinstance(error, Exception):
             return "SELECT wf_release(?)", (attempt.claim.token,)
-        log.warning("workflow %s (%s), attempt %d failed: %s", attempt.claim.id, attempt.workflow.name, attempt.claim.number, error, exc_info=not is_final(error))
-        return "SELECT wf_fail(?, ?, ?)", (attempt.claim.token, values.dumps(error_value(error)), values.dumps({"retry": False} if is_final(error) else {}))
+        recorded = error_value(error)  # its message can be shown, whatever str() of it does
+        log.warning("workflow %s (%s), attempt %d failed: %s: %s", attempt.claim.id, attempt.workflow.name, attempt.claim.number, recorded["type"], recorded["message"], exc_info=not is_final(error))
+        return "SELECT wf_fail(?, ?, ?)", (attempt.claim.token, values.dumps(recorded), values.dumps({"retry": False} if is_final(error) else {}))
 
     def _report(self, attempt: Attempt, sql: str, params: tuple[Any, ...]) -> None:
         for tries in range(_TRIES):
