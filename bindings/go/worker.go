@@ -296,9 +296,16 @@ func (w *Worker) begin(c claim) {
 	w.app.mu.Unlock()
 	a := newAttempt(w.app, d, c, c.Steps, w.lease)
 	w.mu.Lock()
-	w.attempts[c.Token] = a
+	stopping := w.isStopping() // Stop tells all that are in the map, and would not know of this one
+	if !stopping {
+		w.attempts[c.Token] = a
+		w.running.Add(1)
+	}
 	w.mu.Unlock()
-	w.running.Add(1)
+	if stopping {
+		w.report(a, "wf_release")
+		return
+	}
 	go func() {
 		defer w.running.Done()
 		w.run(a)

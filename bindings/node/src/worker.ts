@@ -1,7 +1,7 @@
 // A worker: claims workflows of an app and runs them in this process' loop. One thread waits for work (wf_wait), another makes all calls; one heartbeat for all leases.
 
 import { randomBytes } from "node:crypto";
-import { closeSync, openSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { linkSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { hostname } from "node:os";
 import type { App } from "./app.ts";
 import { Attempt, AttemptOver, type Claim, Context, type StepRecord } from "./attempt.ts";
@@ -41,6 +41,49 @@ function isAlive(pid: number): boolean {
   }
 }
 
+function readPid(file: string): number {
+  try {
+    return Number(readFileSync(file, "utf8"));
+  } catch {
+    return 0; // somebody has taken it away
+  }
+}
+
+// The file comes with its content, and a stale one is taken away by one alone.
+function takeLock(lock: string): boolean {
+  const mine = `${lock}.${process.pid}.${randomBytes(4).toString("hex")}`;
+  writeFileSync(mine, String(process.pid));
+  try {
+    for (let tries = 0; tries < 5; ++tries) {
+      try {
+        linkSync(mine, lock);
+        return true;
+      } catch (error) {
+        if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error;
+      }
+      const pid = readPid(lock);
+      if (held.has(lock) || (pid !== process.pid && pid > 0 && isAlive(pid))) return false;
+      const stale = `${mine}.stale`;
+      try {
+        renameSync(lock, stale);
+      } catch {
+        continue; // another was faster
+      }
+      if (readPid(stale) !== pid) {
+        try {
+          linkSync(stale, lock); // somebody living has taken it in between
+        } catch {
+          // and another since
+        }
+      }
+      rmSync(stale, { force: true });
+    }
+    return false;
+  } finally {
+    rmSync(mine, { force: true });
+  }
+}
+
 // Node has no locks on files: the file holds the process that has the name, and one whose process is gone may be taken.
 function holdName(path: string, given: string | undefined): Held {
   const random = { name: given ?? `${hostname()}:node-${randomBytes(4).toString("hex")}`, isLocked: false, release: () => undefined };
@@ -48,19 +91,9 @@ function holdName(path: string, given: string | undefined): Held {
   for (let n = 1; n < 1000; ++n) {
     const name = given ?? `${hostname()}:node-${n}`; // not those of other languages, whose locks Node cannot see
     const lock = `${path}.worker-${name.replaceAll("/", "_").replaceAll(":", "-")}.pid`;
-    for (let tries = 0; tries < 2; ++tries) {
-      try {
-        const file = openSync(lock, "wx");
-        writeFileSync(file, String(process.pid));
-        closeSync(file);
-        held.add(lock);
-        return { name, isLocked: true, release: () => (held.delete(lock), rmSync(lock, { force: true })) };
-      } catch (error) {
-        if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error;
-        const pid = Number(readFileSync(lock, "utf8"));
-        if (held.has(lock) || (pid !== process.pid && pid > 0 && isAlive(pid))) break;
-        rmSync(lock, { force: true });
-      }
+    if (takeLock(lock)) {
+      held.add(lock);
+      return { name, isLocked: true, release: () => (held.delete(lock), rmSync(lock, { force: true })) };
     }
     if (given !== undefined) throw new WfextError(`a worker of the name ${JSON.stringify(given)} is running on this file already`);
   }
