@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 )
@@ -47,9 +48,11 @@ type attempt struct {
 	used        map[string]bool
 	offsets     map[string]int
 	undo        []func(context.Context) error
-	branches    int  // futures that are not joined yet
-	kept        bool // a branch waits, and the claim goes on
-	replaysOnly bool // in the second phase the code is only read back, to find what is to be undone
+	branches    int             // futures that are not joined yet
+	inFlight    int             // steps
+	pauses      []time.Duration // of steps that want to give the workflow back
+	kept        bool            // a branch waits, and the claim goes on
+	replaysOnly bool            // in the second phase the code is only read back, to find what is to be undone
 	saidCleanup bool
 }
 
@@ -209,6 +212,14 @@ func (s *scope) step(ctx context.Context, name string, k stepKind) (string, erro
 	}
 	s.names.begins()
 	defer s.names.settles()
+	a.mu.Lock()
+	a.inFlight++
+	a.mu.Unlock()
+	defer func() {
+		a.mu.Lock()
+		a.inFlight--
+		a.mu.Unlock()
+	}()
 	for {
 		text, err := a.try(ctx, step, k)
 		if err == nil {
@@ -355,8 +366,21 @@ func (a *attempt) failed(ctx context.Context, step string, o stepOptions, cause 
 	return &StepFailed{step, recorded(given)}
 }
 
+// giveBack waits for what runs beside, whose results are recorded first; of several that want the same the shortest pause counts.
 func (a *attempt) giveBack(pause time.Duration) error {
-	options, _ := marshal(map[string]any{"delay": pause.Seconds()}, "options")
+	a.mu.Lock()
+	a.pauses = append(a.pauses, pause)
+	for a.inFlight > len(a.pauses) && a.over == nil {
+		a.mu.Unlock()
+		time.Sleep(20 * time.Millisecond)
+		a.mu.Lock()
+	}
+	over, shortest := a.over, slices.Min(a.pauses)
+	a.mu.Unlock()
+	if over != nil {
+		return over
+	}
+	options, _ := marshal(map[string]any{"delay": shortest.Seconds()}, "options")
 	if _, err := a.call("wf_release", options); err != nil {
 		return err
 	}
@@ -388,12 +412,14 @@ func (s *scope) wait(name, kind, function string, args []any, options map[string
 		options = map[string]any{}
 	}
 	a.mu.Lock()
-	unjoined := a.branches
+	unjoined, inFlight := a.branches, a.inFlight
 	a.mu.Unlock()
 	if s.isBranch {
 		options["keep"] = true // the others go on; when they have come to their ends the workflow is suspended
 	} else if unjoined > 0 {
 		return "", fmt.Errorf("wfext: %s waits while %d futures are not joined: join them first, or wait in one of them", step, unjoined)
+	} else if inFlight > 0 {
+		return "", fmt.Errorf("wfext: %s waits while %d steps of other goroutines are in flight: wait for those first, or use wfext.Go", step, inFlight)
 	}
 	text, err := marshal(options, "options")
 	if err != nil {

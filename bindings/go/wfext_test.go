@@ -324,6 +324,49 @@ func TestWaitBesideAStep(t *testing.T) {
 	fails(t, unjoined, none{}, "join them first", Option("max_attempts", 1))
 }
 
+func TestAStepInFlightIsWaitedForWhenAnotherGivesBack(t *testing.T) {
+	app := openApp(t)
+	var done atomic.Int32
+	slowBegun := make(chan struct{})
+	w := Workflow(app, "w", func(ctx context.Context, _ none) (none, error) {
+		slow := Go(ctx, "slow", func(ctx context.Context) (none, error) {
+			return Step(ctx, "s", func(context.Context) (none, error) {
+				close(slowBegun)
+				time.Sleep(300 * time.Millisecond)
+				done.Add(1)
+				return none{}, nil
+			})
+		})
+		_, err := Step(ctx, "away", func(context.Context) (none, error) { <-slowBegun; return none{}, errors.New("away") }, Attempts(3), Backoff(time.Minute))
+		_, err2 := slow.Join()
+		return none{}, errors.Join(err, err2)
+	})
+	waits := Workflow(app, "waits", func(ctx context.Context, _ none) (none, error) {
+		begun, ended := make(chan struct{}), make(chan struct{})
+		go func() {
+			defer close(ended)
+			_, _ = Step(ctx, "s", func(context.Context) (none, error) {
+				close(begun)
+				time.Sleep(200 * time.Millisecond)
+				return none{}, nil
+			})
+		}()
+		<-begun
+		err := Sleep(ctx, time.Hour)
+		<-ended
+		return none{}, err
+	})
+	work(t, app)
+	h := begun(t, w, none{})
+	until(t, func() bool {
+		status, _ := h.Status()
+		rows, _ := app.Query("SELECT count(*) FROM wf_steps WHERE name = 'slow.s' AND status = 'done'")
+		return status == "pending" && rows[0][0] == int64(1)
+	})
+	equal(t, done.Load(), int32(1))
+	fails(t, waits, none{}, "in flight", Option("max_attempts", 1))
+}
+
 func TestTimeoutOfAWait(t *testing.T) {
 	app := openApp(t)
 	patient := Workflow(app, "patient", func(ctx context.Context, _ none) (bool, error) {
