@@ -225,17 +225,26 @@ func (s *scope) step(ctx context.Context, name string, k stepKind) (string, erro
 		if err == nil {
 			return text, nil
 		}
-		var failed *StepFailed
 		if over := a.isOver(); over != nil {
 			return "", over
-		} else if errors.As(err, &failed) && failed.Step == step {
-			return "", err
 		}
-		if err := a.failed(ctx, step, k.options, err); err != nil {
+		var cause *ofTheFunction
+		switch {
+		case errors.As(err, &cause):
+			if err := a.failed(ctx, step, k.options, cause.err); err != nil {
+				return "", err
+			}
+		case k.kind == "transaction" && codeIn(err) == "SQLITE_BUSY": // nothing of it has happened
+		default:
 			return "", err
 		}
 	}
 }
+
+// ofTheFunction says that the step's function has failed, and not its record.
+type ofTheFunction struct{ err error }
+
+func (e *ofTheFunction) Error() string { return e.err.Error() }
 
 func (a *attempt) try(ctx context.Context, step string, k stepKind) (string, error) {
 	if k.kind == "transaction" {
@@ -277,11 +286,11 @@ func (a *attempt) try(ctx context.Context, step string, k stepKind) (string, err
 	}
 	value, err := protect(func() (any, error) { return k.run(ctx) })
 	if err != nil {
-		return "", err
+		return "", &ofTheFunction{err}
 	}
 	text, err := marshal(value, "what "+step+" returns")
 	if err != nil {
-		return "", err
+		return "", &ofTheFunction{err}
 	}
 	return a.call("wf_step", step, text, a.options(nil))
 }
@@ -312,11 +321,11 @@ func (a *attempt) transaction(step string, k stepKind) (string, error) {
 		}
 		value, err := protect(func() (any, error) { return k.transact(tx) })
 		if err != nil {
-			return err
+			return &ofTheFunction{err}
 		}
 		text, err := marshal(value, "what "+step+" returns")
 		if err != nil {
-			return err
+			return &ofTheFunction{err}
 		}
 		found, err = tx.c.value("SELECT wf_step(?, ?, ?, ?)", a.claim.Token, step, text, options)
 		stands = asText(found)

@@ -102,8 +102,9 @@ var codeOf = regexp.MustCompile(`^(WF_[A-Z_]+): `)
 
 // translate makes an error of the engine out of one of the driver.
 func translate(err error) error {
-	if err == nil {
-		return nil
+	var function *ofTheFunction
+	if err == nil || errors.As(err, &function) {
+		return err
 	}
 	text := err.Error()
 	if found := codeOf.FindStringSubmatch(text); found != nil {
