@@ -1,5 +1,6 @@
 """Values on their way in and out."""
 
+import dataclasses
 import enum
 import json
 import math
@@ -63,6 +64,35 @@ def test_cycles():
 class Size(enum.Enum):
     S = 1
     L = 2
+
+
+@dataclasses.dataclass
+class Cat:
+    name: str
+
+
+@dataclasses.dataclass
+class Dog:
+    name: str
+    breed: str
+
+
+@dataclasses.dataclass
+class Ok:
+    value: int = 0
+
+
+@dataclasses.dataclass
+class Err:
+    message: str = ""
+
+
+def test_of_a_union_the_one_that_fits():
+    for value in (Cat("a"), Dog("a", "b")):
+        assert values.convert(Cat | Dog, values.loads(values.dumps(value))) == value
+        assert values.convert(Dog | Cat | None, values.loads(values.dumps(value))) == value
+    for result in (Ok(1), Err("bad")):
+        assert values.convert(Ok | Err, values.loads(values.dumps(result))) == result
 
 
 def test_convert():

@@ -194,10 +194,22 @@ def _convert_generic(tp: Any, origin: Any, value: Any, what: str) -> Any:
     return value
 
 
+def _misfit(kind: Any, value: dict[str, Any]) -> int:
+    """How badly the object fits the dataclass: what it has too much, and what is missing. Others come behind those that fit."""
+    if not (isinstance(kind, type) and dataclasses.is_dataclass(kind)):
+        return 1
+    fields = dataclasses.fields(kind)
+    unknown = len(set(value) - {field.name for field in fields})
+    required = {field.name for field in fields if field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING}
+    return 2 * (unknown + len(required - set(value)))
+
+
 def _convert_union(kinds: tuple[Any, ...], value: Any, what: str) -> Any:
     if value is None:
         return None
     failed: Exception | None = None
+    if isinstance(value, dict):
+        kinds = tuple(sorted(kinds, key=lambda kind: _misfit(kind, value)))
     for kind in kinds:
         if kind is type(None):
             continue
