@@ -309,6 +309,31 @@ def test_what_would_end_the_process_fails_the_workflow(app):
         assert finish(fine.start()) == 1
 
 
+def test_what_runs_after_the_grace_keeps_its_lease(app):
+    """Plain code cannot be stopped: nobody else gets the workflow while it goes on, nor the worker's name."""
+    go, begun, runs = threading.Event(), threading.Event(), []
+
+    @app.workflow
+    def stubborn(ctx: wfext.Context) -> int:
+        runs.append(1)
+        begun.set()
+        go.wait(LONG)
+        return len(runs)
+
+    worker = app.start(lease=3, grace=0.1, name="one")
+    handle = stubborn.start()
+    assert begun.wait(LONG)
+    worker.stop()
+    with pytest.raises(wfext.Error, match="'one' is running"):
+        app.start(name="one")
+    with app.worker():
+        time.sleep(5)
+        assert (runs, handle.status) == ([1], "running")
+        go.set()
+        assert finish(handle) == 1
+    wait_for(lambda: not worker._attempts)
+
+
 def test_a_plain_step_is_waited_for_when_the_worker_stops(app):
     """In an async workflow it runs in a thread that cannot be stopped: it is recorded, and not done again."""
     done, begun = [], threading.Event()

@@ -35,6 +35,7 @@ log = logging.getLogger("wfext")
 _MORE_AT_ONCE = 50  # workflows in one claim
 _WAIT_SECONDS = 5.0
 _TRIES = 8
+_HEARTBEAT = "wfext heartbeat"
 
 
 class WorkerName:
@@ -113,7 +114,7 @@ class Worker:
             self._loop = asyncio.new_event_loop()
             self._thread(self._run_loop, "wfext loop")
         self._thread(self._claim_and_wait, "wfext worker")
-        self._thread(self._heartbeats, "wfext heartbeat")
+        self._thread(self._heartbeats, _HEARTBEAT)
         return self
 
     def _thread(self, target: Any, name: str) -> None:
@@ -142,16 +143,21 @@ class Worker:
             left_over = [attempt.claim.id for attempt in self._attempts.values()]
         if left_over:
             log.warning("%d workflows still run after the grace period and keep their leases: %s", len(left_over), ", ".join(left_over[:5]))
-        self._stopped.set()
+        with self._lock:
+            for token, attempt in list(self._attempts.items()):
+                if attempt.workflow.is_async:
+                    del self._attempts[token]  # its loop stops: nothing of it goes on
+            runs_on = bool(self._attempts)
+            self._stopped.set()
+            self._changed.notify_all()
         self._wake_up()
         if self._loop is not None:
             self._loop.call_soon_threadsafe(self._loop.stop)
         for thread in self._threads:
-            if thread is not threading.current_thread():
+            if thread is not threading.current_thread() and not (runs_on and thread.name == _HEARTBEAT):
                 thread.join(5)
         if self._pool is not None:
             self._pool.shutdown(wait=not left_over, cancel_futures=True)
-        self._name.release()
 
     def __enter__(self) -> Worker:
         return self
@@ -343,11 +349,21 @@ class Worker:
     # Leases
 
     def _heartbeats(self) -> None:
-        while not self._stopped.wait(self.lease / 3):
+        # What plain code still does after the grace period keeps its lease, and the worker its name, as long as the process lives.
+        next_beat = time.monotonic() + self.lease / 3
+        while True:
+            with self._lock:
+                if self._stopped.is_set() and not self._attempts:
+                    break
+                self._changed.wait(max(0.001, next_beat - time.monotonic()))
+            if time.monotonic() < next_beat:
+                continue
+            next_beat = time.monotonic() + self.lease / 3
             try:
                 self._beat()
             except Exception as error:
                 log.error("the heartbeat failed: %s", error)
+        self._name.release()
 
     def _beat(self) -> None:
         with self._lock:
