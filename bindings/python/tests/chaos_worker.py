@@ -3,7 +3,6 @@
 import asyncio
 import os
 import sys
-import time
 
 import wfext
 
