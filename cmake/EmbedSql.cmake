@@ -316,7 +316,7 @@ namespace {
 // One object and places in it: a table of pointers would have to be relocated when the library is loaded.
 constexpr unsigned char kTexts[] = {
 ${texts}};
-struct Place {
+struct SqlPlace {
   unsigned at, length;
   std::string_view text() const { return {reinterpret_cast<const char*>(kTexts) + at, length}; }
 };
@@ -327,16 +327,16 @@ constexpr struct {
 } kPlaces[] = {
 ${entries}};
 constexpr unsigned char kLists[] = {${lists}};
-constexpr Place kFragments[] = {
+constexpr SqlPlace kFragments[] = {
 ${fragments}};
-constexpr Place kWords[] = {
+constexpr SqlPlace kWords[] = {
 ${word_places}};
 
 }  // namespace
 
 std::string_view packed_sql(Sql statement) {
   const auto& place = kPlaces[static_cast<unsigned>(statement)];
-  return Place{place.at, place.length}.text();
+  return SqlPlace{place.at, place.length}.text();
 }
 
 std::string_view packed_fragment(char lead, char character) {

@@ -1,22 +1,17 @@
 #include "base/bells.h"
 
 #include "base/hash.h"
+#include "base/spin_lock.h"
 
 namespace wf {
 namespace {
 
-std::atomic_flag g_locked;
+std::atomic_flag g_bells_locked;  // for a few instructions, and the pokes
 Bells::Rings g_rings;  // freed with the last connection, as SQLite unloads the module with it
 int64_t g_count = 0;
 int g_connections = 0;
 Bells::Listener* g_listeners = nullptr;
 int64_t g_owner = 0;
-
-// Held for a few instructions, and the pokes.
-struct Lock {
-  Lock() { while (g_locked.test_and_set(std::memory_order_acquire)) {} }
-  ~Lock() { g_locked.clear(std::memory_order_release); }
-};
 
 }  // namespace
 
@@ -46,21 +41,21 @@ void Bells::Rings::clear() {
 }
 
 Bells::Bells() {
-  const Lock lock;
+  const SpinLock lock(g_bells_locked);
   ++g_connections;
   since_ = g_count;
 }
 
 Bells::~Bells() {
   heard_.clear();
-  const Lock lock;
+  const SpinLock lock(g_bells_locked);
   if (--g_connections == 0) g_rings.clear();
 }
 
 uint64_t Bells::of(const char* path, string_view name) { return hash64(name, hash64(path != nullptr ? path : "", 0)); }
 
 bool Bells::ring(uint64_t bell) {
-  const Lock lock;
+  const SpinLock lock(g_bells_locked);
   if (!g_rings.set(bell, g_count + 1)) return false;
   ++g_count;
   if (g_owner != process_number()) return true;  // those who listen are threads of the process that this one was forked from
@@ -72,13 +67,13 @@ bool Bells::ring(uint64_t bell) {
 }
 
 int64_t Bells::rings() {
-  const Lock lock;
+  const SpinLock lock(g_bells_locked);
   return g_count;
 }
 
 bool Bells::has_rung(uint64_t bell) const {
   const Ring* heard = heard_.find(bell);
-  const Lock lock;
+  const SpinLock lock(g_bells_locked);
   const Ring* ring = g_rings.find(bell);
   return ring != nullptr && ring->at > (heard != nullptr ? heard->at : since_);
 }
@@ -86,14 +81,14 @@ bool Bells::has_rung(uint64_t bell) const {
 bool Bells::hear(uint64_t bell, int64_t rings) { return heard_.set(bell, rings); }
 
 Bells::Listener::Listener(FileWatch& file) : file_(file) {
-  const Lock lock;
+  const SpinLock lock(g_bells_locked);
   if (g_owner != process_number()) g_owner = process_number(), g_listeners = nullptr;
   next_ = g_listeners;
   g_listeners = this;
 }
 
 Bells::Listener::~Listener() {
-  const Lock lock;
+  const SpinLock lock(g_bells_locked);
   for (Listener** one = &g_listeners; *one != nullptr; one = &(*one)->next_) {
     if (*one != this) continue;
     *one = next_;

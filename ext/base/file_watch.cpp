@@ -4,7 +4,7 @@
 #include <cstddef>
 
 #ifdef _WIN32
-#include <windows.h>
+#include "base/on_windows.h"
 #else
 #include <fcntl.h>
 #include <poll.h>
@@ -22,6 +22,8 @@
 namespace wf {
 #ifdef _WIN32
 int64_t process_number() { return static_cast<int64_t>(GetCurrentProcessId()); }
+#elif defined(__wasi__)
+int64_t process_number() { return 1; }  // there are no others
 #else
 int64_t process_number() { return getpid(); }
 #endif
@@ -50,7 +52,7 @@ string_view network_file_system([[maybe_unused]] const char* path) {
 namespace {
 
 // A write, or that the file is no longer the one of its name.
-constexpr uint32_t kEvents = IN_MODIFY | IN_ATTRIB | IN_MOVE_SELF | IN_ONESHOT;
+constexpr uint32_t kFileEvents = IN_MODIFY | IN_ATTRIB | IN_MOVE_SELF | IN_ONESHOT;
 
 }  // namespace
 
@@ -71,8 +73,8 @@ bool FileWatch::arm(const char* path) {
   alignas(inotify_event) char events[1024];
   const bool opened = wal.ok() && open();
   while (opened && ::read(queue_, events, sizeof events) == sizeof events) {}
-  const int database = opened ? inotify_add_watch(queue_, path, kEvents) : -1;
-  const bool armed = database >= 0 && (inotify_add_watch(queue_, wal.data(), kEvents) >= 0 || errno == ENOENT);
+  const int database = opened ? inotify_add_watch(queue_, path, kFileEvents) : -1;
+  const bool armed = database >= 0 && (inotify_add_watch(queue_, wal.data(), kFileEvents) >= 0 || errno == ENOENT);
   if (!armed) error_ = errno;
   poked_ = database;
   return armed_ = armed;

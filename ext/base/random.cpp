@@ -1,7 +1,8 @@
 // Random bytes: those of SQLite, told apart by process.
 #include "base/db.h"
 
-#ifdef _WIN32
+// (No process is forked from another there.)
+#if defined(_WIN32) || defined(__wasm__)
 
 namespace wf {
 

@@ -4,7 +4,7 @@ namespace wf {
 namespace {
 
 constexpr int kMark = 0x57460000;  // from here on each column has a number of its own, which nothing else in a program has
-constexpr int kMostColumns = 63;
+constexpr int kMostColumnsAsked = 63;
 
 bool contains(string_view text, string_view what) { return text.find(what) != string_view::npos; }
 
@@ -93,7 +93,7 @@ Status Rights::check_read(string_view table) const {
 
 Status Rights::check_update(string_view table) const {
   Probe all(handle_, Sql::rights_columns, table);
-  const int columns = all.columns() < kMostColumns ? all.columns() : kMostColumns;
+  const int columns = all.columns() < kMostColumnsAsked ? all.columns() : kMostColumnsAsked;
   Text list;
   for (int i = 0; i < columns; ++i) list.add(i == 0 ? "" : ", ").add(all.name(i)).add('=').add_integer(kMark + i);
   if (!list.ok()) return Status::no_memory();

@@ -1,7 +1,7 @@
 #include "base/sleep.h"
 
 #ifdef _WIN32
-#include <windows.h>
+#include "base/on_windows.h"
 #else
 #include <cerrno>
 #endif
@@ -9,7 +9,7 @@
 namespace wf {
 namespace {
 
-constexpr int64_t kSecond = 1000000000;
+constexpr int64_t kNanoseconds = 1000 * kMillisecond;
 
 }  // namespace
 
@@ -19,7 +19,7 @@ int64_t monotonic_clock() {
   LARGE_INTEGER now, each;
   QueryPerformanceCounter(&now);
   QueryPerformanceFrequency(&each);
-  return now.QuadPart / each.QuadPart * kSecond + now.QuadPart % each.QuadPart * kSecond / each.QuadPart;
+  return now.QuadPart / each.QuadPart * kNanoseconds + now.QuadPart % each.QuadPart * kNanoseconds / each.QuadPart;
 }
 
 bool sleep_for(int64_t nanoseconds) {
@@ -32,13 +32,13 @@ bool sleep_for(int64_t nanoseconds) {
 int64_t monotonic_clock() {
   timespec now;
   clock_gettime(CLOCK_MONOTONIC, &now);
-  return int64_t{now.tv_sec} * kSecond + now.tv_nsec;
+  return int64_t{now.tv_sec} * kNanoseconds + now.tv_nsec;
 }
 
 timespec as_timespec(int64_t nanoseconds) {
   timespec time = {};
-  time.tv_sec = static_cast<decltype(time.tv_sec)>(nanoseconds / kSecond);
-  time.tv_nsec = static_cast<decltype(time.tv_nsec)>(nanoseconds % kSecond);
+  time.tv_sec = static_cast<decltype(time.tv_sec)>(nanoseconds / kNanoseconds);
+  time.tv_nsec = static_cast<decltype(time.tv_nsec)>(nanoseconds % kNanoseconds);
   return time;
 }
 

@@ -11,7 +11,7 @@ namespace {
 // claims, records, waits, signals and completes needs 310,000 bytes, one that also spawns, joins, sleeps, appends and sets 556,000.) Those down to
 // Sql::lock, in sql/base/base.sql, stay in any case.
 constexpr int64_t kMostOnce = 256 * 1024;
-constexpr int64_t kMost = 544 * 1024;
+constexpr int64_t kMostHeld = 544 * 1024;
 
 }  // namespace
 
@@ -184,7 +184,7 @@ bool Db::give_up_one() {
   };
   for (size_t i = static_cast<size_t>(Sql::lock) + 1; i < std::size(cache_); ++i) look(cache_[i]);
   for (Cached& cached : texts_) look(cached);
-  Slot* oldest = once != nullptr ? once : held_ > kMost ? again : nullptr;
+  Slot* oldest = once != nullptr ? once : held_ > kMostHeld ? again : nullptr;
   if (oldest == nullptr) return false;
   drop(*oldest);
   oldest->came_back = true;

@@ -2,6 +2,11 @@
 
 #include <locale.h>
 #include <stdlib.h>
+#if defined(_WIN32)
+#include <atomic>
+#elif defined(__APPLE__) || defined(__FreeBSD__)
+#include <xlocale.h>
+#endif
 
 #include <charconv>
 
@@ -73,10 +78,28 @@ Text& Text::add_hex(const void* bytes, size_t size) {
   return *this;
 }
 
+// Reads in the locale that writes numbers as JSON does, whatever the application has set.
+#if defined(_WIN32)
+static std::atomic<_locale_t> g_numbers{nullptr};
+
+// It is allocated there, and so once, and kept as long as the process lives.
 double nearest_double(const char* digits) {
-  // The locale of the C library writes numbers as JSON does, whatever the application has set. It is not allocated.
-  return strtod_l(digits, nullptr, newlocale(LC_ALL_MASK, "C", nullptr));
+  _locale_t numbers = g_numbers.load(std::memory_order_acquire);
+  if (numbers == nullptr) {
+    _locale_t first = nullptr;
+    numbers = _create_locale(LC_ALL, "C");
+    if (!g_numbers.compare_exchange_strong(first, numbers, std::memory_order_acq_rel)) {
+      _free_locale(numbers);
+      numbers = first;
+    }
+  }
+  return _strtod_l(digits, nullptr, numbers);
 }
+#elif defined(__APPLE__) || defined(__FreeBSD__)
+double nearest_double(const char* digits) { return strtod_l(digits, nullptr, nullptr); }  // newlocale() would allocate
+#else
+double nearest_double(const char* digits) { return strtod_l(digits, nullptr, newlocale(LC_ALL_MASK, "C", nullptr)); }  // the C library's own object
+#endif
 
 void Text::swap(Text& other) {
   const auto swap_one = [](auto& a, auto& b) {
@@ -96,6 +119,15 @@ char* Text::release() {
   data_ = nullptr;
   size_ = capacity_ = 0;
   return data;
+}
+
+bool same_letters(string_view a, string_view b) {
+  const auto lower = [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; };
+  if (a.size() != b.size()) return false;
+  for (size_t i = 0; i < a.size(); ++i) {
+    if (lower(a[i]) != lower(b[i])) return false;
+  }
+  return true;
 }
 
 size_t utf8_length(string_view text) {

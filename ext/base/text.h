@@ -104,6 +104,9 @@ int64_t index_of(const string_view (&words)[n], string_view word) {
   return -1;
 }
 
+// Whether the texts differ at most in upper and lower case, of ASCII.
+bool same_letters(string_view a, string_view b);
+
 // The number of bytes of the UTF-8 character at the start of `text`, 0 if there is no valid one.
 size_t utf8_length(string_view text);
 // False where the call is stopped meanwhile.

@@ -7,7 +7,7 @@
 namespace wf {
 namespace {
 
-constexpr Millis kDay = 86400000;
+constexpr Millis kDayMillis = kDaySeconds * 1000;
 
 // Reads `count` digits at `at`.
 bool read_digits(string_view text, size_t& at, int count, int* out) {
@@ -66,8 +66,8 @@ TimeText::TimeText(Millis time, TimeForm form) {
   using namespace std::chrono;
   if (time < kTimeMin) time = kTimeMin;
   if (time > kTimeMax) time = kTimeMax;
-  const Millis day = (time - kTimeMin) / kDay + kTimeMin / kDay;
-  const auto millis = static_cast<int>((time - kTimeMin) % kDay);
+  const Millis day = (time - kTimeMin) / kDayMillis + kTimeMin / kDayMillis;
+  const auto millis = static_cast<int>((time - kTimeMin) % kDayMillis);
   const year_month_day date{sys_days{days{day}}};
   char* out = text_;
   const auto put = [&](int value, int width) {
@@ -107,7 +107,7 @@ bool parse_time(string_view text, Millis* out) {
     ++at;
     if (!read_clock(text, at, &clock) || !read_offset(text, at, &offset) || at != text.size()) return false;
   }
-  *out = sys_days{date}.time_since_epoch().count() * kDay + clock - offset;
+  *out = sys_days{date}.time_since_epoch().count() * kDayMillis + clock - offset;
   return *out >= kTimeMin && *out <= kTimeMax;
 }
 
@@ -115,7 +115,7 @@ bool parse_duration(string_view text, Millis* out) {
   static const struct {
     string_view name;
     Millis millis;
-  } kUnits[] = {{"d", kDay}, {"h", 3600000}, {"m", 60000}, {"s", 1000}, {"ms", 1}};
+  } kUnits[] = {{"d", kDayMillis}, {"h", 3600000}, {"m", 60000}, {"s", 1000}, {"ms", 1}};
   size_t at = 0, unit_from = 0;
   Millis total = 0;
   if (text.empty()) return false;

@@ -8,6 +8,7 @@
 namespace wf {
 
 using Millis = int64_t;
+constexpr int64_t kDaySeconds = 86400;
 
 constexpr Millis kTimeMin = -62167219200000;   // 0000-01-01 00:00:00.000
 constexpr Millis kTimeMax = 253402300799999;   // 9999-12-31 23:59:59.999

@@ -5,7 +5,6 @@
 namespace wf {
 namespace {
 
-constexpr int64_t kMicrosecond = 1000, kMillisecond = 1000000, kSecond = 1000000000;
 // The first sleeps, and all those behind them; each is shorter or longer by up to a half, so that those who wait do not come together.
 constexpr int64_t kFirst = 400 * kMicrosecond, kSecondSleep = 800 * kMicrosecond, kThen = 2 * kMillisecond;
 // Without WAL: who commits waits for those who read, and they for it, so that all wait more often, and less long: at most a millisecond.
@@ -33,7 +32,7 @@ Status Waiting::stand_in_for_all(sqlite3* handle, Millis timeout) {
 int Waiting::wait(void* waiting, int count) {
   Waiting& w = *static_cast<Waiting*>(waiting);
   const int64_t now = monotonic_clock();
-  if (count == 0 || now - w.last_ > kSecond) {
+  if (count == 0 || now - w.last_ > 1000 * kMillisecond) {
     w.slice_ = now;
     if (!w.resumed_) w.begun_ = now, w.sleeps_ = 0;
     w.resumed_ = false;

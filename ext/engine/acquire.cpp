@@ -7,7 +7,7 @@
 namespace wf {
 namespace {
 
-constexpr const char* kName = "wf_acquire";
+constexpr const char* kAcquireName = "wf_acquire";
 
 void bind(Query& q, const Acquire& args, int64_t seq, Millis now) { q.bind(":seq", seq).bind(":step", args.step).bind(":now", now); }
 
@@ -68,7 +68,7 @@ Status acquire(Db& db, const Handle& handle, const Acquire& args, const Now& now
   if (!topics.ok()) return Status::no_memory();
   WriteScope scope(db);
   Giving giving(db, handle, args, now);
-  WF_TRY(handle.is_token ? scope.begin(kName, &giving) : scope.begin(Inline::allowed, kName));
+  WF_TRY(handle.is_token ? scope.begin(kAcquireName, &giving) : scope.begin(Inline::allowed, kAcquireName));
   if (giving.done) {
     *ready = true;
     WF_TRY(record(db, handle, args, share, topics.view(), giving.time, output));

@@ -14,8 +14,6 @@
 namespace wf {
 namespace {
 
-constexpr string_view kKind = "step";
-
 Status in_doubt_error(string_view step, Text& out) {
   out.add("{\"code\":\"in_doubt\",\"message\":\"a step was begun and never finished\",\"step\":");
   json::quote(step, out);
@@ -49,7 +47,7 @@ Status begin_once(Db& db, const Handle& handle, string_view step, InDoubt in_dou
     Query q(db, Sql::begin_row);
     q.bind(":seq", w.seq).bind(":step", step);
     WF_TRY(q.next(&found));
-    const bool ours = found && q.text(0) == kKind;
+    const bool ours = found && q.text(0) == kStepKind;
     if (ours) WF_TRY(check_fingerprint(print, step, q, 4));
     if (ours && (q.text(1) == "done" || q.text(1) == "error")) {
       out->failed = q.text(1) == "error";
@@ -61,7 +59,7 @@ Status begin_once(Db& db, const Handle& handle, string_view step, InDoubt in_dou
     // The call that was held repeats itself: NULL again.
     if (ours && q.text(1) == "waiting" && w.state == State::waiting && (closed_by(handle, w) || !handle.is_token)) return scope.commit();
     WF_TRY(may_act(db, handle, w, time, Act::write));
-    if (found && !ours) return wrong_kind(w, step, q.text(0), kKind);
+    if (found && !ours) return wrong_kind(w, step, q.text(0), kStepKind);
     held = found && q.text(1) == "waiting";  // and another wait has woken the workflow
     begun = held || (found && q.text(1) == "begun");
     same_claim = !held && begun && (q.is_null(3) || (handle.is_token && q.integer(3) == handle.nonce));
@@ -100,7 +98,7 @@ Status resolve_once(Db& db, string_view id, string_view step, Verdict verdict, c
     bool found;
     WF_TRY(q.next(&found));
     held = found && q.text(1) == "waiting";
-    if (!found || q.text(0) != kKind || q.text(1) == "failed") {
+    if (!found || q.text(0) != kStepKind || q.text(1) == "failed") {
       return Status::error(Code::not_found, "step '%.*s' of workflow '%.*s' was not begun", WF_SV(step), WF_SV(id));
     }
     if (is_terminal(w.state)) return may_act(db, handle, w, time, Act::write);

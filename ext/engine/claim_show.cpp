@@ -52,7 +52,7 @@ Status ClaimRow::read(Workflow* out) {
 
 namespace {
 
-constexpr int kLease = kWorkflowColumns + kQueueColumns, kName = kLease + 1, kInput = kLease + 2, kPriority = kLease + 3, kVersion = kLease + 4;
+constexpr int kLease = kWorkflowColumns + kQueueColumns, kNameColumn = kLease + 1, kInput = kLease + 2, kPriority = kLease + 3, kVersionColumn = kLease + 4;
 constexpr int kHeaders = kLease + 5, kParent = kLease + 6, kScheduled = kLease + 7, kHasQueue = kLease + 8;
 
 }  // namespace
@@ -68,7 +68,7 @@ Status ClaimRow::show(const Claim& args, const Workflow& w, Text& out) {
   add_token(w.seq, w.nonce, out);
   out.add("\",\"id\":");
   json::quote(q_.text(1), out);
-  add_name_or_null("name", q_.text(kName), out);
+  add_name_or_null("name", q_.text(kNameColumn), out);
   out.add(",\"input\":");
   add_json(q_.value(kInput), out, &db_.stop());
   out.add(",\"attempt\":").add_integer(w.attempt).add(",\"resumed\":").add_integer(w.resumed);
@@ -78,7 +78,7 @@ Status ClaimRow::show(const Claim& args, const Workflow& w, Text& out) {
   add_name_or_null("worker", w.worker.view(), out);
   add_time_or_null("lease_expires_at", w.due_at, out);
   add_time_or_null("deadline_at", w.deadline_at, out);
-  add_name_or_null("version", q_.text(kVersion), out);
+  add_name_or_null("version", q_.text(kVersionColumn), out);
   out.add(",\"headers\":");
   add_json(q_.value(kHeaders), out, &db_.stop());
   add_name_or_null("parent", q_.text(kParent), out);

@@ -14,10 +14,6 @@ namespace {
 
 constexpr string_view kCall = "continue";
 
-Status run_for(Db& db, Sql sql, const Workflow& w) {
-  return run_all(db, sql, [&](Query& q) { q.bind(":seq", w.seq); });
-}
-
 // Whether the call repeats the one that has ended the period before.
 bool is_repetition(const Handle& handle, const Workflow& w, const Continue& args) {
   if (!handle.is_token) return args.period < w.period;

@@ -11,7 +11,7 @@ namespace {
 
 // ---- Looking -------------------------------------------------------------------------------------------------------------
 
-struct Look {
+struct Seen {
   List<Came> came;     // of each thing
   size_t count = 0;    // how many have come
   size_t first = 0;    // which of them was the first
@@ -40,7 +40,7 @@ Status look_for(Db& db, int64_t seq, const WaitRow& row, size_t i, Millis now, s
 }
 
 // Writes nothing: who waits for all of them takes no signal before all are there. None counts for two things.
-Status look(Db& db, int64_t seq, const WaitRow& row, Millis now, Look* out) {
+Status look(Db& db, int64_t seq, const WaitRow& row, Millis now, Seen* out) {
   Text taken;
   for (size_t i = 0; i < row.things.size(); ++i) {
     Came came;
@@ -92,7 +92,7 @@ Status show_one(Db& db, int64_t seq, const Awaited& thing, const Came& came, Tex
   return {};
 }
 
-Status show_first(Db& db, int64_t seq, const WaitRow& row, const Look& seen, Text& out) {
+Status show_first(Db& db, int64_t seq, const WaitRow& row, const Seen& seen, Text& out) {
   if (seen.count == 0) {
     out.add("{\"index\":null,\"timeout\":true}");
     return {};
@@ -105,7 +105,7 @@ Status show_first(Db& db, int64_t seq, const WaitRow& row, const Look& seen, Tex
   return {};
 }
 
-Status show_all(Db& db, int64_t seq, const WaitRow& row, const Look& seen, Text& out) {
+Status show_all(Db& db, int64_t seq, const WaitRow& row, const Seen& seen, Text& out) {
   for (size_t i = 0; i < row.things.size(); ++i) {
     out.add(i == 0 ? "[{" : ",{");
     add_as(row.things[i], "", ",", out);
@@ -118,7 +118,7 @@ Status show_all(Db& db, int64_t seq, const WaitRow& row, const Look& seen, Text&
 }
 
 // What has ended the wait: of all things the one that came last.
-Wake ended_by(const WaitRow& row, const Look& seen) {
+Wake ended_by(const WaitRow& row, const Seen& seen) {
   constexpr Wake kOf[] = {Wake::timer, Wake::signal, Wake::event, Wake::join, Wake::timer};
   if (seen.count < (row.all ? row.things.size() : 1)) return Wake::timer;
   size_t which = row.all ? 0 : seen.first;
@@ -128,21 +128,21 @@ Wake ended_by(const WaitRow& row, const Look& seen) {
   return kOf[static_cast<int>(row.things[which].kind)];
 }
 
-bool is_enough(const WaitRow& row, const Look& seen, Millis now) {
+bool is_enough(const WaitRow& row, const Seen& seen, Millis now) {
   return (row.timeout != kNoTime && row.timeout <= now) || seen.count >= (row.all ? row.things.size() : 1);
 }
 
 }  // namespace
 
 Status is_satisfied(Db& db, int64_t seq, const WaitRow& row, Millis now, bool* out) {
-  Look seen;
+  Seen seen;
   WF_TRY(look(db, seq, row, now, &seen));
   *out = is_enough(row, seen, now);
   return {};
 }
 
 Status decide(Db& db, int64_t seq, const WaitRow& row, Millis now, bool* satisfied, Text& output, Wake* by) {
-  Look seen;
+  Seen seen;
   WF_TRY(look(db, seq, row, now, &seen));
   *satisfied = is_enough(row, seen, now);
   if (!*satisfied) return {};

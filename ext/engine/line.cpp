@@ -26,7 +26,7 @@ struct Spot {
 };
 
 // What its time depends on.
-struct Turn {
+struct LineTurn {
   int64_t needs = 0;           // shares for all who are waited for up to it
   bool now = false;            // there are so many
   Millis due = kNoTime;        // else when there will be
@@ -83,7 +83,7 @@ Status add_those_before(Db& db, const ShareOf& line, const Window& window, const
   return {};
 }
 
-Status turn_of(Db& db, const ShareOf& line, const Window& window, const Spot& p, Millis now, Turn* out) {
+Status turn_of(Db& db, const ShareOf& line, const Window& window, const Spot& p, Millis now, LineTurn* out) {
   *out = {};
   Millis edge = kNoTime;
   int64_t first = p.place;  // where those who are waited for begin
@@ -110,7 +110,7 @@ Status turn_of(Db& db, const ShareOf& line, const Window& window, const Spot& p,
 }
 
 // Whether one could be due so late: no, but by a clock that was wrong.
-bool is_too_late(const Window& window, const Turn& turn, Millis now) {
+bool is_too_late(const Window& window, const LineTurn& turn, Millis now) {
   return turn.due_before != kNoTime && static_cast<double>(turn.due_before - now) > static_cast<double>(window.per) * static_cast<double>(turn.behind / window.limit + 2);
 }
 
@@ -156,7 +156,7 @@ Status hasten(Db& db, const ShareOf& line, bool all, Millis now) {
     if (!next.in_line) return {};
     place = next.place;
     if (next.due <= now) continue;
-    Turn turn;
+    LineTurn turn;
     turn.now = !window.exists;
     if (window.exists) WF_TRY(turn_of(db, line, window, next, now, &turn));
     if (turn.now) turn.due = now;
@@ -204,7 +204,7 @@ Status look_for_share(Db& db, int64_t seq, const WaitRow& row, Millis now, Came*
   came->yes = !window.exists || share.amount > window.limit;
   if (came->yes) return {};
   Spot place;
-  Turn turn;
+  LineTurn turn;
   WF_TRY(place_of(db, seq, row.step, share, window, &place));
   WF_TRY(turn_of(db, share, window, place, now, &turn));
   came->yes = turn.now;
@@ -255,7 +255,7 @@ Status stand_in_line(Db& db, int64_t seq, WaitRow* row, Millis now) {
   ShareOf share;
   Window window;
   Spot place;
-  Turn turn;
+  LineTurn turn;
   WF_TRY(read_line(*row, &share));
   WF_TRY(look_at_window(db, share, now, &window));
   row->call = now;

@@ -12,10 +12,6 @@
 namespace wf {
 namespace {
 
-Status run_for(Db& db, Sql sql, const Workflow& w) {
-  return run_all(db, sql, [&](Query& q) { q.bind(":seq", w.seq); });
-}
-
 // That nobody has begun it: no claim, no step by its id, no period before.
 Status is_untouched(Db& db, const Workflow& w, bool* out) {
   *out = w.under_pause == State::pending && w.started_at == kNoTime && w.closed_nonce < 0 && w.ending.empty();

@@ -12,8 +12,6 @@
 namespace wf {
 namespace {
 
-constexpr string_view kKind = "step";
-
 void bind_handle(Query& q, const Handle& handle) {
   if (handle.is_token) {
     q.bind(":seq", handle.seq).bind(":nonce", handle.nonce);
@@ -25,7 +23,7 @@ void bind_handle(Query& q, const Handle& handle) {
 Stands what_stands(const Query& output) {
   return output.text(1) == "done" ? Stands::output : output.text(1) == "error" ? Stands::error : Stands::none;
 }
-bool is_ours(const Query& output) { return output.text(2) == kKind; }
+bool is_ours(const Query& output) { return output.text(2) == kStepKind; }
 
 Sql step_record_of(const Handle& handle) { return handle.is_token ? Sql::step_record : Sql::step_record_by_id; }
 
@@ -121,7 +119,7 @@ Status read_step(Db& db, const Handle& handle, string_view step, const Fingerpri
   Millis time;
   WF_TRY(guard_time(db, handle, w, now, &time));
   WF_TRY(may_act(db, handle, w, time, Act::write));
-  return row && !is_ours(output) ? wrong_kind(w, step, output.text(2), kKind) : Status();
+  return row && !is_ours(output) ? wrong_kind(w, step, output.text(2), kStepKind) : Status();
 }
 
 Status record_step(Db& db, const Handle& handle, string_view step, const Value& value, const Record& args, const Now& now, Stands* stands, Query& output) {
@@ -147,7 +145,7 @@ Status record_step(Db& db, const Handle& handle, string_view step, const Value& 
   bool begun_before;
   WF_TRY(is_begun_before_wait(db, handle, w, step, &begun_before));
   if (!begun_before && (!done || !may_repeat(handle, w))) WF_TRY(may_act(db, handle, w, time, Act::record));
-  if (row && !is_ours(output)) return wrong_kind(w, step, output.text(2), kKind);
+  if (row && !is_ours(output)) return wrong_kind(w, step, output.text(2), kStepKind);
   if (row) WF_TRY(check_fingerprint(args.print, step, output, 3));
   if (done) {
     if (args.once) {

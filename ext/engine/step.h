@@ -6,6 +6,9 @@
 
 namespace wf {
 
+// The kind of what they record.
+inline constexpr string_view kStepKind = "step";
+
 // Both give what stands as the current row of `output`, a Query of Sql::step_read: column 0.
 
 // What is recorded of a step: nothing yet, its output, or that its outcome is an error.

@@ -12,10 +12,6 @@
 namespace wf {
 namespace {
 
-Status run_for(Db& db, Sql sql, int64_t seq) {
-  return run_all(db, sql, [&](Query& q) { q.bind(":seq", seq); });
-}
-
 // Reads the row of an open wait from the columns n, kind, topics, due_at, how of a query that stays where it is.
 Status read_columns(Db& db, const Query& q, string_view step, WaitRow* row, bool* sound) {
   row->step = step;
@@ -46,11 +42,11 @@ Status stay_open(Db& db, const Workflow& w, WaitRow& row, Millis now) {
   return q.run();
 }
 
-enum class Claim : bool { waits, is_over };
+enum class ClaimOf : bool { waits, is_over };
 
 // The open waits of a workflow but that of the row `n`: whether there is one, whether one is satisfied, and when the first of them is due. Takes
 // nothing. A share that is there and was not asked for is left for a while; and one that did not keep its claim is nothing to a claim that is over.
-Status look_at_open(Db& db, const Workflow& w, int64_t n, Claim claim, Millis now, bool* open, bool* satisfied, Millis* due) {
+Status look_at_open(Db& db, const Workflow& w, int64_t n, ClaimOf claim, Millis now, bool* open, bool* satisfied, Millis* due) {
   *open = *satisfied = false;
   *due = kNoTime;
   for (int64_t after = INT64_MIN; !*satisfied;) {
@@ -65,11 +61,11 @@ Status look_at_open(Db& db, const Workflow& w, int64_t n, Claim claim, Millis no
     const bool held = q.text(1) == "step";
     if (!held) WF_TRY(read_open(db, w, q, q.text(5), &row));
     const bool share = !held && row.is_share();
-    if (share && claim == Claim::is_over && !row.things[0].keep) continue;
+    if (share && claim == ClaimOf::is_over && !row.things[0].keep) continue;
     *open = true;
     if (held) continue;
     WF_TRY(is_satisfied(db, w.seq, row, now, satisfied));
-    if (share && claim == Claim::waits && (row.due == kNoTime || row.due > now)) *satisfied = false;
+    if (share && claim == ClaimOf::waits && (row.due == kNoTime || row.due > now)) *satisfied = false;
     if (!*satisfied) WF_TRY(stay_open(db, w, row, now));
     const Millis next = row.next_look();
     if (next != kNoTime && (*due == kNoTime || next < *due)) *due = next;
@@ -114,7 +110,7 @@ Status suspend_beside(Db& db, const Handle& handle, const Workflow& w, int64_t n
   if (w.flags & kKept) {
     Millis other;
     bool open, satisfied;
-    WF_TRY(look_at_open(db, w, n, Claim::waits, now, &open, &satisfied, &other));
+    WF_TRY(look_at_open(db, w, n, ClaimOf::waits, now, &open, &satisfied, &other));
     if (satisfied) other = now;
     if (other != kNoTime && (due == kNoTime || other < due)) due = other;
   }
@@ -213,7 +209,7 @@ Status suspend_kept(Db& db, const Workflow& w, Millis now, bool* suspended) {
   bool satisfied;
   *suspended = false;
   if (!(w.flags & kKept)) return {};
-  WF_TRY(look_at_open(db, w, -1, Claim::is_over, now, suspended, &satisfied, &due));
+  WF_TRY(look_at_open(db, w, -1, ClaimOf::is_over, now, suspended, &satisfied, &due));
   if (!*suspended) return {};
   Handle token;
   token.is_token = true;

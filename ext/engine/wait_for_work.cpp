@@ -7,7 +7,6 @@
 namespace wf {
 namespace {
 
-constexpr int64_t kMillisecond = 1000000;
 // So late an interrupt is seen, and a commit of which the system has said nothing.
 constexpr int64_t kRest = 450 * kMillisecond;
 // Where nothing is told, the pause between two looks grows from the shorter to the longer.

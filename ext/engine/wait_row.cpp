@@ -7,7 +7,7 @@ namespace wf {
 namespace {
 
 constexpr string_view kKinds[] = {"sleep", "await", "await_event", "join", "acquire"};
-constexpr string_view kWords[] = {"sleep", "signal", "event", "join"};  // in the stored form of one of several
+constexpr string_view kKindWords[] = {"sleep", "signal", "event", "join"};  // in the stored form of one of several
 
 bool kind_of(string_view name, WaitKind* out) {
   const int64_t i = index_of(kKinds, name);
@@ -78,8 +78,8 @@ bool read_awaited(json::Checked object, Awaited* out) {
   for (json::Members m(object); m.next();) {
     const json::Checked value = m.value();
     size_t i = 0;
-    while (i < std::size(kWords) && !m.key_is(kWords[i])) ++i;
-    if (i < std::size(kWords)) {
+    while (i < std::size(kKindWords) && !m.key_is(kKindWords[i])) ++i;
+    if (i < std::size(kKindWords)) {
       out->kind = static_cast<WaitKind>(i);
       ++kinds;
       if (out->kind == WaitKind::sleep) sound = read_time_of(value, &out->due) && sound;
@@ -102,7 +102,7 @@ bool read_awaited(json::Checked object, Awaited* out) {
 namespace {
 
 void add_awaited(const Awaited& thing, Text& out) {
-  out.add("{\"").add(kWords[static_cast<int>(thing.kind)]).add("\":");
+  out.add("{\"").add(kKindWords[static_cast<int>(thing.kind)]).add("\":");
   if (thing.kind == WaitKind::sleep) out.add_integer(thing.due);
   else out.add(thing.names);
   if (thing.any) out.add(",\"mode\":\"any\"");

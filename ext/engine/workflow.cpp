@@ -156,6 +156,10 @@ Status check_name(string_view what, string_view name) {
   return {};
 }
 
+Status run_for(Db& db, Sql sql, int64_t seq) {
+  return run_all(db, sql, [&](Query& q) { q.bind(":seq", seq); });
+}
+
 Status check_id(string_view what, string_view id) {
   WF_TRY(check_name(what, id));
   if (looks_like_token(id) || opens_with(id, '[')) {

@@ -92,6 +92,10 @@ Status find_seq(Db& db, int64_t seq, bool* found, Workflow* out);
 constexpr int kWorkflowColumns = 31;
 void read_workflow(const Query& row, Workflow* out);
 
+// run_all() for a statement whose one parameter is the workflow, `:seq`.
+Status run_for(Db& db, Sql sql, int64_t seq);
+inline Status run_for(Db& db, Sql sql, const Workflow& w) { return run_for(db, sql, w.seq); }
+
 // Whether the handle made the last closing call, so that a repetition of it is answered as before.
 inline bool closed_by(const Handle& handle, const Workflow& workflow) {
   return workflow.closed_nonce == (handle.is_token ? handle.nonce : 0);

@@ -8,7 +8,7 @@ namespace wf {
 namespace {
 
 // One function on one connection.
-struct Binding {
+struct BoundFunction {
   const Function* function;
   Db* db;
 };
@@ -26,7 +26,7 @@ Status stuck(const Function& function, const Status& failed) {
 }
 
 void invoke(sqlite3_context* context, int argc, sqlite3_value** argv) {
-  const auto* binding = static_cast<const Binding*>(sqlite3_user_data(context));
+  const auto* binding = static_cast<const BoundFunction*>(sqlite3_user_data(context));
   Db& db = *binding->db;
   const sqlite3_int64 last_rowid = sqlite3_last_insert_rowid(db.handle());
   Status status;
@@ -65,7 +65,7 @@ void invoke(sqlite3_context* context, int argc, sqlite3_value** argv) {
 }
 
 void release_binding(void* pointer) {
-  Db* db = static_cast<Binding*>(pointer)->db;
+  Db* db = static_cast<BoundFunction*>(pointer)->db;
   sqlite3_free(pointer);
   Db::release(db);
 }
@@ -81,7 +81,7 @@ int register_one(sqlite3* handle, Db* db, const Function& function) {
   if (function.flags & kDirectOnly) flags |= SQLITE_DIRECTONLY;
   if (function.flags & kInnocuous) flags |= SQLITE_INNOCUOUS;
   for (int arguments = function.min_args; arguments <= function.max_args; ++arguments) {
-    auto* binding = static_cast<Binding*>(sqlite3_malloc64(sizeof(Binding)));
+    auto* binding = static_cast<BoundFunction*>(sqlite3_malloc64(sizeof(BoundFunction)));
     if (binding == nullptr) return SQLITE_NOMEM;
     db->retain();
     *binding = {&function, db};

@@ -11,8 +11,8 @@ constexpr const char* kDurationForm = "a duration: seconds as a number, or text 
 constexpr const char* kTimeForm = "a time: ISO-8601 text like '2026-11-23 10:00:00' or unix seconds as a number";
 
 // What was given, for messages.
-struct Shown : Text {
-  explicit Shown(const Value& value) {
+struct ShownOption : Text {
+  explicit ShownOption(const Value& value) {
     if (value.type == Value::Type::text) add('\'').add(shown(value.bytes)).add('\'');
     else if (value.type == Value::Type::blob) add("a BLOB");
     else add_json(value, *this);
@@ -20,7 +20,7 @@ struct Shown : Text {
 };
 
 Status wrong(const char* what, const char* wanted, const Value& got) {
-  return Status::error(Code::invalid, "%s must be %s, got %.*s", what, wanted, WF_SV(Shown(got).view()));
+  return Status::error(Code::invalid, "%s must be %s, got %.*s", what, wanted, WF_SV(ShownOption(got).view()));
 }
 
 // The JSON value as SQLite would see it: strings unquoted (held by `buffer`), numbers as numbers, the rest as text.

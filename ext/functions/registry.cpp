@@ -275,7 +275,7 @@ constexpr Option kRunOptions[] = {
     kNowOption,
 };
 
-constexpr Function kFunctions[] = {
+constexpr Function kRegistry[] = {
     {"wf_start", "name [, input]", 1, 3,
      "Starts a workflow and returns its id; the same id, name and input again changes nothing.", kWrites,
      "with id or dedup", kStartOptions, wf_start},
@@ -402,7 +402,7 @@ constexpr Function kFunctions[] = {
 
 }  // namespace
 
-std::span<const Function> functions() { return kFunctions; }
+std::span<const Function> functions() { return kRegistry; }
 
 const Function& own_function() {
   static constexpr Function kOwn = {"_wf_in_vain", "", 3, 3, "", kDirectOnly, "", {}, wf_in_vain};

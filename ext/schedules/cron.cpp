@@ -7,7 +7,7 @@
 namespace wf {
 namespace {
 
-enum Field : int { kSecond, kMinute, kHour, kDay, kMonth, kWeekday };
+enum CronField : int { kSecond, kMinute, kHour, kDay, kMonth, kWeekday };
 
 struct FieldKind {
   const char* name;
@@ -31,21 +31,12 @@ constexpr struct {
     {"@daily", "0 0 * * *"},  {"@midnight", "0 0 * * *"}, {"@hourly", "0 * * * *"},
 };
 
-constexpr int64_t kDaySeconds = 86400;
 // Members of the sets beside the values: the last day of the month, its last Sunday, Monday ...
 constexpr unsigned kLastDay = 0, kLastWeekday = 8;
 constexpr size_t kLongest = 1000;
 
 bool is_between(char c) { return c == ' ' || c == '\t'; }  // fields
 char upper(char c) { return c >= 'a' && c <= 'z' ? static_cast<char>(c - 'a' + 'A') : c; }
-
-bool same_letters(string_view a, string_view b) {
-  if (a.size() != b.size()) return false;
-  for (size_t i = 0; i < a.size(); ++i) {
-    if (upper(a[i]) != upper(b[i])) return false;
-  }
-  return true;
-}
 
 // Takes the next word off the front of `text`; empty at the end.
 string_view take_word(string_view& text) {
@@ -99,10 +90,10 @@ class CronReader {
     }
     const size_t missing = 6 - count;
     out_->fields_[kSecond] = 1;
-    for (size_t i = 0; i < count; ++i) WF_TRY(field(static_cast<Field>(i + missing), words[i], &out_->fields_[i + missing]));
+    for (size_t i = 0; i < count; ++i) WF_TRY(field(static_cast<CronField>(i + missing), words[i], &out_->fields_[i + missing]));
     Cron::Set& weekdays = out_->fields_[kWeekday];
     for (const unsigned base : {0u, kLastWeekday}) weekdays |= (weekdays >> (base + 7) & 1) << base;  // 7 is Sunday, too
-    const auto is_open = [&](Field f) { return words[f - missing][0] == '*' || words[f - missing][0] == '?'; };
+    const auto is_open = [&](CronField f) { return words[f - missing][0] == '*' || words[f - missing][0] == '?'; };
     out_->either_ = !is_open(kDay) && !is_open(kWeekday);
     out_->fixed_hours_ = !is_open(kMinute) && !is_open(kHour);
     return out_->has_days() ? Status() : wrong("day %d does not come in the months given", static_cast<int>(lowest(out_->fields_[kDay])));
@@ -127,7 +118,7 @@ class CronReader {
     return {};
   }
 
-  Status field(Field f, string_view text, Cron::Set* out) {
+  Status field(CronField f, string_view text, Cron::Set* out) {
     *out = 0;
     bool more = true;
     for (string_view item; take_until(',', text, more, &item);) {
@@ -154,7 +145,7 @@ class CronReader {
   }
 
   // `*`, `a` or `a-b`; with a step `a` means all from it on.
-  Status range(Field f, string_view text, bool steps, unsigned* first, unsigned* last) {
+  Status range(CronField f, string_view text, bool steps, unsigned* first, unsigned* last) {
     if (text == "*" || text == "?") {
       *first = kFields[f].min;
       *last = kFields[f].max;
@@ -171,7 +162,7 @@ class CronReader {
     return wrong("%s '%.*s': the range runs backwards", kFields[f].name, WF_SV(excerpt(text)));
   }
 
-  Status value(Field f, string_view text, unsigned* out) {
+  Status value(CronField f, string_view text, unsigned* out) {
     const FieldKind& kind = kFields[f];
     const string_view names(kind.names);
     for (size_t i = 0; i < names.size() && text.size() == 3; i += 3) {
@@ -229,7 +220,7 @@ bool Cron::has_day(unsigned day, unsigned weekday, unsigned length) const {
 bool Cron::next_on_day(int64_t start, int64_t* out) const {
   if (start >= kDaySeconds) return false;
   auto hour = static_cast<unsigned>(start / 3600), minute = static_cast<unsigned>(start / 60 % 60), second = static_cast<unsigned>(start % 60);
-  const auto later = [&](Field f, unsigned value) { return from(fields_[f], value); };
+  const auto later = [&](CronField f, unsigned value) { return from(fields_[f], value); };
   // What is left of the minute, else of the hour, else of the day.
   const bool in_hour = fields_[kHour] >> hour & 1;
   if (in_hour && fields_[kMinute] >> minute & 1 && later(kSecond, second) != 0) {

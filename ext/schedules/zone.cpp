@@ -3,7 +3,14 @@
 #include <chrono>
 #include <cstdlib>
 
-#ifndef _WIN32
+#include "base/time.h"
+
+#ifdef _WIN32
+#include <fcntl.h>
+#include <io.h>
+
+#include "base/on_windows.h"
+#else
 #include <dirent.h>
 #include <fcntl.h>
 #include <unistd.h>
@@ -12,19 +19,18 @@
 namespace wf {
 namespace {
 
-constexpr int64_t kDay = 86400;
 constexpr int64_t kMostOffset = 26 * 3600;  // RFC 8536: less than 26 hours either way
 constexpr size_t kMostBytes = 65536;        // of a file; real ones have up to 4 KiB
 
-int64_t floor_day(int64_t time) { return (time >= 0 ? time : time - (kDay - 1)) / kDay; }
+int64_t floor_day(int64_t time) { return (time >= 0 ? time : time - (kDaySeconds - 1)) / kDaySeconds; }
 
 int year_of(int64_t time) {
   const std::chrono::year_month_day date{std::chrono::sys_days{std::chrono::days{floor_day(time)}}};
   return static_cast<int>(date.year());
 }
 
-bool is_digit(char c) { return c >= '0' && c <= '9'; }
-bool is_letter(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'); }
+bool is_zone_digit(char c) { return c >= '0' && c <= '9'; }
+bool is_zone_letter(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'); }
 
 }  // namespace
 
@@ -60,7 +66,7 @@ class ZoneRuleReader {
   bool name() {
     const bool quoted = character('<');
     size_t size = 0;
-    while (size < rest_.size() && (is_letter(rest_[size]) || (quoted && (is_digit(rest_[size]) || rest_[size] == '+' || rest_[size] == '-')))) ++size;
+    while (size < rest_.size() && (is_zone_letter(rest_[size]) || (quoted && (is_zone_digit(rest_[size]) || rest_[size] == '+' || rest_[size] == '-')))) ++size;
     rest_ = part(rest_, size);
     return size >= 3 && (!quoted || character('>'));
   }
@@ -68,7 +74,7 @@ class ZoneRuleReader {
   bool integer(int64_t min, int64_t max, int64_t* out) {
     *out = 0;
     size_t size = 0;
-    for (; size < rest_.size() && is_digit(rest_[size]) && size < 4; ++size) *out = *out * 10 + (rest_[size] - '0');
+    for (; size < rest_.size() && is_zone_digit(rest_[size]) && size < 4; ++size) *out = *out * 10 + (rest_[size] - '0');
     rest_ = part(rest_, size);
     return size != 0 && *out >= min && *out <= max;
   }
@@ -123,7 +129,7 @@ int64_t ZoneRule::Change::local(int y) const {
     const bool after_leap_day = form == 'J' && in_year.is_leap() && day >= 60;
     date = sys_days{in_year / January / 1} + days{form == 'N' ? day : day - 1 + (after_leap_day ? 1 : 0)};
   }
-  return date.time_since_epoch().count() * kDay + seconds;
+  return date.time_since_epoch().count() * kDaySeconds + seconds;
 }
 
 int64_t ZoneRule::offset(int64_t time) const {
@@ -162,7 +168,7 @@ Status unknown(string_view name) {
 bool is_zone_name(string_view name) {
   if (name.empty() || name.size() > 100 || name.front() == '/' || name.back() == '/') return false;
   for (const char c : name) {
-    if (!is_letter(c) && !is_digit(c) && c != '_' && c != '-' && c != '+' && c != '/') return false;
+    if (!is_zone_letter(c) && !is_zone_digit(c) && c != '_' && c != '-' && c != '+' && c != '/') return false;
   }
   return true;
 }
@@ -174,7 +180,7 @@ bool read_fixed(string_view name, int64_t* out) {
   size_t count = 0;
   for (size_t i = 1; i < name.size(); ++i) {
     if (name[i] == ':' && i == 3 && name.size() == 6) continue;
-    if (!is_digit(name[i]) || count == std::size(digits)) return false;
+    if (!is_zone_digit(name[i]) || count == std::size(digits)) return false;
     digits[count++] = name[i] - '0';
   }
   const int hours = digits[0] * 10 + digits[1], minutes = digits[2] * 10 + digits[3];
@@ -186,9 +192,29 @@ bool read_fixed(string_view name, int64_t* out) {
 constexpr string_view kFolders[] = {"/usr/share/zoneinfo", "/usr/lib/zoneinfo", "/usr/share/lib/zoneinfo", "/etc/zoneinfo"};
 
 #ifdef _WIN32
-bool read_file(string_view, string_view, Text&) { return false; }
-bool has_files(string_view) { return false; }
+using FileSize = int;
+int open_file(const char* path) { return _open(path, _O_RDONLY | _O_BINARY | _O_NOINHERIT); }
+FileSize read_some(int file, char* buffer, unsigned size) { return _read(file, buffer, size); }
+void close_file(int file) { _close(file); }
+
+bool has_files(string_view folder) {
+  Text path;
+  path.add(folder).add("/*").add('\0');
+  WIN32_FIND_DATAA entry;
+  const HANDLE search = path.ok() ? FindFirstFileA(path.data(), &entry) : INVALID_HANDLE_VALUE;
+  if (search == INVALID_HANDLE_VALUE) return false;
+  bool found = false;
+  do found = entry.cFileName[0] != '.';
+  while (!found && FindNextFileA(search, &entry));
+  FindClose(search);
+  return found;
+}
 #else
+using FileSize = ssize_t;
+int open_file(const char* path) { return ::open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC); }
+FileSize read_some(int file, char* buffer, size_t size) { return ::read(file, buffer, size); }
+void close_file(int file) { ::close(file); }
+
 // Whether there is anything in the folder.
 bool has_files(string_view folder) {
   Text path;
@@ -200,24 +226,24 @@ bool has_files(string_view folder) {
   closedir(stream);
   return found;
 }
+#endif
 
 bool read_file(string_view folder, string_view name, Text& out) {
   Text path;
   path.add(folder).add('/').add(name).add('\0');
   out.clear();
-  const int file = path.ok() ? open(path.data(), O_RDONLY | O_NONBLOCK | O_CLOEXEC) : -1;
+  const int file = path.ok() ? open_file(path.data()) : -1;
   if (file < 0) return false;
   bool ok = true;  // a folder cannot be read, and what else is no file gives nothing, or nothing that is a time zone
   char buffer[4096];
-  for (ssize_t size = 1; ok && size != 0 && out.size() <= kMostBytes;) {
-    size = read(file, buffer, sizeof buffer);
+  for (FileSize size = 1; ok && size != 0 && out.size() <= kMostBytes;) {
+    size = read_some(file, buffer, sizeof buffer);
     ok = size >= 0;
     if (size > 0) out.add({buffer, static_cast<size_t>(size)});
   }
-  close(file);
+  close_file(file);
   return ok;
 }
-#endif
 
 }  // namespace
 

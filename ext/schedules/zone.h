@@ -5,7 +5,7 @@
 //   int64_t east = zone.offset(time);
 //
 // Names: "UTC", which needs no file; a fixed offset like "+05:30"; else a file below $TZDIR if that is set, else below the system's folder
-// of time zones. It is read by every load() and kept no longer than the Zone. Windows has no such files.
+// of time zones. It is read by every load() and kept no longer than the Zone. Windows has no such files of its own: there TZDIR names them.
 //
 // Times here are whole seconds since 1970 in UTC. A local time is the same count of what the zone's clock shows.
 #pragma once

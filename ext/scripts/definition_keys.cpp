@@ -8,8 +8,7 @@ namespace {
 
 constexpr size_t kMostNameBytes = 100;
 
-bool is_letter(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_'; }
-char small(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; }
+bool is_first_letter(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_'; }
 
 bool read_duration(json::Checked json, Millis* out, bool* failed) {
   if (json.is(json::Kind::number)) return json::to_thousandths(json, out) && *out >= 0 && *out <= kDurationMax;
@@ -70,7 +69,7 @@ bool one_of(string_view text, string_view first, string_view second, int64_t* wh
 
 }  // namespace
 
-bool is_word(char c) { return is_letter(c) || (c >= '0' && c <= '9'); }
+bool is_word(char c) { return is_first_letter(c) || (c >= '0' && c <= '9'); }
 
 const char* form(Takes takes) {
   switch (takes) {
@@ -138,7 +137,7 @@ bool is_query(string_view text) {
 }
 
 bool is_parameter_name(string_view name) {
-  if (name.empty() || name.size() > kMostNameBytes || !is_letter(name[0])) return false;
+  if (name.empty() || name.size() > kMostNameBytes || !is_first_letter(name[0])) return false;
   for (const char c : name) {
     if (!is_word(c)) return false;
   }
@@ -150,14 +149,6 @@ bool is_built_in(string_view name) {
     if (same_letters(word, name)) return true;
   }
   return false;
-}
-
-bool same_letters(string_view a, string_view b) {
-  if (a.size() != b.size()) return false;
-  for (size_t i = 0; i < a.size(); ++i) {
-    if (small(a[i]) != small(b[i])) return false;
-  }
-  return true;
 }
 
 }  // namespace wf

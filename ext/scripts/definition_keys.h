@@ -76,7 +76,5 @@ bool is_word(char c);
 bool is_parameter_name(string_view name);
 // Whether it is one of kBuiltIn, in any case.
 bool is_built_in(string_view name);
-// Whether the names differ at most in upper and lower case.
-bool same_letters(string_view a, string_view b);
 
 }  // namespace wf

@@ -10,10 +10,6 @@
 namespace wf {
 namespace {
 
-Status run_for(Db& db, Sql sql, const Workflow& w) {
-  return run_all(db, sql, [&](Query& q) { q.bind(":seq", w.seq); });
-}
-
 // ---- Something that steps wait for has happened ----------------------------------------------------------------------
 
 Status wake_steps(Db& db, string_view topic, int64_t seq, Millis now) {

@@ -40,7 +40,7 @@ Status find_same(Db& db, string_view name, json::Checked document, int64_t* vers
   return {};
 }
 
-Status run_for(Db& db, Sql sql, int64_t seq, Millis now) {
+Status run_at(Db& db, Sql sql, int64_t seq, Millis now) {
   Query q(db, sql);
   q.bind(":seq", seq).bind(":now", now);
   return q.run();
@@ -123,7 +123,7 @@ Status check_imported(Db& db, int64_t seq, Millis now) {
     WF_TRY(parse_definition(db, document.view(), definition, mistakes));
     WF_TRY(check_steps(db, definition, seq));
   }
-  for (const Sql sql : {Sql::move_wake, Sql::move_due}) WF_TRY(run_for(db, sql, seq, now));
+  for (const Sql sql : {Sql::move_wake, Sql::move_due}) WF_TRY(run_at(db, sql, seq, now));
   return {};
 }
 

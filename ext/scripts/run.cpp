@@ -14,7 +14,7 @@ namespace {
 
 // How long a workflow is kept at before others are looked at again: they may come before it. After so many steps in a row, in one call, it stands
 // behind the others that are due: what loops without a pause has been begun for ever, and would keep all else from its turn.
-constexpr int64_t kMostSteps = 32;
+constexpr int64_t kMostStepsOfRun = 32;
 constexpr Millis kMostTime = 50;
 
 Status all_queues(Db& db, Text& out) {
@@ -76,9 +76,9 @@ Status run_steps(Db& db, const Run& args, const Now& now, int64_t* count) {
     WF_TRY(past_rollbacks(db, "wf_run", [&] { return choose(db, args, now, &time, &seq); }));
     if (seq == 0) return {};
     const int64_t left = args.limit - *count;
-    if (seq != kept_at || in_a_row >= kMostSteps) in_a_row = 0;
+    if (seq != kept_at || in_a_row >= kMostStepsOfRun) in_a_row = 0;
     kept_at = seq;
-    const int64_t most = kMostSteps - in_a_row;
+    const int64_t most = kMostStepsOfRun - in_a_row;
     Batch batch{left < most ? left : most, db.wall_clock() + kMostTime, most};
     if (args.budget != kNoTime && began + args.budget < batch.until) batch.until = began + args.budget;
     int64_t executed = 0;

@@ -23,7 +23,7 @@ sqlite3_file* file_of(Db& db, int which) {
   return file != nullptr && file->pMethods != nullptr ? file : nullptr;
 }
 
-struct Facts {
+struct DoctorFacts {
   int moved = -1;         // -1: not known
   int locked = -1;
   int64_t wal_size = -1;  // -1: there is none
@@ -65,7 +65,7 @@ int has_moved(Db& db, const char* path, int64_t wal_size) {
   return 0;
 }
 
-Status look_at_file(Db& db, const char* path, Facts* facts) {
+Status look_at_file(Db& db, const char* path, DoctorFacts* facts) {
   if (path == nullptr || *path == '\0') return {};
   bool row;
   Query open(db, Sql::doctor_open);  // under way until the end: the WAL is open as long
@@ -145,7 +145,7 @@ Status add_host_json(Db& db, Text& out) {
 #ifdef __APPLE__
   out.add(",\"macos\":1");
 #endif
-  Facts facts;
+  DoctorFacts facts;
   WF_TRY(look_at_file(db, path, &facts));
   add_watched(db, path, out);
   add_known("moved", facts.moved, out);

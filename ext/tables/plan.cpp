@@ -267,7 +267,7 @@ class Planner {
     } else {
       const bool by_creation = mode_ == Mode::created_up || mode_ == Mode::created_down;
       info_.idxStr = sqlite3_mprintf("%c%.*s\n%s%.*s%s_late IS NULL%s%s%.*s%s%s%.*s%s_late IS NOT NULL%s%.*s", static_cast<char>(mode_),
-                                     WF_SV(letters_.view()), select, WF_SV(where_.view()), where_.size() != 0 ? " AND " : " WHERE ", some, ranged_ ? kBounds : "", WF_SV(order_.view()), kSecond,
+                                     WF_SV(letters_.view()), select, WF_SV(where_.view()), where_.size() != 0 ? " AND " : " WHERE ", some, ranged_ ? kBounds : "", WF_SV(order_.view()), kSecondQuery,
                                      select, WF_SV(where_.view()), where_.size() != 0 ? " AND " : " WHERE ",
                                      !by_creation ? "" : mode_ == Mode::created_down ? " ORDER BY _created DESC, _n DESC" : " ORDER BY _created, _n", by_creation ? 0 : static_cast<int>(order_.size()), order_.data());
     }

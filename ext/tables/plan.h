@@ -9,7 +9,7 @@
 //   1 to 5  E G g L l of the time of creation: it bounds the numbers, too
 //   k  what texts that are LIKE the value begin with, b GLOB: the least of them, and one above all
 //
-// Workflows by the time of their creation are two queries (engine/created.h): those in the order of their numbers, with their bounds, and behind kSecond
+// Workflows by the time of their creation are two queries (engine/created.h): those in the order of their numbers, with their bounds, and behind kSecondQuery
 // those that are late. The mode says how the rows of the two come together.
 //
 // Times are compared as the text that they are shown as. Times in that form have the order of their milliseconds, so every
@@ -32,7 +32,7 @@ enum class Mode : char {
   one_by_one = '+',    // the rows of the first, then those of the second
   created_up = 'c', created_down = 'C', number_up = 'n', number_down = 'N',
 };
-constexpr const char* kSecond = "\x1e";
+constexpr const char* kSecondQuery = "\x1e";
 // Where a query leaves room for the workflows that it is about, if they are few.
 constexpr const char* kSomePlace = "\x1d";
 
@@ -50,11 +50,11 @@ bool has_values_in_text(const char* plan);
 Status query_with_values(Db& db, const char* plan, bool second, int argc, sqlite3_value** argv, Text& out);
 
 // Between which times of creation rows are.
-struct Span {
+struct CreatedSpan {
   Millis from = kTimeMin, to = kTimeMax;
 };
 // Binds the values that SQLite gives for the plan's letters.
-Status bind_values(Db& db, const char* plan, int argc, sqlite3_value** argv, Query& query, Span* created);
+Status bind_values(Db& db, const char* plan, int argc, sqlite3_value** argv, Query& query, CreatedSpan* created);
 
 // What is known of the values of a plan: which workflows they are about. Adds the condition, or nothing where they are many.
 Status add_some(Db& db, const char* letters, int argc, sqlite3_value** argv, Text& out);

@@ -9,11 +9,11 @@ namespace {
 // So many are looked at one by one sooner than all are walked through, from the newest.
 constexpr int64_t kFew = 5'000;
 
-struct Wanted {
+struct WantedRows {
   Value status, queue, name;
 };
 
-Status is_few(Db& db, Sql count, const Wanted& wanted, int64_t* room) {
+Status is_few(Db& db, Sql count, const WantedRows& wanted, int64_t* room) {
   Query q(db, count);
   q.bind(":queue", wanted.queue).bind(":name", wanted.name).bind(":most", *room + 1);
   bool row;
@@ -29,7 +29,7 @@ void add_quoted(const Value& value, Text& out) {
   sqlite3_free(text);
 }
 
-Status add_filled(Sql sql, const Wanted& wanted, Text& out) {
+Status add_filled(Sql sql, const WantedRows& wanted, Text& out) {
   const SqlText text(sql);
   if (!text.ok()) return Status::no_memory();
   string_view rest = text.view();
@@ -63,7 +63,7 @@ bool add_status(string_view status, Text& out) {
 }
 
 Status add_some(Db& db, const char* letters, int argc, sqlite3_value** argv, Text& out) {
-  Wanted wanted;
+  WantedRows wanted;
   for (int i = 0; i < argc; ++i) {
     if (letters[i] == 's') wanted.status = Value::from(argv[i]);
     if (letters[i] == 'q') wanted.queue = Value::from(argv[i]);

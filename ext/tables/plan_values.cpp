@@ -106,7 +106,7 @@ class ParameterName {
 // Binds the values SQLite gives for the plan's letters.
 class Binder {
  public:
-  Binder(Db& db, Query& query, Span* created) : db_(db), query_(query), stop_(db.stop()), created_(created) {}
+  Binder(Db& db, Query& query, CreatedSpan* created) : db_(db), query_(query), stop_(db.stop()), created_(created) {}
 
   Status bind(char coded, sqlite3_value* value) {
     const char letter = time_of(coded);
@@ -186,7 +186,7 @@ class Binder {
   Db& db_;
   Query& query_;
   Stop& stop_;
-  Span* created_;
+  CreatedSpan* created_;
   bool of_creation_ = false;
   int parameter_ = 0;
 };
@@ -195,7 +195,7 @@ class Binder {
 
 string_view query_of(const char* plan, bool second) {
   const string_view both(std::strchr(plan, '\n') + 1);
-  const size_t end = both.find(kSecond[0]);
+  const size_t end = both.find(kSecondQuery[0]);
   return second ? part(both, end + 1) : part(both, 0, end == string_view::npos ? both.size() : end);
 }
 
@@ -245,7 +245,7 @@ Status query_with_values(Db& db, const char* plan, bool second, int argc, sqlite
   return out.ok() ? Status() : Status::no_memory();
 }
 
-Status bind_values(Db& db, const char* plan, int argc, sqlite3_value** argv, Query& query, Span* created) {
+Status bind_values(Db& db, const char* plan, int argc, sqlite3_value** argv, Query& query, CreatedSpan* created) {
   Binder binder(db, query, created);
   for (int i = 0; i < argc; ++i) WF_TRY(binder.bind(letters_of(plan)[i], argv[i]));
   return {};

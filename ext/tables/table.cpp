@@ -98,7 +98,7 @@ Status bind_facts(const TableObject& table, Query& query) {
   return json.ok() ? Status() : Status::no_memory();
 }
 
-Status start_one(const TableObject& table, Cursor& cursor, const char* plan, bool second, int argc, sqlite3_value** argv, Span* created) {
+Status start_one(const TableObject& table, Cursor& cursor, const char* plan, bool second, int argc, sqlite3_value** argv, CreatedSpan* created) {
   const string_view query = query_of(plan, second);
   Text with_values;
   const bool has_values = has_values_in_text(plan);
@@ -114,7 +114,7 @@ Status start_one(const TableObject& table, Cursor& cursor, const char* plan, boo
 }
 
 Status first_rows(const TableObject& table, Cursor& cursor, const char* plan, int argc, sqlite3_value** argv) {
-  Span created;
+  CreatedSpan created;
   WF_TRY(start_one(table, cursor, plan, false, argc, argv, &created));
   WF_TRY(check_transaction(*table.db));
   if (cursor.mode != Mode::one && cursor.both[0]->prepared()) {

@@ -48,7 +48,7 @@ constexpr Column kRates[] = {
     {"name", text}, {"key", any}, {"rate_limit", integer}, {"rate_per", any}, {"spent", any}, {"waiting", any}, {"next_at", time},
 };
 
-constexpr Column kSchedules[] = {
+constexpr Column kScheduleColumns[] = {
     {"name", text}, {"cron", text}, {"timezone", any}, {"workflow", text}, {"input", any}, {"catch_up", any}, {"grace", any},
     {"overlap", any}, {"paused", integer}, {"next_at", time}, {"last_at", time}, {"last_id", any}, {"skipped", integer}, {"start", any},
     {"created_at", time}, {"error", any},
@@ -78,7 +78,7 @@ constexpr Table kTables[] = {
     {"wf_signals", Sql::table_signals, kSignals, Order::by_workflow}, {"wf_events", Sql::table_events, kEvents},
     {"wf_values", Sql::table_values, kValues},          {"wf_streams", Sql::table_streams, kStreams},
     {"wf_queues", Sql::table_queues, kQueues},          {"wf_rates", Sql::table_rates, kRates},
-    {"wf_schedules", Sql::table_schedules, kSchedules},
+    {"wf_schedules", Sql::table_schedules, kScheduleColumns},
     {"wf_definitions", Sql::table_definitions, kDefinitions}, {"wf_stats", Sql::table_stats, kStats, Order::any, Sql::table_counts, 4},
     {"wf_in_doubt", Sql::table_in_doubt, kInDoubt, Order::by_number},
     {"wf_doctor", Sql::table_doctor, kDoctor},          {"wf_functions", Sql::table_functions, kFunctions},
