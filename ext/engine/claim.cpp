@@ -182,10 +182,13 @@ Status claim_at_once(Db& db, const Claim& asked, const Now& now, Text& out, int6
 
 Status claim(Db& db, const Claim& args, const Now& now, Text& out, int64_t* count) {
   const size_t before = out.size();
-  return past_rollbacks(db, "wf_claim", [&] {
+  const auto claim_anew = [&] {
     out.truncate(before);
     return claim_at_once(db, args, now, out, count);
-  });
+  };
+  WF_TRY(past_rollbacks(db, "wf_claim", claim_anew));
+  db.file_watch().got(*count != 0);
+  return {};
 }
 
 }  // namespace wf

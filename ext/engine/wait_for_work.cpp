@@ -20,7 +20,6 @@ constexpr Millis kAhead = 5000;
 // Where many wait, who was woken for nothing looks later the next time, by up to twice as much for each time in a row: they get out of each other's
 // way, and out of the writer's.
 constexpr int64_t kStagger = kMillisecond / 16;
-constexpr int kMostUseless = 5;
 // A file whose commits are not told of at all, so often in a row.
 constexpr int kBlind = 3;
 
@@ -36,6 +35,7 @@ class Vigil {
   void listen(Bells::Listener& listener) { listener_ = &listener; }
 
   Status keep(bool* came) {
+    file_.got(true);  // or whoever this one waits for: it has not asked for it itself
     WF_TRY(look(came));
     if (*came || left() <= 0) return {};
     watches_ = is_told_of(db_);
@@ -125,7 +125,7 @@ class Vigil {
     } else {
       WF_TRY(look_ahead(now, came));
     }
-    if (changed && !is_first_ && watches_) file_.useless = *came ? file_.useless / 2 : file_.useless < kMostUseless ? file_.useless + 1 : kMostUseless;
+    if (changed && !is_first_ && watches_) *came ? file_.found() : file_.was_useless();
     is_first_ = false;
     return {};
   }
