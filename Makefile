@@ -98,7 +98,7 @@ bench-growth: build
 	@"$$(bash scripts/python.sh)" bench/growth/draw.py build/bench-growth.json docs/growth
 
 figures: bench-growth bench-peers
-	@build/wfext_bench --only throughput --only claim --save build/bench.json
+	@build/wfext_bench --only throughput --only claim --only crowds --save build/bench.json
 	@"$$(bash scripts/python.sh)" bench/pages.py
 
 # The object file that links the engine into Go programs: bindings/go/engine/*.syso

@@ -4,7 +4,7 @@
     ... replaced ...
     <!-- end of figures -->
 
-Figures come from build/bench.json (make bench BENCH="--only throughput --only claim") and build/bench-peers.json (bench/peers/run.py). What was not measured stays as it is.
+Figures come from build/bench.json (make bench BENCH="--only throughput --only claim --only crowds") and build/bench-peers.json (bench/peers/run.py). What was not measured stays as it is.
 """
 
 import json
@@ -59,6 +59,50 @@ def claims(by_name):
     return table(head, [[m[3], f"{row['raw_us']:.0f} µs", f"{row['us']:.0f} µs", f"{row['ratio']:.2f}"] for m, row in found])
 
 
+def span(us):
+    return f"{us / 1e6:.1f} s" if us >= 999_500 else f"{us / 1000:.0f} ms"
+
+
+def of_crowds(by_name):
+    """What `--only crowds` says: (processes, journal, synchronous, who else, its row, the figures of its note: ours and with SQLite's own waiting)."""
+    found = []
+    for name, row in by_name.items():
+        words = re.fullmatch(r"(\d+) processes, (\w+), (\w+)(?:, (.*))?: longest call", name)
+        note = re.match(r"failed (\d+) \((\d+)\), fewest/most ([\d.]+) \(([\d.]+)\), calls/s (\d+) \((\d+)\)(?:, of applications (\d+) \((\d+)\))?", row["note"])
+        if words and note:
+            found.append((int(words[1]), words[2], words[3], words[4] or "", row, note))
+    if not found:
+        raise KeyError("crowds")
+    return found
+
+
+def crowds(by_name):
+    rows = [
+        [f"{journal}, `{synchronous}`", str(processes), f"{span(row['us'])} ({span(row['raw_us'])})", f"{note[3]} ({note[4]})",
+         f"{rounded(float(note[5]))} ({rounded(float(note[6]))})", f"{note[1]} ({note[2]})"]
+        for processes, journal, synchronous, others, row, note in of_crowds(by_name) if not others
+    ]
+    return table(["journal, `synchronous`", "processes", "longest call", "fewest / most calls of a process", "calls a second", "failed"], rows)
+
+
+BESIDE = {
+    "half applications": "as many applications",
+    "half applications with wf_busy_timeout": "the same with `wf_busy_timeout`",
+    "one holds the lock for 1 s": "one that holds the lock for 1 s",
+}
+
+
+def beside_others(by_name):
+    rows = []
+    for key, words in BESIDE.items():
+        for processes, journal, synchronous, others, row, note in of_crowds(by_name):
+            if others == key and processes in (8, 32):
+                theirs = f"{rounded(float(note[7]))} ({rounded(float(note[8]))})" if note[7] else ""
+                rows.append([words, f"{journal}, `{synchronous}`", str(processes), f"{span(row['us'])} ({span(row['raw_us'])})",
+                             f"{rounded(float(note[5]))} ({rounded(float(note[6]))})", theirs, f"{note[1]} ({note[2]})"])
+    return table(["beside our writers", "journal, `synchronous`", "processes", "longest call", "calls a second", "of them the applications", "failed"], rows)
+
+
 def peers(results):
     import report
     import systems
@@ -80,7 +124,7 @@ def main():
     if bench.exists():
         rows = json.loads(bench.read_text())
         by_name = {row["name"]: row for row in rows}
-        for name, make in (("steps", steps), ("jobs", jobs), ("claims", claims)):
+        for name, make in (("steps", steps), ("jobs", jobs), ("claims", claims), ("crowds", crowds), ("beside", beside_others)):
             try:
                 page = write(page, name, make(by_name))
             except (KeyError, IndexError) as missing:

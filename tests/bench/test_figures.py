@@ -44,7 +44,7 @@ def test_every_table_has_its_markers_and_is_replaced_alone():
     import pages
 
     names = re.findall(r"<!-- figures: (\w+) -->", PAGE)
-    assert sorted(names) == ["claims", "jobs", "peers", "steps"]
+    assert sorted(names) == ["beside", "claims", "crowds", "jobs", "peers", "steps"]
     for name in names:
         written = pages.write(PAGE, name, "| new |")
         assert written.count("| new |") == 1
@@ -62,3 +62,10 @@ def test_tables_are_made_of_what_the_bench_saves():
     assert "| 8 | 42 | 34 | 42 | 34 |" in pages.jobs(rows)
     rows = {"claim 1000000 / 1000: all sleeping": {"ratio": 1.02, "us": 13.2, "raw_us": 12.9}, "  in a transaction": {}}
     assert "| all sleeping | 13 µs | 13 µs | 1.02 |" in pages.claims(rows)
+    rows = {
+        "8 processes, WAL, FULL: longest call": {"us": 177_081, "raw_us": 5_011_377, "note": "failed 0 (7), fewest/most 0.88 (0.13), calls/s 8028 (10390)"},
+        "8 processes, WAL, FULL, half applications: longest call":
+            {"us": 998, "raw_us": 1, "note": "failed 0 (0), fewest/most 0.15 (0.12), calls/s 30341 (38675), of applications 5842 (16604)"},
+    }
+    assert pages.crowds(rows).splitlines()[2:] == ["| WAL, `FULL` | 8 | 177 ms (5.0 s) | 0.88 (0.13) | 8,030 (10,400) | 0 (7) |"]
+    assert pages.beside_others(rows).splitlines()[2:] == ["| as many applications | WAL, `FULL` | 8 | 1 ms (0 ms) | 30,300 (38,700) | 5,840 (16,600) | 0 (0) |"]
