@@ -40,6 +40,7 @@ look() {
         need python3 "a Python that can load extensions" python_with
         need python3-pytest "pytest, in that Python" python_with pytest
         need python3-hypothesis "hypothesis, in that Python" python_with pytest hypothesis
+        need python3-pytest-xdist "tests side by side, in that Python" python_with pytest xdist
         need python3-jsonschema "jsonschema, in that Python" python_with pytest jsonschema
         need python3-pip "a way to get cronsim" cronsim_or_pip
         need binutils "tests of what the module exports and needs" have readelf

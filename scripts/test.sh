@@ -36,15 +36,20 @@ if [ -e "$build/sqlite/libsqlite3.so.0" ]; then
   env "${settings[@]}" "$python" -c 'import sqlite3; print("pytest runs on SQLite", sqlite3.sqlite_version)'
 fi
 
+# A whole run takes all cores; what was selected runs in the order of the files.
+jobs=${JOBS:-$(nproc 2>/dev/null || echo 2)}
+side_by_side=()
+if [ $# -eq 0 ] && [ "$jobs" -gt 1 ] && "$python" -c 'import xdist' 2>/dev/null; then side_by_side=(-n "$jobs"); fi
+
 unit=0
 : > "$logs/ctest.log"
 if [ $# -eq 0 ]; then
-  limit ctest --test-dir "$build" --output-on-failure --no-tests=error -j "${JOBS:-2}" 2>&1 </dev/null | tee "$logs/ctest.log"
+  limit ctest --test-dir "$build" --output-on-failure --no-tests=error -j "$jobs" 2>&1 </dev/null | tee "$logs/ctest.log"
   unit=$?
 fi
 # The packages beside them run from their sources, with the module that is tested.
 settings+=("WFEXT_LIBRARY=${settings[0]#WFEXT=}" "PYTHONPATH=$PWD/bindings/python/src")
-limit env "${settings[@]}" "$python" -m pytest tests bindings -rs -p no:cacheprovider -o faulthandler_timeout=600 --durations=10 "$@" \
+limit env "${settings[@]}" "$python" -m pytest tests bindings -rs -p no:cacheprovider -o faulthandler_timeout=600 --durations=20 ${side_by_side[@]+"${side_by_side[@]}"} "$@" \
   2>&1 </dev/null | tee "$logs/pytest.log"
 sql=$?
 
