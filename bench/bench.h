@@ -12,6 +12,9 @@
 
 namespace bench {
 
+// So many calls that have met nobody, after which a connection no longer looks for others: what is measured is a process that has been at work for a moment.
+constexpr int kUntilAlone = 3'100;
+
 // One line of the table: a figure with its bar and its goal, smaller is better.
 struct Result {
   std::string what;

@@ -20,7 +20,7 @@ class Steps {
     claim.bind(1, R"({"limit":8,"lease":"1h"})");
     while (claim.step()) tokens_.push_back(token_of(claim.text(0)));
     if (tokens_.size() != kWorkflows) die("not every workflow was claimed");
-    for (int i = 0; i < kWorkflows; i++) one(-1 - i);
+    for (int i = 0; i < kUntilAlone; i++) one(-1 - i);
   }
 
   void one(int i) {

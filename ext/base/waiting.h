@@ -27,7 +27,7 @@ class Waiting {
   void give_way();
   // To ask for the timeout costs as much as a tenth of a wf_step. Who has called so often and seen nobody else's commits has nobody to wait for, and asks no
   // more; should somebody come, it is SQLite's own handler that waits, once. That may take seconds, so it has to be more calls than the others sleep through.
-  static constexpr int kAlone = 1000;
+  static constexpr int kAlone = 3000;
   bool is_alone() const { return alone_ == kAlone; }
   // Before the lock: the version of the file is known from the last call, unless the application may have committed since. It has changed rows then, or has
   // a transaction under way.

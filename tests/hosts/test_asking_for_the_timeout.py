@@ -7,7 +7,7 @@ from capi import Db
 from hostlib import open_plain
 
 PRAGMA = 19
-FEW = 1100  # calls, by which a connection that is alone has stopped
+FEW = 3100  # calls, by which a connection that is alone has stopped
 
 
 @pytest.fixture
