@@ -105,9 +105,13 @@ Status run(Db& db, const Run& args, const Now& now, int64_t* count) {
   *count = 0;
   const Db::Running running(db);
   if (!running.alone()) return Status::error(Code::context, "wf_run() cannot run inside a step that it runs");
+  WriteScope scope(db);
+  const bool whole = !db.autocommit();  // in the caller's transaction all of the call, or nothing
+  if (whole) WF_TRY(scope.begin(Inline::refused, "wf_run"));
   Status status = run_steps(db, args, now, count);
   if (Scripts* scripts = Scripts::of(db); scripts != nullptr) scripts->end();
-  return status;
+  WF_TRY(static_cast<Status&&>(status));
+  return whole ? scope.commit() : Status();
 }
 
 }  // namespace wf

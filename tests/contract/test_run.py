@@ -671,6 +671,22 @@ def test_a_long_run_in_a_transaction_is_taken_back_to_a_savepoint(db):
     assert log(db) == ["s00", "s01", "s02", "s03"] and db.wf_run() == 76 and db.wf_status("w1") == "completed"
 
 
+def test_a_run_that_fails_late_in_a_transaction_leaves_nothing_of_it_there(db):
+    """All of the call or nothing: also where it was at work for longer than it stays with one workflow."""
+    start(db, *(note("s%02d" % n) for n in range(80)))
+    db.wf_start("flow", id="w2")
+    db.execute("CREATE TRIGGER refuse BEFORE INSERT ON _wf_step WHEN new.name = 's70' BEGIN SELECT RAISE(ABORT, 'no such luck'); END")
+    before = db.everything()
+    db.execute("BEGIN")
+    db.execute("INSERT INTO log VALUES('mine')")
+    with pytest.raises(sqlite3.Error, match="no such luck"):
+        db.wf_run(id="w1")
+    assert (db.in_transaction, log(db), db.everything()) == (True, ["mine"], before)
+    db.execute("COMMIT")
+    db.execute("DROP TRIGGER refuse")
+    assert db.wf_run() == 160 and db.wf_check() is None
+
+
 def test_it_is_refused_inside_a_writing_statement(db):
     start(db, note("a"))
     with wf_error("WF_CONTEXT", "wf_run"):
