@@ -346,12 +346,14 @@ Status look_for_left(Db& db, Sql sql, const Bind& bind) {
 
 // Runs a writing statement; `bind` binds its parameters. WF_STATE if it is one that leaves no row that its WHERE finds (leaves_none()), and has left
 // one: a trigger has ignored it.
+// `*any`: it has written something.
 template <class Bind>
-Status run_all(Db& db, Sql sql, const Bind& bind) {
+Status run_all(Db& db, Sql sql, const Bind& bind, bool* any = nullptr) {
   {
     Query q(db, sql);
     bind(q);
     WF_TRY(q.run());
+    if (any != nullptr) *any = q.changes() != 0;
   }
   return leaves_none(sql) ? look_for_left(db, static_cast<Sql>(static_cast<unsigned>(sql) + 1), bind) : Status();
 }

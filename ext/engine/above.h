@@ -63,6 +63,8 @@ struct Duty {
   Status (*run)(Db& db, Millis now, int64_t most, int64_t* count, bool* more);
   // Whether it would find something.
   Status (*is_due)(Db& db, Millis now, bool* out);
+  // wf_recover with pause: nothing of it is due any more, until somebody says so.
+  Status (*hold)(Db& db);
   Status (*check)(Db& db, const Findings& findings);
 };
 

@@ -2,6 +2,7 @@
 
 #include "base/numbers.h"
 #include "base/scope.h"
+#include "engine/above.h"
 #include "engine/claim_order.h"
 #include "engine/end.h"
 #include "engine/lane.h"
@@ -98,8 +99,11 @@ Status recover(Db& db, const Recover& args, const Now& now, Recovered* out) {
   }
   WF_TRY(run_counted(db, Sql::recover_void_suspended, Sql::recover_void_suspended_count, [&](Query& q) { q.bind_name(":worker", args.worker); }));
   WF_TRY(run_for(db, Sql::recover_void_ended, args, time, nullptr));
-  WF_TRY(run_for(db, Sql::recover_partitions, args, time, nullptr));
-  if (args.pause) WF_TRY(run_for(db, Sql::recover_pause, args, time, nullptr));
+  WF_TRY(run_counted(db, Sql::recover_partitions, Sql::recover_partitions_count, [&](Query& q) { q.bind(":now", time); }));
+  if (args.pause) {
+    WF_TRY(run_for(db, Sql::recover_pause, args, time, nullptr));
+    WF_TRY(db.above().duty->hold(db));
+  }
   WF_TRY(run_counted(db, Sql::lane_recount, Sql::lane_recount_count, [](Query&) {}));
   if (args.worker.empty()) {
     WF_TRY(next_epoch(db, time, &out->epoch));

@@ -249,7 +249,7 @@ constexpr Option kTickOptions[] = {
 };
 
 constexpr Option kRecoverOptions[] = {
-    {"pause", OptionType::boolean, "everything stays paused until it has been looked at"},
+    {"pause", OptionType::boolean, "everything stays paused until it has been looked at, schedules too"},
     {"worker", OptionType::name, "only the leases of this worker, and no new epoch"},
     {"lost", OptionType::boolean, "the leases count as lost, as if they had run out: where a crash is the reason, which they may have caused"},
     kNowOption,

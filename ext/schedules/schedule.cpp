@@ -138,12 +138,7 @@ Status drop_schedule(Db& db, string_view name, bool* existed) {
   WF_TRY(scope.begin(Inline::allowed, "wf_unschedule"));
   bool had_failed;
   WF_TRY(forget_trouble(db, {0, name}, &had_failed));
-  {
-    Query q(db, Sql::schedule_drop);
-    q.bind(":name", name);
-    WF_TRY(q.run());
-    *existed = q.changes() != 0;
-  }
+  WF_TRY(run_all(db, Sql::schedule_drop, [&](Query& q) { q.bind(":name", name); }, existed));
   return scope.commit();
 }
 
@@ -197,6 +192,10 @@ Status check_schedules(Db& db, const Findings& findings) {
     else if (settings.view() != stored.settings.view()) add("the settings of a schedule are none");
     else if (known && !s.paused && stored.next_at == kNoTime && calendar.next(stored.last_at != kNoTime ? stored.last_at : q.time(1)) != kNoTime) add("a schedule that goes on has no next time");
   }
+}
+
+Status hold_schedules(Db& db) {
+  return run_all(db, Sql::schedule_hold, [](Query&) {});
 }
 
 Status is_schedule_due(Db& db, Millis now, bool* out) {

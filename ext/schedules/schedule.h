@@ -31,8 +31,10 @@ Status drop_schedule(Db& db, string_view name, bool* existed);
 Status fire_schedules(Db& db, Millis now, int64_t most, int64_t* count, bool* more);
 // Whether fire_schedules() would find something.
 Status is_schedule_due(Db& db, Millis now, bool* out);
+// Pauses all of them.
+Status hold_schedules(Db& db);
 // wf_check: schedules whose calendar or settings are none, or that would never fire although their calendar goes on.
 Status check_schedules(Db& db, const Findings& findings);
-inline constexpr Duty kSchedules{fire_schedules, is_schedule_due, check_schedules};
+inline constexpr Duty kSchedules{fire_schedules, is_schedule_due, hold_schedules, check_schedules};
 
 }  // namespace wf

@@ -10,10 +10,11 @@ WITH RECURSIVE t(seq, is_live) AS (
 SELECT seq FROM t
 WHERE is_live AND NOT EXISTS (SELECT 1 FROM main._wf_trouble AS x WHERE x.wf = t.seq AND x.ends > :force AND x.next_at > :now)
 
--- One that could not be ended with what it belongs to, and is due to be tried again: the first after :after.
+-- One that could not be ended with what it belongs to, and is due to be tried again: the first after :after. A pause holds that, too.
 -- name: end_left_behind
 SELECT x.wf, x.ends, x.reason FROM main._wf_trouble AS x
-WHERE x.ends AND x.wf > :after AND CASE WHEN :only IS NULL THEN x.next_at <= :now ELSE x.wf = :only END ORDER BY x.wf LIMIT 1
+WHERE x.ends AND x.wf > :after AND CASE WHEN :only IS NULL THEN x.next_at <= :now ELSE x.wf = :only END
+  AND NOT EXISTS (SELECT 1 FROM main._wf_workflow AS w WHERE w.seq = x.wf AND w.status = 'paused') ORDER BY x.wf LIMIT 1
 
 -- name: end_end
 UPDATE main._wf_workflow

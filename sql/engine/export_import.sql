@@ -14,9 +14,10 @@ SELECT w.id, l.name, l.queue, l.kind, l.priority, nullif(l.version, ''), nullif(
        w.parent_redo, w.scheduled_at, substr(w.dedup, length(l.queue) + 2), w.headers,
        coalesce(w.input, (SELECT value FROM main._wf_large WHERE wf = w.seq AND what = 0)), (SELECT value FROM main._wf_large WHERE wf = w.seq AND what = 3),
        coalesce(w.output, (SELECT value FROM main._wf_large WHERE wf = w.seq AND what = 1)),
-       coalesce(w.error, (SELECT value FROM main._wf_large WHERE wf = w.seq AND what = 2)), w.seq
+       coalesce(w.error, (SELECT value FROM main._wf_large WHERE wf = w.seq AND what = 2)), x.ends, x.reason, w.seq
 FROM (SELECT *, 'running' IN (status, coalesce(paused_from, '')) AS claimed FROM main._wf_workflow WHERE id = :id) AS w
 JOIN main._wf_lane AS l ON l.lane = w.lane
+LEFT JOIN main._wf_trouble AS x ON x.wf = w.seq AND x.schedule = '' AND x.ends AND w.place IS NOT NULL
 
 -- name: export_steps
 SELECT name, kind, status, attempts, begun_at, at, due_at, status IN ('begun', 'waiting') AND nonce IS NOT NULL, {{its_attempt}}, {{its_worker}}, hash, topics, how, output, error
@@ -113,8 +114,9 @@ SELECT (:kind OR :status = 'pending' OR EXISTS (SELECT 1 FROM main._wf_step WHER
    AND coalesce(:ending IN ('failed', 'cancelled'), 1) AND (:error IS NOT NULL OR 'failed' NOT IN (:status, coalesce(:ending, '')))
    AND min(:attempt, :resumed, :failures, :lost, :failed, :redo, :period - 1, coalesce(:timeout, 0)) >= 0 AND :again IN (0, 1) AND :by_id IN (0, 1) AND :kind IN (0, 1)
    AND (:parent IS NULL OR :parent_step IS NOT NULL) AND (:parent_step IS NULL) = (:parent_redo IS NULL) AND coalesce(:parent_redo, 0) >= 0
-   AND :flags BETWEEN 0 AND 7 AND NOT (:kind AND :flags & 1) AND :priority BETWEEN -100 AND 100 AND coalesce(:max_attempts, 1) BETWEEN 1 AND 1000000 AND coalesce(:max_failures, 1) BETWEEN 1 AND 1000000,
-       o.id, o.id = :id
+   AND :flags BETWEEN 0 AND 7 AND NOT (:kind AND :flags & 1) AND :priority BETWEEN -100 AND 100 AND coalesce(:max_attempts, 1) BETWEEN 1 AND 1000000 AND coalesce(:max_failures, 1) BETWEEN 1 AND 1000000
+   AND CASE WHEN :ends IS NULL THEN :ends_reason IS NULL ELSE :ends IN (1, 2) AND :finished_at IS NULL END,
+       o.id, o.id = :id, :ends IS NOT NULL
 FROM (SELECT 1) LEFT JOIN main._wf_workflow AS o
   ON o.seq = coalesce((SELECT seq FROM main._wf_workflow WHERE id = :id),
                       (SELECT seq FROM main._wf_workflow WHERE dedup = :queue || char(31) || :dedup AND finished_at IS NULL AND :finished_at IS NULL))
@@ -156,6 +158,11 @@ SELECT :seq, what, length(CAST(value AS BLOB)), value FROM (SELECT 0 AS what, :i
 WHERE length(CAST(value AS BLOB)) > 1024
 UNION ALL
 SELECT :seq, 3, length(CAST(:first_input AS BLOB)), :first_input WHERE :first_input IS NOT NULL
+
+-- It is still to be ended, with what it belonged to: once it is resumed.
+-- name: import_ends
+INSERT INTO main._wf_trouble(wf, schedule, tries, at, next_at, error, ends, reason)
+VALUES(:seq, '', 1, :now, :now, 'it came from another file, where it could not be ended', :ends, :ends_reason)
 
 -- Its children that have come before it.
 -- name: import_orphans

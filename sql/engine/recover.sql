@@ -46,7 +46,7 @@ SET status = CASE status WHEN 'running' THEN 'pending' ELSE status END,
 WHERE seq = :seq
 
 -- The rest: the claims that were live when their workflow was cancelled.
--- name: recover_void_ended
+-- name: recover_void_ended all
 UPDATE main._wf_workflow SET nonce = NULL
 WHERE nonce IS NOT NULL AND (:worker IS NULL OR worker = :worker)
 
@@ -55,7 +55,11 @@ WHERE nonce IS NOT NULL AND (:worker IS NULL OR worker = :worker)
 UPDATE main._wf_lane SET {{settled}}
 WHERE kind = 0 AND partition <> '' AND queue IN (SELECT queue FROM main._wf_queue WHERE partition_concurrency IS NOT NULL)
 
--- name: recover_pause
+-- name: recover_partitions_count
+SELECT count(*) FROM main._wf_lane
+WHERE kind = 0 AND partition <> '' AND queue IN (SELECT queue FROM main._wf_queue WHERE partition_concurrency IS NOT NULL)
+
+-- name: recover_pause all
 UPDATE main._wf_workflow
 SET paused_from = status, status = 'paused', place = 2, paused_left = deadline_at - :now, deadline_at = NULL, updated_at = :now
 WHERE place IS NOT NULL AND status <> 'paused'

@@ -10,7 +10,11 @@ ON CONFLICT(name) DO UPDATE
 SET cron = excluded.cron, workflow = excluded.workflow, settings = excluded.settings, paused = excluded.paused, next_at = excluded.next_at,
     input = excluded.input
 
--- name: schedule_drop or none
+-- Until somebody has looked: wf_recover.
+-- name: schedule_hold all
+UPDATE main._wf_schedule SET paused = 1, next_at = NULL WHERE paused = 0
+
+-- name: schedule_drop all or none
 DELETE FROM main._wf_schedule WHERE name = :name
 
 -- Those to look at: due, not put off, and not in line behind a firing that still runs.

@@ -233,3 +233,77 @@ def test_a_retry_with_its_children_takes_one_that_was_left_behind_along(still):
     still.wf_tick()
     assert [still.wf_status(id) for id in ("p", "p/a", "p/t", "p/z")] == ["pending"] * 4
     assert (still.wf_ready(), still.wf_check()) == (5, None)
+
+
+def test_a_pause_holds_it_until_it_is_resumed(still):
+    """Also that of wf_recover: a backup that was restored does nothing before somebody has looked."""
+    family(still)
+    refuse(still)
+    still.wf_cancel("p")
+    still.execute("DROP TRIGGER refuse")
+    still.wf_recover(pause=True)
+    still.at(60)
+    assert (still.claim(), still.wf_tick(), still.wf_run(), still.wf_wait(0)) == (None, 0, 0, 0)
+    with wf_error("WF_PAUSED"):
+        still.claim(None, None, id="p/t")
+    assert (still.wf_status("p/t"), reason(still), still.wf_check()) == ("paused", "paused", None)
+    still.wf_resume("p/t")
+    assert (still.wf_wait(0), still.claim(), still.wf_status("p/t"), still.wf_check()) == (1, None, "cancelled", None)
+
+
+def test_a_scripted_one_is_held_by_a_pause_too(still):
+    still.wf_define("s", {"steps": [{"name": "t", "start": "kid"}, {"name": "z", "sql": "SELECT 1"}]})
+    still.wf_define("kid", {"steps": [{"name": "a", "await": "go"}]})
+    still.wf_start("s", id="p")
+    still.wf_run()
+    refuse(still)
+    still.wf_cancel("p")
+    still.execute("DROP TRIGGER refuse")
+    still.wf_recover(pause=True)
+    still.at(60)
+    assert (still.wf_run(), still.wf_run(id="p/t"), still.wf_status("p/t")) == (0, 0, "paused")
+    still.wf_resume("p/t")
+    still.wf_tick()
+    assert (still.wf_status("p/t"), still.wf_check()) == ("cancelled", None)
+
+
+@pytest.mark.parametrize("force", [False, True])
+def test_one_that_moves_to_another_file_is_still_to_be_ended_there(still, connect, tmp_path, force):
+    token = still.running("p", cleanup=True)["token"]
+    still.wf_spawn(token, "t", "job", cleanup=True)
+    still.wf_step("p/t", "a", 1)
+    refuse(still)
+    still.wf_cancel("p", None, force=force)
+    document = still.wf_export("p/t")
+    assert json.loads(document)["workflow"]["ends"] == 1 + force
+    there = connect(tmp_path / "there.db")
+    there.at(0)
+    assert (there.wf_import(document), there.wf_import(document)) == ("p/t", "p/t")
+    assert json.loads(there.wf_export("p/t"))["workflow"]["ends_reason"] == json.loads(document)["workflow"]["ends_reason"]
+    assert (there.wf_tick(), there.claim(), there.wf_status("p/t"), there.wf_check()) == (0, None, "paused", None)
+    there.wf_resume("p/t")
+    there.wf_tick()
+    ended = ("cancelled", None) if force else ("pending", "cancelled")
+    assert there.rows("SELECT status, ending FROM wf_workflows") == [ended]
+    assert (there.rows("SELECT * FROM _wf_trouble"), there.wf_check()) == ([], None)
+    assert json.loads(there.workflow("p/t")["error"])["code"] == "parent"
+
+
+@pytest.mark.parametrize("ends, reason", [(0, None), (3, None), ("1", None), (None, '{"a":1}'), (1, "no JSON"), (1, 5)])
+def test_a_foreign_document_that_ends_in_another_way_is_refused(still, connect, tmp_path, ends, reason):
+    still.wf_start("job", id="w")
+    document = json.loads(still.wf_export("w"))
+    document["workflow"].update({"ends": ends, "ends_reason": reason})
+    there = connect(tmp_path / "there.db")
+    with wf_error("WF_INVALID"):
+        there.wf_import(document)
+    assert there.value("SELECT count(*) FROM wf_workflows") == 0
+
+
+def test_what_has_ended_is_not_to_be_ended_in_another_file(still, connect, tmp_path):
+    still.wf_start("job", id="w")
+    still.wf_complete("w")
+    document = json.loads(still.wf_export("w"))
+    document["workflow"]["ends"] = 1
+    with wf_error("WF_INVALID", "contradicts itself"):
+        connect(tmp_path / "there.db").wf_import(document)

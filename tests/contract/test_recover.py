@@ -98,6 +98,22 @@ def test_pause_keeps_everything_until_it_has_been_looked_at(db):
     assert (db.wf_pending(), db.wf_ready()) == (3, 0)
 
 
+def test_pause_holds_schedules_until_they_are_made_again(db):
+    """A backup that was restored may have missed times that have fired since."""
+    db.at(0)
+    for name, options in (("a", {"catch_up": "all"}), ("b", {}), ("stopped", {"paused": True})):
+        db.wf_schedule(name, "@every 1m", "job", **options)
+    db.at(30)
+    db.wf_recover(pause=True)
+    db.at(3600)
+    assert (db.claim(), db.wf_tick(), db.wf_wait(0), db.wf_pending()) == (None, 0, 0, 0)
+    assert db.rows("SELECT name, paused, next_at FROM wf_schedules ORDER BY name") == [("a", 1, None), ("b", 1, None), ("stopped", 1, None)]
+    assert db.wf_check() is None
+    db.wf_schedule("a", "@every 1m", "job", catch_up="all")
+    db.at(3660)
+    assert (db.wf_tick(), db.wf_pending()) == (1, 1)
+
+
 def test_what_is_started_after_a_paused_recovery_runs(db):
     db.wf_start("job", id="old")
     db.wf_recover(pause=True)

@@ -908,6 +908,8 @@ class ModelCore:
         if given["pause"]:
             for w in self.state.workflows.values():
                 self.pause(w, now)
+            for s in self.state.schedules.values():
+                s.paused, s.next = True, None
         if given["worker"] is None:
             self.state.epoch = max(self.state.epoch + 1, now)
         return Json({"epoch": self.state.epoch, "leases_voided": voided, "in_doubt": self.count_in_doubt()})
