@@ -23,14 +23,7 @@ Status look_for_event(Db& db, const Awaited& thing, Millis until, Came* came) {
   }
 }
 
-Status show_event(Db& db, int64_t n, Text& out) {
-  Query q(db, Sql::event_show);
-  q.bind(":n", n);
-  bool row;
-  WF_TRY(q.next(&row));
-  if (row) add_arrival("event", q.text(0), q.value(2), q.time(1), &db.stop(), out);
-  return {};
-}
+Status show_event(Db& db, int64_t n, Text& out) { return show_arrival(db, "event", Sql::event_show, n, out); }
 
 namespace {
 

@@ -60,9 +60,7 @@ Status read_queue(Db& db, string_view queue, QueueSettings* out) {
 Status write_queue(Db& db, string_view queue, const QueueSettings& s) {
   const auto limit = [](Query& q, SqlParameter name, int64_t value, int64_t none) { value == none ? q.bind_null(name) : q.bind(name, value); };
   if (!s.says_anything()) {
-    Query q(db, Sql::queue_forget);
-    q.bind(":queue", queue);
-    WF_TRY(q.run());
+    WF_TRY(run_all(db, Sql::queue_forget, [&](Query& q) { q.bind(":queue", queue); }));
   } else {
     Text backoff;
     if (s.has_backoff) add_backoff(s.backoff, backoff);
@@ -79,11 +77,9 @@ Status write_queue(Db& db, string_view queue, const QueueSettings& s) {
     limit(q, ":max_attempts", s.max_attempts, 0);
     WF_TRY(q.run());
   }
-  {
-    Query q(db, Sql::queue_mark);
+  WF_TRY(run_counted(db, Sql::queue_mark, Sql::queue_mark_count, [&](Query& q) {
     q.bind(":queue", queue).bind(":limits", int64_t{s.has_limits()}).bind(":started", int64_t{s.until_end});
-    WF_TRY(q.run());
-  }
+  }));
   return run_all(db, Sql::queue_reopen, [&](Query& q) { q.bind(":queue", queue); });
 }
 

@@ -230,11 +230,12 @@ Status write_setting(Db& db, Setting setting, const Value& value) {
   }
   {
     const bool is_default = value.is_null() || (setting == Setting::clock && value.bytes == "system");
-    Query q(db, is_default ? Sql::setting_drop : Sql::setting_put);
     Text time;
     if (setting == Setting::test_clock && !value.is_null()) time.add_integer(value.integer);
-    q.bind(":key", key_of(setting)).bind(":value", time.size() != 0 ? Value::text(time.view()) : value);
-    WF_TRY(time.ok() ? q.run() : Status::no_memory());
+    if (!time.ok()) return Status::no_memory();
+    WF_TRY(run_all(db, is_default ? Sql::setting_drop : Sql::setting_put, [&](Query& q) {
+      q.bind(":key", key_of(setting)).bind(":value", time.size() != 0 ? Value::text(time.view()) : value);
+    }));
   }
   return scope.commit();
 }

@@ -23,14 +23,7 @@ Status look_for_signal(Db& db, int64_t seq, const Awaited& thing, Millis until, 
   }
 }
 
-Status show_signal(Db& db, int64_t n, Text& out) {
-  Query q(db, Sql::signal_show);
-  q.bind(":n", n);
-  bool row;
-  WF_TRY(q.next(&row));
-  if (row) add_arrival("signal", q.text(0), q.value(2), q.time(1), &db.stop(), out);
-  return {};
-}
+Status show_signal(Db& db, int64_t n, Text& out) { return show_arrival(db, "signal", Sql::signal_show, n, out); }
 
 Status take_signal(Db& db, int64_t n, int64_t step) {
   Query q(db, Sql::signal_take);

@@ -159,12 +159,18 @@ void WaitRow::add_key(size_t i, Text& out) const {
   if (several) out.add('\x1f').add_integer(static_cast<int64_t>(i));
 }
 
-void add_arrival(const char* what, string_view name, const Value& payload, Millis at, Stop* stop, Text& out) {
+Status show_arrival(Db& db, const char* what, Sql sql, int64_t n, Text& out) {
+  Query q(db, sql);
+  q.bind(":n", n);
+  bool row;
+  WF_TRY(q.next(&row));
+  if (!row) return {};
   out.add('"').add(what).add("\":");
-  json::quote(name, out);
+  json::quote(q.text(0), out);
   out.add(",\"payload\":");
-  add_json(payload, out, stop);
-  out.add(",\"received_at\":\"").add(TimeText(at, TimeForm::json).view()).add('"');
+  add_json(q.value(2), out, &db.stop());
+  out.add(",\"received_at\":\"").add(TimeText(q.time(1), TimeForm::json).view()).add('"');
+  return {};
 }
 
 Status write_row(Db& db, Sql sql, int64_t seq, const WaitRow& row, Millis now, string_view output) {

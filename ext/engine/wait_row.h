@@ -95,8 +95,8 @@ Status list_names(Db& db, Sql list, Sql unlisted, string_view names, const Bind&
   }
 }
 
-// Adds what came first, without braces: "<what>":name,"payload":...,"received_at":...
-void add_arrival(const char* what, string_view name, const Value& payload, Millis at, Stop* stop, Text& out);
+// Adds what came first, the row `n` of what `sql` shows, without braces: "<what>":name,"payload":...,"received_at":...
+Status show_arrival(Db& db, const char* what, Sql sql, int64_t n, Text& out);
 
 // Writes it by Sql::wait_open or Sql::wait_done.
 Status write_row(Db& db, Sql sql, int64_t seq, const WaitRow& row, Millis now, string_view output);

@@ -32,11 +32,7 @@ Status define(Db& db, string_view name, string_view document, const Now& now, in
     }
     if (failed) return Status::no_memory();
   }
-  {
-    Query q(db, Sql::definition_retire);
-    q.bind(":name", name).bind(":but", same ? *version : -1);
-    WF_TRY(q.run());
-  }
+  WF_TRY(run_all(db, Sql::definition_retire, [&](Query& q) { q.bind(":name", name).bind(":but", same ? *version : -1); }));
   if (!same) {
     Query q(db, Sql::definition_add);
     q.bind(":name", name).bind(":version", ++*version).bind(":definition", document).bind(":now", time);
@@ -50,15 +46,8 @@ Status undefine(Db& db, string_view name, const Now& now, bool* existed) {
   WF_TRY(scope.begin(Inline::refused, "wf_undefine"));
   Millis time;
   WF_TRY(call_time(db, now, &time));
-  {
-    Query q(db, Sql::definition_retire);
-    q.bind(":name", name).bind(":but", int64_t{-1});
-    WF_TRY(q.run());
-    *existed = q.changes() != 0;
-  }
-  Query q(db, Sql::definition_drop);
-  q.bind(":name", name);
-  WF_TRY(q.run());
+  WF_TRY(run_all(db, Sql::definition_retire, [&](Query& q) { q.bind(":name", name).bind(":but", int64_t{-1}); }, existed));
+  WF_TRY(run_all(db, Sql::definition_drop, [&](Query& q) { q.bind(":name", name); }));
   return scope.commit();
 }
 

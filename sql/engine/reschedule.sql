@@ -2,11 +2,11 @@
 
 -- What waits for its time, and it has not come: an open sleep; of a scripted workflow also a step that is tried again later. (Its column how has
 -- another use.)
--- name: reschedule_sleeps
+-- name: reschedule_sleeps all
 UPDATE main._wf_step SET due_at = :due, how = CASE WHEN :scripted THEN how ELSE '{"rescheduled":true}' END
 WHERE status = 'waiting' AND wf = :seq AND kind = 'sleep' AND due_at > :now AND due_at <> :due
 
--- name: reschedule_tries
+-- name: reschedule_tries all
 UPDATE main._wf_step SET due_at = :due WHERE status = 'ready' AND wf = :seq AND due_at > :now AND due_at <> :due
 
 -- What waits for several things.

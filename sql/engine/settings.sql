@@ -7,7 +7,7 @@ SELECT value FROM main._wf_meta WHERE key = :key
 INSERT INTO main._wf_meta(key, value) VALUES(:key, :value)
 ON CONFLICT(key) DO UPDATE SET value = excluded.value
 
--- name: setting_drop or none
+-- name: setting_drop all or none
 DELETE FROM main._wf_meta WHERE key = :key
 
 -- What the file has that the present clock has dated, NULL if there is nothing.

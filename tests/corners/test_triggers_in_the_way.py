@@ -79,6 +79,27 @@ CALLS = {
     "continue": "wf_continue('w', 2, '{\"period\":1,\"streams\":false}')",
     "purge": "wf_purge('{\"older_than\":0}')",
     "recover": "wf_recover()",
+    "recover as lost": "wf_recover('{\"lost\":true}')",
+    "recover and pause": "wf_recover('{\"pause\":true}')",
+    "reschedule": "wf_reschedule('dozes')",
+    "reschedule several": "wf_reschedule('dozes several')",
+    "reschedule a script": "wf_reschedule('naps')",
+    "resolve": "wf_resolve('doubt', 'b', 'done', 1)",
+    "resolve as failed": "wf_resolve('doubt', 'b', 'failed', 1)",
+    "unschedule": "wf_unschedule('fired')",
+    "undefine": "wf_undefine('unused')",
+    "step as an error": "wf_step('w', 's', 'no', '{\"error\":true,\"values\":true}')",
+    "step with cleanup": "wf_step('w', 's', 1, '{\"cleanup\":true}')",
+    "fail and keep": "wf_fail('w', 'no', '{\"step\":\"s\",\"keep\":true}')",
+    "complete with the last step": "wf_complete('w', 1, '{\"step\":\"s\"}')",
+    "cancel by force": "wf_cancel('parent', NULL, '{\"force\":true}')",
+    "retry with children": "wf_retry('broken', '{\"children\":\"failed\"}')",
+    "retry of errors": "wf_retry('broken')",
+    "purge with events": "wf_purge('{\"older_than\":0,\"events\":true}')",
+    "limit what runs": "wf_queue('held', '{\"concurrency\":1,\"rate\":{\"limit\":1,\"per\":60}}')",
+    "forget a queue": "wf_queue('tight', '{\"partition_concurrency\":null}')",
+    "a default setting": "wf_config('max_attempts', NULL)",
+    "limit partitions": "wf_queue('parts', '{\"partition_concurrency\":1}')",
     "tick": "wf_tick('{\"now\":\"2027-01-15 12:00:00\"}')",
     "import": "wf_import((SELECT document FROM moved))",
     "run until it waits": "wf_run('{\"id\":\"waits\"}')",
@@ -89,9 +110,9 @@ CALLS = {
 # What stays of a deleted workflow is noted, and a later call clears it away.
 LATER = {("_wf_gone", "DELETE")}
 CLEARED_AWAY = {(table, "DELETE") for table in ("_wf_step", "_wf_failure", "_wf_large", "_wf_signal", "_wf_value", "_wf_stream", "_wf_stream_end", "_wf_redo")}
-CLEARS_AWAY = {"delete", "delete one that waits", "delete one in line", "purge"}
+CLEARS_AWAY = {"delete", "delete one that waits", "delete one in line", "purge", "purge with events"}
 # What housekeeping cannot do is put off and said so, as whoever waits and cannot be woken: no error of the call.
-PUTS_OFF = {"signal one that waits", "emit to one that waits", "cancel with children", "tick", "claim of a partition", "complete one that is joined", "cancel one in line", "delete one in line", "rate raised", "rate taken away"}
+PUTS_OFF = {"signal one that waits", "emit to one that waits", "cancel with children", "cancel by force", "tick", "claim of a partition", "complete one that is joined", "cancel one in line", "delete one in line", "rate raised", "rate taken away"}
 # What was done before the step that fails stays: looked at is only that the call ends, and leaves no transaction.
 STEP_BY_STEP = {"run all"}
 TOKEN = []
@@ -114,6 +135,13 @@ def prepared():
                  "wf_start('job', 1, '{\"id\":\"inline\"}')", "wf_acquire('inline', 's', 'gone')", "wf_start('job', 1, '{\"id\":\"behind\"}')", "wf_acquire('behind', 's', 'gone')",
                  "wf_tag('w', 'tagged', '1')", "wf_start('job', 1, '{\"id\":\"parent\"}')", "wf_spawn('parent', 'c', 'kid', NULL, '{\"id\":\"kid\"}')", "wf_join('parent', 'j')",
                  "wf_start('job', 1, '{\"id\":\"sleeper\"}')", "wf_await('sleeper', 's', 'bell')", "wf_start('job', 1, '{\"id\":\"listener\"}')", "wf_await_event('listener', 's', 'bell')",
+                 "wf_start('job', 1, '{\"id\":\"dozes\"}')", "wf_sleep('dozes', 's', '1h')", "wf_start('job', 1, '{\"id\":\"dozes several\"}')",
+                 "wf_wait_any('dozes several', 's', '[{\"sleep\":3600},{\"signal\":\"go\"}]')",
+                 "wf_start('job', 1, '{\"id\":\"doubt\"}')", "wf_begin('doubt', 'b')", "wf_define('unused', '{\"steps\":[{\"name\":\"a\",\"sql\":\"SELECT 1\"}]}')",
+                 "wf_define('naps', '{\"steps\":[{\"name\":\"a\",\"sleep\":\"1h\"}]}')", "wf_start('naps', NULL, '{\"id\":\"naps\"}')", "wf_run('{\"id\":\"naps\"}')",
+                 "wf_queue('tight', '{\"partition_concurrency\":1}')", "wf_start('job', 1, '{\"id\":\"tight\",\"queue\":\"tight\",\"partition\":\"1\"}')", "wf_config('max_attempts', 7)",
+                 "wf_start('job', 1, '{\"id\":\"broken\"}')", "wf_spawn('broken', 'c', 'kid')", "wf_step('broken', 'e', 'no', '{\"error\":true,\"values\":true}')",
+                 "wf_fail('broken', 'no', '{\"retry\":false}')",
                  "wf_start('job', 1, '{\"id\":\"late\",\"timeout\":3600}')", "wf_start('job', 1, '{\"id\":\"held\",\"queue\":\"held\"}')",
                  "wf_define('script', '{\"steps\":[{\"name\":\"a\",\"sql\":\"SELECT 1\"},{\"name\":\"b\",\"sql\":\"SELECT :a\"}]}')", "wf_start('script', NULL, '{\"id\":\"ran\"}')", "wf_run('{\"id\":\"ran\"}')",
                  "wf_start('job', json_quote(hex(zeroblob(2000))), '{\"id\":\"large\"}')", "wf_start('script', NULL, '{\"id\":\"scripted\"}')",
