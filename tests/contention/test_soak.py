@@ -69,10 +69,22 @@ class Watch:
         self.report(**facts)
 
 
+def watched(path, who):
+    """What a process does: `work`, on a connection of its own."""
+    def of(work):
+        def body(report):
+            db = open_database(path, timeout=300)
+            work(Watch(report, who, db))
+            db.close()
+
+        return body
+
+    return of
+
+
 def worker(path, name):
-    def body(report):
-        db = open_database(path, timeout=300)
-        watch = Watch(report, name, db)
+    @watched(path, name)
+    def body(watch):
         next = json.dumps({"step": "last", "next": {"key": name, "worker": name, "lease": 300, "steps": True}})
         claim = None
         while watch.goes_on():
@@ -101,15 +113,13 @@ def worker(path, name):
                     continue
             done = json.loads(watch.call("SELECT wf_complete(?, '1', ?)", token, next))
             claim = done["claim"] and json.dumps(done["claim"])
-        db.close()
 
     return body
 
 
 def starter(path):
-    def body(report):
-        db = open_database(path, timeout=300)
-        watch = Watch(report, "starter", db)
+    @watched(path, "starter")
+    def body(watch):
         n = 0
         while watch.goes_on():
             if watch.call("SELECT wf_pending()") > MOST_WAITING:
@@ -121,16 +131,14 @@ def starter(path):
                 watch.call("SELECT wf_start(?, '{\"n\":1}', ?)", name, json.dumps(options))
                 if name == "waits":
                     watch.call("SELECT wf_signal(?, 'go', 1, '{\"key\":\"one\"}')", options["id"])
-        db.close()
 
     return body
 
 
 def keeper(path):
     """Housekeeping, and someone who looks on; what it tells of the file is what the checks are about."""
-    def body(report):
-        db = open_database(path, timeout=300)
-        watch = Watch(report, "keeper", db)
+    @watched(path, "keeper")
+    def body(watch):
         n = 0
         while watch.goes_on():
             n += 1
@@ -140,11 +148,10 @@ def keeper(path):
             watch.call("SELECT count(*) FROM (SELECT * FROM wf_workflows WHERE status = 'failed' ORDER BY created_at DESC LIMIT 50)")
             watch.call("SELECT count(*) FROM wf_pending WHERE queue = 'default'")
             if n % 50 == 1:
-                assert db.wf_check() is None
+                assert watch.db.wf_check() is None
                 sizes = [os.path.getsize(str(path) + end) for end in ("", "-wal") if os.path.exists(str(path) + end)]
-                report(who="file", window=watch.window, file=sum(sizes), rows=db.value("SELECT count(*) FROM _wf_workflow"))
+                watch.report(who="file", window=watch.window, file=sum(sizes), rows=watch.db.value("SELECT count(*) FROM _wf_workflow"))
             time.sleep(0.05)
-        db.close()
 
     return body
 

@@ -177,6 +177,8 @@ def test_many_waiters_are_all_woken_by_one_event_while_they_suspend(tmp_path):
             db = open_database(path, timeout=300)
             db.execute("PRAGMA synchronous = off")
             for n in range(number, 700, 7):
+                while n >= 600 and db.value("SELECT count(*) FROM wf_events") == 0:  # however late the emitter comes
+                    time.sleep(0.001)
                 claim = db.claim(None, None, id="w%d" % n)
                 if db.wf_await_event(claim["token"], "wait", "news") is not None:
                     db.wf_complete(claim["token"])
@@ -195,7 +197,7 @@ def test_many_waiters_are_all_woken_by_one_event_while_they_suspend(tmp_path):
     assert errors(reports) == [] and len(reports) == 8
     db = open_database(path)
     waiting = db.value("SELECT count(*) FROM wf_workflows WHERE status = 'waiting'")
-    assert 100 <= waiting < 700
+    assert 100 <= waiting <= 600
     assert db.wf_ready() == waiting
     while claim := db.claim():
         assert json.loads(db.wf_await_event(claim["token"], "wait", "news"))["payload"] == 1

@@ -378,32 +378,6 @@ def test_a_paused_one_that_could_not_be_woken_is_woken_too(still):
     assert (still.claim()["id"], still.wf_check()) == ("t", None)
 
 
-@pytest.mark.parametrize("of", ["step", "workflow"])
-@pytest.mark.parametrize("what", ["event", "child"])
-def test_a_script_that_could_not_be_woken_is_woken_later(still, what, of):
-    still.wf_define("s", {"steps": [{"name": "w", "await_event": "paid"} if what == "event" else {"name": "w", "task": "q"}]})
-    for id in ("a", "t"):
-        still.wf_start("s", id=id)
-    still.wf_run()
-    if of == "workflow":
-        refuse(still)
-    else:
-        still.execute("CREATE TRIGGER refuse BEFORE UPDATE ON _wf_step WHEN new.wf = (SELECT seq FROM _wf_workflow WHERE id = 't') "
-                      "BEGIN SELECT raise(ABORT, 'no such luck'); END")
-    if what == "event":
-        still.wf_emit("paid")
-    else:
-        for _ in range(2):
-            still.wf_complete(still.claim("q")["token"])
-    still.wf_run()
-    assert (still.wf_status("a"), still.wf_status("t"), reason(still)[:13]) == ("completed", "waiting", "failed 1 time")
-    still.execute("DROP TRIGGER refuse")
-    still.at(1)
-    assert still.wf_wait(0) == 1
-    still.wf_run()
-    assert (still.wf_status("t"), still.rows("SELECT * FROM _wf_trouble"), still.wf_check()) == ("completed", [], None)
-
-
 def test_an_event_that_cannot_be_recorded_is_still_an_error(still):
     still.wf_start("job", id="t")
     still.wf_await_event("t", "e", "paid")
