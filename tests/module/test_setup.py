@@ -3,6 +3,7 @@
 The machine is a folder of stubs: an apt-get that notes what it is told to install, and a python3 that has what was installed.
 """
 
+import os
 import shutil
 import subprocess
 from pathlib import Path
@@ -100,3 +101,13 @@ def test_a_build_wants_no_python(machine):
     done = machine("build")
     assert done.returncode == 0, done.stderr
     assert not any(package.startswith("python") for package in machine.installed())
+
+
+@pytest.mark.parametrize("target", ["build", "demo"])
+def test_make_builds_the_module_alone(target):
+    """And not the static library, which nobody asked for."""
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("MAKE") and name != "MFLAGS"}
+    said = subprocess.run(["make", "-n", target], cwd=SCRIPTS.parent, env=environment, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60)
+    assert said.returncode == 0, said.stderr
+    builds = [line for line in said.stdout.splitlines() if line.startswith("cmake --build")]
+    assert len(builds) == 1 and builds[0].endswith(" --target wfext"), said.stdout
