@@ -139,6 +139,7 @@ Status WriteScope::prepare(bool locked) {
 
 // Nothing is read before the lock: one that had to be upgraded would not wait.
 Status WriteScope::lock(const char* function, FairWait& wait) {
+  if (inline_) plain_ = nullptr;
   // (To compile it reads.)
   const bool at_once = plain_ != nullptr && db_.is_compiled(plain_->sql) && !begins_nothing_without_memory();
   Status locked = at_once ? wait.until([this] { return plain_->run(); }) : wait_for_lock(db_, wait);
@@ -146,6 +147,7 @@ Status WriteScope::lock(const char* function, FairWait& wait) {
   if (locked.ok() && plain_ != nullptr) {
     if (!at_once) WF_TRY(plain_->run());
     if (plain_->done) return {};
+    if (plain_->half_done) WF_TRY(Status::sqlite(step_plain(db_, Sql::savepoint_undo), db_.handle()));
   }
   bool exists = false;
   int64_t version = 0;

@@ -34,13 +34,13 @@ Status check_transaction(Db& db);
 // Takes the write lock of main; SQLITE_ERROR where there are no tables.
 Status wait_for_lock(Db& db, FairWait& wait);
 
-// The plain statement `sql`, with which a scope begins: run() says in `done` whether it has changed anything, which it does only in a file of this format, at
-// a time that is the call's.
+// The plain statement `sql`, with which a scope begins, and more behind it: run() says in `done` whether it has done all of it, which it does only in a file of
+// this format, at a time that is the call's. What was half done is undone. It is not run inside a statement that writes, where it could not be.
 struct PlainOpening {
   explicit PlainOpening(Sql statement) : sql(statement) {}
   virtual Status run() = 0;
   const Sql sql;
-  bool done = false;
+  bool done = false, half_done = false;
 
  protected:
   ~PlainOpening() = default;

@@ -9,20 +9,38 @@ namespace {
 
 constexpr const char* kAcquireName = "wf_acquire";
 
-void bind(Query& q, const Acquire& args, int64_t seq, Millis now) { q.bind(":seq", seq).bind(":step", args.step).bind(":now", now); }
-
-// Gives the share, where that is plain.
+// Records and gives the share, where that is plain.
 struct Giving final : PlainOpening {
-  Giving(Db& db_in, const Handle& handle_in, const Acquire& args_in, const Now& now) : PlainOpening(Sql::acquire_share), db(db_in), handle(handle_in), args(args_in) {
+  Giving(Db& db_in, const Handle& handle_in, const Acquire& args_in, const Now& now) : PlainOpening(Sql::acquire_record), db(db_in), handle(handle_in), args(args_in) {
     said = now.given;
     time = now.given ? now.time : db.clock();
   }
 
+  // What is recorded of the share at that time.
+  Status describe(const ShareOf& share) {
+    add_topics(share, topics);
+    add_how(share.amount, args.keep, how);
+    output.add('{');
+    add_share(share, time, output);
+    output.add('}');
+    return topics.ok() && how.ok() && output.ok() ? Status() : Status::no_memory();
+  }
+
   Status run() override {
-    Query q(db, sql);
-    bind(q, args, handle.seq, time);
-    q.bind(":rate", args.rate).bind(":key", args.key).bind(":n", args.amount).bind(":nonce", handle.nonce).bind(":format", kSchemaVersion);
-    if (said) q.bind(":said", int64_t{1});
+    {
+      Query q(db, sql);
+      q.bind_at(1, Value::of(handle.seq)).bind_at(2, Value::text(args.step)).bind_at(3, Value::of(time)).bind_at(4, Value::of(handle.nonce));
+      q.bind_at(5, Value::of(kSchemaVersion));
+      if (said) q.bind_at(6, Value::of(int64_t{1}));
+      if (args.timeout != kNoTime) q.bind_at(7, Value::of(later(time, args.timeout)));
+      if (args.print.given) q.bind_at(8, Value::of(args.print.hash));
+      q.bind_at(9, Value::text(topics.view())).bind_at(10, Value::text(how.view())).bind_at(11, Value::text(output.view()));
+      WF_TRY(q.run());
+      half_done = q.changes() != 0;
+      if (!half_done) return {};
+    }
+    Query q(db, Sql::acquire_share);
+    q.bind_at(1, Value::text(args.rate)).bind_at(2, Value::text(args.key)).bind_at(3, Value::of(time)).bind_at(4, Value::of(args.amount));
     WF_TRY(q.run());
     done = q.changes() != 0;
     return {};
@@ -33,21 +51,8 @@ struct Giving final : PlainOpening {
   const Acquire& args;
   bool said;
   Millis time;
+  Text topics, how, output;
 };
-
-Status record(Db& db, const Handle& handle, const Acquire& args, const ShareOf& share, string_view topics, Millis now, Text& output) {
-  Text how;
-  add_how(share.amount, args.keep, how);
-  output.add('{');
-  add_share(share, now, output);
-  output.add('}');
-  if (!output.ok() || !how.ok()) return Status::no_memory();
-  Query q(db, Sql::acquire_record);
-  bind(q, args, handle.seq, now);
-  q.bind_time(":due", args.timeout == kNoTime ? kNoTime : later(now, args.timeout)).bind(":topics", topics).bind(":how", how.view()).bind(":output", output.view());
-  args.print.bind(q);
-  return q.run();
-}
 
 // Now and then, so that every call does a little of it.
 Status clear_away(Db& db, const ShareOf& share, Millis now) {
@@ -63,22 +68,21 @@ Status acquire(Db& db, const Handle& handle, const Acquire& args, const Now& now
   share.rate = args.rate;
   share.key = args.key;
   share.amount = args.amount;
-  Text topics;
-  add_topics(share, topics);
-  if (!topics.ok()) return Status::no_memory();
   WriteScope scope(db);
   Giving giving(db, handle, args, now);
+  WF_TRY(giving.describe(share));
   WF_TRY(handle.is_token ? scope.begin(kAcquireName, &giving) : scope.begin(Inline::allowed, kAcquireName));
   if (giving.done) {
     *ready = true;
-    WF_TRY(record(db, handle, args, share, topics.view(), giving.time, output));
+    output.add(giving.output.view());
+    if (!output.ok()) return Status::no_memory();
     WF_TRY(clear_away(db, share, giving.time));
     return scope.commit();
   }
   Wait wait_for;
   Awaited thing;
   thing.kind = WaitKind::share;
-  thing.names = topics.view();
+  thing.names = giving.topics.view();
   thing.amount = args.amount;
   thing.keep = args.keep;
   wait_for.things.add(thing);
