@@ -16,6 +16,7 @@ struct Spot {
   int64_t place = 0, amount = 1;
   Millis due = kNoTime;
   int64_t seq = 0;
+  Name step;
 
   void read(const Query& q) {
     in_line = true;
@@ -114,20 +115,26 @@ bool is_too_late(const Window& window, const LineTurn& turn, Millis now) {
   return turn.due_before != kNoTime && static_cast<double>(turn.due_before - now) > static_cast<double>(window.per) * static_cast<double>(turn.behind / window.limit + 2);
 }
 
-// The workflow is looked at by then, if it waits.
-Status wake_by(Db& db, int64_t seq, Millis due, Millis now) {
+// The workflow of the spot is looked at by then, if it waits.
+Status wake_by(Db& db, const Spot& spot, Millis due, Millis now) {
   int64_t lane;
+  bool waits, later, scripted;
   {
     Query q(db, Sql::line_lane);
-    q.bind(":seq", seq).bind(":due", due);
-    bool waits;
+    q.bind(":seq", spot.seq).bind(":due", due);
     WF_TRY(q.next(&waits));
     if (!waits) return {};
     lane = q.integer(0);
+    later = q.integer(1) != 0;
+    scripted = q.integer(2) != 0;
   }
+  if (scripted) {
+    WF_TRY(run_all(db, Sql::line_wake_step, [&](Query& q) { q.bind(":seq", spot.seq).bind(":step", spot.step.view()).bind(":due", due); }));
+  }
+  if (!later) return {};
   WF_TRY(lane_expect(db, lane, due, now));
   Query q(db, Sql::line_wake);
-  q.bind(":seq", seq).bind(":due", due);
+  q.bind(":seq", spot.seq).bind(":due", due);
   return q.run();
 }
 
@@ -141,6 +148,7 @@ Status find_next(Db& db, const ShareOf& line, bool first, int64_t place, Millis 
   if (!row) return {};
   out->read(q);
   out->seq = q.integer(3);
+  out->step = q.text(4);
   return {};
 }
 
@@ -170,7 +178,7 @@ Status hasten(Db& db, const ShareOf& line, bool all, Millis now) {
       q.bind(":place", next.place).bind(":due", turn.due);
       WF_TRY(q.run());
     }
-    WF_TRY(unless_its_own(db, next.seq, has_transaction, wake_by(db, next.seq, turn.due, now), now));
+    WF_TRY(unless_its_own(db, next.seq, has_transaction, wake_by(db, next, turn.due, now), now));
   }
   return {};
 }

@@ -316,7 +316,8 @@ Status decide_wait(Db& db, const Workflow& w, Millis now, bool* satisfied, Wake*
 Status drop_wait(Db& db, const Workflow& w, Millis now) {
   if (w.flags & kOtherKind) {
     WF_TRY(run_for(db, Sql::wait_forget_workflow, w.seq));
-    return db.above().kind->stop(db, w);
+    WF_TRY(db.above().kind->stop(db, w));
+    return leave_lines(db, w.seq, now);
   }
   if (w.under_pause != State::waiting && !(w.flags & kKept)) return {};
   for (const Sql sql : {Sql::wait_forget_workflow, Sql::wait_close, Sql::wait_unhold}) WF_TRY(run_for(db, sql, w.seq));

@@ -36,7 +36,7 @@ class Definition::Behind {
 };
 
 string_view role_key(Role role, Action action) {
-  static constexpr string_view kNames[] = {"", "when", "for_each", "while", "input", "undo", "undo.input"};
+  static constexpr string_view kNames[] = {"", "when", "for_each", "while", "input", "undo", "undo.input", "key", "amount"};
   return role == Role::action ? action_name(action) : kNames[static_cast<size_t>(role)];
 }
 

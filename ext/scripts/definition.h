@@ -12,13 +12,13 @@ namespace wf {
 constexpr size_t kMostSteps = 1000;
 constexpr size_t kMostFields = 1000;
 
-enum class Action : char { sql, task, start, sleep, await, await_event, emit };
-inline constexpr string_view kActions[] = {"sql", "task", "start", "sleep", "await", "await_event", "emit"};
+enum class Action : char { sql, task, start, sleep, await, await_event, emit, acquire };
+inline constexpr string_view kActions[] = {"sql", "task", "start", "sleep", "await", "await_event", "emit", "acquire"};
 inline string_view action_name(Action action) { return kActions[static_cast<size_t>(action)]; }
 
-// The SQL texts that a step may have. `action` is the statement of sql, or the query of sleep, await_event and emit.
-enum class Role : char { action, when, for_each, loop, input, undo, undo_input };
-constexpr size_t kRoles = 7;
+// The SQL texts that a step may have. `action` is the statement of sql, or the query of sleep, await_event, emit and acquire.
+enum class Role : char { action, when, for_each, loop, input, undo, undo_input, key, amount };
+constexpr size_t kRoles = 9;
 // "sql", "when" and so on, as in the document.
 string_view role_key(Role role, Action action);
 
@@ -43,8 +43,10 @@ struct ScriptStep : Script {
   string_view name;
   Action action = Action::sql;
   string_view sql[kRoles];    // empty: there is none
-  string_view target;         // queue of task, workflow of start, event of await_event and emit, what await waits for, as JSON
+  string_view target;         // queue of task, workflow of start, event of await_event and emit, rate of acquire, what await waits for, as JSON
   string_view queue;          // of start; empty: default
+  string_view key;            // of acquire
+  int64_t amount = 1;
   Millis duration = kNoTime;  // of sleep
   Millis timeout = kNoTime;
   int64_t expect = -1;

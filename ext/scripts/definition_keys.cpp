@@ -85,6 +85,7 @@ const char* form(Takes takes) {
     case Takes::duration_or_query: return "a duration (seconds as a number, or text like '30s') or a query";
     case Takes::attempts: return "an integer from 1 to 1000000";
     case Takes::count: return "an integer from 0";
+    case Takes::amount_or_query: return "an integer from 1 or a query";
     case Takes::boolean: return "true or false";
     case Takes::backoff: return "an object of initial, max (durations), factor (1 to 1000), jitter (0 to 1)";
     case Takes::after: return "a step's name or an array of them";
@@ -113,6 +114,7 @@ bool has_form(Takes takes, json::Checked json, string_view text, int64_t* number
     case Takes::duration_or_query: return (string && is_query(text)) || read_duration(json, number, failed);
     case Takes::attempts: return json::to_integer(json, number) && *number >= 1 && *number <= kMaxAttemptsLimit;
     case Takes::count: return json::to_integer(json, number) && *number >= 0;
+    case Takes::amount_or_query: return (string && is_query(text)) || (json::to_integer(json, number) && *number >= 1);
     case Takes::rows: return one_of(text, "first", "all", number);
     case Takes::on_error: return one_of(text, "fail", "continue", number);
     case Takes::boolean: return is == json::Kind::boolean;

@@ -7,12 +7,12 @@
 namespace wf {
 
 enum class Takes : char {
-  text, name, names, waits, sql, query, name_or_query, duration, duration_or_query, attempts, count, rows, on_error, mode, boolean, backoff, after, undo,
+  text, name, names, waits, sql, query, name_or_query, duration, duration_or_query, attempts, count, amount_or_query, rows, on_error, mode, boolean, backoff, after, undo,
   steps, input
 };
 
 enum class Key : char {
-  name, sql, task, start, sleep, await, mode, await_event, emit, when, after, for_each, loop, on_error, expect, rows, input, max_attempts,
+  name, sql, task, start, sleep, await, mode, await_event, emit, acquire, key, amount, when, after, for_each, loop, on_error, expect, rows, input, max_attempts,
   backoff, timeout, undo, queue, detached, description, steps, fields, output, schema
 };
 
@@ -25,12 +25,12 @@ struct DefinitionKey {
   bool allowed(char where) const { return std::strchr(on, where) != nullptr; }
 };
 
-// A step has the letter of its action (s sql, t task, r start, z sleep, w await, v await_event, e emit: in the order of kActions), or x
+// A step has the letter of its action (s sql, t task, r start, z sleep, w await, v await_event, e emit, a acquire: in the order of kActions), or x
 // if it has none or several; u is the object of an undo, d the document itself.
-inline constexpr char kActionLetters[] = "strzwve";
+inline constexpr char kActionLetters[] = "strzwvea";
 inline constexpr char kUnknownStep = 'x', kInUndo = 'u', kInDocument = 'd';
 
-inline constexpr const char* kEvery = "strzwvex";
+inline constexpr const char* kEvery = "strzwveax";
 inline constexpr DefinitionKey kKeys[] = {
     {"name", Key::name, Takes::name, kEvery},
     {"sql", Key::sql, Takes::sql, "su"},
@@ -41,21 +41,24 @@ inline constexpr DefinitionKey kKeys[] = {
     {"mode", Key::mode, Takes::mode, "w"},
     {"await_event", Key::await_event, Takes::name_or_query, "v"},
     {"emit", Key::emit, Takes::name_or_query, "e"},
+    {"acquire", Key::acquire, Takes::name_or_query, "a"},
+    {"key", Key::key, Takes::name_or_query, "a"},
+    {"amount", Key::amount, Takes::amount_or_query, "a"},
     {"when", Key::when, Takes::query, kEvery},
     {"after", Key::after, Takes::after, kEvery},
     {"for_each", Key::for_each, Takes::query, "str"},
-    {"while", Key::loop, Takes::query, "strzwv"},
+    {"while", Key::loop, Takes::query, "strzwva"},
     {"on_error", Key::on_error, Takes::on_error, kEvery},
     {"expect", Key::expect, Takes::count, "s"},
     {"rows", Key::rows, Takes::rows, "s"},
     {"input", Key::input, Takes::query, "treu"},
-    {"max_attempts", Key::max_attempts, Takes::attempts, "strzwveud"},
-    {"backoff", Key::backoff, Takes::backoff, "strzwveud"},
-    {"timeout", Key::timeout, Takes::duration, "trwvd"},
+    {"max_attempts", Key::max_attempts, Takes::attempts, "strzwveaud"},
+    {"backoff", Key::backoff, Takes::backoff, "strzwveaud"},
+    {"timeout", Key::timeout, Takes::duration, "trwvad"},
     {"undo", Key::undo, Takes::undo, kEvery},
     {"queue", Key::queue, Takes::name, "rd"},
     {"detached", Key::detached, Takes::boolean, "r"},
-    {"description", Key::description, Takes::text, "strzwved"},
+    {"description", Key::description, Takes::text, "strzwvead"},
     {"steps", Key::steps, Takes::steps, "d"},
     {"input", Key::fields, Takes::input, "d"},
     {"output", Key::output, Takes::query, "d"},

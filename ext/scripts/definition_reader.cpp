@@ -149,8 +149,17 @@ class DefinitionReader {
       case Key::mode: out->wait_all = number != 0; break;
       case Key::await_event:
       case Key::emit:
+      case Key::acquire:
         if (is_query(text)) set(Role::action);
         else out->target = text;
+        break;
+      case Key::key:
+        if (is_query(text)) set(Role::key);
+        else out->key = text;
+        break;
+      case Key::amount:
+        if (text.empty()) out->amount = number;
+        else set(Role::amount);
         break;
       case Key::when: set(Role::when); break;
       case Key::for_each: set(Role::for_each); break;
@@ -231,7 +240,7 @@ class DefinitionReader {
         }
       }
       const bool one = actions != 0 && (actions & (actions - 1)) == 0;
-      if (!one) mistakes_.add(n, {}, "it must have one of sql, task, start, sleep, await, await_event, emit");
+      if (!one) mistakes_.add(n, {}, "it must have one of sql, task, start, sleep, await, await_event, emit, acquire");
       members(json, one ? kActionLetters[static_cast<size_t>(step.action)] : kUnknownStep, n, "", &step);
       if (!step.name.empty() || !named) check_name_of(step.name, n);
       step.order_unknown = afters != (after_of_step_ ? 1 : 0);  // else it is wrong, or given twice

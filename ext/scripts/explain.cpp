@@ -40,9 +40,14 @@ void add_duration(Millis time, Text& out) {
 // What the step does, without its name.
 void add_action(const ScriptStep& s, Text& out) {
   if (s.action != Action::sql) out.add(action_name(s.action)).add(' ');
+  if (s.has(Role::amount)) add_sql(s.text(Role::amount), out);
+  else if (s.amount != 1) out.add_integer(s.amount);
+  if (s.has(Role::amount) || s.amount != 1) out.add(" of ");
   if (s.has(Role::action)) add_sql(s.text(Role::action), out);
   else if (s.action == Action::sleep) add_duration(s.duration, out);
   else out.add(s.target);
+  if (s.has(Role::key) || !s.key.empty()) out.add(" for ");
+  add_sql(s.has(Role::key) ? s.text(Role::key) : s.key, out);
   if (s.wait_all) out.add(", all of them");
   if (s.detached) out.add(", detached");
   if (s.timeout != kNoTime) {

@@ -5,6 +5,7 @@
 #include "engine/control.h"
 #include "engine/redo.h"
 #include "engine/event.h"
+#include "engine/line.h"
 #include "engine/start.h"
 #include "engine/decide.h"
 #include "engine/wait_list.h"
@@ -52,6 +53,7 @@ class Execution {
       case Action::await:
       case Action::await_event: return begin_wait();
       case Action::emit: return emit();
+      case Action::acquire: return begin_share();
     }
     return {};
   }
@@ -115,6 +117,43 @@ class Execution {
     return decide_wait();
   }
 
+  Status begin_share() {
+    const ScriptStep& s = a_.step();
+    Text rate, key;
+    WF_TRY(name_of(Role::action, s.target, "a rate", rate));
+    if (a_.stopped()) return {};
+    WF_TRY(name_of(Role::key, s.key, "a key", key));
+    if (a_.stopped()) return {};
+    WF_TRY(amount_of(&row_.amount));
+    if (a_.stopped()) return {};
+    ShareOf share;
+    share.rate = rate.view();
+    share.key = key.view();
+    row_.topics.clear();
+    add_topics(share, row_.topics);
+    if (!row_.topics.ok()) return Status::no_memory();
+    Awaited thing;
+    thing.names = row_.topics.view();
+    thing.amount = row_.amount;
+    WF_TRY(a_.own(check_share(a_.db, thing)));
+    if (a_.stopped()) return {};
+    row_.due = s.timeout == kNoTime ? kNoTime : later(a_.now, s.timeout);
+    return decide_wait();
+  }
+
+  Status amount_of(int64_t* out) {
+    *out = a_.step().amount;
+    if (!a_.step().has(Role::amount)) return {};
+    Text buffer;
+    Value value;
+    WF_TRY(a_.single(Role::amount, buffer, &value));
+    if (a_.stopped()) return {};
+    const bool real = value.type == Value::Type::real && value.real >= 1 && value.real <= static_cast<double>(kMostCount);
+    *out = real ? static_cast<int64_t>(value.real) : value.type == Value::Type::integer ? value.integer : 0;
+    if (*out < 1 || (real && static_cast<double>(*out) != value.real)) a_.fail("sql", "the query of amount gives no integer from 1");
+    return {};
+  }
+
   // A thing for each name of an array, or for the one name.
   static Status add_each(json::Checked target, Text& names, List<Awaited>* out) {
     Numbers ends;
@@ -145,7 +184,7 @@ class Execution {
       return {};
     }
     Text name;
-    WF_TRY(event_name(name));
+    WF_TRY(name_of(Role::action, s.target, "an event", name));
     if (a_.stopped()) return {};
     out.add('[');
     json::quote(name.view(), out);
@@ -155,35 +194,47 @@ class Execution {
 
   Status decide_wait() {
     WF_TRY(a_.rows.renumber(row_, a_.kind()));  // the number by which a signal knows who has taken it
+    const bool share = a_.step().action == Action::acquire;
     WaitRow wait;
+    Text how;
+    if (share) row_.add_how(how);
+    if (!how.ok()) return Status::no_memory();
     wait.n = row_.n;
     wait.step = row_.name.view();
     wait.kind = a_.kind();
     wait.topics = row_.topics.view();
+    wait.how = how.view();
     // A wake-up, which may be for nothing (another has taken the signal), has put the present time in the place of the timeout's.
     const Millis timeout = a_.step().timeout;
     if (row_.begun && !has_prefix(row_.topics.view(), "{")) row_.due = timeout == kNoTime ? kNoTime : later(row_.begun_at, timeout);
     wait.due = row_.due;
     bool sound, satisfied;
     WF_TRY(wait.read(&a_.db.stop(), &sound));
+    if (ShareOf read; sound && share) sound = read_share(wait.things[0], &read);
     if (!sound) return a_.fail("wait", "what it waits for is damaged"), Status();
-    WF_TRY(wf::decide(a_.db, a_.seq, wait, a_.now, &satisfied, a_.result));
+    Status decided = wf::decide(a_.db, a_.seq, wait, a_.now, &satisfied, a_.result);
+    WF_TRY(share && decided.is(Code::invalid) ? a_.own(static_cast<Status&&>(decided)) : static_cast<Status&&>(decided));  // its limit is less now
+    if (a_.stopped()) return {};
     if (satisfied) return done();
     WF_TRY(list_waiter(a_.db, a_.seq, wait, a_.now));
-    return open(wait.several ? wait.next_time(a_.now) : row_.due, row_.topics.view());
+    WF_TRY(a_.rows.open(row_, wait.several ? wait.next_time(a_.now) : wait.next_look(), row_.topics.view(), how.view()));
+    return came(Upshot::waits);
   }
 
-  // The name of an event, as it stands there or as a query gives it.
-  Status event_name(Text& out) {
-    if (!a_.step().has(Role::action)) {
-      out.add(a_.step().target);
+  // The name of `what`, as it stands there or as a query gives it. A key may be NULL: none.
+  Status name_of(Role role, string_view fixed, const char* what, Text& out) {
+    if (!a_.step().has(role)) {
+      out.add(fixed);
       return {};
     }
     Value value;
-    WF_TRY(a_.single(Role::action, out, &value));
-    if (a_.stopped()) return {};
-    if (value.type != Value::Type::text) return a_.fail("sql", "the query gives no name of an event"), Status();
-    Status named = check_name("the name of the event", out.view());
+    WF_TRY(a_.single(role, out, &value));
+    if (a_.stopped() || (role == Role::key && value.is_null())) return {};
+    Text words;
+    words.add(value.type == Value::Type::text ? "the name of " : "the query gives no name of ").add(what).add('\0');
+    if (!words.ok()) return Status::no_memory();
+    if (value.type != Value::Type::text) return a_.fail("sql", words.view().data()), Status();
+    Status named = check_name(part(words.view(), 0, words.size() - 1), out.view());
     if (!named.ok()) a_.fail("sql", named.message());
     return {};
   }
@@ -192,7 +243,7 @@ class Execution {
     Text name, buffer, held;
     Value payload, standing;
     bool first;
-    WF_TRY(event_name(name));
+    WF_TRY(name_of(Role::action, a_.step().target, "an event", name));
     if (a_.stopped()) return {};
     WF_TRY(input(Role::input, buffer, &payload));
     if (a_.stopped()) return {};

@@ -3,6 +3,7 @@
 #include "base/json.h"
 #include "engine/end.h"
 #include "engine/lane.h"
+#include "engine/line.h"
 #include "engine/queue.h"
 #include "scripts/step_order.h"
 
@@ -143,6 +144,7 @@ Status follow_failure(Attempt& a) {
     q.bind(":seq", a.seq).bind(":attempt", w.attempt).bind(":step", a.row.name.view()).bind(":error", a.error.view()).bind(":now", a.now);
     WF_TRY(q.run());
   }
+  if (!a.row.undo && s.action == Action::acquire) WF_TRY(leave_line(a.db, a.seq, a.row.name.view(), a.now));
   const int64_t failures = a.row.attempts + 1;
   const Millis due = later(a.now, policy.backoff.after(failures, w.id.view()));
   const bool too_late = w.deadline_at != kNoTime && due >= w.deadline_at;  // as wf_fail

@@ -7,7 +7,7 @@
 namespace wf {
 namespace {
 
-constexpr string_view kItems = "{\"items\":", kIteration = "{\"iteration\":";
+constexpr string_view kItems = "{\"items\":", kIteration = "{\"iteration\":", kAmount = "\"amount\":";
 
 // Reads the number that follows upon `before`, if that is there.
 void read_after(string_view before, string_view text, int64_t* number) {
@@ -25,8 +25,15 @@ void StepRow::clear() {
   item = -1;
   attempts = iteration = 0;
   items = -1;
+  amount = 1;
   due = begun_at = kNoTime;
   topics.clear();
+}
+
+void StepRow::add_how(Text& out) const {
+  if (iteration == 0) out.add('{');
+  else out.add(kIteration).add_integer(iteration).add(',');
+  out.add(kAmount).add_integer(amount).add('}');
 }
 
 Status StepRow::read(const Query& q, int column) {
@@ -42,6 +49,7 @@ Status StepRow::read(const Query& q, int column) {
   read_after("[", text, &item);
   read_after(kIteration, how, &iteration);
   read_after(kItems, how, &items);
+  read_after(kAmount, how, &amount);
   return topics.ok() ? Status() : Status::no_memory();
 }
 
@@ -72,8 +80,6 @@ Status StepRows::open(const StepRow& row, Millis due, string_view topics, string
   q.bind(":n", row.n).bind(":now", now_).bind_time(":due", due).bind_name(":topics", topics).bind_name(":how", how);
   return q.run();
 }
-
-Status StepRows::open(const StepRow& row, Millis due, string_view topics) { return open(row, due, topics, {}); }
 
 Status StepRows::open_items(const StepRow& row, int64_t count) {
   if (row.items >= 0) {

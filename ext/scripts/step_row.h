@@ -5,9 +5,11 @@
 // back; its kind is the key word of its action, or `undo`. Its status:
 //   ready     to be looked at when due_at comes; without due_at it is in line behind others (undo). With begun_at it has been opened
 //             before, and something has happened: it is to be decided
-//   waiting   opened: a sleep, an await, a child that runs, a for_each with open items; due_at is the end of a sleep or the timeout
+//   waiting   opened: a sleep, an await, a child that runs, a share, a for_each with open items; due_at is the end of a sleep, the timeout, or when
+//             a share is due
 //   done, failed, skipped    over. A failed one has an output if the workflow goes on nevertheless (on_error)
-// topics holds an item's value or the names that are awaited, how the number of items or of the next round of a loop.
+// topics holds an item's value or the names that are awaited, how the number of items or of the next round of a loop, and
+// of an open share how many.
 #pragma once
 
 #include "base/db.h"
@@ -27,11 +29,14 @@ struct StepRow {
   int64_t item = -1;
   int64_t attempts = 0, iteration = 0;
   int64_t items = -1;      // of a for_each whose items have rows
+  int64_t amount = 1;      // of a share
   Millis due = kNoTime;
   Millis begun_at = kNoTime;    // if it is begun
   Text topics;
 
   void clear();
+  // Column how of a share.
+  void add_how(Text& out) const;
   // Reads n, name, kind, attempts, begun_at, due_at, topics and how, which are columns of the query from `column` on.
   Status read(const Query& q, int column);
   bool is_there() const { return n != 0 || unwritten; }
@@ -58,8 +63,8 @@ class StepRows {
   Status add(string_view name, string_view kind, Millis due, string_view topics, int64_t* added);
   // Gives an unwritten one its row.
   Status make(StepRow& row, string_view kind);
-  // It waits from now on; without topics those that it has stay.
-  Status open(const StepRow& row, Millis due, string_view topics);
+  // It waits from now on; without topics those that it has stay, and so without `how`.
+  Status open(const StepRow& row, Millis due, string_view topics, string_view how = {});
   // The same for so many items; those that are there already are open again, unless they are over.
   Status open_items(const StepRow& row, int64_t count);
   // Notes the topics (a JSON array) that it waits for: "e" events, "w" workflows; and forgets them.
@@ -94,7 +99,6 @@ class StepRows {
 
  private:
   Status exists(Sql sql, string_view name, bool* found);
-  Status open(const StepRow& row, Millis due, string_view topics, string_view how);
 
   Db& db_;
   int64_t seq_;

@@ -219,7 +219,7 @@ UNION ALL
 SELECT 'a step has an unknown status or kind', w.id || ' ' || s.name FROM main._wf_step AS s JOIN main._wf_workflow AS w ON w.seq = s.wf
 WHERE (NOT w.flags & 16 AND (s.status NOT IN ('done', 'error', 'failed', 'waiting', 'begun') OR s.kind NOT IN ('step', 'sleep', 'await', 'await_event', 'spawn', 'join', 'wait_any', 'acquire')))
    OR (w.flags & 16 AND (s.status NOT IN ('done', 'failed', 'skipped', 'ready', 'waiting')
-                         OR s.kind NOT IN ('sql', 'task', 'start', 'sleep', 'await', 'await_event', 'emit', 'undo')))
+                         OR s.kind NOT IN ('sql', 'task', 'start', 'sleep', 'await', 'await_event', 'emit', 'acquire', 'undo')))
 UNION ALL
 SELECT 'a step does not fit its status', w.id || ' ' || s.name FROM main._wf_step AS s JOIN main._wf_workflow AS w ON w.seq = s.wf
 WHERE (s.status = 'done' AND (s.error IS NOT NULL OR s.attempts < 1)) OR (s.status = 'failed' AND s.error IS NULL)
@@ -298,7 +298,8 @@ WHERE n < 1 OR upto < n
 UNION ALL
 SELECT 'someone stands in line who does not wait for a share', rate || ' ' || per_key || ' ' || place FROM main._wf_line AS x
 WHERE amount < 1 OR place < amount
-   OR NOT EXISTS (SELECT 1 FROM main._wf_step AS s WHERE s.wf = x.wf AND s.name = x.step AND s.status = 'waiting' AND s.kind = 'acquire'
+   OR NOT EXISTS (SELECT 1 FROM main._wf_step AS s JOIN main._wf_workflow AS w ON w.seq = s.wf
+                  WHERE s.wf = x.wf AND s.name = x.step AND (s.status = 'waiting' OR (s.status = 'ready' AND w.flags & 16)) AND s.kind = 'acquire'
                     AND CASE WHEN json_valid(s.topics) THEN json_extract(s.topics, '$[0]') = x.rate AND coalesce(json_extract(s.topics, '$[1]'), '') = x.per_key END
                     AND coalesce(CASE WHEN json_valid(s.how) THEN json_extract(s.how, '$.amount') END, 1) = x.amount)
 UNION ALL

@@ -196,7 +196,7 @@ SELECT rate, per_key,
        coalesce((SELECT place FROM main._wf_line AS x WHERE x.rate = s.rate AND x.per_key = s.per_key ORDER BY place DESC LIMIT 1), 0)
        + sum(amount) OVER (PARTITION BY rate, per_key ORDER BY n), :seq, name, amount,
        max(:now, coalesce((SELECT due_at FROM main._wf_line AS x WHERE x.rate = s.rate AND x.per_key = s.per_key ORDER BY place DESC LIMIT 1), :now))
-FROM (SELECT n, name, json_extract(topics, '$[0]') AS rate, coalesce(json_extract(topics, '$[1]'), '') AS per_key, json_extract(how, '$.amount') AS amount
+FROM (SELECT n, name, json_extract(topics, '$[0]') AS rate, coalesce(json_extract(topics, '$[1]'), '') AS per_key, coalesce(json_extract(how, '$.amount'), 1) AS amount
       FROM main._wf_step WHERE wf = :seq AND status = 'waiting' AND kind = 'acquire') AS s
 
 -- Something that it waits for is there already, or will never be: the first claim looks.

@@ -30,11 +30,11 @@ UPDATE main._wf_line SET due_at = :due WHERE rate = :rate AND per_key = :key AND
 
 -- The first who is not due yet.
 -- name: line_next_due
-SELECT place, amount, due_at, wf FROM main._wf_line WHERE rate = :rate AND per_key = :key AND due_at > :now ORDER BY due_at, place LIMIT 1
+SELECT place, amount, due_at, wf, step FROM main._wf_line WHERE rate = :rate AND per_key = :key AND due_at > :now ORDER BY due_at, place LIMIT 1
 
 -- The first one after :place.
 -- name: line_next
-SELECT place, amount, due_at, wf FROM main._wf_line WHERE rate = :rate AND per_key = :key AND place > :place ORDER BY place LIMIT 1
+SELECT place, amount, due_at, wf, step FROM main._wf_line WHERE rate = :rate AND per_key = :key AND place > :place ORDER BY place LIMIT 1
 
 -- name: line_any_of
 SELECT step, rate, per_key FROM main._wf_line WHERE wf = :seq LIMIT 1
@@ -42,9 +42,15 @@ SELECT step, rate, per_key FROM main._wf_line WHERE wf = :seq LIMIT 1
 -- name: line_leave all
 DELETE FROM main._wf_line WHERE wf = :seq AND step = :step
 
--- The lane of a workflow that waits, and would not be looked at before :due.
+-- The lane of a workflow that waits, whether it would not be looked at before :due, and whether it is scripted: then other steps may be at work.
 -- name: line_lane
-SELECT lane FROM main._wf_workflow WHERE seq = :seq AND (due_at IS NULL OR due_at > :due) AND 'waiting' IN (status, paused_from)
+SELECT lane, due_at IS NULL OR due_at > :due, flags & 16 FROM main._wf_workflow
+WHERE seq = :seq AND ('waiting' IN (status, paused_from) OR (flags & 16 AND finished_at IS NULL))
+
+-- Each step of a scripted one is looked at in its own time.
+-- name: line_wake_step all
+UPDATE main._wf_step SET due_at = :due
+WHERE wf = :seq AND name = :step AND status = 'waiting' AND (due_at IS NULL OR due_at > :due)
 
 -- name: line_wake
 UPDATE main._wf_workflow

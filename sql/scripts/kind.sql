@@ -50,7 +50,7 @@ SELECT 1 FROM main._wf_step WHERE {{wait_for_topic}} LIMIT 1
 
 -- name: fragment_its_waits
 status = 'waiting' AND wf = :seq
-  AND (name IN (SELECT step FROM main._wf_waiter WHERE wf = :seq AND (:topic IS NULL OR topic = :topic)) OR (:topic IS NULL AND kind = 'await'))
+  AND (name IN (SELECT step FROM main._wf_waiter WHERE wf = :seq AND (:topic IS NULL OR topic = :topic)) OR (:topic IS NULL AND kind IN ('await', 'acquire')))
 
 -- The same of one workflow; without a topic all that wait for any, or for a signal.
 -- name: run_wake_steps_of
@@ -73,12 +73,16 @@ SELECT 1 FROM main._wf_step WHERE {{waits_for_signal}} LIMIT 1
 UPDATE main._wf_workflow SET due_at = :now, place = CASE WHEN status = 'paused' THEN 2 WHEN again THEN 0 ELSE 3 END
 WHERE seq = :seq AND finished_at IS NULL AND (due_at IS NULL OR due_at > :now)
 
--- What a scripted workflow that ends, or is undone, leaves open: loops remember how far they are, a for_each its list of items.
--- name: run_stop
-UPDATE main._wf_step SET status = 'failed', error = '{"code":"stopped","message":"the workflow has ended"}'
-WHERE wf = :seq AND (status = 'ready' OR status = 'waiting') AND (how IS NOT NULL OR (kind <> 'undo' AND instr(name, '[')))
+-- Whether column how says how far a loop is, or how many items were listed; alone, it may be how many shares are waited for.
+-- name: fragment_goes_on_by
+coalesce(how, '') LIKE '{"i%'
 
--- name: run_close
+-- What a scripted workflow that ends, or is undone, leaves open: loops remember how far they are, a for_each its list of items.
+-- name: run_stop all
+UPDATE main._wf_step SET status = 'failed', error = '{"code":"stopped","message":"the workflow has ended"}'
+WHERE wf = :seq AND (status = 'ready' OR status = 'waiting') AND ({{goes_on_by}} OR (kind <> 'undo' AND instr(name, '[')))
+
+-- name: run_close all
 DELETE FROM main._wf_step WHERE wf = :seq AND (status = 'ready' OR status = 'waiting')
 
 -- wf_retry: what was undone is to be done again, by new children and with the signals it had taken, and so is what had failed.
@@ -105,11 +109,11 @@ WHERE wf = :seq AND (kind = 'undo'
   OR name IN (SELECT substr(name, 6) FROM main._wf_step WHERE wf = :seq AND kind = 'undo' AND status = 'done' AND NOT instr(name, '[')))
 
 -- name: run_forget_failed all
-DELETE FROM main._wf_step WHERE wf = :seq AND status = 'failed' AND nonce IS NOT 1 AND how IS NULL AND NOT instr(name, '[')
+DELETE FROM main._wf_step WHERE wf = :seq AND status = 'failed' AND nonce IS NOT 1 AND NOT {{goes_on_by}} AND NOT instr(name, '[')
 
--- A child that is to be looked at is shown as one that is waited for: in the other file it is looked at anyway.
+-- A child or a share that is to be looked at is shown as one that is waited for: in the other file it is looked at anyway. (When a share is due is said by its line.)
 -- name: move_show_steps
 SELECT name, kind, CASE WHEN looked_at THEN 'waiting' ELSE status END, attempts, begun_at, at, CASE WHEN NOT looked_at THEN due_at END, 0, topics, how, output, error
-FROM (SELECT *, status = 'ready' AND begun_at IS NOT NULL AND kind IN ('task', 'start', 'undo') AND coalesce(how, '') NOT LIKE '{"items":%' AS looked_at
+FROM (SELECT *, begun_at IS NOT NULL AND ((status = 'ready' AND kind IN ('task', 'start', 'undo') AND coalesce(how, '') NOT LIKE '{"items":%') OR (status IN ('ready', 'waiting') AND kind = 'acquire')) AS looked_at
       FROM main._wf_step WHERE wf = :seq)
 ORDER BY n

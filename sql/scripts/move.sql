@@ -19,11 +19,11 @@ SELECT n, name, kind, attempts, begun_at, due_at, topics, how,
        AND (kind = 'undo' OR topics IS NOT NULL OR name NOT GLOB '*[[]*')
 FROM main._wf_step WHERE wf = :seq
 
--- Children are looked for, and what waits for an event that is a fact here.
+-- Children are looked for, shares, and what waits for an event that is a fact here.
 -- name: move_wake
 UPDATE main._wf_step SET status = 'ready', due_at = :now
 WHERE status = 'waiting' AND wf = :seq
-  AND ((kind IN ('task', 'start', 'undo') AND coalesce(how, '') NOT LIKE '{"items":%')
+  AND (kind = 'acquire' OR (kind IN ('task', 'start', 'undo') AND coalesce(how, '') NOT LIKE '{"items":%')
        OR n IN (SELECT s.n FROM main._wf_step AS s, {{awaited}} JOIN main._wf_event AS e ON e.name = t.value WHERE s.status = 'waiting' AND s.wf = :seq AND k.key = 'event'))
 
 -- name: move_due

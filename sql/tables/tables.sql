@@ -89,10 +89,14 @@ CASE WHEN s.status <> 'done' THEN NULL
      ELSE coalesce('signal ' || json_extract(s.output, '$.signal'), 'event ' || json_extract(s.output, '$.event'),
                    CASE WHEN json_extract(s.output, '$.sleep') IS NULL THEN 'join' WHEN s.how = '{"rescheduled":true}' THEN 'rescheduled' ELSE 'timer' END) END
 
+-- Whether s, a step of a scripted workflow w, has failed and is passed over (on_error): its outcome is an error.
+-- name: fragment_passed_over
+(s.status = 'failed' AND s.nonce IS 1 AND w.flags & 16)
+
 -- name: table_steps
-SELECT s.n AS _n, w.id AS workflow_id, {{place}} AS seq, s.name AS name, s.kind AS kind, s.status AS status,
+SELECT s.n AS _n, w.id AS workflow_id, {{place}} AS seq, s.name AS name, s.kind AS kind, CASE WHEN {{passed_over}} THEN 'error' ELSE s.status END AS status,
        CASE WHEN s.status = 'done' THEN coalesce(s.output, 'null') END AS output, s.error AS error, s.attempts AS attempts,
-       s.begun_at AS begun_at, CASE WHEN s.status IN ('done', 'error') THEN s.at END AS recorded_at, {{its_attempt}} AS attempt, {{its_worker}} AS worker,
+       s.begun_at AS begun_at, CASE WHEN s.status IN ('done', 'error') OR {{passed_over}} THEN s.at END AS recorded_at, {{its_attempt}} AS attempt, {{its_worker}} AS worker,
        {{ended_by}} AS ended_by, CASE WHEN typeof(s.hash) = 'integer' THEN printf('%016x', s.hash) END AS hash, {{owners}}
 FROM main._wf_step AS s JOIN main._wf_workflow AS w ON w.seq = +s.wf AND s.{{rows_of_w}}
 

@@ -354,7 +354,7 @@ def test_expect_is_the_number_of_rows(db):
 def test_on_error_continue_goes_on(db):
     start(db, sql("a", "UPDATE stock SET free = -1", on_error="continue"), sql("b", "INSERT INTO log VALUES(json_extract(:a, '$.error.code'))"), max_attempts=1)
     db.wf_run()
-    assert log(db) == ["sql"] and steps(db) == {"a": "failed", "b": "done"} and db.wf_check() is None
+    assert log(db) == ["sql"] and steps(db) == {"a": "error", "b": "done"} and db.wf_check() is None
 
 
 def test_items_that_fail_are_in_the_result_with_on_error_continue(db):

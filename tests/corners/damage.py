@@ -119,6 +119,9 @@ def build(db):
     db.wf_start("script", {"n": 1, "list": [1]}, id="script2")
     db.wf_run(id="line1")
     db.wf_run(id="script1")
+    db.wf_define("shares", {"steps": [{"name": "share", "acquire": "api", "key": "7", "while": "SELECT :iteration < 2"}]})
+    db.wf_start("shares", id="share1")
+    db.wf_run(id="share1")
     db.execute("INSERT INTO app VALUES (1, replace(wf_export('large'), '\"large\"', '\"imported\"'))")
     db.wf_start("job", id="stuck", timeout=0.5)
     db.at(61)
@@ -132,7 +135,7 @@ def build(db):
 
 SEVERAL = '[{"signal":["stop","go"],"as":"s"},{"event":"news"},{"join":["large","done"],"mode":"any"},{"sleep":"1h"}]'
 IDS = ["redone", "stuck", "part0", "part1", "part2", "large", "signal", "event", "parent", "any", "sleep", "several", "all", "kept", "acquired", "line", "behind", "failed", "retry", "paused", "doubt", "done", "ending",
-       "cancelled", "lost", "mute", "parent/kid", "line1", "script1", "script2"]
+       "cancelled", "lost", "mute", "parent/kid", "line1", "script1", "script2", "share1"]
 EACH = [
     "wf_status({})", "wf_result({})", "wf_error({})", "wf_get({}, 'progress')", "wf_export({})", "wf_key({}, 'a')", "wf_step({}, 'a')",
     "wf_explain({})",

@@ -104,6 +104,10 @@ CALLS = {
     "import": "wf_import((SELECT document FROM moved))",
     "run until it waits": "wf_run('{\"id\":\"waits\"}')",
     "run a loop": "wf_run('{\"id\":\"loops\"}')",
+    "run a share": "wf_run('{\"id\":\"shares\"}')",
+    "run until it stands in line": "wf_run('{\"id\":\"third\"}')",
+    "run one in line": "wf_run('{\"id\":\"share\",\"now\":\"2027-01-15 08:01:13\"}')",
+    "cancel a scripted one in line": "wf_cancel('share')",
     "run all": "wf_run()",
     "run": "wf_run('{\"id\":\"scripted\"}')",
 }
@@ -112,7 +116,7 @@ LATER = {("_wf_gone", "DELETE")}
 CLEARED_AWAY = {(table, "DELETE") for table in ("_wf_step", "_wf_failure", "_wf_large", "_wf_signal", "_wf_value", "_wf_stream", "_wf_stream_end", "_wf_redo")}
 CLEARS_AWAY = {"delete", "delete one that waits", "delete one in line", "purge", "purge with events"}
 # What housekeeping cannot do is put off and said so, as whoever waits and cannot be woken: no error of the call.
-PUTS_OFF = {"signal one that waits", "emit to one that waits", "cancel with children", "cancel by force", "tick", "claim of a partition", "complete one that is joined", "cancel one in line", "delete one in line", "rate raised", "rate taken away"}
+PUTS_OFF = {"signal one that waits", "emit to one that waits", "cancel with children", "cancel by force", "tick", "claim of a partition", "complete one that is joined", "cancel one in line", "cancel a scripted one in line", "delete one in line", "rate raised", "rate taken away"}
 # What was done before the step that fails stays: looked at is only that the call ends, and leaves no transaction.
 STEP_BY_STEP = {"run all"}
 TOKEN = []
@@ -148,7 +152,9 @@ def prepared():
                  "wf_start('job', 1, '{\"id\":\"p1\",\"queue\":\"parts\",\"partition\":\"1\"}')", "wf_start('job', 1, '{\"id\":\"p2\",\"queue\":\"parts\",\"partition\":\"1\"}')",
                  "wf_start('job', 1, '{\"id\":\"p3\",\"queue\":\"parts\",\"partition\":\"2\"}')", "wf_start('job', 1, '{\"id\":\"none\",\"queue\":\"parts\"}')",
                  "wf_define('loops', '{\"steps\":[{\"name\":\"a\",\"sql\":\"SELECT :iteration\",\"while\":\"SELECT :iteration < 2\"}]}')", "wf_start('loops', NULL, '{\"id\":\"loops\"}')",
-                 "wf_define('waits', '{\"steps\":[{\"name\":\"a\",\"await_event\":\"e\"}]}')", "wf_start('waits', NULL, '{\"id\":\"waits\"}')"):
+                 "wf_define('waits', '{\"steps\":[{\"name\":\"a\",\"await_event\":\"e\"}]}')", "wf_start('waits', NULL, '{\"id\":\"waits\"}')",
+                 "wf_define('share', '{\"steps\":[{\"name\":\"a\",\"acquire\":\"gone\"}]}')", "wf_start('share', NULL, '{\"id\":\"share\"}')", "wf_run('{\"id\":\"share\"}')",
+                 "wf_define('shares', '{\"steps\":[{\"name\":\"a\",\"acquire\":\"api\"}]}')", "wf_start('shares', NULL, '{\"id\":\"shares\"}')", "wf_start('share', NULL, '{\"id\":\"third\"}')"):
         db.execute(f"SELECT {call}").fetchall()
     TOKEN[:] = db.execute("SELECT json_extract(wf_claim('held', 'me'), '$.token')").fetchone()
     db.execute("CREATE TABLE moved AS SELECT replace(wf_export('w'), '\"id\":\"w\"', '\"id\":\"x\"') AS document")

@@ -9,7 +9,7 @@ import pytest
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
 SCHEMA = json.loads((DOCS / "definition.schema.json").read_text())
-ACTIONS = ("sql", "task", "start", "sleep", "await", "await_event", "emit")
+ACTIONS = ("sql", "task", "start", "sleep", "await", "await_event", "emit", "acquire")
 
 
 def test_it_has_the_keys_that_wf_define_allows(memdb):

@@ -197,7 +197,7 @@ class Generator:
             kind = rng.choice(
                 ["sql"] * 9
                 if self.mended
-                else ["sql"] * 9 + ["task"] * 3 + ["start", "sleep", "sleep", "await", "await", "await_event", "emit"]
+                else ["sql"] * 9 + ["task"] * 3 + ["start", "sleep", "sleep", "await", "await", "await_event", "emit", "acquire"]
             )
             self.shape(rng, step, scope, kind)
             getattr(self, kind)(rng, step, scope)
@@ -427,6 +427,15 @@ class Generator:
         step["sleep"] = rng.choice([0, 1, 0.25, "10m", "1h30m", "SELECT 5", "SELECT '2m'", "select 1.5 * 2", "VALUES ('250ms')"])
         if "SELECT" in str(step["sleep"]):
             step["sleep"] = self.faltering(rng, step, step["sleep"])
+
+    def acquire(self, rng, step, scope):
+        step["acquire"] = rng.choice(["calls", "calls", "SELECT 'calls'"])
+        if rng.random() < 0.5:
+            step["key"] = rng.choice(["k", "SELECT NULL", "SELECT 'k'", "SELECT :id"])
+        if rng.random() < 0.5:
+            step["amount"] = rng.choice([1, 2, "SELECT 2", "SELECT 3.0"])
+        if "SELECT" in str(step.get("amount")):
+            step["amount"] = self.faltering(rng, step, step["amount"])
 
     def emit(self, rng, step, scope):
         event = "%s-%s" % (self.id, step["name"])

@@ -104,7 +104,7 @@ VALUES = [
     ("sleep", "when", None),
     ("sql", "For_each", "SELECT 1"),
 ]
-ACTIONS = {"sql": "SELECT 1", "task": "q", "start": "w", "sleep": 1, "await": "s", "await_event": "e", "emit": "e"}
+ACTIONS = {"sql": "SELECT 1", "task": "q", "start": "w", "sleep": 1, "await": "s", "await_event": "e", "emit": "e", "acquire": "r"}
 BAD_ACTIONS = [
     ("sleep", "a while"),
     ("sleep", -1),
@@ -130,6 +130,9 @@ BAD_ACTIONS = [
     ("sql", None),
     ("await", None),
     ("emit", None),
+    ("acquire", 5),
+    ("acquire", ""),
+    ("acquire", "SELECT nope"),
 ]
 NAMES = ["", "1a", "a b", "a-b", "é", "input", "ID", "attempt", "now", "item", "iteration", "error", "output", "x" * 101, 5]
 TOP = [

@@ -8,7 +8,7 @@ import json
 import re
 import sqlite3
 
-ACTIONS = ("sql", "task", "start", "sleep", "await", "await_event", "emit")
+ACTIONS = ("sql", "task", "start", "sleep", "await", "await_event", "emit", "acquire")
 CHILDREN = ("task", "start")
 SKIP, END = object(), object()
 TIME = re.compile(r"\d{4}-\d\d-\d\d[ T]\d\d:\d\d:\d\d\.\d{3}Z?")
@@ -226,6 +226,11 @@ class Reference:
             time = self.world.recorded_output(self.id, row)
             check(isinstance(time, str) and TIME.fullmatch(time), row, "slept until", time)
             return time
+        if step.kind == "acquire":
+            key, amount = self.query_or(step.get("key"), scope), self.query_or(step.get("amount", 1), scope)
+            time = (self.world.recorded_output(self.id, row) or {}).get("acquired_at")
+            check(isinstance(time, str) and TIME.fullmatch(time), row, "acquired at", time)
+            return {"rate": value} | ({"key": key} if key is not None else {}) | {"amount": int(amount), "acquired_at": time}
         names = [value] if isinstance(value, str) else value
         found = self.world.take(self.id, names) if step.kind == "await" else self.world.event(value)
         what = "signal" if step.kind == "await" else "event"
@@ -323,7 +328,7 @@ class Reference:
         return None if "when" not in step.body or self.is_true(step.get("when"), scope) else SKIP
 
     def fail(self, step, name, failure):
-        self.rows[name] = Row(step.kind, "failed", failure.attempts, {"error": self.world.recorded_error(self.id, name)}, failure.error)
+        self.rows[name] = Row(step.kind, "error" if step.goes_on else "failed", failure.attempts, {"error": self.world.recorded_error(self.id, name)}, failure.error)
         if not step.goes_on:
             self.fatal = name
 

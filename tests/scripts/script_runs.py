@@ -83,7 +83,7 @@ class Run:
         if terminal(self.db, self.case):
             return
         self.db.wf_pause(self.case.id)
-        record = "SELECT * FROM wf_steps WHERE workflow_id = ? AND status IN ('done', 'failed', 'skipped')"
+        record = "SELECT * FROM wf_steps WHERE workflow_id = ? AND status IN ('done', 'failed', 'error', 'skipped')"
         before = self.db.rows(record, self.case.id)
         self.db.wf_run()
         check(self.db.rows(record, self.case.id) == before, "a paused workflow went on")

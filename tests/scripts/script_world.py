@@ -31,6 +31,7 @@ class Outside:
 
     def begin(self):
         """Definitions, early signals and events, starts."""
+        self.db.wf_rate("calls", limit=3, per="10m")
         for name, definition in LIBRARY.items():
             self.db.wf_define(name, text(definition))
         for case in self.cases.values():
@@ -174,7 +175,7 @@ class World:
 
 def closed(rows):
     """The finished rows. A fan-out or loop that was cut off by the end of the workflow is none, though its row is kept."""
-    return [(row["name"], row["status"]) for row in rows if row["status"] in ("done", "failed", "skipped") and not was_stopped(row)]
+    return [(row["name"], row["status"]) for row in rows if row["status"] in ("done", "failed", "error", "skipped") and not was_stopped(row)]
 
 
 def was_stopped(row):
@@ -282,7 +283,7 @@ def compare_row(row, expected):
         )
     if expected.status == "skipped":
         check(row["output"] is None, name, "is skipped and gave", row["output"])
-    if expected.status == "failed":
+    if expected.status in ("failed", "error"):
         error = json.loads(row["error"] or "null")
         check(error is not None, name, "failed without an error")
         if isinstance(expected.error, dict) and isinstance(error, dict):

@@ -168,6 +168,11 @@ std::vector<fault::Scenario> others() {
       {"wait_any", claimed, "SELECT wf_wait_any(?1, 'a', '[{\"signal\":\"go\"},{\"event\":[\"e\",\"f\"]},{\"sleep\":60}]', '1h')", kToken},
       {"await_keep", claimed, "SELECT wf_await(?1, 'a', 'go', '1h', '{\"keep\":true}')", kToken},
       {"acquire", {claimed[0], claimed[1], "SELECT wf_rate('api', '{\"limit\":5,\"per\":60}')"}, "SELECT wf_acquire(?1, 'a', 'api')", kToken},
+      // (Of a key that was used before: by the two statements of a share that is free, and where it is not, by what undoes the first.)
+      {"acquire_free", {claimed[0], claimed[1], in_line[0], "SELECT wf_rate('api', '{\"limit\":5}')", "SELECT wf_start('job', 1, '{\"id\":\"x\"}')", "SELECT wf_acquire('x', 'a', 'api')"},
+       "SELECT wf_acquire(?1, 'a', 'api')", kToken},
+      {"acquire_none", {claimed[0], claimed[1], in_line[0], "SELECT wf_start('job', 1, '{\"id\":\"x\"}')", "SELECT wf_acquire('x', 'a', 'api')"},
+       "SELECT wf_acquire(?1, 'a', 'api')", kToken},
       {"acquire_wait", in_line, "SELECT wf_acquire('w', 'b', 'api')"},
       {"rate", in_line, "SELECT wf_rate('api', '{\"limit\":3}')"},
       {"rate_gone", in_line, "SELECT wf_rate('api', '{\"limit\":null}') WHERE EXISTS (SELECT 1 FROM wf_rates)"},
@@ -195,6 +200,8 @@ std::vector<fault::Scenario> others() {
       {"trigger", {"SELECT wf_schedule('s', '@hourly', 'job')"}, "SELECT wf_trigger('s', '2026-01-01')"},
       {"unschedule", {"SELECT wf_schedule('s', '@hourly', 'job')"}, "SELECT wf_unschedule('s') WHERE EXISTS (SELECT 1 FROM wf_schedules)"},
       {"run", {"SELECT wf_define('flow', '{\"steps\":[{\"name\":\"a\",\"sql\":\"INSERT INTO app(v) VALUES(1)\"}]}')", "SELECT wf_start('flow', NULL, '{\"id\":\"w\"}')"},
+       "SELECT wf_run() WHERE wf_status('w') = 'pending'", false, false, kMaySkip},
+      {"run_share", {in_line[0], "SELECT wf_define('flow', '{\"steps\":[{\"name\":\"a\",\"acquire\":\"api\"},{\"name\":\"b\",\"acquire\":\"api\"}]}')", "SELECT wf_start('flow', NULL, '{\"id\":\"w\"}')"},
        "SELECT wf_run() WHERE wf_status('w') = 'pending'", false, false, kMaySkip},
   };
 }
