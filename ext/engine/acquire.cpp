@@ -71,7 +71,7 @@ Status acquire(Db& db, const Handle& handle, const Acquire& args, const Now& now
   WriteScope scope(db);
   Giving giving(db, handle, args, now);
   WF_TRY(giving.describe(share));
-  WF_TRY(handle.is_token ? scope.begin(kAcquireName, &giving) : scope.begin(Inline::allowed, kAcquireName));
+  WF_TRY(handle.is_token && !args.cleanup ? scope.begin(kAcquireName, &giving) : scope.begin(Inline::allowed, kAcquireName));
   if (giving.done) {
     *ready = true;
     output.add(giving.output.view());
@@ -91,6 +91,7 @@ Status acquire(Db& db, const Handle& handle, const Acquire& args, const Now& now
   wait_for.kind = wait_kind_name(thing.kind);
   wait_for.timeout = args.timeout;
   wait_for.keep = args.keep;
+  wait_for.cleanup = args.cleanup;
   wait_for.print = args.print;
   Millis time, due;
   Workflow w;

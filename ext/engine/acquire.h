@@ -12,6 +12,7 @@ struct Acquire {
   int64_t amount = 1;
   Millis timeout = kNoTime;     // from now
   bool keep = false;            // keeps the claim
+  bool cleanup = false;         // the workflow ends in two phases from now on
   Fingerprint print;
 };
 

@@ -1,6 +1,7 @@
 #include "engine/wait.h"
 
 #include "engine/above.h"
+#include "engine/cleanup.h"
 #include "engine/decide.h"
 #include "engine/join.h"
 #include "engine/lane.h"
@@ -143,6 +144,7 @@ Status open(Db& db, const Handle& handle, Workflow& w, const Wait& args, Millis 
     row.n = q.integer(0);
   }
   if (!handle.is_token) WF_TRY(end_lost_claim(db, w, now));
+  if (args.cleanup) WF_TRY(end_in_two_phases(db, handle, w, now));
   WF_TRY(decide(db, w.seq, row, now, ready, output));
   if (*ready) {
     WF_TRY(write_row(db, Sql::wait_done, w.seq, row, now, output.view()));
@@ -245,6 +247,7 @@ Status wait_in_scope(Db& db, const Handle& handle, Workflow& w, const Wait& args
       *ready = true;
       add_json(q.value(6), output, &db.stop(), json::kMaxDepth);
       *due = q.time(3);
+      if (args.cleanup) WF_TRY(end_in_two_phases(db, handle, w, time));
       return output.ok() ? Status() : Status::no_memory();
     }
     const bool is_open = same_kind && q.text(5) == "waiting";
@@ -262,6 +265,7 @@ Status wait_in_scope(Db& db, const Handle& handle, Workflow& w, const Wait& args
       WaitRow row;
       WF_TRY(read_open(db, w, q, args.step, &row));
       if (!handle.is_token) WF_TRY(end_lost_claim(db, w, time));
+      if (args.cleanup) WF_TRY(end_in_two_phases(db, handle, w, time));
       WF_TRY(decide_open(db, w, row, time, ready, output));
       *due = row.due;
       if (suspended) {

@@ -19,6 +19,7 @@ struct Wait {
   Millis timeout = kNoTime;    // from now
   bool all = false;
   bool keep = false;           // keeps the claim
+  bool cleanup = false;        // the workflow ends in two phases from now on
   Fingerprint print;
 };
 

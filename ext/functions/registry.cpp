@@ -78,11 +78,12 @@ constexpr Option kSignalOptions[] = {
 
 constexpr Option kKeepOption = {"keep", OptionType::boolean, "the wait is open and its times are fixed, but the claim goes on: NULL, or satisfied, when asked again"};
 
-constexpr Option kKeepOptions[] = {WF_FINGERPRINT_OPTIONS kKeepOption, kNowOption};
+constexpr Option kKeepOptions[] = {WF_FINGERPRINT_OPTIONS kKeepOption, kCleanupOption, kNowOption};
 
 constexpr Option kJoinOptions[] = {
     WF_FINGERPRINT_OPTIONS
     kKeepOption,
+    kCleanupOption,
     {"mode", OptionType::choice, "any: the one that ends first; default all", 0, 0, "all any"},
     {"timeout", OptionType::duration, "give up after this long: the result shows how far they are", 0, kDurationMax},
     {"outputs", OptionType::boolean, "false: without outputs and errors"},
@@ -92,6 +93,7 @@ constexpr Option kJoinOptions[] = {
 constexpr Option kWaitAnyOptions[] = {
     WF_FINGERPRINT_OPTIONS
     kKeepOption,
+    kCleanupOption,
     {"mode", OptionType::choice, "all: all of them are needed, and the result is an array; default any: the first", 0, 0, "any all"},
     kNowOption,
 };
@@ -182,6 +184,7 @@ constexpr Option kAcquireOptions[] = {
     {"key", OptionType::name, "the limit counts for each key by itself"},
     {"timeout", OptionType::duration, "give up after this long: {rate: null, timeout: true}", 0, kDurationMax},
     kKeepOption,
+    kCleanupOption,
     kNowOption,
 };
 

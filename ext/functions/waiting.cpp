@@ -40,6 +40,7 @@ Status run_wait(Call& call, Wait& args) {
   WF_TRY(call.handle(0, &handle));
   WF_TRY(call.name(1, "step", &args.step));
   args.keep = call.options.boolean("keep");
+  args.cleanup = call.options.boolean("cleanup");
   WF_TRY(read_fingerprint(call, &args.print));
   bool ready;
   Text output;

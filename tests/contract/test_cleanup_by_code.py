@@ -156,3 +156,82 @@ def test_a_trigger_that_ignores_either_write_undoes_both(db, ignored, seen):
     with wf_error(seen):
         db.wf_step(token, "charge", '"paid"', cleanup=True)
     assert (flags(db), db.wf_step(token, "charge")) == (0, None)
+
+
+WAIT = {
+    "wf_sleep": lambda db, handle, **options: db.wf_sleep(handle, "wait", "1h", **options),
+    "wf_await": lambda db, handle, **options: db.wf_await(handle, "wait", "go", **options),
+    "wf_await_event": lambda db, handle, **options: db.wf_await_event(handle, "wait", "done", **options),
+    "wf_join": lambda db, handle, **options: db.wf_join(handle, "wait", '["kid"]', **options),
+    "wf_wait_any": lambda db, handle, **options: db.wf_wait_any(handle, "wait", '[{"signal": "go"}]', **options),
+    "wf_acquire": lambda db, handle, **options: db.wf_acquire(handle, "wait", "calls", **options),
+}
+
+
+@pytest.fixture
+def waiter(db):
+    db.at(0)
+    db.wf_start("job", id="kid", queue="other")
+    db.wf_rate("calls", limit=1, per="1h")
+    db.wf_acquire(db.running("first")["token"], "share", "calls")
+    return db.running("w1")["token"]
+
+
+@pytest.mark.parametrize("wait", WAIT)
+def test_a_wait_says_it_too(db, waiter, wait):
+    """The code may have done something that nobody has recorded, and waits first of all."""
+    assert WAIT[wait](db, waiter, cleanup=True) is None
+    db.wf_cancel("w1")
+    assert (db.workflow("w1")["status"], db.workflow("w1")["ending"]) == ("pending", "cancelled")
+    assert db.wf_complete(db.claim(id="w1")["token"]) == "cancelled"
+    assert db.wf_check() is None
+
+
+@pytest.mark.parametrize("wait", WAIT)
+def test_a_wait_of_which_nobody_says_so(db, waiter, wait):
+    assert WAIT[wait](db, waiter) is None
+    db.wf_cancel("w1")
+    assert db.wf_status("w1") == "cancelled"
+
+
+@pytest.mark.parametrize("keep", [False, True])
+@pytest.mark.parametrize("wait", WAIT)
+def test_a_wait_that_is_satisfied_says_it_too(db, waiter, wait, keep):
+    db.wf_signal("w1", "go")
+    db.wf_emit("done")
+    db.wf_complete("kid")
+    db.at(7200)
+    token = db.claim(id="w1")["token"]
+    if wait == "wf_sleep":
+        db.wf_sleep(token, "wait", "0s", keep=keep, cleanup=True)
+    else:
+        assert WAIT[wait](db, token, keep=keep, cleanup=True) is not None
+    assert flags(db) == 2
+    assert WAIT[wait](db, token, keep=keep, cleanup=True) is not None
+    db.wf_cancel("w1")
+    assert db.workflow("w1")["ending"] == "cancelled"
+
+
+@pytest.mark.parametrize("wait", WAIT)
+def test_a_recorded_wait_says_it_when_it_is_repeated(db, waiter, wait):
+    assert WAIT[wait](db, waiter, keep=True) is None
+    assert flags(db) == 0
+    assert WAIT[wait](db, waiter, keep=True, cleanup=True) is None
+    assert flags(db) == 2
+
+
+@pytest.mark.parametrize("wait", WAIT)
+def test_a_wait_of_a_token_that_is_over_says_nothing(db, waiter, wait):
+    db.at(60)
+    assert db.claim(id="w1") is not None
+    with wf_error("WF_LEASE_LOST"):
+        WAIT[wait](db, waiter, cleanup=True)
+    assert flags(db) == 0
+
+
+@pytest.mark.parametrize("wait", WAIT)
+def test_a_trigger_that_ignores_what_a_wait_says_undoes_the_wait(db, waiter, wait):
+    db.execute("CREATE TRIGGER t BEFORE UPDATE OF flags ON _wf_workflow WHEN NEW.flags & 2 BEGIN SELECT RAISE(IGNORE); END")
+    with wf_error("WF_STATE"):
+        WAIT[wait](db, waiter, cleanup=True)
+    assert (flags(db), db.rows("SELECT * FROM wf_steps WHERE workflow_id = 'w1'")) == (0, [])
