@@ -51,7 +51,10 @@ def tool():
 
 def test_types(tool, tmp_path):
     """mypy --strict is content with the package, and with the programs of its page."""
-    done = tool("mypy", "--cache-dir", str(tmp_path / "cache"), cwd=PACKAGE)
+    programs = [tmp_path / f"program_{n}.py" for n in range(len(BLOCKS))]
+    for program, block in zip(programs, BLOCKS):
+        program.write_text(block)
+    done = tool("mypy", "--strict", "--cache-dir", str(tmp_path / "cache"), str(PACKAGE / "src" / "wfext"), *map(str, programs), cwd=PACKAGE)
     assert done.returncode == 0, done.stdout + done.stderr
 
 

@@ -16,9 +16,10 @@ from __future__ import annotations
 
 from .app import App
 from .async_context import AsyncContext
-from .attempt import AttemptOver, current_step
+from .attempt import AttemptOver
+from .attempt import current_step as _current_step
 from .calls import Child, Signal
-from .client import Client, Handle
+from .client import Client, Handle, Named
 from .database import Database, Transaction
 from .definitions import StartOptions, Step, Workflow
 from .errors import (
@@ -29,6 +30,7 @@ from .errors import (
     EngineError,
     Error,
     Invalid,
+    Leased,
     LeaseLost,
     Nondeterminism,
     NotFound,
@@ -39,9 +41,11 @@ from .errors import (
     StepFailed,
     WorkflowCancelled,
     WorkflowFailed,
+    WrongContext,
     WrongState,
 )
 from .loading import load, loadable_path
+from .logs import LogContext
 from .sync_context import Context
 from .worker import Worker
 
@@ -50,10 +54,50 @@ __version__ = "0.1.0"
 
 def idempotency_key() -> str:
     """Inside of an effect: the key of this try, the same in every try of it, to send to the other side."""
-    run = current_step.get()
+    run = _current_step.get()
     if run is None or run.key is None:
         raise OutsideWorkflow("idempotency_key() is for the code of an effect (@app.effect)")
     return run.key
 
 
-__all__ = [name for name in dir() if not name.startswith("_") and name not in ("annotations", "app", "attempt", "calls", "client", "database", "definitions", "errors", "loading", "names", "values", "worker", "sync_context", "async_context")]
+__all__ = [
+    "AlreadySuspended",
+    "App",
+    "AsyncContext",
+    "AttemptOver",
+    "Busy",
+    "Cancelled",
+    "Child",
+    "Client",
+    "Conflict",
+    "Context",
+    "Database",
+    "EngineError",
+    "Error",
+    "Handle",
+    "Invalid",
+    "LeaseLost",
+    "Leased",
+    "LogContext",
+    "Named",
+    "Nondeterminism",
+    "NotFound",
+    "NotJSON",
+    "NotOurs",
+    "OutsideWorkflow",
+    "Paused",
+    "Signal",
+    "StartOptions",
+    "Step",
+    "StepFailed",
+    "Transaction",
+    "Worker",
+    "Workflow",
+    "WorkflowCancelled",
+    "WorkflowFailed",
+    "WrongContext",
+    "WrongState",
+    "idempotency_key",
+    "load",
+    "loadable_path",
+]

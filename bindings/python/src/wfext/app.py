@@ -2,30 +2,50 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
+import inspect
+import logging
 import os
 import signal
 import threading
-from collections.abc import Callable, Iterator
-from typing import Any, ParamSpec, TypeVar, overload
+from collections.abc import Callable, Coroutine, Iterator
+from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar, overload
 
 from . import values
-from .client import Client, Handle
-from .database import Database
-from .definitions import Duration, StartOptions, Step, Workflow
+from .async_context import AsyncContext
+from .client import Client, Handle, Named
+from .database import Database, Transaction
+from .definitions import Duration, StartOptions, Step, Workflow, duration
 from .errors import Error
+from .sync_context import Context
 from .worker import Worker
 
 P = ParamSpec("P")
 R = TypeVar("R")
-F = TypeVar("F", bound=Callable[..., Any])
+log = logging.getLogger("wfext")
+
+
+class StepDecorator(Protocol):
+    def __call__(self, fn: Callable[P, R], /) -> Step[P, R]: ...
+
+
+class TransactionDecorator(Protocol):
+    def __call__(self, fn: Callable[Concatenate[Transaction, P], R], /) -> Step[P, R]: ...
+
+
+class WorkflowDecorator(Protocol):
+    @overload
+    def __call__(self, fn: Callable[Concatenate[AsyncContext, P], Coroutine[Any, Any, R]], /) -> Workflow[P, R]: ...
+    @overload
+    def __call__(self, fn: Callable[Concatenate[Context, P], R], /) -> Workflow[P, R]: ...
 
 
 class App:
     """Workflows, steps, queues and schedules of one file.
 
     path       the database file
-    lifespan   a context manager of the app, entered when a worker starts and left when it stops; what it gives is `app.state`
+    lifespan   a function of the app that gives a context manager, plain or async, entered when a worker starts and left when it stops: what it gives is `app.state`, once a process
     driver, journal, synchronous, busy_timeout: see `Database`
     """
 
@@ -33,7 +53,7 @@ class App:
         self,
         path: str | os.PathLike[str],
         *,
-        lifespan: Callable[[App], contextlib.AbstractContextManager[Any]] | None = None,
+        lifespan: Callable[[App], contextlib.AbstractContextManager[Any] | contextlib.AbstractAsyncContextManager[Any]] | None = None,
         driver: Any = None,
         journal: str = "wal",
         synchronous: str = "full",
@@ -43,10 +63,15 @@ class App:
         self.client = Client(self)
         self.workflows: dict[str, Workflow[..., Any]] = {}
         self.queues: dict[str, dict[str, Any]] = {}
-        self.schedules: dict[str, tuple[str, str, Any, dict[str, Any], bool]] = {}
+        self.rates: dict[str, dict[str, Any]] = {}
+        self.schedules: dict[str, tuple[str, Workflow[..., Any], str, dict[str, Any]]] = {}
         self.state: Any = None
         self._steps: dict[str, Step[..., Any]] = {}
         self._lifespan = lifespan
+        self._life = threading.Lock()
+        self._lives = 0
+        self._manager: Any = None
+        self._manager_loop: asyncio.AbstractEventLoop | None = None
 
     # Declaring
 
@@ -55,7 +80,7 @@ class App:
     @overload
     def step(
         self, *, name: str | None = None, attempts: int = 1, backoff: Duration | None = None, retry_on: tuple[type[BaseException], ...] = (Exception,), timeout: float | None = None
-    ) -> Callable[[Callable[P, R]], Step[P, R]]: ...
+    ) -> StepDecorator: ...
     def step(self, fn: Any = None, /, **options: Any) -> Any:  # type: ignore[misc]
         """Declares a step: its result is recorded, once for each call of it in a workflow.
 
@@ -79,7 +104,7 @@ class App:
         backoff: Duration | None = None,
         retry_on: tuple[type[BaseException], ...] = (Exception,),
         timeout: float | None = None,
-    ) -> Callable[[Callable[P, R]], Step[P, R]]: ...
+    ) -> StepDecorator: ...
     def effect(self, fn: Any = None, /, **options: Any) -> Any:  # type: ignore[misc]
         """Declares a step with an effect outside, which is recorded before it is tried, too: wfext.idempotency_key() is the key to send along.
 
@@ -88,9 +113,9 @@ class App:
         return self._declare(fn, "effect", options)
 
     @overload
-    def transaction(self, fn: Callable[P, R], /) -> Step[P, R]: ...
+    def transaction(self, fn: Callable[Concatenate[Transaction, P], R], /) -> Step[P, R]: ...
     @overload
-    def transaction(self, *, name: str | None = None) -> Callable[[Callable[P, R]], Step[P, R]]: ...
+    def transaction(self, *, name: str | None = None) -> TransactionDecorator: ...
     def transaction(self, fn: Any = None, /, **options: Any) -> Any:  # type: ignore[misc]
         """Declares a step that writes rows of the application's: its first parameter is a Transaction. Rows and record are one commit."""
         return self._declare(fn, "transaction", options)
@@ -110,16 +135,21 @@ class App:
             raise Error(f"there are two {what}s of the name {now.name!r}: {before.fn.__module__}.{before.fn.__qualname__} and {now.fn.__module__}.{now.fn.__qualname__}")
 
     @overload
-    def workflow(self, fn: Callable[..., R], /) -> Workflow[..., R]: ...
+    def workflow(self, fn: Callable[Concatenate[AsyncContext, P], Coroutine[Any, Any, R]], /) -> Workflow[P, R]: ...
     @overload
-    def workflow(self, *, name: str | None = None, queue: str = "default", undo: bool | None = None, **defaults: Any) -> Callable[[Callable[..., R]], Workflow[..., R]]: ...
+    def workflow(self, fn: Callable[Concatenate[Context, P], R], /) -> Workflow[P, R]: ...
+    @overload
+    def workflow(self, *, name: str | None = None, queue: str = "default", undo: bool | None = None, **defaults: Any) -> WorkflowDecorator: ...
     def workflow(self, fn: Any = None, /, *, name: str | None = None, queue: str = "default", undo: bool | None = None, **defaults: Any) -> Any:  # type: ignore[misc]
         """Declares a workflow: its first parameter is the context, the others are its input. `defaults`: options of its starts, see `StartOptions`.
 
         undo   whether it calls ctx.compensate(); default: whether its function does
         """
         if fn is None:
-            return lambda given: self.workflow(given, name=name, queue=queue, undo=undo, **defaults)  # type: ignore[call-overload]
+            return lambda given: self._declare_workflow(given, name, queue, undo, defaults)
+        return self._declare_workflow(fn, name, queue, undo, defaults)
+
+    def _declare_workflow(self, fn: Any, name: str | None, queue: str, undo: bool | None, defaults: dict[str, Any]) -> Workflow[..., Any]:
         workflow: Workflow[..., Any] = Workflow(self, fn, name=name, queue=queue, defaults=StartOptions(**defaults), undo=undo)
         self._check_name(self.workflows.get(workflow.name), workflow, "workflow")
         self.workflows[workflow.name] = workflow
@@ -129,17 +159,74 @@ class App:
         """Declares a queue with its limits: options of wf_queue. Applied when a worker starts."""
         self.queues[name] = options
 
-    def schedule(self, name: str, timing: str, workflow: Workflow[..., Any], *args: Any, **options: Any) -> None:
-        """Declares a schedule: a cron text or an interval as of wf_schedule, and the workflow's arguments. Applied when a worker starts."""
-        self.schedules[name] = (timing, workflow.name, workflow.input(args, {}), {"queue": workflow.queue, **options}, workflow.undoes)
+    def rate(self, name: str, *, limit: int, per: Duration) -> None:
+        """Declares a rate for ctx.acquire(): at most so many shares in a time. Applied when a worker starts."""
+        self.rates[name] = {"limit": limit, "per": duration(per)}
+
+    def schedule(self, name: str, timing: str, workflow: Workflow[P, Any], *args: P.args, **kwargs: P.kwargs) -> Schedule:
+        """Declares a schedule: a cron text or an interval as of wf_schedule, and the workflow with its arguments. Applied when a worker starts. Options: see what it returns."""
+        options: dict[str, Any] = {}
+        self.schedules[name] = (timing, workflow, workflow.input(args, kwargs), options)
+        return Schedule(options)
 
     def _apply(self) -> None:
         for name, options in self.queues.items():
             self.client.call("wf_queue", name, values.dumps(options))
-        for name, (timing, workflow, given, options, undoes) in self.schedules.items():
-            if undoes:
-                options = {**options, "start": {"cleanup": True, **options.get("start", {})}}
-            self.client.call("wf_schedule", name, timing, workflow, given, values.dumps(options))
+        for name, options in self.rates.items():
+            self.client.call("wf_rate", name, values.dumps(options))
+        for name, (timing, workflow, given, options) in self.schedules.items():
+            start = {"queue": workflow.queue, **workflow.defaults.given(), **({"cleanup": True} if workflow.undoes else {}), **options.get("start", {})}
+            self.client.call("wf_schedule", name, timing, workflow.name, given, values.dumps({**options, "start": start}))
+        if undeclared := self.undeclared():
+            log.warning("in the file, and not declared by this code (any more): %s", ", ".join(undeclared))
+
+    def undeclared(self) -> list[str]:
+        """What stands in the file for this app's workflows and is not declared: schedules, and limits of queues. It stays until it is taken away (wf_unschedule, wf_queue with null)."""
+        rows = self.client.rows("SELECT name FROM wf_schedules WHERE workflow IN (SELECT value FROM json_each(?)) ORDER BY name", values.dumps(list(self.workflows)))
+        found = [f"schedule {name!r}" for (name,) in rows if name not in self.schedules]
+        limits = ("concurrency", "worker_concurrency", "partition_concurrency", "rate")
+        columns = ", ".join("rate_limit" if limit == "rate" else limit for limit in limits)
+        for queue, *given in self.client.rows(f"SELECT queue, {columns} FROM wf_queues ORDER BY queue"):
+            if queue in self.queues or any(workflow.queue == queue for workflow in self.workflows.values()):
+                found += [f"{limit} of queue {queue!r}" for limit, value in zip(limits, given) if value is not None and limit not in self.queues.get(queue, {})]
+        return found
+
+    # Resources
+
+    @property
+    def _has_async_lifespan(self) -> bool:
+        made_of = getattr(self._lifespan, "__wrapped__", self._lifespan)
+        return inspect.isasyncgenfunction(made_of) or hasattr(made_of, "__aenter__")
+
+    def _enter(self, loop: asyncio.AbstractEventLoop | None) -> None:
+        """A worker begins: the first of the process enters the lifespan."""
+        with self._life:
+            if self._lives > 0 and self._has_async_lifespan:
+                raise Error("an async lifespan belongs to the loop of one worker, and there is one in this process already")
+            if self._lives == 0 and self._lifespan is not None:
+                manager: Any = self._lifespan(self)
+                if self._has_async_lifespan:
+                    assert loop is not None
+                    self.state = asyncio.run_coroutine_threadsafe(manager.__aenter__(), loop).result()
+                else:
+                    self.state = manager.__enter__()
+                self._manager, self._manager_loop = manager, loop
+            self._lives += 1
+
+    def _leave(self) -> None:
+        with self._life:
+            self._lives -= 1
+            if self._lives > 0 or self._manager is None:
+                return
+            manager, self._manager, self.state = self._manager, None, None
+            try:
+                if self._has_async_lifespan:
+                    assert self._manager_loop is not None
+                    asyncio.run_coroutine_threadsafe(manager.__aexit__(None, None, None), self._manager_loop).result(30)
+                else:
+                    manager.__exit__(None, None, None)
+            except Exception:
+                log.exception("the lifespan of the app did not end well")
 
     # Working
 
@@ -150,21 +237,19 @@ class App:
     @contextlib.contextmanager
     def worker(self, **options: Any) -> Iterator[Worker]:
         """A worker for the time of a `with` block."""
-        with self._lifespan(self) if self._lifespan else contextlib.nullcontext() as state:
-            self.state = state
-            worker = self.start(**options)
-            try:
-                yield worker
-            finally:
-                worker.stop()
+        worker = self.start(**options)
+        try:
+            yield worker
+        finally:
+            worker.stop()
 
     def run(self, **options: Any) -> None:
         """The main of a service: works until SIGTERM or SIGINT. For the main thread."""
         stop = threading.Event()
         before = {number: signal.signal(number, lambda *_: stop.set()) for number in (signal.SIGTERM, signal.SIGINT)}
         try:
-            with self.worker(**options):
-                while not stop.wait(0.5):
+            with self.worker(**options) as worker:
+                while not stop.wait(0.5) and not worker.is_stopped:
                     pass
         finally:
             for number, handler in before.items():
@@ -177,8 +262,26 @@ class App:
     def close(self) -> None:
         self.database.close()
 
-    def ref(self, id: str, workflow: Workflow[..., R] | None = None) -> Handle[R]:
-        """A handle of a workflow that was started before."""
-        return self.client.ref(id, workflow)
+    def ref(self, name: str, **options: Any) -> Named:
+        """A workflow by its name, for callers that do not import its code: `app.ref("order", queue="orders").start({"sku": "tea"})`. Options: those of `StartOptions`."""
+        return Named(self.client, name, StartOptions(**options))
+
+    @overload
+    def handle(self, id: str) -> Handle[Any]: ...
+    @overload
+    def handle(self, id: str, workflow: Workflow[..., R]) -> Handle[R]: ...
+    def handle(self, id: str, workflow: Workflow[..., Any] | None = None) -> Handle[Any]:
+        """A workflow that was started before; with its declaration, its output comes back as annotated."""
+        return self.client.handle(id, workflow)
 
 
+class Schedule:
+    """What App.schedule() has declared. `app.schedule("nightly", "0 3 * * *", clean_up).options(timezone="Europe/Berlin")`"""
+
+    def __init__(self, options: dict[str, Any]):
+        self._options = options
+
+    def options(self, **options: Any) -> Schedule:
+        """Options of wf_schedule: timezone, catch_up, grace, overlap, paused; and `start`, options of its starts."""
+        self._options.update(options)
+        return self

@@ -8,21 +8,25 @@ from __future__ import annotations
 
 import asyncio
 import datetime
+import logging
 import time
 from collections.abc import Awaitable, Callable, Coroutine, Iterable
-from typing import Any, TypeVar
+from typing import Any, ParamSpec, TypeVar, overload
 
-from . import values
+from . import tracing, values
 from .attempt import Attempt, AttemptOver, StepRun, current_attempt, current_branch, current_step, error_value, step_pause
 from .calls import UNSET, Calls, Child, Wait
-from .definitions import Duration, Step
-from .errors import Busy, EngineError, NotJSON, OutsideWorkflow, WrongState, StepFailed
+from .definitions import Bound, Duration, Step, Workflow
+from .errors import EngineError, NotJSON, OutsideWorkflow, StepFailed, WrongState, is_of_the_machine
 from .names import Names
 from .sync_context import run_transaction
 
+P = ParamSpec("P")
 T = TypeVar("T")
+log = logging.getLogger("wfext")
 # Turns of the loop in which nothing is in flight before a wait goes to the engine: what a finished step wakes has had its turn by then.
 _QUIET_TURNS = 4
+_PATIENCE = 5.0  # seconds before a task is cancelled once more
 
 
 def _ends_process(error: BaseException, where: str) -> Exception:
@@ -56,7 +60,7 @@ class AsyncContext(Calls):
         super().__init__(attempt)
         self._loop = loop
         self._over = asyncio.Event()
-        self._settling = asyncio.Lock()
+        self._beginning = asyncio.Lock()  # of streams
         self._finishing: set[asyncio.Task[Any]] = set()
         self._pauses: list[float] = []  # of steps that give the workflow back
         self._tasks: set[asyncio.Task[Any]] = set()
@@ -71,8 +75,30 @@ class AsyncContext(Calls):
             task = None
         if task is None or asyncio.get_running_loop() is not self._loop:
             raise OutsideWorkflow("this call comes from a thread, or from a loop, that the workflow did not begin in: call it from the workflow's own tasks")
-        self._tasks.add(task)
         return task
+
+    def _add_task(self, task: asyncio.Task[Any]) -> None:
+        """The workflow's own: it ends with the attempt."""
+        self._tasks.add(task)
+        task.add_done_callback(self._task_is_done)
+
+    def _task_is_done(self, task: asyncio.Task[Any]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and isinstance(getattr(task, "_exception", None), AttemptOver):
+            task.exception()  # nobody has to hear of it
+
+    async def _end_tasks(self) -> None:
+        """Cancels what the workflow's code has begun and awaits it, also what begins meanwhile; and what is recorded of steps that have happened."""
+        told: dict[asyncio.Task[Any], float] = {}
+        while left := [task for task in self._tasks if not task.done()]:
+            for task in left:
+                if time.monotonic() - told.get(task, -_PATIENCE) >= _PATIENCE:
+                    if task in told:
+                        log.error("workflow %s: its attempt is over, and a task of its code goes on although it was cancelled: %r", self.id, task)
+                    told[task] = time.monotonic()
+                    task.cancel()
+            await asyncio.wait(left, timeout=_PATIENCE)
+        await asyncio.gather(*self._finishing, return_exceptions=True)
 
     def _ends(self, why: str) -> None:
         self._over.set()
@@ -84,9 +110,14 @@ class AsyncContext(Calls):
             try:
                 return await asyncio.wrap_future(self._attempt.database.submit(sql, *params))
             except Exception as error:
-                self._fails(error)
-                if not self._attempt.may_repeat(error, until):
-                    raise
+                self._call_fails(error, until)
+
+    def _call_fails(self, error: BaseException, until: float) -> None:
+        try:
+            self._attempt.call_fails(error, until)
+        except AttemptOver:
+            self._over.set()
+            raise
 
     def _fails(self, error: BaseException) -> None:
         try:
@@ -112,13 +143,16 @@ class AsyncContext(Calls):
 
     # Steps
 
+    @overload
+    def step(self, step: Step[P, Coroutine[Any, Any, T]], *args: P.args, **kwargs: P.kwargs) -> Awaitable[T]: ...
+    @overload
+    def step(self, step: Step[P, T], *args: P.args, **kwargs: P.kwargs) -> Awaitable[T]: ...
     def step(self, step: Step[..., Any], *args: Any, **kwargs: Any) -> Awaitable[Any]:
         """A step of either colour; plain ones run in a thread. The name is taken now, not when it is awaited."""
         if not isinstance(step, Step):
             raise TypeError(f"{step!r} is no step: declare it with @app.step")
         name = self._take(step.name)
-        self._attempt.names.begins()
-        return self._run_step(step, name, args, kwargs)
+        return self._beside_others(self._run_step(step, name, args, kwargs))
 
     def call_step(self, step: Step[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         if not step.is_async:
@@ -126,24 +160,35 @@ class AsyncContext(Calls):
         return self.step(step, *args, **kwargs)
 
     async def _run_step(self, step: Step[..., Any], name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        try:
-            found, value = self._attempt.read_back(step, name)
-            return value if found else await self._do_step(step, name, args, kwargs)
-        finally:
-            await self._settles()
+        found, value = self._attempt.read_back(step, name)
+        return value if found else await self._do_step(step, name, args, kwargs)
 
-    async def _settles(self) -> None:
-        """Steps side by side settle one after the other, with time for what each wakes: also where they have come out together, as they do when they are read back. So what is called next has been
-        called while the others were in flight, and a name whose order is that of their ends shows."""
-        names = self._attempt.names
-        if names.in_flight == 1 and not self._settling.locked():
+    def _beside_others(self, work: Coroutine[Any, Any, T]) -> Coroutine[Any, Any, T]:
+        """A step or a wait, in flight from now on."""
+        names = self._attempt.scope()
+        names.begins()
+
+        async def in_flight() -> T:
+            try:
+                return await work
+            finally:
+                await self._settles(names)
+
+        return in_flight()
+
+    async def _settles(self, names: Names) -> None:
+        """What is side by side settles one after the other, with time for what each wakes: also where all have come out together, as they do when they are read back. So what is called next has
+        been called while the others were in flight, and a name whose order is that of their ends shows."""
+        if names.settling is None:
+            names.settling = asyncio.Lock()
+        if self._over.is_set() or (names.in_flight == 1 and not names.settling.locked()):
             names.settles()
             return
         try:
-            await self._settling.acquire()
+            await names.settling.acquire()
         finally:
             names.settles()
-        self._later(_QUIET_TURNS, self._settling.release)
+        self._later(_QUIET_TURNS, names.settling.release)
 
     def _later(self, turns: int, what: Callable[[], None]) -> None:
         self._loop.call_soon(*((what,) if turns == 0 else (self._later, turns - 1, what)))
@@ -151,6 +196,7 @@ class AsyncContext(Calls):
     async def _do_step(self, step: Step[..., Any], name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         self._begin()
         self._in_flight += 1
+        until = time.monotonic() + self._attempt.lease
         try:
             while True:
                 try:
@@ -158,11 +204,10 @@ class AsyncContext(Calls):
                 except _Failed as failed:
                     self._fails(failed.error)
                     await self._failed(step, name, failed.error)
-                except Busy:
-                    continue  # a transaction: nothing of it has happened
-                except EngineError as error:
-                    self._fails(error)
-                    raise
+                except Exception as error:
+                    if isinstance(error, StepFailed):
+                        raise
+                    self._call_fails(error, until)  # else a transaction that met a locked file: nothing of it has happened
                 else:
                     return values.convert(step.returns, values.loads(text), f"the output of {name}")
         finally:
@@ -174,9 +219,9 @@ class AsyncContext(Calls):
         if step.kind == "transaction":
             try:
                 return await asyncio.wrap_future(run_transaction(attempt, step, name, args, kwargs))
-            except (Busy, EngineError):
-                raise
             except Exception as error:
+                if isinstance(error, EngineError) or is_of_the_machine(error):
+                    raise
                 raise _Failed(error) from error
         key = None
         if step.kind == "effect":
@@ -202,6 +247,7 @@ class AsyncContext(Calls):
     async def _to_its_end(self, work: Coroutine[Any, Any, Any]) -> Any:
         """Goes on where who awaits it is cancelled; the attempt is not given back before it has ended."""
         task = self._loop.create_task(work)
+        self._tasks.discard(task)
         self._finishing.add(task)
         task.add_done_callback(self._finishing.discard)
         return await asyncio.shield(task)
@@ -210,14 +256,15 @@ class AsyncContext(Calls):
         """What the step's function returns, as JSON text; _Failed with its error."""
         token = current_step.set(StepRun(self._attempt, name, key))
         try:
-            if not step.is_async:
-                result = await asyncio.to_thread(step.fn, *args, **kwargs)
-            elif step.timeout is not None:
-                async with asyncio.timeout(step.timeout):
+            with tracing.step(self._attempt, name, step.kind):
+                if not step.is_async:
+                    result = await asyncio.to_thread(step.fn, *args, **kwargs)
+                elif step.timeout is not None:
+                    async with asyncio.timeout(step.timeout):
+                        result = await step.fn(*args, **kwargs)
+                else:
                     result = await step.fn(*args, **kwargs)
-            else:
-                result = await step.fn(*args, **kwargs)
-            return values.dumps(result, f"what {name} returns")
+                return values.dumps(result, f"what {name} returns")
         except Exception as error:
             raise _Failed(error) from error
         except (SystemExit, KeyboardInterrupt) as error:
@@ -271,8 +318,7 @@ class AsyncContext(Calls):
         elif turns > 0:
             self._loop.call_soon(self._quiet, turns - 1)
         else:
-            task = self._loop.create_task(self._hand_over())
-            self._tasks.add(task)
+            self._add_task(self._loop.create_task(self._hand_over()))
 
     async def _hand_over(self) -> None:
         """Nothing is in flight: what is waited for goes to the engine. A single wait suspends the workflow itself; several are opened beside each other, and then the claim is given back."""
@@ -316,19 +362,19 @@ class AsyncContext(Calls):
                 self._look()
 
     def _wait(self, wait: Wait) -> Coroutine[Any, Any, Any]:
-        async def waiting() -> Any:
-            record = self._attempt.recorded(wait.name, wait.kinds)
-            if record is not None:
-                return wait.meaning(record.get("output"))
-            self._begin()
-            entry = _Open(wait, self._loop.create_future())
-            self._waits.append(entry)
-            if self._in_flight == 0:
-                self._look()
-            answer = await entry.future
-            return wait.meaning(answer if wait.function == "wf_sleep" else values.loads(answer))
+        return self._beside_others(self._waiting(wait))
 
-        return waiting()
+    async def _waiting(self, wait: Wait) -> Any:
+        record = self._attempt.recorded(wait.name, wait.kinds)
+        if record is not None:
+            return wait.meaning(record.get("output"))
+        self._begin()
+        entry = _Open(wait, self._loop.create_future())
+        self._waits.append(entry)
+        if self._in_flight == 0:
+            self._look()
+        answer = await entry.future
+        return wait.meaning(answer if wait.function == "wf_sleep" else values.loads(answer))
 
     def sleep(self, time: Duration | datetime.datetime, *, name: str | None = None) -> Awaitable[None]:
         """Seconds, a text such as '7d', a timedelta, or until a time. Survives a restart; holds nothing."""
@@ -346,12 +392,16 @@ class AsyncContext(Calls):
         """Waits in line for a share of a rate (app.rate)."""
         return self._wait(self._acquire(rate, amount, key, timeout, name))
 
-    def join(self, *children: Child[Any], timeout: Duration | None = None, return_exceptions: bool = False, name: str | None = None) -> Awaitable[list[Any]]:
+    def join(self, *children: Child[T], timeout: Duration | None = None, return_exceptions: bool = False, name: str | None = None) -> Awaitable[list[T]]:
         """The outputs of children, once all have ended. One that failed raises WorkflowFailed."""
         return self._wait(self._join(children, timeout, return_exceptions, name))
 
     # Children, values, streams
 
+    @overload
+    def start(self, workflow: Workflow[P, T] | Bound[P, T], *args: P.args, **kwargs: P.kwargs) -> Awaitable[Child[T]]: ...
+    @overload
+    def start(self, workflow: str, input: Any = None, /) -> Awaitable[Child[Any]]: ...
     def start(self, workflow: Any, *args: Any, **kwargs: Any) -> Awaitable[Child[Any]]:
         """Starts a child, once: a workflow, one with options, or the name of one and its input."""
         step, returns, call = self._spawn(workflow, args, kwargs)
@@ -363,29 +413,70 @@ class AsyncContext(Calls):
 
         return starting()
 
-    async def call(self, workflow: Any, *args: Any, **kwargs: Any) -> Any:
-        """Starts a child and waits for its output."""
-        child = await self.start(workflow, *args, **kwargs)
-        return (await self.join(child))[0]
+    @overload
+    def call(self, workflow: Workflow[P, T] | Bound[P, T], *args: P.args, **kwargs: P.kwargs) -> Awaitable[T]: ...
+    @overload
+    def call(self, workflow: str, input: Any = None, /) -> Awaitable[Any]: ...
+    def call(self, workflow: Any, *args: Any, **kwargs: Any) -> Awaitable[Any]:
+        """Starts a child and waits for its output. Both names are taken now."""
+        starting = self.start(workflow, *args, **kwargs)
+        join = self._take("join")
+
+        async def calling() -> Any:
+            child = await starting
+            return (await self._waiting(self._join_as(join, (child,))))[0]
+
+        return self._beside_others(calling())
 
     def append(self, stream: str, value: Any) -> Awaitable[int]:
         """Appends to a stream of this workflow; a replay does not repeat it. (A stream is written by the workflow's code or by its steps, not by both.)"""
-        return self._record(self._append(stream, value))
+        text = values.dumps(value, f"an item of {stream}")
+        place = self._place(stream)
 
-    def set(self, key: str, value: Any) -> Awaitable[None]:
+        async def appending() -> int:
+            if self._attempt.replays_only:
+                return place or 0
+            if place is not None and self._stream_begins(stream) is None:
+                async with self._beginning:
+                    await self._begin_stream(stream)
+            return await self._record(self._append(stream, text, place))  # type: ignore[no-any-return]
+
+        return appending()
+
+    async def _begin_stream(self, stream: str) -> None:
+        attempt = self._attempt
+        until = time.monotonic() + attempt.lease
+        while attempt.period is None:
+            self._begin()
+            try:
+                reading = attempt.database.submit_alone(lambda connection: connection.execute("SELECT period FROM wf_workflows WHERE id = ?", (self.id,)).fetchall())
+                attempt.period = (await asyncio.wrap_future(reading))[0][0]
+            except Exception as error:
+                self._call_fails(error, until)
+        if self._stream_begins(stream) is None:
+            begins = await self._record(attempt.call("wf_append", stream, "[]", '{"each":true}'))
+            stands = await self._record(attempt.call("wf_step", f"stream {stream}", str(begins), attempt.options()))
+            attempt.streams[stream] = int(stands)
+
+    async def set(self, key: str, value: Any) -> None:
         """A named value that others can read."""
-        return self._record(self._set(key, value))
+        if not self._attempt.replays_only:
+            await self._record(self._set(key, value))
 
     async def continue_as(self, *args: Any, **kwargs: Any) -> None:
         """Ends this period: the workflow begins anew, with an empty history and this input (none: the old one)."""
         await self._record(self._continue(args, kwargs))
         self._ends("continued")
 
-    async def patched(self, name: str) -> bool:  # type: ignore[override]
+    def patched(self, name: str) -> Awaitable[bool]:  # type: ignore[override]
         answer, call = self._patch(name)
-        if call is not None:
-            await self._record(call)
-        return answer
+
+        async def patching() -> bool:
+            if call is not None:
+                await self._record(call)
+            return answer
+
+        return patching()
 
     def map(self, name: str, items: Iterable[Any], fn: Callable[[Any], Awaitable[T]]) -> Awaitable[list[T]]:
         """fn of each item, side by side, with names of their own for the steps of each: `name[0].step`."""
@@ -393,7 +484,6 @@ class AsyncContext(Calls):
 
         async def branch(i: int, item: Any) -> T:
             current_branch.set((f"{prefix}[{i}].", Names()))  # of this task alone
-            self._branch()
             return await fn(item)
 
         async def all_of_them() -> list[T]:
@@ -409,12 +499,24 @@ class AsyncContext(Calls):
         self._loop.call_soon_threadsafe(self._over.set)
 
 
+def _task(loop: asyncio.AbstractEventLoop, code: Coroutine[Any, Any, Any], **given: Any) -> asyncio.Task[Any]:
+    """The loop's way to make a task: one that a workflow's code makes belongs to its attempt. (What a step makes is its own: a pool of connections goes on when the workflow waits.)"""
+    task = asyncio.Task(code, loop=loop, **given)
+    attempt = current_attempt.get()
+    if attempt is not None and current_step.get() is None and isinstance(attempt.context, AsyncContext):
+        attempt.context._add_task(task)
+    return task
+
+
 async def run(attempt: Attempt) -> Any:
     """Runs the workflow's function, or, in the second phase, what undoes it. What it returns is the output; its exceptions are the workflow's.
 
     Where the attempt is over before its code is (it waits, or is lost), the code's tasks are cancelled and awaited, and AttemptOver is raised.
     """
-    context = attempt.context = AsyncContext(attempt, asyncio.get_running_loop())
+    loop = asyncio.get_running_loop()
+    if loop.get_task_factory() is None:
+        loop.set_task_factory(_task)  # type: ignore[arg-type]
+    context = attempt.context = AsyncContext(attempt, loop)
     current_attempt.set(attempt)
     if attempt.lost.is_set():
         context._over.set()
@@ -443,7 +545,7 @@ async def _code(context: AsyncContext) -> Any:
 async def _undo(context: AsyncContext) -> None:
     failed: StepFailed | None = None
     for step, args, kwargs in reversed(context._attempt.undo):
-        undo = Step(
+        undo: Step[..., Any] = Step(
             step.fn, kind=step.kind, name=f"undo {step.name}", attempts=step.attempts, backoff=step.backoff, retry_on=step.retry_on, timeout=step.timeout, in_doubt=step.in_doubt
         )
         try:
@@ -457,18 +559,14 @@ async def _undo(context: AsyncContext) -> None:
 async def _until_over(context: AsyncContext, code: Coroutine[Any, Any, Any]) -> Any:
     attempt = context._attempt
     main = asyncio.ensure_future(code)
-    context._tasks.add(main)
     over = asyncio.ensure_future(context._over.wait())
     try:
         await asyncio.wait({main, over}, return_when=asyncio.FIRST_COMPLETED)
     finally:
-        over.cancel()
         ended = main.done() and not context._over.is_set() and attempt.over is None
-        for task in list(context._tasks):
-            if not task.done():
-                task.cancel()
-        await asyncio.gather(*context._tasks, return_exceptions=True)
-        await asyncio.gather(*context._finishing, return_exceptions=True)
+        await context._end_tasks()
     if not ended:
+        if main.done() and not main.cancelled():
+            main.exception()  # nobody has to hear of it
         raise AttemptOver(attempt.over or "not ours")
     return main.result()

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from . import values
 from .database import Database
 from .definitions import Step, Workflow
-from .errors import AlreadySuspended, Busy, EngineError, Nondeterminism, NotJSON, NotOurs, OutsideWorkflow, StepFailed, WorkflowCancelled, WorkflowFailed
+from .errors import AlreadySuspended, Busy, EngineError, Nondeterminism, NotJSON, NotOurs, OutsideWorkflow, StepFailed, WorkflowCancelled, WorkflowFailed, is_of_the_machine
 from .names import Names
 
 if TYPE_CHECKING:
@@ -74,7 +74,9 @@ class Attempt:
         self.records = {record["name"]: record for record in records}
         self.names = Names()
         self.used: set[str] = set()
-        self.offsets: dict[str, int] = {}
+        self.period: int | None = None
+        self.streams: dict[str, int] = {}  # where the items of this period begin
+        self.appended: dict[str, int] = {}  # how many of them this attempt has come to
         self.undo: list[tuple[Step[..., Any], tuple[Any, ...], dict[str, Any]]] = []
         self.replays_only = claim.ending is not None  # in the second phase the code is only read back, to find what is to be undone
         self.over: str | None = None  # why the attempt is over, from the first moment that anybody knows
@@ -84,6 +86,11 @@ class Attempt:
         self.context: Any = None  # the one of its colour
 
     # Names and records
+
+    def scope(self) -> Names:
+        """The names of the branch of map() that calls, or those of the whole."""
+        branch = current_branch.get()
+        return self.names if branch is None else branch[1]
 
     def take_name(self, name: str, branch: Any) -> str:
         scope = current_branch.get()
@@ -123,7 +130,7 @@ class Attempt:
     # Calls of the engine
 
     def options(self, **more: Any) -> str | None:
-        """Options for what records something: the first record of code that can undo says so."""
+        """Options for what records something: the first record of code that can undo says so. (One that fails says nothing: see `failed`.)"""
         if self.workflow.undoes and not self.said_cleanup and not self.claim.ending:
             self.said_cleanup = True
             more["cleanup"] = True
@@ -135,6 +142,17 @@ class Attempt:
             self.lost.set()
             self.ends("suspended" if isinstance(error, AlreadySuspended) else "not ours")
 
+    def call_fails(self, error: BaseException, until: float) -> None:
+        """The same of a call that this package has made: returns where it is to be made again, raises AttemptOver where the machine is to blame, else the error."""
+        self.said_cleanup = False  # nothing of it stands
+        self.fails(error)
+        if self.may_repeat(error, until):
+            return
+        if is_of_the_machine(error):
+            log.error("workflow %s: a call failed, its attempt ends: %s", self.claim.id, error)
+            self.ends("the engine failed")
+        raise error
+
     def may_repeat(self, error: BaseException, until: float) -> bool:
         """Whether a record that met a locked file is to be tried again: the effect has happened, so as long as the lease lasts."""
         return isinstance(error, Busy) and time.monotonic() < until and not self.lost.is_set()
@@ -145,6 +163,8 @@ class Attempt:
 
 def error_value(error: BaseException) -> dict[str, Any]:
     """As an error is recorded."""
+    while isinstance(error, BaseExceptionGroup) and len(error.exceptions) == 1:
+        error = error.exceptions[0]  # the group of a TaskGroup says nothing more
     out: dict[str, Any] = {"type": type(error).__qualname__, "message": _text(error)}
     code = getattr(error, "code", None)
     if isinstance(code, (str, int)):

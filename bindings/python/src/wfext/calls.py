@@ -12,9 +12,10 @@ from collections.abc import Callable
 from typing import Any, Generic, TypeVar
 
 from . import values
-from .attempt import Attempt
-from .definitions import Bound, Duration, StartOptions, Step, Workflow, duration
+from .attempt import Attempt, current_step
+from .definitions import Bound, Duration, StartOptions, Step, Workflow, duration, moment
 from .errors import WorkflowCancelled, WorkflowFailed
+from .logs import WorkflowLog
 from .names import check_name
 
 T = TypeVar("T")
@@ -34,7 +35,7 @@ class Wait:
 
     def call(self, attempt: Attempt, keep: bool) -> tuple[str, tuple[Any, ...]]:
         options = dict(self.options, keep=True) if keep else self.options
-        return attempt.call(self.function, self.name, *self.params, values.dumps(options))
+        return attempt.call(self.function, self.name, *self.params, attempt.options(**options) or "{}")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -116,8 +117,8 @@ class Calls:
 
     @property
     def log(self) -> logging.LoggerAdapter[logging.Logger]:
-        """A logger whose records carry id, name and attempt."""
-        return logging.LoggerAdapter(logging.getLogger(f"wfext.{self.name}"), {"workflow_id": self.id, "workflow": self.name, "attempt": self.attempt})
+        """A logger whose records carry id, name, attempt and step (see `LogContext` for other loggers)."""
+        return WorkflowLog(logging.getLogger(f"wfext.{self.name}"), {})
 
     def patched(self, name: str) -> bool:
         """Code that has changed, for workflows under way: true where an attempt comes here first with this code, false where one was past it already."""
@@ -134,9 +135,7 @@ class Calls:
     def _sleep(self, time: Duration | datetime.datetime, name: str | None) -> Wait:
         step = self._take(check_name(name) if name else "sleep")
         if isinstance(time, datetime.datetime):
-            if time.tzinfo is None:
-                raise ValueError(f"sleep until {time!r}, which says no time zone")
-            given: Any = time.astimezone(datetime.timezone.utc).isoformat().replace("+00:00", "Z")
+            given: Any = moment(time)
         else:
             given = duration(time)
         return Wait(step, ("sleep",), "wf_sleep", (given,), {}, lambda answer: None)
@@ -166,7 +165,9 @@ class Calls:
         return Wait(step, ("await_event", "event"), "wf_await_event", (event, None if timeout is None else duration(timeout)), {}, meaning)
 
     def _join(self, children: tuple[Child[Any], ...], timeout: Duration | None, return_exceptions: bool, name: str | None) -> Wait:
-        step = self._take(check_name(name) if name else "join")
+        return self._join_as(self._take(check_name(name) if name else "join"), children, timeout, return_exceptions)
+
+    def _join_as(self, step: str, children: tuple[Child[Any], ...], timeout: Duration | None = None, return_exceptions: bool = False) -> Wait:
 
         def meaning(answer: list[dict[str, Any]]) -> list[Any]:
             ended = {entry["id"]: entry for entry in answer}
@@ -219,13 +220,35 @@ class Calls:
         if record is not None:
             return step, Child(record["output"], name, returns), None
         self._attempt.begin()
+        if self._attempt.options() is not None:  # `cleanup` itself would be the child's
+            options = values.dumps({**values.loads(options), "parent_cleanup": True})
         return step, returns, self._attempt.call("wf_spawn", step, name, given, options)
 
-    def _append(self, stream: str, value: Any) -> tuple[str, tuple[Any, ...]]:
-        offset = self._attempt.offsets.get(stream, 0)
-        self._attempt.offsets[stream] = offset + 1
+    # Streams. What an attempt appends is numbered, so that a replay appends nothing twice: from 0, and in a later period from where the stream was when this period came to it, which is a record.
+
+    def _place(self, stream: str) -> int | None:
+        """The number of the next item in this period; None inside of a step, which no replay runs again: there it is appended at the end."""
+        if current_step.get() is not None:
+            return None
+        place = self._attempt.appended.get(stream, 0)
+        self._attempt.appended[stream] = place + 1
+        return place
+
+    def _stream_begins(self, stream: str) -> int | None:
+        """Where the items of this period begin, as far as it is known without the engine."""
+        attempt = self._attempt
+        step = f"stream {stream}"
+        attempt.used.add(step)
+        if attempt.period == 1:
+            attempt.streams[stream] = 0  # also in a fork, which has the records of another, and no items
+        elif attempt.period is not None and stream not in attempt.streams and (record := attempt.recorded(step, ("step",))) is not None:
+            attempt.streams[stream] = int(record["output"])
+        return attempt.streams.get(stream)
+
+    def _append(self, stream: str, text: str, place: int | None) -> tuple[str, tuple[Any, ...]]:
         self._attempt.begin()
-        return self._attempt.call("wf_append", stream, values.dumps(value, f"an item of {stream}"), values.dumps({"offset": offset}))
+        options = () if place is None else (values.dumps({"offset": self._attempt.streams[stream] + place}),)
+        return self._attempt.call("wf_append", stream, text, *options)
 
     def _set(self, key: str, value: Any) -> tuple[str, tuple[Any, ...]]:
         self._attempt.begin()
@@ -252,4 +275,4 @@ class Calls:
         if any(known not in attempt.used for known in attempt.records):
             return False, None
         attempt.begin()
-        return True, attempt.call("wf_step", step, "true")
+        return True, attempt.call("wf_step", step, "true", attempt.options())

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
+import datetime
 import time
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from . import values
 from .attempt import current_attempt, current_step
 from .database import Database, Row
-from .definitions import Bound, Duration, StartOptions, Workflow, duration
+from .definitions import Bound, Duration, StartOptions, Workflow, duration, moment
 from .errors import Error, NotFound, WorkflowCancelled, WorkflowFailed
 
 if TYPE_CHECKING:
@@ -42,6 +44,10 @@ class Handle(Generic[R]):
             raise NotFound(f"WF_NOT_FOUND: there is no workflow {self.id!r}")
         return str(status)
 
+    async def astatus(self) -> str:
+        """The same for an event loop."""
+        return await asyncio.to_thread(lambda: self.status)
+
     def result(self, timeout: float | None = None) -> R:
         """Waits until it has ended: its output. Raises WorkflowFailed, WorkflowCancelled, or TimeoutError after so many seconds."""
         _refuse_inside("result()", "ctx.join() or ctx.call()")
@@ -62,6 +68,10 @@ class Handle(Generic[R]):
         options = {} if key is None else {"key": key}
         return bool(self._call("wf_signal", name, values.dumps(payload, f"the payload of {name}"), values.dumps(options)))
 
+    async def asignal(self, name: str, payload: Any = None, *, key: str | None = None) -> bool:
+        """The same for an event loop."""
+        return await asyncio.to_thread(lambda: self.signal(name, payload, key=key))
+
     def cancel(self, reason: Any = None) -> bool:
         return bool(self._call("wf_cancel", *(() if reason is None else (values.dumps(reason, "the reason"),))))
 
@@ -79,9 +89,10 @@ class Handle(Generic[R]):
         """A new workflow with the finished steps of this one; options of wf_fork."""
         return Handle(self._client, self._client.call("wf_fork", self.id, values.dumps(options)), self._returns)
 
-    def reschedule(self, **options: Any) -> None:
-        """Another time or priority, while it has not begun; options of wf_reschedule."""
-        self._client.call("wf_reschedule", self.id, values.dumps(options))
+    def reschedule(self, at: datetime.datetime | str | None = None) -> bool:
+        """Due now, or at this time, where it waits for one: its start, its next try, the end of a sleep. Whether it did."""
+        given = moment(at) if isinstance(at, datetime.datetime) else at
+        return bool(self._call("wf_reschedule", *(() if given is None else (given,))))
 
     def steps(self) -> list[dict[str, Any]]:
         """What is recorded, in order."""
@@ -96,10 +107,51 @@ class Handle(Generic[R]):
         """The items of a stream from an offset on; waits for more until the stream is closed or the workflow has ended."""
         return self._client._stream(self.id, name, offset, follow)
 
+    async def astream(self, name: str, offset: int = 0, *, follow: bool = True) -> AsyncIterator[Any]:
+        """The same for an event loop: `async for item in handle.astream("words")`."""
+        items = self._client._stream(self.id, name, offset, follow)
+        over = object()
+        try:
+            while (item := await asyncio.to_thread(next, items, over)) is not over:
+                yield item
+        finally:
+            close = getattr(items, "close", None)
+            if close is not None:
+                try:
+                    close()
+                except ValueError:  # a thread still waits in it, at most for some seconds
+                    pass
+
 
 def _refuse_inside(what: str, instead: str) -> None:
     if current_attempt.get() is not None and current_step.get() is None:
         raise Error(f"{what} inside of a workflow would hold it without being recorded: {instead}")
+
+
+class Named:
+    """A workflow by its name, with the options of its next starts: for callers that do not import its code."""
+
+    def __init__(self, client: Client, name: str, options: StartOptions):
+        self._client = client
+        self.name = name
+        self.given = options
+
+    def __repr__(self) -> str:
+        return f"<workflow {self.name}, by its name>"
+
+    def options(self, **options: Any) -> Named:
+        return Named(self._client, self.name, dataclasses.replace(self.given, **options))
+
+    def _params(self, input: Any) -> tuple[str, str, str]:
+        _refuse_inside("start()", f"ctx.start({self.name!r}, input), which starts a child")
+        return self.name, values.dumps(input, f"the input of {self.name}"), values.dumps(self.given.given())
+
+    def start(self, input: Any = None) -> Handle[Any]:
+        """Starts it with this input: an object of the parameters of a workflow of this package."""
+        return Handle(self._client, self._client.call("wf_start", *self._params(input)))
+
+    async def astart(self, input: Any = None) -> Handle[Any]:
+        return Handle(self._client, await asyncio.wrap_future(self._client._database.submit("SELECT wf_start(?, ?, ?)", *self._params(input))))
 
 
 class Client:
@@ -132,11 +184,10 @@ class Client:
 
     def start(self, name: str, input: Any = None, **options: Any) -> Handle[Any]:
         """Starts a workflow by its name, whose code is elsewhere. Options: those of `StartOptions`."""
-        given = StartOptions(**options).given()
-        return Handle(self, self.call("wf_start", name, values.dumps(input, f"the input of {name}"), values.dumps(given)))
+        return Named(self, name, StartOptions(**options)).start(input)
 
-    def ref(self, id: str, workflow: Workflow[..., R] | None = None) -> Handle[R]:
-        """A handle of a workflow that was started before."""
+    def handle(self, id: str, workflow: Workflow[..., Any] | None = None) -> Handle[Any]:
+        """A workflow that was started before."""
         return Handle(self, id, workflow.returns if workflow is not None else Any)
 
     def list(self, *, where: str = "1", params: tuple[Any, ...] = (), limit: int = 100, **equal: Any) -> list[dict[str, Any]]:

@@ -18,7 +18,7 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from typing import Any, TypeVar
 
-from . import loading
+from . import drivers, loading
 from .errors import Error, translate
 
 T = TypeVar("T")
@@ -85,7 +85,7 @@ class Database:
     path           the database file. Not ":memory:" beside a worker: a waiting thread has a connection of its own.
     A group has at most `group_calls` calls and takes no new one after `group_seconds`, so that those who wait are answered soon.
 
-    driver         a module like `sqlite3` (`pysqlite3`): ONE SQLite library for a file in one process. Two of them lose each other's locks, and rows with them.
+    driver         `sqlite3`, a module like it (`pysqlite3`), or `apsw`, or the name of one: ONE SQLite library for a file in one process. Two lose each other's locks, and rows with them.
     journal, synchronous, busy_timeout (seconds): WAL, FULL and 30, unless said otherwise. The timeout is that of wf_busy_timeout: waiting for the lock is fair.
     """
 
@@ -97,10 +97,8 @@ class Database:
             raise ValueError(f"journal is {journal!r}: one of {', '.join(_JOURNALS)}")
         if synchronous.lower() not in _SYNCHRONOUS:
             raise ValueError(f"synchronous is {synchronous!r}: one of {', '.join(_SYNCHRONOUS)}")
-        if driver is None:
-            import sqlite3 as driver
         self.path = os.fspath(path)
-        self.driver = driver
+        self.driver = drivers.find(driver)
         self.settings = (journal.lower(), synchronous.lower(), float(busy_timeout))
         self.clock: Any = None  # of tests: what wf_clock is set to on each connection
         self._lock = threading.Lock()
@@ -113,7 +111,7 @@ class Database:
 
     def connect(self) -> Any:
         """A new connection of the driver to the file, in autocommit, with the extension loaded and the settings made. For the thread that calls."""
-        connection = self.driver.connect(self.path, timeout=self.settings[2], isolation_level=None, check_same_thread=False)
+        connection = drivers.connect(self.driver, self.path, self.settings[2])
         try:
             loading.load(connection)
             journal, synchronous, timeout = self.settings

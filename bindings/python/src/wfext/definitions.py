@@ -10,7 +10,7 @@ import typing
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar
 
-from . import values
+from . import tracing, values
 from .names import check_name
 
 if TYPE_CHECKING:
@@ -30,6 +30,13 @@ def duration(value: Any) -> float | str:
     if isinstance(value, bool) or not isinstance(value, (int, float, str)):
         raise TypeError(f"a duration is {value!r}: seconds, a text such as '90s' or '7d', or a timedelta")
     return value
+
+
+def moment(value: datetime.datetime) -> str:
+    """As the engine takes it."""
+    if value.tzinfo is None:
+        raise ValueError(f"{value!r} says no time zone")
+    return value.astimezone(datetime.timezone.utc).isoformat().replace("+00:00", "Z")
 
 
 def _check_function(fn: Any, what: str) -> inspect.Signature:
@@ -57,7 +64,7 @@ class Step(Generic[P, R]):
 
     def __init__(
         self,
-        fn: Callable[P, R],
+        fn: Callable[..., R],
         *,
         kind: str = "step",
         name: str | None = None,
@@ -111,6 +118,9 @@ class StartOptions:
     at: datetime.datetime | str | None = None
     timeout: Duration | None = None
     max_attempts: int | None = None
+    max_failures: int | None = None
+    backoff: dict[str, Any] | None = None
+    manual: bool | None = None
     partition: str | None = None
     dedup: str | None = None
     headers: dict[str, Any] | None = None
@@ -129,10 +139,11 @@ class StartOptions:
             if field.name in ("delay", "timeout"):
                 value = duration(value)
             elif isinstance(value, datetime.datetime):
-                if value.tzinfo is None:
-                    raise ValueError(f"at is {value!r}, which says no time zone")
-                value = value.astimezone(datetime.timezone.utc).isoformat().replace("+00:00", "Z")
+                value = moment(value)
             out[field.name] = value
+        headers = tracing.headers(self.headers)
+        if headers is not None:
+            out["headers"] = headers
         return out
 
 

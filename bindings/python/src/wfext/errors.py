@@ -61,6 +61,18 @@ class WrongState(EngineError):
     code = "WF_STATE"
 
 
+class Leased(EngineError):
+    """Somebody else holds the workflow."""
+
+    code = "WF_LEASED"
+
+
+class WrongContext(EngineError):
+    """A call where it cannot be made, such as a claim inside of a statement that writes."""
+
+    code = "WF_CONTEXT"
+
+
 class Nondeterminism(EngineError):
     """The code took another way than the records of its earlier attempts."""
 
@@ -109,7 +121,7 @@ class NotJSON(Error, TypeError):
 
 
 _by_code: dict[str, type[EngineError]] = {
-    str(cls.code): cls for cls in (LeaseLost, Cancelled, Paused, AlreadySuspended, NotFound, Conflict, Invalid, WrongState, Nondeterminism)
+    str(cls.code): cls for cls in (LeaseLost, Cancelled, Paused, AlreadySuspended, NotFound, Conflict, Invalid, WrongState, Leased, WrongContext, Nondeterminism)
 }
 _message = re.compile(r"(WF_[A-Z_]+): ")
 
@@ -123,6 +135,16 @@ def describe(error: Any) -> str:
         if parts:
             return ": ".join(parts)
     return error if isinstance(error, str) else repr(error)
+
+
+# Primary codes of SQLite that say something of the disk, the file or the memory, and nothing of the statement.
+_OF_THE_MACHINE = {3, 5, 6, 7, 8, 9, 10, 11, 13, 14, 15, 26}  # PERM BUSY LOCKED NOMEM READONLY INTERRUPT IOERR CORRUPT FULL CANTOPEN PROTOCOL NOTADB
+
+
+def is_of_the_machine(error: BaseException) -> bool:
+    """Whether a call failed for a reason that is not the workflow's: the file is locked, the disk full. Another attempt may come through."""
+    code = getattr(error, "sqlite_errorcode", getattr(error, "result", None))  # of sqlite3, of apsw
+    return isinstance(error, Busy) or (isinstance(code, int) and code & 255 in _OF_THE_MACHINE)
 
 
 def translate(error: BaseException) -> BaseException:

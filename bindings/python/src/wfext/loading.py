@@ -28,12 +28,12 @@ def loadable_path() -> str:
 
 
 def load(connection: Any) -> None:
-    """Loads the extension into an open connection of `sqlite3` or of a driver like it."""
-    enable = getattr(connection, "enable_load_extension", None)
+    """Loads the extension into an open connection of `sqlite3`, of a driver like it, or of `apsw`."""
+    enable = getattr(connection, "enable_load_extension", None) or getattr(connection, "enableloadextension", None)
     if enable is None:
-        raise RuntimeError("this Python's sqlite3 was built without loadable extensions: use another Python, or the package pysqlite3-binary as driver")
+        raise RuntimeError("this Python's sqlite3 was built without loadable extensions: use another Python, or a driver that has them (App(..., driver='apsw'))")
     enable(True)
     try:
-        connection.load_extension(loadable_path())
+        (getattr(connection, "load_extension", None) or connection.loadextension)(loadable_path())
     finally:
         enable(False)

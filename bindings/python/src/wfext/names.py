@@ -36,17 +36,18 @@ class _Use:
 class Names:
     """The names that one attempt has used.
 
-    Who calls tells in which branch (a task, a thread) and what is in flight: `racy` is a moment at which one of several steps side by side has settled and another has not, so that the order
-    of what follows is that of their ends.
+    Who calls tells in which branch (a task, a thread) and what is in flight: `racy` is a moment at which one of several steps or waits side by side has settled and another has not, so that the
+    order of what follows is that of their ends.
     """
 
     def __init__(self) -> None:
         self._uses: dict[str, _Use] = {}
         self.in_flight = 0
         self._settled_beside = False
+        self.settling: Any = None  # the lock of those that settle one after the other
 
     def begins(self) -> None:
-        """A step is in flight from now on."""
+        """A step or a wait is in flight from now on."""
         self.in_flight += 1
 
     def settles(self) -> None:

@@ -19,14 +19,18 @@ def wfext_harness(tmp_path: Any) -> Iterator[Callable[[App], Harness]]:
     from .testing import Harness
 
     moved: list[tuple[App, Database]] = []
+    made: list[Harness] = []
 
     def harness(app: App) -> Harness:
         before = app.database
         app.database = Database(tmp_path / f"test-{len(moved)}.db", driver=before.driver, synchronous="off")
         moved.append((app, before))
-        return Harness(app)
+        made.append(Harness(app))
+        return made[-1]
 
     yield harness
+    for each in made:
+        each.close()
     for app, before in moved:
         app.database.close()
         app.database = before

@@ -7,16 +7,17 @@ import threading
 import time
 from collections.abc import Callable, Iterable
 from concurrent.futures import Future
-from typing import Any, TypeVar
+from typing import Any, ParamSpec, TypeVar, overload
 
-from . import values
+from . import tracing, values
 from .attempt import Attempt, StepRun, current_attempt, current_branch, current_step, error_value, step_pause
 from .calls import UNSET, Calls, Child, Wait
 from .database import Transaction
-from .definitions import Duration, Step
-from .errors import NotJSON, OutsideWorkflow, StepFailed, WrongState
+from .definitions import Bound, Duration, Step, Workflow
+from .errors import NotJSON, OutsideWorkflow, StepFailed, WrongState, is_of_the_machine
 from .names import Names
 
+P = ParamSpec("P")
 T = TypeVar("T")
 
 
@@ -39,13 +40,11 @@ class Context(Calls):
             try:
                 return self._attempt.database.call(sql, *params)
             except Exception as error:
-                self._attempt.fails(error)
-                if not self._attempt.may_repeat(error, until):
-                    raise
+                self._attempt.call_fails(error, until)
 
     # Steps
 
-    def step(self, step: Step[..., T] | Callable[..., T], *args: Any, **kwargs: Any) -> T:
+    def step(self, step: Step[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Calls a step; the same as step(...) in plain code."""
         if not isinstance(step, Step):
             raise TypeError(f"{step!r} is no step: declare it with @app.step")
@@ -66,7 +65,9 @@ class Context(Calls):
                 return values.convert(step.returns, values.loads(stands), f"the output of {name}")
             except Exception as error:
                 self._attempt.fails(error)
-                if not self._attempt.may_repeat(error, until):
+                if is_of_the_machine(error):
+                    self._attempt.call_fails(error, until)
+                else:
                     self._failed(step, name, error)
         while True:
             key = None
@@ -82,7 +83,8 @@ class Context(Calls):
             run = current_step.set(StepRun(self._attempt, name, key))
             self._attempt.names.begins()
             try:
-                text = values.dumps(step.fn(*args, **kwargs), f"what {name} returns")
+                with tracing.step(self._attempt, name, step.kind):
+                    text = values.dumps(step.fn(*args, **kwargs), f"what {name} returns")
             except Exception as error:
                 failure: Exception = error
             else:
@@ -140,12 +142,16 @@ class Context(Calls):
         """Waits in line for a share of a rate (app.rate)."""
         self._wait(self._acquire(rate, amount, key, timeout, name))
 
-    def join(self, *children: Child[Any], timeout: Duration | None = None, return_exceptions: bool = False, name: str | None = None) -> list[Any]:
+    def join(self, *children: Child[T], timeout: Duration | None = None, return_exceptions: bool = False, name: str | None = None) -> list[T]:
         """The outputs of children, once all have ended. One that failed raises WorkflowFailed."""
         return self._wait(self._join(children, timeout, return_exceptions, name))  # type: ignore[no-any-return]
 
     # Children, values, streams
 
+    @overload
+    def start(self, workflow: Workflow[P, T] | Bound[P, T], *args: P.args, **kwargs: P.kwargs) -> Child[T]: ...
+    @overload
+    def start(self, workflow: str, input: Any = None, /) -> Child[Any]: ...
     def start(self, workflow: Any, *args: Any, **kwargs: Any) -> Child[Any]:
         """Starts a child, once: a workflow, one with options, or the name of one and its input."""
         step, returns, call = self._spawn(workflow, args, kwargs)
@@ -153,17 +159,40 @@ class Context(Calls):
             return returns  # type: ignore[no-any-return]
         return Child(self._record(*call), step, returns)
 
+    @overload
+    def call(self, workflow: Workflow[P, T] | Bound[P, T], *args: P.args, **kwargs: P.kwargs) -> T: ...
+    @overload
+    def call(self, workflow: str, input: Any = None, /) -> Any: ...
     def call(self, workflow: Any, *args: Any, **kwargs: Any) -> Any:
         """Starts a child and waits for its output."""
         return self.join(self.start(workflow, *args, **kwargs))[0]
 
     def append(self, stream: str, value: Any) -> int:
         """Appends to a stream of this workflow; a replay does not repeat it. (A stream is written by the workflow's code or by its steps, not by both.)"""
-        return self._record(*self._append(stream, value))  # type: ignore[no-any-return]
+        text = values.dumps(value, f"an item of {stream}")
+        place = self._place(stream)
+        if self._attempt.replays_only:
+            return place or 0
+        if place is not None and self._stream_begins(stream) is None:
+            self._read_period()
+            if self._stream_begins(stream) is None:
+                begins = self._record(*self._attempt.call("wf_append", stream, "[]", '{"each":true}'))
+                stands = self._record(*self._attempt.call("wf_step", f"stream {stream}", str(begins), self._attempt.options()))
+                self._attempt.streams[stream] = int(stands)
+        return self._record(*self._append(stream, text, place))  # type: ignore[no-any-return]
+
+    def _read_period(self) -> None:
+        until = time.monotonic() + self._attempt.lease
+        while self._attempt.period is None:
+            try:
+                self._attempt.period = self._attempt.database.rows("SELECT period FROM wf_workflows WHERE id = ?", self.id)[0][0]
+            except Exception as error:
+                self._attempt.call_fails(error, until)
 
     def set(self, key: str, value: Any) -> None:
         """A named value that others can read."""
-        self._record(*self._set(key, value))
+        if not self._attempt.replays_only:
+            self._record(*self._set(key, value))
 
     def continue_as(self, *args: Any, **kwargs: Any) -> None:
         """Ends this period: the workflow begins anew, with an empty history and this input (none: the old one)."""
@@ -203,7 +232,8 @@ def run_transaction(attempt: Attempt, step: Step[..., Any], name: str, args: tup
             return stands
         token = current_step.set(StepRun(attempt, name, None))
         try:
-            text = values.dumps(step.fn(tx, *args, **kwargs), f"what {name} returns")
+            with tracing.step(attempt, name, step.kind):
+                text = values.dumps(step.fn(tx, *args, **kwargs), f"what {name} returns")
         finally:
             current_step.reset(token)
         record, given = attempt.call("wf_step", name, text, options)
@@ -229,7 +259,7 @@ def run(attempt: Attempt) -> Any:
         attempt.names = Names()  # what was cut off in the code is in flight for ever
         failed: StepFailed | None = None
         for step, args, kwargs in reversed(attempt.undo):
-            undo = Step(step.fn, kind=step.kind, name=f"undo {step.name}", attempts=step.attempts, backoff=step.backoff, retry_on=step.retry_on, in_doubt=step.in_doubt)
+            undo: Step[..., Any] = Step(step.fn, kind=step.kind, name=f"undo {step.name}", attempts=step.attempts, backoff=step.backoff, retry_on=step.retry_on, in_doubt=step.in_doubt)
             try:
                 context.call_step(undo, args, kwargs)
             except StepFailed as error:  # the others are undone all the same

@@ -10,6 +10,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextvars
 import datetime
 import json
 from typing import Any, TypeVar
@@ -49,8 +50,33 @@ class Harness:
         self._now = datetime.datetime.fromisoformat(start)
         self._worker = Worker(app, lease=3600 * 24 * 365)
         self._worker.name = "test"
+        self._runner = asyncio.Runner()  # one loop for all attempts, as in a worker
+        self._manager: Any = None
         self._set()
         app._apply()
+        if app._lifespan is not None:
+            self._manager = app._lifespan(app)
+            app.state = self._run(self._manager.__aenter__()) if app._has_async_lifespan else self._manager.__enter__()
+
+    def _run(self, code: Any) -> Any:
+        return self._runner.run(code, context=contextvars.copy_context())
+
+    def close(self) -> None:
+        """Leaves the lifespan of the app."""
+        manager, self._manager = self._manager, None
+        if manager is not None:
+            if self.app._has_async_lifespan:
+                self._run(manager.__aexit__(None, None, None))
+            else:
+                manager.__exit__(None, None, None)
+            self.app.state = None
+        self._runner.close()
+
+    def __enter__(self) -> Harness:
+        return self
+
+    def __exit__(self, *_: Any) -> None:
+        self.close()
 
     @property
     def now(self) -> datetime.datetime:
@@ -75,7 +101,7 @@ class Harness:
         attempt = Attempt(self.app, self.app.workflows[claim.name], claim, [], self._worker.lease)
         attempt.longest_pause = 0  # the clock stands still meanwhile
         if attempt.workflow.is_async:
-            asyncio.run(self._worker._run_async(attempt))
+            self._run(self._worker._run_async(attempt))
         else:
             self._worker._run_sync(attempt)
 

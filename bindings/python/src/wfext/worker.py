@@ -17,8 +17,8 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
-from . import async_context, sync_context, values
-from .attempt import Attempt, AttemptOver, Claim, error_value, is_final
+from . import async_context, sync_context, tracing, values
+from .attempt import Attempt, AttemptOver, Claim, current_attempt, error_value, is_final
 from .database import Database
 from .errors import Busy, Error, NotOurs
 
@@ -35,6 +35,8 @@ log = logging.getLogger("wfext")
 _MORE_AT_ONCE = 50  # workflows in one claim
 _WAIT_SECONDS = 5.0
 _TRIES = 8
+_AFTER_TROUBLE = 5.0  # seconds before a workflow is tried again whose attempt has met a full disk, or the like
+_LAST_WORDS = 2.0  # seconds for tasks that are cancelled because the loop ends
 _HEARTBEAT = "wfext heartbeat"
 
 
@@ -72,7 +74,28 @@ class WorkerName:
 class Worker:
     """Runs workflows of an app until stop(). `App.worker()` and `App.run()` make one."""
 
-    def __init__(self, app: App, *, concurrency: int = 8, async_concurrency: int = 200, lease: float = 30, name: str | None = None, queues: list[str] | None = None, grace: float = 10):
+    def __init__(
+        self,
+        app: App,
+        *,
+        concurrency: int = 8,
+        async_concurrency: int = 200,
+        lease: float = 30,
+        name: str | None = None,
+        queues: list[str] | None = None,
+        workflows: list[str] | None = None,
+        versions: list[str] | None = None,
+        grace: float = 10,
+    ):
+        """
+        concurrency         workflows of plain code at once, a thread each
+        async_concurrency   async workflows at once, in one loop
+        lease               seconds for which a workflow is ours; a heartbeat renews it
+        name                of this worker; default `host:N`. A name that another living worker has is an error
+        queues, workflows   names of those to work on; default: all that the app declares
+        versions            only workflows of these versions (option `version` of a start), and those without one
+        grace               seconds that plain code has to come to its next call when the worker stops
+        """
         if concurrency < 1 or async_concurrency < 1:
             raise ValueError(f"concurrency is {concurrency} and async_concurrency {async_concurrency}: at least 1 each")
         if lease <= 0:
@@ -81,12 +104,15 @@ class Worker:
         self.database: Database = app.database
         self.lease = float(lease)
         self.grace = float(grace)
-        workflows = list(app.workflows.values())
-        if not workflows:
+        if not app.workflows:
             raise Error("this app has no workflow: declare one with @app.workflow")
-        self.queues = queues or sorted({workflow.queue for workflow in workflows} | set(app.queues))
+        if unknown := set(workflows or ()) - set(app.workflows):
+            raise Error(f"this app has no workflow {sorted(unknown)[0]!r}: {', '.join(sorted(app.workflows))}")
+        of_these = [workflow for workflow in app.workflows.values() if workflows is None or workflow.name in workflows]
+        self.queues = queues or sorted({workflow.queue for workflow in of_these} | (set(app.queues) if workflows is None else set()))
         self._slots = {False: concurrency, True: async_concurrency}
-        self._names = {False: [w.name for w in workflows if not w.is_async], True: [w.name for w in workflows if w.is_async]}
+        self._names = {is_async: [w.name for w in of_these if w.is_async is is_async] for is_async in (False, True)}
+        self._filter = {} if versions is None else {"versions": versions}
         self._wake = f"worker {secrets.token_hex(8)}"
         self._lock = threading.Lock()
         self._changed = threading.Condition(self._lock)
@@ -94,6 +120,8 @@ class Worker:
         self._futures: set[Any] = set()
         self._stopping = threading.Event()
         self._stopped = threading.Event()
+        self._ended_all = threading.Event()
+        self._resources = False
         self._given_name = name
         self.name = ""
         self._threads: list[threading.Thread] = []
@@ -106,13 +134,20 @@ class Worker:
         """Begins to work, beside other code. Returns itself."""
         held = WorkerName(self.database.path, self._given_name)
         self._name, self.name = held, held.name
-        if held.is_locked:
-            self.database.call("SELECT wf_recover(?)", values.dumps({"worker": self.name, "lost": True}))
-        self.app._apply()
+        try:
+            if held.is_locked:
+                self.database.call("SELECT wf_recover(?)", values.dumps({"worker": self.name, "lost": True}))
+            self.app._apply()
+            if self._names[True] or self.app._has_async_lifespan:
+                self._loop = asyncio.new_event_loop()
+                self._thread(self._run_loop, "wfext loop")
+            self.app._enter(self._loop)
+            self._resources = True
+        except BaseException:
+            self._end_loop()
+            held.release()
+            raise
         self._pool = ThreadPoolExecutor(self._slots[False], "wfext slot")
-        if self._names[True]:
-            self._loop = asyncio.new_event_loop()
-            self._thread(self._run_loop, "wfext loop")
         self._thread(self._claim_and_wait, "wfext worker")
         self._thread(self._heartbeats, _HEARTBEAT)
         return self
@@ -125,39 +160,65 @@ class Worker:
     def stop(self, *, grace: float | None = None) -> None:
         """No new claims; async work is cancelled and given back, plain code gets the grace period (seconds) to come to its next call. Returns when nothing runs any more, or the time is over.
 
-        What still runs then keeps its lease: given back, two would do it.
+        What still runs then keeps its lease: given back, two would do it. In a workflow or a step of this worker it only asks for all that and returns: the worker cannot wait for itself.
         """
-        if self._stopped.is_set():
-            return
         with self._lock:
+            first = not self._stopping.is_set()
             self._stopping.set()
-            attempts = list(self._attempts.values())
-            self._changed.notify_all()
-        for attempt in attempts:
-            self._tell(attempt)
-        self._wake_up()
-        until = time.monotonic() + (self.grace if grace is None else grace)
-        with self._lock:
-            while self._attempts and (left := until - time.monotonic()) > 0:
-                self._changed.wait(left)
-            left_over = [attempt.claim.id for attempt in self._attempts.values()]
-        if left_over:
-            log.warning("%d workflows still run after the grace period and keep their leases: %s", len(left_over), ", ".join(left_over[:5]))
-        with self._lock:
-            for token, attempt in list(self._attempts.items()):
-                if attempt.workflow.is_async:
-                    del self._attempts[token]  # its loop stops: nothing of it goes on
-            runs_on = bool(self._attempts)
-            self._stopped.set()
-            self._changed.notify_all()
-        self._wake_up()
+        if first and self._is_inside():
+            threading.Thread(target=self._stop, args=(grace,), name="wfext stop", daemon=True).start()
+        elif first:
+            self._stop(grace)
+        elif not self._is_inside():
+            self._ended_all.wait()
+
+    def _is_inside(self) -> bool:
+        attempt = current_attempt.get()
+        mine = attempt is not None and attempt.app is self.app
+        return mine or threading.current_thread() in self._threads or threading.current_thread() is self.database._thread
+
+    def _stop(self, grace: float | None) -> None:
+        try:
+            with self._lock:
+                attempts = list(self._attempts.values())
+                self._changed.notify_all()
+            for attempt in attempts:
+                self._tell(attempt)
+            self._wake_up()
+            until = time.monotonic() + (self.grace if grace is None else grace)
+            with self._lock:
+                while self._attempts and (left := until - time.monotonic()) > 0:
+                    self._changed.wait(left)
+                left_over = [attempt.claim.id for attempt in self._attempts.values()]
+            if left_over:
+                log.warning("%d workflows still run after the grace period and keep their leases: %s", len(left_over), ", ".join(left_over[:5]))
+            with self._lock:
+                for token, attempt in list(self._attempts.items()):
+                    if attempt.workflow.is_async:
+                        del self._attempts[token]  # its loop stops: nothing of it goes on
+                runs_on = bool(self._attempts)
+                self._stopped.set()
+                self._changed.notify_all()
+            self._wake_up()
+            if self._resources:
+                self.app._leave()
+            self._end_loop()
+            for thread in self._threads:
+                if not (runs_on and thread.name == _HEARTBEAT):
+                    thread.join(5)
+            if self._pool is not None:
+                self._pool.shutdown(wait=not left_over, cancel_futures=True)
+        finally:
+            self._ended_all.set()
+
+    def _end_loop(self) -> None:
         if self._loop is not None:
             self._loop.call_soon_threadsafe(self._loop.stop)
-        for thread in self._threads:
-            if thread is not threading.current_thread() and not (runs_on and thread.name == _HEARTBEAT):
-                thread.join(5)
-        if self._pool is not None:
-            self._pool.shutdown(wait=not left_over, cancel_futures=True)
+
+    @property
+    def is_stopped(self) -> bool:
+        """Whether it was asked to stop."""
+        return self._stopping.is_set()
 
     def __enter__(self) -> Worker:
         return self
@@ -202,7 +263,7 @@ class Worker:
                     free = min(self._free(is_async), _MORE_AT_ONCE)
                 if free <= 0:
                     break
-                options = {"names": self._names[is_async], "limit": free, "steps": True, "lease": self.lease}
+                options = {"names": self._names[is_async], "limit": free, "steps": True, "lease": self.lease, **self._filter}
                 given = self.database.call("SELECT wf_claim(?, ?, ?)", values.dumps(self.queues), self.name, values.dumps(options))
                 claims = [Claim(each) for each in json.loads(given)] if given else []
                 for claim in claims:
@@ -216,7 +277,7 @@ class Worker:
             tokens = list(self._attempts)
         wanted: list[dict[str, Any]] = [{"wake": self._wake}]
         if names:
-            wanted.append({"queue": self.queues, "worker": self.name, "names": names})
+            wanted.append({"queue": self.queues, "worker": self.name, "names": names, **self._filter})
         if tokens:
             wanted.append({"tokens": tokens})
         came = connection.execute("SELECT wf_wait(?, ?)", (_WAIT_SECONDS, values.dumps({"any": wanted}))).fetchall()[0][0]
@@ -256,7 +317,8 @@ class Worker:
         try:
             try:
                 self._ready(attempt)
-                end = ("SELECT wf_complete(?, ?)", (attempt.claim.token, self._output(attempt, sync_context.run(attempt))))
+                with tracing.attempt(attempt):
+                    end = ("SELECT wf_complete(?, ?)", (attempt.claim.token, self._output(attempt, sync_context.run(attempt))))
             except AttemptOver as over:
                 end = self._over(attempt, str(over))
             except BaseException as error:
@@ -279,7 +341,8 @@ class Worker:
                     await asyncio.to_thread(self._ready, attempt)
                 else:
                     self._ready(attempt)
-                end = ("SELECT wf_complete(?, ?)", (attempt.claim.token, self._output(attempt, await async_context.run(attempt))))
+                with tracing.attempt(attempt):
+                    end = ("SELECT wf_complete(?, ?)", (attempt.claim.token, self._output(attempt, await async_context.run(attempt))))
             except AttemptOver as over:
                 end = self._over(attempt, str(over))
             except BaseException as error:
@@ -298,6 +361,8 @@ class Worker:
     def _over(self, attempt: Attempt, why: str) -> tuple[str, tuple[Any, ...]] | None:
         if self._stopping.is_set() and why == "not ours":
             return "SELECT wf_release(?)", (attempt.claim.token,)
+        if why == "the engine failed":
+            return "SELECT wf_release(?, ?)", (attempt.claim.token, values.dumps({"delay": _AFTER_TROUBLE}))
         return None
 
     def _error(self, attempt: Attempt, error: BaseException) -> tuple[str, tuple[Any, ...]] | None:
@@ -388,6 +453,12 @@ class Worker:
         asyncio.set_event_loop(loop)
         try:
             loop.run_forever()
+            left = asyncio.all_tasks(loop)  # what steps have left behind, and code that took no notice
+            for task in left:
+                task.cancel()
+            if left:
+                loop.run_until_complete(asyncio.wait(left, timeout=_LAST_WORDS))
+            loop.run_until_complete(loop.shutdown_asyncgens())
         finally:
             loop.close()
 

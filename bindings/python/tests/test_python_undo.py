@@ -1,0 +1,79 @@
+"""Sagas: what was done is undone, whoever has started the workflow and whatever its code does first."""
+
+import pytest
+
+import wfext
+from test_python_scenarios import finish, wait_for
+
+FIRST = {
+    "wait": lambda ctx, child: ctx.wait_signal("first", timeout=0.01, default=None),
+    "sleep": lambda ctx, child: ctx.sleep(0.01),
+    "child": lambda ctx, child: ctx.start(child, 1),
+    "child joined": lambda ctx, child: ctx.call(child, 1),
+    "stream": lambda ctx, child: ctx.append("log", "done"),
+    "value": lambda ctx, child: ctx.set("state", "done"),
+    "patch": lambda ctx, child: ctx.patched("new"),
+}
+
+
+@pytest.mark.parametrize("colour", ["plain", "async"])
+@pytest.mark.parametrize("first", FIRST)
+def test_an_undo_of_a_workflow_that_plain_sql_has_started(app, first, colour):
+    """Its start knew nothing of it: the code's first record says so, also where that is a child or a wait."""
+    undone = []
+
+    @app.step
+    def give_back(what: str) -> None:
+        undone.append(what)
+
+    @app.workflow
+    def child(ctx: wfext.Context, n: int) -> int:
+        return n
+
+    @app.workflow
+    def plain(ctx: wfext.Context) -> None:
+        FIRST[first](ctx, child)
+        ctx.compensate(give_back, "money")
+        ctx.wait_signal("go")
+
+    @app.workflow
+    async def looping(ctx: wfext.AsyncContext) -> None:
+        await FIRST[first](ctx, child)
+        ctx.compensate(give_back, "money")
+        await ctx.wait_signal("go")
+
+    with app.worker():
+        app.client.call("wf_start", "plain" if colour == "plain" else "looping", None, '{"id": "w"}')
+        handle = app.handle("w")
+        wait_for(lambda: app.client.rows("SELECT count(*) FROM wf_steps WHERE workflow_id = 'w' AND name = 'go' AND status = 'waiting'") == [(1,)])
+        handle.cancel()
+        with pytest.raises(wfext.WorkflowCancelled):
+            finish(handle)
+    assert undone == ["money"]
+
+
+def test_a_record_that_fails_says_nothing_of_the_undo(app):
+    """The first call is refused: the next one says it."""
+    undone, tried = [], []
+
+    @app.step
+    def give_back() -> None:
+        undone.append(1)
+
+    @app.workflow
+    def w(ctx: wfext.Context) -> None:
+        if not tried:
+            tried.append(1)
+            with pytest.raises(wfext.NotFound):
+                ctx.acquire("no such rate")
+        ctx.compensate(give_back)
+        ctx.wait_signal("go")
+
+    with app.worker():
+        app.client.call("wf_start", "w", None, '{"id": "w"}')
+        handle = app.handle("w")
+        wait_for(lambda: handle.status == "waiting")
+        handle.cancel()
+        with pytest.raises(wfext.WorkflowCancelled):
+            finish(handle)
+    assert undone == [1]
