@@ -30,6 +30,10 @@ from support import extension_path
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = [ROOT / "README.md", ROOT / "examples" / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 LANGUAGES = ("sql", "sh", "python")
+# The Python package is there as if it were installed.
+ENVIRONMENT = {"WFEXT_LIBRARY": str(ROOT / "build" / "libwfext.so"), **os.environ, "PYTHONPATH": str(ROOT / "bindings" / "python" / "src"), "PYTHONDONTWRITEBYTECODE": "1"}
+if "WFEXT" in os.environ:
+    ENVIRONMENT["WFEXT_LIBRARY"] = os.path.abspath(os.environ["WFEXT"])
 
 
 @dataclass
@@ -54,8 +58,10 @@ def blocks(page):
         if fence and info is None:
             info, start, body = fence.group(1).split(), number + 1, []
         elif fence:
-            if info and info[0] in LANGUAGES and "no-run" not in info:
-                found.append(Block(info[0], start, "\n".join(body) + "\n"))
+            text = "\n".join(body) + "\n"
+            is_too_new = sys.version_info < (3, 11) and re.search(r"^import (.*, )?wfext$", text, re.MULTILINE)
+            if info and info[0] in LANGUAGES and "no-run" not in info and not is_too_new:
+                found.append(Block(info[0], start, text))
             info = None
         elif info is not None:
             body.append(line)
@@ -127,7 +133,7 @@ def run_sql(page, directory, group, again=False):
 
 
 def run_command(page, directory, block, command):
-    done = subprocess.run(command, cwd=directory, capture_output=True, text=True, timeout=1200)
+    done = subprocess.run(command, cwd=directory, env=ENVIRONMENT, capture_output=True, text=True, timeout=1200)
     where = f"{page.name}:{block.line}"
     assert done.returncode == 0, f"{where}: {done.stderr}"
     expected = re.findall(r"# => (.*?)\s*$", block.text, re.MULTILINE)

@@ -91,3 +91,10 @@ def test_command(tmp_path):
     for wrong in ("shop:nothing", "nowhere:app", "shop:wfext"):
         done = subprocess.run([sys.executable, "-m", "wfext.cli", "worker", wrong], cwd=tmp_path, capture_output=True, text=True)
         assert done.returncode == 1 and done.stderr.startswith(f"wfext: {wrong}: " if wrong != "shop:wfext" else "wfext: shop:wfext is module"), done.stderr
+
+
+def test_hello_is_the_same_everywhere():
+    """Word for word: this page's, the repository's, and that of the page where one starts. They are run by the tests of their pages."""
+    root = PACKAGE.parents[1]
+    for page in (root / "README.md", root / "docs" / "start-python.md"):
+        assert f"```python\n{BLOCKS[0]}```" in page.read_text(), page.name
