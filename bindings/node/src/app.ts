@@ -1,12 +1,16 @@
 // The app: a file, and what is declared for it.
 
-import type { Context, Duration } from "./attempt.ts";
+import type { Log } from "./attempt.ts";
 import { Handle } from "./client.ts";
+import type { Context, Duration } from "./context.ts";
 import { Database, type DatabaseOptions, type Row } from "./database.ts";
 import { WfextError } from "./errors.ts";
 import { checkName } from "./names.ts";
+import { refuseInside } from "./scope.ts";
 import { type Json, dumps, loads } from "./values.ts";
 import { Worker, type WorkerOptions } from "./worker.ts";
+
+const LIMITS = ["concurrency", "worker_concurrency", "partition_concurrency", "rate"]; // of a queue
 
 export interface StartOptions {
   id?: string;
@@ -26,46 +30,85 @@ export interface StartOptions {
 
 export interface WorkflowOptions {
   queue?: string;
+  /** Of its code: what is started has it, and workers that name `versions` claim only those. */
+  version?: string;
   /** Whether it calls ctx.compensate(). */
   undo?: boolean;
 }
 
-/** A function that survives the process: it is run again from its beginning, and what it did is read back. */
-export class Workflow<I, R> {
+/** A workflow by its name: what is needed to start it and ask after it. Its code may be elsewhere. */
+export class WorkflowRef<I, R> {
   readonly app: App;
   readonly name: string;
-  readonly fn: (ctx: Context, input: I) => Promise<R>;
-  readonly queue: string;
-  readonly undoes: boolean;
+  readonly options: WorkflowOptions;
 
-  constructor(app: App, name: string, fn: (ctx: Context, input: I) => Promise<R>, options: WorkflowOptions) {
+  constructor(app: App, name: string, options: WorkflowOptions = {}) {
     this.app = app;
     this.name = checkName(name);
-    this.fn = fn;
-    this.queue = options.queue ?? "default";
-    this.undoes = options.undo ?? false;
+    this.options = options;
   }
 
   /** Starts it. */
   async start(input: I, options: StartOptions = {}): Promise<Handle<Json<R>>> {
-    const id = (await this.app.database.call("wf_start", this.name, dumps(input, `the input of ${this.name}`), dumps({ queue: this.queue, ...(this.undoes ? { cleanup: true } : {}), ...options }, "the options"))) as string;
+    refuseInside("start()", "ctx.start(workflow, input) starts a child");
+    const id = await this.app.database.call("wf_start", this.name, dumps(input, `the input of ${this.name}`), dumps(this.startOptions({ ...options }), "the options"));
+    return new Handle(this.app.database, id as string);
+  }
+
+  /** The handle of one that was started before. */
+  handle(id: string): Handle<Json<R>> {
     return new Handle(this.app.database, id);
   }
 
-  /** A handle of one that was started before. */
-  ref(id: string): Handle<Json<R>> {
-    return new Handle(this.app.database, id);
+  /** With what was declared. */
+  startOptions(given: Record<string, unknown>): Record<string, unknown> {
+    const { queue, version, undo } = this.options;
+    return { ...(queue === undefined ? {} : { queue }), ...(version === undefined ? {} : { version }), ...(undo === true ? { cleanup: true } : {}), ...given };
   }
+}
+
+/** A function that survives the process: it is run again from its beginning, and what it did is read back. */
+export class Workflow<I, R> extends WorkflowRef<I, R> {
+  readonly fn: (ctx: Context, input: I) => Promise<R>;
+
+  constructor(app: App, name: string, fn: (ctx: Context, input: I) => Promise<R>, options: WorkflowOptions) {
+    super(app, name, options);
+    this.fn = fn;
+  }
+
+  get queue(): string {
+    return this.options.queue ?? "default";
+  }
+  get undoes(): boolean {
+    return this.options.undo ?? false;
+  }
+}
+
+/** What a process has while a worker of the app works: `state` is ctx.app.state. */
+export interface Lifespan {
+  state: unknown;
+  close?: () => unknown;
+}
+
+export interface AppOptions extends DatabaseOptions {
+  /** Called when the first worker starts; what it gives is closed when the last one has stopped. */
+  lifespan?: (app: App) => Lifespan | Promise<Lifespan>;
 }
 
 export class App {
   readonly database: Database;
   readonly workflows = new Map<string, Workflow<never, unknown>>();
+  // eslint-disable-next-line @typescript-eslint/no-explicit-any
+  state: any;
   readonly #queues = new Map<string, Record<string, unknown>>();
   readonly #schedules = new Map<string, unknown[]>();
+  readonly #lifespan: AppOptions["lifespan"];
+  #living: Promise<Lifespan> | undefined;
+  #workers = 0;
 
-  constructor(path: string, options: DatabaseOptions = {}) {
+  constructor(path: string, options: AppOptions = {}) {
     this.database = new Database(path, options);
+    this.#lifespan = options.lifespan;
   }
 
   /** Declares a workflow. The same name again replaces it, as a module that is loaded anew does. */
@@ -75,6 +118,16 @@ export class App {
     return workflow;
   }
 
+  /** A workflow whose code is elsewhere, by its name: app.ref<Input, Output>("order").start(input). */
+  ref<I = unknown, R = unknown>(name: string, options: WorkflowOptions = {}): WorkflowRef<I, R> {
+    return new WorkflowRef(this, name, options);
+  }
+
+  /** The handle of a workflow that was started before. */
+  handle<R = unknown>(id: string): Handle<R> {
+    return new Handle(this.database, id);
+  }
+
   /** Declares a queue with its limits: options of wf_queue. Applied when a worker starts. */
   queue(name: string, options: Record<string, unknown>): void {
     this.#queues.set(name, options);
@@ -82,15 +135,38 @@ export class App {
 
   /** Declares a schedule: a cron text or an interval as of wf_schedule. Applied when a worker starts. */
   schedule<I>(name: string, timing: string, workflow: Workflow<I, unknown>, input: I, options: Record<string, unknown> = {}): void {
-    const start = workflow.undoes ? { start: { cleanup: true, ...(options["start"] as object | undefined) } } : {};
-    this.#schedules.set(name, [timing, workflow.name, dumps(input, `the input of ${workflow.name}`), JSON.stringify({ queue: workflow.queue, ...options, ...start })]);
+    const start = workflow.startOptions({ ...(options["start"] as object | undefined) });
+    this.#schedules.set(name, [timing, workflow.name, dumps(input, `the input of ${workflow.name}`), JSON.stringify({ ...options, start })]);
   }
 
-  /** What is declared, in the file. */
-  async apply(): Promise<string[]> {
+  /** Brings what is declared into the file, and says what is there and not declared any more. The queues that are served. */
+  async apply(log: Pick<Log, "warn"> = console): Promise<string[]> {
     for (const [name, options] of this.#queues) await this.database.call("wf_queue", name, JSON.stringify(options));
     for (const [name, params] of this.#schedules) await this.database.call("wf_schedule", name, ...params);
-    return [...this.#queues.keys()];
+    const served = [...new Set([...[...this.workflows.values()].map(({ queue }) => queue), ...this.#queues.keys()])].sort();
+    for (const name of served) {
+      const settings = loads(await this.database.call("wf_queue", name)) as Record<string, unknown>;
+      if (!this.#queues.has(name) && LIMITS.some((limit) => settings[limit] !== null)) log.warn(`wfext: the queue ${name} has limits in the file that this code does not declare`);
+    }
+    for (const [name, workflow] of await this.database.rows("SELECT name, workflow FROM wf_schedules")) {
+      if (!this.#schedules.has(String(name)) && this.workflows.has(String(workflow))) log.warn(`wfext: the schedule ${name} of ${workflow} is in the file and not declared by this code: wf_unschedule('${name}') ends it`);
+    }
+    return served;
+  }
+
+  /** A worker of this process begins, and what it needs is there. */
+  async enter(): Promise<void> {
+    this.#workers += 1;
+    if (this.#lifespan !== undefined) this.state = (await (this.#living ??= Promise.resolve(this.#lifespan(this)))).state;
+  }
+
+  /** It has stopped. */
+  async leave(): Promise<void> {
+    this.#workers -= 1;
+    if (this.#workers > 0 || this.#living === undefined) return;
+    const living = await this.#living;
+    this.#living = undefined;
+    await living.close?.();
   }
 
   /** A worker beside other code; touches no signal handlers. */
@@ -112,18 +188,8 @@ export class App {
       clearInterval(keep);
       for (const name of ["SIGTERM", "SIGINT"] as const) process.off(name, stop);
       await worker.stop();
-      await this.close();
+      void worker.ended.then(() => this.close()); // what still runs keeps its lease for as long as it does
     }
-  }
-
-  /** A handle of a workflow that was started before. */
-  ref<R = unknown>(id: string): Handle<R> {
-    return new Handle(this.database, id);
-  }
-
-  /** Starts a workflow by its name, whose code is elsewhere. */
-  async startByName(name: string, input: unknown = null, options: StartOptions = {}): Promise<Handle<unknown>> {
-    return new Handle(this.database, (await this.database.call("wf_start", name, dumps(input, `the input of ${name}`), dumps(options, "the options"))) as string);
   }
 
   /** Workflows, newest first: columns of wf_workflows that are equal to something. */
@@ -143,6 +209,11 @@ export class App {
   /** At most so many shares in a time, for ctx.acquire(). */
   async rate(name: string, options: { limit: number; per: Duration }): Promise<void> {
     await this.database.call("wf_rate", name, JSON.stringify(options));
+  }
+
+  /** A connection for the application, of the app's own driver, with the extension loaded. Never open the file by another SQLite library in the same process. */
+  connect<T = unknown>(): T {
+    return this.database.connect() as T;
   }
 
   close(): Promise<void> {

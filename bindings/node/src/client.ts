@@ -2,14 +2,15 @@
 
 import type { Database } from "./database.ts";
 import { NotFound, TimeoutError, WorkflowCancelled, WorkflowFailed } from "./errors.ts";
+import { refuseInside } from "./scope.ts";
 import { dumps, loads } from "./values.ts";
 
 const ENDED = new Set<unknown>(["completed", "failed", "cancelled"]);
-const LOOK_EVERY = 20; // milliseconds, growing to 200, while a stream is followed
 
 export type Status = "pending" | "running" | "waiting" | "paused" | "completed" | "failed" | "cancelled";
 
-function milliseconds(timeout: number | string): number {
+/** Of a duration. */
+export function milliseconds(timeout: number | string): number {
   if (typeof timeout === "number") return timeout * 1000;
   const found = /^(\d+(?:\.\d+)?)(ms|s|m|h|d)$/.exec(timeout);
   if (found === null) throw new TypeError(`the timeout ${JSON.stringify(timeout)}: seconds, or a text such as "30s"`);
@@ -34,6 +35,7 @@ export class Handle<R> {
 
   /** Waits until it has ended: its output. Rejects with WorkflowFailed, WorkflowCancelled, or TimeoutError. */
   async result(options: { timeout?: number | string } = {}): Promise<R> {
+    refuseInside("result()", "ctx.join() or ctx.call()");
     const until = options.timeout === undefined ? Infinity : Date.now() + milliseconds(options.timeout);
     for (;;) {
       const status = await this.status();
@@ -44,7 +46,7 @@ export class Handle<R> {
       }
       const left = until - Date.now();
       if (left <= 0) throw new TimeoutError(`workflow ${JSON.stringify(this.id)} has not ended in time`);
-      await this.#database.watch(this.id, Math.min(60, left / 1000));
+      await this.#database.watch({ id: this.id }, Math.min(60, left / 1000));
     }
   }
 
@@ -80,9 +82,9 @@ export class Handle<R> {
     return new Handle(this.#database, (await this.#database.call("wf_fork", this.id, JSON.stringify(options))) as string);
   }
 
-  /** Another time or priority, while it has not begun; options of wf_reschedule. */
-  async reschedule(options: Record<string, unknown>): Promise<void> {
-    await this.#database.call("wf_reschedule", this.id, JSON.stringify(options));
+  /** Makes what it waits for in time (its start, its next try, the end of a sleep) due now, or then. False where it waits for none. */
+  async reschedule(time?: Date | string): Promise<boolean> {
+    return (await this.#database.call("wf_reschedule", this.id, time instanceof Date ? time.toISOString() : (time ?? null))) === 1;
   }
 
   /** What is recorded, in order. */
@@ -98,19 +100,20 @@ export class Handle<R> {
 
   /** The items of a stream from an offset on; waits for more until the stream is closed or the workflow has ended. */
   async *stream(name: string, offset = 0): AsyncGenerator<unknown, void, void> {
-    for (let pause = LOOK_EVERY; ; pause = Math.min(200, pause * 1.2)) {
-      const ended = ENDED.has((await this.#database.call("wf_status", this.id)) ?? "completed");
-      const rows = await this.#database.rows('SELECT "offset", value, closed FROM wf_streams WHERE workflow_id = ? AND stream = ? AND "offset" >= ? ORDER BY "offset" LIMIT 100', this.id, name, offset);
+    for (;;) {
+      const ended = ENDED.has((await this.#database.call("wf_status", this.id)) ?? "completed") || (await this.#isClosed(name));
+      const rows = await this.#database.rows('SELECT "offset", value FROM wf_streams WHERE workflow_id = ? AND stream = ? AND "offset" >= ? ORDER BY "offset" LIMIT 100', this.id, name, offset);
       for (const [at, value] of rows) {
         offset = Number(at) + 1;
         yield loads(value);
       }
-      if (rows.length > 0) {
-        pause = LOOK_EVERY;
-        continue;
-      }
-      if (ended || (await this.#database.rows("SELECT 1 FROM wf_streams WHERE workflow_id = ? AND stream = ? AND closed LIMIT 1", this.id, name)).length > 0) return;
-      await new Promise((resolve) => setTimeout(resolve, pause));
+      if (rows.length > 0) continue;
+      if (ended) return;
+      await this.#database.watch({ streams: { id: this.id, stream: name, offset } }, 60);
     }
+  }
+
+  async #isClosed(stream: string): Promise<boolean> {
+    return (await this.#database.rows("SELECT 1 FROM wf_streams WHERE workflow_id = ? AND stream = ? AND closed LIMIT 1", this.id, stream)).length > 0;
   }
 }

@@ -1,15 +1,17 @@
 // The database as the rest of the package sees it: calls that are answered when they are committed. The connection is in a thread of its own (thread.ts), so the event loop never waits for the disk.
 
-import { randomBytes } from "node:crypto";
 import { Worker } from "node:worker_threads";
+import { type Driver, type Settings, openConnection } from "./driver.ts";
 import { WfextError, translate } from "./errors.ts";
 import { loadablePath } from "./load.ts";
-import type { Answer, Call, Settings } from "./thread.ts";
-import { loads } from "./values.ts";
+import type { Answer, Call } from "./thread.ts";
+import { Watch } from "./watch.ts";
 
 export type Row = unknown[];
 
 export interface DatabaseOptions {
+  /** node:sqlite (default) or better-sqlite3, which the application installs. */
+  driver?: Driver;
   /** wal (default), delete, truncate, persist */
   journal?: "wal" | "delete" | "truncate" | "persist";
   /** full (default), extra, normal, off */
@@ -24,7 +26,6 @@ export interface Transaction {
   rows(sql: string, ...params: unknown[]): Promise<Row[]>;
 }
 
-const WATCHED = 200; // workflows in one wait
 const TRANSACTION_LIMIT = 1000; // milliseconds
 const THREAD = import.meta.url.endsWith(".ts") ? "./thread.ts" : "./thread.mjs";
 
@@ -78,7 +79,7 @@ class Thread {
 /** The calls of a process to one file. Never open it by another SQLite library in the same process: they lose each other's locks, and committed rows with them. */
 export class Database {
   readonly path: string;
-  #settings: Settings;
+  readonly settings: Settings;
   #calls: Thread | undefined;
   #waiters = new Set<Waiter>();
   #watch: Watch | undefined;
@@ -86,16 +87,17 @@ export class Database {
   #closed = false;
 
   constructor(path: string, options: DatabaseOptions = {}) {
-    const { journal = "wal", synchronous = "full", busyTimeout = 30 } = options;
+    const { driver = "node:sqlite", journal = "wal", synchronous = "full", busyTimeout = 30 } = options;
+    if (driver !== "node:sqlite" && driver !== "better-sqlite3") throw new WfextError(`driver is ${String(driver)}: node:sqlite or better-sqlite3`);
     if (!["wal", "delete", "truncate", "persist"].includes(journal)) throw new WfextError(`journal is ${journal}: one of wal, delete, truncate, persist`);
     if (!["off", "normal", "full", "extra"].includes(synchronous)) throw new WfextError(`synchronous is ${synchronous}: one of off, normal, full, extra`);
     this.path = path;
-    this.#settings = { path, library: loadablePath(), journal, synchronous, busyTimeout, groupCalls: 100 };
+    this.settings = { driver, path, library: loadablePath(), journal, synchronous, busyTimeout };
   }
 
   #thread(): Thread {
     if (this.#closed) throw new WfextError(`the database ${this.path} is closed`);
-    return (this.#calls ??= new Thread(this.#settings));
+    return (this.#calls ??= new Thread(this.settings));
   }
 
   /** A function of the engine, by its name: its value, once it is committed. */
@@ -111,7 +113,7 @@ export class Database {
   /** A connection for wf_wait alone, in a thread of its own. It is open: wf_wake() is heard from now on. */
   async waiter(): Promise<Waiter> {
     if (this.#closed) throw new WfextError(`the database ${this.path} is closed`);
-    const thread = new Thread(this.#settings);
+    const thread = new Thread(this.settings);
     await thread.ask("rows", "SELECT 1");
     const waiter: Waiter = {
       wait: (seconds, wanted) => thread.ask("rows", "SELECT wf_wait(?, ?)", [seconds, JSON.stringify(wanted)]).then((found) => (found as Row[])[0]![0]),
@@ -125,9 +127,14 @@ export class Database {
     return waiter;
   }
 
-  /** Resolves when the workflow has ended, or when it may be worth looking again. One waiting thread serves all that are watched. */
-  watch(id: string, seconds: number): Promise<void> {
-    return (this.#watch ??= new Watch(this)).until(id, seconds);
+  /** Resolves when something has come of what is wanted (a thing of wf_wait's option any), or when it may be worth looking again. One waiting thread serves all. */
+  watch(wanted: object, seconds: number): Promise<void> {
+    return (this.#watch ??= new Watch(this)).until(JSON.stringify(wanted), seconds);
+  }
+
+  /** A connection for the application: of the same library, with the extension loaded and the same settings. It is the application's to close. */
+  connect(): unknown {
+    return openConnection(this.settings).native;
   }
 
   /**
@@ -182,56 +189,4 @@ export class Database {
 export interface Waiter {
   wait(seconds: number, wanted: object): Promise<unknown>;
   close(): Promise<void>;
-}
-
-/** Waits for the ends of workflows on behalf of all who want to know. */
-class Watch {
-  #database: Database;
-  #ids = new Map<string, Set<() => void>>();
-  #wake = `watch ${randomBytes(8).toString("hex")}`;
-  #running: Promise<void> | undefined;
-  #stopping = false;
-
-  constructor(database: Database) {
-    this.#database = database;
-  }
-
-  until(id: string, seconds: number): Promise<void> {
-    return new Promise((resolve) => {
-      const told = this.#ids.get(id) ?? new Set();
-      this.#ids.set(id, told);
-      const done = (): void => {
-        clearTimeout(timer);
-        told.delete(done);
-        if (told.size === 0) this.#ids.delete(id);
-        resolve();
-      };
-      const timer = setTimeout(done, Math.min(seconds * 1000, 2 ** 31 - 1));
-      told.add(done);
-      if (this.#running === undefined) this.#running = this.#run().catch(() => undefined).finally(() => (this.#running = undefined));
-      else void this.#database.call("wf_wake", this.#wake).catch(() => undefined);
-    });
-  }
-
-  async #run(): Promise<void> {
-    const waiter = await this.#database.waiter();
-    try {
-      while (this.#ids.size > 0 && !this.#stopping) {
-        const ids = [...this.#ids.keys()].slice(0, WATCHED);
-        const came = loads(await waiter.wait(5, { any: [{ wake: this.#wake }, ...ids.map((id) => ({ id }))] })) as { index: number }[] | null;
-        for (const { index } of came ?? []) if (index > 0) for (const done of [...(this.#ids.get(ids[index - 1]!) ?? [])]) done();
-        if (this.#ids.size > WATCHED) for (const done of [...this.#ids.values()].flatMap((each) => [...each])) done(); // so many that each looks by itself
-      }
-    } finally {
-      await waiter.close();
-      for (const done of [...this.#ids.values()].flatMap((each) => [...each])) done();
-    }
-  }
-
-  async stop(): Promise<void> {
-    this.#stopping = true;
-    if (this.#running === undefined) return;
-    await this.#database.call("wf_wake", this.#wake).catch(() => undefined);
-    await this.#running;
-  }
 }

@@ -22,6 +22,10 @@ export class NotFound extends EngineError {}
 export class Conflict extends EngineError {}
 export class Invalid extends EngineError {}
 export class WrongState extends EngineError {}
+/** Somebody else holds the workflow. */
+export class Leased extends EngineError {}
+/** A call where it cannot be made, such as a claim inside of a statement that writes. */
+export class WrongContext extends EngineError {}
 /** The code took another way than the records of its earlier attempts. */
 export class Nondeterminism extends EngineError {}
 /** Others hold the file for longer than the busy timeout. The call may be made again. */
@@ -75,6 +79,8 @@ const byCode: Record<string, new (message: string, code?: string) => EngineError
   WF_CONFLICT: Conflict,
   WF_INVALID: Invalid,
   WF_STATE: WrongState,
+  WF_LEASED: Leased,
+  WF_CONTEXT: WrongContext,
   WF_NONDETERMINISM: Nondeterminism,
 };
 
@@ -95,6 +101,12 @@ export function translate(text: string): Error {
   if (code !== undefined) return new (byCode[code] ?? EngineError)(text, code);
   if (/database( table| schema)? is locked/.test(text)) return new Busy(text, "SQLITE_BUSY");
   return new Error(text);
+}
+
+/** Whether a call failed for a reason that is not the workflow's: the file is locked, the disk full. Another attempt may come through. */
+export function isOfTheMachine(error: unknown): boolean {
+  if (error instanceof WfextError) return error instanceof Busy;
+  return error instanceof Error && /disk is full|disk I\/O error|disk image is malformed|out of memory|unable to open database|readonly database|locking protocol|file is not a database|^interrupted$/.test(error.message);
 }
 
 /** As an error is recorded. */

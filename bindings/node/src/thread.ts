@@ -3,7 +3,7 @@
 // Another thread of the same code has a connection for wf_wait alone.
 
 import { parentPort, workerData } from "node:worker_threads";
-import { DatabaseSync } from "node:sqlite";
+import { type Connection, type Settings, openConnection } from "./driver.ts";
 
 export interface Call {
   id: number;
@@ -16,37 +16,18 @@ export interface Answer {
   value?: unknown;
   error?: string;
 }
-export interface Settings {
-  path: string;
-  library: string;
-  journal: string;
-  synchronous: string;
-  busyTimeout: number;
-  groupCalls: number;
-}
 
+const GROUP_CALLS = 100;
+const GROUP_TIME = 5; // milliseconds
 const settings = workerData as Settings;
 const port = parentPort!;
-let db: DatabaseSync | undefined;
+let db: Connection | undefined;
 let queue: Call[] = [];
 let transaction = 0; // the number of the one that is open for code of the application's
 let scheduled = false;
-type Statement = ReturnType<DatabaseSync["prepare"]>;
-let statements = new Map<string, Statement>();
 
-function open(): DatabaseSync {
-  if (db !== undefined) return db;
-  const opened = new DatabaseSync(settings.path, { allowExtension: true, timeout: settings.busyTimeout * 1000 });
-  try {
-    opened.loadExtension(settings.library);
-    opened.enableLoadExtension(false);
-    opened.prepare("SELECT wf_busy_timeout(?)").get(settings.busyTimeout);
-    opened.exec(`PRAGMA journal_mode = ${settings.journal}; PRAGMA synchronous = ${settings.synchronous}`);
-  } catch (error) {
-    opened.close();
-    throw error;
-  }
-  return (db = opened);
+function open(): Connection {
+  return (db ??= openConnection(settings));
 }
 
 // What is a number to JavaScript stays one; what is larger is a bigint.
@@ -55,15 +36,9 @@ function plain(value: unknown): unknown {
 }
 
 function rows(sql: string, params: unknown[]): unknown[][] {
-  let statement = statements.get(sql);
-  if (statement === undefined) {
-    statement = open().prepare(sql);
-    statement.setReadBigInts(true);
-    statement.setReturnArrays(true);
-    if (statements.size >= 200) statements = new Map();
-    statements.set(sql, statement);
-  }
-  return (statement.all(...(params as never[])) as unknown as unknown[][]).map((row) => row.map(plain));
+  return open()
+    .rows(sql, params)
+    .map((row) => row.map(plain));
 }
 
 function value(call: Call): unknown {
@@ -78,22 +53,22 @@ function attempt(work: () => unknown): { value?: unknown; error?: string } {
   try {
     return { value: work() };
   } catch (error) {
-    if (db?.isTransaction === true && transaction === 0) db.exec("ROLLBACK");
+    if (db?.inTransaction === true && transaction === 0) db.exec("ROLLBACK");
     return { error: message(error) };
   }
 }
 
 class Gone extends Error {}
 
-function inSavepoint(connection: DatabaseSync, call: Call): Answer {
+function inSavepoint(connection: Connection, call: Call): Answer {
   connection.exec("SAVEPOINT wfext_call");
   let answer: Answer;
   try {
     answer = { id: call.id, value: value(call) };
-    if (!connection.isTransaction) throw new Gone();
+    if (!connection.inTransaction) throw new Gone();
   } catch (error) {
     // SQLite may have ended the whole transaction: a full disk, an I/O error, a trigger's ROLLBACK.
-    if (!connection.isTransaction) throw new Gone();
+    if (!connection.inTransaction) throw new Gone();
     connection.exec("ROLLBACK TO wfext_call");
     answer = { id: call.id, error: message(error) };
   }
@@ -101,7 +76,7 @@ function inSavepoint(connection: DatabaseSync, call: Call): Answer {
   return answer;
 }
 
-function commit(connection: DatabaseSync): void {
+function commit(connection: Connection): void {
   const until = Date.now() + settings.busyTimeout * 1000;
   for (;;) {
     try {
@@ -109,25 +84,30 @@ function commit(connection: DatabaseSync): void {
       return;
     } catch (error) {
       // COMMIT leaves the transaction open where readers are in the way (without WAL): then it is tried again.
-      if (!connection.isTransaction || !message(error).includes("locked") || Date.now() >= until) throw error;
+      if (!connection.inTransaction || !message(error).includes("locked") || Date.now() >= until) throw error;
       Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 1);
     }
   }
 }
 
+/** Answers of the calls, or of the first of them where the time is over: the others are for the next group. */
 function group(calls: Call[]): Answer[] {
-  if (calls.length === 1) return [{ id: calls[0]!.id, ...attempt(() => (open(), value(calls[0]!))) }];
+  if (calls.length === 1) return [{ id: calls[0]!.id, ...attempt(() => value(calls[0]!)) }];
   const answers: Answer[] = [];
   try {
     const connection = open();
     connection.exec("BEGIN IMMEDIATE");
-    for (const call of calls) answers.push(inSavepoint(connection, call));
+    const until = Date.now() + GROUP_TIME;
+    for (const call of calls) {
+      answers.push(inSavepoint(connection, call));
+      if (Date.now() >= until) break;
+    }
     commit(connection);
     return answers;
   } catch {
     // Nothing of it stands. Each may be repeated, and by itself it answers for itself.
-    if (db?.isTransaction === true) db.exec("ROLLBACK");
-    return calls.map((call) => ({ id: call.id, ...attempt(() => (open(), value(call))) }));
+    if (db?.inTransaction === true) db.exec("ROLLBACK");
+    return calls.map((call) => ({ id: call.id, ...attempt(() => value(call)) }));
   }
 }
 
@@ -140,21 +120,21 @@ function inTransaction(call: Call): void {
         transaction = call.id;
         return call.id;
       case "commit":
-        if (!open().isTransaction) throw new Error("the transaction was rolled back by one of its statements");
+        if (!open().inTransaction) throw new Error("the transaction was rolled back by one of its statements");
         commit(open());
         transaction = 0;
         return null;
       case "rollback":
-        if (open().isTransaction) open().exec("ROLLBACK");
+        if (open().inTransaction) open().exec("ROLLBACK");
         transaction = 0;
         return null;
       default:
-        if (!open().isTransaction) throw new Error("the transaction was rolled back by one of its statements");
+        if (!open().inTransaction) throw new Error("the transaction was rolled back by one of its statements");
         return rows(call.sql!, call.params ?? []);
     }
   });
   if (call.kind === "commit" && answer.error !== undefined) {
-    if (db?.isTransaction === true) db.exec("ROLLBACK");
+    if (db?.inTransaction === true) db.exec("ROLLBACK");
     transaction = 0;
   }
   port.postMessage([{ id: call.id, ...answer }]);
@@ -172,8 +152,10 @@ function work(): void {
     const first = queue[0]!;
     if (first.kind === "call") {
       let length = 1;
-      while (length < queue.length && length < settings.groupCalls && queue[length]!.kind === "call") ++length;
-      port.postMessage(group(queue.splice(0, length)));
+      while (length < queue.length && length < GROUP_CALLS && queue[length]!.kind === "call") ++length;
+      const answers = group(queue.slice(0, length));
+      queue.splice(0, answers.length);
+      port.postMessage(answers);
       if (queue.length > 0) {
         schedule(); // what has come meanwhile belongs into the next group
         return;
@@ -187,7 +169,7 @@ function work(): void {
       port.close();
       return;
     }
-    if (first.kind === "rows") port.postMessage([{ id: first.id, ...attempt(() => (open(), rows(first.sql!, first.params ?? []))) }]);
+    if (first.kind === "rows") port.postMessage([{ id: first.id, ...attempt(() => rows(first.sql!, first.params ?? [])) }]);
     else if (first.kind === "begin") inTransaction(first);
     else port.postMessage([{ id: first.id, value: null }]); // of a transaction that has ended
   }

@@ -24,4 +24,4 @@ app.workflow("job", async (ctx, { n }: { n: number }) => {
   return a + b + (await ctx.call(child, { n }));
 });
 
-await app.run({ concurrency: 20, lease: 2, grace: 5, log: { warn: () => undefined, error: () => undefined } });
+await app.run({ concurrency: 20, lease: 2, grace: 5, log: { info: () => undefined, warn: () => undefined, error: () => undefined } });

@@ -29,7 +29,7 @@ async function prepare(t: TestContext, jobs: number): Promise<{ app: App; folder
     workers.push(worker);
     return worker;
   };
-  const handles = await Promise.all(Array.from({ length: jobs }, (_, n) => app.startByName("job", { n }, { max_attempts: 1000 })));
+  const handles = await Promise.all(Array.from({ length: jobs }, (_, n) => app.ref("job").start({ n }, { max_attempts: 1000 })));
   return { app, folder, start, handles };
 }
 

@@ -1,0 +1,154 @@
+// Steps of an attempt: what their functions return or fail with is recorded, once.
+
+import type { Attempt } from "./attempt.ts";
+import type { Transaction } from "./database.ts";
+import { Busy, EngineError, NotJSON, NotOurs, StepFailed, TimeoutError, WfextError, WrongState, errorValue } from "./errors.ts";
+import { scope } from "./scope.ts";
+import { dumps, loads } from "./values.ts";
+
+export interface StepOptions {
+  /** How often it is tried when it rejects; default 1. When they are used up, its error is its record, and every replay rejects with the same StepFailed. */
+  attempts?: number;
+  /** Seconds before the second try, doubled each time up to 5 minutes; default: the workflow's own. */
+  backoff?: number;
+  /** Whether an error is worth another try. */
+  retryOn?: (error: unknown) => boolean;
+  /** Seconds; then `signal` aborts, and the try has failed. */
+  timeout?: number;
+}
+export interface EffectOptions extends StepOptions {
+  /** Where it was begun and never finished: retry (default; the other side knows the key), hold (a person decides), fail. */
+  inDoubt?: "retry" | "hold" | "fail";
+}
+export interface StepContext {
+  /** Aborts when the workflow is lost or cancelled, or the step's time is over. */
+  signal: AbortSignal;
+  /** The idempotency key: the same in every try. That of an effect is recorded before the effect is tried. */
+  key: string;
+}
+
+/** How a step is done. */
+export interface StepKind {
+  kind: "step" | "effect" | "transaction";
+  options: EffectOptions;
+  work: (context: StepContext, tx: Transaction) => unknown;
+}
+
+const LONG_PAUSE = 5;
+
+/** The step's function has failed, not its record. */
+class Failed extends Error {}
+
+async function ofTheFunction<T>(work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    throw new Failed("", { cause: error });
+  }
+}
+
+export class Steps {
+  readonly #attempt: Attempt;
+  #pauses: number[] = []; // of steps that give the workflow back
+
+  constructor(attempt: Attempt) {
+    this.#attempt = attempt;
+  }
+
+  run(name: string, kind: StepKind): Promise<unknown> {
+    const inside = scope.getStore();
+    if (inside?.step !== undefined && kind.kind === "step") return Promise.resolve(kind.work(inside.context!, undefined as never)); // inside of a step: a call like any other
+    const step = this.#attempt.take(name);
+    return this.#attempt.settling(() => this.#step(step, kind));
+  }
+
+  async #step(step: string, kind: StepKind): Promise<unknown> {
+    const attempt: Attempt = this.#attempt;
+    const outcome = attempt.outcome(step);
+    if (outcome !== undefined) return outcome[0];
+    attempt.begin();
+    attempt.enters();
+    try {
+      for (;;) {
+        try {
+          return loads(kind.kind === "transaction" ? await this.#transaction(step, kind) : await this.#try(step, kind));
+        } catch (error) {
+          if (error instanceof Failed) await this.#failed(step, kind.options, error.cause);
+          else if (error instanceof NotOurs) attempt.ends("not ours");
+          else if (!(error instanceof Busy)) throw error; // a transaction that met a locked file has done nothing
+        }
+      }
+    } finally {
+      attempt.leaves();
+    }
+  }
+
+  async #try(step: string, { kind, options, work }: StepKind): Promise<unknown> {
+    const attempt: Attempt = this.#attempt;
+    let key: string | undefined;
+    if (kind === "effect") {
+      const begun = loads(await attempt.stands(() => attempt.call("wf_begin", step, attempt.options({ in_doubt: options.inDoubt ?? "retry" })))) as { key?: string; output?: unknown; error?: unknown } | null;
+      if (begun === null) attempt.ends("held");
+      if ("error" in begun) throw new StepFailed(step, begun.error);
+      if ("output" in begun) return dumps(begun.output);
+      key = begun.key;
+    }
+    const signals = [attempt.abort.signal];
+    if (options.timeout !== undefined) signals.push(AbortSignal.timeout(options.timeout * 1000));
+    const signal = AbortSignal.any(signals);
+    const late = new Promise<never>((_, reject) => {
+      if (options.timeout !== undefined) signals[1]!.addEventListener("abort", () => reject(new TimeoutError(`the step ${step} took longer than ${options.timeout} s`)), { once: true });
+    });
+    if (key === undefined && work.length > 0) key = (await attempt.call("wf_key", step)) as string; // it may be asked for
+    const context = { signal, key: key ?? "" };
+    const text = await ofTheFunction(async () => dumps(await scope.run({ step, context }, () => Promise.race([Promise.resolve().then(() => work(context, undefined as never)), late])), `what ${step} returns`));
+    return attempt.stands(() => attempt.call("wf_step", step, text, attempt.options()));
+  }
+
+  #transaction(step: string, { work }: StepKind): Promise<unknown> {
+    const attempt: Attempt = this.#attempt;
+    const context = { signal: attempt.abort.signal, key: "" };
+    const inTransaction = attempt.stands(() =>
+      attempt.database.transaction(async (tx) => {
+        const stands = (await tx.rows("SELECT wf_step(?, ?)", attempt.claim.token, step))[0]![0];
+        if (stands !== null) return stands;
+        const text = await ofTheFunction(async () => dumps(await scope.run({ step, context }, async () => work(context, tx)), `what ${step} returns`));
+        return (await tx.rows("SELECT wf_step(?, ?, ?, ?)", attempt.claim.token, step, text, attempt.options()))[0]![0];
+      }),
+    );
+    return inTransaction.catch((error: unknown) => {
+      if (error instanceof WfextError && !(error instanceof EngineError)) throw new Failed("", { cause: error }); // it took too long
+      throw error;
+    });
+  }
+
+  // Returns where the step is to be tried again.
+  async #failed(step: string, options: StepOptions, error: unknown): Promise<void> {
+    const attempt: Attempt = this.#attempt;
+    const given = dumps(errorValue(error));
+    const attempts = options.attempts ?? 1;
+    if (attempts > 1 && !(error instanceof NotJSON) && (options.retryOn?.(error) ?? true)) {
+      try {
+        const counted = loads(await attempt.call("wf_fail", given, JSON.stringify({ step, keep: true, max_attempts: attempts }))) as { failures: number; pause: number };
+        const pause = options.backoff === undefined ? counted.pause : Math.min(300, options.backoff * 2 ** Math.min(counted.failures - 1, 20));
+        if (pause >= (attempt.surroundings.longestPause ?? LONG_PAUSE)) await this.#giveBack(pause);
+        await new Promise((resolve) => setTimeout(resolve, pause * 1000));
+        attempt.begin();
+        return;
+      } catch (refused) {
+        if (!(refused instanceof WrongState)) throw refused; // else that was the last
+      }
+    }
+    await attempt.stands(() => attempt.call("wf_step", step, given, attempt.options({ error: true })));
+    throw new StepFailed(step, loads(given));
+  }
+
+  // What runs beside is recorded first; of several that want the same the shortest pause counts.
+  async #giveBack(pause: number): Promise<never> {
+    const attempt: Attempt = this.#attempt;
+    this.#pauses.push(pause);
+    while (attempt.inFlight > this.#pauses.length) await new Promise((resolve) => setTimeout(resolve, 20));
+    if (attempt.why === undefined) await attempt.call("wf_release", JSON.stringify({ delay: Math.min(...this.#pauses) }));
+    attempt.ends("given back");
+  }
+}
