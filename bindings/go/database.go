@@ -1,144 +1,18 @@
 package wfext
 
 import (
-	"context"
-	"database/sql/driver"
 	"errors"
 	"fmt"
-	"io"
-	"regexp"
 	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
-
-	"github.com/mattn/go-sqlite3"
 )
 
 const (
 	groupCalls = 100
 	groupTime  = 5 * time.Millisecond
 )
-
-// connection is one of the driver's, with the extension loaded and the settings made, for one goroutine at a time.
-type connection struct {
-	*sqlite3.SQLiteConn
-	statements map[string]driver.Stmt
-}
-
-func (s settings) open() (*connection, error) {
-	opened, err := (&sqlite3.SQLiteDriver{}).Open(s.path)
-	if err != nil {
-		return nil, err
-	}
-	c := &connection{opened.(*sqlite3.SQLiteConn), map[string]driver.Stmt{}}
-	setUp := func() error {
-		if _, err := c.value("SELECT wf_version()"); err != nil { // else it is linked into this program
-			library, err := LoadablePath()
-			if err != nil {
-				return err
-			}
-			if err := c.LoadExtension(library, "sqlite3_wfext_init"); err != nil {
-				return err
-			}
-		}
-		for _, sql := range []string{fmt.Sprintf("SELECT wf_busy_timeout(%g)", s.busyTimeout.Seconds()), "PRAGMA journal_mode = " + s.journal, "PRAGMA synchronous = " + s.synchronous} {
-			if _, err := c.rows(sql); err != nil {
-				return err
-			}
-		}
-		return nil
-	}
-	if err := setUp(); err != nil {
-		_ = c.Close()
-		return nil, translate(err)
-	}
-	return c, nil
-}
-
-func (c *connection) rows(sql string, args ...any) ([][]any, error) {
-	statement := c.statements[sql]
-	if statement == nil {
-		made, err := c.Prepare(sql)
-		if err != nil {
-			return nil, err
-		}
-		if len(c.statements) >= 200 {
-			for _, old := range c.statements {
-				_ = old.Close()
-			}
-			clear(c.statements)
-		}
-		statement = made
-		c.statements[sql] = made
-	}
-	values := make([]driver.NamedValue, len(args))
-	for i, arg := range args {
-		value, err := driver.DefaultParameterConverter.ConvertValue(arg)
-		if err != nil {
-			return nil, err
-		}
-		values[i] = driver.NamedValue{Ordinal: i + 1, Value: value}
-	}
-	found, err := statement.(driver.StmtQueryContext).QueryContext(context.Background(), values)
-	if err != nil {
-		return nil, err
-	}
-	defer found.Close()
-	out := [][]any{}
-	row := make([]driver.Value, len(found.Columns()))
-	for {
-		if err := found.Next(row); errors.Is(err, io.EOF) {
-			return out, nil
-		} else if err != nil {
-			return nil, err
-		}
-		copied := make([]any, len(row))
-		for i, value := range row {
-			if bytes, ok := value.([]byte); ok {
-				value = append([]byte(nil), bytes...)
-			}
-			copied[i] = value
-		}
-		out = append(out, copied)
-	}
-}
-
-func (c *connection) value(sql string, args ...any) (any, error) {
-	rows, err := c.rows(sql, args...)
-	if err != nil || len(rows) == 0 || len(rows[0]) == 0 {
-		return nil, err
-	}
-	return rows[0][0], nil
-}
-
-// commit tries again where readers are in the way (without WAL): COMMIT leaves the transaction open then.
-func (c *connection) commit(timeout time.Duration) error {
-	for until := time.Now().Add(timeout); ; time.Sleep(time.Millisecond) {
-		_, err := c.rows("COMMIT")
-		if err == nil || c.AutoCommit() || !strings.Contains(err.Error(), "locked") || time.Now().After(until) {
-			return err
-		}
-	}
-}
-
-func (c *connection) rollBack() {
-	if !c.AutoCommit() {
-		_, _ = c.rows("ROLLBACK")
-	}
-}
-
-func (c *connection) close() {
-	for _, statement := range c.statements {
-		_ = statement.Close()
-	}
-	_ = c.Close()
-}
-
-type settings struct {
-	path, journal, synchronous string
-	busyTimeout                time.Duration
-}
 
 type answer struct {
 	value any
@@ -216,25 +90,6 @@ func (d *database) rows(sql string, args ...any) ([][]any, error) {
 		return nil, err
 	}
 	return found.([][]any), nil
-}
-
-// transaction runs work between BEGIN IMMEDIATE and COMMIT; all of it or, with its error, nothing.
-func (d *database) transaction(work func(*Tx) error) error {
-	_, err := d.do(&call{alone: func(c *connection) (any, error) {
-		if _, err := c.rows("BEGIN IMMEDIATE"); err != nil {
-			return nil, err
-		}
-		tx := &Tx{c}
-		defer func() { tx.c = nil }()
-		if err := work(tx); err != nil {
-			return nil, err
-		}
-		if c.AutoCommit() {
-			return nil, errors.New("wfext: the transaction was rolled back by one of its statements")
-		}
-		return nil, c.commit(d.settings.busyTimeout)
-	}})
-	return err
 }
 
 func (d *database) close() {
@@ -372,36 +227,6 @@ func inSavepoint(c *connection, one *call) (a answer, gone bool) {
 		return answer{}, true
 	}
 	return a, false
-}
-
-// Tx is the transaction of a step: its statements and the step's record commit together. Only for the function that it is given to.
-type Tx struct{ c *connection }
-
-// Query returns the rows of a statement.
-func (tx *Tx) Query(sql string, args ...any) ([][]any, error) {
-	if tx.c == nil {
-		return nil, errors.New("wfext: this transaction has ended")
-	}
-	word := ""
-	if found := firstWord.FindStringSubmatch(sql); found != nil {
-		word = strings.ToUpper(found[1])
-	}
-	switch word {
-	case "BEGIN", "COMMIT", "END", "ROLLBACK", "SAVEPOINT", "RELEASE":
-		return nil, fmt.Errorf("wfext: %s in a transaction of a step: it is begun and ended around the function", word)
-	}
-	if tx.c.AutoCommit() {
-		return nil, errors.New("wfext: the transaction was rolled back by one of its statements")
-	}
-	return tx.c.rows(sql, args...)
-}
-
-var firstWord = regexp.MustCompile(`^(?s:\s|;|--[^\n]*(?:\n|$)|/\*.*?\*/)*([A-Za-z]+)`)
-
-// Exec runs a statement whose rows, if any, do not matter.
-func (tx *Tx) Exec(sql string, args ...any) error {
-	_, err := tx.Query(sql, args...)
-	return err
 }
 
 func asText(value any) string {

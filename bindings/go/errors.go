@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"regexp"
 	"strings"
+
+	"github.com/mattn/go-sqlite3"
 )
 
 // EngineError is an error of the engine: Code is its WF_ code, or SQLITE_BUSY where others hold the file for longer than the busy timeout.
@@ -34,6 +36,9 @@ var (
 	ErrNotFound       = &EngineError{Code: "WF_NOT_FOUND"}
 	ErrConflict       = &EngineError{Code: "WF_CONFLICT"}
 	ErrInvalid        = &EngineError{Code: "WF_INVALID"}
+	ErrState          = &EngineError{Code: "WF_STATE"}
+	ErrLeased         = &EngineError{Code: "WF_LEASED"}
+	ErrContext        = &EngineError{Code: "WF_CONTEXT"}
 	ErrNondeterminism = &EngineError{Code: "WF_NONDETERMINISM"}
 	ErrBusy           = &EngineError{Code: "SQLITE_BUSY"}
 )
@@ -132,6 +137,21 @@ func isNotOurs(err error) bool {
 	return false
 }
 
+func isBusy(err error) bool { return codeIn(err) == "SQLITE_BUSY" }
+
+// isOfTheMachine says whether a call failed for a reason that is not the workflow's: the file is locked, the disk full. Another attempt may come through.
+func isOfTheMachine(err error) bool {
+	var failed sqlite3.Error
+	if !errors.As(err, &failed) {
+		return isBusy(err) || errors.Is(err, errClosed)
+	}
+	switch failed.Code {
+	case sqlite3.ErrPerm, sqlite3.ErrBusy, sqlite3.ErrLocked, sqlite3.ErrNomem, sqlite3.ErrReadonly, sqlite3.ErrInterrupt, sqlite3.ErrIoErr, sqlite3.ErrCorrupt, sqlite3.ErrFull, sqlite3.ErrCantOpen, sqlite3.ErrProtocol, sqlite3.ErrNotADB:
+		return true
+	}
+	return false
+}
+
 // isFinal says whether another attempt would only come to the same.
 func isFinal(err error) bool {
 	var step *StepFailed
@@ -142,7 +162,7 @@ func isFinal(err error) bool {
 		return true
 	}
 	code := codeIn(err)
-	return code != "" && code != "SQLITE_BUSY" && !isNotOurs(err)
+	return code != "" && !isBusy(err) && !isNotOurs(err)
 }
 
 // errorValue is an error as it is recorded.

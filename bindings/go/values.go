@@ -6,6 +6,9 @@ import (
 	"fmt"
 	"math"
 	"reflect"
+	"regexp"
+	"strconv"
+	"strings"
 	"unicode/utf8"
 )
 
@@ -94,11 +97,70 @@ func implementsMarshaler(v reflect.Value) bool {
 }
 
 func unmarshal(text string, into any) error {
-	decoder := json.NewDecoder(bytes.NewReader([]byte(text)))
+	decoder := json.NewDecoder(strings.NewReader(text))
+	large := manyDigits.MatchString(text)
+	if large {
+		decoder.UseNumber()
+	}
 	if err := decoder.Decode(into); err != nil {
 		return fmt.Errorf("wfext: %.200s: %w", text, err)
 	}
+	if large {
+		exact(reflect.ValueOf(into))
+	}
 	return nil
+}
+
+// A float64 holds any integer of 15 digits.
+var (
+	manyDigits = regexp.MustCompile(`\d{16}`)
+	integer    = regexp.MustCompile(`^-?\d+$`)
+)
+
+// exact makes a float64 of each number in an interface, as encoding/json does, but of integers that would lose digits: those stay a json.Number.
+func exact(v reflect.Value) {
+	switch v.Kind() {
+	case reflect.Pointer:
+		if !v.IsNil() {
+			exact(v.Elem())
+		}
+	case reflect.Interface:
+		if number, ok := v.Interface().(json.Number); ok && v.CanSet() {
+			v.Set(reflect.ValueOf(exactNumber(number)))
+		} else if !v.IsNil() {
+			exact(v.Elem())
+		}
+	case reflect.Slice, reflect.Array:
+		for i := range v.Len() {
+			exact(v.Index(i))
+		}
+	case reflect.Map:
+		for _, key := range v.MapKeys() {
+			item := v.MapIndex(key)
+			if number, ok := item.Interface().(json.Number); ok && item.Kind() == reflect.Interface {
+				v.SetMapIndex(key, reflect.ValueOf(exactNumber(number)))
+			} else {
+				exact(item)
+			}
+		}
+	case reflect.Struct:
+		for i := range v.NumField() {
+			if v.Type().Field(i).IsExported() {
+				exact(v.Field(i))
+			}
+		}
+	}
+}
+
+func exactNumber(number json.Number) any {
+	f, err := number.Float64()
+	if err != nil {
+		return number
+	}
+	if integer.MatchString(number.String()) && strconv.FormatFloat(f, 'f', -1, 64) != number.String() {
+		return number
+	}
+	return f
 }
 
 func decode[T any](text string) (T, error) {

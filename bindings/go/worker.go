@@ -2,13 +2,10 @@ package wfext
 
 import (
 	"context"
-	"crypto/rand"
-	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
-	"os"
 	"slices"
 	"strings"
 	"sync"
@@ -29,16 +26,18 @@ type Worker struct {
 	given       string
 	name        string
 	queues      []string
+	workflows   []string
+	versions    []string
 	log         *slog.Logger
 
 	hold     *nameHold
 	wake     string
 	mu       sync.Mutex
 	attempts map[string]*attempt
-	running  sync.WaitGroup
-	threads  sync.WaitGroup
+	idle     *sync.Cond // with the lock: an attempt has ended
+	claims   sync.WaitGroup
 	stopping chan struct{}
-	stopped  chan struct{}
+	ended    chan struct{}
 	once     sync.Once
 }
 
@@ -60,69 +59,77 @@ func WorkerName(name string) WorkerOption { return func(w *Worker) { w.given = n
 // Queues are those that the worker serves; default: those of the app's workflows.
 func Queues(names ...string) WorkerOption { return func(w *Worker) { w.queues = names } }
 
+// Workflows are the names of those to work on; default: all that the app declares.
+func Workflows(names ...string) WorkerOption { return func(w *Worker) { w.workflows = names } }
+
+// Versions lets it claim only workflows of these versions, and those without one.
+func Versions(versions ...string) WorkerOption { return func(w *Worker) { w.versions = versions } }
+
 // Logger takes the worker's messages; default slog's.
 func Logger(log *slog.Logger) WorkerOption { return func(w *Worker) { w.log = log } }
 
 // Start starts a worker beside other code. Stop it.
 func (app *App) Start(options ...WorkerOption) (*Worker, error) {
-	random := make([]byte, 8)
-	_, _ = rand.Read(random)
-	w := &Worker{app: app, concurrency: 8, lease: 30 * time.Second, grace: 10 * time.Second, log: slog.Default(), wake: "worker " + hex.EncodeToString(random),
-		attempts: map[string]*attempt{}, stopping: make(chan struct{}), stopped: make(chan struct{})}
+	w := &Worker{app: app, concurrency: 8, lease: 30 * time.Second, grace: 10 * time.Second, log: slog.Default(), wake: randomName("worker"),
+		attempts: map[string]*attempt{}, stopping: make(chan struct{}), ended: make(chan struct{})}
+	w.idle = sync.NewCond(&w.mu)
 	for _, option := range options {
 		option(w)
 	}
 	if w.concurrency < 1 || w.lease <= 0 {
 		return nil, fmt.Errorf("wfext: concurrency is %d and lease %v: at least 1, and more than 0", w.concurrency, w.lease)
 	}
-	app.mu.Lock()
-	declared := w.queues == nil
-	for _, d := range app.workflows {
-		if declared && !slices.Contains(w.queues, d.queue) {
-			w.queues = append(w.queues, d.queue)
-		}
+	if err := w.chooseWorkflows(); err != nil {
+		return nil, err
 	}
-	queues := map[string]map[string]any{}
-	for name, options := range app.queues {
-		queues[name] = options
-	}
-	count := len(app.workflows)
-	app.mu.Unlock()
-	if count == 0 {
-		return nil, errors.New("wfext: this app has no workflow: declare one with wfext.Workflow")
-	}
-	slices.Sort(w.queues)
 	hold, err := holdName(app.database.settings.path, w.given)
 	if err != nil {
 		return nil, err
 	}
 	w.hold, w.name = hold, hold.name
-	setUp := func() error {
-		if hold.locked {
-			recover, _ := marshal(map[string]any{"worker": w.name, "lost": true}, "options")
-			if _, err := app.database.call("wf_recover", recover); err != nil {
-				return err
-			}
-		}
-		for name, options := range queues {
-			text, err := marshal(options, "the options of the queue "+name)
-			if err != nil {
-				return err
-			}
-			if _, err := app.database.call("wf_queue", name, text); err != nil {
-				return err
-			}
-		}
-		return nil
-	}
-	if err := setUp(); err != nil {
+	if err := w.setUp(); err != nil {
 		hold.release()
 		return nil, err
 	}
-	w.threads.Add(2)
+	w.claims.Add(1)
 	go w.work()
 	go w.heartbeats()
 	return w, nil
+}
+
+func (w *Worker) chooseWorkflows() error {
+	w.app.mu.Lock()
+	defer w.app.mu.Unlock()
+	if len(w.app.workflows) == 0 {
+		return errors.New("wfext: this app has no workflow: declare one with wfext.Workflow")
+	}
+	for _, name := range w.workflows {
+		if w.app.workflows[name] == nil {
+			return fmt.Errorf("wfext: this app has no workflow %q", name)
+		}
+	}
+	if w.workflows == nil {
+		for name := range w.app.workflows {
+			w.workflows = append(w.workflows, name)
+		}
+	}
+	slices.Sort(w.workflows)
+	return nil
+}
+
+func (w *Worker) setUp() error {
+	recover, _ := marshal(map[string]any{"worker": w.name, "lost": true}, "options")
+	if _, err := w.app.database.call("wf_recover", recover); err != nil {
+		return err
+	}
+	served, err := w.app.apply(w.log)
+	if err != nil {
+		return err
+	}
+	if w.queues == nil {
+		w.queues = served
+	}
+	return w.app.enter()
 }
 
 // Run is the main of a service: works until the context ends, then stops.
@@ -139,7 +146,8 @@ func (app *App) Run(ctx context.Context, options ...WorkerOption) error {
 // Name is the worker's name.
 func (w *Worker) Name() string { return w.name }
 
-// Stop claims no more; the contexts of all attempts end, and what ends within the grace period is given back. What still runs then keeps its lease: given back, two would do it.
+// Stop claims no more; the contexts of all attempts end, and what ends within the grace period is given back. What still runs then keeps its lease for as long as it does, and the worker its name:
+// given back, two would do it.
 func (w *Worker) Stop() {
 	w.once.Do(func() {
 		close(w.stopping)
@@ -149,16 +157,21 @@ func (w *Worker) Stop() {
 		}
 		w.mu.Unlock()
 		w.wakeUp()
-		done := make(chan struct{})
-		go func() { w.running.Wait(); close(done) }()
-		select {
-		case <-done:
-		case <-time.After(w.grace):
-			w.log.Warn("wfext: workflows still run after the grace period and keep their leases")
+		w.claims.Wait()
+		late := time.AfterFunc(w.grace, w.idle.Broadcast)
+		defer late.Stop()
+		until := time.Now().Add(w.grace)
+		w.mu.Lock()
+		for len(w.attempts) > 0 && time.Now().Before(until) {
+			w.idle.Wait()
 		}
-		close(w.stopped)
-		w.threads.Wait()
-		w.hold.release()
+		left := len(w.attempts)
+		w.mu.Unlock()
+		if left > 0 {
+			w.log.Warn("wfext: workflows still run after the grace period and keep their leases", "workflows", left)
+			return
+		}
+		<-w.ended
 	})
 }
 
@@ -173,19 +186,17 @@ func (w *Worker) isStopping() bool {
 
 func (w *Worker) wakeUp() { _, _ = w.app.database.call("wf_wake", w.wake) }
 
-func (w *Worker) names() []string {
-	w.app.mu.Lock()
-	defer w.app.mu.Unlock()
-	out := make([]string, 0, len(w.app.workflows))
-	for name := range w.app.workflows {
-		out = append(out, name)
+// filter is what the worker claims and waits for.
+func (w *Worker) filter(more map[string]any) map[string]any {
+	more["names"] = w.workflows
+	if w.versions != nil {
+		more["versions"] = w.versions
 	}
-	slices.Sort(out)
-	return out
+	return more
 }
 
 func (w *Worker) work() {
-	defer w.threads.Done()
+	defer w.claims.Done()
 	var c *connection
 	defer func() {
 		if c != nil {
@@ -236,16 +247,14 @@ func (w *Worker) claim() error {
 		if free <= 0 {
 			return nil
 		}
-		options, _ := marshal(map[string]any{"names": w.names(), "limit": free, "steps": true, "lease": w.lease.Seconds()}, "options")
+		options, _ := marshal(w.filter(map[string]any{"limit": free, "steps": true, "lease": w.lease.Seconds()}), "options")
 		text, err := w.app.database.text("wf_claim", queues, w.name, options)
 		if err != nil {
 			return err
 		}
-		var claims []claim
-		if text != "" {
-			if err := unmarshal(text, &claims); err != nil {
-				return err
-			}
+		claims, err := decode[[]claim](text)
+		if err != nil {
+			return err
 		}
 		for _, c := range claims {
 			w.begin(c)
@@ -260,14 +269,9 @@ func (w *Worker) claim() error {
 func (w *Worker) wait(c *connection) error {
 	wanted := []any{map[string]any{"wake": w.wake}}
 	if w.free() > 0 {
-		wanted = append(wanted, map[string]any{"queue": w.queues, "worker": w.name, "names": w.names()})
+		wanted = append(wanted, w.filter(map[string]any{"queue": w.queues, "worker": w.name}))
 	}
-	w.mu.Lock()
-	tokens := make([]string, 0, len(w.attempts))
-	for token := range w.attempts {
-		tokens = append(tokens, token)
-	}
-	w.mu.Unlock()
+	tokens := w.tokens()
 	if len(tokens) > 0 {
 		wanted = append(wanted, map[string]any{"tokens": tokens})
 	}
@@ -276,42 +280,49 @@ func (w *Worker) wait(c *connection) error {
 	if err != nil {
 		return translate(err)
 	}
-	var came []struct{ Index int }
-	if text := asText(found); strings.HasPrefix(text, "[") {
-		if err := unmarshal(text, &came); err != nil {
+	if text := asText(found); len(tokens) > 0 && strings.HasPrefix(text, "[") {
+		came, err := decode[[]struct{ Index int }](text)
+		if err != nil {
 			return err
 		}
-	}
-	for _, one := range came {
-		if len(tokens) > 0 && one.Index == len(wanted)-1 {
+		if slices.ContainsFunc(came, func(one struct{ Index int }) bool { return one.Index == len(wanted)-1 }) {
 			return w.beat()
 		}
 	}
 	return nil
 }
 
+func (w *Worker) tokens() []string {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	tokens := make([]string, 0, len(w.attempts))
+	for token := range w.attempts {
+		tokens = append(tokens, token)
+	}
+	return tokens
+}
+
 func (w *Worker) begin(c claim) {
 	w.app.mu.Lock()
 	d := w.app.workflows[c.Name]
 	w.app.mu.Unlock()
-	a := newAttempt(w.app, d, c, c.Steps, w.lease)
+	a := newAttempt(w.app, d, c, c.Steps, surroundings{w.lease, 5 * time.Second, w.log})
 	w.mu.Lock()
 	stopping := w.isStopping() // Stop tells all that are in the map, and would not know of this one
 	if !stopping {
 		w.attempts[c.Token] = a
-		w.running.Add(1)
 	}
 	w.mu.Unlock()
 	if stopping {
-		w.report(a, "wf_release")
+		a.report("wf_release")
 		return
 	}
 	go func() {
-		defer w.running.Done()
 		w.run(a)
 		w.mu.Lock()
 		wasFull := len(w.attempts) >= w.concurrency
 		delete(w.attempts, c.Token)
+		w.idle.Broadcast()
 		w.mu.Unlock()
 		if wasFull && !w.isStopping() {
 			w.wakeUp()
@@ -321,61 +332,44 @@ func (w *Worker) begin(c claim) {
 
 func (w *Worker) run(a *attempt) {
 	if a.claim.Steps == nil || a.claim.StepsMore {
-		rows, err := w.app.database.rows("SELECT name, kind, status, output, error FROM wf_steps WHERE workflow_id = ? ORDER BY seq", a.claim.ID)
+		records, err := w.app.readSteps(a.claim.ID)
 		if err != nil {
-			w.log.Error("wfext: the steps could not be read", "workflow", a.claim.ID, "error", err)
+			w.log.Error("wfext: the steps could not be read, it will be tried again", "workflow", a.claim.ID, "error", err)
 			return
 		}
-		for _, row := range rows {
-			name := asText(row[0])
-			a.records[name] = record{name, asText(row[1]), asText(row[2]), json.RawMessage(asText(row[3])), json.RawMessage(asText(row[4]))}
+		for _, r := range records {
+			a.records[r.Name] = r
 		}
 	}
-	output, err := a.run(context.Background())
-	switch {
-	case err == nil:
-		w.report(a, "wf_complete", output)
-	case errors.Is(err, ErrNotOurs):
-		if w.isStopping() {
-			w.report(a, "wf_release")
-		}
-	case errors.Is(err, ErrSuspended):
-		if strings.Contains(err.Error(), "swallowed") {
-			w.log.Error("wfext: "+err.Error(), "workflow", a.claim.ID)
-		}
-	default:
-		w.log.Warn("wfext: an attempt has failed", "workflow", a.claim.ID, "name", a.claim.Name, "attempt", a.claim.Attempt, "error", err)
-		options := "{}"
-		if isFinal(err) {
-			options = `{"retry":false}`
-		}
-		w.report(a, "wf_fail", errorValue(err), options)
-	}
+	a.finish(w.isStopping)
 }
 
-func (w *Worker) report(a *attempt, name string, args ...any) {
-	for range 8 {
-		_, err := w.app.database.call(name, append([]any{a.claim.Token}, args...)...)
-		if err == nil || isNotOurs(err) {
-			return
-		}
-		if codeIn(err) != "SQLITE_BUSY" {
-			w.log.Error("wfext: the end of a workflow could not be recorded, it will be tried again", "workflow", a.claim.ID, "error", err)
-			return
-		}
-	}
-}
-
+// heartbeats end when the worker has stopped and nothing of it runs any more.
 func (w *Worker) heartbeats() {
-	defer w.threads.Done()
+	defer close(w.ended)
+	defer w.app.left()
+	defer w.hold.release()
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		<-w.stopping
+		w.claims.Wait()
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		for len(w.attempts) > 0 {
+			w.idle.Wait()
+		}
+	}()
 	ticker := time.NewTicker(w.lease / 3)
 	defer ticker.Stop()
 	for {
 		select {
-		case <-w.stopped:
+		case <-done:
 			return
 		case <-ticker.C:
-			if err := w.beat(); err != nil {
+			if err := w.beat(); errors.Is(err, errClosed) {
+				return
+			} else if err != nil {
 				w.log.Error("wfext: the heartbeat failed", "error", err)
 			}
 		}
@@ -383,12 +377,7 @@ func (w *Worker) heartbeats() {
 }
 
 func (w *Worker) beat() error {
-	w.mu.Lock()
-	tokens := make([]string, 0, len(w.attempts))
-	for token := range w.attempts {
-		tokens = append(tokens, token)
-	}
-	w.mu.Unlock()
+	tokens := w.tokens()
 	if len(tokens) == 0 {
 		return nil
 	}
@@ -397,59 +386,20 @@ func (w *Worker) beat() error {
 	if err != nil {
 		return err
 	}
-	var answers []json.RawMessage
-	if err := unmarshal(text, &answers); err != nil {
+	answers, err := decode[[]json.RawMessage](text)
+	if err != nil {
 		return err
 	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
 	for i, answer := range answers {
 		var refused struct{ Code string }
-		if json.Unmarshal(answer, &refused) == nil && refused.Code != "" && refused.Code != "SQLITE_ERROR" {
-			w.mu.Lock()
-			a := w.attempts[tokens[i]]
-			w.mu.Unlock()
-			if a != nil {
-				_ = a.ends(ErrNotOurs)
-			}
+		if json.Unmarshal(answer, &refused) != nil || refused.Code == "" || refused.Code == "SQLITE_ERROR" {
+			continue
+		}
+		if a := w.attempts[tokens[i]]; a != nil {
+			_ = a.ends(ErrNotOurs)
 		}
 	}
 	return nil
-}
-
-// nameHold is a name that no other living process has, held by a lock on a file beside the database.
-type nameHold struct {
-	name   string
-	locked bool
-	file   *os.File
-}
-
-func (h *nameHold) release() {
-	if h.file != nil {
-		_ = h.file.Close()
-		h.file = nil
-	}
-}
-
-func holdName(path, given string) (*nameHold, error) {
-	host, err := os.Hostname()
-	if err != nil {
-		host = "host"
-	}
-	for n := 1; n < 1000; n++ {
-		name := given
-		if name == "" {
-			name = fmt.Sprintf("%s:%d", host, n)
-		}
-		file, err := os.OpenFile(path+".worker-"+strings.NewReplacer("/", "_", ":", "-").Replace(name), os.O_CREATE|os.O_RDWR, 0o666)
-		if err != nil {
-			return nil, err
-		}
-		if lockFile(file) {
-			return &nameHold{name, true, file}, nil
-		}
-		_ = file.Close()
-		if given != "" {
-			return nil, fmt.Errorf("wfext: a worker of the name %q is running on this file already", given)
-		}
-	}
-	return nil, errors.New("wfext: a thousand workers of this host are running on this file")
 }
