@@ -18,10 +18,10 @@ pytestmark = pytest.mark.skipif(GO is None, reason="Go is not set up (scripts/se
 def test_go():
     done = go("test", "-count=1", "-v", ".")
     assert done.returncode == 0, done.stdout[-8000:] + done.stderr[-4000:]
-    assert set(re.findall(r"^--- PASS: (\w+)", done.stdout, re.MULTILINE)) == tests()
+    assert set(re.findall(r"^--- PASS: (\w+)", done.stdout, re.MULTILINE)) == written()
 
 
-def tests():
+def written():
     """The names of all tests that are written down."""
     return {name for file in PACKAGE.glob("*_test.go") for name in re.findall(r"^func (Test\w+)", file.read_text(), re.MULTILINE)}
 
@@ -36,7 +36,7 @@ def test_every_scenario_has_its_test():
     """The table of bindings/README.md, against the names of the tests."""
     table = re.findall(r"^\| ([\w ]+?) \| .* \|$", (ROOT / "bindings" / "README.md").read_text().split("## The same")[1], re.MULTILINE)
     elsewhere = {"scenario", "killed at random", "sigterm"}
-    here = {name.removeprefix("Test").lower() for name in tests()}
+    here = {name.removeprefix("Test").lower() for name in written()}
     assert {name for name in table if name not in elsewhere and re.sub("[ _]", "", name).lower() not in here} == set()
 
 
