@@ -73,6 +73,9 @@ look() {
         need npm "Bun and Deno" have npm
         need python3-pip "SQLAlchemy, Django, aiosqlite" python_with pip
         ;;
+      recipes)
+        need python3-pip "a way to get the libraries of the recipes" has_recipes_or_pip
+        ;;
       compat)
         need npm "fetching the source of an old SQLite" have npm
         ;;
@@ -132,6 +135,23 @@ wants_go() {
   } >&2
 }
 
+# The libraries beside which the Python package is shown (docs/python-recipes.md, docs/web-services.md), from PyPI into build/recipes.
+recipe_modules=$here/../build/recipes
+has_recipes() { PYTHONPATH=$recipe_modules "$1" -c 'import aiosqlite, apsw, django, fastapi, httpx, opentelemetry.sdk, sqlalchemy'; }
+has_recipes_or_pip() { local python; python=$(python_with) || return 1; has_recipes "$python" || "$python" -m pip --version; }
+wants_recipes() {
+  case " $* " in *" recipes "*) ;; *) return 0 ;; esac
+  local python said
+  python=$(python_with 2>/dev/null) || return 0
+  has_recipes "$python" 2>/dev/null && return 0
+  echo "setup: installing the libraries of the recipes into build/recipes"
+  said=$("$python" -m pip install --quiet --disable-pip-version-check --no-input --upgrade --retries 5 --timeout 15 --target "$recipe_modules" \
+    aiosqlite==0.22.1 apsw==3.54.1.0 django==5.2.19 fastapi==0.165.0 httpx==0.28.1 opentelemetry-api==1.45.2 opentelemetry-sdk==1.45.2 sqlalchemy==2.1.9 2>&1 </dev/null) || {
+    echo "setup: they cannot be had: the tests of the recipes are skipped (in CI: fail). pip of $python says:"
+    sed 's/^/  /' <<<"$said"
+  } >&2
+}
+
 # A Node that is new enough for node:sqlite, and what the package is built with, from npm into build/node.
 wants_node() {
   case " $* " in *" node "*) ;; *) return 0 ;; esac
@@ -181,6 +201,7 @@ if [ ${#missing[@]} -eq 0 ]; then
   wants_cronsim "$@"
   wants_node "$@"
   wants_go "$@"
+  wants_recipes "$@"
   wants_hosts "$@"
   exit 0
 fi
@@ -214,4 +235,5 @@ look "$@"
 wants_cronsim "$@"
 wants_node "$@"
 wants_go "$@"
+wants_recipes "$@"
 wants_hosts "$@"

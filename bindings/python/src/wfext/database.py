@@ -1,7 +1,8 @@
-"""One thread that owns a connection, and commits in groups.
+"""One connection, and a thread that commits in groups.
 
 All calls of a process to one file go through one `Database`. What has queued up while a commit was under way runs in the next one: one BEGIN IMMEDIATE, each call in a savepoint of
 its own, one COMMIT, and only then the answers. So a hundred slots cost one wait for the disk and not a hundred, and they do not wait for each other's locks.
+A plain call that finds nothing under way and nothing queued is made by the thread that wants it, which costs no change of threads; the connection belongs to one thread at a time.
 
 A batch holds only single calls of the engine, which may be repeated. What else runs on this connection runs alone: reads, and transactions with statements of the application's.
 """
@@ -104,6 +105,9 @@ class Database:
         self._lock = threading.Lock()
         self._queue: queue.SimpleQueue[_Call | None] = queue.SimpleQueue()
         self._thread: threading.Thread | None = None
+        self._connection: Any = None
+        self._owner = threading.Lock()  # who has it uses the connection
+        self._unanswered = 0  # calls that are under way or queued; under the lock
         self._closed = False
         _databases.add(self)
 
@@ -136,13 +140,19 @@ class Database:
         return self._put(_Call(work, None))
 
     def call(self, sql: str, *params: Any) -> Any:
-        """submit(), and wait."""
+        """The same, and waits."""
+        if self._leads():
+            return self._at_once(lambda connection: _value(connection, sql, params))
         return self.submit(sql, *params).result()
 
     def rows(self, sql: str, *params: Any) -> list[Row]:
         """All rows of a query."""
-        found: list[Row] = self.submit_alone(lambda connection: connection.execute(sql, params).fetchall()).result()
-        return found
+
+        def read(connection: Any) -> list[Row]:
+            found: list[Row] = connection.execute(sql, params).fetchall()
+            return found
+
+        return self._at_once(read) if self._leads() else self.submit_alone(read).result()
 
     def submit_transaction(self, work: Callable[[Transaction], T]) -> Future[T]:
         """work(transaction) inside BEGIN IMMEDIATE ... COMMIT; all of it or, with the error that it raises, nothing."""
@@ -174,6 +184,49 @@ class Database:
                 self._queue.put(None)
         if thread is not None and thread is not threading.current_thread():
             thread.join()
+        if thread is not threading.current_thread():
+            with self._owner:
+                self._disconnect()
+
+    def _disconnect(self) -> None:
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            connection.close()
+
+    # Calls that are made at once
+
+    def _leads(self) -> bool:
+        """Whether nothing is under way and nothing queued: then the connection is the caller's, until _at_once() has returned."""
+        with self._lock:
+            if self._unanswered > 0 or self._closed or threading.current_thread() is self._thread:
+                return False
+            self._unanswered = 1
+        self._owner.acquire()
+        return True
+
+    def _at_once(self, work: Callable[[Any], T]) -> T:
+        try:
+            if self._connection is None:
+                self._connection = self.connect()
+            try:
+                return work(self._connection)
+            except BaseException:
+                if self._connection.in_transaction:
+                    self._connection.execute("ROLLBACK")
+                raise
+        except BaseException as error:
+            translated = translate(error)
+            if translated is error:
+                raise
+            raise translated from error
+        finally:
+            self._answered(1)
+            self._owner.release()
+
+    def _answered(self, count: int) -> None:
+        """Said before the answers are given: who gets one may make the next call at once."""
+        with self._lock:
+            self._unanswered -= count
 
     # The thread
 
@@ -186,40 +239,45 @@ class Database:
             if self._thread is None:
                 self._thread = threading.Thread(target=self._run, args=(self._queue,), name="wfext database", daemon=True)
                 self._thread.start()
+            self._unanswered += 1
             self._queue.put(call)
         return call.future
 
     def _run(self, calls: queue.SimpleQueue[_Call | None]) -> None:
-        connection: Any = None
         ended = False
         while not ended:
             call = calls.get()
             if call is None:
                 break
-            if connection is None:
+            with self._owner:
                 try:
-                    connection = self.connect()
+                    if self._connection is None:
+                        self._connection = self.connect()
                 except BaseException as error:
+                    self._answered(1)
                     _fail(call, error)
                     continue
-            while call is not None:
-                if call.alone is not None:
-                    self._alone(connection, call)
-                    break
-                call, ended = self._group(connection, call, calls)
-        if connection is not None:
-            connection.close()
+                while call is not None:
+                    if call.alone is not None:
+                        self._alone(self._connection, call)
+                        break
+                    call, ended = self._group(self._connection, call, calls)
+        with self._owner:
+            self._disconnect()
 
     def _alone(self, connection: Any, call: _Call) -> None:
         if not call.future.set_running_or_notify_cancel():
+            self._answered(1)
             return
         try:
             result = call.alone(connection) if call.alone is not None else _value(connection, *call.args or ("", ()))
         except BaseException as error:
             if connection.in_transaction:
                 connection.execute("ROLLBACK")
+            self._answered(1)
             call.future.set_exception(translate(error))
         else:
+            self._answered(1)
             call.future.set_result(result)
 
     def _group(self, connection: Any, first: _Call, calls: queue.SimpleQueue[_Call | None]) -> tuple[_Call | None, bool]:
@@ -250,9 +308,11 @@ class Database:
             if connection.in_transaction:
                 connection.execute("ROLLBACK")
             for call in group:
+                self._answered(1)
                 if not call.future.done():
                     _again(connection, call)
         else:
+            self._answered(len(group))
             for call, result, error in done:
                 if error is None:
                     call.future.set_result(result)
@@ -317,13 +377,19 @@ def _commit(connection: Any, timeout: float) -> None:
 
 # After a fork the thread is gone, and a connection may not be used in the child: both are made anew there, and what the parent's queue holds is the parent's.
 _databases: weakref.WeakSet[Database] = weakref.WeakSet()
+_of_the_parent: list[Any] = []  # never closed here: that would clear away what the parent uses
 
 
 def _after_fork() -> None:
     for database in list(_databases):
         database._lock = threading.Lock()
+        database._owner = threading.Lock()
         database._queue = queue.SimpleQueue()
         database._thread = None
+        database._unanswered = 0
+        if database._connection is not None:
+            _of_the_parent.append(database._connection)
+            database._connection = None
 
 
 if hasattr(os, "register_at_fork"):
