@@ -177,3 +177,68 @@ def test_settings_are_checked(tmp_path):
     for options in ({"journal": "memory"}, {"synchronous": "sometimes"}):
         with pytest.raises(ValueError):
             Database(tmp_path / "x.db", **options)
+
+
+def test_a_plain_call_that_finds_nothing_under_way_is_made_at_once(database):
+    """By the thread that wants it; one that comes behind others keeps its place."""
+    database.call("SELECT wf_init()")
+    assert database._thread is None  # nobody was needed
+    seen = []
+    database.submit_alone(lambda connection: seen.append(threading.current_thread())).result(60)
+    assert database.call("SELECT 1") == 1 and database.rows("SELECT 1, 2") == [(1, 2)]
+    assert seen == [database._thread]
+    held, go = threading.Event(), threading.Event()
+    database.submit_alone(lambda connection: (held.set(), go.wait(60)))
+    assert held.wait(60)
+    first = database.submit("SELECT wf_start('w', NULL, '{\"id\": \"first\"}')")
+    second = threading.Thread(target=lambda: seen.append(database.rows("SELECT id FROM wf_workflows")))
+    second.start()
+    go.set()
+    second.join(60)
+    assert first.result(60) == "first" and seen[1] == [("first",)]
+
+
+def test_an_error_of_a_call_that_is_made_at_once(database):
+    with pytest.raises(wfext.Invalid):
+        database.call("SELECT wf_start('')")
+    with pytest.raises(sqlite3.OperationalError):
+        database.rows("SELECT * FROM nothing")
+    assert database.call("SELECT wf_start('w', NULL, '{\"id\": \"1\"}')") == "1"
+    database.close()
+    with pytest.raises(wfext.Error, match="closed"):
+        database.call("SELECT 1")
+
+
+def test_many_threads_at_once(database):
+    """Each gets its own answer, whoever made the call."""
+    database.call("SELECT wf_init()")
+    wrong = []
+
+    def caller(n):
+        for i in range(30):
+            id = f"{n}-{i}"
+            if database.call("SELECT wf_start('w', NULL, ?)", '{"id": "%s"}' % id) != id:
+                wrong.append(id)
+
+    threads = [threading.Thread(target=caller, args=(n,)) for n in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    assert wrong == [] and database.call("SELECT count(*) FROM wf_workflows") == 240
+
+
+def test_connections_of_those_who_wait_are_kept(database):
+    with database.borrowed() as first:
+        first.execute("SELECT 1").fetchall()
+    with database.borrowed() as second, database.borrowed() as third:
+        assert second is first and third is not first
+    with pytest.raises(ZeroDivisionError):
+        with database.borrowed() as broken:
+            raise ZeroDivisionError
+    with pytest.raises(sqlite3.ProgrammingError):
+        broken.execute("SELECT 1")
+    with database.borrowed() as fresh:
+        database.close()
+    with pytest.raises(sqlite3.ProgrammingError):
+        fresh.execute("SELECT 1")

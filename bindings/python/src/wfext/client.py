@@ -212,19 +212,15 @@ class Client:
 
     def _until(self, wanted: dict[str, Any], timeout: float | None, found: Any) -> Any:
         until = None if timeout is None else time.monotonic() + timeout
-        connection: Any = None
-        try:
+        if (answer := found()) is not None:
+            return answer
+        with self._database.borrowed() as connection:
             while (answer := found()) is None:
                 left = 5.0 if until is None else min(5.0, until - time.monotonic())
                 if left <= 0:
                     return None
-                if connection is None:
-                    connection = self._database.connect()
                 connection.execute("SELECT wf_wait(?, ?)", (left, values.dumps(wanted))).fetchall()
-            return answer
-        finally:
-            if connection is not None:
-                connection.close()
+        return answer
 
     def _result(self, handle: Handle[Any], timeout: float | None) -> Any:
         id = handle.id

@@ -9,13 +9,14 @@ A batch holds only single calls of the engine, which may be repeated. What else 
 
 from __future__ import annotations
 
+import contextlib
 import os
 import queue
 import re
 import threading
 import time
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from typing import Any, TypeVar
 
@@ -84,7 +85,8 @@ class Database:
     """The connection of a process to one file.
 
     path           the database file. Not ":memory:" beside a worker: a waiting thread has a connection of its own.
-    A group has at most `group_calls` calls and takes no new one after `group_seconds`, so that those who wait are answered soon.
+    A group has at most `group_calls` calls and takes no new one after `group_seconds`, so that those who wait are answered soon. Where several came together the last time, as many are waited for,
+    for at most `gather_seconds`: they were answered together, and so they are about to call again.
 
     driver         `sqlite3`, a module like it (`pysqlite3`), or `apsw`, or the name of one: ONE SQLite library for a file in one process. Two lose each other's locks, and rows with them.
     journal, synchronous, busy_timeout (seconds): WAL, FULL and 30, unless said otherwise. The timeout is that of wf_busy_timeout: waiting for the lock is fair.
@@ -92,6 +94,8 @@ class Database:
 
     group_calls = 100
     group_seconds = 0.005
+    gather_seconds = 0.0005
+    kept_connections = 4
 
     def __init__(self, path: str | os.PathLike[str], *, driver: Any = None, journal: str = "wal", synchronous: str = "full", busy_timeout: float = 30):
         if journal.lower() not in _JOURNALS:
@@ -105,8 +109,11 @@ class Database:
         self._lock = threading.Lock()
         self._queue: queue.SimpleQueue[_Call | None] = queue.SimpleQueue()
         self._thread: threading.Thread | None = None
+        self._thread_id = -1
         self._connection: Any = None
         self._owner = threading.Lock()  # who has it uses the connection
+        self._idle: list[Any] = []  # connections of those who wait, for the next one
+        self._together = 1  # calls of the last group
         self._unanswered = 0  # calls that are under way or queued; under the lock
         self._closed = False
         _databases.add(self)
@@ -128,6 +135,25 @@ class Database:
             connection.close()
             raise translate(error) from error
         return connection
+
+    @contextlib.contextmanager
+    def borrowed(self) -> Iterator[Any]:
+        """A connection of the caller's own for a while, such as to wait on; some are kept for the next one."""
+        with self._lock:
+            connection = self._idle.pop() if self._idle else None
+        if connection is None:
+            connection = self.connect()
+        is_sound = False
+        try:
+            yield connection
+            is_sound = not connection.in_transaction
+        finally:
+            with self._lock:
+                is_kept = is_sound and not self._closed and len(self._idle) < self.kept_connections
+                if is_kept:
+                    self._idle.append(connection)
+            if not is_kept:
+                connection.close()
 
     # Calls
 
@@ -179,9 +205,12 @@ class Database:
         """What was submitted is done; then the connection is closed. May be called again."""
         with self._lock:
             self._closed = True
+            idle, self._idle = self._idle, []
             thread = self._thread
             if thread is not None:
                 self._queue.put(None)
+        for connection in idle:
+            connection.close()
         if thread is not None and thread is not threading.current_thread():
             thread.join()
         if thread is not threading.current_thread():
@@ -198,7 +227,7 @@ class Database:
     def _leads(self) -> bool:
         """Whether nothing is under way and nothing queued: then the connection is the caller's, until _at_once() has returned."""
         with self._lock:
-            if self._unanswered > 0 or self._closed or threading.current_thread() is self._thread:
+            if self._unanswered > 0 or self._together > 1 or self._closed or threading.get_ident() == self._thread_id:
                 return False
             self._unanswered = 1
         self._owner.acquire()
@@ -245,6 +274,7 @@ class Database:
 
     def _run(self, calls: queue.SimpleQueue[_Call | None]) -> None:
         ended = False
+        self._thread_id = threading.get_ident()
         while not ended:
             call = calls.get()
             if call is None:
@@ -280,15 +310,26 @@ class Database:
             self._answered(1)
             call.future.set_result(result)
 
+    def _gather(self, first: _Call, calls: queue.SimpleQueue[_Call | None]) -> tuple[list[_Call], _Call | None, bool]:
+        """Calls that are one group, what comes behind them and does not belong there, and whether that is the end."""
+        group = [first]
+        until = time.monotonic() + self.gather_seconds
+        while len(group) < self.group_calls:
+            left = until - time.monotonic() if len(group) < self._together else 0.0
+            following, end = _next(calls, left)
+            if following is None or following.alone is not None:
+                return group, following, end
+            group.append(following)
+        return group, None, False
+
     def _group(self, connection: Any, first: _Call, calls: queue.SimpleQueue[_Call | None]) -> tuple[_Call | None, bool]:
         """Runs calls from `first` on in one transaction, as long as more are there. What comes behind them and does not belong there, and whether that is the end."""
-        following, end = _next(calls)
-        if following is None or following.alone is not None:
+        group, following, end = self._gather(first, calls)
+        self._together = len(group)
+        if len(group) == 1:
             self._alone(connection, first)
             return following, end
-        group = [first, following]
         done: list[tuple[_Call, Any, BaseException | None]] = []
-        following = None
         try:
             connection.execute("BEGIN IMMEDIATE")
             until = time.monotonic() + self.group_seconds
@@ -297,7 +338,7 @@ class Database:
                 if group[at].future.set_running_or_notify_cancel():
                     done.append(_in_savepoint(connection, group[at]))
                 at += 1
-                if at == len(group) and at < self.group_calls and time.monotonic() < until and not end:
+                if at == len(group) and at < self.group_calls and time.monotonic() < until and not end and following is None:
                     following, end = _next(calls)
                     if following is not None and following.alone is None:
                         group.append(following)
@@ -321,9 +362,9 @@ class Database:
         return following, end
 
 
-def _next(calls: queue.SimpleQueue[_Call | None]) -> tuple[_Call | None, bool]:
+def _next(calls: queue.SimpleQueue[_Call | None], patience: float = 0.0) -> tuple[_Call | None, bool]:
     try:
-        call = calls.get_nowait()
+        call = calls.get(timeout=patience) if patience > 0 else calls.get_nowait()
     except queue.Empty:
         return None, False
     return call, call is None
@@ -386,10 +427,11 @@ def _after_fork() -> None:
         database._owner = threading.Lock()
         database._queue = queue.SimpleQueue()
         database._thread = None
+        database._thread_id = -1
         database._unanswered = 0
-        if database._connection is not None:
-            _of_the_parent.append(database._connection)
-            database._connection = None
+        _of_the_parent.extend([database._connection, *database._idle])
+        database._connection = None
+        database._idle = []
 
 
 if hasattr(os, "register_at_fork"):

@@ -83,8 +83,12 @@ class Context(Calls):
             run = current_step.set(StepRun(self._attempt, name, key))
             self._attempt.names.begins()
             try:
-                with tracing.step(self._attempt, name, step.kind):
-                    text = values.dumps(step.fn(*args, **kwargs), f"what {name} returns")
+                if tracing.trace is None:
+                    result = step.fn(*args, **kwargs)
+                else:
+                    with tracing.step(self._attempt, name, step.kind):
+                        result = step.fn(*args, **kwargs)
+                text = values.dumps(result, f"what {name} returns")
             except Exception as error:
                 failure: Exception = error
             else:

@@ -20,6 +20,8 @@ from typing import Any
 from .errors import NotJSON
 
 _quote = json.encoder.encode_basestring
+_decode = json.JSONDecoder().decode
+_AS_THEY_ARE = (Any, None, type(None), str, int, bool, dict, list, object)
 
 
 def _number(value: float, path: str) -> str:
@@ -39,6 +41,8 @@ def _number(value: float, path: str) -> str:
 
 
 def _text(value: str, path: str) -> str:
+    if value.isascii():
+        return _quote(value)
     try:
         value.encode("utf-8")
     except UnicodeEncodeError as error:
@@ -47,7 +51,12 @@ def _text(value: str, path: str) -> str:
 
 
 def _write(value: Any, path: str, out: list[str], above: list[int]) -> None:
-    if value is None:
+    kind = type(value)
+    if kind is str:
+        out.append(_text(value, path))
+    elif kind is dict or kind is list:
+        _write_compound(value, path, out, above)
+    elif value is None:
         out.append("null")
     elif value is True:
         out.append("true")
@@ -73,7 +82,7 @@ def _write_compound(value: Any, path: str, out: list[str], above: list[int]) -> 
     if id(value) in above:
         raise NotJSON(f"{path} contains itself")
     above.append(id(value))
-    if isinstance(value, collections.abc.Mapping):
+    if isinstance(value, dict) or isinstance(value, collections.abc.Mapping):
         _write_object(value.items(), path, out, above)
     elif isinstance(value, (list, tuple)):
         out.append("[")
@@ -114,7 +123,7 @@ def dumps(value: Any, what: str = "the value") -> str:
 
 def loads(text: str | bytes | None) -> Any:
     """The value of a JSON text that the engine has given; None for NULL."""
-    return None if text is None else json.loads(text)
+    return None if text is None else _decode(text) if isinstance(text, str) else json.loads(text)
 
 
 def _is_model(tp: Any) -> bool:
@@ -128,7 +137,7 @@ def is_model(tp: Any) -> bool:
 
 def convert(tp: Any, value: Any, what: str = "the value") -> Any:
     """The value as its annotation wants it. What has no annotation, or one that says nothing about JSON, comes back as it is."""
-    if tp is Any or tp is None or tp is type(None) or isinstance(tp, (str, typing.TypeVar)):
+    if any(tp is plain for plain in _AS_THEY_ARE) or isinstance(tp, (str, typing.TypeVar)):
         return value
     origin = typing.get_origin(tp)
     if origin is not None:
