@@ -12,7 +12,9 @@
 #   make bench-growth the pictures of docs/performance.md, from 1 thousand to 1 million workflows; GROWTH="..." passes arguments
 #   make hosts        the table of docs/hosts.md: installs hosts in many languages, and plays tests/conformance in each
 #   make figures      what docs/performance.md shows, measured anew: pictures, others, steps, jobs and claims (half an hour)
-#   make wheel        the Python package, dist/*.whl; make npm: those of Node; make go-engine: that of Go
+#   make wheel        the Python package for this machine, dist/*.whl; make npm: those of Node; make go-engine: that of Go; make crate: that of Rust
+#   make amalgamation the extension as one file, build/amalgamation/wfext.cpp, and its header
+#   make dist         archives with the library for every platform, dist/; make packages: the packages with them, too
 #   make instructions counts what a call of each function costs, and keeps it: tests/instructions
 #   make reference    writes docs/reference.md from the registry
 #   make install      module, static library and header; PREFIX=/usr/local, DESTDIR=
@@ -30,7 +32,7 @@ werror = -DWFEXT_WERROR=$(if $(CI),ON,OFF)
 configure = @cmake --preset $(1) $(werror) $(2) > build/configure.log 2>&1 || { cat build/configure.log; exit 1; }
 compile = @cmake --build $(1) -j $(JOBS)
 
-.PHONY: all build hosts wheel npm go-engine tested demo test test-asan test-asan-unit asan test-deep test-compat bench bench-packages bench-peers bench-growth figures instructions reference install format tidy clean
+.PHONY: all build hosts wheel npm go-engine amalgamation dist packages crate tested demo test test-asan test-asan-unit asan test-deep test-compat bench bench-packages bench-peers bench-growth figures instructions reference install format tidy clean
 .DEFAULT_GOAL := all
 
 all: build
@@ -55,7 +57,8 @@ test: tested
 	@bash scripts/test.sh build $(PYTEST)
 
 test-deep: tested
-	$(setup) node go hosts
+	$(setup) node go hosts rust dist
+	-@bash scripts/setup.sh platforms   # what is missing is skipped, and named
 	@WFEXT_DEEP=1 bash scripts/test.sh build $(PYTEST)
 
 asan:
@@ -93,6 +96,26 @@ wheel: build
 	$(setup) build test
 	@cd bindings/python && PYTHONPATH=$(CURDIR)/build/python WFEXT_LIBRARY=$(CURDIR)/build/libwfext.so \
 	  $$(bash $(CURDIR)/scripts/python.sh) -m hatchling build -t wheel -d $(CURDIR)/dist
+
+# The extension as one file: build/amalgamation/wfext.cpp
+amalgamation: build
+	@"$$(bash scripts/python.sh)" scripts/amalgamate.py build/generated build/amalgamation
+
+# What is handed out for every platform: dist/wfext-<version>-<os>-<cpu>.tar.gz; DIST="linux-arm64 ..." makes these only
+dist: amalgamation
+	$(setup) dist
+	@"$$(bash scripts/python.sh)" scripts/dist.py --jobs $(JOBS) $(DIST)
+
+# The packages of every platform, with the libraries of dist: wheels, those of npm, the objects for Go
+packages: dist crate
+	$(setup) test node
+	@"$$(bash scripts/python.sh)" scripts/packages.py
+
+# The crate, with the sources of the extension in it: dist/wfext-<version>.crate
+crate: amalgamation
+	$(setup) rust
+	@"$$(bash scripts/python.sh)" scripts/crate.py build/rust/crate
+	@cd build/rust/crate && cargo package --quiet --no-verify --allow-dirty --target-dir ../package && mkdir -p $(CURDIR)/dist && cp ../package/package/wfext-*.crate $(CURDIR)/dist
 
 bench-peers: build
 	$(setup) peers

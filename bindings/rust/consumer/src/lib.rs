@@ -1,0 +1,1 @@
+//! Its programs are those of the page: src/bin.
