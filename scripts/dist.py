@@ -32,7 +32,7 @@ class Target:
     module: str = ""     # its file name; empty: there are no modules
     wheel: str = ""      # the platform tag of its wheel
     npm: str = ""        # its package of npm
-    go: str = ""         # GOOS_GOARCH
+    go: str = ""         # GOOS_GOARCH, where bindings/go/engine knows how to link it
     link: tuple = ()
 
     @property
@@ -50,8 +50,8 @@ TARGETS = {
     "linux_musl-arm64": Target("aarch64-linux-musl", "libwfext.so", "musllinux_1_1_aarch64", link=_ELF),
     "macos-x86_64": Target("x86_64-macos.11.0", "libwfext.dylib", "macosx_11_0_x86_64", "darwin-x64", "darwin_amd64", _MACOS),
     "macos-arm64": Target("aarch64-macos.11.0", "libwfext.dylib", "macosx_11_0_arm64", "darwin-arm64", "darwin_arm64", _MACOS),
-    "windows-x86_64": Target("x86_64-windows-gnu", "wfext.dll", "win_amd64", "win32-x64", "windows_amd64"),
-    "windows-arm64": Target("aarch64-windows-gnu", "wfext.dll", "win_arm64", "win32-arm64", "windows_arm64"),
+    "windows-x86_64": Target("x86_64-windows-gnu", "wfext.dll", "win_amd64", "win32-x64"),
+    "windows-arm64": Target("aarch64-windows-gnu", "wfext.dll", "win_arm64", "win32-arm64"),
     "wasi-wasm32": Target("wasm32-wasi"),
 }
 FLAGS = ("-std=c++20", "-Os", "-DNDEBUG", "-g0", "-fPIC", "-fno-exceptions", "-fno-rtti", "-fno-threadsafe-statics", "-fno-asynchronous-unwind-tables",

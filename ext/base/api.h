@@ -14,7 +14,14 @@
 #else
 #include <sqlite3ext.h>
 #ifdef WF_DEFINES_SQLITE_API
+// Every extension has a pointer of this name: another's must not be taken for ours.
+#if defined(__GNUC__) && !defined(_WIN32)
+#pragma GCC visibility push(hidden)
 SQLITE_EXTENSION_INIT1
+#pragma GCC visibility pop
+#else
+SQLITE_EXTENSION_INIT1
+#endif
 #else
 SQLITE_EXTENSION_INIT3
 #endif

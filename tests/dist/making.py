@@ -1,6 +1,8 @@
 """What the tests of this folder make: the amalgamation, libraries of other platforms, and programs that load them."""
 
+import fcntl
 import os
+import platform
 import subprocess
 import sys
 from pathlib import Path
@@ -13,6 +15,22 @@ sys.path.insert(0, str(ROOT / "scripts"))
 import dist  # noqa: E402
 
 ZIG = dist.zig_path()
+DEEP = bool(os.environ.get("WFEXT_DEEP"))
+NATIVE = f"linux-{'arm64' if platform.machine() in ('aarch64', 'arm64') else 'x86_64'}"
+MADE = list(dist.TARGETS) if DEEP else [NATIVE]  # what the tests build
+
+
+def made_once(tmp_path_factory, name, make):
+    """The folder that `make` has filled, in whichever of the processes that share the tests came first."""
+    base = tmp_path_factory.getbasetemp()
+    folder = (base.parent if os.environ.get("PYTEST_XDIST_WORKER") else base) / f"made-{name}"
+    folder.mkdir(exist_ok=True)
+    with open(f"{folder}.lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not os.path.exists(f"{folder}.done"):
+            make(folder)
+            open(f"{folder}.done", "w").close()
+    return folder
 
 
 def amalgamate(folder):
@@ -20,6 +38,12 @@ def amalgamate(folder):
     embedded = Path(extension_path()).resolve().parent / "generated"
     subprocess.run([sys.executable, str(ROOT / "scripts" / "amalgamate.py"), str(embedded), str(folder)], check=True)
     return folder
+
+
+def build(amalgamation, folder, *names):
+    command = [sys.executable, ROOT / "scripts" / "dist.py", "--amalgamation", amalgamation, "--work", folder / "work", "--out", folder / "out", *names]
+    subprocess.run([str(each) for each in command], check=True)
+    return folder / "out"
 
 
 def zig(*command, cwd):

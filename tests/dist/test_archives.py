@@ -5,44 +5,19 @@ The ordinary run makes one of them, for this machine; the deep run all.
 
 import hashlib
 import os
-import platform
 import re
 import shutil
 import sqlite3
 import subprocess
-import tarfile
 
 import formats
 import pytest
-from making import ROOT, ZIG, dist, sqlite_source, zig
+from making import DEEP, MADE, NATIVE, ROOT, ZIG, build, dist, sqlite_source, zig
 
-DEEP = bool(os.environ.get("WFEXT_DEEP"))
-NATIVE = f"linux-{'arm64' if platform.machine() in ('aarch64', 'arm64') else 'x86_64'}"
-MADE = list(dist.TARGETS) if DEEP else [NATIVE]
 MODULES = [name for name in MADE if dist.TARGETS[name].module]
 
 pytestmark = pytest.mark.skipif(ZIG is None, reason="Zig is not set up (scripts/setup.sh dist)")
 deep = pytest.mark.skipif(not DEEP, reason="only in the deep run: builds for other platforms")
-
-
-def build(amalgamation, folder, *names):
-    subprocess.run(["python3", ROOT / "scripts" / "dist.py", "--amalgamation", amalgamation, "--work", folder / "work", "--out", folder / "out", *names], check=True)
-    return folder / "out"
-
-
-@pytest.fixture(scope="module")
-def out(amalgamation, tmp_path_factory):
-    return build(amalgamation, tmp_path_factory.mktemp("dist"), *MADE)
-
-
-@pytest.fixture(scope="module")
-def unpacked(out, tmp_path_factory):
-    """Gives the folder of a target's archive."""
-    folder = tmp_path_factory.mktemp("unpacked")
-    for archive in out.glob("*.tar.gz"):
-        with tarfile.open(archive) as tar:
-            tar.extractall(folder)
-    return lambda name: folder / f"wfext-{dist.VERSION}-{name}"
 
 
 def test_archives_hold_what_the_page_says(out, unpacked):
@@ -63,11 +38,34 @@ def test_sums_are_those_of_the_files(out, unpacked):
             assert hashlib.sha256((folder / name).read_bytes()).hexdigest() == said, name
 
 
+@deep
 def test_the_same_bytes_from_the_same_sources_twice(amalgamation, out, tmp_path, monkeypatch):
     """In another folder, compiled anew: Zig's own cache is another one, too."""
     monkeypatch.setenv("ZIG_LOCAL_CACHE_DIR", str(tmp_path / "cache"))
     again = build(amalgamation, tmp_path / "in another place", *MADE)
     assert (again / "SHA256SUMS").read_text() == (out / "SHA256SUMS").read_text()
+
+
+UNOPTIMIZED = ("-O0", "-fno-sanitize=undefined", *(flag for flag in dist.FLAGS if flag != "-Os"))
+
+
+def test_the_same_bytes_twice_unoptimized(amalgamation, tmp_path, monkeypatch):
+    """The same in little, for every run: one module, and one archive."""
+    made = []
+    for place in ("here", "in another place"):
+        monkeypatch.setenv("ZIG_LOCAL_CACHE_DIR", str(tmp_path / f"cache {place}"))
+        (module,) = dist.compile_for(NATIVE, dist.prepare(tmp_path / place / NATIVE, amalgamation), UNOPTIMIZED, static=False)
+        dist.write_archive(tmp_path / place / "a.tar.gz", {module.name: module.read_bytes()})
+        made.append((module.read_bytes(), (tmp_path / place / "a.tar.gz").read_bytes()))
+    assert made[0] == made[1]
+
+
+@pytest.mark.skipif(DEEP, reason="the deep run builds all of it")
+@pytest.mark.parametrize("name", ["windows-x86_64", "macos-arm64", "wasi-wasm32"])
+def test_the_sources_compile_for(name, amalgamation, tmp_path):
+    """What only these systems have is compiled, and nothing else's is asked for."""
+    work = dist.prepare(tmp_path / name, amalgamation)
+    dist.run(work, "c++", "-target", dist.TARGETS[name].zig, *UNOPTIMIZED, "-DSQLITE_CORE", "-I.", "-c", "wfext.cpp", "-o", "wfext.o")
 
 
 # What a module may want of the system.
@@ -205,7 +203,7 @@ def host(tmp_path_factory):
 def needs(*tools):
     for tool in tools:
         if not (shutil.which(tool) or os.path.exists(tool)):
-            pytest.skip(f"{tool} is not installed (scripts/setup.sh platforms)")
+            pytest.skip("what runs programs of other platforms is not installed (scripts/setup.sh platforms)")
 
 
 @deep

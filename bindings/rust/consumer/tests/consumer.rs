@@ -36,7 +36,8 @@ fn errors_have_their_codes() {
         ("SELECT wf_cancel('nobody')", Code::NotFound),
         ("SELECT wf_start('')", Code::Invalid),
         ("SELECT wf_start('job', 2, '{\"id\": \"w\"}')", Code::Conflict),
-        ("SELECT wf_step('run_000000000001.0000000000000001', 's', 1)", Code::NotFound),
+        ("SELECT wf_step('run_nonsense', 's', 1)", Code::Invalid),
+        ("SELECT wf_resume('w', '{\"colour\": 1}')", Code::Invalid),
     ] {
         let error = text(&db, sql).unwrap_err();
         assert_eq!(Error::of(&error).map(|error| error.code), Some(code), "{sql}: {error}");
