@@ -107,3 +107,20 @@ def test_errors_have_classes(app, double):
     with pytest.raises(wfext.EngineError) as caught:
         app.client.call("wf_resume", "nobody")
     assert isinstance(caught.value, wfext.NotFound) and caught.value.code == "WF_NOT_FOUND"
+
+
+def test_a_start_says_its_id(app, double):
+    """So that it may be repeated when its answer was lost: it was made once, in the order of time."""
+    ids = [double.start(1).id for _ in range(3)] + [app.ref("double").start({"n": 1}).id]
+    assert sorted(ids) == ids and len(set(ids)) == 4
+    assert all(id[14] == "7" for id in ids)
+    assert double.options(dedup="one").start(1).id == double.options(dedup="one").start(2).id
+
+
+def test_calls_that_belong_into_no_group(app, double):
+    """wf_wait does not hold the connection of the others, and wf_run is made alone."""
+    assert app.client.call("wf_wait", 0.01, '{"queue": "nothing here"}') == 0
+    app.client.call("wf_define", "script", '{"steps": [{"name": "one", "sql": "SELECT 1"}]}')
+    handle = app.ref("script").start()
+    app.client.call("wf_run")
+    assert handle.status == "completed"

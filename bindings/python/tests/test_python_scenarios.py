@@ -434,6 +434,7 @@ def test_suspension_swallowed(app, caplog):
             assert handle.status == "waiting"
             handle.signal("go", "came")
             assert finish(handle) in ("it came", "came")
+            assert f"workflow {handle.id}: the code went on after its attempt was over (suspended)" in caplog.text
 
 
 def test_cancel_reaches_the_code(app):

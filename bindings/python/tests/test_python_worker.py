@@ -243,6 +243,73 @@ def test_a_machine_that_fails_is_no_failure_of_the_workflow(app, colour, monkeyp
     assert app.client.rows("SELECT count(*) FROM wf_failures") == [(0,)]
 
 
+@pytest.mark.parametrize("colour", ["plain", "async"])
+def test_a_record_that_meets_a_locked_file_is_repeated_and_the_step_is_not(app, colour, monkeypatch):
+    """As long as the lease lasts: the effect has happened."""
+    from wfext import database
+
+    done, locked = [], [3]
+    plain_value = database._value
+
+    def value(connection, sql, params):
+        if "wf_step" in sql and params[2] == "1" and locked[0] > 0:
+            locked[0] -= 1
+            raise wfext.Busy("database is locked")
+        return plain_value(connection, sql, params)
+
+    monkeypatch.setattr(database, "_value", value)
+
+    @app.step
+    def work() -> int:
+        done.append(1)
+        return 1
+
+    @app.workflow(max_attempts=1)
+    def plain(ctx: wfext.Context) -> int:
+        return work()
+
+    @app.workflow(max_attempts=1)
+    async def looping(ctx: wfext.AsyncContext) -> int:
+        return await ctx.step(work)
+
+    with app.worker():
+        assert finish((plain if colour == "plain" else looping).start()) == 1
+    assert (done, locked) == ([1], [0])
+
+
+@pytest.mark.parametrize("in_doubt", ["hold", "retry", "fail"])
+def test_effect_in_doubt(app, in_doubt):
+    """Begun, and its worker went away: a person decides, or it is tried again under its key, or the workflow fails."""
+    keys = []
+
+    @app.effect(in_doubt=in_doubt)
+    async def charge() -> str:
+        keys.append(wfext.idempotency_key())
+        if len(keys) == 1:
+            await asyncio.sleep(LONG)
+        return "paid"
+
+    @app.workflow
+    async def buy(ctx: wfext.AsyncContext) -> str:
+        return await charge()
+
+    worker = app.start()
+    handle = buy.start()
+    wait_for(lambda: keys)
+    worker.stop()
+    with app.worker():
+        if in_doubt == "hold":
+            wait_for(lambda: app.client.rows("SELECT workflow_id, step FROM wf_in_doubt") == [(handle.id, "charge")])
+            app.client.call("wf_resolve", handle.id, "charge", "done", '"paid by hand"')
+            assert finish(handle) == "paid by hand" and len(keys) == 1
+        elif in_doubt == "retry":
+            assert finish(handle) == "paid" and len(keys) == 2 and len(set(keys)) == 1
+        else:
+            with pytest.raises(wfext.WorkflowFailed):
+                finish(handle)
+            assert len(keys) == 1
+
+
 def test_after_a_fork(app):
     """The child has connections of its own, and may start workflows."""
     import os

@@ -566,7 +566,7 @@ async def _until_over(context: AsyncContext, code: Coroutine[Any, Any, Any]) -> 
         ended = main.done() and not context._over.is_set() and attempt.over is None
         await context._end_tasks()
     if not ended:
-        if main.done() and not main.cancelled():
-            main.exception()  # nobody has to hear of it
+        if main.done() and not main.cancelled() and main.exception() is None:
+            log.error("workflow %s: the code went on after its attempt was over (%s) and swallowed that; nothing of it counts", context.id, attempt.over or "not ours")
         raise AttemptOver(attempt.over or "not ours")
     return main.result()

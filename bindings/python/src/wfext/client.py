@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import datetime
+import secrets
 import time
+import uuid
 from collections.abc import AsyncIterator, Iterator
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
@@ -20,6 +22,12 @@ if TYPE_CHECKING:
 
 R = TypeVar("R")
 _ENDED = ("completed", "failed", "cancelled")
+
+
+def new_id() -> str:
+    """A UUID of version 7, as the engine makes them: said by the caller, so that a start may be repeated when its answer was lost."""
+    milliseconds, rest = divmod(time.time_ns(), 1_000_000)
+    return str(uuid.UUID(int=milliseconds << 80 | 7 << 76 | (rest * 4096 // 1_000_000) << 64 | 2 << 62 | secrets.randbits(62)))
 
 
 class Handle(Generic[R]):
@@ -144,7 +152,7 @@ class Named:
 
     def _params(self, input: Any) -> tuple[str, str, str]:
         _refuse_inside("start()", f"ctx.start({self.name!r}, input), which starts a child")
-        return self.name, values.dumps(input, f"the input of {self.name}"), values.dumps(self.given.given())
+        return self.name, values.dumps(input, f"the input of {self.name}"), values.dumps({"id": new_id(), **self.given.given()})
 
     def start(self, input: Any = None) -> Handle[Any]:
         """Starts it with this input: an object of the parameters of a workflow of this package."""
@@ -166,7 +174,13 @@ class Client:
 
     def call(self, function: str, *params: Any) -> Any:
         """Any function of the engine, by its name."""
-        return self._database.call(f"SELECT {function}({', '.join('?' * len(params))})", *params)
+        sql = f"SELECT {function}({', '.join('?' * len(params))})"
+        if function == "wf_wait":  # it may last
+            with self._database.borrowed() as connection:
+                return connection.execute(sql, params).fetchall()[0][0]
+        if function == "wf_run":  # it runs statements of the application's, and so belongs into no group
+            return self._database.rows(sql, *params)[0][0]
+        return self._database.call(sql, *params)
 
     def rows(self, sql: str, *params: Any) -> list[Row]:
         return self._database.rows(sql, *params)
@@ -176,11 +190,11 @@ class Client:
 
     def _start(self, bound: Bound[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Handle[Any]:
         _refuse_inside("start()", "ctx.start(workflow, ...), which starts a child")
-        return self._started(bound, self.call("wf_start", *bound.call(args, kwargs)))
+        return self._started(bound, self.call("wf_start", *bound.call(args, kwargs, new_id())))
 
     async def _astart(self, bound: Bound[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Handle[Any]:
         _refuse_inside("astart()", "ctx.start(workflow, ...), which starts a child")
-        return self._started(bound, await asyncio.wrap_future(self._database.submit("SELECT wf_start(?, ?, ?)", *bound.call(args, kwargs))))
+        return self._started(bound, await asyncio.wrap_future(self._database.submit("SELECT wf_start(?, ?, ?)", *bound.call(args, kwargs, new_id()))))
 
     def start(self, name: str, input: Any = None, **options: Any) -> Handle[Any]:
         """Starts a workflow by its name, whose code is elsewhere. Options: those of `StartOptions`."""

@@ -216,9 +216,9 @@ class Bound(Generic[P, R]):
         self.workflow = workflow
         self.given = options
 
-    def call(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[str, str, str]:
-        """Name, input and options for the engine."""
-        options = {"queue": self.workflow.queue, **self.workflow.defaults.given(), **self.given.given()}
+    def call(self, args: tuple[Any, ...], kwargs: dict[str, Any], id: str | None = None) -> tuple[str, str, str]:
+        """Name, input and options for the engine; `id` where the options give none."""
+        options = {"queue": self.workflow.queue, **({} if id is None else {"id": id}), **self.workflow.defaults.given(), **self.given.given()}
         if self.workflow.undoes:
             options["cleanup"] = True
         return self.workflow.name, self.workflow.input(args, kwargs), values.dumps(options)
