@@ -1,6 +1,7 @@
 """The hosts in which the cases are played: how each is started, whether it is here, and which cases it cannot pass, and why."""
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -94,6 +95,39 @@ def go():
     return [str(built)]
 
 
+def rust():
+    """The runner in Rust, built where bindings/test_rust.py builds: both compile the same SQLite."""
+    found = shutil.which("cargo")
+    if found is None:
+        return None
+    version = re.search(r'kVersion\[\] = "([^"]+)"', (ROOT / "ext" / "version.h").read_text()).group(1)
+    target = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "wfext" / ("rust-" + version)
+    folder = BUILD / "conformance-rust"
+    for file in ("Cargo.toml", "src/main.rs"):
+        copy, text = folder / file, (RUNNERS / "rust" / file).read_text()
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        if not copy.exists() or copy.read_text() != text:
+            copy.write_text(text)
+    done = subprocess.run([found, "build", "--quiet"], cwd=folder, env={**os.environ, "CARGO_TARGET_DIR": str(target)}, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    return [str(target / "debug" / "conformance")]
+
+
+def old_sqlite(package):
+    """Python's sqlite3 with the SQLite that is in a package of npm, built below build/."""
+
+    def command():
+        folder = subprocess.run(["bash", str(ROOT / "scripts" / "old-sqlite.sh"), package], capture_output=True, text=True, check=True).stdout.strip()
+        library = Path(folder) / "libsqlite3.so.0"
+        if not library.exists():
+            flags = "-O1 -w -shared -fPIC -DSQLITE_ENABLE_JSON1 -DSQLITE_ENABLE_COLUMN_METADATA -DSQLITE_ENABLE_DESERIALIZE -DSQLITE_USE_URI=1 -DHAVE_USLEEP=1"
+            subprocess.run(["cc", *flags.split(), "-o", str(library) + ".new", folder + "/sqlite3.c", "-lm", "-ldl", "-lpthread"], check=True)
+            os.replace(str(library) + ".new", library)
+        return ["env", "LD_LIBRARY_PATH=" + folder, *HOST["Python, sqlite3"].command()]
+
+    return command
+
+
 def java():
     found, jars = shutil.which("java"), sorted((HOSTS / "java").glob("*.jar"))
     return [found, "-cp", ":".join(map(str, jars)), str(RUNNERS / "Java.java")] if found and jars else None
@@ -135,6 +169,7 @@ LIST = [
          "in its default mode a SELECT opens no transaction, so that `rollback()` does not undo `SELECT wf_start()`: AUTOCOMMIT, and BEGIN by hand"),
     Host("Python", "Django", "python_django.py", python("python_django.py", "django", where=HOSTS / "python"), "hosts", "opens a closed connection again by itself",
          {name: "it opens a closed connection again by itself" for name in CLOSED}),
+    *(Host("Python", "sqlite3 on SQLite " + version, "python_sqlite3.py", old_sqlite(package), "hosts") for package, version in (("6.0.1", "3.31.1"), ("7.4.6", "3.37.0"), ("8.0.1", "3.40.0"))),
     Host("Go", "mattn/go-sqlite3", "go/main.go", go, "go", "cgo. The pool opens connections as it likes: what is one transaction runs on one `*sql.Conn` or `*sql.Tx`"),
     Host("Node 24", "node:sqlite", "node_sqlite.mjs", from_npm(NODE, "node_sqlite.mjs", "--disable-warning=ExperimentalWarning"), "node",
          "`setReadBigInts(true)` on each statement: without it an integer over 2^53 throws, and the step is recorded by then"),
@@ -145,6 +180,7 @@ LIST = [
          WHOLE_REALS),
     Host("Deno", "node:sqlite", "node_sqlite.mjs", from_npm("hosts/node_modules/@deno/*/deno", "node_sqlite.mjs", "run", "--allow-ffi", "--allow-read", "--allow-write", "--allow-env"), "hosts",
          "`--allow-ffi`; else as Node"),
+    Host("Rust", "rusqlite", "rust/src/main.rs", rust, "rust", "the feature `load_extension`"),
     Host("Ruby", "sqlite3", "ruby.rb", program("ruby", "ruby.rb", test=("-rsqlite3", "-e", "0")), "hosts"),
     Host("PHP", "SQLite3", "php.php", program("php", "php.php", "-d", "sqlite3.extension_dir={folder}", test=("-r", 'exit(class_exists("SQLite3") ? 0 : 1);')), "hosts",
          "`query()` and `execute()` run a call twice: [use `querySingle()`](#php-makes-each-call-twice)"),

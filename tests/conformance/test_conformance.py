@@ -3,7 +3,6 @@
 import json
 import os
 import re
-import subprocess
 
 import pytest
 from conformance import HERE, load, play
@@ -13,13 +12,18 @@ from table import PAGE, recipe, rows
 from support import extension_path
 
 DEEP = bool(os.environ.get("WFEXT_DEEP"))
-MISSING = {"go": "Go is not set up (scripts/setup.sh go)", "node": "Node is not set up (scripts/setup.sh node)", "test": "this host is not set up (scripts/setup.sh test)"}
+MISSING = {
+    "go": "Go is not set up (scripts/setup.sh go)",
+    "node": "Node is not set up (scripts/setup.sh node)",
+    "rust": "Rust is not set up (scripts/setup.sh rust)",
+    "test": "this host is not set up (scripts/setup.sh test)",
+}
 
 
 def command_of(host):
     if host.deep and not DEEP:
         pytest.skip("only in the deep run: hosts that scripts/setup.sh hosts installs")
-    if os.environ.get("WFEXT_SANITIZE") and host.driver != "sqlite3":
+    if os.environ.get("WFEXT_SANITIZE") and host.driver != "sqlite3":  # (Python's own)
         pytest.skip("programs would have to be linked with the sanitizers")
     command = host.command()
     if command is None:
@@ -31,7 +35,10 @@ def command_of(host):
 @pytest.mark.parametrize("name", HOST)
 def test_every_case_in(name, tmp_path):
     host = HOST[name]
-    failed = play(command_of(host), extension_path(), tmp_path)
+    command = command_of(host)
+    failed = play(command, extension_path(), tmp_path)
+    if " on SQLite " in host.driver:
+        assert host.driver.endswith(" " + host.version(command))
     assert {case: wrong for case, wrong in failed.items() if case not in host.differs} == {}
     assert set(host.differs) - set(failed) == set(), "these pass by now"
 
@@ -84,23 +91,6 @@ def test_a_difference_is_seen(tmp_path):
     assert "ended" in play(["true"], extension_path(), tmp_path / "b", cases)["fine"]
 
 
-OLD = {"6.0.1": "3.31.1", "7.4.6": "3.37.2", "8.0.1": "3.40.0"}  # better-sqlite3: SQLite
-
-
-@pytest.mark.parametrize("package", OLD, ids=OLD.get)
-def test_every_case_on_sqlite(package, tmp_path):
-    """Python's sqlite3 with another SQLite. The newest one is apsw's."""
-    if not DEEP:
-        pytest.skip("only in the deep run: compiles SQLite once more")
-    host = HOST["Python, sqlite3"]
-    folder = subprocess.run(["bash", str(HERE.parents[1] / "scripts/old-sqlite.sh"), package], capture_output=True, text=True, check=True).stdout.strip()
-    flags = "-O1 -w -shared -fPIC -DSQLITE_ENABLE_JSON1 -DSQLITE_ENABLE_COLUMN_METADATA -DSQLITE_USE_URI=1 -DHAVE_USLEEP=1"
-    subprocess.run(["cc", *flags.split(), "-o", tmp_path / "libsqlite3.so.0", folder + "/sqlite3.c", "-lm", "-ldl", "-lpthread"], check=True)
-    command = ["env", "LD_LIBRARY_PATH=%s" % tmp_path, *host.command()]
-    assert host.version(command) == OLD[package]
-    assert play(command, extension_path(), tmp_path / "files") == {}
-
-
 def test_every_runner_is_in_the_list():
-    listed = {host.runner for host in HOST.values()} | {"protocol.py", "protocol.mjs", "go/go.mod", "go/go.sum"}
+    listed = {host.runner for host in HOST.values()} | {"protocol.py", "protocol.mjs", "go/go.mod", "go/go.sum", "rust/Cargo.toml"}
     assert {str(file.relative_to(RUNNERS)) for file in RUNNERS.rglob("*") if file.is_file() and "__pycache__" not in file.parts} == listed

@@ -40,7 +40,7 @@ fi
 if [ "$2" = "import cronsim, hatchling, mypy, apsw" ]; then [ -e "$PYTHONPATH/cronsim" ]; exit; fi
 shift 2
 for module in "$@"; do
-  [ -e "$STATE/python3-$module" ] || { echo "ModuleNotFoundError: No module named '$module'"; exit 1; }
+  [ -e "$STATE/python3-$module" ] || [ -e "$STATE/python3-pytest-$module" ] || { echo "ModuleNotFoundError: No module named '$module'"; exit 1; }
 done
 echo "$0"
 """
