@@ -57,7 +57,7 @@ test: tested
 	@bash scripts/test.sh build $(PYTEST)
 
 test-deep: tested
-	$(setup) node go hosts rust dist
+	$(setup) node go rust dist recipes hosts
 	-@bash scripts/setup.sh platforms   # what is missing is skipped, and named
 	@WFEXT_DEEP=1 bash scripts/test.sh build $(PYTEST)
 
@@ -145,7 +145,7 @@ npm: build
 	  && WFEXT_LIBRARY=$(CURDIR)/build/libwfext.so node pack.mjs . $(CURDIR)/dist
 
 hosts: tested
-	$(setup) node go hosts
+	$(setup) node go rust recipes hosts
 	@PYTHONDONTWRITEBYTECODE=1 "$$(bash scripts/python.sh pytest)" tests/conformance/table.py $(CURDIR)/build/libwfext.so
 
 instructions: tested

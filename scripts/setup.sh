@@ -71,7 +71,7 @@ look() {
         need default-jdk-headless "the host Java" have javac
         need maven "its SQLite" have mvn
         need npm "Bun and Deno" have npm
-        need python3-pip "SQLAlchemy, Django, aiosqlite" python_with pip
+        need python3-pip "pysqlite3" python_with pip
         ;;
       recipes)
         need python3-pip "a way to get the libraries of the recipes" has_recipes_or_pip
@@ -111,9 +111,9 @@ look() {
 }
 
 # Packages of PyPI that no distribution has, or not as new, go into build/python: cronsim, with which the calendar is compared; hatchling, which builds the
-# Python package, mypy, which checks its types, and apsw, a host of the conformance cases with the newest SQLite.
+# Python package, and mypy, which checks its types.
 python_modules=$here/../build/python
-has_cronsim() { PYTHONPATH=$python_modules "$1" -c 'import cronsim, hatchling, mypy, apsw'; }
+has_cronsim() { PYTHONPATH=$python_modules "$1" -c 'import cronsim, hatchling, mypy'; }
 cronsim_or_pip() {
   local python
   python=$(python_with pytest) || return 1     # it comes with what is missing, and then without pip
@@ -125,10 +125,10 @@ wants_cronsim() {
   local python said
   python=$(python_with pytest 2>/dev/null) || return 0
   has_cronsim "$python" 2>/dev/null && return 0
-  echo "setup: installing cronsim, hatchling, mypy and apsw into build/python"
+  echo "setup: installing cronsim, hatchling and mypy into build/python"
   said=$("$python" -m pip install --quiet --disable-pip-version-check --no-input --upgrade --retries 5 --timeout 15 --target "$python_modules" \
-    cronsim==2.8 hatchling==1.33.0 mypy==2.4.1 apsw==3.54.1.0 2>&1 </dev/null) || {
-    echo "setup: cronsim, hatchling, mypy and apsw cannot be had: the tests that need them are skipped (in CI: fail). pip of $python says:"
+    cronsim==2.8 hatchling==1.33.0 mypy==2.4.1 2>&1 </dev/null) || {
+    echo "setup: cronsim, hatchling and mypy cannot be had: the tests that need them are skipped (in CI: fail). pip of $python says:"
     sed 's/^/  /' <<<"$said"
   } >&2
 }
@@ -216,13 +216,13 @@ wants_hosts() {
   [ "$(uname -m)" = x86_64 ] && cpu=x64 || cpu=arm64
   mkdir -p "$folder" && folder=$(cd "$folder" && pwd)
   [ -e "$folder/complete" ] && return 0
-  echo "setup: installing Bun, Deno, SQLAlchemy, Django, aiosqlite, pysqlite3 and sqlite-jdbc into build/hosts"
+  echo "setup: installing Bun, Deno, pysqlite3 and sqlite-jdbc into build/hosts"
   said=$({
     cd "$folder"
     echo '{"private": true}' > package.json
     npm install --ignore-scripts --no-audit --no-fund --fetch-retries=5 "@oven/bun-linux-${cpu/arm64/aarch64}@1.4.4" "@deno/linux-$cpu-glibc@2.9.6" &&
       "$(bash "$here/python.sh")" -m pip install --quiet --disable-pip-version-check --no-input --upgrade --retries 5 --timeout 15 --target python \
-        sqlalchemy==2.1.9 django==5.2.8 aiosqlite==0.22.1 pysqlite3-binary==0.5.4.post2 &&
+        pysqlite3-binary==0.5.4.post2 &&
       mvn -q -B dependency:copy -Dartifact=org.xerial:sqlite-jdbc:3.54.1.0 -DoutputDirectory="$folder/java" &&
       mvn -q -B dependency:copy -Dartifact=org.slf4j:slf4j-api:1.7.36 -DoutputDirectory="$folder/java" &&
       touch complete

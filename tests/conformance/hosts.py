@@ -12,6 +12,7 @@ ROOT = Path(__file__).resolve().parents[2]
 RUNNERS = Path(__file__).resolve().parent / "runners"
 BUILD = ROOT / "build"
 HOSTS = BUILD / "hosts"  # what scripts/setup.sh hosts installs
+RECIPES = BUILD / "recipes"  # and recipes
 
 
 @dataclass
@@ -32,14 +33,14 @@ class Host:
         return subprocess.run([*command, "version"], capture_output=True, text=True, check=True).stdout.strip()
 
 
-def python(runner, module, where=BUILD / "python"):
+def python(runner, module, packages=HOSTS):
     """A runner in Python, with packages from a folder below build/."""
 
     def command():
-        environment = {**os.environ, "PYTHONPATH": str(where), "PYTHONDONTWRITEBYTECODE": "1"}
+        environment = {**os.environ, "PYTHONPATH": str(packages), "PYTHONDONTWRITEBYTECODE": "1"}
         if subprocess.run([sys.executable, "-c", "import " + module], env=environment, capture_output=True).returncode:
             return None
-        return ["env", "PYTHONPATH=%s" % where, "PYTHONDONTWRITEBYTECODE=1", "SQLITE3_MODULE=" + module, sys.executable, str(RUNNERS / runner)]
+        return ["env", "PYTHONPATH=%s" % packages, "PYTHONDONTWRITEBYTECODE=1", "SQLITE3_MODULE=" + module, sys.executable, str(RUNNERS / runner)]
 
     return command
 
@@ -161,13 +162,13 @@ LIST = [
     Host("sqlite3 shell", "", "shell.py", lambda: [sys.executable, str(RUNNERS / "shell.py")] if shutil.which("sqlite3") and shutil.which("stdbuf") else None, "test"),
     Host("Python", "sqlite3", "python_sqlite3.py", python("python_sqlite3.py", "sqlite3"), "test",
          "a Python that was built without extensions (pyenv's, macOS's) cannot load any. Without `isolation_level=None` a transaction is opened before INSERT, but not before `SELECT wf_...()`"),
-    Host("Python", "apsw", "python_apsw.py", python("python_apsw.py", "apsw"), "test", "a SQLite of its own: never beside `sqlite3` on one file"),
-    Host("Python", "pysqlite3-binary", "python_sqlite3.py", python("python_sqlite3.py", "pysqlite3", where=HOSTS / "python"), "hosts", "`import pysqlite3 as sqlite3`; a SQLite of its own: never beside `sqlite3` on one file"),
-    Host("Python", "aiosqlite", "python_aiosqlite.py", python("python_aiosqlite.py", "aiosqlite", where=HOSTS / "python"), "hosts",
+    Host("Python", "apsw", "python_apsw.py", python("python_apsw.py", "apsw", RECIPES), "recipes", "a SQLite of its own: never beside `sqlite3` on one file"),
+    Host("Python", "pysqlite3-binary", "python_sqlite3.py", python("python_sqlite3.py", "pysqlite3", HOSTS / "python"), "hosts", "`import pysqlite3 as sqlite3`; a SQLite of its own: never beside `sqlite3` on one file"),
+    Host("Python", "aiosqlite", "python_aiosqlite.py", python("python_aiosqlite.py", "aiosqlite", RECIPES), "hosts",
          "`wf_wait` holds the only thread of its connection: queries behind it wait, and so does `close()`. Give it a connection of its own"),
-    Host("Python", "SQLAlchemy", "python_sqlalchemy.py", python("python_sqlalchemy.py", "sqlalchemy", where=HOSTS / "python"), "hosts",
+    Host("Python", "SQLAlchemy", "python_sqlalchemy.py", python("python_sqlalchemy.py", "sqlalchemy", RECIPES), "hosts",
          "in its default mode a SELECT opens no transaction, so that `rollback()` does not undo `SELECT wf_start()`: AUTOCOMMIT, and BEGIN by hand"),
-    Host("Python", "Django", "python_django.py", python("python_django.py", "django", where=HOSTS / "python"), "hosts", "opens a closed connection again by itself",
+    Host("Python", "Django", "python_django.py", python("python_django.py", "django", RECIPES), "hosts", "opens a closed connection again by itself",
          {name: "it opens a closed connection again by itself" for name in CLOSED}),
     *(Host("Python", "sqlite3 on SQLite " + version, "python_sqlite3.py", old_sqlite(package), "hosts") for package, version in (("6.0.1", "3.31.1"), ("7.4.6", "3.37.0"), ("8.0.1", "3.40.0"))),
     Host("Go", "mattn/go-sqlite3", "go/main.go", go, "go", "cgo. The pool opens connections as it likes: what is one transaction runs on one `*sql.Conn` or `*sql.Tx`"),

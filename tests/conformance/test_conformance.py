@@ -15,6 +15,7 @@ DEEP = bool(os.environ.get("WFEXT_DEEP"))
 MISSING = {
     "go": "Go is not set up (scripts/setup.sh go)",
     "node": "Node is not set up (scripts/setup.sh node)",
+    "recipes": "the libraries of the recipes are not set up (scripts/setup.sh recipes)",
     "rust": "Rust is not set up (scripts/setup.sh rust)",
     "test": "this host is not set up (scripts/setup.sh test)",
 }
@@ -27,7 +28,7 @@ def command_of(host):
         pytest.skip("programs would have to be linked with the sanitizers")
     command = host.command()
     if command is None:
-        assert not host.deep, "not here: scripts/setup.sh hosts"
+        assert not host.deep, "not here: scripts/setup.sh recipes hosts"
         pytest.skip(MISSING[host.setup])
     return command
 
