@@ -34,6 +34,8 @@ def find_cargo():
 
 
 CARGO = find_cargo()
+# What is compiled for Rust stays outside of the clone, by version.
+CARGO_TARGET = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "wfext" / ("rust-" + re.search(r'kVersion\[\] = "([^"]+)"', (ROOT / "ext" / "version.h").read_text()).group(1))
 
 
 def go(*arguments, timeout=1200, **variables):

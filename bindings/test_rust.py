@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 from languages import CARGO, ROOT
+from languages import CARGO_TARGET as CACHE
 
 sys.path.insert(0, str(ROOT / "scripts"))
 from crate import crate  # noqa: E402
@@ -20,7 +21,6 @@ from dist import VERSION  # noqa: E402
 README = ROOT / "bindings" / "rust" / "README.md"
 PROGRAMS = re.findall(r"```rust\n(.*?)```", README.read_text(), re.DOTALL)
 CONSUMER = ROOT / "bindings" / "rust" / "consumer"
-CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "wfext" / f"rust-{VERSION}"
 
 pytestmark = pytest.mark.skipif(CARGO is None, reason="Rust is not set up (scripts/setup.sh rust)")
 

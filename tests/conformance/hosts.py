@@ -1,7 +1,6 @@
 """The hosts in which the cases are played: how each is started, whether it is here, and which cases it cannot pass, and why."""
 
 import os
-import re
 import shutil
 import subprocess
 import sys
@@ -9,6 +8,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT / "bindings"))
+from languages import CARGO, CARGO_TARGET, GO  # noqa: E402
+
 RUNNERS = Path(__file__).resolve().parent / "runners"
 BUILD = ROOT / "build"
 HOSTS = BUILD / "hosts"  # what scripts/setup.sh hosts installs
@@ -85,9 +87,6 @@ def with_copy(command, runner, folder):
 
 def go():
     """The runner in Go, built."""
-    sys.path.insert(0, str(ROOT / "bindings"))
-    from languages import GO
-
     if GO is None:
         return None
     built = BUILD / "conformance-go"
@@ -98,20 +97,17 @@ def go():
 
 def rust():
     """The runner in Rust, built where bindings/test_rust.py builds: both compile the same SQLite."""
-    found = shutil.which("cargo")
-    if found is None:
+    if CARGO is None:
         return None
-    version = re.search(r'kVersion\[\] = "([^"]+)"', (ROOT / "ext" / "version.h").read_text()).group(1)
-    target = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "wfext" / ("rust-" + version)
     folder = BUILD / "conformance-rust"
     for file in ("Cargo.toml", "src/main.rs"):
         copy, text = folder / file, (RUNNERS / "rust" / file).read_text()
         copy.parent.mkdir(parents=True, exist_ok=True)
         if not copy.exists() or copy.read_text() != text:
             copy.write_text(text)
-    done = subprocess.run([found, "build", "--quiet"], cwd=folder, env={**os.environ, "CARGO_TARGET_DIR": str(target)}, capture_output=True, text=True)
+    done = subprocess.run([CARGO, "build", "--quiet"], cwd=folder, env={**os.environ, "CARGO_TARGET_DIR": str(CARGO_TARGET)}, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
-    return [str(target / "debug" / "conformance")]
+    return [str(CARGO_TARGET / "debug" / "conformance")]
 
 
 def old_sqlite(package):
@@ -181,7 +177,7 @@ LIST = [
          WHOLE_REALS),
     Host("Deno", "node:sqlite", "node_sqlite.mjs", from_npm("hosts/node_modules/@deno/*/deno", "node_sqlite.mjs", "run", "--allow-ffi", "--allow-read", "--allow-write", "--allow-env"), "hosts",
          "`--allow-ffi`; else as Node"),
-    Host("Rust", "rusqlite", "rust/src/main.rs", rust, "rust", "the feature `load_extension`"),
+    Host("Rust", "rusqlite", "rust/src/main.rs", rust, "rust", "the feature `load_extension`; or the [crate](../bindings/rust/README.md), which links the engine in"),
     Host("Ruby", "sqlite3", "ruby.rb", program("ruby", "ruby.rb", test=("-rsqlite3", "-e", "0")), "hosts"),
     Host("PHP", "SQLite3", "php.php", program("php", "php.php", "-d", "sqlite3.extension_dir={folder}", test=("-r", 'exit(class_exists("SQLite3") ? 0 : 1);')), "hosts",
          "`query()` and `execute()` run a call twice: [use `querySingle()`](#php-makes-each-call-twice)"),
