@@ -55,7 +55,7 @@ def work(path, name, folder, lease, transactional):
                     break
                 time.sleep(0.01)
                 continue
-            left = exclusion.enter(claim["id"], claimed_at + lease)
+            left = exclusion.enter(claim["id"], claimed_at + lease - 0.001)  # (leases end at whole milliseconds)
             if left is not None and left > 0:
                 report(error=f"twice at once: {claim['id']} with {left:.3f} s of the other lease left")
             try:
