@@ -127,7 +127,7 @@ bench-growth: build
 	@build/wfext_bench --only growth --save build/bench-growth.json $(GROWTH)
 	@"$$(bash scripts/python.sh)" bench/growth/draw.py build/bench-growth.json docs/growth
 
-figures: bench-growth bench-peers
+figures: bench-growth bench-peers bench-packages
 	@build/wfext_bench --only throughput --only claim --only crowds --save build/bench.json
 	@"$$(bash scripts/python.sh)" bench/pages.py
 

@@ -103,6 +103,16 @@ def beside_others(by_name):
     return table(["beside our writers", "journal, `synchronous`", "processes", "longest call", "calls a second", "of them the applications", "failed"], rows)
 
 
+def packages(rows):
+    """A line for each measure, a column for each language."""
+    found, languages = {}, []
+    for row in rows:
+        language, what = row["name"].split(": ", 1)
+        languages += [] if language in languages else [language]
+        found.setdefault(what, {})[language] = f"{row['ratio']:.2f}" if row["unit"] == "x" else f"{row['ratio']:.1f} {row['unit']}" if row["ratio"] < 100 else f"{row['ratio']:,.0f} {row['unit']}"
+    return table(["", *languages], [[what, *(cells.get(language, "") for language in languages)] for what, cells in found.items()])
+
+
 def peers(results):
     import report
     import systems
@@ -129,6 +139,9 @@ def main():
                 page = write(page, name, make(by_name))
             except (KeyError, IndexError) as missing:
                 print(f"pages: {name} was not measured ({missing})", file=sys.stderr)
+    of_packages = ROOT / "build/bench-packages.json"
+    if of_packages.exists():
+        page = write(page, "packages", packages(json.loads(of_packages.read_text())))
     if compared.exists():
         page = write(page, "peers", peers(json.loads(compared.read_text())))
     path.write_text(page)

@@ -44,7 +44,7 @@ def test_every_table_has_its_markers_and_is_replaced_alone():
     import pages
 
     names = re.findall(r"<!-- figures: (\w+) -->", PAGE)
-    assert sorted(names) == ["beside", "claims", "crowds", "jobs", "peers", "steps"]
+    assert sorted(names) == ["beside", "claims", "crowds", "jobs", "packages", "peers", "steps"]
     for name in names:
         written = pages.write(PAGE, name, "| new |")
         assert written.count("| new |") == 1
@@ -69,3 +69,11 @@ def test_tables_are_made_of_what_the_bench_saves():
     }
     assert pages.crowds(rows).splitlines()[2:] == ["| WAL, `FULL` | 8 | 177 ms (5.0 s) | 0.88 (0.13) | 8,030 (10,400) | 0 (7) |"]
     assert pages.beside_others(rows).splitlines()[2:] == ["| as many applications | WAL, `FULL` | 8 | 1 ms (0 ms) | 30,300 (38,700) | 5,840 (16,600) | 0 (0) |"]
+
+
+def test_a_table_of_the_packages_has_a_column_for_each_language():
+    import pages
+
+    rows = [{"name": f"{language}: {what}", "ratio": ratio, "unit": unit} for what, ratio, unit in (("a step", 1.4, "x"), ("memory", 1568.0, "KiB"), ("delay", 3.54, "ms"))
+            for language in ("Python", "Go") if (language, what) != ("Go", "delay")]
+    assert pages.packages(rows).splitlines() == ["|  | Python | Go |", "| --- | --- | --- |", "| a step | 1.40 | 1.40 |", "| memory | 1,568 KiB | 1,568 KiB |", "| delay | 3.5 ms |  |"]

@@ -48,4 +48,4 @@ async def job(ctx: wfext.AsyncContext, n: int) -> int:
 
 
 if __name__ == "__main__":
-    app.run(concurrency=4, lease=2, grace=5)
+    app.run(concurrency=4, async_concurrency=int(os.environ.get("CHAOS_LOOP", 200)), lease=2, grace=5)

@@ -36,6 +36,12 @@ def test_killed_at_random(app, tmp_path):
     killed_at_random(app, tmp_path, [PYTHON_WORKER] * 3, jobs, kills, (0.05, 0.6))
 
 
+def test_a_full_loop_is_killed(app, tmp_path):
+    """One process with all of them in its loop at once, killed and started again."""
+    jobs, kills = (2000, 10) if os.environ.get("WFEXT_DEEP") else (120, 2)
+    killed_at_random(app, tmp_path, [["env", f"CHAOS_LOOP={jobs}", *PYTHON_WORKER]], jobs, kills, (0.3, 1.0))
+
+
 def test_sigterm(app, tmp_path):
     """A worker ends on SIGTERM with exit code 0, gives back what it can, and another goes on."""
     worker = start_worker(tmp_path / "chaos.db", tmp_path)
