@@ -26,6 +26,7 @@
 namespace wf {
 
 struct Above;
+struct RowTaker;
 
 // The newest file format that this extension knows: that of the last script schema_<n> in sql/.
 constexpr int64_t kSchemaVersion = std::size(kSchemas);
@@ -155,6 +156,11 @@ class Db {
   // The same for one statement of others.
   void finalize(sqlite3_stmt* statement) const;
 
+  // Who takes the row that a statement under way changes: taker.h.
+  RowTaker*& row_taker() { return row_taker_; }
+  // How many claims are not to be tried as plain ones: engine/claim_plain.h.
+  int& claims_not_plain() { return claims_not_plain_; }
+
   // What an engine keeps with the connection beyond one call, and how it is given up; it goes before the statements do.
   struct Kept {
     void* object = nullptr;
@@ -236,6 +242,8 @@ class Db {
   bool running_ = false;
   Kept kept_;
   TakenAlong taken_along_;
+  RowTaker* row_taker_ = nullptr;
+  int claims_not_plain_ = 0;
   TooLong too_long_;
   FileWatch file_watch_;
   Bells bells_;
@@ -276,9 +284,9 @@ class Query {
   Query& bind(SqlParameter name, const Value& value);
   Query& bind_null(SqlParameter name);
   // Keeps a copy, where the value does not outlive the Query.
-  Query& bind_copy(SqlParameter name, const Value& value);
+  [[gnu::cold]] Query& bind_copy(SqlParameter name, const Value& value);
   // A value whose bytes are all that `held` holds, which it takes over.
-  Query& bind_held(SqlParameter name, const Value& value, Text& held);
+  [[gnu::cold]] Query& bind_held(SqlParameter name, const Value& value, Text& held);
   // NULL where the optional is empty.
   Query& bind_name(SqlParameter name, string_view text) { return text.empty() ? bind_null(name) : bind(name, text); }
   // NULL where there is no time.
@@ -290,7 +298,7 @@ class Query {
   // Runs a writing statement to its end. WF_STATE if it has to change a row (must_change()) and has changed none: a trigger has ignored it.
   Status run();
   // WF_STATE: that a trigger has kept a row of its table from being written.
-  Status not_written() const;
+  [[gnu::cold]] Status not_written() const;
   // Rows that the last run() inserted, changed or deleted.
   int changes() const { return sqlite3_changes(db_.handle()); }
   // Makes it ready to run again; keeps the bindings.
@@ -322,7 +330,7 @@ class Query {
   }
   int index(SqlParameter name) const { return name.in(sql_, statement_); }
 
-  static Status used_up(Status failed);
+  [[gnu::cold]] static Status used_up(Status failed);
 
   Db& db_;
   const Sql sql_ = Sql::count_;

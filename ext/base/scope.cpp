@@ -125,9 +125,9 @@ Status WriteScope::begin(Inline inline_mode, const char* function, bool locked) 
   return lock(function, wait);
 }
 
-Status WriteScope::begin(const char* function, PlainOpening* plain) {
+Status WriteScope::begin(const char* function, PlainOpening* plain, Inline inline_mode) {
   plain_ = plain;
-  return begin(Inline::allowed, function);
+  return begin(inline_mode, function);
 }
 
 // Under an interrupt nothing can be prepared any more, so all that may be needed for the way back is prepared first.

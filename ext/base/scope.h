@@ -59,7 +59,7 @@ class WriteScope {
   // With `locked` the caller's transaction is known to hold the write lock already.
   Status begin(Inline inline_mode, const char* function, bool locked = false);
   // The same, by a plain statement (plain.h) that takes the lock as it does what there is to do. `plain->done`: it has; else the scope is as after begin().
-  Status begin(const char* function, PlainOpening* plain);
+  Status begin(const char* function, PlainOpening* plain, Inline inline_mode = Inline::allowed);
   Status commit();
   bool is_inline() const { return inline_; }
 

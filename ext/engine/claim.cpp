@@ -2,6 +2,7 @@
 
 #include "base/scope.h"
 #include "engine/claim_order.h"
+#include "engine/claim_plain.h"
 #include "engine/claim_show.h"
 #include "engine/claim_steps.h"
 #include "engine/claim_take.h"
@@ -122,7 +123,17 @@ Status claim_up_to(Db& db, const Claim& asked, int64_t limit, bool careful, cons
   args.time_was_said = now.given;
   *count = 0;
   WriteScope scope(db);
-  WF_TRY(scope.begin(Inline::refused, "wf_claim"));
+  if (!careful && limit == 1 && PlainClaim::is_worth_it(db, args, now.given)) {
+    PlainClaim plain(db, args, out);
+    WF_TRY(scope.begin("wf_claim", &plain, Inline::refused));
+    if (plain.done) {
+      *count = 1;
+      WF_TRY(note_shown(args, plain.seq(), out));
+      return scope.commit();
+    }
+  } else {
+    WF_TRY(scope.begin(Inline::refused, "wf_claim"));
+  }
   Millis time;
   WF_TRY(call_time(db, now, &time));
   WF_TRY(do_what_is_due(db, time, &args.troubled));
@@ -169,12 +180,13 @@ Status claim_at_once(Db& db, const Claim& asked, const Now& now, Text& out, int6
     // It is undone. Too long for a result with the one after these: once more without that. Too long by itself: once more past it. Failed for
     // another reason: once more with care.
     if (db.taken_along().any) return status;
+    out.truncate(before);
+    if (PlainClaim::is_refused(db, status)) continue;
     const bool too_long = is_too_long(status);
     if (too_long && *count != 0) limit = *count;
     else if (too_long && !args.that_fit && args.id.empty()) args.that_fit = true;
     else if (!careful && may_be_an_items_own(status)) careful = true;
     else return status;
-    out.truncate(before);
   }
 }
 

@@ -42,6 +42,31 @@ Status check_size(Db& db, Text& claims, string_view id) {
 
 }  // namespace
 
+Status add_claim(Db& db, const Claim& args, const ShownClaim& c, Text& out) {
+  out.add("{\"token\":\"");
+  add_token(c.seq, c.nonce, out);
+  out.add("\",\"id\":");
+  json::quote(c.id, out);
+  add_name_or_null("name", c.name, out);
+  out.add(",\"input\":");
+  add_json(c.input, out, &db.stop());
+  out.add(",\"attempt\":").add_integer(c.attempt).add(",\"resumed\":").add_integer(c.resumed);
+  add_name_or_null("ending", c.ending, out);
+  add_name_or_null("queue", c.queue, out);
+  out.add(",\"priority\":").add_integer(c.priority);
+  add_name_or_null("worker", c.worker, out);
+  add_time_or_null("lease_expires_at", c.lease_expires_at, out);
+  add_time_or_null("deadline_at", c.deadline_at, out);
+  add_name_or_null("version", c.version, out);
+  out.add(",\"headers\":");
+  add_json(c.headers, out, &db.stop());
+  add_name_or_null("parent", c.parent, out);
+  add_time_or_null("scheduled_at", c.scheduled_at, out);
+  out.add(",\"wake\":\"").add(wake_name(c.wake)).add('"');
+  out.add(args.shown != nullptr ? kNotRead : "}");
+  return check_size(db, out, c.id);
+}
+
 // The columns of claim_row.
 Status ClaimRow::read(Workflow* out) {
   bool row;
@@ -64,28 +89,12 @@ void ClaimRow::settings(QueueSettings* out) const {
 Millis ClaimRow::lease() const { return q_.integer(kLease) > 0 ? q_.duration(kLease) : kDefaultLease; }
 
 Status ClaimRow::show(const Claim& args, const Workflow& w, Text& out) {
-  out.add("{\"token\":\"");
-  add_token(w.seq, w.nonce, out);
-  out.add("\",\"id\":");
-  json::quote(q_.text(1), out);
-  add_name_or_null("name", q_.text(kNameColumn), out);
-  out.add(",\"input\":");
-  add_json(q_.value(kInput), out, &db_.stop());
-  out.add(",\"attempt\":").add_integer(w.attempt).add(",\"resumed\":").add_integer(w.resumed);
-  add_name_or_null("ending", w.ending.view(), out);
-  add_name_or_null("queue", q_.text(3), out);
-  out.add(",\"priority\":").add_integer(q_.integer(kPriority));
-  add_name_or_null("worker", w.worker.view(), out);
-  add_time_or_null("lease_expires_at", w.due_at, out);
-  add_time_or_null("deadline_at", w.deadline_at, out);
-  add_name_or_null("version", q_.text(kVersionColumn), out);
-  out.add(",\"headers\":");
-  add_json(q_.value(kHeaders), out, &db_.stop());
-  add_name_or_null("parent", q_.text(kParent), out);
-  add_time_or_null("scheduled_at", q_.time(kScheduled), out);
-  out.add(",\"wake\":\"").add(wake_name(w.wake)).add('"');
-  out.add(args.shown != nullptr ? kNotRead : "}");
-  return check_size(db_, out, q_.text(1));
+  ShownClaim c;
+  c.seq = w.seq, c.nonce = w.nonce, c.attempt = w.attempt, c.resumed = w.resumed, c.priority = q_.integer(kPriority);
+  c.id = q_.text(1), c.name = q_.text(kNameColumn), c.ending = w.ending.view(), c.queue = q_.text(3), c.worker = w.worker.view(), c.version = q_.text(kVersionColumn);
+  c.parent = q_.text(kParent), c.input = q_.value(kInput), c.headers = q_.value(kHeaders);
+  c.lease_expires_at = w.due_at, c.deadline_at = w.deadline_at, c.scheduled_at = q_.time(kScheduled), c.wake = w.wake;
+  return add_claim(db_, args, c, out);
 }
 
 Status note_shown(const Claim& args, int64_t seq, const Text& out) {

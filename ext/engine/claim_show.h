@@ -7,6 +7,18 @@
 
 namespace wf {
 
+// What a claim shows of its workflow, as it is when it is claimed.
+struct ShownClaim {
+  int64_t seq = 0, nonce = 0, attempt = 0, resumed = 0, priority = 0;
+  string_view id, name, ending, queue, worker, version, parent;
+  Value input, headers;
+  Millis lease_expires_at = kNoTime, deadline_at = kNoTime, scheduled_at = kNoTime;
+  Wake wake = Wake::start;
+};
+
+// Appends its JSON object. SQLITE_TOOBIG if with it `out` cannot be a result.
+Status add_claim(Db& db, const Claim& args, const ShownClaim& claim, Text& out);
+
 // What a claim depends on, in one look at the row of its workflow.
 class ClaimRow {
  public:
@@ -16,7 +28,7 @@ class ClaimRow {
   // Those of its queue; and how long a claim is to last that says nothing of it.
   void settings(QueueSettings* out) const;
   Millis lease() const;
-  // Appends the JSON object of the claim by `w`, the workflow as it is when it is claimed. SQLITE_TOOBIG if with it `out` cannot be a result.
+  // The same for `w`, the workflow as it is when it is claimed.
   Status show(const Claim& args, const Workflow& w, Text& out);
 
  private:

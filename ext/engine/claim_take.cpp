@@ -10,24 +10,25 @@
 namespace wf {
 namespace {
 
+int64_t nonce_of(uint64_t bits, int64_t period) {
+  bits = (bits & ~kPeriodBits) | (static_cast<uint64_t>(period) & kPeriodBits);
+  const auto nonce = static_cast<int64_t>(bits & INT64_MAX);
+  return nonce != 0 ? nonce : static_cast<int64_t>(kPeriodBits) + 1;
+}
+
 // The second half of a new token: random, or where machines repeat each other's calls a function of what they share.
 Status new_nonce(Db& db, const Workflow& w, bool time_was_said, int64_t* nonce) {
   bool is_explicit;
   WF_TRY(clock_is_explicit(db, time_was_said, &is_explicit));
-  uint64_t bits;
+  *nonce = random_nonce(w.period);
   if (is_explicit) {
     SettingValue epoch;
     WF_TRY(read_setting(db, Setting::epoch, &epoch));
     Text seed;
     seed.add_integer(epoch.value.integer).add(' ').add_integer(w.seq).add(' ').add_integer(w.attempt + w.resumed).add(' ').add(w.id.view());
     if (!seed.ok()) return Status::no_memory();
-    bits = hash64(seed.view());
-  } else {
-    Db::randomness(&bits, sizeof bits);
+    *nonce = nonce_of(hash64(seed.view()), w.period);
   }
-  bits = (bits & ~kPeriodBits) | (static_cast<uint64_t>(w.period) & kPeriodBits);
-  *nonce = static_cast<int64_t>(bits & INT64_MAX);
-  if (*nonce == 0) *nonce = static_cast<int64_t>(kPeriodBits) + 1;
   return {};
 }
 
@@ -85,6 +86,12 @@ bool stands_in_line(const Workflow& w, Millis now) {
 }
 
 }  // namespace
+
+int64_t random_nonce(int64_t period) {
+  uint64_t bits;
+  Db::randomness(&bits, sizeof bits);
+  return nonce_of(bits, period);
+}
 
 Status lease_of(Db& db, const Claim& args, const QueueSettings& settings, Millis* out) {
   *out = args.lease != kNoTime ? args.lease : settings.lease;

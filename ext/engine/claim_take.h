@@ -7,6 +7,9 @@
 
 namespace wf {
 
+// The second half of a new token, drawn at random, for a workflow in its so manieth period.
+int64_t random_nonce(int64_t period);
+
 // How long a claim is to last: as it says, else as its queue does, else the file.
 Status lease_of(Db& db, const Claim& args, const QueueSettings& settings, Millis* out);
 

@@ -94,9 +94,11 @@ int register_one(sqlite3* handle, Db* db, const Function& function) {
 }  // namespace
 
 int register_functions(sqlite3* handle, Db* db) {
-  int rc = register_one(handle, db, own_function());
-  for (const Function& function : functions()) {
-    if (rc == SQLITE_OK) rc = register_one(handle, db, function);
+  int rc = SQLITE_OK;
+  for (const auto& all : {own_functions(), functions()}) {
+    for (const Function& function : all) {
+      if (rc == SQLITE_OK) rc = register_one(handle, db, function);
+    }
   }
   return rc;
 }

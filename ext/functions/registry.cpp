@@ -1,5 +1,6 @@
 #include "functions/registry.h"
 
+#include "base/taker.h"
 #include "functions/option_lists.h"
 
 namespace wf {
@@ -134,8 +135,11 @@ constexpr Function kRegistry[] = {
 
 std::span<const Function> functions() { return kRegistry; }
 
-const Function& own_function() {
-  static constexpr Function kOwn = {"_wf_in_vain", "", 3, 3, "", kDirectOnly, "", {}, wf_in_vain};
+std::span<const Function> own_functions() {
+  static constexpr Function kOwn[] = {
+      {"_wf_in_vain", "", 3, 3, "", kDirectOnly, "", {}, wf_in_vain},
+      {"_wf_take", "", RowTaker::kColumns, RowTaker::kColumns, "", kDirectOnly | kFileless, "", {}, wf_take},
+  };
   return kOwn;
 }
 

@@ -35,8 +35,8 @@ struct Function {
 
 // All functions, in the order in which they are explained.
 std::span<const Function> functions();
-// One that the engine's own queries call, and nobody else.
-const Function& own_function();
+// Those that the engine's own statements call, and nobody else.
+std::span<const Function> own_functions();
 
 // Implementations, in the other files of this folder.
 Status wf_start(Call&);
@@ -98,6 +98,7 @@ Status wf_busy_timeout(Call&);
 Status wf_pending(Call&);
 Status wf_ready(Call&);
 Status wf_in_vain(Call&);
+Status wf_take(Call&);
 Status wf_recover(Call&);
 
 }  // namespace wf

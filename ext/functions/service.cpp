@@ -2,6 +2,7 @@
 
 #include "base/json.h"
 #include "base/scope.h"
+#include "base/taker.h"
 #include "engine/check.h"
 #include "engine/export_import.h"
 #include "engine/recover.h"
@@ -139,6 +140,17 @@ Status wf_in_vain(Call& call) {
   bool in_vain;
   WF_TRY(waits_in_vain(call.db, call.raw(0).integer, call.raw(1).integer, call.raw(2).integer, &in_vain));
   call.result(int64_t{in_vain});
+  return {};
+}
+
+// See base/taker.h.
+Status wf_take(Call& call) {
+  if (call.db.row_taker() == nullptr) return {};
+  Value row[RowTaker::kColumns];
+  for (int i = 0; i < RowTaker::kColumns; ++i) row[i] = call.raw(i);
+  int64_t out;
+  WF_TRY(call.db.row_taker()->take(row, &out));
+  call.result(out);
   return {};
 }
 

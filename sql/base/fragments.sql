@@ -55,6 +55,11 @@ nullif(substr(s.claim, instr(s.claim, ' ') + 1), '')
 ((SELECT value FROM main._wf_meta ORDER BY key DESC LIMIT 1) = :format
  OR (:said AND (SELECT value FROM main._wf_meta WHERE key = 'schema_version') = :format))
 
+-- Whether time may have made anything due, or anything is put off: nearly always there is nothing.
+-- name: fragment_anything_due
+(EXISTS (SELECT 1 FROM main._wf_workflow WHERE deadline_at <= +:now AND finished_at IS NULL)
+ OR EXISTS (SELECT 1 FROM main._wf_schedule WHERE next_at <= +:now AND paused = 0) OR EXISTS (SELECT 1 FROM main._wf_trouble))
+
 -- Whether x, a workflow with a slot, has it still.
 -- name: fragment_holds_slot
 (x.flags & 8 OR (x.nonce IS NOT NULL AND x.due_at > :now))

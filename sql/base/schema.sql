@@ -79,12 +79,13 @@ CREATE TABLE IF NOT EXISTS main._wf_workflow(
   nth INTEGER,                         -- of one that has ended: the how-manieth of its lane, in the order in which they have ended
   input, output, error                 -- up to 1 KiB each, larger ones in _wf_large; NULL: JSON null
 );
+-- (Some of these indexes have a column that their WHERE names and that says nothing: so SQLite need not open the table, which costs as much again.)
 -- Every live workflow, once: what the claim walks.
 CREATE INDEX IF NOT EXISTS main._wf_due ON _wf_workflow(lane, place, due_at) WHERE place IS NOT NULL;
 -- What goes on with an attempt: the claim of a queue whose rate is used up.
 CREATE INDEX IF NOT EXISTS main._wf_resumed ON _wf_workflow(due_at) WHERE place > 2;
 -- Every one that has ended: whether a lane still has any, and how many (the last `nth`, less `gone` of the lane).
-CREATE INDEX IF NOT EXISTS main._wf_ended ON _wf_workflow(lane, nth) WHERE place IS NULL;
+CREATE INDEX IF NOT EXISTS main._wf_ended ON _wf_workflow(lane, nth, place) WHERE place IS NULL;
 -- For looking on: those whose status is another than most in their place have, as failed, cancelled and paused ones. (One text is compared where a status
 -- changes, and nothing is written where work is done.)
 CREATE INDEX IF NOT EXISTS main._wf_status ON _wf_workflow(status, seq, lane, place)
@@ -95,7 +96,7 @@ CREATE INDEX IF NOT EXISTS main._wf_late ON _wf_workflow(created_at) WHERE late 
 CREATE INDEX IF NOT EXISTS main._wf_lost ON _wf_workflow(due_at) WHERE lost > 0 OR max_attempts = 1;
 CREATE INDEX IF NOT EXISTS main._wf_claim_key ON _wf_workflow(claim_key) WHERE claim_key IS NOT NULL;
 CREATE INDEX IF NOT EXISTS main._wf_limited ON _wf_workflow(limited, worker, due_at) WHERE limited IS NOT NULL;
-CREATE INDEX IF NOT EXISTS main._wf_deadline ON _wf_workflow(deadline_at) WHERE deadline_at IS NOT NULL AND finished_at IS NULL;
+CREATE INDEX IF NOT EXISTS main._wf_deadline ON _wf_workflow(deadline_at, finished_at) WHERE deadline_at IS NOT NULL AND finished_at IS NULL;
 CREATE UNIQUE INDEX IF NOT EXISTS main._wf_dedup ON _wf_workflow(dedup) WHERE dedup IS NOT NULL AND finished_at IS NULL;
 CREATE INDEX IF NOT EXISTS main._wf_child ON _wf_workflow(parent) WHERE parent IS NOT NULL;
 
@@ -277,7 +278,7 @@ CREATE TABLE IF NOT EXISTS main._wf_schedule(
   created_at INTEGER NOT NULL,
   input
 );
-CREATE INDEX IF NOT EXISTS main._wf_schedule_next ON _wf_schedule(next_at) WHERE next_at IS NOT NULL AND paused = 0;
+CREATE INDEX IF NOT EXISTS main._wf_schedule_next ON _wf_schedule(next_at, paused) WHERE next_at IS NOT NULL AND paused = 0;
 
 -- What time has made due and could not be done: put off, and tried again.
 CREATE TABLE IF NOT EXISTS main._wf_trouble(

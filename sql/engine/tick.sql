@@ -1,9 +1,7 @@
 -- What time makes due.
 
--- Whether there may be anything to do, or anything is put off: nearly always there is nothing.
 -- name: tick_anything
-SELECT EXISTS (SELECT 1 FROM main._wf_workflow WHERE deadline_at <= +:now AND finished_at IS NULL)
-    OR EXISTS (SELECT 1 FROM main._wf_schedule WHERE next_at <= +:now AND paused = 0) OR EXISTS (SELECT 1 FROM main._wf_trouble)
+SELECT {{anything_due}}
 
 -- name: tick_deadlines
 -- (Rows that a hand edit has made none of the engine's are left out: nothing would end them, and they would be due for ever.)
