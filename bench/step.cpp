@@ -11,7 +11,6 @@ namespace bench {
 namespace {
 
 constexpr int kWorkflows = 8;
-constexpr int kUntilAlone = 1'100;
 
 // Steps of some workflows in turn, as a pool of workers would record them.
 class Steps {
@@ -69,8 +68,6 @@ void in_autocommit(Run& run, const char* synchronous, int rounds, double bar, do
   Db db(run.scratch->path(file), synchronous);
   Steps steps(db, run.module);
   Raws raws(db);
-  // A connection asks for its busy timeout until it has been alone for so many calls (docs/performance.md): both ways are not to be mixed.
-  for (int i = 0; i < kUntilAlone; i++) steps.one(-100 - i);
   Pair pair;
   pair.interleave(
       rounds, [&](int i) { return timed([&] { steps.one(i); }); }, [&](int i) { return timed([&] { raws.one(i); }); });

@@ -12,7 +12,7 @@ namespace {
 constexpr int kPause = 16;
 constexpr int kRefused = 1 << 30;
 
-Millis time_of(const Value& stored) { return stored.is_null() ? kNoTime : within(stored.integer, kTimeMin, kTimeMax); }
+Millis stored_time(const Value& stored) { return stored.is_null() ? kNoTime : within(stored.integer, kTimeMin, kTimeMax); }
 
 // The next of the parts of `text` that char(31) separates, which no name holds.
 string_view next_part(string_view& text) {
@@ -69,9 +69,9 @@ Status PlainClaim::take(const Value* row, int64_t* out) {
   c.nonce = random_nonce(row[4].integer);
   c.wake = wake_of(row[5].integer);
   c.ending = row[6].bytes;
-  c.deadline_at = time_of(row[7]);
+  c.deadline_at = stored_time(row[7]);
   c.headers = row[8];
-  c.scheduled_at = time_of(row[9]);
+  c.scheduled_at = stored_time(row[9]);
   c.input = row[10];
   c.parent = row[11].bytes;
   string_view lane = row[12].bytes;
