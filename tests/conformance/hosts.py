@@ -171,7 +171,7 @@ LIST = [
     Host("Node 24", "node:sqlite", "node_sqlite.mjs", from_npm(NODE, "node_sqlite.mjs", "--disable-warning=ExperimentalWarning"), "node",
          "`setReadBigInts(true)` on each statement: without it an integer over 2^53 throws, and the step is recorded by then"),
     Host("Node 24", "better-sqlite3", "better_sqlite3.mjs", with_copy(from_npm(NODE, "better_sqlite3.mjs", package=BUILD / "node/node_modules/better-sqlite3"), "better_sqlite3.mjs", BUILD / "node"), "node",
-         "`defaultSafeIntegers(true)`: without it integers over 2^53 are rounded silently. Version 13 wants Node 22"),
+         "`defaultSafeIntegers(true)`: without it integers over 2^53 are rounded silently. `?1` is bound by name, `{1: value}`; `?` in order. Version 13 wants Node 22"),
     Host("Bun", "bun:sqlite", "bun.mjs", from_npm("hosts/node_modules/@oven/bun-*/bin/bun", "bun.mjs"), "hosts",
          "`safeIntegers: true`: without it integers over 2^53 are rounded silently. A number without a fraction is bound as an integer: 3.0 is stored as 3",
          WHOLE_REALS),

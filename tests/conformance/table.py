@@ -45,11 +45,11 @@ def rows(page):
 
 
 def part(page, name):
-    return re.search(r"<!-- %s -->\n(.*?)<!-- end of %s -->" % (name, name), page, re.DOTALL).group(1)
+    return re.search(r"<!-- made by make hosts: %s -->\n(.*?)<!-- end of %s -->" % (name, name), page, re.DOTALL).group(1)
 
 
 def with_part(page, name, text):
-    head, tail = "<!-- %s -->\n" % name, "<!-- end of %s -->" % name
+    head, tail = "<!-- made by make hosts: %s -->\n" % name, "<!-- end of %s -->" % name
     return page[: page.index(head) + len(head)] + text + page[page.index(tail) :]
 
 

@@ -50,6 +50,7 @@ def test_the_page_says_what_was_found(name):
     host = HOST[name]
     row = rows(PAGE.read_text())[name]
     assert (int(row["cases"]), int(row["passed"])) == (len(load()), len(load()) - len(host.differs))
+    assert row["traps"] == host.traps
     assert recipe(host) in PAGE.read_text()
 
 

@@ -6,6 +6,7 @@ function open(path) {
   // [load]
   const db = new DatabaseSync(path, { allowExtension: true });
   db.loadExtension(module);
+  db.enableLoadExtension?.(false); // (Deno has no such call)
   // [/load]
   return { db, statements: new Map(), open: true };
 }

@@ -16,6 +16,7 @@ sub connect_to {
         { RaiseError => 1, PrintError => 0, sqlite_string_mode => DBD_SQLITE_STRING_MODE_UNICODE_STRICT });
     $db->sqlite_enable_load_extension(1);
     $db->sqlite_load_extension($module);
+    $db->sqlite_enable_load_extension(0);
     # [/load]
     return { db => $db, statements => {} };
 }

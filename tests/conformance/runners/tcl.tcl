@@ -10,6 +10,7 @@ proc connect {name path} {
     sqlite3 $name $path
     $name enable_load_extension 1
     $name eval {SELECT load_extension($module)}
+    $name enable_load_extension 0
     # [/load]
     $name nullvalue "\u0001NULL"
 }
