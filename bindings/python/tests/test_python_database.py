@@ -242,3 +242,14 @@ def test_connections_of_those_who_wait_are_kept(database):
         database.close()
     with pytest.raises(sqlite3.ProgrammingError):
         fresh.execute("SELECT 1")
+
+
+def test_a_signal_handler_may_ask(database):
+    """It may have interrupted a call of its own thread, for which it cannot wait."""
+    database.call("SELECT wf_start('w', NULL, '{\"id\": \"1\"}')")
+    assert database._leads()
+    assert database._at_once(lambda connection: (database.call("SELECT wf_status('1')"), database.rows("SELECT id FROM wf_workflows"))) == ("pending", [("1",)])
+    assert database._leads()
+    with pytest.raises(wfext.NotFound):
+        database._at_once(lambda connection: database.call("SELECT wf_signal('nobody', 'x')"))
+    assert database.call("SELECT 1") == 1

@@ -112,6 +112,7 @@ class Database:
         self._thread_id = -1
         self._connection: Any = None
         self._owner = threading.Lock()  # who has it uses the connection
+        self._inside = -1  # the thread that makes a call at once
         self._idle: list[Any] = []  # connections of those who wait, for the next one
         self._together = 1  # calls of the last group
         self._unanswered = 0  # calls that are under way or queued; under the lock
@@ -169,6 +170,8 @@ class Database:
         """The same, and waits."""
         if self._leads():
             return self._at_once(lambda connection: _value(connection, sql, params))
+        if self._inside == threading.get_ident():
+            return self._beside(lambda connection: _value(connection, sql, params))
         return self.submit(sql, *params).result()
 
     def rows(self, sql: str, *params: Any) -> list[Row]:
@@ -178,7 +181,9 @@ class Database:
             found: list[Row] = connection.execute(sql, params).fetchall()
             return found
 
-        return self._at_once(read) if self._leads() else self.submit_alone(read).result()
+        if self._leads():
+            return self._at_once(read)
+        return self._beside(read) if self._inside == threading.get_ident() else self.submit_alone(read).result()
 
     def submit_transaction(self, work: Callable[[Transaction], T]) -> Future[T]:
         """work(transaction) inside BEGIN IMMEDIATE ... COMMIT; all of it or, with the error that it raises, nothing."""
@@ -233,7 +238,16 @@ class Database:
         self._owner.acquire()
         return True
 
+    def _beside(self, work: Callable[[Any], T]) -> T:
+        """For what has interrupted a call of this very thread (a signal handler): it cannot wait for it."""
+        with self.borrowed() as connection:
+            try:
+                return work(connection)
+            except Exception as error:
+                raise translate(error) from error
+
     def _at_once(self, work: Callable[[Any], T]) -> T:
+        self._inside = threading.get_ident()
         try:
             if self._connection is None:
                 self._connection = self.connect()
@@ -249,6 +263,7 @@ class Database:
                 raise
             raise translated from error
         finally:
+            self._inside = -1
             self._answered(1)
             self._owner.release()
 
@@ -429,6 +444,7 @@ def _after_fork() -> None:
         database._thread = None
         database._thread_id = -1
         database._unanswered = 0
+        database._inside = -1
         _of_the_parent.extend([database._connection, *database._idle])
         database._connection = None
         database._idle = []

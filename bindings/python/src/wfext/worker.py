@@ -35,6 +35,7 @@ log = logging.getLogger("wfext")
 _MORE_AT_ONCE = 50  # workflows in one claim
 _WAIT_SECONDS = 5.0
 _TRIES = 8
+_STEP_THREADS = 64  # for plain steps of async workflows
 _AFTER_TROUBLE = 5.0  # seconds before a workflow is tried again whose attempt has met a full disk, or the like
 _LAST_WORDS = 2.0  # seconds for tasks that are cancelled because the loop ends
 _HEARTBEAT = "wfext heartbeat"
@@ -451,6 +452,7 @@ class Worker:
         loop = self._loop
         assert loop is not None
         asyncio.set_event_loop(loop)
+        loop.set_default_executor(ThreadPoolExecutor(_STEP_THREADS, "wfext step"))
         try:
             loop.run_forever()
             left = asyncio.all_tasks(loop)  # what steps have left behind, and code that took no notice
