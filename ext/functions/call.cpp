@@ -75,7 +75,9 @@ Status Call::integer(int i, const char* what, int64_t least, int64_t* out) const
     if (static_cast<double>(*out) != given.real) *out = least - 1;
   }
   if (*out >= least) return {};
-  return Status::error(Code::invalid, "%s of %s() must be an integer from %lld, got %s", what, function.name, static_cast<long long>(least), given.type_name());
+  char number[24] = "";
+  if (given.type == Value::Type::integer) sqlite3_snprintf(sizeof number, number, "%lld", static_cast<long long>(given.integer));
+  return Status::error(Code::invalid, "%s of %s() must be an integer from %lld, got %s", what, function.name, static_cast<long long>(least), number[0] != '\0' ? number : given.type_name());
 }
 
 Status Call::optional_name(int i, const char* what, string_view* out) const {

@@ -16,13 +16,23 @@ enum class Key : char {
   backoff, timeout, undo, queue, detached, description, steps, fields, output, schema
 };
 
+// A letter for each place. (Texts stand in place here: a pointer would cost more, for it has to be relocated.)
+struct DefinitionPlaces {
+  char letters[13] = "";
+
+  // NOLINTNEXTLINE(google-explicit-constructor): stands for the literal
+  consteval DefinitionPlaces(const char* from) {
+    for (size_t i = 0; from[i] != '\0'; ++i) letters[i] = from[i];
+  }
+};
+
 struct DefinitionKey {
-  const char* name;
+  char name[13];
   Key key;
   Takes takes;
-  const char* on;   // the places where it is allowed, a letter for each
+  DefinitionPlaces on;   // where it is allowed
 
-  bool allowed(char where) const { return std::strchr(on, where) != nullptr; }
+  bool allowed(char where) const { return std::strchr(on.letters, where) != nullptr; }
 };
 
 // A step has the letter of its action (s sql, t task, r start, z sleep, w await, v await_event, e emit, a acquire: in the order of kActions), or x
@@ -30,7 +40,7 @@ struct DefinitionKey {
 inline constexpr char kActionLetters[] = "strzwvea";
 inline constexpr char kUnknownStep = 'x', kInUndo = 'u', kInDocument = 'd';
 
-inline constexpr const char* kEvery = "strzwveax";
+inline constexpr DefinitionPlaces kEvery = "strzwveax";
 inline constexpr DefinitionKey kKeys[] = {
     {"name", Key::name, Takes::name, kEvery},
     {"sql", Key::sql, Takes::sql, "su"},

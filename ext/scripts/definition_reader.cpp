@@ -107,7 +107,7 @@ class DefinitionReader {
 
   static bool is_key_of_some_step(const json::Members& m) {
     for (const DefinitionKey& kind : kKeys) {
-      if (m.key_is(kind.name) && std::strpbrk(kind.on, kActionLetters) != nullptr) return true;
+      if (m.key_is(kind.name) && std::strpbrk(kind.on.letters, kActionLetters) != nullptr) return true;
     }
     return false;
   }

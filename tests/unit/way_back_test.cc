@@ -201,8 +201,8 @@ std::vector<fault::Scenario> others() {
       {"unschedule", {"SELECT wf_schedule('s', '@hourly', 'job')"}, "SELECT wf_unschedule('s') WHERE EXISTS (SELECT 1 FROM wf_schedules)"},
       {"run", {"SELECT wf_define('flow', '{\"steps\":[{\"name\":\"a\",\"sql\":\"INSERT INTO app(v) VALUES(1)\"}]}')", "SELECT wf_start('flow', NULL, '{\"id\":\"w\"}')"},
        "SELECT wf_run() WHERE wf_status('w') = 'pending'", false, false, kMaySkip},
-      {"run_share", {in_line[0], "SELECT wf_define('flow', '{\"steps\":[{\"name\":\"a\",\"acquire\":\"api\"},{\"name\":\"b\",\"acquire\":\"api\"}]}')", "SELECT wf_start('flow', NULL, '{\"id\":\"w\"}')"},
-       "SELECT wf_run() WHERE wf_status('w') = 'pending'", false, false, kMaySkip},
+      {"run_share", {in_line[0], "SELECT wf_define('flow', '{\"steps\":[{\"name\":\"a\",\"acquire\":\"api\"}]}')", "SELECT wf_start('flow', NULL, '{\"id\":\"w\"}')"}, "SELECT wf_run() WHERE wf_status('w') = 'pending'", false, false, kMaySkip},
+      {"run_line", {in_line[0], "SELECT wf_start('job', 1, '{\"id\":\"x\"}')", "SELECT wf_acquire('x', 'a', 'api')", "SELECT wf_define('flow', '{\"steps\":[{\"name\":\"a\",\"acquire\":\"api\"}]}')", "SELECT wf_start('flow', NULL, '{\"id\":\"w\"}')"}, "SELECT wf_run() WHERE wf_status('w') = 'pending'", false, false, kMaySkip},
   };
 }
 
