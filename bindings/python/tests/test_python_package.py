@@ -80,10 +80,12 @@ def test_wheel_in_a_clean_environment(tool, tmp_path):
 def test_command(tmp_path):
     """wfext worker module:app -p 2 works, and ends on SIGTERM."""
     (tmp_path / "shop.py").write_text('import wfext\napp = wfext.App("shop.db")\n@app.workflow\ndef order(ctx: wfext.Context, n: int) -> int:\n    return n + 1\n')
-    command = subprocess.Popen([sys.executable, "-m", "wfext.cli", "worker", "shop:app", "-p", "2"], cwd=tmp_path)
+    command = subprocess.Popen([sys.executable, "-m", "wfext.cli", "worker", "shop:app", "-p", "2", "--versions", "2", "3"], cwd=tmp_path)
     try:
         app = wfext.App(tmp_path / "shop.db")
-        assert app.client.start("order", {"n": 1}).result(timeout=60) == 2
+        old = app.client.start("order", {"n": 1}, version="1")
+        assert app.client.start("order", {"n": 1}, version="2").result(timeout=60) == 2
+        assert old.status == "pending"
         app.close()
     finally:
         command.terminate()

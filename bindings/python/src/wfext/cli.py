@@ -72,6 +72,9 @@ def main(arguments: list[str] | None = None) -> int:
     worker.add_argument("--concurrency", type=int, default=8, help="workflows of plain code at once in a process (default 8)")
     worker.add_argument("--async-concurrency", type=int, default=200, help="async workflows at once in a process (default 200)")
     worker.add_argument("--grace", type=float, default=10, help="seconds that plain code has to come to an end (default 10)")
+    worker.add_argument("--queues", nargs="+", metavar="NAME", help="only these queues (default: those of the app's workflows)")
+    worker.add_argument("--workflows", nargs="+", metavar="NAME", help="only these workflows")
+    worker.add_argument("--versions", nargs="+", metavar="VERSION", help="only workflows of these versions, and those without one")
     commands.add_parser("path", help="print the path of the extension, for .load and load_extension()")
     given = parser.parse_args(arguments)
     if given.command == "path":
@@ -80,6 +83,7 @@ def main(arguments: list[str] | None = None) -> int:
         print(loadable_path())
         return 0
     options = {"concurrency": given.concurrency, "async_concurrency": given.async_concurrency, "grace": given.grace}
+    options |= {name: getattr(given, name) for name in ("queues", "workflows", "versions")}
     if given.processes == 1:
         _work(given.app, options)
         return 0
