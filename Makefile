@@ -144,8 +144,8 @@ npm: build
 	@cd build/node/package && PATH="$$(echo $(CURDIR)/build/node/node_modules/node-*/bin):$$PATH" && node ../node_modules/tsdown/dist/run.mjs > ../tsdown.log 2>&1 \
 	  && WFEXT_LIBRARY=$(CURDIR)/build/libwfext.so node pack.mjs . $(CURDIR)/dist
 
-hosts: tested
-	$(setup) node go rust recipes hosts
+hosts: build
+	$(setup) test node go rust recipes hosts
 	@PYTHONDONTWRITEBYTECODE=1 "$$(bash scripts/python.sh pytest)" tests/conformance/table.py $(CURDIR)/build/libwfext.so
 
 instructions: tested

@@ -84,6 +84,33 @@ def test_python_in_its_default_mode_opens_no_transaction_before_a_select(run):
     assert run("Python, sqlite3", program, "py") == ["1"]
 
 
+def test_two_libraries_in_one_python(run):
+    program = """
+import sqlite3, apsw
+db = sqlite3.connect("t.db"); db.enable_load_extension(True); db.load_extension("{module}")
+other = apsw.Connection("t.db"); other.enable_load_extension(True)
+try:
+    other.load_extension("{module}")
+except apsw.ExtensionLoadingError as error:
+    print("two SQLite libraries" in str(error))
+print(db.execute("SELECT wf_version()").fetchone()[0])
+"""
+    assert run("Python, apsw", program, "py") == ["True", "0.1.0"]
+
+
+def test_two_libraries_in_one_node(run):
+    package = command_of(HOST["Node 24, better-sqlite3"])[-1].rpartition("/")[0] + "/node_modules/better-sqlite3"
+    program = """
+    const { DatabaseSync } = require("node:sqlite");
+    const Database = require("PACKAGE");
+    const db = new DatabaseSync("t.db", { allowExtension: true });
+    db.loadExtension("{module}");
+    try { new Database("t.db").loadExtension("{module}"); } catch (error) { console.log(error.message.includes("two SQLite libraries")); }
+    console.log(db.prepare("SELECT wf_version() AS v").get().v);
+    """
+    assert run("Node 24, better-sqlite3", program.replace("PACKAGE", package), "cjs") == ["true", "0.1.0"]
+
+
 def test_sqlalchemy_in_its_default_mode_opens_no_transaction_before_a_select(run):
     program = """
 from sqlalchemy import create_engine, event, text
@@ -148,3 +175,16 @@ def test_pdo_cannot_load():
     command_of(HOST["PHP, SQLite3"])
     said = subprocess.run([shutil.which("php"), "-r", 'echo PHP_VERSION_ID >= 80400 || !method_exists("PDO", "loadExtension") ? "so" : "not so";'], capture_output=True, text=True).stdout
     assert said == "so"
+
+
+def test_without_the_module_rows_can_be_inserted_and_a_trigger_that_starts_fails(memdb):
+    memdb.execute("CREATE TABLE wanted(id)")
+    memdb.execute("CREATE TABLE o(id)")
+    memdb.execute("CREATE TRIGGER ships AFTER INSERT ON o BEGIN SELECT wf_start('ship'); END")
+    script = "\n".join(memdb.iterdump())
+    plain = sqlite3.connect(":memory:", isolation_level=None)
+    plain.executescript(script)
+    plain.execute("INSERT INTO wanted VALUES (1)")
+    with pytest.raises(sqlite3.OperationalError, match="no such function: wf_start"):
+        plain.execute("INSERT INTO o VALUES (1)")
+    plain.close()
