@@ -188,7 +188,8 @@ export class App {
       clearInterval(keep);
       for (const name of ["SIGTERM", "SIGINT"] as const) process.off(name, stop);
       await worker.stop();
-      void worker.ended.then(() => this.close()); // what still runs keeps its lease for as long as it does
+      const closed = worker.ended.then(() => this.close()); // what still runs keeps its lease for as long as it does
+      if (worker.running === 0) await closed;
     }
   }
 

@@ -85,6 +85,7 @@ export class Database {
   #watch: Watch | undefined;
   #transactions: Promise<unknown> = Promise.resolve();
   #closed = false;
+  #closing: Promise<void> | undefined;
 
   constructor(path: string, options: DatabaseOptions = {}) {
     const { driver = "node:sqlite", journal = "wal", synchronous = "full", busyTimeout = 30 } = options;
@@ -178,8 +179,11 @@ export class Database {
   }
 
   /** What was asked is done; then the connections are closed. */
-  async close(): Promise<void> {
-    if (this.#closed) return;
+  close(): Promise<void> {
+    return (this.#closing ??= this.#close());
+  }
+
+  async #close(): Promise<void> {
     await this.#watch?.stop();
     this.#closed = true;
     await Promise.all([this.#calls?.ask("close"), ...[...this.#waiters].map((waiter) => waiter.close())]);

@@ -112,6 +112,11 @@ export class Worker {
     if (this.#attempts.size === 0) await leaving;
   }
 
+  /** Workflows whose code runs. */
+  get running(): number {
+    return this.#attempts.size;
+  }
+
   async #wakeUp(): Promise<void> {
     await this.app.database.call("wf_wake", this.#wake).catch(() => undefined);
   }

@@ -1,20 +1,13 @@
 // The thread of the database: groups and their errors.
 
 import assert from "node:assert/strict";
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
-import { Database, Invalid, NotFound, WfextError } from "../src/index.ts";
+import { Database, Harness, Invalid, NotFound, WfextError } from "../src/index.ts";
+import { later, makeApp, until } from "./support.ts";
 
 function makeDatabase(t: TestContext): Database {
-  const folder = mkdtempSync(join(tmpdir(), "wfext-"));
-  const database = new Database(join(folder, "test.db"), { synchronous: "normal" });
-  t.after(async () => {
-    await database.close();
-    rmSync(folder, { recursive: true, force: true });
-  });
-  return database;
+  return makeApp(t).database;
 }
 
 const start = (database: Database, id: string): Promise<unknown> => database.call("wf_start", "w", null, JSON.stringify({ id }));
@@ -75,17 +68,51 @@ test("transactions are whole, and one after the other", async (t) => {
 test("closed", async (t) => {
   const database = makeDatabase(t);
   const id = database.call("wf_start", "w");
-  await Promise.all([id, database.close()]);
+  await Promise.all([id, database.close(), database.close()]);
   await assert.rejects(database.call("wf_version"), /is closed/);
   await database.close();
   assert.throws(() => new Database("x.db", { journal: "memory" as never }), WfextError);
 });
 
 test("a file that cannot be opened", async (t) => {
-  const folder = mkdtempSync(join(tmpdir(), "wfext-"));
-  t.after(() => rmSync(folder, { recursive: true }));
-  const database = new Database(join(folder, "no", "folder.db"));
+  const { path, remove } = Harness.file();
+  t.after(remove);
+  const database = new Database(join(path, "no", "folder.db"));
   await assert.rejects(database.call("wf_version"), /unable to open/);
   await assert.rejects(database.call("wf_version"), /unable to open/);
   await database.close();
+});
+
+test("the event loop goes on while the file is locked", async (t) => {
+  const app = makeApp(t);
+  await app.database.call("wf_init");
+  const held = app.connect<{ exec(sql: string): void; close(): void }>();
+  held.exec("BEGIN IMMEDIATE");
+  let answered = false;
+  const calls = Promise.all(Array.from({ length: 50 }, (_, n) => start(app.database, `w-${n}`))).then(() => (answered = true));
+  for (let ticks = 0; ticks < 20; ++ticks) await later(5);
+  assert.equal(answered, false);
+  held.exec("COMMIT");
+  held.close();
+  await until(() => answered);
+  await calls;
+});
+
+test("groups are bounded in time", async (t) => {
+  const app = makeApp(t);
+  await app.database.call("wf_init");
+  // Each start costs two milliseconds: after five the group is committed, and what is left goes into the next ones.
+  await app.database.rows(`CREATE TABLE started(id, commits)`);
+  await app.database.rows(`CREATE TRIGGER slow AFTER INSERT ON _wf_workflow BEGIN
+    INSERT INTO started SELECT NEW.id, (WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 20000) SELECT count(*) FROM n); END`);
+  const other = app.connect<{ exec(sql: string): void; close(): void }>();
+  other.exec("BEGIN IMMEDIATE");
+  const seen: number[] = [];
+  const calls = Array.from({ length: 60 }, (_, n) => start(app.database, `w-${n}`).then(() => seen.push(n)));
+  await later(20);
+  other.exec("COMMIT");
+  other.close();
+  await Promise.all(calls);
+  assert.deepEqual(seen, Array.from({ length: 60 }, (_, n) => n));
+  assert.deepEqual(await app.database.rows("SELECT count(*) FROM started"), [[60]]);
 });

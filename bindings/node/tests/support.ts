@@ -2,15 +2,16 @@
 
 import assert from "node:assert/strict";
 import type { TestContext } from "node:test";
-import { App, type AppOptions, Harness, type Log, type Worker, type WorkerOptions } from "../src/index.ts";
+import { App, type AppOptions, type Driver, Harness, type Log, type Worker, type WorkerOptions } from "../src/index.ts";
 
+const DRIVER = (process.env["WFEXT_TEST_DRIVER"] ?? "node:sqlite") as Driver;
 const LONG = 60; // seconds: a net for hangs, no measure
 export const QUIET: Log = { info: () => undefined, warn: () => undefined, error: console.error };
 export const timeout = { timeout: LONG };
 
 export function makeApp(t: TestContext, options: AppOptions = {}): App {
   const { path, remove } = Harness.file();
-  const app = new App(path, { synchronous: "normal", ...options });
+  const app = new App(path, { driver: DRIVER, synchronous: "normal", ...options });
   const workers: Worker[] = [];
   running.set(app, workers);
   t.after(async () => {
