@@ -58,6 +58,10 @@ class Thread {
     this.#worker.unref();
   }
 
+  unref(): void {
+    queueMicrotask(() => this.#worker.unref()); // behind what asks
+  }
+
   ask(kind: Call["kind"], sql?: string, params?: unknown[]): Promise<unknown> {
     if (this.#ended !== undefined) return Promise.reject(this.#ended);
     return new Promise((resolve, reject) => {
@@ -118,6 +122,7 @@ export class Database {
     await thread.ask("rows", "SELECT 1");
     const waiter: Waiter = {
       wait: (seconds, wanted) => thread.ask("rows", "SELECT wf_wait(?, ?)", [seconds, JSON.stringify(wanted)]).then((found) => (found as Row[])[0]![0]),
+      unref: () => thread.unref(),
       close: () => {
         this.#waiters.delete(waiter);
         return thread.ask("close").then(() => undefined);
@@ -192,5 +197,7 @@ export class Database {
 
 export interface Waiter {
   wait(seconds: number, wanted: object): Promise<unknown>;
+  /** What it waits for keeps no process alive. */
+  unref(): void;
   close(): Promise<void>;
 }

@@ -47,6 +47,12 @@ async function ofTheFunction<T>(work: () => Promise<T>): Promise<T> {
   }
 }
 
+function inTime<T>(work: () => Promise<T>, step: string, seconds: number): Promise<T> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<never>((_, reject) => (timer = setTimeout(() => reject(new TimeoutError(`the step ${step} took longer than ${seconds} s`)), seconds * 1000)));
+  return Promise.race([work(), late]).finally(() => clearTimeout(timer));
+}
+
 export class Steps {
   readonly #attempt: Attempt;
   #pauses: number[] = []; // of steps that give the workflow back
@@ -93,15 +99,12 @@ export class Steps {
       if ("output" in begun) return dumps(begun.output);
       key = begun.key;
     }
-    const signals = [attempt.abort.signal];
-    if (options.timeout !== undefined) signals.push(AbortSignal.timeout(options.timeout * 1000));
-    const signal = AbortSignal.any(signals);
-    const late = new Promise<never>((_, reject) => {
-      if (options.timeout !== undefined) signals[1]!.addEventListener("abort", () => reject(new TimeoutError(`the step ${step} took longer than ${options.timeout} s`)), { once: true });
-    });
     if (key === undefined && work.length > 0) key = (await attempt.call("wf_key", step)) as string; // it may be asked for
+    const { timeout } = options;
+    const signal = timeout === undefined ? attempt.abort.signal : AbortSignal.any([attempt.abort.signal, AbortSignal.timeout(timeout * 1000)]);
     const context = { signal, key: key ?? "" };
-    const text = await ofTheFunction(async () => dumps(await scope.run({ step, context }, () => Promise.race([Promise.resolve().then(() => work(context, undefined as never)), late])), `what ${step} returns`));
+    const does = async (): Promise<unknown> => scope.run({ step, context }, () => work(context, undefined as never));
+    const text = await ofTheFunction(async () => dumps(await (timeout === undefined ? does() : inTime(does, step, timeout)), `what ${step} returns`));
     return attempt.stands(() => attempt.call("wf_step", step, text, attempt.options()));
   }
 

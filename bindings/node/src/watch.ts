@@ -41,9 +41,12 @@ export class Watch {
   async #run(): Promise<void> {
     const waiter = await this.#database.waiter();
     try {
-      while (this.#things.size > 0 && !this.#stopping) {
+      for (let idle = 0; idle < 2 && !this.#stopping; ) {
         const things = [...this.#things.keys()].slice(0, WATCHED);
-        const came = loads(await waiter.wait(5, { any: [{ wake: this.#wake }, ...things.map((thing) => JSON.parse(thing) as object)] })) as { index: number }[] | null;
+        idle = things.length > 0 ? 0 : idle + 1; // who asks once may ask again: a thread costs more than a wait
+        const waiting = waiter.wait(5, { any: [{ wake: this.#wake }, ...things.map((thing) => JSON.parse(thing) as object)] });
+        if (idle > 0) waiter.unref(); // the process may end
+        const came = loads(await waiting) as { index: number }[] | null;
         this.#tell((came ?? []).filter(({ index }) => index > 0).map(({ index }) => this.#things.get(things[index - 1]!) ?? new Set()));
         if (this.#things.size > WATCHED) this.#tell(this.#things.values()); // so many that each looks by itself
       }
