@@ -1,10 +1,13 @@
 """The Go package: its own tests, vet and formatting, what happens without cgo, and kills."""
 
 import os
+import random
 import re
 import shutil
 import signal
+import sqlite3
 import subprocess
+import time
 from pathlib import Path
 
 import pytest
@@ -85,34 +88,151 @@ def test_sigterm(tmp_path):
         app.close()
 
 
-BLOCK = re.search(r"```go\n(.*?)```", (PACKAGE / "README.md").read_text(), re.DOTALL).group(1)
-
-
-@pytest.mark.skipif(os.environ.get("WFEXT_SANITIZE"), reason="programs would have to be linked with the sanitizers")
-def test_readme_with_the_engine_linked_in(tmp_path):
-    """The page's program, word for word and twice, in a module of its own that vendors the package; no library has to be found. Without cgo the compiler says what is missing."""
+@pytest.fixture(scope="module")
+def programs(tmp_path_factory):
+    """Programs of the pages and the examples, each word for word, in a module of its own that vendors the package with the engine linked in; and how to run Go there."""
+    if os.environ.get("WFEXT_SANITIZE"):
+        pytest.skip("programs would have to be linked with the sanitizers")
     archive = Path(os.environ["WFEXT_LIBRARY"]).parent / "libwfext.a"
     assert archive.exists(), "the static library is built with the tests"
-    package = tmp_path / "package"
-    shutil.copytree(PACKAGE, package)
+    root = tmp_path_factory.mktemp("programs")
+    shutil.copytree(PACKAGE, root / "package")
     environment = {**os.environ, "GO": GO, "CGO_ENABLED": "1"}
-    made = subprocess.run(["bash", ROOT / "scripts" / "go-engine.sh", archive, package / "engine"], env=environment, capture_output=True, text=True)
+    made = subprocess.run(["bash", ROOT / "scripts" / "go-engine.sh", archive, root / "package" / "engine"], env=environment, capture_output=True, text=True)
     assert made.returncode == 0, made.stdout + made.stderr
-    consumer = tmp_path / "consumer"
-    consumer.mkdir()
+    consumer = root / "consumer"
+    shutil.copytree(ROOT / "examples" / "go", consumer)
+    shutil.copy(PACKAGE / "go.sum", consumer)
     name = "github.com/wfext/wfext/bindings/go"
     (consumer / "go.mod").write_text(f"module example.com/consumer\n\ngo 1.24\n\nrequire {name} v0.1.0\n\nreplace {name} => ../package\n")
-    (consumer / "main.go").write_text(BLOCK)
+    hello = re.search(r"```go\n(.*?)```", (PACKAGE / "README.md").read_text(), re.DOTALL).group(1)
+    for file, text in [("hello/main.go", hello), *re.findall(r"```go (\S+)\n(.*?)```", START, re.DOTALL)]:
+        (consumer / file).parent.mkdir()
+        (consumer / file).write_text(text)
     del environment["WFEXT_LIBRARY"]
 
     def run(*arguments, **variables):
         return subprocess.run([GO, *arguments], cwd=consumer, env={**environment, **variables}, capture_output=True, text=True, timeout=1200)
 
-    for arguments in (["mod", "tidy"], ["mod", "vendor"], ["build", "-trimpath", "-o", "hello", "."]):
+    for arguments in (["mod", "tidy"], ["mod", "vendor"], ["build", "-trimpath", "-o", f"{root}/bin/", "./..."]):
         done = run(*arguments)
         assert done.returncode == 0, done.stderr
-    expected = re.search(r"// => (.*)", BLOCK).group(1)
+    return root / "bin", run, environment
+
+
+START = (ROOT / "docs" / "start-go.md").read_text()
+
+
+def printed(text):
+    return re.search(r"// => (.*)", text).group(1) + "\n"
+
+
+@pytest.fixture
+def start(programs, tmp_path):
+    """Starts a program in the test's folder."""
+    folder, _, environment = programs
+    return lambda name, *arguments: subprocess.Popen([folder / name, *arguments], cwd=tmp_path, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+def end(process, code=0):
+    out, err = process.communicate(timeout=120)
+    assert process.returncode == code, err
+    return out
+
+
+@pytest.fixture
+def looks(tmp_path):
+    """What a query of a file in the test's folder gives; nothing before there is one."""
+    import wfext
+
+    def looks(file, sql):
+        if not (tmp_path / file).exists():
+            return []
+        db = sqlite3.connect(tmp_path / file, timeout=30)
+        try:
+            wfext.load(db)
+            return db.execute(sql).fetchall()
+        except sqlite3.OperationalError:
+            return []
+        finally:
+            db.close()
+
+    return looks
+
+
+def wait_until(condition):
+    until = time.monotonic() + 120
+    while not condition():
+        assert time.monotonic() < until, "it has not come"
+        time.sleep(0.02)
+
+
+def test_readme_with_the_engine_linked_in(programs, start):
+    """The page's program, twice; no library has to be found. Without cgo the compiler says what is missing."""
     for _ in range(2):
-        assert subprocess.run(["./hello"], cwd=consumer, env=environment, capture_output=True, text=True, timeout=120).stdout == expected + "\n"
-    done = run("build", "-o", "without", ".", CGO_ENABLED="0")
+        assert end(start("hello")) == printed((PACKAGE / "README.md").read_text())
+    done = programs[1]("build", "-o", "without", "./hello", CGO_ENABLED="0")
     assert done.returncode != 0 and ("cgo" in done.stderr.lower() or "constraints" in done.stderr)
+
+
+def test_start_page(start, looks):
+    """The shop is killed while it waits, and goes on."""
+    shop, approve = (dict(re.findall(r"```go (\S+)\n(.*?)```", START, re.DOTALL))[f"{name}/main.go"] for name in ("shop", "approve"))
+    first = start("shop")
+    wait_until(lambda: looks("shop.db", "SELECT 1 FROM wf_steps WHERE name = 'approval' AND status = 'waiting'"))
+    first.kill()
+    first.communicate()
+    second = start("shop")
+    assert end(start("approve")) == printed(approve)
+    second.send_signal(signal.SIGTERM)
+    assert end(second) == printed(shop)
+    assert looks("shop.db", "SELECT count(*) FROM wf_workflows") == [(1,)]
+
+
+@pytest.mark.parametrize("name", ["worker_pool", "agent_loop"])
+def test_it_is_shorter_than_without_the_package(name):
+    """Of Go's lines those that say something of the workflow: not the imports and the braces, of which Python has none."""
+    text = (ROOT / "examples" / "go" / name / "main.go").read_text()
+    said = [line for line in re.sub(r"import \(.*?\n\)\n", "", text, flags=re.DOTALL).splitlines() if re.sub(r"[\s{}()]", "", line)]
+    assert len(said) < len((ROOT / "examples" / f"{name}.py").read_text().splitlines())
+
+
+def test_example_worker_pool(start, looks):
+    """Workers are killed meanwhile."""
+    orders = [f"order-{n}" for n in range(40)]
+    starting = start("worker_pool", *orders)
+    workers = [start("worker_pool", "work") for _ in range(3)]
+    for n in range(3):
+        time.sleep(random.uniform(0.05, 0.2))
+        workers[n].kill()
+        workers[n].communicate()
+        workers[n] = start("worker_pool", "work")
+    assert end(starting) == "".join(f"{id} {100 + n}\n" for n, id in enumerate(orders))
+    for worker in workers:
+        worker.terminate()
+        end(worker)
+    assert looks("pool.db", "SELECT name, status, count(*) FROM wf_steps GROUP BY 1, 2 ORDER BY 1") == [("charge", "done", 40), ("ship", "done", 40)]
+
+
+def test_example_approval(start, looks):
+    end(start("approval", "start", "expense-7", "4200"))
+    worker = start("approval", "work")
+    wait_until(lambda: looks("expenses.db", "SELECT 1 FROM wf_workflows WHERE status = 'waiting'"))
+    for _ in range(2):
+        end(start("approval", "answer", "expense-7", "yes", "bob"))
+    wait_until(lambda: looks("expenses.db", "SELECT wf_result('expense-7')") == [("true",)])
+    worker.terminate()
+    end(worker)
+    assert looks("expenses.db", "SELECT * FROM paid") == [("expense-7", 4200, "bob")]
+
+
+def test_example_agent_loop(start, tmp_path):
+    """Killed at random and run again: nothing is done twice, and nothing left out."""
+    for _ in range(3):
+        agent = start("agent_loop")
+        time.sleep(random.uniform(0.1, 0.3))
+        agent.kill()
+        agent.communicate()
+    first = end(start("agent_loop"))
+    assert first.endswith("order-17 is refunded.\n") and end(start("agent_loop")) == first
+    assert {what: len(list(tmp_path.glob(f"{what}-*"))) for what in ("refund", "mail")} == {"refund": 1, "mail": 1}

@@ -89,10 +89,13 @@ func (w *watch) run(done chan struct{}) {
 	if err == nil {
 		defer c.close()
 	}
-	for {
+	for idle := 0; ; {
 		w.mu.Lock()
 		things := w.all()
-		if err != nil || len(things) == 0 || w.closing {
+		if idle++; len(things) > 0 {
+			idle = 0 // who asks once may ask again: a connection costs more than a wait
+		}
+		if err != nil || idle > 1 || w.closing {
 			w.tell(things...)
 			w.done = nil
 			w.mu.Unlock()
