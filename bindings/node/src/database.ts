@@ -58,8 +58,9 @@ class Thread {
     this.#worker.unref();
   }
 
-  unref(): void {
-    queueMicrotask(() => this.#worker.unref()); // behind what asks
+  keepsAlive(does: boolean): void {
+    if (does) this.#worker.ref();
+    else this.#worker.unref();
   }
 
   ask(kind: Call["kind"], sql?: string, params?: unknown[]): Promise<unknown> {
@@ -122,7 +123,7 @@ export class Database {
     await thread.ask("rows", "SELECT 1");
     const waiter: Waiter = {
       wait: (seconds, wanted) => thread.ask("rows", "SELECT wf_wait(?, ?)", [seconds, JSON.stringify(wanted)]).then((found) => (found as Row[])[0]![0]),
-      unref: () => thread.unref(),
+      keepsAlive: (does) => thread.keepsAlive(does),
       close: () => {
         this.#waiters.delete(waiter);
         return thread.ask("close").then(() => undefined);
@@ -197,7 +198,7 @@ export class Database {
 
 export interface Waiter {
   wait(seconds: number, wanted: object): Promise<unknown>;
-  /** What it waits for keeps no process alive. */
-  unref(): void;
+  /** Whether what it waits for keeps the process alive. */
+  keepsAlive(does: boolean): void;
   close(): Promise<void>;
 }
