@@ -71,6 +71,15 @@ def from_npm(pattern, runner, *arguments, package=None):
     return command
 
 
+def put(file, text):
+    """Writes a file that may be in use, if it is not this already."""
+    if not file.exists() or file.read_text() != text:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        new = file.with_name("%s.%d" % (file.name, os.getpid()))
+        new.write_text(text)
+        os.replace(new, file)
+
+
 def with_copy(command, runner, folder):
     """A runner in JavaScript finds packages by its own place: a copy of it beside them."""
 
@@ -78,7 +87,7 @@ def with_copy(command, runner, folder):
         found = command()
         if found and folder.exists():
             for file in (runner, "protocol.mjs"):
-                shutil.copy(RUNNERS / file, folder / file)
+                put(folder / file, (RUNNERS / file).read_text())
             return [part.replace(str(RUNNERS), str(folder)) for part in found]
         return None
 
@@ -101,10 +110,7 @@ def rust():
         return None
     folder = BUILD / "conformance-rust"
     for file in ("Cargo.toml", "src/main.rs"):
-        copy, text = folder / file, (RUNNERS / "rust" / file).read_text()
-        copy.parent.mkdir(parents=True, exist_ok=True)
-        if not copy.exists() or copy.read_text() != text:
-            copy.write_text(text)
+        put(folder / file, (RUNNERS / "rust" / file).read_text())
     done = subprocess.run([CARGO, "build", "--quiet"], cwd=folder, env={**os.environ, "CARGO_TARGET_DIR": str(CARGO_TARGET)}, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     return [str(CARGO_TARGET / "debug" / "conformance")]
