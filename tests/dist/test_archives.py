@@ -127,7 +127,7 @@ def test_the_module_works_here(native, tmp_path):
 LINES = """SELECT wf_version()
 SELECT wf_start('job', '{"n": 1.5}', '{"id": "w"}')
 SELECT wf_step('w', 's', 0.1)
-SELECT wf_step('w', 'large', 1e300)
+SELECT wf_step('w', 'large', 2.5e300)
 SELECT wf_step('w', 'even larger', 9007199254740993)
 SELECT wf_step('nobody', 's')
 SELECT wf_complete('w', wf_step('w', 's'))
@@ -143,7 +143,7 @@ ZONE = "error: WF_INVALID: no zone files were found here, so time zone 'Europe/B
 EXPECTED = """0.1.0
 w
 0.1
-1e+300
+2.5e+300
 9007199254740993
 error: WF_NOT_FOUND: no workflow 'nobody'
 completed
@@ -176,8 +176,8 @@ def talk(command, program, folder, module=None):
     return "\n".join(said) + "\n"
 
 
-SQLITE = ("-DSQLITE_THREADSAFE=1", "-DSQLITE_ENABLE_LOAD_EXTENSION", "-DSQLITE_ENABLE_FTS5", "-O1", "-w")
-WASI = ("-DSQLITE_THREADSAFE=0", "-DSQLITE_OMIT_LOAD_EXTENSION", "-DSQLITE_OMIT_WAL", "-D_WASI_EMULATED_GETPID", "-D_WASI_EMULATED_SIGNAL", "-D_WASI_EMULATED_MMAN", "-O1", "-w")
+SQLITE = ("-DSQLITE_THREADSAFE=1", "-DSQLITE_ENABLE_LOAD_EXTENSION", "-O0", "-fno-sanitize=undefined", "-w")
+WASI = ("-DSQLITE_THREADSAFE=0", "-DSQLITE_OMIT_LOAD_EXTENSION", "-DSQLITE_OMIT_WAL", "-D_WASI_EMULATED_GETPID", "-D_WASI_EMULATED_SIGNAL", "-D_WASI_EMULATED_MMAN", "-O0", "-fno-sanitize=undefined", "-w")
 
 
 @pytest.fixture(scope="module")
@@ -233,17 +233,17 @@ def test_linked_in_on_arm64_with_musl(host, unpacked, tmp_path):
 @deep
 @pytest.mark.parametrize("linked_in", [False, True])
 def test_on_windows(linked_in, host, unpacked, tmp_path, monkeypatch):
-    """As wine understands it. There are no zone files; where TZDIR names some, they are read."""
+    """As wine understands it. Zone files are found by the names of this system, which wine shows; where TZDIR names a folder without, that is said."""
     needs("wine")
     monkeypatch.setenv("WINEDEBUG", "-all")
     monkeypatch.setenv("WINEPREFIX", str(tmp_path / "wine"))
     folder = unpacked("windows-x86_64")
     program = host("windows-x86_64", library=folder / "libwfext.a" if linked_in else None)
     module = None if linked_in else folder / "wfext.dll"
-    for zones, says in ((None, ZONE), ("/usr/share/zoneinfo", "1")):
+    for zones, says in ((None, "1"), ("Z:/nowhere", ZONE), ("Z:/usr/share/zoneinfo", "1")):
         (tmp_path / "app.db").unlink(missing_ok=True)
         if zones:
-            monkeypatch.setenv("TZDIR", f"Z:{zones}")
+            monkeypatch.setenv("TZDIR", zones)
         assert talk(["wine"], program, tmp_path, module=module) == EXPECTED.replace("1\nNULL", f"{says}\nNULL")
 
 
