@@ -48,15 +48,40 @@ def _macho(content):
         elif command == 0x32:  # LC_BUILD_VERSION
             version = struct.unpack_from("<I", content, at + 12)[0]
             library.oldest = (version >> 16, version >> 8 & 255)
-        elif command == 0x2:  # LC_SYMTAB
-            symbols, count, strings = struct.unpack_from("<III", content, at + 8)
-            for i in range(count):
-                index, kind = struct.unpack_from("<IB", content, symbols + 16 * i)
-                if kind & 0xE == 0xE and kind & 1 and not kind & 0x10 and not kind & 0xE0:  # in a section, external, not private, no debugging entry
-                    begin = strings + index
-                    library.exports.add(content[begin : content.index(b"\0", begin)].decode().removeprefix("_"))
+        elif command in (0x80000022, 0x22):  # LC_DYLD_INFO
+            library.exports = _trie(content, *struct.unpack_from("<II", content, at + 40))
+        elif command == 0x80000033:  # LC_DYLD_EXPORTS_TRIE
+            library.exports = _trie(content, *struct.unpack_from("<II", content, at + 8))
         at += size
     return library
+
+
+def _trie(content, begin, size):
+    """The names in a tree whose branches are named by what they add to the name."""
+    tree = content[begin : begin + size]
+
+    def number(at):
+        value = shift = 0
+        while True:
+            value |= (tree[at] & 127) << shift
+            at, shift = at + 1, shift + 7
+            if tree[at - 1] < 128:
+                return value, at
+
+    names, left = set(), [(0, "")]
+    while left and tree:
+        at, name = left.pop()
+        length, at = number(at)
+        if length:
+            names.add(name.removeprefix("_"))
+        at += length
+        branches, at = tree[at], at + 1
+        for _ in range(branches):
+            end = tree.index(b"\0", at)
+            place, next_at = number(end + 1)
+            left.append((place, name + tree[at:end].decode()))
+            at = next_at
+    return names
 
 
 def _pe(content):
