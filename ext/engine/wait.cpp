@@ -252,7 +252,7 @@ Status wait_in_scope(Db& db, const Handle& handle, Workflow& w, const Wait& args
     }
     const bool is_open = same_kind && q.text(5) == "waiting";
     const bool suspended = w.under_pause == State::waiting;
-    if (is_open && suspended && (!handle.is_token || closed_by(handle, w))) {
+    if (is_open && suspended && !(w.flags & kOtherKind) && (!handle.is_token || closed_by(handle, w))) {
       // An open wait of its own. The token is over, the bare id goes on where it is satisfied.
       if (w.state == State::paused) return paused_error(w);
       if (handle.is_token) return {};

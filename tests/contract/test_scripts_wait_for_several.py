@@ -3,6 +3,7 @@
 import json
 
 import pytest
+from support import wf_error
 
 NOW = 1_800_000_000
 EITHER = [{"signal": "ok", "as": "yes"}, {"event": "closed"}, {"sleep": "1h", "as": "late"}]
@@ -153,3 +154,27 @@ def test_workers_and_scripts_wait_for_one_event(db):
     db.wf_emit("closed")
     assert db.wf_check() is None
     assert (got(db)["index"], db.claim()["id"]) == (1, "job")
+
+
+@pytest.mark.parametrize("step, call", [
+    ({"sleep": "1h"}, "wf_sleep('w1', 'wait', '1h')"), ({"await": "ok"}, "wf_await('w1', 'wait', 'ok')"), ({"await_event": "e"}, "wf_await_event('w1', 'wait', 'e')"),
+    ({"acquire": "api"}, "wf_acquire('w1', 'wait', 'api')"),
+])
+def test_a_wait_of_a_script_is_not_decided_by_a_call_of_its_id(db, step, call):
+    """It was: the wait was over, and the steps behind it never came."""
+    db.wf_rate("api", limit=1, per="1m")
+    db.wf_start("job", id="other")
+    db.wf_acquire("other", "share", "api")
+    started(db, step)
+    db.wf_signal("w1", "ok")
+    db.wf_emit("e")
+    before = db.rows("SELECT status, due_at FROM _wf_step WHERE name = 'wait'")
+    with wf_error("WF_STATE", "scripted"):
+        db.value("SELECT " + call)
+    db.wf_clock(NOW + 3600)
+    with wf_error("WF_STATE", "scripted"):
+        db.value("SELECT " + call)
+    assert db.rows("SELECT status, due_at FROM _wf_step WHERE name = 'wait'") == before
+    db.wf_run()
+    assert (db.wf_status("w1"), db.wf_check()) == ("completed", None)
+    assert db.value("SELECT " + call) is not None
