@@ -189,7 +189,21 @@ func (app *App) left() {
 }
 
 // Call calls a function of the engine by its name: its value as SQLite gives it (nil, int64, float64, string, []byte).
-func (app *App) Call(name string, args ...any) (any, error) { return app.database.call(name, args...) }
+func (app *App) Call(name string, args ...any) (any, error) {
+	switch name {
+	case "wf_run": // it runs statements of the application's, and so belongs into no group
+		return app.database.do(&call{alone: func(c *connection) (any, error) { return c.value(callOf(name, args), args...) }})
+	case "wf_wait": // it may last
+		c, err := app.database.settings.open()
+		if err != nil {
+			return nil, err
+		}
+		defer c.close()
+		value, err := c.value(callOf(name, args), args...)
+		return value, translate(err)
+	}
+	return app.database.call(name, args...)
+}
 
 // Query returns the rows of a query.
 func (app *App) Query(sql string, args ...any) ([][]any, error) {

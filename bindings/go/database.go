@@ -76,7 +76,11 @@ func (d *database) do(c *call) (any, error) {
 
 // call is a function of the engine, by its name: its value, once it is committed.
 func (d *database) call(name string, args ...any) (any, error) {
-	return d.do(&call{sql: "SELECT " + name + "(" + strings.TrimSuffix(strings.Repeat("?,", len(args)), ",") + ")", args: args})
+	return d.do(&call{sql: callOf(name, args), args: args})
+}
+
+func callOf(name string, args []any) string {
+	return "SELECT " + name + "(" + strings.TrimSuffix(strings.Repeat("?,", len(args)), ",") + ")"
 }
 
 func (d *database) text(name string, args ...any) (string, error) {

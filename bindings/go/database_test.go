@@ -2,6 +2,7 @@ package wfext
 
 import (
 	"errors"
+	"regexp"
 	"strings"
 	"testing"
 )
@@ -42,4 +43,23 @@ func TestGroupsAnswerForEach(t *testing.T) {
 	rows, err := app.Query("SELECT count(*) FROM wf_workflows")
 	must(t, err)
 	equal(t, rows, [][]any{{int64(3)}})
+}
+
+func TestWhatWaitsIsInNoGroup(t *testing.T) {
+	app := openApp(t)
+	_, err := app.Call("wf_init")
+	must(t, err)
+	came := make(chan any)
+	go func() { value, _ := app.Call("wf_wait", 60, `{"id":"w"}`); came <- value }()
+	h := begun(t, Ref[none, none](app, "w"), none{}, ID("w")) // answered meanwhile
+	must(t, h.Cancel(nil))
+	equal(t, <-came, any(int64(1)))
+}
+
+func TestAStartSaysItsID(t *testing.T) {
+	app := openApp(t)
+	h := begun(t, Ref[none, none](app, "w"), none{})
+	if !regexp.MustCompile(`^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$`).MatchString(h.ID()) || len(newID()) != 36 || newID() == newID() {
+		t.Fatal(h.ID(), newID())
+	}
 }

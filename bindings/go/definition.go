@@ -2,8 +2,10 @@ package wfext
 
 import (
 	"context"
+	"crypto/rand"
 	"encoding/json"
 	"fmt"
+	"strings"
 	"time"
 )
 
@@ -102,6 +104,15 @@ func (d *definition) start(options []StartOption) map[string]any {
 	return given
 }
 
+// newID is a UUID of version 7, as the engine makes them: said by the caller, so that a start may be repeated when its answer was lost.
+func newID() string {
+	random := make([]byte, 10)
+	_, _ = rand.Read(random)
+	random[0], random[2] = random[0]&0x0f|0x70, random[2]&0x3f|0x80
+	all := fmt.Sprintf("%012x%x", time.Now().UnixMilli(), random)
+	return strings.Join([]string{all[:8], all[8:12], all[12:16], all[16:20], all[20:]}, "-")
+}
+
 // Start starts a workflow.
 func (d *Definition[In, Out]) Start(ctx context.Context, in In, options ...StartOption) (*Handle[Out], error) {
 	if err := refuseInside(ctx, "Start", "StartChild starts a child"); err != nil {
@@ -111,7 +122,7 @@ func (d *Definition[In, Out]) Start(ctx context.Context, in In, options ...Start
 	if err != nil {
 		return nil, err
 	}
-	given, err := marshal(d.start(options), "the options")
+	given, err := marshal(d.start(append([]StartOption{ID(newID())}, options...)), "the options")
 	if err != nil {
 		return nil, err
 	}

@@ -1,5 +1,6 @@
 // The app: a file, and what is declared for it.
 
+import { randomBytes } from "node:crypto";
 import type { Log } from "./attempt.ts";
 import { Handle } from "./client.ts";
 import type { Context, Duration } from "./context.ts";
@@ -28,6 +29,14 @@ export interface StartOptions {
   if_exists?: "same" | "return" | "fail" | "replace" | "restart";
 }
 
+/** A UUID of version 7, as the engine makes them: said by the caller, so that a start may be repeated when its answer was lost. */
+function newId(): string {
+  const random = randomBytes(10);
+  random[0] = (random[0]! & 0x0f) | 0x70;
+  random[2] = (random[2]! & 0x3f) | 0x80;
+  return (Date.now().toString(16).padStart(12, "0") + random.toString("hex")).replace(/^(.{8})(.{4})(.{4})(.{4})/, "$1-$2-$3-$4-");
+}
+
 export interface WorkflowOptions {
   queue?: string;
   /** Of its code: what is started has it, and workers that name `versions` claim only those. */
@@ -51,7 +60,7 @@ export class WorkflowRef<I, R> {
   /** Starts it. */
   async start(input: I, options: StartOptions = {}): Promise<Handle<Json<R>>> {
     refuseInside("start()", "ctx.start(workflow, input) starts a child");
-    const id = await this.app.database.call("wf_start", this.name, dumps(input, `the input of ${this.name}`), dumps(this.startOptions({ ...options }), "the options"));
+    const id = await this.app.database.call("wf_start", this.name, dumps(input, `the input of ${this.name}`), dumps(this.startOptions({ id: newId(), ...options }), "the options"));
     return new Handle(this.app.database, id as string);
   }
 

@@ -108,7 +108,19 @@ export class Database {
 
   /** A function of the engine, by its name: its value, once it is committed. */
   async call(name: string, ...params: unknown[]): Promise<unknown> {
-    return this.#thread().ask("call", `SELECT ${name}(${params.map(() => "?").join(", ")})`, params);
+    const sql = `SELECT ${name}(${params.map(() => "?").join(", ")})`;
+    if (name === "wf_run") return (await this.rows(sql, ...params))[0]![0]; // it runs statements of the application's, and so belongs into no group
+    if (name === "wf_wait") return this.#apart(sql, params); // it may last
+    return this.#thread().ask("call", sql, params);
+  }
+
+  async #apart(sql: string, params: unknown[]): Promise<unknown> {
+    const thread = new Thread(this.settings);
+    try {
+      return ((await thread.ask("rows", sql, params)) as Row[])[0]![0];
+    } finally {
+      await thread.ask("close");
+    }
   }
 
   /** All rows of a query. */

@@ -116,3 +116,22 @@ test("groups are bounded in time", async (t) => {
   assert.deepEqual(seen, Array.from({ length: 60 }, (_, n) => n));
   assert.deepEqual(await app.database.rows("SELECT count(*) FROM started"), [[60]]);
 });
+
+test("what waits is in no group", async (t) => {
+  const app = makeApp(t);
+  await app.database.call("wf_init");
+  const waiting = app.database.call("wf_wait", 60, '{"id": "w"}');
+  const handle = await app.ref("w").start(null, { id: "w" }); // answered meanwhile
+  await handle.cancel();
+  assert.equal(await waiting, 1);
+});
+
+test("a start says its id", async (t) => {
+  const app = makeApp(t);
+  const given: unknown[] = [];
+  const call = app.database.call.bind(app.database);
+  app.database.call = async (name, ...params) => (given.push(JSON.parse(String(params[2]))), call(name, ...params));
+  const handle = await app.ref("w").start(null);
+  assert.match(handle.id, /^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/);
+  assert.deepEqual(given, [{ id: handle.id }]);
+});
