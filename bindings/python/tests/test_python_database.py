@@ -7,7 +7,8 @@ import threading
 import pytest
 
 import wfext
-from wfext.database import Database, Transaction
+from wfext import Transaction
+from wfext.database import Database
 
 
 @pytest.fixture

@@ -20,7 +20,7 @@ from .attempt import AttemptOver
 from .attempt import current_step as _current_step
 from .calls import Child, Signal
 from .client import Client, Handle, Named
-from .database import Database, Transaction
+from .database import Database
 from .definitions import StartOptions, Step, Workflow
 from .errors import (
     AlreadySuspended,
@@ -47,6 +47,7 @@ from .errors import (
 from .loading import load, loadable_path
 from .logs import LogContext
 from .sync_context import Context
+from .transaction import Transaction
 from .worker import Worker
 
 __version__ = "0.1.0"

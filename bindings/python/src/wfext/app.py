@@ -15,10 +15,11 @@ from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar, overload
 from . import values
 from .async_context import AsyncContext
 from .client import Client, Handle, Named
-from .database import Database, Transaction
+from .database import Database
 from .definitions import Duration, StartOptions, Step, Workflow, duration
 from .errors import Error
 from .sync_context import Context
+from .transaction import Transaction
 from .worker import Worker
 
 P = ParamSpec("P")

@@ -12,10 +12,10 @@ from typing import Any, ParamSpec, TypeVar, overload
 from . import tracing, values
 from .attempt import Attempt, StepRun, current_attempt, current_branch, current_step, error_value, step_pause
 from .calls import UNSET, Calls, Child, Wait
-from .database import Transaction
 from .definitions import Bound, Duration, Step, Workflow
 from .errors import NotJSON, OutsideWorkflow, StepFailed, WrongState, is_of_the_machine
 from .names import Names
+from .transaction import Transaction
 
 P = ParamSpec("P")
 T = TypeVar("T")

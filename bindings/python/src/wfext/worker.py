@@ -9,9 +9,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-import os
 import secrets
-import socket
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -21,14 +19,10 @@ from . import async_context, sync_context, tracing, values
 from .attempt import Attempt, AttemptOver, Claim, current_attempt, error_value, is_final
 from .database import Database
 from .errors import Busy, Error, NotOurs
+from .worker_name import WorkerName
 
 if TYPE_CHECKING:
     from .app import App
-
-try:
-    import fcntl
-except ImportError:  # Windows
-    fcntl = None  # type: ignore[assignment]
 
 log = logging.getLogger("wfext")
 
@@ -39,37 +33,6 @@ _STEP_THREADS = 64  # for plain steps of async workflows
 _AFTER_TROUBLE = 5.0  # seconds before a workflow is tried again whose attempt has met a full disk, or the like
 _LAST_WORDS = 2.0  # seconds for tasks that are cancelled because the loop ends
 _HEARTBEAT = "wfext heartbeat"
-
-
-class WorkerName:
-    """A name that no other living process has: `host:N` with the smallest N that is free, held by a lock on a file beside the database.
-
-    Under the lock, what an earlier process of this name has left is taken back at once.
-    """
-
-    def __init__(self, path: str, name: str | None):
-        self._file: Any = None
-        self.is_locked = False
-        if path == ":memory:" or fcntl is None:
-            self.name = name or f"{socket.gethostname()}:{secrets.token_hex(4)}"
-            return
-        for candidate in [name] if name else [f"{socket.gethostname()}:{n}" for n in range(1, 1000)]:
-            handle = open(f"{path}.worker-{candidate.replace(os.sep, '_').replace(':', '-')}", "a")
-            try:
-                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except OSError:
-                handle.close()
-                if name:
-                    raise Error(f"a worker of the name {name!r} is running on this file already") from None
-                continue
-            self._file, self.name, self.is_locked = handle, candidate, True
-            return
-        self.name = f"{socket.gethostname()}:{secrets.token_hex(4)}"
-
-    def release(self) -> None:
-        if self._file is not None:
-            self._file.close()
-            self._file = None
 
 
 class Worker:
