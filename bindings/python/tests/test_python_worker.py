@@ -318,15 +318,16 @@ def test_after_a_fork(app):
     def w(ctx: wfext.Context) -> int:
         return 1
 
+    parent = w.start()  # the app has a connection now; no thread is inside of SQLite while the child is made
+    pid = os.fork()
+    if pid == 0:
+        try:
+            app.ref("w", id="of the child").start({})
+        finally:
+            os._exit(0)
+    assert os.waitpid(pid, 0)[1] == 0
     with app.worker():
-        finish(w.start())
-        pid = os.fork()
-        if pid == 0:
-            try:
-                app.ref("w", id="of the child").start({})
-            finally:
-                os._exit(0)
-        assert os.waitpid(pid, 0)[1] == 0
+        assert finish(parent) == 1
         assert finish(app.handle("of the child")) == 1
 
 
