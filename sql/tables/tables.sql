@@ -41,9 +41,10 @@ SELECT w.seq AS _n, w.id AS id, l.name AS name, w.status AS status, l.queue AS q
            CASE WHEN w.due_at <= :now THEN CASE WHEN w.ending IS NULL THEN 'ready for wf_run' ELSE 'undo before ' || w.ending END END,
            (SELECT 'retry ' || (s.attempts + 1) || ' of step ' || s.name FROM main._wf_step AS s
             WHERE s.status = 'ready' AND s.wf = w.seq AND s.error IS NOT NULL ORDER BY s.due_at),
-           (SELECT CASE WHEN json_extract({{sound_how}}, '$.items') IS NOT NULL THEN 'waiting for the items of step ' || s.name
-                        ELSE coalesce({{waits_for}}, 'waiting for ' || s.kind || ' ' || s.name) END
-            FROM main._wf_step AS s WHERE s.status = 'waiting' AND s.wf = w.seq ORDER BY s.n LIMIT 1),
+           (SELECT group_concat(word, '; ') FROM (
+              SELECT CASE WHEN json_extract({{sound_how}}, '$.items') IS NOT NULL THEN 'waiting for the items of step ' || s.name
+                          ELSE coalesce({{waits_for}}, 'waiting for ' || s.kind || ' ' || s.name) END AS word
+              FROM main._wf_step AS s WHERE s.status = 'waiting' AND s.wf = w.seq AND (s.kind = 'undo' OR NOT instr(s.name, '[')) ORDER BY s.n)),
            'scheduled')
          WHEN w.status = 'running' AND w.due_at > :now THEN 'running on ' || coalesce(w.worker, 'a worker')
          WHEN w.status = 'running' AND NOT {{waits_on}} THEN 'lease of ' || coalesce(w.worker, 'a worker') || CASE WHEN {{poisoned}} THEN ' expired, once too often' ELSE ' expired' END

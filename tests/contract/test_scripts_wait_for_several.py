@@ -178,3 +178,13 @@ def test_a_wait_of_a_script_is_not_decided_by_a_call_of_its_id(db, step, call):
     db.wf_run()
     assert (db.wf_status("w1"), db.wf_check()) == ("completed", None)
     assert db.value("SELECT " + call) is not None
+
+
+def test_the_reason_names_all_branches_that_wait_but_no_items(db):
+    """It named one of them."""
+    db.wf_define("flow", {"steps": [
+        {"name": "ok", "await": "ok"}, {"name": "nap", "after": [], "sleep": "1h"}, {"name": "task", "after": [], "task": "t"}, {"name": "each", "after": [], "for_each": "VALUES(1), (2)", "task": "t"},
+    ]})
+    db.wf_start("flow", id="w1")
+    db.wf_run()
+    assert sorted(reason(db).split("; ")) == ["sleeping", "waiting for signal ok", "waiting for task task", "waiting for the items of step each"]
