@@ -339,15 +339,16 @@ class Generator:
             self.shapes[step["name"]] = "list"
 
     def failing(self, rng, name, need):
-        """A statement that fails while :attempt is less than need, after it has written something."""
+        """A statement that fails while :attempt is less than need, after it has written something. (Without random() old versions of SQLite, 3.31 is one,
+        compute what is constant beforehand, needed or not, and it would fail in every attempt.)"""
         return rng.choice(
             [
                 "INSERT INTO gate VALUES(:id, '%s', :attempt, %s)",
                 "INSERT OR FAIL INTO gate SELECT :id, '%s', a, b FROM (SELECT 1 AS a, 1 AS b UNION ALL SELECT :attempt, %s)",
                 "INSERT INTO door VALUES(:id, '%s', :attempt, %s)",
                 "INSERT INTO door SELECT :id, '%s', a, b FROM (SELECT 1 AS a, 1 AS b UNION ALL SELECT :attempt, %s)",
-                "INSERT INTO log(wf, step, v) SELECT :id, '%s', CASE WHEN :attempt < %s THEN abs(-9223372036854775808) ELSE 7 END",
-                "INSERT INTO log(wf, step, v) SELECT :id, '%s', CASE WHEN :attempt < %s THEN json('{broken') ELSE 8 END",
+                "INSERT INTO log(wf, step, v) SELECT :id, '%s', CASE WHEN :attempt < %s THEN abs(-9223372036854775808 + 0 * random()) ELSE 7 END",
+                "INSERT INTO log(wf, step, v) SELECT :id, '%s', CASE WHEN :attempt < %s THEN json('{broken' || random()) ELSE 8 END",
                 "INSERT INTO pick SELECT :id, '%s', CASE WHEN :attempt < %s THEN 99 ELSE 1 END",
             ]
         ) % (name, need)
@@ -388,7 +389,7 @@ class Generator:
         if rng.random() > 0.15:
             return query
         step["max_attempts"] = max(4, step.get("max_attempts", 0))
-        return "WITH f(x) AS (SELECT CASE WHEN :attempt < %d THEN json('{broken') END) SELECT q.* FROM f, (%s) AS q WHERE f.x IS NULL" % (
+        return "WITH f(x) AS (SELECT CASE WHEN :attempt < %d THEN json('{broken' || random()) END) SELECT q.* FROM f, (%s) AS q WHERE f.x IS NULL" % (
             rng.randrange(2, 4),
             query,
         )

@@ -178,7 +178,9 @@ TEST_F(Close, MemoryOfAConnection) {
   sqlite3_db_status(db, SQLITE_DBSTATUS_CACHE_USED, &cache, &high, 0);
   const int64_t used = sqlite3_memory_used() - before - cache;   // less the database itself, which is in memory here
   EXPECT_LT(used, 640 * 1024);
-  EXPECT_EQ(sqlite3_db_readonly(db, "temp"), -1) << "the TEMP database was opened: it has a page cache of its own";
+  if (sqlite3_libversion_number() >= 3040000) {  // 3.31 opens it at the first write
+    EXPECT_EQ(sqlite3_db_readonly(db, "temp"), -1) << "the TEMP database was opened: it has a page cache of its own";
+  }
   RecordProperty("bytes", static_cast<int>(used));
   EXPECT_EQ(sqlite3_close(db), SQLITE_OK);
 }
