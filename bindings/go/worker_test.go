@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"strings"
 	"sync/atomic"
@@ -179,4 +180,33 @@ func TestALogSaysWhichWorkflow(t *testing.T) {
 	if !strings.Contains(said.String(), "msg=pays workflow=w-1 name=w attempt=1 step=charge") {
 		t.Fatal(said.String())
 	}
+}
+
+func TestAMachineThatFailsIsNoFailureOfTheWorkflow(t *testing.T) {
+	app := openApp(t)
+	_, err := app.Call("wf_init")
+	must(t, err)
+	var tries atomic.Int32
+	w := Workflow(app, "w", func(ctx context.Context, _ none) (int, error) {
+		text, err := Step(ctx, "s", func(context.Context) (string, error) { tries.Add(1); return strings.Repeat("x", 1<<20), nil })
+		return len(text), err
+	})
+	pages := func(n int64) {
+		_, err := app.Query(fmt.Sprint("PRAGMA max_page_count = ", n))
+		must(t, err)
+	}
+	rows, err := app.Query("PRAGMA page_count")
+	must(t, err)
+	pages(rows[0][0].(int64) + 20) // the disk is full
+	work(t, app)
+	h := begun(t, w, none{}, Option("max_attempts", 1))
+	until(t, func() bool { status, _ := h.Status(); return tries.Load() == 1 && status == "pending" })
+	pages(1 << 20)
+	must(t, h.Reschedule(time.Now()))
+	out, err := result(t, h)
+	must(t, err)
+	equal(t, []int{out, int(tries.Load())}, []int{1 << 20, 2})
+	rows, err = app.Query("SELECT * FROM wf_failures")
+	must(t, err)
+	equal(t, len(rows), 0)
 }
