@@ -120,9 +120,9 @@ test("groups are bounded in time", async (t) => {
 test("what waits is in no group", async (t) => {
   const app = makeApp(t);
   await app.database.call("wf_init");
+  const handle = await app.ref("w").start(null, { id: "w" });
   const waiting = app.database.call("wf_wait", 60, '{"id": "w"}');
-  const handle = await app.ref("w").start(null, { id: "w" }); // answered meanwhile
-  await handle.cancel();
+  await handle.cancel(); // answered meanwhile
   assert.equal(await waiting, 1);
 });
 
