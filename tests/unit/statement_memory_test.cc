@@ -120,7 +120,7 @@ TEST_F(StatementMemory, IsBounded) {
     work();
     look_around();
     EXPECT_LE(held(), 544 * 1024) << round;
-    EXPECT_LE(used(), 640 * 1024) << round;
+    EXPECT_LE(used(), (sqlite3_libversion_number() >= 3040000 ? 640 : 736) * 1024) << round;  // 3.31 opens TEMP, which has a page cache
   }
   EXPECT_GT(held(), 256 * 1024) << "so little is kept that this test has lost its point";
   RecordProperty("bytes", static_cast<int>(used()));
