@@ -300,7 +300,7 @@ class Query {
   // WF_STATE: that a trigger has kept a row of its table from being written.
   [[gnu::cold]] Status not_written() const;
   // Rows that the last run() inserted, changed or deleted.
-  int changes() const { return sqlite3_changes(db_.handle()); }
+  int changes() const { return changes_; }
   // Makes it ready to run again; keeps the bindings.
   void reset();
 
@@ -339,6 +339,7 @@ class Query {
   Db::Slot* slot_ = nullptr;
   bool is_reset_ = true;   // it has not been stepped since
   bool is_bound_ = false;
+  int changes_ = 0;        // (Asked for later, SQLite would tell of what Rights has run since.)
   Status status_;
 };
 

@@ -45,14 +45,14 @@ class FileWatch {
   int error() const { return error_; }
 
   // Of who sleeps by it, kept with the connection: how often it was woken for nothing, up to kMostUseless, and how often in a row it was not told of a
-  // commit. A wait that has found work was for nothing, too, where this connection then asked for it and another had it by then.
+  // commit. A wait that has found work (work_of(); 0: something else) was for nothing, too, where this connection then asked for the same and another had it by then.
   static constexpr int kMostUseless = 5;
   int useless = 0, missed = 0;
   void was_useless() { useless = useless < kMostUseless ? useless + 1 : kMostUseless; }
-  void found() { found_ = true; }
+  void found(uint64_t work) { found_ = work; }
+  uint64_t found() const { return found_; }
   void got(bool got) {
-    if (!found_) return;
-    found_ = false;
+    found_ = 0;
     if (got) useless /= 2;
     else was_useless();
   }
@@ -63,7 +63,7 @@ class FileWatch {
   static constexpr int kFiles = 3;
   [[maybe_unused]] int queue_ = -1;
   bool armed_ = false;
-  bool found_ = false;            // and it is not known yet whether it was this connection's
+  uint64_t found_ = 0;            // by the last wait, and it is not known yet whether it was for this connection
   [[maybe_unused]] int64_t owner_ = 0;  // the process that has opened it: a child has its parent's
   [[maybe_unused]] int files_[kFiles] = {-1, -1, -1};
   std::atomic<int> poked_{-1};    // by what poke() reaches it

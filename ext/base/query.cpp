@@ -103,6 +103,7 @@ Status Query::next(bool* row) {
   if (db_.stop().stopped() && sql_ > Sql::lock) return Status::sqlite(SQLITE_INTERRUPT);
   const int rc = sqlite3_step(statement_);
   is_reset_ = rc != SQLITE_ROW;  // it is below
+  if (is_reset_) changes_ = sqlite3_changes(db_.handle());
   if (begins_ && (rc == SQLITE_ROW || rc == SQLITE_DONE) && sql_ != Sql::count_) {
     begins_ = false;
     if (Status looked = db_.compiled_anew(statement_, slot_); !looked.ok()) {

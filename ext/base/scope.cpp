@@ -144,6 +144,12 @@ Status WriteScope::lock(const char* function, FairWait& wait) {
   const bool at_once = plain_ != nullptr && db_.is_compiled(plain_->sql) && !begins_nothing_without_memory();
   Status locked = at_once ? wait.until([this] { return plain_->run(); }) : wait_for_lock(db_, wait);
   if (!locked.ok() && (locked.rc() & 0xff) != SQLITE_ERROR) return locked;
+  if (!locked.ok() && at_once) {
+    // It has failed because there are no tables, or a trigger of the application has, and half of it may be done.
+    bool exists;
+    WF_TRY(db_.schema_exists(&exists));
+    if (exists) return locked;
+  }
   if (locked.ok() && plain_ != nullptr) {
     if (!at_once) WF_TRY(plain_->run());
     if (plain_->done) return {};

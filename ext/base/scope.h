@@ -39,6 +39,8 @@ Status wait_for_lock(Db& db, FairWait& wait);
 struct PlainOpening {
   explicit PlainOpening(Sql statement) : sql(statement) {}
   virtual Status run() = 0;
+  // Whether the lock was waited for so long that the time that was read before is not that of the call: nothing is to be dated by it then. (Milliseconds.)
+  static bool is_late(Millis time, Millis now) { return now - time > 20; }
   const Sql sql;
   bool done = false, half_done = false;
 

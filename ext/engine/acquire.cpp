@@ -42,7 +42,7 @@ struct Giving final : PlainOpening {
     Query q(db, Sql::acquire_share);
     q.bind_at(1, Value::text(args.rate)).bind_at(2, Value::text(args.key)).bind_at(3, Value::of(time)).bind_at(4, Value::of(args.amount));
     WF_TRY(q.run());
-    done = q.changes() != 0;
+    done = q.changes() != 0 && (said || !is_late(time, db.clock()));
     return {};
   }
 

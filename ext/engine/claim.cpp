@@ -199,7 +199,8 @@ Status claim(Db& db, const Claim& args, const Now& now, Text& out, int64_t* coun
     return claim_at_once(db, args, now, out, count);
   };
   WF_TRY(past_rollbacks(db, "wf_claim", claim_anew));
-  db.file_watch().got(*count != 0);
+  FileWatch& watch = db.file_watch();
+  if (watch.found() != 0 && args.id.empty() && watch.found() == work_of(args)) watch.got(*count != 0);
   return {};
 }
 

@@ -1,5 +1,6 @@
 #include "engine/claim_order.h"
 
+#include "base/hash.h"
 #include "base/json.h"
 #include "base/numbers.h"
 #include "engine/queue.h"
@@ -228,6 +229,14 @@ class QueueLook {
 };
 
 }  // namespace
+
+uint64_t work_of(const Claim& args) {
+  Text queue;
+  json::quote(args.queue, queue.add('['));
+  queue.add(']');
+  const uint64_t work = hash64(args.queues ? args.queues.text() : queue.view(), hash64(args.names.text(), hash64(args.versions.text())));
+  return work != 0 ? work : 1;
+}
 
 Status longest_claim(Db& db, int64_t* out) {
   Query q(db, Sql::lane_longest);

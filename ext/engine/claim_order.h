@@ -38,6 +38,9 @@ struct Claim {
   bool troubled = false;             // there are some that are put off: passes over them
 };
 
+// A number for the queues and the filters of a claim, the same for all that ask for the same work; never 0.
+uint64_t work_of(const Claim& args);
+
 struct Candidate {
   int64_t seq = 0;
   int64_t priority = INT64_MIN;

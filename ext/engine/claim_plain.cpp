@@ -37,11 +37,11 @@ bool PlainClaim::is_refused(Db& db, const Status& failed) {
   return refused;
 }
 
-PlainClaim::PlainClaim(Db& db, const Claim& args, Text& out) : PlainOpening(Sql::claim_plain), db_(db), args_(args), out_(out), now_(db.clock()) {
-  due_ = later(now_, args.lease != kNoTime ? args.lease : kDefaultLease);
-}
+PlainClaim::PlainClaim(Db& db, const Claim& args, Text& out) : PlainOpening(Sql::claim_plain), db_(db), args_(args), out_(out) {}
 
 Status PlainClaim::run() {
+  now_ = db_.clock();
+  due_ = later(now_, args_.lease != kNoTime ? args_.lease : kDefaultLease);
   Query q(db_, sql);
   q.bind(":now", now_).bind(":queue", args_.queue).bind(":due", due_).bind(":lease", args_.lease != kNoTime ? args_.lease : kDefaultLease);
   q.bind_name(":worker", args_.worker).bind(":name", args_.worker).bind(":format", kSchemaVersion);
@@ -52,11 +52,14 @@ Status PlainClaim::run() {
   db_.row_taker() = this;
   Status status = q.run();
   db_.row_taker() = outer;
-  done = status.ok() && q.changes() != 0;
+  const bool written = status.ok() && q.changes() != 0;
+  if (written && seq_ == 0) status = Status::ignored("FUNCTION", "_wf_take");
+  done = written && status.ok() && !is_late(now_, db_.clock());
+  half_done = written && !done;
   if (!done) out_.truncate(before);
-  if (status.ok() && !done) db_.claims_not_plain() = kPause;
+  if (status.ok() && !written) db_.claims_not_plain() = kPause;
   if ((status.rc() & 0xff) == SQLITE_AUTH) db_.claims_not_plain() = kRefused;
-  return !done || seq_ != 0 ? static_cast<Status&&>(status) : Status::ignored("FUNCTION", "_wf_take");
+  return status;
 }
 
 // In the order of claim_plain.

@@ -26,7 +26,7 @@ class PlainClaim final : public PlainOpening, private RowTaker {
   Db& db_;
   const Claim& args_;
   Text& out_;
-  Millis now_, due_;
+  Millis now_ = 0, due_ = 0;
   int64_t seq_ = 0;
 };
 

@@ -35,7 +35,7 @@ class Vigil {
   void listen(Bells::Listener& listener) { listener_ = &listener; }
 
   Status keep(bool* came) {
-    file_.got(true);  // or whoever this one waits for: it has not asked for it itself
+    if (file_.found() != 0) file_.got(true);  // or whoever this one waits for: it has not asked for it itself
     WF_TRY(look(came));
     if (*came || left() <= 0) return {};
     watches_ = is_told_of(db_);
@@ -119,13 +119,16 @@ class Vigil {
     if (!changed && !heard && (stands != kNoTime || now < quiet_until_)) return {};
     if (changed) notice();
     seen_ = version;
+    file_.found(0);
     if (stands != kNoTime) {
       quiet_until_ = kTimeMax;
       WF_TRY(ask(now, came));
     } else {
       WF_TRY(look_ahead(now, came));
     }
-    if (changed && !is_first_ && watches_) *came ? file_.found() : file_.was_useless();
+    if (!changed || is_first_ || !watches_) file_.found(0);
+    else if (!*came) file_.was_useless();
+    else if (file_.found() == 0) file_.useless /= 2;
     is_first_ = false;
     return {};
   }
@@ -216,7 +219,10 @@ Status has_work(Db& db, const Claim& args, Millis now, bool* came) {
   WF_TRY(db.schema_exists(&exists));
   if (!exists) return {};
   WF_TRY(is_something_due(db, now, came));
-  return *came ? Status() : is_claimable(db, args, now, came);
+  if (*came) return {};
+  WF_TRY(is_claimable(db, args, now, came));
+  db.file_watch().found(*came ? work_of(args) : 0);
+  return {};
 }
 
 Status has_ended(Db& db, string_view id, const Reading* reading, bool* came) {

@@ -5,6 +5,8 @@ The same is done to two databases; in one of them the claim says its time, by wh
 
 import json
 import sqlite3
+import threading
+import time
 
 import pytest
 from support import BASE
@@ -133,6 +135,7 @@ def test_options_that_go_the_whole_way(db, options):
 
 
 def test_after_one_in_vain_some_go_the_whole_way_and_the_later_ones_do_not(db):
+    db.at(0)  # (a clock that stands: one that seems to have waited for the lock goes the whole way, too)
     db.wf_init()
     assert db.claim() is None
     ways = []
@@ -159,6 +162,7 @@ def test_a_trigger_that_ignores_it_is_noticed(db):
 
 @pytest.mark.parametrize("warm", [False, True])
 def test_an_authorizer_that_knows_no_such_function_is_left_alone(db, warm):
+    db.at(0)
     start(db, "first")
     if warm:
         assert claim(db)[1]
@@ -169,6 +173,7 @@ def test_an_authorizer_that_knows_no_such_function_is_left_alone(db, warm):
 
 
 def test_is_undone_with_the_transaction_around_it(db):
+    db.at(0)
     start(db)
     db.execute("BEGIN")
     claimed, was_plain = claim(db)
@@ -176,3 +181,55 @@ def test_is_undone_with_the_transaction_around_it(db):
     db.execute("ROLLBACK")
     assert db.workflow("w")["status"] == "pending"
     assert claim(db)[1]
+
+
+# After each of these SQLite compiles a statement anew when it runs the next time, and what an authorizer lets it do is looked at then.
+ANEW = {
+    "a table of the application's": lambda db: db.execute("CREATE TEMP TABLE t(x)"),
+    "ANALYZE": lambda db: db.execute("ANALYZE"),
+    "a setting": lambda db: db.execute("PRAGMA foreign_keys = ON"),
+    "a function": lambda db: (db.create_function("f", 1, int), db.create_function("f", 1, int)),
+    "an authorizer": lambda db: db.set_authorizer(lambda *_: sqlite3.SQLITE_OK),
+    "one that knows no such function": lambda db: db.set_authorizer(
+        lambda code, a, b, *_: sqlite3.SQLITE_IGNORE if code == sqlite3.SQLITE_FUNCTION and b == "_wf_take" else sqlite3.SQLITE_OK),
+}
+
+
+@pytest.mark.parametrize("inside", [False, True], ids=["by itself", "in a transaction"])
+@pytest.mark.parametrize("what", ANEW)
+@pytest.mark.parametrize("warm", [True, False], ids=["warm", "cold"])
+def test_a_statement_that_is_compiled_anew_gives_what_it_has_taken(db, what, inside, warm):
+    for n in range(3):
+        start(db, "w%d" % n, max_attempts=1)
+    taken = [db.claim()["id"]] if warm else []
+    if inside:
+        db.execute("BEGIN")
+    ANEW[what](db)
+    while (claim := db.claim()) is not None:
+        taken.append(claim["id"])
+    if inside:
+        db.execute("COMMIT")
+    assert taken == ["w0", "w1", "w2"]
+    assert db.rows("SELECT count(*), count(nonce) FROM _wf_workflow WHERE status = 'running'") == [(3, 3)]
+
+
+def test_who_has_waited_for_the_lock_has_the_whole_lease(db, connect):
+    """And nothing is dated by the time before."""
+    start(db, "first")
+    start(db)
+    db.claim()
+    other = connect(check_same_thread=False)
+    other.execute("PRAGMA busy_timeout = 60000")
+    start(other, "x")
+    assert other.claim()["id"] == "w"  # compiled
+    db.execute("BEGIN IMMEDIATE")
+    claimed = {}
+    thread = threading.Thread(target=lambda: claimed.update(other.claim(lease=1)))
+    thread.start()
+    time.sleep(0.5)
+    free = db.value("SELECT strftime('%Y-%m-%dT%H:%M:%fZ', 'now')")
+    db.execute("COMMIT")
+    thread.join()
+    assert claimed["id"] == "x"
+    assert claimed["lease_expires_at"] >= db.value("SELECT strftime('%Y-%m-%dT%H:%M:%fZ', ?, '+1 second')", free)
+    assert db.value("SELECT started_at FROM _wf_workflow WHERE id = 'x'") >= db.value("SELECT unixepoch(?) * 1000", free)

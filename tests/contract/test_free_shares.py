@@ -1,6 +1,7 @@
 """A share that is free, which takes two statements: it is as one that is waited for in all else."""
 
 import json
+import sqlite3
 
 import pytest
 from support import BASE as NOW
@@ -85,6 +86,16 @@ def test_where_its_row_is_not_written_nothing_is_spent(db, token, table, what):
     db.execute("DROP TRIGGER t")
     assert (spent(db), row(db, "second"), db.wf_check()) == (1, [], None)
     assert db.wf_acquire(token, "second", "api")
+
+
+def test_where_its_row_fails_nothing_is_recorded(db, token):
+    """With an error of SQLite's own, as where there are no tables."""
+    db.wf_acquire(token, "before", "api")
+    db.execute("CREATE TRIGGER t BEFORE INSERT ON _wf_share BEGIN SELECT json('not json'); END")
+    for step in ("a", "b"):
+        with pytest.raises(sqlite3.OperationalError, match="malformed JSON"):
+            db.wf_acquire(token, step, "api")
+    assert db.value("SELECT count(*) FROM wf_steps WHERE kind = 'acquire'") == 2
 
 
 def test_where_every_call_has_to_say_the_time(db, token):
