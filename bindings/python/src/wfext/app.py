@@ -9,14 +9,14 @@ import logging
 import os
 import signal
 import threading
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping
 from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar, overload
 
 from . import values
 from .async_context import AsyncContext
 from .client import Client, Handle, Named
 from .database import Database
-from .definitions import Duration, StartOptions, Step, Workflow, duration
+from .definitions import Duration, StartOptions, Step, Workflow, duration, seconds
 from .errors import Error
 from .sync_context import Context
 from .transaction import Transaction
@@ -47,7 +47,7 @@ class App:
 
     path       the database file
     lifespan   a function of the app that gives a context manager, plain or async, entered when a worker starts and left when it stops: what it gives is `app.state`, once a process
-    driver, journal, synchronous, busy_timeout: see `Database`
+    driver, journal, synchronous, busy_timeout, pragmas: see `Database`
     """
 
     def __init__(
@@ -58,9 +58,10 @@ class App:
         driver: Any = None,
         journal: str = "wal",
         synchronous: str = "full",
-        busy_timeout: float = 30,
+        busy_timeout: Duration = 30,
+        pragmas: Mapping[str, int | str] | None = None,
     ):
-        self.database = Database(path, driver=driver, journal=journal, synchronous=synchronous, busy_timeout=busy_timeout)
+        self.database = Database(path, driver=driver, journal=journal, synchronous=synchronous, busy_timeout=seconds(busy_timeout, "busy_timeout"), pragmas=pragmas)
         self.client = Client(self)
         self.workflows: dict[str, Workflow[..., Any]] = {}
         self.queues: dict[str, dict[str, Any]] = {}
@@ -80,16 +81,16 @@ class App:
     def step(self, fn: Callable[P, R], /) -> Step[P, R]: ...
     @overload
     def step(
-        self, *, name: str | None = None, attempts: int = 1, backoff: Duration | None = None, retry_on: tuple[type[BaseException], ...] = (Exception,), timeout: float | None = None
+        self, *, name: str | None = None, attempts: int = 1, backoff: Duration | None = None, retry_on: type[BaseException] | Iterable[type[BaseException]] = (Exception,), timeout: Duration | None = None
     ) -> StepDecorator: ...
     def step(self, fn: Any = None, /, **options: Any) -> Any:  # type: ignore[misc]
         """Declares a step: its result is recorded, once for each call of it in a workflow.
 
         name       as it is recorded; default: the function's
         attempts   how often it is tried when it raises. When they are used up, its error is its record, and every replay raises the same StepFailed
-        backoff    seconds before the second try, doubled each time up to 5 minutes; default: the workflow's own
+        backoff    how long before the second try (seconds, a text such as '10ms', a timedelta), doubled each time up to 5 minutes; default: the workflow's own
         retry_on   exceptions that are worth another try
-        timeout    seconds; async functions only
+        timeout    of each try; async functions only
         """
         return self._declare(fn, "step", options)
 
@@ -103,8 +104,8 @@ class App:
         in_doubt: str = "retry",
         attempts: int = 1,
         backoff: Duration | None = None,
-        retry_on: tuple[type[BaseException], ...] = (Exception,),
-        timeout: float | None = None,
+        retry_on: type[BaseException] | Iterable[type[BaseException]] = (Exception,),
+        timeout: Duration | None = None,
     ) -> StepDecorator: ...
     def effect(self, fn: Any = None, /, **options: Any) -> Any:  # type: ignore[misc]
         """Declares a step with an effect outside, which is recorded before it is tried, too: wfext.idempotency_key() is the key to send along.

@@ -14,8 +14,8 @@ from collections.abc import Awaitable, Callable, Coroutine, Iterable
 from typing import Any, ParamSpec, TypeVar, overload
 
 from . import values
-from .async_steps import QUIET_TURNS, AsyncSteps, ends_process
-from .attempt import Attempt, AttemptOver, current_attempt, current_branch, current_step
+from .async_steps import QUIET_TURNS, AsyncSteps
+from .attempt import Attempt, AttemptOver, current_attempt, current_branch, current_step, ends_process
 from .calls import UNSET, Child, Wait
 from .definitions import Bound, Duration, Step, Workflow
 from .errors import StepFailed

@@ -12,12 +12,13 @@ from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any, ParamSpec, TypeVar, overload
 
 from . import tracing, values
-from .attempt import Attempt, AttemptOver, StepRun, current_step, error_value, step_pause
+from .attempt import Attempt, AttemptOver, StepRun, current_step, ends_process, error_value, step_pause
 from .calls import Calls
 from .definitions import Step
-from .errors import EngineError, NotJSON, OutsideWorkflow, StepFailed, WrongState, is_of_the_machine
+from .errors import EngineError, NotJSON, OutsideWorkflow, StepFailed, WrongState, final, is_of_the_machine
 from .names import Names
 from .sync_context import run_transaction
+from .transaction import FunctionFailed
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -25,11 +26,6 @@ log = logging.getLogger("wfext")
 # Turns of the loop in which nothing is in flight before a wait goes to the engine: what a finished step wakes has had its turn by then.
 QUIET_TURNS = 4
 _PATIENCE = 5.0  # seconds before a task is cancelled once more
-
-
-def ends_process(error: BaseException, where: str) -> Exception:
-    """An error in the place of one that would end the loop, and with it all other workflows."""
-    return RuntimeError(f"{type(error).__name__}({error}) in {where}: a workflow does not end the process")
 
 
 class _Failed(Exception):
@@ -112,13 +108,6 @@ class AsyncSteps(Calls):
             self._over.set()
             raise
 
-    def _fails(self, error: BaseException) -> None:
-        try:
-            self._attempt.fails(error)
-        except AttemptOver:
-            self._over.set()
-            raise
-
     def _begin(self) -> None:
         try:
             self._attempt.begin()
@@ -143,13 +132,13 @@ class AsyncSteps(Calls):
     def step(self, step: Step[..., Any], *args: Any, **kwargs: Any) -> Awaitable[Any]:
         """A step of either colour; plain ones run in a thread. The name is taken now, not when it is awaited."""
         if not isinstance(step, Step):
-            raise TypeError(f"{step!r} is no step: declare it with @app.step")
+            raise final(TypeError(f"{step!r} is no step: declare it with @app.step"))
         name = self._take(step.name)
         return self._beside_others(self._run_step(step, name, args, kwargs))
 
     def call_step(self, step: Step[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         if not step.is_async:
-            raise TypeError(f"the step {step.name} is plain, and the workflow {self.name} is async: await ctx.step({step.name}, ...)")
+            raise final(TypeError(f"the step {step.name} is plain, and the workflow {self.name} is async: await ctx.step({step.name}, ...)"))
         return self.step(step, *args, **kwargs)
 
     async def _run_step(self, step: Step[..., Any], name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
@@ -195,7 +184,6 @@ class AsyncSteps(Calls):
                 try:
                     text = await self._try_step(step, name, args, kwargs)
                 except _Failed as failed:
-                    self._fails(failed.error)
                     await self._failed(step, name, failed.error)
                 except Exception as error:
                     if isinstance(error, StepFailed):
@@ -212,10 +200,16 @@ class AsyncSteps(Calls):
         if step.kind == "transaction":
             try:
                 return await asyncio.wrap_future(run_transaction(attempt, step, name, args, kwargs))
+            except AttemptOver:
+                self._over.set()
+                raise
+            except FunctionFailed as failed:
+                attempt.said_cleanup = False  # nothing of it stands
+                raise _Failed(failed.error) from failed.error
             except Exception as error:
-                if isinstance(error, EngineError) or is_of_the_machine(error):
+                if not isinstance(error, NotJSON) and (isinstance(error, EngineError) or is_of_the_machine(error)):
                     raise
-                raise _Failed(error) from error
+                raise _Failed(error) from error  # its commit was refused, by a constraint that was deferred
         key = None
         if step.kind == "effect":
             begun = values.loads(await self._submit(*attempt.call("wf_begin", name, attempt.options(in_doubt=step.in_doubt))))
@@ -247,7 +241,8 @@ class AsyncSteps(Calls):
 
     async def _function(self, step: Step[..., Any], name: str, key: str | None, args: tuple[Any, ...], kwargs: dict[str, Any]) -> str:
         """What the step's function returns, as JSON text; _Failed with its error."""
-        token = current_step.set(StepRun(self._attempt, name, key))
+        of_step = StepRun(self._attempt, name, key)
+        token = current_step.set(of_step)
         try:
             with tracing.step(self._attempt, name, step.kind):
                 if not step.is_async:
@@ -257,13 +252,20 @@ class AsyncSteps(Calls):
                         result = await step.fn(*args, **kwargs)
                 else:
                     result = await step.fn(*args, **kwargs)
-                return values.dumps(result, f"what {name} returns")
+                text = values.dumps(result, f"what {name} returns")
+                self._ends_if_cut_short(of_step)
+                return text
         except Exception as error:
+            self._ends_if_cut_short(of_step)
             raise _Failed(error) from error
         except (SystemExit, KeyboardInterrupt) as error:
             raise _Failed(ends_process(error, f"the step {name}")) from error
         finally:
             current_step.reset(token)
+
+    def _ends_if_cut_short(self, of_step: StepRun) -> None:
+        if of_step.cut_short:
+            self._ends("not ours")
 
     async def _failed(self, step: Step[..., Any], name: str, error: Exception) -> None:
         """Returns where the step is to be tried again."""

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from . import values
 from .database import Database
 from .definitions import Step, Workflow
-from .errors import AlreadySuspended, Busy, EngineError, Nondeterminism, NotJSON, NotOurs, OutsideWorkflow, StepFailed, WorkflowCancelled, WorkflowFailed, is_of_the_machine
+from .errors import AlreadySuspended, Busy, EngineError, Nondeterminism, NotJSON, NotOurs, OutsideWorkflow, StepFailed, WorkflowCancelled, WorkflowFailed, final, is_of_the_machine
 from .names import Names
 
 if TYPE_CHECKING:
@@ -47,12 +47,18 @@ class Claim:
 class StepRun:
     """What code inside of a step may ask about it."""
 
-    __slots__ = ("attempt", "key", "name")
+    __slots__ = ("attempt", "cut_short", "key", "name")
 
     def __init__(self, attempt: Attempt, name: str, key: str | None):
         self.attempt = attempt
         self.name = name
         self.key = key
+        self.cut_short = False  # it has seen that the attempt is lost
+
+    def ends_if_cut_short(self) -> None:
+        """What a step returns or raises after it has seen that the attempt is lost is no whole result."""
+        if self.cut_short:
+            self.attempt.ends("not ours")
 
 
 current_attempt: contextvars.ContextVar[Attempt | None] = contextvars.ContextVar("wfext attempt", default=None)
@@ -81,6 +87,7 @@ class Attempt:
         self.replays_only = claim.ending is not None  # in the second phase the code is only read back, to find what is to be undone
         self.over: str | None = None  # why the attempt is over, from the first moment that anybody knows
         self.lost = threading.Event()
+        self.cut_short = False  # the workflow's own code has seen that
         self.longest_pause = 5.0  # seconds between two tries of a step; a longer one gives the workflow back
         self.said_cleanup = False
         self.context: Any = None  # the one of its colour
@@ -195,14 +202,19 @@ def is_final(error: BaseException) -> bool:
     """Whether another attempt would only come to the same: what is recorded, or a mistake in the code. Of a group, all of it."""
     if isinstance(error, BaseExceptionGroup):
         return all(is_final(each) for each in error.exceptions)
-    return isinstance(error, (StepFailed, WorkflowFailed, WorkflowCancelled, Nondeterminism, NotJSON, OutsideWorkflow)) or (isinstance(error, EngineError) and not isinstance(error, (NotOurs, Busy)))
+    return hasattr(error, "_wfext_is_final") or isinstance(error, (StepFailed, WorkflowFailed, WorkflowCancelled, Nondeterminism, NotJSON, OutsideWorkflow)) or (isinstance(error, EngineError) and not isinstance(error, (NotOurs, Busy)))
+
+
+def ends_process(error: BaseException, where: str) -> Exception:
+    """An error in the place of one that would end the thread or the loop, and with it other workflows."""
+    return final(RuntimeError(f"{type(error).__name__}({error}) in {where}: a workflow does not end the process"))
 
 
 def step_pause(step: Step[..., Any], failures: int, pause: float) -> float:
     """Seconds before the next try of a step that has failed so often: its own backoff, doubled each time up to 5 minutes, or the engine's."""
-    if not isinstance(step.backoff, (int, float)):
+    if step.backoff is None:
         return pause
-    return min(300.0, float(step.backoff) * float(2 ** min(failures - 1, 20)))
+    return min(300.0, step.backoff * float(2 ** min(failures - 1, 20)))
 
 
 def call_step(step: Step[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:

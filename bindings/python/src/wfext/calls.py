@@ -14,7 +14,7 @@ from typing import Any, Generic, TypeVar
 from . import values
 from .attempt import Attempt, current_step
 from .definitions import Bound, Duration, StartOptions, Step, Workflow, duration, moment
-from .errors import WorkflowCancelled, WorkflowFailed
+from .errors import WorkflowCancelled, WorkflowFailed, final
 from .logs import WorkflowLog
 from .names import check_name
 
@@ -57,7 +57,7 @@ class Child(Generic[T]):
 
 def _timed_out(what: str, default: Any) -> Any:
     if default is UNSET:
-        raise TimeoutError(f"{what} did not come in time")
+        raise final(TimeoutError(f"{what} did not come in time"))  # which is recorded
     return default
 
 
@@ -112,8 +112,18 @@ class Calls:
 
     @property
     def lost(self) -> bool:
-        """Whether the workflow is no longer this attempt's (cancelled, paused, its lease lost) or the worker is to stop. Long plain code looks now and then and returns."""
-        return self._attempt.lost.is_set()
+        """Whether the workflow is no longer this attempt's (cancelled, paused, its lease lost) or the worker is to stop.
+
+        Long plain code looks now and then and returns. What a step or a workflow returns or raises after it has seen True is not recorded: it is no whole result, and whoever goes on does it again.
+        """
+        if not self._attempt.lost.is_set():
+            return False
+        step = current_step.get()
+        if step is not None:
+            step.cut_short = True
+        else:
+            self._attempt.cut_short = True
+        return True
 
     @property
     def log(self) -> logging.LoggerAdapter[logging.Logger]:
@@ -176,7 +186,7 @@ class Calls:
                 entry = ended[child.id]
                 try:
                     if entry.get("status") not in ("completed", "failed", "cancelled"):
-                        raise TimeoutError(f"the child {child.id} has not ended in time")
+                        raise final(TimeoutError(f"the child {child.id} has not ended in time"))
                     out.append(outcome(child, entry))
                 except Exception as error:
                     if not return_exceptions:
@@ -197,7 +207,7 @@ class Calls:
 
         def meaning(answer: Any) -> None:
             if answer.get("timeout"):
-                raise TimeoutError(f"there was no share of {rate!r} in time")
+                raise final(TimeoutError(f"there was no share of {rate!r} in time"))
 
         return Wait(step, ("acquire",), "wf_acquire", (rate, amount), options, meaning)
 
@@ -207,7 +217,7 @@ class Calls:
         """The step, what the child returns, and the call where it is not recorded yet."""
         if isinstance(workflow, str):
             if args[1:] or kwargs:
-                raise TypeError(f"a child by name takes one value, its input: {workflow!r}")
+                raise final(TypeError(f"a child by name takes one value, its input: {workflow!r}"))
             name, returns = workflow, Any
             given = values.dumps(args[0] if args else None, f"the input of {workflow}")
             options = "{}"
@@ -261,9 +271,9 @@ class Calls:
     def compensate(self, step: Step[..., Any], *args: Any, **kwargs: Any) -> None:
         """Said after a step: if the workflow fails for good, is cancelled or times out, this step undoes that one. The last first."""
         if not isinstance(step, Step):
-            raise TypeError(f"what compensates is a step (@app.step), not {step!r}")
+            raise final(TypeError(f"what compensates is a step (@app.step), not {step!r}"))
         if not self._attempt.workflow.undoes:
-            raise TypeError(f"the workflow {self.name} calls compensate() in a function of its own: declare it with undo=True, so that its first record says that there is something to undo")
+            raise final(TypeError(f"the workflow {self.name} calls compensate() in a function of its own: declare it with undo=True, so that its first record says that there is something to undo"))
         self._attempt.undo.append((step, args, kwargs))
 
     def _patch(self, name: str) -> tuple[bool, tuple[str, tuple[Any, ...]] | None]:

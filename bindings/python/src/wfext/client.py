@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 from . import values
 from .attempt import current_attempt, current_step
 from .database import Database, Row
-from .definitions import Bound, Duration, StartOptions, Workflow, duration, moment
+from .definitions import Bound, Duration, StartOptions, Workflow, duration, moment, seconds
 from .errors import Error, NotFound, WorkflowCancelled, WorkflowFailed
 
 if TYPE_CHECKING:
@@ -56,12 +56,12 @@ class Handle(Generic[R]):
         """The same for an event loop."""
         return await asyncio.to_thread(lambda: self.status)
 
-    def result(self, timeout: float | None = None) -> R:
-        """Waits until it has ended: its output. Raises WorkflowFailed, WorkflowCancelled, or TimeoutError after so many seconds."""
+    def result(self, timeout: Duration | None = None) -> R:
+        """Waits until it has ended: its output. Raises WorkflowFailed, WorkflowCancelled, or TimeoutError after so long (seconds, or a text such as '30s')."""
         _refuse_inside("result()", "ctx.join() or ctx.call()")
         return self._client._result(self, timeout)  # type: ignore[no-any-return]
 
-    async def aresult(self, timeout: float | None = None) -> R:
+    async def aresult(self, timeout: Duration | None = None) -> R:
         """The same for an event loop."""
         _refuse_inside("aresult()", "ctx.join() or ctx.call()")
         return await asyncio.to_thread(self._client._result, self, timeout)
@@ -236,16 +236,17 @@ class Client:
                 connection.execute("SELECT wf_wait(?, ?)", (left, values.dumps(wanted))).fetchall()
         return answer
 
-    def _result(self, handle: Handle[Any], timeout: float | None) -> Any:
+    def _result(self, handle: Handle[Any], timeout: Duration | None) -> Any:
         id = handle.id
+        longest = None if timeout is None else seconds(timeout, "timeout")
 
         def found() -> str | None:
             status = handle.status
             return status if status in _ENDED else None
 
-        status = self._until({"id": id}, timeout, found)
+        status = self._until({"id": id}, longest, found)
         if status is None:
-            raise TimeoutError(f"workflow {id!r} has not ended within {timeout} s")
+            raise TimeoutError(f"workflow {id!r} has not ended within {timeout if isinstance(timeout, str) else f'{longest:g} s'}")
         if status == "completed":
             return values.convert(handle._returns, values.loads(self.call("wf_result", id)), f"the output of {id}")
         error = values.loads(self.call("wf_error", id))

@@ -12,10 +12,11 @@ from __future__ import annotations
 import contextlib
 import os
 import queue
+import re
 import threading
 import time
 import weakref
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future
 from typing import Any, TypeVar
 
@@ -26,6 +27,8 @@ from .transaction import Transaction
 T = TypeVar("T")
 
 _JOURNALS = ("wal", "delete", "truncate", "persist")
+_OF_THE_APP = {"journal_mode": "journal", "synchronous": "synchronous", "busy_timeout": "busy_timeout"}
+_word = re.compile(r"-?\w+", re.ASCII)
 _SYNCHRONOUS = ("off", "normal", "full", "extra")
 
 Row = tuple[Any, ...]
@@ -59,6 +62,7 @@ class Database:
     for at most `gather_seconds`: they were answered together, and so they are about to call again.
 
     driver         `sqlite3`, a module like it (`pysqlite3`), or `apsw`, or the name of one: ONE SQLite library for a file in one process. Two lose each other's locks, and rows with them.
+    pragmas        what else is set on every connection, those of app.connect() and of transactions alike: {"foreign_keys": 1}
     journal, synchronous, busy_timeout (seconds): WAL, FULL and 30, unless said otherwise. The timeout is that of wf_busy_timeout: waiting for the lock is fair.
     """
 
@@ -67,12 +71,18 @@ class Database:
     gather_seconds = 0.0005
     kept_connections = 4
 
-    def __init__(self, path: str | os.PathLike[str], *, driver: Any = None, journal: str = "wal", synchronous: str = "full", busy_timeout: float = 30):
+    def __init__(self, path: str | os.PathLike[str], *, driver: Any = None, journal: str = "wal", synchronous: str = "full", busy_timeout: float = 30, pragmas: Mapping[str, int | str] | None = None):
         if journal.lower() not in _JOURNALS:
             raise ValueError(f"journal is {journal!r}: one of {', '.join(_JOURNALS)}")
         if synchronous.lower() not in _SYNCHRONOUS:
             raise ValueError(f"synchronous is {synchronous!r}: one of {', '.join(_SYNCHRONOUS)}")
+        for name, value in (pragmas or {}).items():
+            if not _word.fullmatch(name) or isinstance(value, bool) or not (isinstance(value, int) or (isinstance(value, str) and _word.fullmatch(value))):
+                raise ValueError(f"pragmas has {name!r}: {value!r}: names of pragmas, each with a whole number or a word")
+            if name.lower() in _OF_THE_APP:
+                raise ValueError(f"pragmas has {name!r}: say it by App({_OF_THE_APP[name.lower()]}=...)")
         self.path = os.fspath(path)
+        self.pragmas = dict(pragmas or {})
         self.driver = drivers.find(driver)
         self.settings = (journal.lower(), synchronous.lower(), float(busy_timeout))
         self.clock: Any = None  # of tests: what wf_clock is set to on each connection
@@ -100,6 +110,8 @@ class Database:
             connection.execute("SELECT wf_busy_timeout(?)", (timeout,)).fetchall()
             connection.execute(f"PRAGMA journal_mode = {journal}").fetchall()
             connection.execute(f"PRAGMA synchronous = {synchronous}").fetchall()
+            for name, value in self.pragmas.items():
+                connection.execute(f"PRAGMA {name} = {value}").fetchall()
             if self.clock is not None:
                 connection.execute("SELECT wf_clock(?)", (self.clock,)).fetchall()
         except BaseException as error:

@@ -6,11 +6,13 @@ import dataclasses
 import datetime
 import functools
 import inspect
+import re
 import typing
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar
 
 from . import tracing, values
+from .errors import final
 from .names import check_name
 
 if TYPE_CHECKING:
@@ -21,6 +23,10 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 Duration = float | str | datetime.timedelta
+_SECONDS = {"d": 86400.0, "h": 3600.0, "m": 60.0, "s": 1.0, "ms": 0.001}
+_NUMBER = r"\d+(?:\.\d+)?"
+_duration = re.compile("(?=.)" + "".join(f"(?:{_NUMBER}{unit})?" for unit in _SECONDS), re.ASCII)
+_part = re.compile(f"({_NUMBER})(ms|[dhms])", re.ASCII)
 
 
 def duration(value: Any) -> float | str:
@@ -28,8 +34,38 @@ def duration(value: Any) -> float | str:
     if isinstance(value, datetime.timedelta):
         return value.total_seconds()
     if isinstance(value, bool) or not isinstance(value, (int, float, str)):
-        raise TypeError(f"a duration is {value!r}: seconds, a text such as '90s' or '7d', or a timedelta")
+        raise final(TypeError(f"a duration is {value!r}: seconds, a text such as '90s' or '7d', or a timedelta"))
     return value
+
+
+def seconds(value: Any, what: str) -> float:
+    """A duration that this package measures itself. `what` names it in errors."""
+    try:
+        given = duration(value)
+    except TypeError as error:
+        raise final(TypeError(f"{what}: {error}")) from None
+    if isinstance(given, str):
+        if not _duration.fullmatch(given):
+            raise final(ValueError(f"{what}: a duration is {given!r}: seconds, a text such as '90s', '1h30m' or '7d', or a timedelta"))
+        given = sum(float(number) * _SECONDS[unit] for number, unit in _part.findall(given))
+    if not 0 <= given < float("inf"):
+        raise final(ValueError(f"{what}: a duration is {given!r}: at least 0"))
+    return float(given)
+
+
+def _whole(value: Any, what: str) -> int:
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise TypeError(f"{what} is {value!r}: a whole number")
+    return value
+
+
+def _exceptions(given: Any, what: str) -> tuple[type[BaseException], ...]:
+    """One class of exceptions, or several in whatever holds them."""
+    kinds = (given,) if isinstance(given, type) else tuple(given) if isinstance(given, Iterable) and not isinstance(given, str) else (given,)
+    for kind in kinds:
+        if not (isinstance(kind, type) and issubclass(kind, BaseException)):
+            raise TypeError(f"{what} has {kind!r}: classes of exceptions")
+    return kinds
 
 
 def moment(value: datetime.datetime) -> str:
@@ -70,8 +106,8 @@ class Step(Generic[P, R]):
         name: str | None = None,
         attempts: int = 1,
         backoff: Duration | None = None,
-        retry_on: tuple[type[BaseException], ...] = (Exception,),
-        timeout: float | None = None,
+        retry_on: type[BaseException] | Iterable[type[BaseException]] = (Exception,),
+        timeout: Duration | None = None,
         in_doubt: str = "retry",
     ):
         _check_function(fn, f"a {kind}")
@@ -80,7 +116,7 @@ class Step(Generic[P, R]):
         self.kind = kind
         self.name = check_name(fn.__name__ if name is None else name)
         self.is_async = inspect.iscoroutinefunction(fn)
-        if attempts < 1:
+        if _whole(attempts, f"{self.name}: attempts") < 1:
             raise ValueError(f"{self.name}: attempts is {attempts}, at least 1")
         if timeout is not None and not self.is_async:
             raise TypeError(f"{self.name}: a timeout needs an async function; a plain one cannot be stopped")
@@ -89,9 +125,9 @@ class Step(Generic[P, R]):
         if in_doubt not in ("retry", "hold", "fail"):
             raise ValueError(f"{self.name}: in_doubt is {in_doubt!r}: retry, hold or fail")
         self.attempts = attempts
-        self.backoff = None if backoff is None else duration(backoff)
-        self.retry_on = retry_on
-        self.timeout = timeout
+        self.backoff = None if backoff is None else seconds(backoff, f"{self.name}: backoff")
+        self.retry_on = _exceptions(retry_on, f"{self.name}: retry_on")
+        self.timeout = None if timeout is None else seconds(timeout, f"{self.name}: timeout")
         self.in_doubt = in_doubt
         self.returns = _hints(fn).get("return", Any)
 
@@ -175,19 +211,31 @@ class Workflow(Generic[P, R]):
 
     def input(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> str:
         """The input, as JSON text: an object by parameter, or what a single dataclass, TypedDict or model is."""
-        bound = self.signature.bind(*args, **kwargs)
+        try:
+            bound = self.signature.bind(*args, **kwargs)
+        except TypeError as error:
+            raise final(TypeError(f"the workflow {self.name}{self.signature}: {error}")) from None
         bound.apply_defaults()
         return values.dumps(bound.arguments[self.model] if self.model else bound.arguments, f"the input of {self.name}")
 
     def arguments(self, given: Any) -> dict[str, Any]:
-        """The parameters that an input stands for. Raises TypeError where it does not fit."""
+        """The parameters that an input stands for. Raises TypeError, or what a model raises, where it does not fit: for good."""
+        try:
+            return self._arguments(given)
+        except Exception as error:
+            raise final(error)
+
+    def _arguments(self, given: Any) -> dict[str, Any]:
         if self.model:
             return {self.model: values.convert(self.hints[self.model], given, f"the input of {self.name}")}
         if given is None:
             given = {}
         if not isinstance(given, dict):
             raise TypeError(f"the input of {self.name} is {given!r}: an object of its parameters {self.signature}")
-        bound = self.signature.bind(**given)
+        try:
+            bound = self.signature.bind(**given)
+        except TypeError as error:
+            raise TypeError(f"the input of {self.name}{self.signature} does not fit: {error}") from None
         return {k: values.convert(self.hints.get(k, Any), v, f"the input of {self.name}, {k}") for k, v in bound.arguments.items()}
 
     def start(self, *args: P.args, **kwargs: P.kwargs) -> Handle[R]:

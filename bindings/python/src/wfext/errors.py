@@ -7,7 +7,9 @@ works on a workflow: what says that it is *not ours any more* (`NotOurs`: stop q
 from __future__ import annotations
 
 import re
-from typing import Any
+from typing import Any, TypeVar
+
+T = TypeVar("T", bound=BaseException)
 
 
 class Error(Exception):
@@ -139,6 +141,17 @@ def describe(error: Any) -> str:
 
 # Primary codes of SQLite that say something of the disk, the file or the memory, and nothing of the statement.
 _OF_THE_MACHINE = {3, 5, 6, 7, 8, 9, 10, 11, 13, 14, 15, 26}  # PERM BUSY LOCKED NOMEM READONLY INTERRUPT IOERR CORRUPT FULL CANTOPEN PROTOCOL NOTADB
+
+
+def blames_the_machine(error: BaseException) -> bool:
+    """The same of an error as the driver has raised it."""
+    return is_of_the_machine(translate(error))
+
+
+def final(error: T) -> T:
+    """The error, as one that every attempt would come to: a mistake in the code, or what is recorded."""
+    error.__dict__["_wfext_is_final"] = True
+    return error
 
 
 def is_of_the_machine(error: BaseException) -> bool:

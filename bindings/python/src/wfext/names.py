@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from .errors import Nondeterminism
+from .errors import Nondeterminism, final
 
 _counted = re.compile(r"#\d+$")
 
@@ -18,9 +18,9 @@ _counted = re.compile(r"#\d+$")
 def check_name(name: str) -> str:
     """The name, if it may be given by hand."""
     if not isinstance(name, str) or not name:
-        raise TypeError(f"the name of a step is {name!r}: it is a text")
+        raise final(TypeError(f"the name of a step is {name!r}: it is a text"))
     if _counted.search(name):
-        raise ValueError(f"the name {name!r} ends in # and a number, which are for repeated names")
+        raise final(ValueError(f"the name {name!r} ends in # and a number, which are for repeated names"))
     return name
 
 

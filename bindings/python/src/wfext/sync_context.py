@@ -10,12 +10,12 @@ from concurrent.futures import Future
 from typing import Any, ParamSpec, TypeVar, overload
 
 from . import tracing, values
-from .attempt import Attempt, StepRun, current_attempt, current_branch, current_step, error_value, step_pause
+from .attempt import Attempt, StepRun, current_attempt, current_branch, current_step, ends_process, error_value, step_pause
 from .calls import UNSET, Calls, Child, Wait
 from .definitions import Bound, Duration, Step, Workflow
-from .errors import NotJSON, OutsideWorkflow, StepFailed, WrongState, is_of_the_machine
+from .errors import EngineError, NotJSON, OutsideWorkflow, StepFailed, WrongState, final, is_of_the_machine, translate
 from .names import Names
-from .transaction import Transaction
+from .transaction import FunctionFailed, Transaction
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -47,12 +47,12 @@ class Context(Calls):
     def step(self, step: Step[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Calls a step; the same as step(...) in plain code."""
         if not isinstance(step, Step):
-            raise TypeError(f"{step!r} is no step: declare it with @app.step")
+            raise final(TypeError(f"{step!r} is no step: declare it with @app.step"))
         return self.call_step(step, args, kwargs)  # type: ignore[no-any-return]
 
     def call_step(self, step: Step[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         if step.is_async:
-            raise TypeError(f"the step {step.name} is async, and the workflow {self.name} is not")
+            raise final(TypeError(f"the step {step.name} is async, and the workflow {self.name} is not"))
         name = self._take(step.name)
         found, value = self._attempt.read_back(step, name)
         if found:
@@ -63,12 +63,14 @@ class Context(Calls):
             try:
                 stands = run_transaction(self._attempt, step, name, args, kwargs).result()
                 return values.convert(step.returns, values.loads(stands), f"the output of {name}")
+            except FunctionFailed as failed:
+                self._attempt.said_cleanup = False  # nothing of it stands
+                self._failed(step, name, failed.error)
             except Exception as error:
-                self._attempt.fails(error)
-                if is_of_the_machine(error):
-                    self._attempt.call_fails(error, until)
+                if isinstance(error, NotJSON) or (not isinstance(error, EngineError) and not is_of_the_machine(error)):
+                    self._failed(step, name, error)  # its commit was refused, by a constraint that was deferred
                 else:
-                    self._failed(step, name, error)
+                    self._attempt.call_fails(error, until)
         while True:
             key = None
             if step.kind == "effect":
@@ -80,7 +82,8 @@ class Context(Calls):
                 if "output" in begun:
                     return values.convert(step.returns, begun["output"], f"the output of {name}")
                 key = begun["key"]
-            run = current_step.set(StepRun(self._attempt, name, key))
+            of_step = StepRun(self._attempt, name, key)
+            run = current_step.set(of_step)
             self._attempt.names.begins()
             try:
                 if tracing.trace is None:
@@ -91,7 +94,11 @@ class Context(Calls):
                 text = values.dumps(result, f"what {name} returns")
             except Exception as error:
                 failure: Exception = error
+                of_step.ends_if_cut_short()
+            except SystemExit as error:
+                failure = ends_process(error, f"the step {name}")
             else:
+                of_step.ends_if_cut_short()
                 stands = self._record(*self._attempt.call("wf_step", name, text, self._attempt.options()))
                 return values.convert(step.returns, values.loads(stands), f"the output of {name}")
             finally:
@@ -234,12 +241,21 @@ def run_transaction(attempt: Attempt, step: Step[..., Any], name: str, args: tup
         stands = tx.execute(sql, params).fetchall()[0][0]  # raises where the claim is not ours any more
         if stands is not None:
             return stands
-        token = current_step.set(StepRun(attempt, name, None))
+        of_step = StepRun(attempt, name, None)
+        token = current_step.set(of_step)
         try:
             with tracing.step(attempt, name, step.kind):
                 text = values.dumps(step.fn(tx, *args, **kwargs), f"what {name} returns")
+        except Exception as error:
+            if tx._has_met(error):
+                raise
+            translated = translate(error)
+            raise FunctionFailed(translated if isinstance(translated, Exception) else error) from error
+        except (SystemExit, KeyboardInterrupt) as error:
+            raise FunctionFailed(ends_process(error, f"the step {name}")) from error
         finally:
             current_step.reset(token)
+        of_step.ends_if_cut_short()
         record, given = attempt.call("wf_step", name, text, options)
         return tx.execute(record, given).fetchall()[0][0]
 
@@ -252,7 +268,10 @@ def run(attempt: Attempt) -> Any:
     token = current_attempt.set(attempt)
     try:
         if attempt.claim.ending is None:
-            return attempt.workflow.fn(context, **attempt.workflow.arguments(attempt.claim.input))
+            try:
+                return attempt.workflow.fn(context, **attempt.workflow.arguments(attempt.claim.input))
+            except SystemExit as error:
+                raise ends_process(error, f"the workflow {attempt.claim.id}") from error
         try:
             attempt.workflow.fn(context, **attempt.workflow.arguments(attempt.claim.input))
         except BaseException as error:

@@ -19,25 +19,10 @@ from . import values
 from .app import App
 from .attempt import Attempt, Claim
 from .client import Handle
-from .definitions import Duration
+from .definitions import Duration, seconds
 from .worker import Worker
 
 R = TypeVar("R")
-
-_SECONDS = {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86400}
-
-
-def _seconds(value: Duration) -> float:
-    if isinstance(value, datetime.timedelta):
-        return value.total_seconds()
-    if isinstance(value, (int, float)):
-        return float(value)
-    number = value.rstrip("abcdefghijklmnopqrstuvwxyz")
-    unit = value[len(number) :]
-    if unit not in _SECONDS:
-        raise ValueError(f"the duration {value!r}: a number and one of {', '.join(_SECONDS)}")
-    return float(number) * _SECONDS[unit]
-
 
 class Harness:
     """Runs an app's workflows one after the other, on a clock of the file's own that stands still until it is moved.
@@ -107,7 +92,7 @@ class Harness:
 
     def advance(self, time: Duration) -> None:
         """Moves the clock, and stops on the way wherever something becomes due, to run it."""
-        end = self._now + datetime.timedelta(seconds=_seconds(time))
+        end = self._now + datetime.timedelta(seconds=seconds(time, "time"))
         self.run()
         while (due := self._next_due()) is not None and due <= end:
             self._now = max(due, self._now + datetime.timedelta(milliseconds=1))
@@ -125,7 +110,7 @@ class Harness:
 
     def result(self, handle: Handle[R], within: Duration = "365d") -> R:
         """Moves the clock until the workflow has ended, at most so far: its output."""
-        end = self._now + datetime.timedelta(seconds=_seconds(within))
+        end = self._now + datetime.timedelta(seconds=seconds(within, "within"))
         self.run()
         while handle.status not in ("completed", "failed", "cancelled"):
             due = self._next_due()

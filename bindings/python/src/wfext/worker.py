@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 from . import async_context, sync_context, tracing, values
 from .attempt import Attempt, AttemptOver, Claim, current_attempt, error_value, is_final
 from .database import Database
+from .definitions import Duration, seconds
 from .errors import Busy, Error, NotOurs
 from .worker_name import WorkerName
 
@@ -44,30 +45,34 @@ class Worker:
         *,
         concurrency: int = 8,
         async_concurrency: int = 200,
-        lease: float = 30,
+        lease: Duration = 30,
         name: str | None = None,
         queues: list[str] | None = None,
         workflows: list[str] | None = None,
         versions: list[str] | None = None,
-        grace: float = 10,
+        grace: Duration = 10,
     ):
         """
         concurrency         workflows of plain code at once, a thread each
         async_concurrency   async workflows at once, in one loop
-        lease               seconds for which a workflow is ours; a heartbeat renews it
+        lease               how long a workflow is ours (seconds, or a text such as '30s'); a heartbeat renews it
         name                of this worker; default `host:N`. A name that another living worker has is an error
         queues, workflows   names of those to work on; default: all that the app declares
         versions            only workflows of these versions (option `version` of a start), and those without one
-        grace               seconds that plain code has to come to its next call when the worker stops
+        grace               how long plain code has to come to its next call when the worker stops
         """
+        for option, count in (("concurrency", concurrency), ("async_concurrency", async_concurrency)):
+            if isinstance(count, bool) or not isinstance(count, int):
+                raise TypeError(f"{option} is {count!r}: a whole number")
         if concurrency < 1 or async_concurrency < 1:
             raise ValueError(f"concurrency is {concurrency} and async_concurrency {async_concurrency}: at least 1 each")
-        if lease <= 0:
-            raise ValueError(f"lease is {lease}: more than 0 seconds")
+        lease_seconds = seconds(lease, "lease")
+        if lease_seconds <= 0:
+            raise ValueError(f"lease is {lease!r}: more than 0 seconds")
         self.app = app
         self.database: Database = app.database
-        self.lease = float(lease)
-        self.grace = float(grace)
+        self.lease = lease_seconds
+        self.grace = seconds(grace, "grace")
         if not app.workflows:
             raise Error("this app has no workflow: declare one with @app.workflow")
         if unknown := set(workflows or ()) - set(app.workflows):
@@ -121,18 +126,19 @@ class Worker:
         self._threads.append(thread)
         thread.start()
 
-    def stop(self, *, grace: float | None = None) -> None:
-        """No new claims; async work is cancelled and given back, plain code gets the grace period (seconds) to come to its next call. Returns when nothing runs any more, or the time is over.
+    def stop(self, *, grace: Duration | None = None) -> None:
+        """No new claims; async work is cancelled and given back, plain code gets the grace period to come to its next call. Returns when nothing runs any more, or the time is over.
 
         What still runs then keeps its lease: given back, two would do it. In a workflow or a step of this worker it only asks for all that and returns: the worker cannot wait for itself.
         """
+        time_left = self.grace if grace is None else seconds(grace, "grace")
         with self._lock:
             first = not self._stopping.is_set()
             self._stopping.set()
         if first and self._is_inside():
-            threading.Thread(target=self._stop, args=(grace,), name="wfext stop", daemon=True).start()
+            threading.Thread(target=self._stop, args=(time_left,), name="wfext stop", daemon=True).start()
         elif first:
-            self._stop(grace)
+            self._stop(time_left)
         elif not self._is_inside():
             self._ended_all.wait()
 
@@ -141,7 +147,7 @@ class Worker:
         mine = attempt is not None and attempt.app is self.app
         return mine or threading.current_thread() in self._threads or threading.current_thread() is self.database._thread
 
-    def _stop(self, grace: float | None) -> None:
+    def _stop(self, grace: float) -> None:
         try:
             with self._lock:
                 attempts = list(self._attempts.values())
@@ -149,7 +155,7 @@ class Worker:
             for attempt in attempts:
                 self._tell(attempt)
             self._wake_up()
-            until = time.monotonic() + (self.grace if grace is None else grace)
+            until = time.monotonic() + grace
             with self._lock:
                 while self._attempts and (left := until - time.monotonic()) > 0:
                     self._changed.wait(left)
@@ -320,6 +326,8 @@ class Worker:
         if attempt.over is not None:
             log.error("workflow %s: the code went on after its attempt was over (%s) and swallowed that; nothing of it counts", attempt.claim.id, attempt.over)
             raise AttemptOver(attempt.over)
+        if attempt.cut_short:
+            attempt.ends("not ours")
         return values.dumps(value, f"what {attempt.workflow.name} returns")
 
     def _over(self, attempt: Attempt, why: str) -> tuple[str, tuple[Any, ...]] | None:
@@ -330,7 +338,7 @@ class Worker:
         return None
 
     def _error(self, attempt: Attempt, error: BaseException) -> tuple[str, tuple[Any, ...]] | None:
-        if attempt.over is not None or isinstance(error, NotOurs):
+        if attempt.over is not None or attempt.cut_short:
             return self._over(attempt, attempt.over or "not ours")
         if self._stopping.is_set() and not isinstance(error, Exception):
             return "SELECT wf_release(?)", (attempt.claim.token,)
