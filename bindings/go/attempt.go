@@ -38,17 +38,20 @@ type attempt struct {
 	claim    claim
 	records  map[string]record
 	cancel   context.CancelCauseFunc
+	order    map[string]int // which of the records it is
 	root     *scope
 
 	mu          sync.Mutex
-	over        error // why the attempt is over, from the first moment that anybody knows
+	changed     *sync.Cond        // with the lock: a step or a branch has ended, or the attempt is over
+	over        error             // why the attempt is over, from the first moment that anybody knows
+	closing     bool              // the code has failed: nothing more is begun, and what is in flight is recorded
+	scopes      map[string]*scope // of the goroutines of branches
 	used        map[string]bool
 	streams     map[string]*appended
-	undo        []func(context.Context) error
-	branches    int             // futures that are not joined yet
+	undo        []compensation
 	inFlight    int             // steps
 	pauses      []time.Duration // of steps that want to give the workflow back
-	kept        bool            // a branch waits, and the claim goes on
+	kept        bool            // a branch has suspended, and the claim goes on
 	replaysOnly bool            // in the second phase the code is only read back, to find what is to be undone
 	twoPhases   bool            // the engine knows that there may be something to undo
 }
@@ -60,26 +63,53 @@ type surroundings struct {
 	log       *slog.Logger
 }
 
-// scope is the attempt's own code, or one branch of it.
+// scope is the attempt's own code, or one branch of it. What changes is under the attempt's lock.
 type scope struct {
-	attempt  *attempt
-	names    *names
-	isBranch bool
+	attempt   *attempt
+	names     *names
+	isBranch  bool
+	suspended bool           // it waits, or has joined a branch that does: whatever it does from here on would be built on an answer that is not there
+	running   int            // branches of it
+	unjoined  int            // futures of it
+	position  []int          // of the branch in the code
+	events    int            // branches and compensations of it so far
+	base      int            // the last of the records that were read back before it began
+	latest    map[string]int // the same by goroutine
 }
 
 type attemptKey struct{}
 
 func newAttempt(app *App, workflow *definition, c claim, records []record, s surroundings) *attempt {
-	a := &attempt{app: app, surroundings: s, workflow: workflow, claim: c, records: map[string]record{}, used: map[string]bool{}, streams: map[string]*appended{}, replaysOnly: c.Ending != nil}
-	for _, r := range records {
-		a.records[r.Name] = r
-	}
-	a.root = &scope{attempt: a, names: newNames("")}
+	a := &attempt{app: app, surroundings: s, workflow: workflow, claim: c, used: map[string]bool{}, streams: map[string]*appended{}, scopes: map[string]*scope{}, replaysOnly: c.Ending != nil}
+	a.changed = sync.NewCond(&a.mu)
+	a.load(records)
+	a.root = &scope{attempt: a, names: newNames(""), base: -1, latest: map[string]int{}}
 	return a
 }
 
-// scopeOf is the workflow that the context belongs to.
+// load takes the records, in their order.
+func (a *attempt) load(records []record) {
+	a.records, a.order = map[string]record{}, map[string]int{}
+	for i, r := range records {
+		a.records[r.Name], a.order[r.Name] = r, i
+	}
+}
+
+// scopeOf is the workflow that the context belongs to; ErrSuspended where that waits.
 func scopeOf(ctx context.Context) (*scope, error) {
+	s, err := scopeIn(ctx)
+	if err != nil {
+		return nil, err
+	}
+	s.attempt.mu.Lock()
+	defer s.attempt.mu.Unlock()
+	if s.suspended {
+		return nil, ErrSuspended
+	}
+	return s, nil
+}
+
+func scopeIn(ctx context.Context) (*scope, error) {
 	if run := stepOf(ctx); run != nil {
 		return nil, fmt.Errorf("%w: it is that of the step %s, which is recorded as a whole", ErrOutside, run.step)
 	}
@@ -92,8 +122,8 @@ func scopeOf(ctx context.Context) (*scope, error) {
 
 // refuseInside is for what would be done again by every replay. Inside of a step it is recorded with that.
 func refuseInside(ctx context.Context, what, instead string) error {
-	if _, err := scopeOf(ctx); err == nil {
-		return fmt.Errorf("wfext: %s inside of a workflow would not be recorded: %s", what, instead)
+	if _, err := scopeIn(ctx); err == nil {
+		return misuse("wfext: %s inside of a workflow would not be recorded: %s", what, instead)
 	}
 	return nil
 }
@@ -102,11 +132,16 @@ func refuseInside(ctx context.Context, what, instead string) error {
 func (a *attempt) ends(why error) error {
 	a.mu.Lock()
 	defer a.mu.Unlock()
+	return a.endsLocked(why)
+}
+
+func (a *attempt) endsLocked(why error) error {
 	if a.over == nil {
 		a.over = why
 		if a.cancel != nil {
 			a.cancel(why)
 		}
+		a.changed.Broadcast()
 	}
 	return a.over
 }
@@ -119,18 +154,34 @@ func (a *attempt) isOver() error {
 
 var (
 	errReadBack     = errors.New("wfext: what follows was not done: return this error")
+	errClosing      = errors.New("wfext: the workflow has returned an error, and nothing more of this attempt is begun: return this error")
 	errEngineFailed = errors.New("wfext: the engine has failed, and the attempt is over: return this error")
 )
 
 // begin comes before anything is done that is not recorded.
-func (a *attempt) begin() error {
-	if over := a.isOver(); over != nil {
-		return over
+func (a *attempt) begin() error { return a.beginSteps(0) }
+
+func (a *attempt) beginSteps(n int) error {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	switch {
+	case a.over != nil:
+		return a.over
+	case a.closing:
+		return errClosing
+	case a.replaysOnly:
+		return a.endsLocked(errReadBack)
 	}
-	if a.isReadBack() {
-		return a.ends(errReadBack)
-	}
+	a.inFlight += n
 	return nil
+}
+
+// settled: a step is no longer in flight.
+func (a *attempt) settled() {
+	a.mu.Lock()
+	a.inFlight--
+	a.changed.Broadcast()
+	a.mu.Unlock()
 }
 
 func (a *attempt) isReadBack() bool {
@@ -139,13 +190,23 @@ func (a *attempt) isReadBack() bool {
 	return a.replaysOnly
 }
 
+// take is the name of a step or a wait. Two futures that are not joined may both say what comes next, over a channel, in any order.
 func (s *scope) take(name string) (string, error) {
+	s.attempt.mu.Lock()
+	beside := s.unjoined > 1
+	s.attempt.mu.Unlock()
+	return s.takeBeside(name, beside)
+}
+
+func (s *scope) takeBeside(name string, beside bool) (string, error) {
 	if err := checkName(name); err != nil {
 		return "", err
 	}
-	taken, err := s.names.take(name)
+	here := goroutine()
+	taken, err := s.names.take(name, here, beside)
 	if err == nil {
 		s.attempt.uses(taken)
+		s.reads(here, taken)
 	}
 	return taken, err
 }
@@ -236,7 +297,7 @@ func protect(work func() (any, error)) (value any, err error) {
 		case *keyFailed:
 			err = broken
 		default:
-			err = fmt.Errorf("panic: %v", broken)
+			err = &panicked{broken}
 		}
 	}()
 	return work()

@@ -3,6 +3,7 @@ package wfext
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"log/slog"
 	"strconv"
@@ -152,7 +153,10 @@ func now(ctx context.Context, work func(*attempt) error) error {
 		return err
 	}
 	if s.attempt.isReadBack() {
-		return s.attempt.isOver()
+		if over := s.attempt.isOver(); !errors.Is(over, errReadBack) {
+			return over
+		}
+		return nil // another branch is at its end, and this one has perhaps more to undo
 	}
 	if err := s.attempt.begin(); err != nil {
 		return err
@@ -222,11 +226,9 @@ func Compensate(ctx context.Context, name string, fn func(ctx context.Context) e
 	}
 	a := s.attempt
 	if !a.workflow.undoes {
-		return &NotJSON{fmt.Sprintf("wfext: the workflow %s calls Compensate: declare it with wfext.Undo(), so that its first record says that there is something to undo", a.claim.Name)}
+		return misuse("wfext: the workflow %s calls Compensate: declare it with wfext.Undo(), so that its first record says that there is something to undo", a.claim.Name)
 	}
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	a.undo = append(a.undo, func(ctx context.Context) error {
+	s.compensates(func(ctx context.Context) error {
 		_, err := Step(ctx, "undo "+name, func(ctx context.Context) (json.RawMessage, error) { return nil, fn(ctx) }, options...)
 		return err
 	})

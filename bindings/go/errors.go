@@ -1,6 +1,7 @@
 package wfext
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"regexp"
@@ -43,6 +44,18 @@ var (
 	ErrBusy           = &EngineError{Code: "SQLITE_BUSY"}
 )
 
+// Misuse says that the code calls the package in a way that every attempt would repeat: the workflow fails for good.
+type Misuse struct{ Message string }
+
+func (e *Misuse) Error() string { return e.Message }
+
+func misuse(format string, args ...any) error { return &Misuse{fmt.Sprintf(format, args...)} }
+
+// panicked is what the code has thrown.
+type panicked struct{ thrown any }
+
+func (e *panicked) Error() string { return fmt.Sprintf("panic: %v", e.thrown) }
+
 // StepFailed says that a step has failed for good. It is recorded: every replay returns the same.
 type StepFailed struct {
 	Step  string
@@ -84,7 +97,7 @@ func (r Recorded) JSON() string { return r.raw }
 
 func (r Recorded) String() string {
 	switch {
-	case r.Message != "" && r.Type != "":
+	case r.Message != "" && r.Type != "" && r.Type != plainError:
 		return r.Type + ": " + r.Message
 	case r.Message != "":
 		return r.Message
@@ -158,7 +171,8 @@ func isFinal(err error) bool {
 	var failed *WorkflowFailed
 	var cancelled *WorkflowCancelled
 	var notJSON *NotJSON
-	if errors.As(err, &step) || errors.As(err, &failed) || errors.As(err, &cancelled) || errors.As(err, &notJSON) || errors.Is(err, ErrOutside) {
+	var misused *Misuse
+	if errors.As(err, &step) || errors.As(err, &failed) || errors.As(err, &cancelled) || errors.As(err, &notJSON) || errors.As(err, &misused) || errors.Is(err, ErrOutside) || errors.Is(err, ErrTimeout) {
 		return true
 	}
 	code := codeIn(err)
@@ -167,7 +181,7 @@ func isFinal(err error) bool {
 
 // errorValue is an error as it is recorded.
 func errorValue(err error) string {
-	value := map[string]any{"type": strings.TrimPrefix(fmt.Sprintf("%T", err), "*"), "message": err.Error()}
+	value := map[string]any{"type": typeOf(err), "message": err.Error()}
 	if code := codeIn(err); code != "" {
 		value["code"] = code
 	}
@@ -184,4 +198,39 @@ func errorValue(err error) string {
 		text, _ = marshal(map[string]any{"type": value["type"], "message": strings.ToValidUTF8(err.Error(), "\uFFFD")}, "the error")
 	}
 	return text
+}
+
+// plainError is the type of an error that has none of its own.
+const plainError = "error"
+
+// typeOf names an error: the first in its chain that has a type of its own. What the standard library only wraps or words says nothing.
+func typeOf(err error) string {
+	for _, known := range []struct {
+		is   error
+		name string
+	}{{ErrTimeout, "Timeout"}, {ErrOutside, "Outside"}, {context.Canceled, "context.Canceled"}, {context.DeadlineExceeded, "context.DeadlineExceeded"}} {
+		if errors.Is(err, known.is) {
+			return known.name
+		}
+	}
+	name := strings.TrimPrefix(fmt.Sprintf("%T", err), "*")
+	switch {
+	case name == "wfext.panicked":
+		return "panic"
+	case !strings.HasPrefix(name, "errors.") && !strings.HasPrefix(name, "fmt."):
+		return name
+	}
+	var inner []error
+	switch wraps := err.(type) {
+	case interface{ Unwrap() error }:
+		inner = []error{wraps.Unwrap()}
+	case interface{ Unwrap() []error }:
+		inner = wraps.Unwrap()
+	}
+	for _, each := range inner {
+		if each != nil && typeOf(each) != plainError {
+			return typeOf(each)
+		}
+	}
+	return plainError
 }

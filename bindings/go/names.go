@@ -2,7 +2,6 @@ package wfext
 
 import (
 	"bytes"
-	"errors"
 	"fmt"
 	"regexp"
 	"runtime"
@@ -13,10 +12,10 @@ var counted = regexp.MustCompile(`#\d+$`)
 
 func checkName(name string) error {
 	if name == "" {
-		return errors.New("wfext: a step needs a name")
+		return misuse("wfext: a step needs a name")
 	}
 	if counted.MatchString(name) {
-		return fmt.Errorf("wfext: the name %q ends in # and a number, which are for repeated names", name)
+		return misuse("wfext: the name %q ends in # and a number, which are for repeated names", name)
 	}
 	return nil
 }
@@ -38,11 +37,10 @@ type names struct {
 
 func newNames(prefix string) *names { return &names{prefix: prefix, uses: map[string]*use{}} }
 
-func (n *names) take(name string) (string, error) {
-	here := goroutine()
+func (n *names) take(name, here string, beside bool) (string, error) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	racy := n.inFlight > 0
+	racy := n.inFlight > 0 || beside
 	before := n.uses[name]
 	if before == nil {
 		n.uses[name] = &use{count: 1, goroutine: here, racy: racy}

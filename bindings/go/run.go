@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -68,29 +69,65 @@ func (a *attempt) run() (string, error) {
 		return "", over
 	}
 	value, err := protect(func() (any, error) { return a.workflow.run(ctx, a.claim.Input) })
-	a.mu.Lock()
-	over, unjoined, kept := a.over, a.branches, a.kept
-	a.mu.Unlock()
-	if a.claim.Ending != nil && (over == nil || errors.Is(over, errReadBack)) {
-		return a.runUndo()
+	if a.claim.Ending != nil {
+		_ = a.ends(errReadBack)
 	}
+	over, unjoined := a.settle(err)
 	switch {
-	case over != nil:
-		if err == nil {
-			return "", fmt.Errorf("%w (the code went on and swallowed that; nothing of it counts)", over)
-		}
-		return "", over
-	case unjoined > 0:
-		return "", fmt.Errorf("wfext: the workflow has ended while %d futures are not joined", unjoined)
-	case kept && errors.Is(err, ErrSuspended):
+	case errors.Is(over, errReadBack):
+		return a.runUndo()
+	case errors.Is(over, ErrSuspended) && a.isKept():
 		if _, err := a.call("wf_release"); err != nil {
 			return "", err
 		}
-		return "", a.ends(ErrSuspended)
+		over = a.ends(ErrSuspended)
+	}
+	switch {
+	case over != nil && err == nil:
+		return "", fmt.Errorf("%w (the code went on and swallowed that; nothing of it counts)", over)
+	case over != nil:
+		return "", over
+	case errors.Is(err, ErrSuspended):
+		return "", misuse("wfext: the workflow returns ErrSuspended, and nothing of it waits")
 	case err != nil:
 		return "", err
+	case unjoined > 0:
+		return "", misuse("wfext: the workflow has ended while %d futures are not joined", unjoined)
 	}
 	return marshal(value, "what "+a.claim.Name+" returns")
+}
+
+// settle waits, once the code has returned, for what still runs: where it waits or is read back, for all its branches, which may have more to record or to undo; where it has failed, for the steps in flight. It returns why
+// the attempt is over, and how many futures are not joined.
+func (a *attempt) settle(err error) (over error, unjoined int) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	switch {
+	case errors.Is(a.over, errReadBack):
+		for a.root.running > 0 {
+			a.changed.Wait()
+		}
+	case a.root.suspended || a.kept && errors.Is(err, ErrSuspended):
+		for a.over == nil && a.root.running+a.inFlight > 0 {
+			a.changed.Wait()
+		}
+		if a.over == nil {
+			return ErrSuspended, 0
+		}
+	case err != nil || a.root.unjoined > 0:
+		a.closing = true
+		for a.over == nil && a.inFlight > 0 {
+			a.changed.Wait()
+		}
+	}
+	return a.over, a.root.unjoined
+}
+
+// isKept says that a branch waits, and the claim is still held.
+func (a *attempt) isKept() bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.kept && a.over == nil
 }
 
 // context is that of the code: it ends when the attempt is over.
@@ -107,11 +144,12 @@ func (a *attempt) runUndo() (string, error) {
 	a.over, a.replaysOnly = nil, false
 	undo := a.undo
 	a.mu.Unlock()
+	slices.SortStableFunc(undo, compensation.compare)
 	ctx, cancel := a.context()
 	defer cancel()
 	var first error
-	for i := len(undo) - 1; i >= 0; i-- {
-		err := undo[i](ctx)
+	for _, each := range slices.Backward(undo) {
+		err := each.run(context.WithValue(ctx, attemptKey{}, &scope{attempt: a, names: each.scope.names, base: -1, latest: map[string]int{}}))
 		if over := a.isOver(); over != nil {
 			return "", over
 		}

@@ -131,14 +131,16 @@ func (s *scope) step(ctx context.Context, name string, k stepKind) (string, erro
 	if done {
 		return string(r.Output), nil
 	}
-	if err := a.begin(); err != nil {
+	if err := a.beginSteps(1); err != nil {
 		return "", err
 	}
+	defer a.settled()
 	s.names.begins()
 	defer s.names.settles()
-	a.flies(1)
-	defer a.flies(-1)
 	for {
+		if off := s.calledOff(ctx, step); off != nil {
+			return "", off
+		}
 		text, err := a.try(ctx, step, k)
 		if err == nil {
 			return text, nil
@@ -149,6 +151,9 @@ func (s *scope) step(ctx context.Context, name string, k stepKind) (string, erro
 		var cause *ofTheFunction
 		switch {
 		case errors.As(err, &cause):
+			if off := s.calledOff(ctx, step); off != nil && k.kind != "transaction" {
+				return "", off
+			}
 			if err := a.failed(ctx, step, k.options, cause.err); err != nil {
 				return "", err
 			}
@@ -159,10 +164,24 @@ func (s *scope) step(ctx context.Context, name string, k stepKind) (string, erro
 	}
 }
 
-func (a *attempt) flies(n int) {
-	a.mu.Lock()
-	a.inFlight += n
-	a.mu.Unlock()
+// calledOff says that the code has ended the context of a step because a sibling has suspended or failed (as errgroup does). What the step comes to then is no result of its own, and is not recorded.
+// One that is cancelled without a cause, or by a deadline, while nothing waits is the code's own decision.
+func (s *scope) calledOff(ctx context.Context, step string) error {
+	if !errors.Is(ctx.Err(), context.Canceled) {
+		return nil
+	}
+	s.attempt.mu.Lock()
+	defer s.attempt.mu.Unlock()
+	switch cause := context.Cause(ctx); {
+	case s.attempt.over != nil:
+		return s.attempt.over
+	case s.attempt.kept:
+		s.suspended = true
+		return ErrSuspended
+	case cause != context.Canceled:
+		return fmt.Errorf("the step %s was called off: %w", step, cause)
+	}
+	return nil
 }
 
 // ofTheFunction says that the step's function has failed, and not its record.
@@ -314,10 +333,9 @@ func (a *attempt) pause(ctx context.Context, o stepOptions, text string) error {
 func (a *attempt) giveBack(pause time.Duration) error {
 	a.mu.Lock()
 	a.pauses = append(a.pauses, pause)
+	a.changed.Broadcast()
 	for a.inFlight > len(a.pauses) && a.over == nil {
-		a.mu.Unlock()
-		time.Sleep(20 * time.Millisecond)
-		a.mu.Lock()
+		a.changed.Wait()
 	}
 	over, shortest := a.over, slices.Min(a.pauses)
 	a.mu.Unlock()

@@ -168,7 +168,7 @@ func (s *scope) wait(name string, w waiting) (string, error) {
 	}
 	if s.isBranch {
 		a.mu.Lock()
-		a.kept = true
+		a.kept, s.suspended = true, true
 		a.mu.Unlock()
 		return "", ErrSuspended
 	}
@@ -182,10 +182,10 @@ func (s *scope) mayWait(step string) error {
 	switch {
 	case s.isBranch:
 		return nil
-	case s.attempt.branches > 0:
-		return fmt.Errorf("wfext: %s waits while %d futures are not joined: join them first, or wait in one of them", step, s.attempt.branches)
+	case s.unjoined > 0:
+		return misuse("wfext: %s waits while %d futures are not joined: join them first, or wait in one of them", step, s.unjoined)
 	case s.attempt.inFlight > 0:
-		return fmt.Errorf("wfext: %s waits while %d steps of other goroutines are in flight: wait for those first, or use wfext.Go", step, s.attempt.inFlight)
+		return misuse("wfext: %s waits while %d steps of other goroutines are in flight: wait for those first, or use wfext.Go", step, s.attempt.inFlight)
 	}
 	return nil
 }

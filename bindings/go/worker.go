@@ -337,9 +337,7 @@ func (w *Worker) run(a *attempt) {
 			w.log.Error("wfext: the steps could not be read, it will be tried again", "workflow", a.claim.ID, "error", err)
 			return
 		}
-		for _, r := range records {
-			a.records[r.Name] = r
-		}
+		a.load(records)
 	}
 	a.finish(w.isStopping)
 }
