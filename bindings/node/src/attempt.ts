@@ -59,6 +59,8 @@ export class Attempt {
   flight = new Flight();
   names = new Names(this.flight);
   why: string | undefined;
+  /** What has come and has not had its turn. */
+  staged = 0;
   /** Calls and steps that are under way. */
   inFlight = 0;
   /** In the second phase the code is only read back, to find what is to be undone. */
@@ -66,6 +68,7 @@ export class Attempt {
   #records: Map<string, StepRecord>;
   #used = new Set<string>();
   #stopping = false;
+  #drained: (() => void) | undefined; // once the code has ended
   #endsInTwoPhases = false;
   #end!: (why: string) => void;
 
@@ -103,12 +106,32 @@ export class Attempt {
   stop(): void {
     this.#stopping = true;
     this.abort.abort(new WfextError("the worker stops"));
-    if (this.inFlight === 0) this.lost("stopping");
+    if (this.inFlight === 0 && this.#drained === undefined) this.lost("stopping");
+  }
+
+  /** Whether its code has ended, or may. */
+  get isOver(): boolean {
+    return this.why !== undefined || this.#drained !== undefined;
+  }
+
+  /** Whether its code is told to leave: what that rejects with is no failure of the workflow. */
+  get isToldToEnd(): boolean {
+    return this.abort.signal.aborted;
+  }
+
+  /** The code has ended. What of it is in flight is told, and awaited: what it has done is recorded before the workflow ends. Nothing new begins. */
+  async drain(): Promise<void> {
+    const drained = new Promise<void>((resolve) => (this.#drained = resolve));
+    if (this.inFlight === 0) return;
+    this.surroundings.log.warn(`wfext: workflow ${this.claim.id} (${this.claim.name}): its code has ended while ${this.inFlight} of its steps were under way (an await is missing, or they lost a race): they are told by their signal, and awaited`);
+    this.abort.abort(new WfextError("the workflow's code has ended"));
+    await Promise.race([drained, this.over]);
   }
 
   /** What is done in the second phase, after the code was read back: another beginning, which may be over in its turn. */
   beginUndo(told: (why: string) => void): void {
     this.why = undefined;
+    this.#drained = undefined;
     this.replaysOnly = false;
     this.#end = told;
     this.abort = new AbortController();
@@ -116,28 +139,37 @@ export class Attempt {
     this.names = new Names(this.flight);
   }
 
-  // What code awaits: where the attempt is over, it waits for ever.
+  // What code awaits: where the attempt is over, it waits for ever. Nobody has to await it: a rejection that nobody hears of would end the process, and all other workflows with it.
   guard<T>(work: Promise<T>): Promise<T> {
-    return work.catch((error: unknown) => {
-      if (error instanceof AttemptOver) return new Promise<never>(() => undefined);
+    const guarded = work.catch((error: unknown) => {
+      if (error instanceof AttemptOver || this.why !== undefined || this.#drained !== undefined) return new Promise<never>(() => undefined);
       throw error;
     });
+    guarded.catch(() => undefined);
+    return guarded;
   }
 
   /** The same of something that settles beside others, one after the other. */
-  async settling<T>(work: () => Promise<T>): Promise<T> {
+  settling<T>(work: () => Promise<T>): Promise<T> {
     const flight = scope.getStore()?.branch?.flight ?? this.flight;
     flight.begins();
-    try {
-      return await this.guard(work());
-    } finally {
-      await flight.settles();
-    }
+    return this.guard(
+      (async () => {
+        try {
+          return await this.guard(work());
+        } finally {
+          this.staged += 1;
+          await flight.settles();
+          this.staged -= 1;
+        }
+      })(),
+    );
   }
 
   /** Before anything is done that is not recorded. */
   begin(): void {
     if (this.why !== undefined) this.ends(this.why);
+    if (this.#drained !== undefined) throw new AttemptOver("its code has ended");
     if (this.#stopping && this.inFlight === 0) this.ends("stopping");
     if (this.#stopping) throw new AttemptOver("stopping");
     if (this.replaysOnly) this.ends("read back");
@@ -234,7 +266,8 @@ export class Attempt {
   leaves(): void {
     this.inFlight -= 1;
     if (this.inFlight > 0) return;
-    if (this.#stopping) this.lost("stopping");
+    if (this.#drained !== undefined) this.#drained();
+    else if (this.#stopping) this.lost("stopping");
     else this.waits.look();
   }
 

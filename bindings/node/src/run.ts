@@ -10,6 +10,7 @@ import { dumps, loads } from "./values.ts";
 
 const TRIES = 8; // of a report that meets a locked file
 
+const QUIET_TURNS = 3; // of the loop, for the code that what is recorded wakes
 const AFTER_TROUBLE = 5; // seconds before a workflow is tried again whose attempt has met a full disk, or the like
 
 type Ended = { output: unknown } | { error: unknown } | { over: string };
@@ -67,10 +68,24 @@ async function runCode(attempt: Attempt): Promise<Ended> {
   const over = attempt.over.then((why): Ended => ({ over: why }));
   const context = new Context(attempt);
   const ended = await Promise.race([over, scope.run({}, () => settled(async () => attempt.workflow.fn(context, attempt.claim.input as never)))]);
-  if (attempt.claim.ending === null) return attempt.why !== undefined && !("over" in ended) ? { over: attempt.why } : ended;
+  if (attempt.claim.ending === null) return codeEnded(attempt, ended);
   if (attempt.why !== undefined && attempt.why !== "read back") return { over: attempt.why };
+  if (attempt.why !== undefined) await readBack(attempt);
   const lost = new Promise<Ended>((resolve) => attempt.beginUndo((why) => resolve({ over: why })));
   return Promise.race([lost, settled(() => undo(attempt))]);
+}
+
+// What is recorded beside has its turn: it may say what is to be undone.
+async function readBack(attempt: Attempt): Promise<void> {
+  for (let quiet = 0; quiet < QUIET_TURNS; quiet = attempt.staged > 0 ? 0 : quiet + 1) await new Promise((resolve) => setImmediate(resolve));
+}
+
+// What the code rejects with once it was told to leave is no failure of the workflow.
+async function codeEnded(attempt: Attempt, ended: Ended): Promise<Ended> {
+  const told = attempt.isToldToEnd;
+  if (!("over" in ended)) await attempt.drain();
+  if (attempt.why !== undefined) return { over: attempt.why };
+  return "error" in ended && told ? { over: "stopping" } : ended;
 }
 
 async function undo(attempt: Attempt): Promise<null> {

@@ -1,6 +1,6 @@
 // Steps of an attempt: what their functions return or fail with is recorded, once.
 
-import type { Attempt } from "./attempt.ts";
+import { type Attempt, AttemptOver } from "./attempt.ts";
 import type { Transaction } from "./database.ts";
 import { Busy, EngineError, NotJSON, NotOurs, StepFailed, TimeoutError, WfextError, WrongState, errorValue } from "./errors.ts";
 import { scope } from "./scope.ts";
@@ -77,10 +77,15 @@ export class Steps {
     attempt.enters();
     try {
       for (;;) {
+        const { signal } = attempt.abort;
         try {
           return loads(await inStep(attempt.claim, step, kind.kind, () => (kind.kind === "transaction" ? this.#transaction(step, kind) : this.#try(step, kind))));
         } catch (error) {
-          if (error instanceof Failed) await this.#failed(step, kind.options, error.cause);
+          if (error instanceof Failed) {
+            // What it was told to leave has not failed: nothing is recorded, no try is used up, and the next attempt does it.
+            if (signal.aborted) throw new AttemptOver(attempt.why ?? "told to end");
+            await this.#failed(step, kind.options, error.cause);
+          }
           else if (error instanceof NotOurs) attempt.ends("not ours");
           else if (!(error instanceof Busy)) throw error; // a transaction that met a locked file has done nothing
         }
@@ -152,7 +157,8 @@ export class Steps {
     const attempt: Attempt = this.#attempt;
     this.#pauses.push(pause);
     while (attempt.inFlight > this.#pauses.length) await new Promise((resolve) => setTimeout(resolve, 20));
-    if (attempt.why === undefined) await attempt.call("wf_release", JSON.stringify({ delay: Math.min(...this.#pauses) }));
+    attempt.begin();
+    await attempt.call("wf_release", JSON.stringify({ delay: Math.min(...this.#pauses) }));
     attempt.ends("given back");
   }
 }

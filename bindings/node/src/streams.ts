@@ -23,8 +23,13 @@ export class Streams {
       const given = dumps(value, `an item of ${stream}`);
       if (attempt.replaysOnly) return n;
       attempt.begin();
-      const offset = (await this.#first(stream)) + n;
-      return (await attempt.record("wf_append", stream, given, JSON.stringify({ offset }))) as number;
+      attempt.enters(); // as a whole: a wait beside it is handed over after it
+      try {
+        const offset = (await this.#first(stream)) + n;
+        return (await attempt.call("wf_append", stream, given, JSON.stringify({ offset }))) as number;
+      } finally {
+        attempt.leaves();
+      }
     };
     return attempt.guard(appending());
   }

@@ -48,7 +48,7 @@ export class Waits {
     if (this.#looking || this.#open.length === 0) return;
     this.#looking = true;
     const quiet = (turns: number): void => {
-      if (this.#attempt.inFlight > 0 || this.#attempt.why !== undefined) this.#looking = false;
+      if (this.#attempt.inFlight > 0 || this.#attempt.isOver) this.#looking = false;
       else if (turns > 0) setImmediate(quiet, turns - 1);
       else void this.#handOver();
     };
@@ -74,7 +74,7 @@ export class Waits {
       });
       this.#open = this.#open.filter((wait) => !wait.done);
       this.#looking = false;
-      if (attempt.why !== undefined) return;
+      if (attempt.isOver) return;
       if (satisfied) {
         if (attempt.inFlight === 0) this.look(); // what was satisfied has its turn first
         return;
