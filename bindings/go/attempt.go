@@ -233,8 +233,12 @@ func (a *attempt) recorded(step string, kinds ...string) (record, bool, error) {
 
 // call is one of the engine with the claim's token; again while the file is locked and the lease lasts, since what it records has happened.
 func (a *attempt) call(name string, args ...any) (string, error) {
+	return a.again(func() (string, error) { return a.app.database.text(name, append([]any{a.claim.Token}, args...)...) })
+}
+
+func (a *attempt) again(work func() (string, error)) (string, error) {
 	for until := time.Now().Add(a.lease); ; {
-		text, err := a.app.database.text(name, append([]any{a.claim.Token}, args...)...)
+		text, err := work()
 		switch {
 		case err == nil:
 			return text, nil
@@ -244,12 +248,17 @@ func (a *attempt) call(name string, args ...any) (string, error) {
 			return "", a.ends(ErrNotOurs)
 		case isBusy(err) && time.Now().Before(until):
 		case isOfTheMachine(err):
-			a.log.Error("wfext: a call failed, and its attempt ends", "workflow", a.claim.ID, "error", err)
-			return "", a.ends(errEngineFailed)
+			return "", a.engineFailed(err)
 		default:
 			return "", err
 		}
 	}
+}
+
+// engineFailed ends the attempt for a reason of the machine's, which is none of the workflow's: another will be made.
+func (a *attempt) engineFailed(err error) error {
+	a.log.Error("wfext: a call failed, and its attempt ends", "workflow", a.claim.ID, "error", err)
+	return a.ends(errEngineFailed)
 }
 
 // options are those of a call that records something, as JSON; nil where there are none. The first record of code that can undo says so: from then on the workflow ends in two phases.

@@ -4,10 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"log/slog"
-	"strconv"
-	"sync"
 )
 
 // WorkflowID is the id of the workflow that the context belongs to, "" outside of one.
@@ -58,80 +55,6 @@ func State[T any](ctx context.Context) T {
 		return state
 	}
 	return none
-}
-
-// appended is a stream that an attempt appends to.
-type appended struct {
-	mu    sync.Mutex
-	first *int64 // where the items of this period begin; nil: not known yet
-	next  int64  // the number of the next item in this period
-}
-
-// Append appends to a stream of the workflow; a replay does not repeat it. Inside of a step, which no replay runs again, it is appended at the end.
-func Append(ctx context.Context, stream string, value any) error {
-	text, err := marshal(value, "an item of "+stream)
-	if err != nil {
-		return err
-	}
-	if run := stepOf(ctx); run != nil {
-		_, err := run.attempt.call("wf_append", stream, text)
-		return err
-	}
-	return now(ctx, func(a *attempt) error {
-		offset, err := a.offset(stream)
-		if err == nil {
-			_, err = a.call("wf_append", stream, text, fmt.Sprintf(`{"offset":%d}`, offset))
-		}
-		return err
-	})
-}
-
-// offset is that of the next item. The offsets of a stream go on over the periods of a workflow: where this one has begun is recorded.
-func (a *attempt) offset(stream string) (int64, error) {
-	a.mu.Lock()
-	s := a.streams[stream]
-	if s == nil {
-		s = &appended{}
-		a.streams[stream] = s
-	}
-	a.mu.Unlock()
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	n := s.next
-	s.next++
-	if s.first == nil {
-		first, err := a.firstOffset(stream)
-		if err != nil {
-			return 0, err
-		}
-		s.first = &first
-	}
-	return *s.first + n, nil
-}
-
-func (a *attempt) firstOffset(stream string) (int64, error) {
-	step := "stream " + stream
-	a.uses(step)
-	rows, err := a.app.database.rows("SELECT period FROM wf_workflows WHERE id = ?", a.claim.ID)
-	if err != nil || len(rows) == 0 || rows[0][0] == int64(1) {
-		return 0, err // also in a fork, which has the records of another, and no items
-	}
-	r, done, err := a.recorded(step, "step")
-	if err != nil {
-		return 0, err
-	}
-	if done {
-		return strconv.ParseInt(string(r.Output), 10, 64)
-	}
-	end, err := a.call("wf_append", stream, "[]", `{"each":true}`)
-	if err != nil {
-		return 0, err
-	}
-	stands, err := a.record("wf_step", nil, step, end)
-	if err != nil {
-		return 0, err
-	}
-	return strconv.ParseInt(stands, 10, 64)
 }
 
 // Set gives the workflow a named value that others can read.

@@ -2,7 +2,9 @@ package wfext
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"sync/atomic"
 	"testing"
 	"time"
 )
@@ -87,4 +89,101 @@ func TestWhatAStepAppendsIsNotNumberedByTheWorkflow(t *testing.T) {
 	})
 	work(t, app)
 	equal(t, follow(t, begun(t, w, none{}), "log"), []string{"from the step"})
+}
+
+func TestBranchesAppendToOneStream(t *testing.T) {
+	app := openApp(t)
+	var late atomic.Bool
+	w := Workflow(app, "w", func(ctx context.Context, n int) (int, error) {
+		if err := Append(ctx, "log", fmt.Sprint("start ", n)); err != nil {
+			return 0, err
+		}
+		a := Go(ctx, "a", func(ctx context.Context) (int, error) {
+			if _, err := WaitSignal[any](ctx, fmt.Sprint("go ", n)); err != nil {
+				return 0, err
+			}
+			if err := Append(ctx, "log", "A"); err != nil {
+				return 0, err
+			}
+			return 0, Append(ctx, "log", "A")
+		})
+		b := Go(ctx, "b", func(ctx context.Context) (int, error) {
+			if err := Sleep(ctx, time.Millisecond); err != nil {
+				return 0, err
+			}
+			if late.Load() { // the other is first in the replay
+				time.Sleep(20 * time.Millisecond)
+			}
+			return 0, Append(ctx, "log", "B")
+		})
+		if err := Append(ctx, "log", "beside"); err != nil {
+			return 0, err
+		}
+		_, first := a.Join()
+		_, second := b.Join()
+		if err := errors.Join(first, second); err != nil {
+			return 0, err
+		}
+		if err := Append(ctx, "log", fmt.Sprint("end ", n)); err != nil {
+			return 0, err
+		}
+		if err := Sleep(ctx, time.Millisecond); err != nil {
+			return 0, err
+		}
+		if err := Append(ctx, "log", fmt.Sprint("over ", n)); err != nil {
+			return 0, err
+		}
+		if n == 1 {
+			return 0, ContinueAs(ctx, 2)
+		}
+		return n, nil
+	})
+	work(t, app)
+	h := begun(t, w, 1)
+	for n := range 2 {
+		until(t, func() bool {
+			rows, err := app.Query("SELECT count(*) FROM wf_streams WHERE workflow_id = ? AND value = '\"B\"'", h.ID())
+			return err == nil && rows[0][0] == int64(n+1) && isWaiting(h)()
+		})
+		late.Store(true)
+		must(t, h.Signal(fmt.Sprint("go ", n+1), 1))
+		waitsFor := fmt.Sprintf("over %d", n+1)
+		until(t, func() bool {
+			rows, err := app.Query("SELECT 1 FROM wf_streams WHERE workflow_id = ? AND value = json_quote(?)", h.ID(), waitsFor)
+			return err == nil && len(rows) > 0
+		})
+		late.Store(false)
+	}
+	out, err := result(t, h)
+	must(t, err)
+	equal(t, out, 2)
+	items := follow(t, h, "log")
+	equal(t, items, []string{"start 1", "beside", "B", "A", "A", "end 1", "over 1", "start 2", "beside", "B", "A", "A", "end 2", "over 2"})
+}
+
+func TestAForkHasTheItemsOfBranches(t *testing.T) {
+	app := openApp(t)
+	w := Workflow(app, "w", func(ctx context.Context, _ none) (none, error) {
+		if err := Append(ctx, "log", "start"); err != nil {
+			return none{}, err
+		}
+		futures := []*Future[none]{}
+		for i := range 3 {
+			futures = append(futures, Go(ctx, "branch", func(ctx context.Context) (none, error) { return none{}, Append(ctx, "log", fmt.Sprint(i)) }))
+		}
+		for _, f := range futures {
+			if _, err := f.Join(); err != nil {
+				return none{}, err
+			}
+		}
+		return none{}, Append(ctx, "log", "end")
+	})
+	work(t, app)
+	h := begun(t, w, none{})
+	items := follow(t, h, "log")
+	for range 5 {
+		fork, err := h.Fork()
+		must(t, err)
+		equal(t, follow(t, fork, "log"), items)
+	}
 }
