@@ -101,6 +101,9 @@ func scopeOf(ctx context.Context) (*scope, error) {
 	if err != nil {
 		return nil, err
 	}
+	if s.attempt.app.database.isHere() {
+		return nil, misuse("wfext: a call of the workflow in a transaction, which is recorded as a whole: call it before or behind")
+	}
 	s.attempt.mu.Lock()
 	defer s.attempt.mu.Unlock()
 	if s.suspended {

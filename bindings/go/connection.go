@@ -71,6 +71,11 @@ func (c connector) Connect(context.Context) (driver.Conn, error) {
 func (connector) Driver() driver.Driver { return &sqlite3.SQLiteDriver{} }
 
 func (c *connection) rows(sql string, args ...any) ([][]any, error) {
+	return c.rowsWithin(context.Background(), sql, args...)
+}
+
+// rowsWithin interrupts the statement when the context ends.
+func (c *connection) rowsWithin(ctx context.Context, sql string, args ...any) ([][]any, error) {
 	statement := c.statements[sql]
 	if statement == nil {
 		made, err := c.Prepare(sql)
@@ -94,7 +99,7 @@ func (c *connection) rows(sql string, args ...any) ([][]any, error) {
 		}
 		values[i] = driver.NamedValue{Ordinal: i + 1, Value: value}
 	}
-	found, err := statement.(driver.StmtQueryContext).QueryContext(context.Background(), values)
+	found, err := statement.(driver.StmtQueryContext).QueryContext(ctx, values)
 	if err != nil {
 		return nil, err
 	}

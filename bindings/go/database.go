@@ -45,9 +45,15 @@ func newDatabase(s settings) *database {
 
 var errClosed = errors.New("wfext: the app is closed")
 
+// isHere says whether the caller is code that this goroutine runs.
+func (d *database) isHere() bool {
+	here, _ := d.working.Load().(string)
+	return here != "" && here == goroutine()
+}
+
 func (d *database) do(c *call) (any, error) {
-	if here, _ := d.working.Load().(string); here != "" && here == goroutine() {
-		return nil, errors.New("wfext: a transaction cannot call the app: it would wait for itself")
+	if d.isHere() {
+		return nil, misuse("wfext: a transaction cannot call the app: it would wait for itself")
 	}
 	d.once.Do(func() { go d.run() })
 	c.done = make(chan answer, 1)

@@ -165,6 +165,19 @@ func isOfTheMachine(err error) bool {
 	return false
 }
 
+// isBroken says whether a statement of the application's has met a full disk, or the like.
+func isBroken(err error) bool {
+	var failed sqlite3.Error
+	if !errors.As(err, &failed) {
+		return false
+	}
+	switch failed.Code {
+	case sqlite3.ErrNomem, sqlite3.ErrIoErr, sqlite3.ErrCorrupt, sqlite3.ErrFull, sqlite3.ErrCantOpen, sqlite3.ErrProtocol, sqlite3.ErrNotADB:
+		return true
+	}
+	return false
+}
+
 // isFinal says whether another attempt would only come to the same.
 func isFinal(err error) bool {
 	var step *StepFailed

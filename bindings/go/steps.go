@@ -265,7 +265,11 @@ func (a *attempt) transaction(step string, k stepKind) (string, error) {
 		}
 		text, err := resultText(step, func() (any, error) {
 			value, err := k.transact(tx)
-			if err == nil {
+			switch {
+			case err != nil:
+			case tx.c.AutoCommit(): // the record would stand by itself, without its rows
+				err = errRolledBack
+			default:
 				err = tx.inTime()
 			}
 			return value, err
@@ -282,12 +286,17 @@ func (a *attempt) transaction(step string, k stepKind) (string, error) {
 		a.stands()
 	case isNotOurs(err):
 		return "", a.ends(ErrNotOurs)
+	case !isBusy(err) && isOfTheMachine(err):
+		return "", a.engineFailed(err)
 	}
 	return stands, err
 }
 
 // failed returns nil where the step is to be tried again.
 func (a *attempt) failed(ctx context.Context, step string, o stepOptions, cause error) error {
+	if misused := (*Misuse)(nil); errors.As(cause, &misused) {
+		return cause // no outcome of the step, and nothing to keep once the code is mended
+	}
 	given := errorValue(cause)
 	var notJSON *NotJSON
 	if o.attempts > 1 && !errors.As(cause, &notJSON) && (o.retryIf == nil || o.retryIf(cause)) {

@@ -1,11 +1,14 @@
 package wfext
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"regexp"
 	"strings"
 	"time"
+
+	"github.com/mattn/go-sqlite3"
 )
 
 const transactionLimit = time.Second
@@ -16,24 +19,34 @@ func (d *database) transaction(work func(*Tx) error) error {
 		if _, err := c.rows("BEGIN IMMEDIATE"); err != nil {
 			return nil, err
 		}
-		tx := &Tx{c, time.Now().Add(transactionLimit)}
+		tx := &Tx{c: c, until: time.Now().Add(transactionLimit)}
 		defer func() { tx.c = nil }()
-		if err := work(tx); err != nil {
+		err := work(tx)
+		switch {
+		case tx.broken != nil && (err != nil || c.AutoCommit()):
+			return nil, tx.broken
+		case err != nil:
 			return nil, err
+		case c.AutoCommit():
+			return nil, &ofTheFunction{errRolledBack}
 		}
-		if c.AutoCommit() {
-			return nil, errors.New("wfext: the transaction was rolled back by one of its statements")
+		err = c.commit(d.settings.busyTimeout)
+		if failed := (sqlite3.Error{}); errors.As(err, &failed) && failed.Code == sqlite3.ErrConstraint {
+			return nil, &ofTheFunction{err} // a deferred one, of the application's rows
 		}
-		return nil, c.commit(d.settings.busyTimeout)
+		return nil, err
 	}})
 	return err
 }
 
 // Tx is the transaction of a step: its statements and the step's record commit together. Only for the function that it is given to.
 type Tx struct {
-	c     *connection
-	until time.Time
+	c      *connection
+	until  time.Time
+	broken error // a failure of the machine's that one of its statements has met
 }
+
+var errRolledBack = errors.New("wfext: the transaction was rolled back by one of its statements")
 
 // Query returns the rows of a statement.
 func (tx *Tx) Query(sql string, args ...any) ([][]any, error) {
@@ -52,9 +65,20 @@ func (tx *Tx) Query(sql string, args ...any) ([][]any, error) {
 		return nil, err
 	}
 	if tx.c.AutoCommit() {
-		return nil, errors.New("wfext: the transaction was rolled back by one of its statements")
+		return nil, errRolledBack
 	}
-	return tx.c.rows(sql, args...)
+	ctx, stop := context.WithDeadline(context.Background(), tx.until)
+	defer stop()
+	rows, err := tx.c.rowsWithin(ctx, sql, args...)
+	if err != nil {
+		if late := tx.inTime(); late != nil {
+			return nil, late
+		}
+		if isBroken(err) {
+			tx.broken = err
+		}
+	}
+	return rows, err
 }
 
 var firstWord = regexp.MustCompile(`^(?s:\s|;|--[^\n]*(?:\n|$)|/\*.*?\*/)*([A-Za-z]+)`)
