@@ -6,10 +6,11 @@
 import type { Workflow } from "./app.ts";
 import type { Database } from "./database.ts";
 import { AlreadySuspended, Busy, Nondeterminism, NotOurs, OutsideWorkflow, StepFailed, WfextError, isOfTheMachine } from "./errors.ts";
-import { Flight, Names } from "./names.ts";
+import { type Called, Flight, Names } from "./names.ts";
 import { scope } from "./scope.ts";
 import { Steps } from "./steps.ts";
 import { Streams } from "./streams.ts";
+import { Turns } from "./turns.ts";
 import { Waits } from "./waits.ts";
 
 export interface Claim {
@@ -55,12 +56,11 @@ export class Attempt {
   readonly steps = new Steps(this);
   readonly waits = new Waits(this);
   readonly streams = new Streams(this);
+  readonly turns = new Turns(() => this.#readOrder());
   abort = new AbortController();
   flight = new Flight();
   names = new Names(this.flight);
   why: string | undefined;
-  /** What has come and has not had its turn. */
-  staged = 0;
   /** Calls and steps that are under way. */
   inFlight = 0;
   /** In the second phase the code is only read back, to find what is to be undone. */
@@ -68,6 +68,7 @@ export class Attempt {
   #records: Map<string, StepRecord>;
   #used = new Set<string>();
   #stopping = false;
+  #isWoken = false;
   #drained: (() => void) | undefined; // once the code has ended
   #endsInTwoPhases = false;
   #end!: (why: string) => void;
@@ -141,16 +142,42 @@ export class Attempt {
 
   // What code awaits: where the attempt is over, it waits for ever. Nobody has to await it: a rejection that nobody hears of would end the process, and all other workflows with it.
   guard<T>(work: Promise<T>): Promise<T> {
-    const guarded = work.catch((error: unknown) => {
-      if (error instanceof AttemptOver || this.why !== undefined || this.#drained !== undefined) return new Promise<never>(() => undefined);
-      throw error;
-    });
+    const guarded = work.then(
+      (value) => {
+        this.wakes();
+        return value;
+      },
+      (error: unknown) => {
+        if (error instanceof AttemptOver || this.isOver) return new Promise<never>(() => undefined);
+        this.wakes();
+        throw error;
+      },
+    );
     guarded.catch(() => undefined);
     return guarded;
   }
 
-  /** The same of something that settles beside others, one after the other. */
-  settling<T>(work: () => Promise<T>): Promise<T> {
+  /** The code goes on. What it calls until the loop turns follows from that. */
+  wakes(): void {
+    if (this.#isWoken) return;
+    this.#isWoken = true;
+    setImmediate(() => (this.#isWoken = false));
+  }
+
+  /** A step or a wait, which settles beside others, one after the other. */
+  settling<T>(step: string, work: () => Promise<T>): Promise<T> {
+    return this.within(async () => {
+      this.turns.begins();
+      try {
+        return await this.guard(work()); // where the attempt is over it is in flight for ever
+      } finally {
+        await this.turns.settles(step, this.#isRecorded(step));
+      }
+    });
+  }
+
+  /** Something that is in flight in its branch of the code. */
+  within<T>(work: () => Promise<T>): Promise<T> {
     const flight = scope.getStore()?.branch?.flight ?? this.flight;
     flight.begins();
     return this.guard(
@@ -158,9 +185,7 @@ export class Attempt {
         try {
           return await this.guard(work());
         } finally {
-          this.staged += 1;
-          await flight.settles();
-          this.staged -= 1;
+          flight.settles();
         }
       })(),
     );
@@ -180,7 +205,9 @@ export class Attempt {
   take(name: string): string {
     const inside = scope.getStore();
     if (inside?.step !== undefined) throw new OutsideWorkflow(`${name} is called inside of the step ${inside.step}, which is recorded as a whole`);
-    const taken = (inside?.branch?.names ?? this.names).take(name);
+    const last: Called = { before: inside?.last };
+    const taken = (inside?.branch?.names ?? this.names).take(name, last, this.#isWoken);
+    scope.enterWith({ ...inside, last }); // for what this branch of the code calls from now on
     this.#used.add(taken);
     return taken;
   }
@@ -201,7 +228,17 @@ export class Attempt {
     if (!kinds.includes(record.kind)) {
       throw new Nondeterminism(`WF_NONDETERMINISM: the step ${JSON.stringify(step)} of ${JSON.stringify(this.claim.id)} is recorded as ${record.kind}, and called as ${kinds[0]}`, "WF_NONDETERMINISM");
     }
-    return record.status === "done" || record.status === "error" ? record : undefined;
+    return this.#isRecorded(step) ? record : undefined;
+  }
+
+  #isRecorded(step: string): boolean {
+    const status = this.#records.get(step)?.status;
+    return status === "done" || status === "error";
+  }
+
+  async #readOrder(): Promise<Map<string, number>> {
+    const rows = (await this.#again(() => this.database.rows("SELECT name FROM wf_steps WHERE workflow_id = ? ORDER BY recorded_at, seq", this.claim.id))) as [string][];
+    return new Map(rows.map(([name], i) => [name, i]));
   }
 
   /** What is recorded of a step, waits and children apart: its output, in an array; StepFailed where an error is. */
@@ -214,11 +251,15 @@ export class Attempt {
   // Calls of the engine
 
   /** Again while the file is locked and the lease lasts, since what it records has happened. */
-  async call(name: string, ...params: unknown[]): Promise<unknown> {
+  call(name: string, ...params: unknown[]): Promise<unknown> {
+    return this.#again(() => this.database.call(name, this.claim.token, ...params));
+  }
+
+  async #again(work: () => Promise<unknown>): Promise<unknown> {
     const until = Date.now() + this.surroundings.lease * 1000;
     for (;;) {
       try {
-        return await this.database.call(name, this.claim.token, ...params);
+        return await work();
       } catch (error) {
         if (error instanceof NotOurs) this.ends(error instanceof AlreadySuspended ? "suspended" : "not ours");
         if (error instanceof Busy && Date.now() < until) continue;

@@ -195,7 +195,7 @@ export class Context {
   /** fn of each item, side by side, with names of their own for the steps of each: `name[0].step`. */
   map<I, R>(name: string, items: readonly I[], fn: (item: I, index: number) => Promise<R>): Promise<R[]> {
     const prefix = this.#attempt.take(checkName(name));
-    return Promise.all(items.map((item, i) => this.#attempt.branch(`${prefix}[${i}].`, () => fn(item, i))));
+    return this.#attempt.within(() => Promise.all(items.map((item, i) => this.#attempt.branch(`${prefix}[${i}].`, () => fn(item, i)))));
   }
 
   /** Said after a step, in a workflow that is declared with `undo: true`: if it fails for good, is cancelled or times out, this is done as the step `undo <name>`. The last first. */

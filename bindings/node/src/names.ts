@@ -10,9 +10,14 @@ export function checkName(name: unknown): string {
   return name;
 }
 
+/** What was called before, in the same branch of the code. */
+export interface Called {
+  readonly before: Called | undefined;
+}
+
 /** The names that one attempt, or one branch of map(), has used. */
 export class Names {
-  #uses = new Map<string, { count: number; racy: boolean }>();
+  #uses = new Map<string, { count: number; racy: boolean; last: Called }>();
   #prefix: string;
   #flight: Flight;
 
@@ -21,62 +26,45 @@ export class Names {
     this.#prefix = prefix;
   }
 
-  take(name: string): string {
+  /** `isWoken`: the call comes from the beginning of the code or from what it has awaited of ours, not from something else that it awaits. */
+  take(name: string, call: Called, isWoken: boolean): string {
     const racy = this.#flight.isRacy;
     const use = this.#uses.get(name);
     if (use === undefined) {
-      this.#uses.set(name, { count: 1, racy });
+      this.#uses.set(name, { count: 1, racy, last: call });
       return this.#prefix + name;
     }
-    if (use.racy || racy) {
+    if (use.racy || racy || (!isWoken && !comesAfter(call, use.last))) {
       throw new Nondeterminism(
-        `WF_NONDETERMINISM: the step ${JSON.stringify(name)} is repeated by branches that run side by side, so a replay could give one the result of the other: ` +
-          `give each a name of its own, or use ctx.map(${JSON.stringify(name)}, items, fn)`,
+        `WF_NONDETERMINISM: the step ${JSON.stringify(name)} is repeated by branches that run side by side${isWoken ? "" : ", behind something that is awaited outside of a step"}, so a replay could give one the result of the other: ` +
+          `give each a name of its own, or use ctx.map(${JSON.stringify(name)}, items, fn)${isWoken ? "" : ", or await that in a step"}`,
         "WF_NONDETERMINISM",
       );
     }
     use.count += 1;
+    use.last = call;
     return `${this.#prefix}${name}#${use.count}`;
   }
 }
 
-/**
- * What of an attempt is in flight. A moment is racy when one of several steps side by side has settled and another has not: the order of what follows is that of their ends.
- * Steps side by side settle one in each turn of the loop, also where they have come out together or are read back, so that what each wakes is seen in such a moment.
- */
+function comesAfter(call: Called, earlier: Called): boolean {
+  let at = call.before;
+  while (at !== undefined && at !== earlier) at = at.before;
+  return at !== undefined;
+}
+
+/** What of an attempt, or of one branch of map(), is in flight. A moment is racy when one of several steps side by side has settled and another has not: the order of what follows is that of their ends. */
 export class Flight {
   #count = 0;
   #settledBeside = false;
-  #last: Promise<void> = Promise.resolve();
-  #staged = 0;
 
   get isRacy(): boolean {
     return this.#settledBeside && this.#count > 0;
   }
-
   begins(): void {
     this.#count += 1;
   }
-
-  /** Resolves when this one has settled. */
-  async settles(): Promise<void> {
-    if (this.#count === 1 && this.#staged === 0) {
-      this.#settle();
-      return;
-    }
-    this.#staged += 1;
-    const before = this.#last;
-    let next: () => void = () => undefined;
-    this.#last = new Promise((resolve) => (next = resolve));
-    await before;
-    this.#settle();
-    setImmediate(() => {
-      this.#staged -= 1;
-      next();
-    });
-  }
-
-  #settle(): void {
+  settles(): void {
     this.#count -= 1;
     this.#settledBeside = this.#count > 0;
   }

@@ -67,17 +67,21 @@ async function settled(work: () => Promise<unknown>): Promise<Ended> {
 async function runCode(attempt: Attempt): Promise<Ended> {
   const over = attempt.over.then((why): Ended => ({ over: why }));
   const context = new Context(attempt);
-  const ended = await Promise.race([over, scope.run({}, () => settled(async () => attempt.workflow.fn(context, attempt.claim.input as never)))]);
+  const code = async (): Promise<unknown> => {
+    attempt.wakes();
+    return attempt.workflow.fn(context, attempt.claim.input as never);
+  };
+  const ended = await Promise.race([over, scope.run({}, () => settled(code))]);
   if (attempt.claim.ending === null) return codeEnded(attempt, ended);
   if (attempt.why !== undefined && attempt.why !== "read back") return { over: attempt.why };
   if (attempt.why !== undefined) await readBack(attempt);
   const lost = new Promise<Ended>((resolve) => attempt.beginUndo((why) => resolve({ over: why })));
-  return Promise.race([lost, settled(() => undo(attempt))]);
+  return Promise.race([lost, scope.run({}, () => settled(() => undo(attempt)))]);
 }
 
 // What is recorded beside has its turn: it may say what is to be undone.
 async function readBack(attempt: Attempt): Promise<void> {
-  for (let quiet = 0; quiet < QUIET_TURNS; quiet = attempt.staged > 0 ? 0 : quiet + 1) await new Promise((resolve) => setImmediate(resolve));
+  for (let quiet = 0; quiet < QUIET_TURNS; quiet = attempt.turns.isBusy ? 0 : quiet + 1) await new Promise((resolve) => setImmediate(resolve));
 }
 
 // What the code rejects with once it was told to leave is no failure of the workflow.

@@ -2,12 +2,14 @@
 
 import { AsyncLocalStorage } from "node:async_hooks";
 import { WfextError } from "./errors.ts";
-import type { Flight, Names } from "./names.ts";
+import type { Called, Flight, Names } from "./names.ts";
 import type { StepContext } from "./steps.ts";
 
 export interface Scope {
   /** Of a branch of map(); else those of the attempt. */
   branch?: { names: Names; flight: Flight };
+  /** What the code here has called last. */
+  last?: Called;
   /** Inside of which step, and what its function was given. */
   step?: string;
   context?: StepContext;

@@ -66,7 +66,7 @@ export class Steps {
     const inside = scope.getStore();
     if (inside?.step !== undefined && kind.kind === "step") return Promise.resolve(kind.work(inside.context!, undefined as never)); // inside of a step: a call like any other
     const step = this.#attempt.take(name);
-    return this.#attempt.settling(() => this.#step(step, kind));
+    return this.#attempt.settling(step, () => this.#step(step, kind));
   }
 
   async #step(step: string, kind: StepKind): Promise<unknown> {

@@ -31,7 +31,7 @@ export class Waits {
   }
 
   add(wait: Wait): Promise<unknown> {
-    return this.#attempt.settling(async () => {
+    return this.#attempt.settling(wait.step, async () => {
       const record = this.#attempt.recorded(wait.step, wait.kinds);
       if (record !== undefined) return wait.meaning(record.output ?? null);
       this.#attempt.begin();

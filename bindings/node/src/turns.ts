@@ -1,0 +1,69 @@
+// The order in which steps and waits side by side settle.
+//
+// They settle one in each turn of the loop, also where they have come out together or are read back, so that what each wakes is seen while the others are in flight. What is recorded settles in
+// the order in which it was recorded, and before what is not: who was first in a race is first in every replay.
+
+interface Staged {
+  step: string;
+  recorded: boolean;
+  settle: () => void;
+}
+
+const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
+
+export class Turns {
+  readonly #readOrder: () => Promise<Map<string, number>>;
+  #order: Map<string, number> | undefined;
+  #inFlight = 0;
+  #staged: Staged[] = [];
+  #goes = false;
+
+  constructor(readOrder: () => Promise<Map<string, number>>) {
+    this.#readOrder = readOrder;
+  }
+
+  /** Whether something has come and has not had its turn. */
+  get isBusy(): boolean {
+    return this.#goes;
+  }
+
+  begins(): void {
+    this.#inFlight += 1;
+  }
+
+  /** Resolves when it is its turn. */
+  settles(step: string, recorded: boolean): Promise<void> | undefined {
+    this.#inFlight -= 1;
+    if (this.#inFlight === 0 && !this.#goes) return undefined;
+    return new Promise((settle) => {
+      this.#staged.push({ step, recorded, settle });
+      if (!this.#goes) void this.#go(recorded);
+    });
+  }
+
+  async #go(replays: boolean): Promise<void> {
+    this.#goes = true;
+    try {
+      if (replays) await turn(); // what is called beside it is there
+      while (this.#staged.length > 0) {
+        const next = await this.#next();
+        this.#staged.splice(this.#staged.indexOf(next), 1);
+        next.settle();
+        await turn();
+      }
+    } catch {
+      // The order could not be read: the attempt is over.
+    } finally {
+      this.#goes = false;
+    }
+  }
+
+  async #next(): Promise<Staged> {
+    const recorded = this.#staged.filter((staged) => staged.recorded);
+    if (recorded.length === 0) return this.#staged[0]!;
+    if (recorded.length === 1) return recorded[0]!;
+    const order = (this.#order ??= await this.#readOrder());
+    const place = ({ step }: Staged): number => order.get(step) ?? Infinity;
+    return this.#staged.filter((staged) => staged.recorded).reduce((first, staged) => (place(staged) < place(first) ? staged : first));
+  }
+}
