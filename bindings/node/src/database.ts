@@ -2,7 +2,7 @@
 
 import { Worker } from "node:worker_threads";
 import { type Driver, type Settings, openConnection } from "./driver.ts";
-import { WfextError, translate } from "./errors.ts";
+import { WfextError, isOfTheMachine, translate } from "./errors.ts";
 import { loadablePath } from "./load.ts";
 import type { Answer, Call } from "./thread.ts";
 import { Watch } from "./watch.ts";
@@ -174,13 +174,18 @@ export class Database {
     const late = new Promise<never>((_, reject) => {
       timer = setTimeout(() => reject(new WfextError(`a transaction took longer than ${TRANSACTION_LIMIT} ms: nobody else can write meanwhile`)), TRANSACTION_LIMIT);
     });
+    let trouble: unknown; // of the machine: what follows from it is not the application's failure
     const rows = (sql: string, ...params: unknown[]): Promise<Row[]> => {
       if (!open) return Promise.reject(new WfextError("this transaction has ended"));
       const word = /^(?:\s|;|--[^\n]*(?:\n|$)|\/\*[^]*?\*\/)*([A-Za-z]+)/.exec(sql)?.[1]?.toUpperCase() ?? "";
       if (["BEGIN", "COMMIT", "END", "ROLLBACK", "SAVEPOINT", "RELEASE"].includes(word)) {
         return Promise.reject(new WfextError(`${word} in a transaction of a step: it is begun and ended around the function`));
       }
-      return thread.ask("run", sql, params) as Promise<Row[]>;
+      const asked = thread.ask("run", sql, params) as Promise<Row[]>;
+      asked.catch((error: unknown) => {
+        if (isOfTheMachine(error)) trouble ??= error;
+      });
+      return asked;
     };
     try {
       const result = await Promise.race([work({ rows }), late]);
@@ -190,7 +195,7 @@ export class Database {
     } catch (error) {
       open = false;
       await thread.ask("rollback");
-      throw error;
+      throw trouble ?? error;
     } finally {
       clearTimeout(timer);
     }

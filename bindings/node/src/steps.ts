@@ -2,7 +2,7 @@
 
 import { type Attempt, AttemptOver } from "./attempt.ts";
 import type { Transaction } from "./database.ts";
-import { Busy, EngineError, NotJSON, NotOurs, StepFailed, TimeoutError, WfextError, WrongState, errorValue } from "./errors.ts";
+import { Busy, EngineError, NotJSON, NotOurs, StepFailed, TimeoutError, WrongState, errorValue, isOfTheMachine } from "./errors.ts";
 import { scope } from "./scope.ts";
 import { inStep } from "./tracing.ts";
 import { dumps, loads } from "./values.ts";
@@ -125,9 +125,11 @@ export class Steps {
         return (await tx.rows("SELECT wf_step(?, ?, ?, ?)", attempt.claim.token, step, text, attempt.options()))[0]![0];
       }),
     );
-    return inTransaction.catch((error: unknown) => {
-      if (error instanceof WfextError && !(error instanceof EngineError)) throw new Failed("", { cause: error }); // it took too long
-      throw error;
+    return inTransaction.catch((error: unknown): never => {
+      if (error instanceof Failed || error instanceof EngineError) throw error; // also Busy: nothing of it has happened
+      if (!isOfTheMachine(error)) throw new Failed("", { cause: error }); // it took too long, or could not commit
+      attempt.surroundings.log.error(`wfext: workflow ${attempt.claim.id}: the transaction ${step} failed, and its attempt ends:`, error);
+      attempt.ends("the engine failed");
     });
   }
 
