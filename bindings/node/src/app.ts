@@ -5,8 +5,8 @@ import type { Log } from "./attempt.ts";
 import { Handle } from "./client.ts";
 import type { Context, Duration } from "./context.ts";
 import { Database, type DatabaseOptions, type Row } from "./database.ts";
-import { WfextError } from "./errors.ts";
-import { checkName } from "./names.ts";
+import { Mistake, WfextError } from "./errors.ts";
+import { checkFunction, checkName } from "./names.ts";
 import { refuseInside } from "./scope.ts";
 import { withContext } from "./tracing.ts";
 import { type Json, dumps, loads } from "./values.ts";
@@ -121,9 +121,11 @@ export class App {
     this.#lifespan = options.lifespan;
   }
 
-  /** Declares a workflow. The same name again replaces it, as a module that is loaded anew does. */
+  /** Declares a workflow. Another function of the same name is refused: it would run what was started for the first. */
   workflow<I, R>(name: string, fn: (ctx: Context, input: I) => Promise<R>, options: WorkflowOptions = {}): Workflow<I, R> {
-    const workflow = new Workflow(this, name, fn, options);
+    const workflow = new Workflow(this, name, checkFunction(name, fn), options);
+    const declared = this.workflows.get(name) as unknown as Workflow<I, R> | undefined;
+    if (declared !== undefined && declared.fn !== fn) throw new Mistake(`this app has a workflow ${JSON.stringify(name)} already, of another function: give this one another name`);
     this.workflows.set(name, workflow as unknown as Workflow<never, unknown>);
     return workflow;
   }

@@ -3,10 +3,10 @@
 import type { App, WorkflowRef } from "./app.ts";
 import type { Attempt, Log } from "./attempt.ts";
 import type { Transaction } from "./database.ts";
-import { TimeoutError, WfextError, WorkflowCancelled, WorkflowFailed } from "./errors.ts";
-import { checkName } from "./names.ts";
+import { Mistake, TimeoutError, WorkflowCancelled, WorkflowFailed } from "./errors.ts";
+import { checkFunction, checkName } from "./names.ts";
 import { scope } from "./scope.ts";
-import type { EffectOptions, StepContext, StepOptions } from "./steps.ts";
+import { type EffectOptions, type StepContext, type StepKind, type StepOptions, checkOptions } from "./steps.ts";
 import { type Json, dumps } from "./values.ts";
 
 /** Seconds, or a text such as "7d". */
@@ -70,16 +70,17 @@ export class Context {
 
   /** Does it once: what it returns is recorded, and read back in every replay. */
   step<T>(name: string, work: (context: StepContext) => T | Promise<T>, options: StepOptions = {}): Promise<Json<T>> {
-    return this.#attempt.steps.run(checkName(name), { kind: "step", options, work }) as Promise<Json<T>>;
+    return this.#attempt.steps.run(checkName(name), { kind: "step", options: checkOptions(options), work: checkFunction(name, work) }) as Promise<Json<T>>;
   }
 
   /** A step with an effect outside, which is recorded before it is tried, too. */
   effect<T>(name: string, work: (context: StepContext) => T | Promise<T>, options: EffectOptions = {}): Promise<Json<T>> {
-    return this.#attempt.steps.run(checkName(name), { kind: "effect", options, work }) as Promise<Json<T>>;
+    return this.#attempt.steps.run(checkName(name), { kind: "effect", options: checkOptions(options), work: checkFunction(name, work) }) as Promise<Json<T>>;
   }
 
   /** A step that writes rows of the application's: they and its record are one commit. Within a second; only `tx` is in the transaction. */
   transaction<T>(name: string, work: (tx: Transaction) => Promise<T>): Promise<Json<T>> {
+    checkFunction(name, work);
     return this.#attempt.steps.run(checkName(name), { kind: "transaction", options: {}, work: (_, tx) => work(tx) }) as Promise<Json<T>>;
   }
 
@@ -194,14 +195,16 @@ export class Context {
 
   /** fn of each item, side by side, with names of their own for the steps of each: `name[0].step`. */
   map<I, R>(name: string, items: readonly I[], fn: (item: I, index: number) => Promise<R>): Promise<R[]> {
+    checkFunction(name, fn);
     const prefix = this.#attempt.take(checkName(name));
     return this.#attempt.within(() => Promise.all(items.map((item, i) => this.#attempt.branch(`${prefix}[${i}].`, () => fn(item, i)))));
   }
 
   /** Said after a step, in a workflow that is declared with `undo: true`: if it fails for good, is cancelled or times out, this is done as the step `undo <name>`. The last first. */
   compensate(name: string, work: (context: StepContext) => unknown, options: StepOptions = {}): void {
-    if (!this.#attempt.workflow.undoes) throw new WfextError(`the workflow ${this.name} calls compensate(): declare it with { undo: true }, so that its first record says that there is something to undo`);
-    this.#attempt.undo.push(() => this.#attempt.steps.run(`undo ${checkName(name)}`, { kind: "step", options, work }));
+    if (!this.#attempt.workflow.undoes) throw new Mistake(`the workflow ${this.name} calls compensate(): declare it with { undo: true }, so that its first record says that there is something to undo`);
+    const kind: StepKind = { kind: "step", options: checkOptions(options), work: checkFunction(checkName(name), work) };
+    this.#attempt.undo.push(() => this.#attempt.steps.run(`undo ${name}`, kind));
   }
 
   #now<T>(work: () => Promise<T>): Promise<T> {

@@ -34,6 +34,8 @@ export class Busy extends EngineError {}
 export class NotJSON extends WfextError {}
 /** A step was called where no workflow runs. */
 export class OutsideWorkflow extends WfextError {}
+/** The code uses this package in a way that no attempt will bring to an end. */
+export class Mistake extends WfextError {}
 /** Something did not come in time. */
 export class TimeoutError extends WfextError {}
 
@@ -124,5 +126,5 @@ export function errorValue(error: unknown): Record<string, unknown> {
 /** Whether another attempt would only come to the same: what is recorded, or a mistake in the code. */
 export function isFinal(error: unknown): boolean {
   if (error instanceof NotOurs || error instanceof Busy) return false;
-  return [StepFailed, WorkflowFailed, WorkflowCancelled, NotJSON, OutsideWorkflow, EngineError].some((cls) => error instanceof cls);
+  return [StepFailed, WorkflowFailed, WorkflowCancelled, TimeoutError, NotJSON, Mistake, OutsideWorkflow, EngineError].some((cls) => error instanceof cls);
 }

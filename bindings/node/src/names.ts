@@ -1,13 +1,19 @@
 // Names of steps. One is taken when the step is called, in the order of the code; the second of one name in an attempt is `name#2`, over all kinds. So a replay finds its records only if
 // the order of the calls is the same each time. It is not where a name is repeated by branches that run side by side: that is refused.
 
-import { Nondeterminism, WfextError } from "./errors.ts";
+import { Mistake, Nondeterminism } from "./errors.ts";
 
 /** The name, if it may be given by hand. */
 export function checkName(name: unknown): string {
-  if (typeof name !== "string" || name === "") throw new WfextError(`the name of a step is ${String(name)}: it is a text`);
-  if (/#\d+$/.test(name)) throw new WfextError(`the name ${JSON.stringify(name)} ends in # and a number, which are for repeated names`);
+  if (typeof name !== "string" || name === "") throw new Mistake(`the name of a step is ${String(name)}: it is a text`);
+  if (/#\d+$/.test(name)) throw new Mistake(`the name ${JSON.stringify(name)} ends in # and a number, which are for repeated names`);
   return name;
+}
+
+/** What is given to be done. */
+export function checkFunction<F>(name: string, given: F): F {
+  if (typeof given !== "function") throw new Mistake(`what ${JSON.stringify(name)} is to do is ${given instanceof Promise ? "a promise, which has begun already" : `a ${typeof given}`}: give a function`);
+  return given;
 }
 
 /** What was called before, in the same branch of the code. */

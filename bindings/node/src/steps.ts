@@ -2,7 +2,7 @@
 
 import { type Attempt, AttemptOver } from "./attempt.ts";
 import type { Transaction } from "./database.ts";
-import { Busy, EngineError, NotJSON, NotOurs, StepFailed, TimeoutError, WrongState, errorValue, isOfTheMachine } from "./errors.ts";
+import { Busy, EngineError, Mistake, NotJSON, NotOurs, StepFailed, TimeoutError, WrongState, errorValue, isOfTheMachine } from "./errors.ts";
 import { scope } from "./scope.ts";
 import { inStep } from "./tracing.ts";
 import { dumps, loads } from "./values.ts";
@@ -33,6 +33,23 @@ export interface StepKind {
   kind: "step" | "effect" | "transaction";
   options: EffectOptions;
   work: (context: StepContext, tx: Transaction) => unknown;
+}
+
+const VALID: Record<keyof EffectOptions, (value: unknown) => boolean> = {
+  attempts: (value) => Number.isInteger(value) && (value as number) >= 1,
+  backoff: (value) => typeof value === "number" && value >= 0,
+  retryOn: (value) => typeof value === "function",
+  timeout: (value) => typeof value === "number" && value > 0,
+  inDoubt: (value) => ["retry", "hold", "fail"].includes(value as string),
+};
+
+/** The options, if they are such. */
+export function checkOptions<T extends EffectOptions>(options: T): T {
+  for (const [name, value] of Object.entries(options) as [keyof EffectOptions, unknown][]) {
+    if (VALID[name] === undefined) throw new Mistake(`a step has no option ${JSON.stringify(name)}: ${Object.keys(VALID).join(", ")}`);
+    if (value !== undefined && !VALID[name](value)) throw new Mistake(`the option ${name} of a step is ${typeof value === "string" ? JSON.stringify(value) : String(value)}: times are numbers of seconds, attempts a number from 1, retryOn a function, inDoubt retry, hold or fail`);
+  }
+  return options;
 }
 
 const LONG_PAUSE = 5;

@@ -1,5 +1,5 @@
 // Values: what goes into the file as JSON and what comes out of it. Strict on the way in: what JSON cannot hold is an error that names its place.
-// Whole numbers that a double cannot hold are bigints, both ways.
+// Whole numbers that a double cannot hold are bigints, both ways; a double beyond them is written with an exponent (1.5e+18), so that it comes back as what it was.
 
 import { NotJSON } from "./errors.ts";
 
@@ -34,7 +34,7 @@ function write(value: unknown, path: string, out: string[], above: Set<object>):
       return;
     case "number":
       if (!Number.isFinite(value)) throw new NotJSON(`${path} is ${value}, which JSON cannot hold`);
-      out.push(JSON.stringify(value));
+      out.push(Number.isInteger(value) && !Number.isSafeInteger(value) ? value.toExponential() : JSON.stringify(value));
       return;
     case "object":
       if (value === null) out.push("null");
@@ -43,6 +43,17 @@ function write(value: unknown, path: string, out: string[], above: Set<object>):
     default:
       throw new NotJSON(`${path} is ${typeof value === "undefined" ? "undefined" : `a ${typeof value}`}, which JSON cannot hold`);
   }
+}
+
+/** Of no class, in whatever realm it was made. */
+function isPlain(value: object): boolean {
+  const prototype = Object.getPrototypeOf(value) as object | null;
+  return prototype === null || (Object.getPrototypeOf(prototype) === null && Object.hasOwn(prototype, "hasOwnProperty"));
+}
+
+function nameOf(value: object): string {
+  const tag = Object.prototype.toString.call(value).slice(8, -1);
+  return tag !== "Object" ? tag : (value.constructor?.name || "object of a class");
 }
 
 function writeObject(value: object, path: string, out: string[], above: Set<object>): void {
@@ -61,9 +72,7 @@ function writeObject(value: object, path: string, out: string[], above: Set<obje
     }
     out.push("]");
   } else {
-    if (value instanceof Map || value instanceof Set || value instanceof Error || value instanceof Promise || value instanceof RegExp || ArrayBuffer.isView(value) || value instanceof ArrayBuffer) {
-      throw new NotJSON(`${path} is a ${value.constructor.name}, which JSON cannot hold`);
-    }
+    if (!isPlain(value)) throw new NotJSON(`${path} is a ${nameOf(value)}, which JSON cannot hold: plain objects, arrays and what has toJSON() are JSON`);
     out.push("{");
     let first = true;
     for (const [key, item] of Object.entries(value)) {

@@ -290,6 +290,7 @@ test("changed code", async (t) => {
   const underWay = await before.start(null);
   await until(async () => (await underWay.status()) === "waiting");
   await worker.stop();
+  app.workflows.delete("change"); // the next process has other code
   const after = app.workflow("change", async (ctx) => {
     if (await ctx.patched("new")) {
       await ctx.waitSignal("go");
