@@ -74,10 +74,13 @@ func (app *App) Close() {
 	app.database.close()
 }
 
-// DeclareQueue declares a queue with its limits: options of wf_queue. Applied when a worker starts.
+// DeclareQueue declares a queue with its limits: options of wf_queue. Applied when a worker starts. It panics where the queue is declared already.
 func (app *App) DeclareQueue(name string, options map[string]any) {
 	app.mu.Lock()
 	defer app.mu.Unlock()
+	if _, taken := app.queues[name]; taken {
+		panic(misuse("wfext: the queue %q is declared twice", name))
+	}
 	app.queues[name] = options
 }
 
@@ -93,6 +96,9 @@ func Schedule[In, Out any](app *App, name, timing string, d *Definition[In, Out]
 	}
 	app.mu.Lock()
 	defer app.mu.Unlock()
+	if _, taken := app.schedules[name]; taken {
+		return misuse("wfext: the schedule %q is declared twice", name)
+	}
 	app.schedules[name] = scheduled{timing, d.name, input, all}
 	return nil
 }

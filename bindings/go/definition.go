@@ -47,7 +47,7 @@ func define[In, Out any](app *App, name string, options []WorkflowOption) *Defin
 	return &Definition[In, Out]{app, d}
 }
 
-// Workflow declares a workflow. The same name again replaces it.
+// Workflow declares a workflow. It panics where the name is taken, or may not be one.
 func Workflow[In, Out any](app *App, name string, fn func(ctx context.Context, in In) (Out, error), options ...WorkflowOption) *Definition[In, Out] {
 	d := define[In, Out](app, name, options)
 	if d.queue == "" {
@@ -62,6 +62,9 @@ func Workflow[In, Out any](app *App, name string, fn func(ctx context.Context, i
 	}
 	app.mu.Lock()
 	defer app.mu.Unlock()
+	if app.workflows[name] != nil {
+		panic(misuse("wfext: the workflow %q is declared twice", name))
+	}
 	app.workflows[name] = d.definition
 	return d
 }

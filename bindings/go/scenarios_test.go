@@ -350,6 +350,7 @@ func TestOutsideOfAWorkflow(t *testing.T) {
 func TestChangedCode(t *testing.T) {
 	app := openApp(t)
 	change := func(patched bool) *Definition[none, string] {
+		delete(app.workflows, "change") // as in a new process
 		return Workflow(app, "change", func(ctx context.Context, _ none) (string, error) {
 			if patched {
 				isNew, err := Patched(ctx, "new")

@@ -2,6 +2,7 @@ package wfext
 
 import (
 	"bytes"
+	"encoding"
 	"encoding/json"
 	"fmt"
 	"math"
@@ -38,7 +39,7 @@ func marshal(value any, what string) (string, error) {
 	return string(bytes.TrimRight(out.Bytes(), "\n")), nil
 }
 
-// check finds what encoding/json would refuse without a place, or replace in silence: NaN, and text that is no UTF-8.
+// check finds what encoding/json would refuse without a place, or replace or drop in silence: NaN, text that is no UTF-8, a struct of which nothing is exported (also most errors).
 func check(v reflect.Value, path string, depth int) error {
 	if depth > 1000 {
 		return &NotJSON{path + " contains itself, or is more than 1000 deep"}
@@ -77,23 +78,44 @@ func check(v reflect.Value, path string, depth int) error {
 		if implementsMarshaler(v) {
 			return nil
 		}
-		for i := range v.NumField() {
-			if field := v.Type().Field(i); field.IsExported() && field.Tag.Get("json") != "-" {
-				if err := check(v.Field(i), path+"."+field.Name, depth+1); err != nil {
-					return err
-				}
-			}
-		}
+		return checkFields(v, path, depth)
 	}
 	return nil
 }
 
+func checkFields(v reflect.Value, path string, depth int) error {
+	hidden := v.NumField() > 0
+	for i := range v.NumField() {
+		field := v.Type().Field(i)
+		if !field.IsExported() && !field.Anonymous {
+			continue
+		}
+		hidden = false
+		if field.Tag.Get("json") != "-" {
+			if err := check(v.Field(i), path+"."+field.Name, depth+1); err != nil {
+				return err
+			}
+		}
+	}
+	if hidden {
+		return &NotJSON{fmt.Sprintf("%s is a %s, of which no field is exported: JSON would hold nothing of it", path, v.Type())}
+	}
+	return nil
+}
+
+// implementsMarshaler says whether the value writes itself. Methods of the pointer count where the value is reached by one, as in encoding/json.
 func implementsMarshaler(v reflect.Value) bool {
+	if v.CanAddr() {
+		v = v.Addr()
+	}
 	if !v.CanInterface() {
 		return false
 	}
-	_, ok := v.Interface().(json.Marshaler)
-	return ok
+	switch v.Interface().(type) {
+	case json.Marshaler, encoding.TextMarshaler:
+		return true
+	}
+	return false
 }
 
 func unmarshal(text string, into any) error {

@@ -3,7 +3,12 @@ package wfext
 import (
 	"context"
 	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
 	"math"
+	"math/big"
+	"net/netip"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -59,6 +64,9 @@ func TestValuesThatAreNotJSON(t *testing.T) {
 		{loop, "contains itself"},
 		{"\xff", "is no UTF-8"},
 		{make(chan int), "is a chan int"},
+		{struct{ ref string }{"r9"}, "what bad returns is a struct { ref string }, of which no field is exported"},
+		{[]any{map[string]any{"err": errors.New("declined")}}, "what bad returns[0].err is a errors.errorString"},
+		{map[string]any{"n": *big.NewInt(7)}, "what bad returns.n is a big.Int"},
 	}
 	w := Workflow(app, "w", func(ctx context.Context, i int) (none, error) {
 		_, err := Step(ctx, "bad", func(context.Context) (any, error) { return cases[i].value, nil })
@@ -68,6 +76,47 @@ func TestValuesThatAreNotJSON(t *testing.T) {
 	for i, each := range cases {
 		fails(t, w, i, each.with)
 	}
+}
+
+func TestValuesThatWriteThemselves(t *testing.T) {
+	type inner struct{ X int }
+	for want, value := range map[string]any{
+		`"127.0.0.1"`:                   netip.MustParseAddr("127.0.0.1"),
+		`7`:                             big.NewInt(7),
+		`{"X":1}`:                       struct{ inner }{inner{1}},
+		`{}`:                            none{},
+		`["127.0.0.1"]`:                 []netip.Addr{netip.MustParseAddr("127.0.0.1")},
+		`{"At":"2026-01-01T00:00:00Z"}`: struct{ At time.Time }{time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)},
+	} {
+		text, err := marshal(value, "it")
+		must(t, err)
+		equal(t, text, want)
+	}
+}
+
+func TestErrorsAreRecordedWithATypeThatSaysSomething(t *testing.T) {
+	for want, err := range map[string]error{
+		`{"message":"away","type":"error"}`:                                  errors.New("away"),
+		`{"message":"asking: away","type":"error"}`:                          fmt.Errorf("asking: %w", errors.New("away")),
+		`{"message":"asking: context canceled","type":"context.Canceled"}`:   fmt.Errorf("asking: %w", context.Canceled),
+		`{"message":"reading: open x: no","type":"fs.PathError"}`:            fmt.Errorf("reading: %w", &fs.PathError{Op: "open", Path: "x", Err: errors.New("no")}),
+		`{"message":"a\nopen x: no","type":"fs.PathError"}`:                  errors.Join(errors.New("a"), &fs.PathError{Op: "open", Path: "x", Err: errors.New("no")}),
+		`{"message":"panic: oh","type":"panic"}`:                             &panicked{"oh"},
+		`{"message":"ask: wfext: it did not come in time","type":"Timeout"}`: fmt.Errorf("ask: %w", ErrTimeout),
+	} {
+		equal(t, errorValue(err), want)
+	}
+	equal(t, recorded(errorValue(errors.New("away"))).String(), "away")
+}
+
+func TestAWorkflowOfANameThatIsTaken(t *testing.T) {
+	app := openApp(t)
+	declare := func(name string) (said string) {
+		defer func() { said = fmt.Sprint(recover()) }()
+		Workflow(app, name, func(context.Context, none) (none, error) { return none{}, nil })
+		return ""
+	}
+	equal(t, []string{declare("w"), declare("w"), declare("")}, []string{"<nil>", `wfext: the workflow "w" is declared twice`, "wfext: a step needs a name"})
 }
 
 func TestIntegersInAny(t *testing.T) {
