@@ -1,5 +1,7 @@
 """Sagas: what was done is undone, whoever has started the workflow and whatever its code does first."""
 
+import threading
+
 import pytest
 
 import wfext
@@ -77,3 +79,39 @@ def test_a_record_that_fails_says_nothing_of_the_undo(app):
         with pytest.raises(wfext.WorkflowCancelled):
             finish(handle)
     assert undone == [1]
+
+
+@pytest.mark.parametrize("colour", ["plain", "async"])
+def test_a_cancel_while_the_charge_is_under_way_is_refunded(app, colour):
+    """What is said before an effect undoes it, also where the cancel comes in its middle: it has happened, and is never recorded."""
+    charging, did = threading.Event(), []
+
+    @app.step
+    def charge(order: str) -> None:
+        charging.set()
+        wait_for(lambda: handle.status == "cancelled" or app.client.rows("SELECT ending FROM wf_workflows WHERE id = ?", order)[0][0])
+        did.append(("charge", order))
+
+    @app.step
+    def refund(order: str) -> None:
+        did.append(("refund", order))
+
+    @app.workflow
+    def plain(ctx: wfext.Context) -> None:
+        ctx.set("state", "begun")
+        ctx.compensate(refund, ctx.id)
+        charge(ctx.id)
+
+    @app.workflow
+    async def looping(ctx: wfext.AsyncContext) -> None:
+        await ctx.set("state", "begun")
+        ctx.compensate(refund, ctx.id)
+        await ctx.step(charge, ctx.id)
+
+    with app.worker():
+        handle = {"plain": plain, "async": looping}[colour].start()
+        assert charging.wait(60)
+        handle.cancel()
+        with pytest.raises(wfext.WorkflowCancelled):
+            finish(handle)
+    assert sorted(did) == [("charge", handle.id), ("refund", handle.id)]

@@ -24,6 +24,7 @@ from .names import Names
 P = ParamSpec("P")
 T = TypeVar("T")
 log = logging.getLogger("wfext")
+_CLOCK = 0.002  # seconds in which the engine's clock, which counts milliseconds, goes on
 
 
 class _Open:
@@ -67,11 +68,15 @@ class AsyncContext(AsyncSteps):
 
     async def _hand_over(self) -> None:
         """Nothing is in flight: what is waited for goes to the engine. A single wait suspends the workflow itself; several are opened beside each other, and then the claim is given back."""
+        if time.monotonic() - self._committed_at < _CLOCK and any(entry.kept or entry.wait.name in self._attempt.records for entry in self._waits):
+            await asyncio.sleep(_CLOCK)  # a wait that was opened long ago has its place by the time of its end: that is to be behind what was recorded just now
         open_waits = [entry for entry in self._waits if not entry.future.done()]
         self._waits = open_waits
         try:
+            if self._in_flight > 0:
+                return
             single = len(open_waits) == 1 and not open_waits[0].kept
-            answers = await asyncio.gather(*(self._submit(*entry.wait.call(self._attempt, keep=not single)) for entry in open_waits), return_exceptions=True)
+            answers = await asyncio.gather(*(self._submit(*entry.wait.call(self._attempt, keep=not single), entry.wait.name) for entry in open_waits), return_exceptions=True)
             satisfied = False
             for entry, answer in zip(open_waits, answers):
                 entry.kept = not single
@@ -107,7 +112,7 @@ class AsyncContext(AsyncSteps):
                 self._look()
 
     def _wait(self, wait: Wait) -> Coroutine[Any, Any, Any]:
-        return self._beside_others(self._waiting(wait))
+        return self._beside_others(self._waiting(wait), wait.name)
 
     async def _waiting(self, wait: Wait) -> Any:
         record = self._attempt.recorded(wait.name, wait.kinds)
@@ -171,7 +176,7 @@ class AsyncContext(AsyncSteps):
             child = await starting
             return (await self._waiting(self._join_as(join, (child,))))[0]
 
-        return self._beside_others(calling())
+        return self._beside_others(calling(), join)
 
     def append(self, stream: str, value: Any) -> Awaitable[int]:
         """Appends to a stream of this workflow; a replay does not repeat it. (A stream is written by the workflow's code or by its steps, not by both.)"""
@@ -181,10 +186,11 @@ class AsyncContext(AsyncSteps):
         async def appending() -> int:
             if self._attempt.replays_only:
                 return place or 0
-            if place is not None and self._stream_begins(stream) is None:
-                async with self._beginning:
-                    await self._begin_stream(stream)
-            return await self._record(self._append(stream, text, place))  # type: ignore[no-any-return]
+            with self._calling():
+                if place is not None and self._stream_begins(stream) is None:
+                    async with self._beginning:
+                        await self._begin_stream(stream)
+                return await self._record(self._append(stream, text, place))  # type: ignore[no-any-return]
 
         return appending()
 
@@ -234,7 +240,7 @@ class AsyncContext(AsyncSteps):
         async def all_of_them() -> list[T]:
             return list(await asyncio.gather(*(self._loop.create_task(branch(i, item)) for i, item in enumerate(items))))
 
-        return all_of_them()
+        return self._beside_others(all_of_them(), prefix, is_recorded=False)
 
     # The end
 

@@ -6,9 +6,11 @@ Steps run side by side as tasks do. All tasks that the workflow's code makes bel
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import time
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Coroutine, Iterator
+from concurrent.futures import Future
 from typing import Any, ParamSpec, TypeVar, overload
 
 from . import tracing, values
@@ -17,6 +19,7 @@ from .calls import Calls
 from .definitions import Step
 from .errors import EngineError, NotJSON, OutsideWorkflow, StepFailed, WrongState, final, is_of_the_machine
 from .names import Names
+from .side_by_side import Ends, InFlight
 from .sync_context import run_transaction
 from .transaction import FunctionFailed
 
@@ -25,6 +28,7 @@ T = TypeVar("T")
 log = logging.getLogger("wfext")
 # Turns of the loop in which nothing is in flight before a wait goes to the engine: what a finished step wakes has had its turn by then.
 QUIET_TURNS = 4
+_TASKS_OF_ONE_LINE = 2  # the one of the code, and the one that waits for the end of the attempt
 _PATIENCE = 5.0  # seconds before a task is cancelled once more
 
 
@@ -47,6 +51,16 @@ class AsyncSteps(Calls):
         self._pauses: list[float] = []  # of steps that give the workflow back
         self._tasks: set[asyncio.Task[Any]] = set()
         self._in_flight = 0
+        self._calls = 0  # of the engine, in the workflow's own code
+        self._beside = 0  # steps and waits that were called and have not come out
+        self._committed: dict[str, int] = {}  # in which order what this attempt has recorded was
+        self._commits = 0
+        self._committed_at = 0.0
+        self._order: dict[str, int] | None = None  # the same of what was recorded before
+        self._order_is_read = False
+        self._ends_in_order = Ends(loop, self._rank)
+        self._ends_in_order.know = self._know_order
+        self._ends_in_order.is_busy = lambda: self._calls > 0
 
     def _nothing_in_flight(self) -> None:
         """Called when the last of what was in flight has settled."""
@@ -93,13 +107,24 @@ class AsyncSteps(Calls):
         self._over.set()
         self._attempt.ends(why)
 
-    async def _submit(self, sql: str, params: tuple[Any, ...]) -> Any:
+    async def _submit(self, sql: str, params: tuple[Any, ...], name: str | None = None) -> Any:
+        """A call of the engine; what it records may be the end of this step."""
         until = time.monotonic() + self._attempt.lease
         while True:
             try:
-                return await asyncio.wrap_future(self._attempt.database.submit(sql, *params))
+                return await self._answer(self._attempt.database.submit(sql, *params), name)
             except Exception as error:
                 self._call_fails(error, until)
+
+    def _answer(self, future: Future[Any], name: str | None) -> Awaitable[Any]:
+        if name is not None:
+            future.add_done_callback(lambda _: self._is_committed(name))  # in the thread that has committed it, so in that order
+        return asyncio.wrap_future(future)
+
+    def _is_committed(self, name: str) -> None:
+        self._commits += 1
+        self._committed[name] = self._commits
+        self._committed_at = time.monotonic()
 
     def _call_fails(self, error: BaseException, until: float) -> None:
         try:
@@ -117,10 +142,18 @@ class AsyncSteps(Calls):
 
     async def _record(self, call: tuple[str, tuple[Any, ...]]) -> Any:
         """A call of the engine, which keeps the waits of the attempt from being handed over."""
-        self._in_flight += 1
-        try:
+        with self._calling():
             return await self._submit(*call)
+
+    @contextlib.contextmanager
+    def _calling(self) -> Iterator[None]:
+        in_the_code = current_step.get() is None
+        self._in_flight += 1
+        self._calls += in_the_code
+        try:
+            yield
         finally:
+            self._calls -= in_the_code
             self._settled()
 
     # Steps
@@ -134,7 +167,7 @@ class AsyncSteps(Calls):
         if not isinstance(step, Step):
             raise final(TypeError(f"{step!r} is no step: declare it with @app.step"))
         name = self._take(step.name)
-        return self._beside_others(self._run_step(step, name, args, kwargs))
+        return self._beside_others(self._run_step(step, name, args, kwargs), name)
 
     def call_step(self, step: Step[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         if not step.is_async:
@@ -145,35 +178,64 @@ class AsyncSteps(Calls):
         found, value = self._attempt.read_back(step, name)
         return value if found else await self._do_step(step, name, args, kwargs)
 
-    def _beside_others(self, work: Coroutine[Any, Any, T]) -> Coroutine[Any, Any, T]:
-        """A step or a wait, in flight from now on."""
+    def _beside_others(self, work: Coroutine[Any, Any, T], name: str, is_recorded: bool = True) -> Coroutine[Any, Any, T]:
+        """A step or a wait (or a map() of them, which has no record of its own), in flight from now on."""
         names = self._attempt.scope()
         names.begins()
+        self._beside += is_recorded
 
         async def in_flight() -> T:
             try:
                 return await work
             finally:
-                await self._settles(names)
+                await self._comes_out(names, name, is_recorded)
 
-        return in_flight()
+        def never(dropped: bool) -> None:
+            work.close()
+            names.drops()
+            self._beside -= is_recorded
+            if dropped and not self._over.is_set():
+                log.error("workflow %s: %s was called and is never awaited, so it is not done: is an `await` missing?", self.id, name)
 
-    async def _settles(self, names: Names) -> None:
-        """What is side by side settles one after the other, with time for what each wakes: also where all have come out together, as they do when they are read back. So what is called next has
-        been called while the others were in flight, and a name whose order is that of their ends shows."""
-        if names.settling is None:
-            names.settling = asyncio.Lock()
-        if self._over.is_set() or (names.in_flight == 1 and not names.settling.locked()):
-            names.settles()
-            return
+        return InFlight(in_flight(), never)
+
+    async def _comes_out(self, names: Names, name: str, is_recorded: bool) -> None:
+        """What is side by side comes out one after the other, in the order of the records: also where all come out together, as they do when they are read back."""
+        # Other tasks may have yet to call what ended before it, or be in the middle of their calls.
+        others = self._beside - is_recorded > 0 or names.in_flight > 1 or len(self._tasks) > _TASKS_OF_ONE_LINE
+        alone = not others and self._ends_in_order.is_idle()
+        self._in_flight += 1
         try:
-            await names.settling.acquire()
+            if not alone and not self._over.is_set():
+                await self._ends_in_order.turn(name)
         finally:
             names.settles()
-        self._later(QUIET_TURNS, names.settling.release)
+            self._beside -= is_recorded
+            self._settled()
 
-    def _later(self, turns: int, what: Callable[[], None]) -> None:
-        self._loop.call_soon(*((what,) if turns == 0 else (self._later, turns - 1, what)))
+    def _rank(self, name: str) -> tuple[int, int] | None:
+        """What was recorded before this attempt comes first."""
+        if self._attempt.end_of(name) is not None:
+            if self._order is None:
+                self._order = {known: at for at, known in enumerate(self._attempt.records)}
+            return 0, self._order.get(name, -1)
+        return (1, self._committed[name]) if name in self._committed else None
+
+    async def _know_order(self, names: list[str]) -> bool:
+        """A wait has its place among the records since it was opened: where it ends beside others, it is asked when each was recorded."""
+        ended = [end for end in map(self._attempt.end_of, names) if end is not None]
+        if self._order_is_read or len(ended) < 2 or all(end["kind"] in ("step", "effect", "begin", "spawn") for end in ended):
+            return False
+        sql = "SELECT name FROM wf_steps WHERE workflow_id = ? AND recorded_at IS NOT NULL ORDER BY recorded_at, seq"
+        until = time.monotonic() + self._attempt.lease
+        while not self._order_is_read:
+            try:
+                rows = await asyncio.wrap_future(self._attempt.database.submit_alone(lambda connection: connection.execute(sql, (self.id,)).fetchall()))
+                self._order = {known: at for at, (known,) in enumerate(rows)}
+                self._order_is_read = True
+            except Exception as error:
+                self._call_fails(error, until)
+        return True
 
     async def _do_step(self, step: Step[..., Any], name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         self._begin()
@@ -199,7 +261,7 @@ class AsyncSteps(Calls):
         attempt = self._attempt
         if step.kind == "transaction":
             try:
-                return await asyncio.wrap_future(run_transaction(attempt, step, name, args, kwargs))
+                return await self._answer(run_transaction(attempt, step, name, args, kwargs), name)
             except AttemptOver:
                 self._over.set()
                 raise
@@ -223,11 +285,11 @@ class AsyncSteps(Calls):
         if step.is_async:
             text = await self._function(step, name, key, args, kwargs)
             # The effect has happened: its record goes on even where the one who called was cancelled meanwhile.
-            return await self._to_its_end(self._submit(*attempt.call("wf_step", name, text, attempt.options())))
+            return await self._to_its_end(self._submit(*attempt.call("wf_step", name, text, attempt.options()), name))
 
         async def plain() -> Any:  # a thread cannot be stopped: it is waited for, and what it has done is recorded
             text = await self._function(step, name, key, args, kwargs)
-            return await self._submit(*attempt.call("wf_step", name, text, attempt.options()))
+            return await self._submit(*attempt.call("wf_step", name, text, attempt.options()), name)
 
         return await self._to_its_end(plain())
 
@@ -283,7 +345,7 @@ class AsyncSteps(Calls):
                 await asyncio.sleep(pause)
                 self._begin()
                 return
-        await self._submit(*attempt.call("wf_step", name, given, attempt.options(error=True)))
+        await self._submit(*attempt.call("wf_step", name, given, attempt.options(error=True)), name)
         raise StepFailed(name, values.loads(given)) from error
 
     async def _give_back(self, pause: float) -> None:

@@ -114,6 +114,11 @@ class Attempt:
             raise Nondeterminism(f"WF_NONDETERMINISM: the step {name!r} of {self.claim.id!r} is recorded as {record['kind']}, and called as {kinds[0]}")
         return record if record["status"] in ("done", "error") else None
 
+    def end_of(self, name: str) -> dict[str, Any] | None:
+        """Its record, if it had ended before this attempt."""
+        record = self.records.get(name)
+        return record if record is not None and record["status"] in ("done", "error") else None
+
     def read_back(self, step: Step[..., Any], name: str) -> tuple[bool, Any]:
         record = self.recorded(name, ("step", "effect", "begin"))
         if record is None:

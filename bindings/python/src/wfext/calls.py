@@ -269,7 +269,11 @@ class Calls:
         return self._attempt.call("wf_continue", self._attempt.workflow.input(args, kwargs) if args or kwargs else None)
 
     def compensate(self, step: Step[..., Any], *args: Any, **kwargs: Any) -> None:
-        """Said after a step: if the workflow fails for good, is cancelled or times out, this step undoes that one. The last first."""
+        """If the workflow fails for good, is cancelled or times out, this step undoes another one. The last first.
+
+        Said before a step with an effect outside: what a cancel meets in the middle may have happened and is never recorded, and said after it this line is never reached. So it has to bear that there
+        is nothing to undo. Said after the step, where the undoing needs what that has returned, and what is not recorded did not happen (a transaction).
+        """
         if not isinstance(step, Step):
             raise final(TypeError(f"what compensates is a step (@app.step), not {step!r}"))
         if not self._attempt.workflow.undoes:

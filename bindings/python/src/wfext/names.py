@@ -44,7 +44,6 @@ class Names:
         self._uses: dict[str, _Use] = {}
         self.in_flight = 0
         self._settled_beside = False
-        self.settling: Any = None  # the lock of those that settle one after the other
 
     def begins(self) -> None:
         """A step or a wait is in flight from now on."""
@@ -55,6 +54,10 @@ class Names:
         self.in_flight -= 1
         self._settled_beside = self.in_flight > 0
 
+    def drops(self) -> None:
+        """It has never begun."""
+        self.in_flight -= 1
+
     def take(self, name: str, branch: Any) -> str:
         racy = self._settled_beside and self.in_flight > 0
         use = self._uses.get(name)
@@ -63,7 +66,7 @@ class Names:
             return name
         if use.branch is not branch or use.racy or racy:
             raise Nondeterminism(
-                f"WF_NONDETERMINISM: the step {name!r} is repeated by branches that run side by side, so a replay could give one the result of the other: "
+                f"WF_NONDETERMINISM: the step {name!r} is repeated by branches that run side by side, so a replay could give one the result of the other (or one before it was called and is not awaited): "
                 f"give each a name of its own (name=...), or use ctx.map({name!r}, items, fn)"
             )
         use.count += 1
