@@ -49,6 +49,7 @@ export class Waits {
     this.#looking = true;
     const quiet = (turns: number): void => {
       if (this.#attempt.inFlight > 0 || this.#attempt.isOver) this.#looking = false;
+      else if (this.#attempt.turns.isBusy) setImmediate(quiet, QUIET_TURNS); // what that wakes may do something
       else if (turns > 0) setImmediate(quiet, turns - 1);
       else void this.#handOver();
     };

@@ -107,3 +107,18 @@ test("appends of branches side by side", async (t) => {
     assert.deepEqual(await items(), begins ? ["start", "B", "A"] : ["B", "A"]);
   }
 });
+
+test("what is read back beside a wait goes on before it waits", async (t) => {
+  const app = makeApp(t);
+  const wide = app.workflow("wide", async (ctx) => {
+    const all = [1, 2, 3, 4, 5, 6].map((n) => ctx.step("first", () => n));
+    const after = all.map(async (one, i) => (await one, await ctx.sleep(0.02, `pause ${i}`), ctx.step(`second ${i}`, () => i)));
+    return Promise.all([ctx.waitSignal("go"), ...after]);
+  });
+  works(app);
+  const handle = await wide.start(null);
+  await until(async () => (await handle.steps()).filter(({ name }) => String(name).startsWith("second")).length === 6);
+  assert.equal((await app.database.rows("SELECT 1 FROM wf_steps WHERE workflow_id = ? AND name = 'go' AND status = 'waiting'", handle.id)).length, 1);
+  await handle.signal("go", 0);
+  assert.deepEqual(await handle.result(timeout), [0, 0, 1, 2, 3, 4, 5]);
+});
