@@ -52,12 +52,15 @@ Status begin_once(Db& db, const Handle& handle, string_view step, InDoubt in_dou
     if (ours && (q.text(1) == "done" || q.text(1) == "error")) {
       out->failed = q.text(1) == "error";
       out->done = !out->failed;
-      if (cleanup) WF_TRY(end_in_two_phases(db, handle, w, time));
+      if (cleanup) WF_TRY(repeat_in_two_phases(db, handle, w, time));
       add_json(q.value(2), out->output, &db.stop());
       return out->output.ok() ? scope.commit() : Status::no_memory();
     }
     // The call that was held repeats itself: NULL again.
-    if (ours && q.text(1) == "waiting" && w.state == State::waiting && (closed_by(handle, w) || !handle.is_token)) return scope.commit();
+    if (ours && q.text(1) == "waiting" && w.state == State::waiting && (closed_by(handle, w) || !handle.is_token)) {
+      if (cleanup) WF_TRY(repeat_in_two_phases(db, handle, w, time));
+      return scope.commit();
+    }
     WF_TRY(may_act(db, handle, w, time, Act::write));
     if (found && !ours) return wrong_kind(w, step, q.text(0), kStepKind);
     held = found && q.text(1) == "waiting";  // and another wait has woken the workflow

@@ -27,7 +27,7 @@ Status spawn(Db& db, const Handle& handle, string_view step, const Start& args, 
       if (!name.ok()) return Status::no_memory();
       *id = name.view();
       *outcome = Started::existing;
-      if (args.parent_cleanup) WF_TRY(end_in_two_phases(db, handle, w, time));
+      if (args.parent_cleanup) WF_TRY(repeat_in_two_phases(db, handle, w, time));
       return scope.commit();
     }
     WF_TRY(may_act(db, handle, w, time, Act::write));

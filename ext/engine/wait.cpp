@@ -247,7 +247,7 @@ Status wait_in_scope(Db& db, const Handle& handle, Workflow& w, const Wait& args
       *ready = true;
       add_json(q.value(6), output, &db.stop(), json::kMaxDepth);
       *due = q.time(3);
-      if (args.cleanup) WF_TRY(end_in_two_phases(db, handle, w, time));
+      if (args.cleanup) WF_TRY(repeat_in_two_phases(db, handle, w, time));
       return output.ok() ? Status() : Status::no_memory();
     }
     const bool is_open = same_kind && q.text(5) == "waiting";
@@ -255,6 +255,7 @@ Status wait_in_scope(Db& db, const Handle& handle, Workflow& w, const Wait& args
     if (is_open && suspended && !(w.flags & kOtherKind) && (!handle.is_token || closed_by(handle, w))) {
       // An open wait of its own. The token is over, the bare id goes on where it is satisfied.
       if (w.state == State::paused) return paused_error(w);
+      if (args.cleanup) WF_TRY(repeat_in_two_phases(db, handle, w, time));
       if (handle.is_token) return {};
     } else {
       if (!found) WF_TRY(check_things(db, w, args));

@@ -235,3 +235,115 @@ def test_a_trigger_that_ignores_what_a_wait_says_undoes_the_wait(db, waiter, wai
     with wf_error("WF_STATE"):
         WAIT[wait](db, waiter, cleanup=True)
     assert (flags(db), db.rows("SELECT * FROM wf_steps WHERE workflow_id = 'w1'")) == (0, [])
+
+
+# What is recorded is given again to anybody; that it says so is written only for whoever may record.
+REPEAT = {
+    "wf_step": lambda db, handle, **options: db.wf_step(handle, "did", "1", **options),
+    "wf_begin": lambda db, handle, **options: db.wf_begin(handle, "did", **options),
+    "wf_spawn": lambda db, handle, **options: db.wf_spawn(handle, "did", "job", id="child", **{"parent_" + name: value for name, value in options.items()}),
+    "wf_sleep": lambda db, handle, **options: db.wf_sleep(handle, "did", "0s", **options),
+    "wf_await": lambda db, handle, **options: db.wf_await(handle, "did", "came", **options),
+    "wf_await_event": lambda db, handle, **options: db.wf_await_event(handle, "did", "came", **options),
+    "wf_join": lambda db, handle, **options: db.wf_join(handle, "did", '["over"]', **options),
+    "wf_wait_any": lambda db, handle, **options: db.wf_wait_any(handle, "did", '[{"sleep": "0s"}]', **options),
+    "wf_acquire": lambda db, handle, **options: db.wf_acquire(handle, "did", "free", **options),
+}
+
+
+@pytest.fixture
+def recorded(db, waiter):
+    """The token of a claim in which each of them can be recorded at once."""
+    db.wf_rate("free", limit=9, per="1h")
+    db.wf_emit("came")
+    db.wf_signal("w1", "came")
+    db.wf_start("job", id="over", queue="other")
+    db.wf_complete("over")
+    return waiter
+
+
+def record(db, token, call):
+    if call == "wf_begin":
+        db.wf_step(token, "did", "1")
+    REPEAT[call](db, token)
+    assert flags(db) == 0
+
+
+@pytest.mark.parametrize("call", REPEAT)
+def test_by_id_nothing_is_said_under_the_lease_of_another(db, recorded, call):
+    record(db, recorded, call)
+    with wf_error("WF_LEASED"):
+        REPEAT[call](db, "w1", cleanup=True)
+    assert flags(db) == 0
+    REPEAT[call](db, recorded, cleanup=True)
+    assert flags(db) == 2
+    with wf_error("WF_LEASED"):
+        REPEAT[call](db, "w1", cleanup=True)
+
+
+@pytest.mark.parametrize("call", REPEAT)
+def test_nothing_is_said_to_a_workflow_that_is_paused(db, recorded, call):
+    record(db, recorded, call)
+    db.wf_release(recorded)
+    db.wf_pause("w1")
+    with wf_error("WF_PAUSED"):
+        REPEAT[call](db, "w1", cleanup=True)
+    assert flags(db) == 0
+
+
+@pytest.mark.parametrize("by", ["token", "id"])
+@pytest.mark.parametrize("call", REPEAT)
+def test_what_is_recorded_says_it_also_while_the_workflow_waits_in_another_step(db, recorded, call, by):
+    record(db, recorded, call)
+    if by == "id":
+        db.wf_release(recorded)
+    handle = recorded if by == "token" else "w1"
+    assert db.wf_sleep(handle, "nap", "1h") is None
+    REPEAT[call](db, handle, cleanup=True)
+    assert (flags(db), db.wf_status("w1")) == (2, "waiting")
+    db.wf_pause("w1")
+    with wf_error("WF_PAUSED"):
+        REPEAT[call](db, handle, cleanup=True)
+
+
+@pytest.mark.parametrize("call", REPEAT)
+def test_what_has_ended_is_told_nothing_more(db, recorded, call):
+    record(db, recorded, call)
+    db.wf_complete(recorded)
+    REPEAT[call](db, "w1", cleanup=True)
+    REPEAT[call](db, recorded, cleanup=True)
+    assert (flags(db), db.wf_check()) == (0, None)
+
+
+@pytest.mark.parametrize("by", ["token", "id"])
+@pytest.mark.parametrize("wait", WAIT)
+def test_an_open_wait_says_it_when_the_call_that_opened_it_is_repeated(db, waiter, wait, by):
+    if by == "id":
+        db.wf_release(waiter)
+    handle = waiter if by == "token" else "w1"
+    assert WAIT[wait](db, handle) is None
+    assert (WAIT[wait](db, handle, cleanup=True), flags(db)) == (None, 2)
+    assert (db.wf_status("w1"), db.wf_check()) == ("waiting", None)
+
+
+@pytest.mark.parametrize("by", ["token", "id"])
+def test_a_step_that_is_held_in_doubt_says_it_when_the_call_is_repeated(db, by):
+    db.at(0)
+    db.wf_begin(db.running(lease=10)["token"], "charge")
+    db.at(20)
+    token = db.claim()["token"]
+    assert db.wf_begin(token, "charge", in_doubt="hold") is None
+    assert (db.wf_begin(token if by == "token" else "w1", "charge", in_doubt="hold", cleanup=True), flags(db)) == (None, 2)
+
+
+def test_a_scripted_workflow_is_told_nothing_by_a_call_that_repeats_its_waits(db):
+    db.at(0)
+    db.wf_define("flow", {"steps": [{"name": "did", "sleep": "0s"}, {"name": "then", "sleep": "1h"}]})
+    db.wf_start("flow", id="w1")
+    db.wf_run()
+    value = db.wf_sleep("w1", "did", "0s")
+    assert value is not None
+    for step in ("did", "then"):
+        with wf_error("WF_STATE", "wf_run"):
+            db.wf_sleep("w1", step, "0s", cleanup=True)
+    assert (flags(db), db.wf_status("w1")) == (0, "waiting")
