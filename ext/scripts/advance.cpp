@@ -2,6 +2,7 @@
 
 #include "base/scope.h"
 #include "engine/lane.h"
+#include "engine/trouble.h"
 #include "scripts/step_outcome.h"
 
 namespace wf {
@@ -176,8 +177,6 @@ class Turn {
 // One step after the other, until the batch is full, nothing can be done, or the workflow is over. Inside the caller's scope it stops before
 // a failure.
 Status advance_by(Turn& turn, Db& db, const Batch& batch, int64_t* executed, bool* moved) {
-  *executed = 0;
-  *moved = false;
   for (bool locked = !db.autocommit(); *executed < batch.steps && (*executed == 0 || db.wall_clock() < batch.until); locked = !db.autocommit()) {
     bool more = false, one = false;
     const bool last = *executed + 1 >= batch.behind;
@@ -193,18 +192,31 @@ Status advance_by(Turn& turn, Db& db, const Batch& batch, int64_t* executed, boo
   return turn.leave();
 }
 
+// In a transaction of the caller nothing is durable yet. A savepoint for each step would copy the same pages again and again; one for all of
+// them does as well, as long as none fails. Not `*done`: one has, all are undone, and they are to be executed one by one.
+Status advance_together(Db& db, Scripts& scripts, int64_t seq, Millis now, const Batch& batch, int64_t* executed, bool* moved, bool* done) {
+  int64_t count = *executed;
+  bool any = *moved;
+  WriteScope scope(db);
+  WF_TRY(scope.begin(Inline::refused, "wf_run", true));
+  Turn turn(db, scripts, seq, now, true);
+  Status status = advance_by(turn, db, batch, &count, &any);
+  *done = status.ok() && !turn.undone();
+  if (!*done) return may_be_an_items_own(status) && !db.autocommit() ? Status() : static_cast<Status&&>(status);
+  WF_TRY(scope.commit());
+  *executed = count;
+  *moved = any;
+  return {};
+}
+
 }  // namespace
 
 Status advance(Db& db, Scripts& scripts, int64_t seq, Millis now, const Batch& batch, int64_t* executed, bool* moved) {
   const bool transaction = !db.autocommit();
   if (transaction && batch.steps > 1) {
-    // In a transaction of the caller nothing is durable yet. A savepoint for each step would copy the same pages again and again; one for
-    // all of them does as well, as long as none fails.
-    WriteScope scope(db);
-    WF_TRY(scope.begin(Inline::refused, "wf_run", true));
-    Turn turn(db, scripts, seq, now, true);
-    WF_TRY(advance_by(turn, db, batch, executed, moved));
-    if (!turn.undone()) return scope.commit();
+    bool done;
+    WF_TRY(advance_together(db, scripts, seq, now, batch, executed, moved, &done));
+    if (done) return {};
   }
   if (transaction && db.autocommit()) return Status::error(Code::state, "the transaction was rolled back, because nothing less could be");
   Turn turn(db, scripts, seq, now, false);

@@ -14,8 +14,8 @@ struct Batch {
 };
 
 // Executes the next steps of the workflow `seq`, each in a write scope of its own: a step's statement and its record stand or fall
-// together, and a statement that fails leaves nothing but the record of its failure. `*executed` is the number of steps, `*moved`:
-// something was done. Errors are those that are no fault of a step (SQLite is busy, interrupted, out of memory ...), and WF_STATE if a
+// together, and a statement that fails leaves nothing but the record of its failure. `*executed` counts those that stand, also where the
+// call fails or begins anew, `*moved`: something was done. Errors are those that are no fault of a step (SQLite is busy, interrupted, out of memory ...), and WF_STATE if a
 // statement has ended the transaction.
 Status advance(Db& db, Scripts& scripts, int64_t seq, Millis now, const Batch& batch, int64_t* executed, bool* moved);
 
