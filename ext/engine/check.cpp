@@ -69,8 +69,7 @@ class Problems {
       wait.due = row.time(4);
       wait.how = row.text(5);
       bool sound;
-      if (!wait.read(&db_.stop(), &sound).ok() || !sound) return true;
-      return !wait.several && !is_names(json::check(wait.topics, &db_.stop()), wait.things[0].kind);
+      return !wait.check(&db_.stop(), &sound).ok() || !sound;
     });
   }
   // What the folders above say.

@@ -7,6 +7,7 @@
 #include "engine/document.h"
 #include "engine/join.h"
 #include "engine/start.h"
+#include "engine/wait_row.h"
 #include "version.h"
 
 namespace wf {
@@ -93,6 +94,25 @@ Status write_rows(const Import& in, const Part& part, json::Checked rows) {
     if (q.changes() == 0) return Status::error(Code::invalid, "%.*s contradicts itself or what stands before it", WF_SV(place.view()));
   }
   return {};
+}
+
+// Whether what its steps wait for can come.
+Status check_waits(const Import& in) {
+  Query q(in.db, Sql::import_waits);
+  q.bind(":seq", in.seq).bind(":kind", int64_t{in.other_kind});
+  for (;;) {
+    bool found, sound;
+    WF_TRY(q.next(&found));
+    if (!found) return {};
+    WaitRow row;
+    row.kind = q.text(1);
+    row.topics = q.text(2);
+    row.due = q.time(3);
+    row.how = q.text(4);
+    WF_TRY(row.check(&in.db.stop(), &sound));
+    if (sound) continue;
+    return Status::error(Code::invalid, "%s[%lld] contradicts itself: it waits for what is nothing", kParts[0].name, static_cast<long long>(q.integer(0)));
+  }
 }
 
 // The children that have come before it are its own again.
@@ -222,6 +242,7 @@ Status import_workflow(Db& db, json::Checked document, const Now& now, Name* id)
   if (same) return scope.commit();
   if (in.other_kind) WF_TRY(db.above().kind->take_definition(db, name.view(), version.view(), in.definition, in.now, &in.version));
   for (size_t i = 0; i < std::size(kParts); ++i) WF_TRY(write_rows(in, i == 0 ? steps_of(db, in.other_kind) : kParts[i], in.rows[i]));
+  WF_TRY(check_waits(in));
   WF_TRY(write_workflow(in));
   return scope.commit();
 }

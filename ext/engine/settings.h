@@ -9,6 +9,7 @@ constexpr Millis kDefaultLease = 30000;
 constexpr int64_t kDefaultMaxAttempts = 10;
 constexpr int64_t kDefaultMaxFailures = 1000;  // in all
 constexpr int64_t kMaxAttemptsLimit = 1000000;
+constexpr int64_t kMostShares = INT32_MAX;  // that a limit for calls gives in its period, and so that one waits for
 
 // The option "now" of a call.
 struct Now {

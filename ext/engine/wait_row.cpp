@@ -27,7 +27,7 @@ bool is_names(json::Checked array, WaitKind kind) {
     if (!e.value().is(json::Kind::string) || !name.ok()) return false;
     if (!(kind == WaitKind::join ? check_id({}, name.view()) : check_name({}, name.view())).ok()) return false;
   }
-  return count != 0 || kind == WaitKind::join;
+  return kind == WaitKind::share ? count == 1 || count == 2 : count != 0 || kind == WaitKind::join;
 }
 
 namespace {
@@ -58,14 +58,27 @@ bool read_several(json::Checked object, WaitRow* row) {
   return sound && has_mode && row->things.ok() && row->things.size() != 0;
 }
 
-// The options of a join, or of a share, from column how.
-void read_how(string_view how, Awaited* thing) {
+// How many shares: as add_how() writes it.
+bool read_amount(json::Checked json, int64_t* out) {
+  return json.text().find_first_not_of("0123456789") == string_view::npos && json::to_integer(json, out) && *out >= 1 && *out <= kMostShares;
+}
+
+// The options of a join, or of a share, from column how. False: a share has none, or several amounts, or one that is none; then one is waited for.
+bool read_how(string_view how, Awaited* thing) {
+  int amounts = 0;
+  bool sound = true;
   for (json::Members m(json::check(how, nullptr)); m.next();) {
     if (m.key_is("mode")) thing->any = m.value().text() == "\"any\"";
     if (m.key_is("outputs")) thing->outputs = m.value().text() != "false";
     if (m.key_is("keep")) thing->keep = m.value().text() == "true";
-    if (m.key_is("amount")) thing->amount = json::to_integer(m.value(), &thing->amount) ? within(thing->amount, 1, kMostCount) : 1;
+    if (m.key_is("amount")) {
+      ++amounts;
+      sound = read_amount(m.value(), &thing->amount) && sound;
+    }
   }
+  sound = sound && amounts == 1;
+  if (!sound) thing->amount = 1;
+  return sound || thing->kind != WaitKind::share;
 }
 
 }  // namespace
@@ -148,10 +161,17 @@ Status WaitRow::read(Stop* stop, bool* sound) {
     thing.names = topics;
     if (thing.kind == WaitKind::sleep) thing.due = due;
     else timeout = due;
-    if (thing.kind == WaitKind::join || thing.kind == WaitKind::share) read_how(how, &thing);
+    if (thing.kind == WaitKind::join || thing.kind == WaitKind::share) *sound = read_how(how, &thing) && *sound;
     things.add(thing);
   }
   return things.ok() ? Status() : Status::no_memory();
+}
+
+Status WaitRow::check(Stop* stop, bool* sound) {
+  WF_TRY(read(stop, sound));
+  if (!*sound || several) return {};
+  *sound = things[0].kind == WaitKind::sleep ? due != kNoTime : is_names(json::check(topics, stop), things[0].kind);
+  return {};
 }
 
 void WaitRow::add_key(size_t i, Text& out) const {

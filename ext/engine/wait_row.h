@@ -15,7 +15,8 @@ namespace wf {
 enum class WaitKind : char { sleep, signal, event, join, share };  // a share is never one of several
 // Column kind of a wait for one thing: "sleep", "await", "await_event", "join", "acquire"; and of one for several.
 string_view wait_kind_name(WaitKind kind);
-// Whether it is what a wait of that kind may wait for: a non-empty array of names; of a join of ids, and there may be none.
+// Whether it is what a wait of that kind may wait for: a non-empty array of names; of a join of ids, and there may be none; of a share its limit,
+// and a key or none.
 bool is_names(json::Checked array, WaitKind kind);
 inline constexpr string_view kWaitAny = "wait_any";
 
@@ -59,6 +60,8 @@ struct WaitRow {
 
   // From kind, topics, due and how; `*sound`: it can be a wait.
   Status read(Stop* stop, bool* sound);
+  // The same; `*sound`: and what it waits for can come. The rule for rows that no call has written: of a document, of a file that is checked.
+  Status check(Stop* stop, bool* sound);
   // Of several: column topics for the things as they are.
   void add_topics(Text& out) const;
   // When it is to be looked at: at its timeout, or before that at the end of its first sleep; of its last one, and if that is still to come, where

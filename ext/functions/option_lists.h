@@ -175,7 +175,7 @@ inline constexpr Option kQueueOptions[] = {
 };
 
 inline constexpr Option kRateOptions[] = {
-    {"limit", OptionType::integer, "shares in any period of this length, under each key; null takes the rate away", 1, INT32_MAX},
+    {"limit", OptionType::integer, "shares in any period of this length, under each key; null takes the rate away", 1, kMostShares},
     {"per", OptionType::duration, "the length of the period", 1, kTenYears},
     kNowOption,
 };

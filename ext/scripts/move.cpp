@@ -63,7 +63,7 @@ Status check_steps(Db& db, const Definition& d, int64_t seq) {
     if (!found) return {};
     StepRow row;
     WF_TRY(row.read(q, 0));
-    if (q.integer(8) != 0 && fits(d, row, q.text(2))) continue;
+    if (q.integer(8) != 0 && fits(d, row, q.text(2)) && row.is_how(q.text(7))) continue;
     return Status::error(Code::invalid, "the step '%.*s' contradicts itself or the definition", WF_SV(row.name.view()));
   }
 }

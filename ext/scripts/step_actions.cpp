@@ -209,8 +209,7 @@ class Execution {
     if (row_.begun && !has_prefix(row_.topics.view(), "{")) row_.due = timeout == kNoTime ? kNoTime : later(row_.begun_at, timeout);
     wait.due = row_.due;
     bool sound, satisfied;
-    WF_TRY(wait.read(&a_.db.stop(), &sound));
-    if (ShareOf read; sound && share) sound = read_share(wait.things[0], &read);
+    WF_TRY(wait.check(&a_.db.stop(), &sound));
     if (!sound) return a_.fail("wait", "what it waits for is damaged"), Status();
     Status decided = wf::decide(a_.db, a_.seq, wait, a_.now, &satisfied, a_.result);
     WF_TRY(share && decided.is(Code::invalid) ? a_.own(static_cast<Status&&>(decided)) : static_cast<Status&&>(decided));  // its limit is less now

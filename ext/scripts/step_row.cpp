@@ -36,6 +36,14 @@ void StepRow::add_how(Text& out) const {
   out.add(kAmount).add_integer(amount).add('}');
 }
 
+bool StepRow::is_how(string_view how) const {
+  Text written;
+  if (has_prefix(how, kItems)) written.add(kItems).add_integer(items).add('}');
+  else if (how.find(kAmount) != string_view::npos) add_how(written);
+  else if (!how.empty()) written.add(kIteration).add_integer(iteration).add('}');
+  return written.ok() && written.view() == how;
+}
+
 Status StepRow::read(const Query& q, int column) {
   n = q.integer(column);
   name = q.text(column + 1);

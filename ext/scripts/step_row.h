@@ -37,6 +37,8 @@ struct StepRow {
   void clear();
   // Column how of a share.
   void add_how(Text& out) const;
+  // Whether column how, of which this was read, is as a call writes it.
+  bool is_how(string_view how) const;
   // Reads n, name, kind, attempts, begun_at, due_at, topics and how, which are columns of the query from `column` on.
   Status read(const Query& q, int column);
   bool is_there() const { return n != 0 || unwritten; }

@@ -221,6 +221,12 @@ CASE WHEN json_valid(s.topics) THEN s.topics END
 -- name: fragment_closings
 ('pending', 'running', 'waiting', 'paused', 'completed', 'failed', 'cancelled')
 
+-- Whether s, a row of _wf_step, is that of a wait, which WaitRow::check() says whether it can be; w.flags: those of its workflow. (A script's row has
+-- what it waits for once it is open.)
+-- name: fragment_is_wait
+CASE WHEN w.flags & 16 THEN s.kind IN ('await', 'await_event', 'acquire', 'sleep') AND (s.status = 'waiting' OR (s.status = 'ready' AND s.begun_at IS NOT NULL AND s.kind <> 'sleep'))
+     ELSE s.kind = 'acquire' OR (s.kind IN ('await', 'await_event', 'join', 'wait_any') AND NOT (s.status = 'done' AND s.topics = '[]')) END
+
 -- What s, the row of a wait, waits for: each thing p, an object, and each member k of it. For FROM; of a row that is no wait, or is damaged, none.
 -- name: fragment_things
 _wf.json_each(CASE WHEN s.kind IN ('await', 'await_event', 'join', 'wait_any') AND json_valid(s.topics)

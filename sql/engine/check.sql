@@ -68,8 +68,7 @@ FROM col WHERE (t, name) NOT IN (VALUES ('_wf_definition', 'version'), ('_wf_wor
 -- Waits: WaitRow::read() says whether what they wait for is anything.
 -- name: check_waits
 SELECT 'a wait waits for what is nothing', w.id || ' ' || s.name, s.kind, s.topics, s.due_at, s.how
-FROM main._wf_step AS s JOIN main._wf_workflow AS w ON w.seq = s.wf WHERE NOT w.flags & 16 AND s.kind IN ('await', 'await_event', 'join', 'wait_any')
-  AND NOT (s.status = 'done' AND s.topics = '[]')
+FROM main._wf_step AS s JOIN main._wf_workflow AS w ON w.seq = s.wf WHERE {{is_wait}}
 
 -- Backoffs: stored_backoff() says whether they are sound.
 -- name: check_backoffs

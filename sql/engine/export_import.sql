@@ -65,8 +65,11 @@ WHERE :attempts >= (:status IN ('done', 'error')) AND :in_doubt IN (0, 1) AND (:
                  WHEN 'sleep' THEN :due_at IS NOT NULL
                  WHEN 'spawn' THEN :status = 'done' AND json_type(CASE typeof(:output) WHEN 'text' THEN :output END) = 'text'
                  WHEN 'wait_any' THEN json_type(:topics) = 'object' AND (:status = 'waiting' OR typeof(:output) = 'text')
-                 WHEN 'acquire' THEN json_type(:topics) = 'array' AND json_array_length(:topics) IN (1, 2) AND coalesce(json_type(:how, '$.amount') = 'integer' AND json_extract(:how, '$.amount') BETWEEN 1 AND 9007199254740992, 0)
-                 ELSE :kind IN ('await', 'await_event', 'join') AND json_type(:topics) = 'array' AND json_array_length(:topics) >= (:status = 'waiting') END
+                 ELSE :kind IN ('await', 'await_event', 'join', 'acquire') AND json_type(:topics) = 'array' AND json_array_length(:topics) >= (:status = 'waiting') END
+
+-- What waits, of any kind: WaitRow::check() says whether it can.
+-- name: import_waits
+SELECT (s.n & 268435455) - 1, s.kind, s.topics, s.due_at, s.how FROM main._wf_step AS s JOIN (SELECT 16 * :kind AS flags) AS w WHERE s.wf = :seq AND {{is_wait}}
 
 -- name: import_redo
 INSERT OR IGNORE INTO main._wf_redo(wf, step, redo) SELECT :seq, :step, :redo WHERE :redo > 0

@@ -473,24 +473,85 @@ def test_an_import_that_nobody_has_advanced_yet_moves_on(db, memdb, tmp_path):
     assert again["steps"] == json.loads(document)["steps"]
 
 
-@pytest.mark.parametrize("how", ['{"amount":0}', '{"amount":-3}', '{"amount":"x"}', None, '{"amount":1.5}'])
-def test_a_document_with_an_odd_amount(db, memdb, how):
+# Each is (member, what it is instead, as the document has it).
+ODD = (
+    [("how", how) for how in (None, "{}", '{"amount":0}', '{"amount":-5}', '{"amount":"x"}', '{"amount":[1]}', '{"amount":null}', '{"amount":1.5}', '{"amount":2.0}', '{"amount":2e0}',
+                              '{"amount":1e300}', '{"amount":2147483648}', '{"amount":9223372036854775807}', '{"amount":2,"amount":1}')]
+    + [("topics", topics) for topics in (None, "[]", '"api"', "{}", '{"waits":[]}', "[5]", '[""]', '["api",""]', '["api","k","z"]', '["api",7]', '["%s"]' % ("a" * 256))]
+)
+
+
+@pytest.fixture
+def waits(db, memdb):
+    """Documents of two who wait, one of them scripted, and another file for them; which of their steps waits."""
+    memdb.at(1)
+    memdb.wf_rate("api", limit=2, per="1m")
     define(db)
     fill(db)
+    start(db, "script")
+    assert db.wf_acquire(db.running("worker")["token"], "share", "api", 2) is None
+    return {id: json.loads(db.wf_export(id)) for id in ("script", "worker")}
+
+
+@pytest.mark.parametrize("id", ["script", "worker"])
+@pytest.mark.parametrize("member, value", ODD)
+def test_a_document_with_an_odd_share(memdb, waits, id, member, value):
+    (step,) = waits[id]["steps"]
+    assert step["how"].startswith('{"amount":') and step["topics"] == '["api"]'
+    step[member] = value
+    with wf_error("WF_INVALID", "step"):
+        memdb.wf_import(json.dumps(waits[id]))
+    assert (memdb.rows("SELECT * FROM wf_workflows"), line(memdb)) == ([], [])
+
+
+@pytest.mark.parametrize("id", ["script", "worker"])
+@pytest.mark.parametrize("member, value", [odd for odd in ODD if odd[1] is not None])
+def test_a_share_that_was_made_odd_by_hand_is_found(db, waits, id, member, value):
+    assert db.wf_check() is None
+    db.execute("UPDATE _wf_step SET %s = ? WHERE status = 'waiting' AND wf = (SELECT seq FROM _wf_workflow WHERE id = ?)" % member, (value, id))
+    assert {"problem": "a wait waits for what is nothing", "where": id + " share"} in json.loads(db.wf_check())
+
+
+@pytest.mark.parametrize("wait, topics", [({"await": "go"}, ["[]", '"go"', "[5]", '{"waits":[]}', '{"mode":"any","waits":[]}']), ({"await_event": "done"}, ["[]", '"done"', '[""]']), ({"sleep": "1h"}, [])])
+def test_a_script_of_a_document_waits_for_something(db, memdb, wait, topics):
+    define(db, steps=[{"name": "wait"} | wait])
     start(db, "w1")
     document = json.loads(db.wf_export("w1"))
     (step,) = document["steps"]
-    step["how"] = how if how is None else json.loads(how)
-    memdb.at(1)
+    for odd in topics:
+        with wf_error("WF_INVALID", "steps[0] contradicts itself"):
+            memdb.wf_import(json.dumps(document | {"steps": [step | {"topics": odd}]}))
+        db.execute("UPDATE _wf_step SET topics = ? WHERE status = 'waiting'", (odd,))
+        assert "a wait waits for what is nothing" in db.wf_check()
+    if "sleep" in wait:
+        del step["due_at"]
+        with wf_error("WF_INVALID", "steps[0] contradicts itself"):
+            memdb.wf_import(json.dumps(document))
+
+
+def test_a_document_that_waits_for_the_most_leaves_room_behind_it(memdb, waits):
+    for id in ("script", "worker"):
+        (step,) = waits[id]["steps"]
+        step["how"] = '{"amount":2147483647}'
+        memdb.wf_import(json.dumps(waits[id]))
+    for id in ("w1", "w2"):
+        assert memdb.wf_acquire(memdb.running(id)["token"], "share", "api") is None
+    assert (line(memdb), memdb.wf_check()) == (["script", "worker", "w1", "w2"], None)
+
+
+@pytest.mark.parametrize("how", ['{"iteration":-1}', '{"iteration":1e300}', '{"iteration":1.5}', '{"iteration": 1}', '{"items":-1}', '{"items":"x"}', '{"items":1,"items":2}', '{"x":1}',
+                                 '{"amount":1,"iteration":1}', '{"iteration":-1,"amount":1}', '{"amount": 1}'])
+@pytest.mark.parametrize("step", [{"acquire": "api"}, {"sql": "SELECT 1", "while": "SELECT :iteration < 2"}, {"task": "elsewhere", "for_each": "SELECT 1"}])
+def test_a_script_of_a_document_is_as_far_as_a_call_can_have_said(db, memdb, step, how):
+    define(db, steps=[{"name": "share"} | step])
+    fill(db)
+    db.wf_start("flow", id="w1")
+    db.wf_run(limit=1)
+    document = json.loads(db.wf_export("w1"))
+    document["steps"][0]["how"] = how
     memdb.wf_rate("api", limit=2, per="1m")
-    try:
+    with wf_error("WF_INVALID", "contradicts itself"):
         memdb.wf_import(json.dumps(document))
-    except Exception as error:
-        assert str(error).startswith("WF_INVALID: steps[0]")
-        return
-    memdb.wf_resume("w1")
-    memdb.wf_run()
-    assert (memdb.wf_status("w1"), memdb.wf_check()) == ("completed", None)
 
 
 # Damage
