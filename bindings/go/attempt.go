@@ -101,7 +101,7 @@ func scopeOf(ctx context.Context) (*scope, error) {
 	if err != nil {
 		return nil, err
 	}
-	if s.attempt.app.database.isHere() {
+	if s.attempt.app.database.isInside() {
 		return nil, misuse("wfext: a call of the workflow in a transaction, which is recorded as a whole: call it before or behind")
 	}
 	s.attempt.mu.Lock()

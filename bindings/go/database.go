@@ -36,7 +36,8 @@ type database struct {
 	closed   chan struct{}
 	once     sync.Once
 	ending   sync.Once
-	working  atomic.Value // the goroutine, while it runs code that is not its own; else ""
+	inside   sync.Map     // the goroutines of functions of transactions
+	insides  atomic.Int32 // how many
 }
 
 func newDatabase(s settings) *database {
@@ -45,14 +46,17 @@ func newDatabase(s settings) *database {
 
 var errClosed = errors.New("wfext: the app is closed")
 
-// isHere says whether the caller is code that this goroutine runs.
-func (d *database) isHere() bool {
-	here, _ := d.working.Load().(string)
-	return here != "" && here == goroutine()
+// isInside says whether the caller is the function of a transaction.
+func (d *database) isInside() bool {
+	if d.insides.Load() == 0 {
+		return false
+	}
+	_, inside := d.inside.Load(goroutine())
+	return inside
 }
 
 func (d *database) do(c *call) (any, error) {
-	if d.isHere() {
+	if d.isInside() {
 		return nil, misuse("wfext: a transaction cannot call the app: it would wait for itself")
 	}
 	d.once.Do(func() { go d.run() })
@@ -138,10 +142,7 @@ func (d *database) run() {
 			}
 		}
 		if first.alone != nil {
-			d.working.Store(goroutine())
-			a := alone(c, first)
-			d.working.Store("")
-			first.done <- a
+			first.done <- alone(c, first)
 			continue
 		}
 		next = d.group(c, first)

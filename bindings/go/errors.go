@@ -97,7 +97,7 @@ func (r Recorded) JSON() string { return r.raw }
 
 func (r Recorded) String() string {
 	switch {
-	case r.Message != "" && r.Type != "" && r.Type != plainError:
+	case r.Message != "" && r.Type != "" && r.Type != plainError && !strings.HasPrefix(r.Message, r.Type+": "):
 		return r.Type + ": " + r.Message
 	case r.Message != "":
 		return r.Message

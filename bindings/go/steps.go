@@ -56,7 +56,7 @@ func Effect[T any](ctx context.Context, name string, fn func(ctx context.Context
 	return step[T](ctx, name, options, stepKind{kind: "effect", run: func(ctx context.Context) (any, error) { return fn(ctx) }})
 }
 
-// Transaction is a step that writes rows of the application's: they and its record are one commit. It runs in the goroutine of the database, within a second: call nothing else of the app in it.
+// Transaction is a step that writes rows of the application's: they and its record are one commit. Nobody else writes meanwhile: it has a second, and calls nothing else of the app.
 func Transaction[T any](ctx context.Context, name string, fn func(tx *Tx) (T, error)) (T, error) {
 	return step[T](ctx, name, nil, stepKind{kind: "transaction", transact: func(tx *Tx) (any, error) { return fn(tx) }})
 }
@@ -264,13 +264,13 @@ func (a *attempt) transaction(step string, k stepKind) (string, error) {
 			return err
 		}
 		text, err := resultText(step, func() (any, error) {
-			value, err := k.transact(tx)
+			value, err := tx.run(k.transact)
 			switch {
 			case err != nil:
 			case tx.c.AutoCommit(): // the record would stand by itself, without its rows
 				err = errRolledBack
-			default:
-				err = tx.inTime()
+			case tx.isLate():
+				err = errLate
 			}
 			return value, err
 		})

@@ -19,8 +19,7 @@ func (d *database) transaction(work func(*Tx) error) error {
 		if _, err := c.rows("BEGIN IMMEDIATE"); err != nil {
 			return nil, err
 		}
-		tx := &Tx{c: c, until: time.Now().Add(transactionLimit)}
-		defer func() { tx.c = nil }()
+		tx := &Tx{d: d, c: c, until: time.Now().Add(transactionLimit), statements: make(chan statement), over: make(chan struct{})}
 		err := work(tx)
 		switch {
 		case tx.broken != nil && (err != nil || c.AutoCommit()):
@@ -41,18 +40,54 @@ func (d *database) transaction(work func(*Tx) error) error {
 
 // Tx is the transaction of a step: its statements and the step's record commit together. Only for the function that it is given to.
 type Tx struct {
-	c      *connection
-	until  time.Time
-	broken error // a failure of the machine's that one of its statements has met
+	d          *database
+	c          *connection // for the goroutine of the database alone
+	until      time.Time
+	statements chan statement
+	over       chan struct{}
+	broken     error // a failure of the machine's that one of its statements has met
 }
+
+type statement struct {
+	sql  string
+	args []any
+	done chan answer
+}
+
+// run runs the function in a goroutine of its own, and its statements here, until it ends or its time is over: then its rows are rolled back, and whatever it still does is refused.
+func (tx *Tx) run(work func(*Tx) (any, error)) (any, error) {
+	defer close(tx.over)
+	ended := make(chan answer, 1)
+	tx.d.insides.Add(1)
+	go func() {
+		here := goroutine()
+		tx.d.inside.Store(here, true)
+		defer tx.d.insides.Add(-1)
+		defer tx.d.inside.Delete(here)
+		value, err := protect(func() (any, error) { return work(tx) })
+		ended <- answer{value, err}
+	}()
+	late := time.NewTimer(time.Until(tx.until))
+	defer late.Stop()
+	for {
+		select {
+		case one := <-tx.statements:
+			rows, err := tx.do(one)
+			one.done <- answer{rows, err}
+		case a := <-ended:
+			return a.value, a.err
+		case <-late.C:
+			return nil, errLate
+		}
+	}
+}
+
+var errLate = fmt.Errorf("wfext: a transaction took longer than %v: nobody else can write meanwhile", transactionLimit)
 
 var errRolledBack = errors.New("wfext: the transaction was rolled back by one of its statements")
 
 // Query returns the rows of a statement.
 func (tx *Tx) Query(sql string, args ...any) ([][]any, error) {
-	if tx.c == nil {
-		return nil, errors.New("wfext: this transaction has ended")
-	}
 	word := ""
 	if found := firstWord.FindStringSubmatch(sql); found != nil {
 		word = strings.ToUpper(found[1])
@@ -61,18 +96,31 @@ func (tx *Tx) Query(sql string, args ...any) ([][]any, error) {
 	case "BEGIN", "COMMIT", "END", "ROLLBACK", "SAVEPOINT", "RELEASE":
 		return nil, fmt.Errorf("wfext: %s in a transaction of a step: it is begun and ended around the function", word)
 	}
-	if err := tx.inTime(); err != nil {
-		return nil, err
+	one := statement{sql, args, make(chan answer, 1)}
+	select {
+	case <-tx.over:
+		return nil, errors.New("wfext: this transaction has ended")
+	case tx.statements <- one:
+	}
+	a := <-one.done
+	rows, _ := a.value.([][]any)
+	return rows, a.err
+}
+
+// do does a statement, until the time is over.
+func (tx *Tx) do(one statement) ([][]any, error) {
+	if tx.isLate() {
+		return nil, errLate
 	}
 	if tx.c.AutoCommit() {
 		return nil, errRolledBack
 	}
 	ctx, stop := context.WithDeadline(context.Background(), tx.until)
 	defer stop()
-	rows, err := tx.c.rowsWithin(ctx, sql, args...)
+	rows, err := tx.c.rowsWithin(ctx, one.sql, one.args...)
 	if err != nil {
-		if late := tx.inTime(); late != nil {
-			return nil, late
+		if tx.isLate() {
+			return nil, errLate
 		}
 		if isBroken(err) {
 			tx.broken = err
@@ -89,10 +137,4 @@ func (tx *Tx) Exec(sql string, args ...any) error {
 	return err
 }
 
-// inTime is an error once the transaction has taken too long.
-func (tx *Tx) inTime() error {
-	if time.Now().After(tx.until) {
-		return fmt.Errorf("wfext: a transaction took longer than %v: nobody else can write meanwhile", transactionLimit)
-	}
-	return nil
-}
+func (tx *Tx) isLate() bool { return time.Now().After(tx.until) }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -121,4 +122,57 @@ func TestACommitThatAConstraintRefusesIsRecorded(t *testing.T) {
 		}
 		equal(t, tries.Load(), int32(1))
 	}
+}
+
+func TestAFunctionOfATransactionThatDoesNotEndHoldsNobodyUp(t *testing.T) {
+	app := openApp(t)
+	_, err := app.Query("CREATE TABLE x(y)")
+	must(t, err)
+	var late sync.WaitGroup
+	late.Add(2)
+	failed := make(chan none, 2)
+	all := map[string]func(ctx context.Context) error{
+		"asleep": func(context.Context) error { <-failed; return nil },
+		"waits for the app in another goroutine": func(context.Context) (err error) {
+			done := make(chan error)
+			go func() { _, err := app.Query("SELECT 1"); done <- err }()
+			return <-done
+		},
+	}
+	for name, does := range all {
+		Workflow(app, name, func(ctx context.Context, _ none) (int, error) {
+			return Transaction(ctx, "t", func(tx *Tx) (int, error) {
+				defer late.Done()
+				if err := tx.Exec("INSERT INTO x VALUES (1)"); err != nil {
+					return 0, err
+				}
+				err := does(ctx)
+				if again := tx.Exec("INSERT INTO x VALUES (2)"); again == nil || !strings.Contains(again.Error(), "ended") {
+					t.Error(again)
+				}
+				if _, again := Step(ctx, "s", returns(1)); again == nil {
+					t.Error("a step was done")
+				}
+				return 1, err
+			})
+		})
+	}
+	work(t, app)
+	for name := range all {
+		fails(t, Ref[none, int](app, name), none{}, "took longer than 1s")
+	}
+	failed <- none{}
+	late.Wait()
+	rows, err := app.Query("SELECT * FROM x")
+	must(t, err)
+	equal(t, len(rows), 0)
+}
+
+func TestAPanicInATransactionIsItsFailure(t *testing.T) {
+	app := openApp(t)
+	w := Workflow(app, "w", func(ctx context.Context, _ none) (int, error) {
+		return Transaction(ctx, "t", func(*Tx) (int, error) { panic("oh") })
+	})
+	work(t, app)
+	fails(t, w, none{}, `step "t" failed: panic: oh`)
 }
