@@ -237,8 +237,13 @@ export class Attempt {
   }
 
   async #readOrder(): Promise<Map<string, number>> {
-    const rows = (await this.#again(() => this.database.rows("SELECT name FROM wf_steps WHERE workflow_id = ? ORDER BY recorded_at, seq", this.claim.id))) as [string][];
-    return new Map(rows.map(([name], i) => [name, i]));
+    this.enters();
+    try {
+      const rows = (await this.#again(() => this.database.rows("SELECT name FROM wf_steps WHERE workflow_id = ? ORDER BY recorded_at, seq", this.claim.id))) as [string][];
+      return new Map(rows.map(([name], i) => [name, i]));
+    } finally {
+      this.leaves();
+    }
   }
 
   /** What is recorded of a step, waits and children apart: its output, in an array; StepFailed where an error is. */
@@ -273,11 +278,18 @@ export class Attempt {
   }
 
   /** A call that keeps the waits of the attempt from being handed over, and the worker's stop from ending it. */
-  async record(name: string, ...params: unknown[]): Promise<unknown> {
+  record(name: string, ...params: unknown[]): Promise<unknown> {
+    return this.calling(() => this.call(name, ...params));
+  }
+
+  /** The same of several calls. */
+  async calling<T>(work: () => Promise<T>): Promise<T> {
     this.enters();
+    this.turns.callBegins();
     try {
-      return await this.call(name, ...params);
+      return await work();
     } finally {
+      this.turns.callEnds();
       this.leaves();
     }
   }

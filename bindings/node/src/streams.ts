@@ -23,13 +23,7 @@ export class Streams {
       const given = dumps(value, `an item of ${stream}`);
       if (attempt.replaysOnly) return n;
       attempt.begin();
-      attempt.enters(); // as a whole: a wait beside it is handed over after it
-      try {
-        const offset = (await this.#first(stream)) + n;
-        return (await attempt.call("wf_append", stream, given, JSON.stringify({ offset }))) as number;
-      } finally {
-        attempt.leaves();
-      }
+      return (await attempt.calling(async () => attempt.call("wf_append", stream, given, JSON.stringify({ offset: (await this.#first(stream)) + n })))) as number; // a wait beside it is handed over after it
     };
     return attempt.guard(appending());
   }

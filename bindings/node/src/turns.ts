@@ -1,7 +1,8 @@
 // The order in which steps and waits side by side settle.
 //
 // They settle one in each turn of the loop, also where they have come out together or are read back, so that what each wakes is seen while the others are in flight. What is recorded settles in
-// the order in which it was recorded, and before what is not: who was first in a race is first in every replay.
+// the order in which it was recorded, and before what is not: who was first in a race is first in every replay. What has settled makes its other calls (append, set, start) to their end before
+// the next one settles, so that those of several branches have one order too.
 
 interface Staged {
   step: string;
@@ -17,6 +18,8 @@ export class Turns {
   #inFlight = 0;
   #staged: Staged[] = [];
   #goes = false;
+  #calls = 0;
+  #noCalls: () => void = () => undefined;
 
   constructor(readOrder: () => Promise<Map<string, number>>) {
     this.#readOrder = readOrder;
@@ -31,10 +34,18 @@ export class Turns {
     this.#inFlight += 1;
   }
 
+  callBegins(): void {
+    this.#calls += 1;
+  }
+  callEnds(): void {
+    this.#calls -= 1;
+    if (this.#calls === 0) this.#noCalls();
+  }
+
   /** Resolves when it is its turn. */
   settles(step: string, recorded: boolean): Promise<void> | undefined {
     this.#inFlight -= 1;
-    if (this.#inFlight === 0 && !this.#goes) return undefined;
+    if (this.#inFlight === 0 && this.#calls === 0 && !this.#goes) return undefined;
     return new Promise((settle) => {
       this.#staged.push({ step, recorded, settle });
       if (!this.#goes) void this.#go(recorded);
@@ -46,6 +57,10 @@ export class Turns {
     try {
       if (replays) await turn(); // what is called beside it is there
       while (this.#staged.length > 0) {
+        while (this.#calls > 0) {
+          await new Promise<void>((resolve) => (this.#noCalls = resolve));
+          await turn();
+        }
         const next = await this.#next();
         this.#staged.splice(this.#staged.indexOf(next), 1);
         next.settle();

@@ -108,6 +108,24 @@ test("appends of branches side by side", async (t) => {
   }
 });
 
+test("several appends of a branch beside another", async (t) => {
+  const app = makeApp(t);
+  const log = app.workflow("log", async (ctx) => {
+    const branch = async (name: string, ms: number): Promise<void> => {
+      await ctx.step(name, () => later(ms));
+      for (let n = 0; n < 3; ++n) await ctx.append("log", `${name}${n}`);
+    };
+    await Promise.all(["a", "b", "c", "d"].map((name, i) => branch(name, 20 - 5 * i)));
+    await ctx.sleep(0.01);
+  });
+  works(app);
+  const handles = await Promise.all(Array.from({ length: 5 }, () => log.start(null)));
+  for (const handle of handles) {
+    await handle.result(timeout);
+    assert.deepEqual(await app.database.rows("SELECT count(DISTINCT value) FROM wf_streams WHERE workflow_id = ?", handle.id), [[12]]);
+  }
+});
+
 test("what is read back beside a wait goes on before it waits", async (t) => {
   const app = makeApp(t);
   const wide = app.workflow("wide", async (ctx) => {
