@@ -159,7 +159,7 @@ def test_the_first_append_beside_an_open_wait_is_done(app):
 def test_code_takes_the_same_way_in_every_replay(app, seed):
     """Branches of steps, waits, transactions and appends, in any order: what a replay comes to begins with all that the attempts before came to."""
     chance = random.Random(seed)
-    plan = [[(chance.choice(("step", "plain", "rows", "wait", "sleep", "append")), chance.randint(0, 4)) for _ in range(6)] for _ in range(4)]
+    plan = [[(chance.choice(("step", "plain", "rows", "wait", "sleep", "append", "effect", "fails", "start", "call", "set", "patched")), chance.randint(0, 4)) for _ in range(6)] for _ in range(4)]
     ways = []
 
     @app.step
@@ -174,6 +174,34 @@ def test_code_takes_the_same_way_in_every_replay(app, seed):
     def rows(tx: wfext.Transaction, pause: int) -> None:
         tx.execute("SELECT 1").fetchall()
 
+    @app.effect
+    async def effect(pause: int) -> None:
+        await asyncio.sleep(pause * 0.001)
+
+    tried = set()
+
+    @app.step(attempts=2, backoff="1ms")
+    async def fails(key: str) -> None:
+        if key not in tried:
+            tried.add(key)
+            raise ValueError("once")
+
+    @app.workflow
+    async def child(ctx: wfext.AsyncContext, pause: int) -> None:
+        await asyncio.sleep(pause * 0.001)
+
+    calls = {
+        "append": lambda ctx, key, pause: ctx.append("log", key),
+        "call": lambda ctx, key, pause: ctx.call(child, pause),
+        "fails": lambda ctx, key, pause: fails(key),
+        "patched": lambda ctx, key, pause: ctx.patched(f"new {key}"),
+        "set": lambda ctx, key, pause: ctx.set("key", key),
+        "sleep": lambda ctx, key, pause: ctx.sleep(f"{pause}ms"),
+        "start": lambda ctx, key, pause: ctx.start(child, pause),
+        "wait": lambda ctx, key, pause: ctx.wait_signal(f"signal {key}"),
+    }
+    steps = {"effect": effect, "plain": plain, "rows": rows, "step": step}
+
     @app.workflow
     async def ways_of(ctx: wfext.AsyncContext) -> int:
         way = []
@@ -181,14 +209,7 @@ def test_code_takes_the_same_way_in_every_replay(app, seed):
 
         async def branch(i: int) -> None:
             for n, (kind, pause) in enumerate(plan[i]):
-                if kind == "wait":
-                    await ctx.wait_signal(f"signal {i}.{n}")
-                elif kind == "sleep":
-                    await ctx.sleep(f"{pause}ms")
-                elif kind == "append":
-                    await ctx.append("log", f"{i}.{n}")
-                else:
-                    await ctx.step({"step": step, "plain": plain, "rows": rows}[kind], pause)
+                await (ctx.step(steps[kind], pause) if kind in steps else calls[kind](ctx, f"{i}.{n}", pause))
                 way.append((i, n))
 
         await ctx.map("branch", range(len(plan)), branch)

@@ -154,14 +154,18 @@ class AsyncContext(AsyncSteps):
     def start(self, workflow: str, input: Any = None, /) -> Awaitable[Child[Any]]: ...
     def start(self, workflow: Any, *args: Any, **kwargs: Any) -> Awaitable[Child[Any]]:
         """Starts a child, once: a workflow, one with options, or the name of one and its input."""
+        step, starting = self._starting(workflow, args, kwargs)
+        return self._beside_others(starting, step, is_long=False)
+
+    def _starting(self, workflow: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[str, Coroutine[Any, Any, Child[Any]]]:
         step, returns, call = self._spawn(workflow, args, kwargs)
 
         async def starting() -> Child[Any]:
             if call is None:
                 return returns  # type: ignore[no-any-return]
-            return Child(await self._record(call), step, returns)
+            return Child(await self._record(call, step), step, returns)
 
-        return starting()
+        return step, starting()
 
     @overload
     def call(self, workflow: Workflow[P, T] | Bound[P, T], *args: P.args, **kwargs: P.kwargs) -> Awaitable[T]: ...
@@ -169,7 +173,7 @@ class AsyncContext(AsyncSteps):
     def call(self, workflow: str, input: Any = None, /) -> Awaitable[Any]: ...
     def call(self, workflow: Any, *args: Any, **kwargs: Any) -> Awaitable[Any]:
         """Starts a child and waits for its output. Both names are taken now."""
-        starting = self.start(workflow, *args, **kwargs)
+        _, starting = self._starting(workflow, args, kwargs)
         join = self._take("join")
 
         async def calling() -> Any:
@@ -220,14 +224,14 @@ class AsyncContext(AsyncSteps):
         self._ends("continued")
 
     def patched(self, name: str) -> Awaitable[bool]:  # type: ignore[override]
-        answer, call = self._patch(name)
+        step, answer, call = self._patch(name)
 
         async def patching() -> bool:
             if call is not None:
-                await self._record(call)
+                await self._record(call, step)
             return answer
 
-        return patching()
+        return self._beside_others(patching(), step, is_long=False)
 
     def map(self, name: str, items: Iterable[Any], fn: Callable[[Any], Awaitable[T]]) -> Awaitable[list[T]]:
         """fn of each item, side by side, with names of their own for the steps of each: `name[0].step`."""

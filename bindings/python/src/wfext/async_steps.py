@@ -140,10 +140,10 @@ class AsyncSteps(Calls):
             self._over.set()
             raise
 
-    async def _record(self, call: tuple[str, tuple[Any, ...]]) -> Any:
+    async def _record(self, call: tuple[str, tuple[Any, ...]], name: str | None = None) -> Any:
         """A call of the engine, which keeps the waits of the attempt from being handed over."""
         with self._calling():
-            return await self._submit(*call)
+            return await self._submit(*call, name)
 
     @contextlib.contextmanager
     def _calling(self) -> Iterator[None]:
@@ -178,9 +178,9 @@ class AsyncSteps(Calls):
         found, value = self._attempt.read_back(step, name)
         return value if found else await self._do_step(step, name, args, kwargs)
 
-    def _beside_others(self, work: Coroutine[Any, Any, T], name: str, is_recorded: bool = True) -> Coroutine[Any, Any, T]:
-        """A step or a wait (or a map() of them, which has no record of its own), in flight from now on."""
-        names = self._attempt.scope()
+    def _beside_others(self, work: Coroutine[Any, Any, T], name: str, *, is_recorded: bool = True, is_long: bool = True) -> Coroutine[Any, Any, T]:
+        """A step or a wait, in flight from now on; or a map() of them, which has no record of its own; or what is recorded by a call and lasts no longer."""
+        names = self._attempt.scope() if is_long else Names()
         names.begins()
         self._beside += is_recorded
 
@@ -215,24 +215,24 @@ class AsyncSteps(Calls):
 
     def _rank(self, name: str) -> tuple[int, int] | None:
         """What was recorded before this attempt comes first."""
-        if self._attempt.end_of(name) is not None:
+        end = self._attempt.end_of(name)
+        if end is not None:
+            if not self._order_is_read and end["kind"] not in ("step", "effect", "begin", "spawn"):
+                self._ends_in_order.is_unknown = True
             if self._order is None:
                 self._order = {known: at for at, known in enumerate(self._attempt.records)}
             return 0, self._order.get(name, -1)
         return (1, self._committed[name]) if name in self._committed else None
 
-    async def _know_order(self, names: list[str]) -> bool:
+    async def _know_order(self) -> bool:
         """A wait has its place among the records since it was opened: where it ends beside others, it is asked when each was recorded."""
-        ended = [end for end in map(self._attempt.end_of, names) if end is not None]
-        if self._order_is_read or len(ended) < 2 or all(end["kind"] in ("step", "effect", "begin", "spawn") for end in ended):
-            return False
         sql = "SELECT name FROM wf_steps WHERE workflow_id = ? AND recorded_at IS NOT NULL ORDER BY recorded_at, seq"
         until = time.monotonic() + self._attempt.lease
         while not self._order_is_read:
             try:
                 rows = await asyncio.wrap_future(self._attempt.database.submit_alone(lambda connection: connection.execute(sql, (self.id,)).fetchall()))
                 self._order = {known: at for at, (known,) in enumerate(rows)}
-                self._order_is_read = True
+                self._order_is_read, self._ends_in_order.is_unknown = True, False
             except Exception as error:
                 self._call_fails(error, until)
         return True

@@ -280,13 +280,13 @@ class Calls:
             raise final(TypeError(f"the workflow {self.name} calls compensate() in a function of its own: declare it with undo=True, so that its first record says that there is something to undo"))
         self._attempt.undo.append((step, args, kwargs))
 
-    def _patch(self, name: str) -> tuple[bool, tuple[str, tuple[Any, ...]] | None]:
-        """The answer, or the call that records it."""
+    def _patch(self, name: str) -> tuple[str, bool, tuple[str, tuple[Any, ...]] | None]:
+        """The step, the answer, and the call that records it where it is not."""
         attempt = self._attempt
         step = self._take(f"patch {check_name(name)}")
         if attempt.recorded(step, ("step",)) is not None:
-            return True, None
+            return step, True, None
         if any(known not in attempt.used for known in attempt.records):
-            return False, None
+            return step, False, None
         attempt.begin()
-        return True, attempt.call("wf_step", step, "true", attempt.options())
+        return step, True, attempt.call("wf_step", step, "true", attempt.options())

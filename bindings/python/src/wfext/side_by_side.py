@@ -58,10 +58,12 @@ class Ends:
     def __init__(self, loop: asyncio.AbstractEventLoop, rank: Callable[[str], tuple[int, int] | None]):
         self._loop = loop
         self._rank = rank
+        self._ready = getattr(loop, "_ready", None)  # what asyncio's own loop is about to run: nothing is left to wait for where that is empty
         self._waiting: list[tuple[tuple[int, int], int, str, asyncio.Future[None]]] = []
         self._arrived = 0
         self._task: asyncio.Task[None] | None = None
-        self.know: Callable[[list[str]], Coroutine[Any, Any, bool]] | None = None  # reads what ranks need, for these names; whether it did
+        self.is_unknown = False  # whether the ranks have to be read
+        self.know: Callable[[], Coroutine[Any, Any, bool]]  # reads them; whether they are others now
         self.is_busy: Callable[[], bool] = lambda: False  # whether a call of what came out last is under way
 
     def is_idle(self) -> bool:
@@ -85,13 +87,13 @@ class Ends:
                 quiet = 0
                 while quiet < SETTLING_TURNS:
                     await asyncio.sleep(0)
-                    quiet += 1
+                    quiet = quiet + 1 if self._ready is None or self._ready else SETTLING_TURNS
                     while self.is_busy():
                         quiet = 0
                         await asyncio.sleep(0.0005)
                 if not self._waiting:
                     return
-                if self.know is not None and await self.know([name for _, _, name, _ in self._waiting]):
+                if len(self._waiting) > 1 and self.is_unknown and await self.know():
                     self._waiting = [(self._ranked(name, arrived), arrived, name, turn) for _, arrived, name, turn in self._waiting]
                     heapq.heapify(self._waiting)
                     continue

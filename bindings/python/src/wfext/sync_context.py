@@ -211,7 +211,7 @@ class Context(Calls):
         self._attempt.ends("continued")
 
     def patched(self, name: str) -> bool:
-        answer, call = self._patch(name)
+        _, answer, call = self._patch(name)
         if call is not None:
             self._record(*call)
         return answer
