@@ -17,6 +17,7 @@ type App struct {
 	database *database
 	watch    *watch
 	lifespan func(context.Context, *App) (any, func(), error)
+	patience time.Duration // with branches that do nothing, once the code that has begun them has ended
 
 	mu        sync.Mutex
 	workflows map[string]*definition
@@ -56,7 +57,7 @@ func Lifespan(enter func(ctx context.Context, app *App) (state any, leave func()
 // Open opens the file, which is made with the first call.
 func Open(path string, options ...AppOption) (*App, error) {
 	d := newDatabase(settings{path: path, journal: "wal", synchronous: "full", busyTimeout: 30 * time.Second})
-	app := &App{database: d, watch: newWatch(d), workflows: map[string]*definition{}, queues: map[string]map[string]any{}, schedules: map[string]scheduled{}}
+	app := &App{database: d, patience: time.Second, watch: newWatch(d), workflows: map[string]*definition{}, queues: map[string]map[string]any{}, schedules: map[string]scheduled{}}
 	for _, option := range options {
 		option(app)
 	}

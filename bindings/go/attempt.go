@@ -49,7 +49,8 @@ type attempt struct {
 	used        map[string]bool
 	streams     map[string]*appended
 	undo        []compensation
-	inFlight    int             // steps
+	inFlight    int // steps
+	lastCall    time.Time
 	pauses      []time.Duration // of steps that want to give the workflow back
 	kept        bool            // a branch has suspended, and the claim goes on
 	replaysOnly bool            // in the second phase the code is only read back, to find what is to be undone
@@ -183,6 +184,7 @@ func (a *attempt) beginSteps(n int) error {
 func (a *attempt) settled() {
 	a.mu.Lock()
 	a.inFlight--
+	a.lastCall = time.Now()
 	a.changed.Broadcast()
 	a.mu.Unlock()
 }
@@ -217,6 +219,7 @@ func (s *scope) takeBeside(name string, beside bool) (string, error) {
 func (a *attempt) uses(step string) {
 	a.mu.Lock()
 	a.used[step] = true
+	a.lastCall = time.Now()
 	a.mu.Unlock()
 }
 

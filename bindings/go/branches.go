@@ -3,6 +3,7 @@ package wfext
 import (
 	"context"
 	"slices"
+	"time"
 )
 
 // A Future is a branch that runs beside the others.
@@ -63,9 +64,7 @@ func (s *scope) leave(parent *scope, err error) error {
 	here, a := goroutine(), s.attempt
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	for s.running > 0 {
-		a.changed.Wait()
-	}
+	s.branchesEnd(a.app.patience, func() bool { return a.over != nil })
 	switch {
 	case s.suspended:
 		if err == nil {
@@ -79,6 +78,25 @@ func (s *scope) leave(parent *scope, err error) error {
 	parent.running--
 	a.changed.Broadcast()
 	return err
+}
+
+// branchesEnd waits until the branches of the scope have ended, or `over` says so; or until they have done nothing of the package for so long: they are perhaps stuck on a channel that nobody serves any more. The caller holds the lock.
+func (s *scope) branchesEnd(patience time.Duration, over func() bool) {
+	a := s.attempt
+	begun := time.Now()
+	for s.running > 0 && !over() {
+		last := a.lastCall
+		if last.Before(begun) {
+			last = begun
+		}
+		if a.inFlight == 0 && time.Since(last) >= patience {
+			a.log.Warn("wfext: branches have not ended, and do nothing: join every future, or let them watch the context", "workflow", a.claim.ID, "branches", s.running)
+			return
+		}
+		alarm := time.AfterFunc(patience, a.changed.Broadcast)
+		a.changed.Wait()
+		alarm.Stop()
+	}
 }
 
 // Join waits for the branch. ErrSuspended: it waits for something, and every later call of the code that has joined it fails with the same; join the others, then return it.

@@ -266,6 +266,46 @@ func TestAReturnBeforeTheOthersAreJoinedLetsThemRecord(t *testing.T) {
 	equal(t, len(started), 1) // each once
 }
 
+func TestABranchThatIsStuckOnAChannelHoldsNoSuspensionUp(t *testing.T) {
+	app := openApp(t)
+	app.patience = 20 * time.Millisecond
+	ask := func(ctx context.Context) (int, error) { // the second branch is fed with what the first has waited for
+		feed := make(chan int)
+		first := Go(ctx, "wait", func(ctx context.Context) (int, error) { return WaitSignal[int](ctx, "go") })
+		second := Go(ctx, "use", func(ctx context.Context) (int, error) { return Step(ctx, "double", returns(2*<-feed)) })
+		n, err := first.Join()
+		if err != nil {
+			return 0, err
+		}
+		feed <- n
+		return second.Join()
+	}
+	all := []*Handle[int]{}
+	for name, run := range map[string]func(ctx context.Context) (int, error){
+		"in the code":  ask,
+		"in a branch":  func(ctx context.Context) (int, error) { return Go(ctx, "branch", ask).Join() },
+		"to be undone": func(ctx context.Context) (int, error) { return ask(ctx) },
+	} {
+		w := Workflow(app, name, func(ctx context.Context, _ none) (int, error) { return run(ctx) }, Undo())
+		all = append(all, begun(t, w, none{}, ID(name)))
+	}
+	work(t, app)
+	for _, h := range all {
+		until(t, isWaiting(h))
+		if h.ID() == "to be undone" {
+			must(t, h.Cancel(nil))
+			if _, err := result(t, h); err == nil {
+				t.Fatal("it was completed")
+			}
+			continue
+		}
+		must(t, h.Signal("go", 4))
+		out, err := result(t, h)
+		must(t, err)
+		equal(t, out, 8)
+	}
+}
+
 func TestCompensationsOfBranchesAreUndoneInTheSameOrder(t *testing.T) {
 	app := openApp(t)
 	var mu sync.Mutex

@@ -104,11 +104,10 @@ func (a *attempt) settle(err error) (over error, unjoined int) {
 	defer a.mu.Unlock()
 	switch {
 	case errors.Is(a.over, errReadBack):
-		for a.root.running > 0 {
-			a.changed.Wait()
-		}
+		a.root.branchesEnd(10*a.app.patience, func() bool { return !errors.Is(a.over, errReadBack) })
 	case a.root.suspended || a.kept && errors.Is(err, ErrSuspended):
-		for a.over == nil && a.root.running+a.inFlight > 0 {
+		a.root.branchesEnd(a.app.patience, func() bool { return a.over != nil })
+		for a.over == nil && a.inFlight > 0 {
 			a.changed.Wait()
 		}
 		if a.over == nil {
