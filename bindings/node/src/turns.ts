@@ -6,7 +6,6 @@
 
 interface Staged {
   step: string;
-  recorded: boolean;
   settle: () => void;
 }
 
@@ -16,7 +15,8 @@ export class Turns {
   readonly #readOrder: () => Promise<Map<string, number>>;
   #order: Map<string, number> | undefined;
   #inFlight = 0;
-  #staged: Staged[] = [];
+  #recorded: Staged[] = []; // in their order once that is known
+  #others: Staged[] = [];
   #goes = false;
   #calls = 0;
   #noCalls: () => void = () => undefined;
@@ -47,7 +47,8 @@ export class Turns {
     this.#inFlight -= 1;
     if (this.#inFlight === 0 && this.#calls === 0 && !this.#goes) return undefined;
     return new Promise((settle) => {
-      this.#staged.push({ step, recorded, settle });
+      if (recorded) this.#stage({ step, settle });
+      else this.#others.push({ step, settle });
       if (!this.#goes) void this.#go(recorded);
     });
   }
@@ -56,14 +57,13 @@ export class Turns {
     this.#goes = true;
     try {
       if (replays) await turn(); // what is called beside it is there
-      while (this.#staged.length > 0) {
+      while (this.#recorded.length + this.#others.length > 0) {
         while (this.#calls > 0) {
           await new Promise<void>((resolve) => (this.#noCalls = resolve));
           await turn();
         }
-        const next = await this.#next();
-        this.#staged.splice(this.#staged.indexOf(next), 1);
-        next.settle();
+        if (this.#recorded.length > 1 && this.#order === undefined) await this.#putInOrder();
+        (this.#recorded.shift() ?? this.#others.shift()!).settle();
         await turn();
       }
     } catch {
@@ -73,12 +73,27 @@ export class Turns {
     }
   }
 
-  async #next(): Promise<Staged> {
-    const recorded = this.#staged.filter((staged) => staged.recorded);
-    if (recorded.length === 0) return this.#staged[0]!;
-    if (recorded.length === 1) return recorded[0]!;
-    const order = (this.#order ??= await this.#readOrder());
-    const place = ({ step }: Staged): number => order.get(step) ?? Infinity;
-    return this.#staged.filter((staged) => staged.recorded).reduce((first, staged) => (place(staged) < place(first) ? staged : first));
+  async #putInOrder(): Promise<void> {
+    this.#order = await this.#readOrder();
+    const staged = this.#recorded;
+    this.#recorded = [];
+    for (const one of staged) this.#stage(one);
+  }
+
+  #place({ step }: Staged): number {
+    return this.#order?.get(step) ?? Infinity;
+  }
+
+  #stage(one: Staged): void {
+    let at = this.#recorded.length;
+    if (this.#order !== undefined) {
+      let low = 0;
+      for (const place = this.#place(one); low < at; ) {
+        const middle = (low + at) >> 1;
+        if (this.#place(this.#recorded[middle]!) <= place) low = middle + 1;
+        else at = middle;
+      }
+    }
+    this.#recorded.splice(at, 0, one);
   }
 }
