@@ -81,7 +81,13 @@ class App:
     def step(self, fn: Callable[P, R], /) -> Step[P, R]: ...
     @overload
     def step(
-        self, *, name: str | None = None, attempts: int = 1, backoff: Duration | None = None, retry_on: type[BaseException] | Iterable[type[BaseException]] = (Exception,), timeout: Duration | None = None
+        self,
+        *,
+        name: str | None = None,
+        attempts: int = 1,
+        backoff: Duration | None = None,
+        retry_on: type[BaseException] | Iterable[type[BaseException]] = (Exception,),
+        timeout: Duration | None = None,
     ) -> StepDecorator: ...
     def step(self, fn: Any = None, /, **options: Any) -> Any:  # type: ignore[misc]
         """Declares a step: its result is recorded, once for each call of it in a workflow.

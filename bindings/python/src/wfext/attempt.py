@@ -207,7 +207,9 @@ def is_final(error: BaseException) -> bool:
     """Whether another attempt would only come to the same: what is recorded, or a mistake in the code. Of a group, all of it."""
     if isinstance(error, BaseExceptionGroup):
         return all(is_final(each) for each in error.exceptions)
-    return hasattr(error, "_wfext_is_final") or isinstance(error, (StepFailed, WorkflowFailed, WorkflowCancelled, Nondeterminism, NotJSON, OutsideWorkflow)) or (isinstance(error, EngineError) and not isinstance(error, (NotOurs, Busy)))
+    if hasattr(error, "_wfext_is_final"):
+        return True
+    return isinstance(error, (StepFailed, WorkflowFailed, WorkflowCancelled, Nondeterminism, NotJSON, OutsideWorkflow)) or (isinstance(error, EngineError) and not isinstance(error, (NotOurs, Busy)))
 
 
 def ends_process(error: BaseException, where: str) -> Exception:

@@ -12,6 +12,7 @@ import time
 from typing import Any
 
 from .app import App
+from .definitions import seconds
 
 
 def find_app(text: str) -> App:
@@ -63,6 +64,17 @@ def _processes(text: str, options: dict[str, Any], count: int) -> int:
     return 0
 
 
+def _grace(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        pass
+    try:
+        return seconds(text, "--grace")
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+
+
 def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="wfext", description="Durable workflows in a SQLite file.")
     commands = parser.add_subparsers(dest="command", required=True)
@@ -71,7 +83,7 @@ def main(arguments: list[str] | None = None) -> int:
     worker.add_argument("-p", "--processes", type=int, default=1, help="worker processes (default 1)")
     worker.add_argument("--concurrency", type=int, default=8, help="workflows of plain code at once in a process (default 8)")
     worker.add_argument("--async-concurrency", type=int, default=200, help="async workflows at once in a process (default 200)")
-    worker.add_argument("--grace", type=float, default=10, help="seconds that plain code has to come to an end (default 10)")
+    worker.add_argument("--grace", type=_grace, default=10, help="how long plain code has to come to an end: seconds, or a text such as 30s (default 10)")
     worker.add_argument("--queues", nargs="+", metavar="NAME", help="only these queues (default: those of the app's workflows)")
     worker.add_argument("--workflows", nargs="+", metavar="NAME", help="only these workflows")
     worker.add_argument("--versions", nargs="+", metavar="VERSION", help="only workflows of these versions, and those without one")

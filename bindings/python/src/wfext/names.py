@@ -66,7 +66,8 @@ class Names:
             return name
         if use.branch is not branch or use.racy or racy:
             raise Nondeterminism(
-                f"WF_NONDETERMINISM: the step {name!r} is repeated by branches that run side by side, so a replay could give one the result of the other (or one before it was called and is not awaited): "
+                f"WF_NONDETERMINISM: the step {name!r} is repeated by branches that run side by side, so a replay could give one the result of the other "
+                "(or one was called before and is not awaited): "
                 f"give each a name of its own (name=...), or use ctx.map({name!r}, items, fn)"
             )
         use.count += 1
