@@ -123,7 +123,7 @@ export class App {
 
   /** Declares a workflow. Another function of the same name is refused: it would run what was started for the first. */
   workflow<I, R>(name: string, fn: (ctx: Context, input: I) => Promise<R>, options: WorkflowOptions = {}): Workflow<I, R> {
-    const workflow = new Workflow(this, name, checkFunction(name, fn), options);
+    const workflow = new Workflow(this, name, checkFunction(checkName(name), fn), options);
     const declared = this.workflows.get(name) as unknown as Workflow<I, R> | undefined;
     if (declared !== undefined && declared.fn !== fn) throw new Mistake(`this app has a workflow ${JSON.stringify(name)} already, of another function: give this one another name`);
     this.workflows.set(name, workflow as unknown as Workflow<never, unknown>);

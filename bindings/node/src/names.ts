@@ -12,7 +12,7 @@ export function checkName(name: unknown): string {
 
 /** What is given to be done. */
 export function checkFunction<F>(name: string, given: F): F {
-  if (typeof given !== "function") throw new Mistake(`what ${JSON.stringify(name)} is to do is ${given instanceof Promise ? "a promise, which has begun already" : `a ${typeof given}`}: give a function`);
+  if (typeof given !== "function") throw new Mistake(`what ${JSON.stringify(name)} is to do is ${given instanceof Promise ? "a promise, which has begun already" : given === undefined ? "missing" : `a ${typeof given}`}: give a function`);
   return given;
 }
 
