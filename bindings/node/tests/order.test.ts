@@ -44,15 +44,17 @@ test("names repeated behind branches of map or behind another await", async (t) 
 test("a race has the same winner in every replay", async (t) => {
   const app = makeApp(t);
   const waits = app.workflow("waits", async (ctx) => {
-    const winner = await Promise.race([ctx.sleep(0.3).then(() => "timeout"), ctx.waitSignal("go").then(() => "signal")]);
+    const winner = await Promise.race([ctx.sleep("1h").then(() => "timeout"), ctx.waitSignal("go").then(() => "signal")]);
     const took = await ctx.step("took", () => winner);
     await ctx.waitSignal("end");
     return [winner, took];
   });
+  let take = (): void => undefined;
+  const taken = new Promise<void>((resolve) => (take = resolve));
   const steps = app.workflow("steps", async (ctx) => {
-    const effect = ctx.effect("slow", async () => (await later(60), "slow")); // begun, and so in the file, before the other
+    const effect = ctx.effect("slow", async () => (await taken, "slow")); // begun, and so in the file, before the other
     const winner = await Promise.race([effect, ctx.step("fast", async () => (await later(20), "fast"))]);
-    const took = await ctx.step("took", () => winner);
+    const took = await ctx.step("took", () => (take(), winner));
     await Promise.all([effect, ctx.sleep(0.01)]);
     return [winner, took];
   });
@@ -73,8 +75,9 @@ test("a race has the same winner in every replay", async (t) => {
   const handle = await waits.start(null);
   await waitsFor(app, handle.id, "go");
   await handle.signal("go");
-  await until(async () => (await app.database.rows("SELECT 1 FROM wf_steps WHERE workflow_id = ? AND name = 'sleep' AND recorded_at IS NULL", handle.id)).length > 0 && (await handle.steps()).some(({ name }) => name === "took"));
-  await later(350); // the timeout comes after it
+  await waitsFor(app, handle.id, "end");
+  await handle.reschedule(); // the time is over after it
+  await until(async () => (await handle.steps()).some(({ name, status }) => name === "sleep" && status === "done"));
   await handle.signal("end");
   assert.deepEqual(await handle.result(timeout), ["signal", "signal"]);
   assert.deepEqual(await (await steps.start(null)).result(timeout), ["fast", "fast"]);

@@ -43,7 +43,7 @@ test("a full disk in a transaction fails no step", async (t) => {
   const big = app.workflow("big", (ctx) =>
     ctx.transaction("big", async (tx) => {
       try {
-        await tx.rows("INSERT INTO big VALUES (zeroblob(3000000))");
+        await tx.rows("INSERT INTO big VALUES (zeroblob(500000))");
       } catch (error) {
         throw new Error("no room for it", { cause: error }); // whatever the code makes of it
       }
