@@ -161,7 +161,7 @@ Status hasten(Db& db, const ShareOf& line, bool all, Millis now) {
   for (int count = 0; all || count < kMostHastened; ++count) {
     Spot next;
     WF_TRY(find_next(db, line, count == 0, place, now, &next));
-    if (!next.in_line) return {};
+    if (!next.in_line || (count != 0 && next.place <= place)) return {};  // a place that is none would be the next one for ever
     place = next.place;
     if (next.due <= now) continue;
     LineTurn turn;

@@ -578,3 +578,22 @@ def test_a_place_that_was_deleted_by_hand_is_found_and_taken_anew(db):
     db.at(60)
     db.wf_run()
     assert (db.wf_status("w1"), db.wf_check()) == ("completed", None)
+
+
+@pytest.mark.parametrize("place", [2**60, 2**63 - 1, 1e300, "'x'", "x'ff'"])
+def test_a_place_that_is_none_ends_the_line(db, place):
+    """It would be the next one of itself."""
+    define(db)
+    fill(db)
+    start(db, "w1", "w2")
+    db.execute("UPDATE _wf_line SET place = %s, due_at = 0 WHERE wf = (SELECT seq FROM _wf_workflow WHERE id = 'w2')" % place)
+    left = [100]
+
+    def tick():
+        left[0] -= 1
+        return left[0] < 0
+
+    db.set_progress_handler(tick, 10000)
+    assert db.wf_rate("api", None) is None
+    db.set_progress_handler(None, 0)
+    assert db.value("SELECT due_at FROM wf_workflows WHERE id = 'w1'") == sql_time()
