@@ -37,9 +37,12 @@ export class Turns {
   callBegins(): void {
     this.#calls += 1;
   }
+  /** What the answer wakes has its turn before that counts: it may call again. */
   callEnds(): void {
-    this.#calls -= 1;
-    if (this.#calls === 0) this.#noCalls();
+    setImmediate(() => {
+      this.#calls -= 1;
+      if (this.#calls === 0) this.#noCalls();
+    });
   }
 
   /** Resolves when it is its turn. */
@@ -58,10 +61,7 @@ export class Turns {
     try {
       if (replays) await turn(); // what is called beside it is there
       while (this.#recorded.length + this.#others.length > 0) {
-        while (this.#calls > 0) {
-          await new Promise<void>((resolve) => (this.#noCalls = resolve));
-          await turn();
-        }
+        while (this.#calls > 0) await new Promise<void>((resolve) => (this.#noCalls = resolve));
         if (this.#recorded.length > 1 && this.#order === undefined) await this.#putInOrder();
         (this.#recorded.shift() ?? this.#others.shift()!).settle();
         await turn();
