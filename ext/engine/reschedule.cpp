@@ -69,9 +69,8 @@ Status reschedule(Db& db, const Workflow& w, Millis to, Millis now, bool* change
   *changed = false;
   if ((w.under_pause != State::pending && w.under_pause != State::waiting) || w.due_at == kNoTime) return {};
   if (to < now) to = now;
-  bool moved, open;
+  bool moved = false, open = false;
   Millis due;
-  moved = false;
   if (w.under_pause == State::waiting || (w.flags & kOtherKind)) WF_TRY(move_steps(db, w, to, now, &moved));
   WF_TRY(first_due(db, w, to, &due, &open));
   // What is due stays in line where it is, unless it is to be later.
