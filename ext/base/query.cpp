@@ -5,35 +5,6 @@
 
 namespace wf {
 
-Status Db::borrow(Sql sql, sqlite3_stmt** out, Slot** slot) {
-  Slot& cached = cache_[static_cast<size_t>(sql)];
-  *slot = nullptr;
-  if (cached.in_use) return prepare(sql, out);
-  if (cached.statement != nullptr && cached.rights != rights_now_ && sql > Sql::lock) drop(cached);
-  if (cached.statement == nullptr) {
-    sqlite3_stmt* statement;
-    WF_TRY(prepare(sql, &statement));
-    cached.rights = rights_now_;
-    hold(cached, statement);
-  }
-  cached.in_use = true;
-  cached.used = ++uses_;
-  *slot = &cached;
-  *out = cached.statement;
-  return {};
-}
-
-void Db::give_back(sqlite3_stmt* statement, Slot* slot, bool is_reset, bool is_bound) {
-  if (statement == nullptr) return;
-  if (slot == nullptr || slot->statement != statement) {
-    sqlite3_finalize(statement);
-    return;
-  }
-  if (!is_reset) sqlite3_reset(statement);
-  if (is_bound) sqlite3_clear_bindings(statement);
-  slot->in_use = false;
-}
-
 Query& Query::bound(int rc) {
   is_bound_ = true;
   if (rc != SQLITE_OK && status_.ok()) status_ = Status::sqlite(rc, db_.handle());

@@ -1,4 +1,4 @@
-// The statement cache of a connection: what is compiled, and kept. (What each use of a statement needs stands in query.cpp.)
+// The statement cache of a connection.
 #include "base/db.h"
 
 #include "base/unscoped.h"
@@ -103,6 +103,24 @@ void Db::forget_plain() {
   }
 }
 
+Status Db::borrow(Sql sql, sqlite3_stmt** out, Slot** slot) {
+  Slot& cached = cache_[static_cast<size_t>(sql)];
+  *slot = nullptr;
+  if (cached.in_use) return prepare(sql, out);
+  if (cached.statement != nullptr && cached.rights != rights_now_ && sql > Sql::lock) drop(cached);
+  if (cached.statement == nullptr) {
+    sqlite3_stmt* statement;
+    WF_TRY(prepare(sql, &statement));
+    cached.rights = rights_now_;
+    hold(cached, statement);
+  }
+  cached.in_use = true;
+  cached.used = ++uses_;
+  *slot = &cached;
+  *out = cached.statement;
+  return {};
+}
+
 Status Db::borrow(string_view text, sqlite3_stmt** out, Slot** slot) {
   *slot = nullptr;
   Cached* oldest = nullptr;
@@ -188,6 +206,17 @@ Status Db::keep_ready(Sql sql) {
   WF_TRY(borrow(sql, &statement, &slot));
   give_back(statement, slot);
   return {};
+}
+
+void Db::give_back(sqlite3_stmt* statement, Slot* slot, bool is_reset, bool is_bound) {
+  if (statement == nullptr) return;
+  if (slot == nullptr || slot->statement != statement) {
+    sqlite3_finalize(statement);
+    return;
+  }
+  if (!is_reset) sqlite3_reset(statement);
+  if (is_bound) sqlite3_clear_bindings(statement);
+  slot->in_use = false;
 }
 
 Status Db::script(Sql sql) {

@@ -20,15 +20,16 @@ int64_t nonce_of(uint64_t bits, int64_t period) {
 Status new_nonce(Db& db, const Workflow& w, bool time_was_said, int64_t* nonce) {
   bool is_explicit;
   WF_TRY(clock_is_explicit(db, time_was_said, &is_explicit));
-  *nonce = random_nonce(w.period);
-  if (is_explicit) {
-    SettingValue epoch;
-    WF_TRY(read_setting(db, Setting::epoch, &epoch));
-    Text seed;
-    seed.add_integer(epoch.value.integer).add(' ').add_integer(w.seq).add(' ').add_integer(w.attempt + w.resumed).add(' ').add(w.id.view());
-    if (!seed.ok()) return Status::no_memory();
-    *nonce = nonce_of(hash64(seed.view()), w.period);
+  if (!is_explicit) {
+    *nonce = random_nonce(w.period);
+    return {};
   }
+  SettingValue epoch;
+  WF_TRY(read_setting(db, Setting::epoch, &epoch));
+  Text seed;
+  seed.add_integer(epoch.value.integer).add(' ').add_integer(w.seq).add(' ').add_integer(w.attempt + w.resumed).add(' ').add(w.id.view());
+  if (!seed.ok()) return Status::no_memory();
+  *nonce = nonce_of(hash64(seed.view()), w.period);
   return {};
 }
 
