@@ -42,7 +42,7 @@ Status move_sleeps_among(Db& db, const Workflow& w, Millis due, Millis now, bool
 Status move_steps(Db& db, const Workflow& w, Millis due, Millis now, bool* moved) {
   *moved = false;
   for (const Sql sql : {Sql::reschedule_sleeps, Sql::reschedule_tries}) {
-    bool some;
+    bool some = false;
     WF_TRY(run_all(db, sql, [&](Query& q) { q.bind(":seq", w.seq).bind(":due", due).bind(":now", now).bind(":scripted", w.flags & kOtherKind); }, &some));
     *moved = *moved || some;
   }
