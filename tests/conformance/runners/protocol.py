@@ -8,6 +8,23 @@ def given():
     return [*sys.argv[1:], None, None][:3]
 
 
+def rows_of(db, sql, parameters):
+    return db.execute(sql, parameters).fetchall()
+
+
+def close(db):
+    db.close()
+
+
+def main(version, connect, run=rows_of, close=close, code=lambda error: getattr(error, "sqlite_errorcode", "?")):
+    """What was asked for by the arguments: the version of SQLite alone, or play()."""
+    module, lines, folder = given()
+    if module == "version":
+        print(version)
+    else:
+        play(lines, folder, connect, run, close, code)
+
+
 def decode(cell, kept):
     kind, rest = cell[:1], cell[1:]
     return {
@@ -30,7 +47,7 @@ def encode(value):
     return "t" + value.encode().hex() if isinstance(value, str) else "b" + bytes(value).hex()
 
 
-def play(lines, folder, connect, run, close, code=lambda error: "?"):
+def play(lines, folder, connect, run, close, code):
     """connect(path) gives a connection; run(connection, sql, parameters) its rows; code(error) is SQLite's result code."""
     path, open_now, closed, kept, last = None, {}, set(), {}, None
 

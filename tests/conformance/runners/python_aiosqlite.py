@@ -4,9 +4,9 @@ import asyncio
 import sqlite3
 
 import aiosqlite
-from protocol import given, play
+from protocol import given, main
 
-module, lines, folder = given()
+module = given()[0]
 loop = asyncio.new_event_loop()
 
 
@@ -25,14 +25,9 @@ async def run(db, sql, parameters):
         return await cursor.fetchall()
 
 
-if module == "version":
-    print(sqlite3.sqlite_version)
-else:
-    play(
-        lines,
-        folder,
-        lambda path: loop.run_until_complete(connect(path)),
-        lambda db, sql, parameters: loop.run_until_complete(run(db, sql, parameters)),
-        lambda db: loop.run_until_complete(db.close()),
-        lambda error: getattr(error, "sqlite_errorcode", "?"),
-    )
+main(
+    sqlite3.sqlite_version,
+    lambda path: loop.run_until_complete(connect(path)),
+    lambda db, sql, parameters: loop.run_until_complete(run(db, sql, parameters)),
+    lambda db: loop.run_until_complete(db.close()),
+)

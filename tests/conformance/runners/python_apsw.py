@@ -1,9 +1,9 @@
 """apsw."""
 
 import apsw
-from protocol import given, play
+from protocol import given, main
 
-module, lines, folder = given()
+module = given()[0]
 
 
 def connect(path):
@@ -16,15 +16,4 @@ def connect(path):
     return db
 
 
-def close(db):
-    db.close()
-
-
-def run(db, sql, parameters):
-    return db.execute(sql, parameters).fetchall()
-
-
-if module == "version":
-    print(apsw.sqlite_lib_version())
-else:
-    play(lines, folder, connect, run, close, lambda error: getattr(error, "extendedresult", "?"))
+main(apsw.sqlite_lib_version(), connect, code=lambda error: getattr(error, "extendedresult", "?"))

@@ -5,9 +5,9 @@ import sqlite3
 from django.conf import settings
 from django.db.backends.signals import connection_created
 from django.db.utils import ConnectionHandler
-from protocol import given, play
+from protocol import given, main
 
-module, lines, folder = given()
+module = given()[0]
 settings.configure(USE_TZ=True)
 
 
@@ -28,17 +28,10 @@ def connect(path):
     return db
 
 
-def close(db):
-    db.close()
-
-
 def run(db, sql, parameters):
     with db.cursor() as cursor:
         cursor.execute(sql.replace("%", "%%"), parameters)
         return cursor.fetchall()
 
 
-if module == "version":
-    print(sqlite3.sqlite_version)
-else:
-    play(lines, folder, connect, run, close, lambda error: getattr(error.__cause__, "sqlite_errorcode", "?"))
+main(sqlite3.sqlite_version, connect, run, code=lambda error: getattr(error.__cause__, "sqlite_errorcode", "?"))

@@ -2,10 +2,10 @@
 
 import sqlite3
 
-from protocol import given, play
+from protocol import given, main
 from sqlalchemy import create_engine, event
 
-module, lines, folder = given()
+module = given()[0]
 
 
 def connect(path):
@@ -32,7 +32,4 @@ def run(pair, sql, parameters):
     return result.fetchall() if result.returns_rows else []
 
 
-if module == "version":
-    print(sqlite3.sqlite_version)
-else:
-    play(lines, folder, connect, run, close, lambda error: getattr(getattr(error, "orig", None), "sqlite_errorcode", "?"))
+main(sqlite3.sqlite_version, connect, run, close, lambda error: getattr(getattr(error, "orig", None), "sqlite_errorcode", "?"))

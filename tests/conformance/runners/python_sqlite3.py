@@ -3,9 +3,9 @@
 import importlib
 import os
 
-from protocol import given, play
+from protocol import given, main
 
-module, lines, folder = given()
+module = given()[0]
 sqlite3 = importlib.import_module(os.environ.get("SQLITE3_MODULE", "sqlite3"))
 
 
@@ -19,15 +19,4 @@ def connect(path):
     return db
 
 
-def close(db):
-    db.close()
-
-
-def run(db, sql, parameters):
-    return db.execute(sql, parameters).fetchall()
-
-
-if module == "version":
-    print(sqlite3.sqlite_version)
-else:
-    play(lines, folder, connect, run, close, lambda error: getattr(error, "sqlite_errorcode", "?"))
+main(sqlite3.sqlite_version, connect)
