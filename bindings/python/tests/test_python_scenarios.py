@@ -83,8 +83,8 @@ def test_parallel_branches(app):
         assert [step["name"] for step in handle.steps() if step["kind"] == "step"].count("wait#5") == 1
 
 
-def test_parallel_branches_of_one_name(app):
-    """A name that is repeated by branches side by side could get the other's result: refused, and ctx.map is the way out."""
+def two_steps(app):
+    """The first takes the longer the larger its number; the second takes no time."""
 
     @app.step
     async def first(n: int) -> int:
@@ -94,6 +94,14 @@ def test_parallel_branches_of_one_name(app):
     @app.step
     async def second(n: int) -> int:
         return n * 10
+
+    return first, second
+
+
+def test_parallel_branches_of_one_name(app):
+    """A name that is repeated by branches side by side could get the other's result: refused, and ctx.map is the way out."""
+
+    first, second = two_steps(app)
 
     async def branch(n):
         return await second(await first(n))

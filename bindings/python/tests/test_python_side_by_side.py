@@ -6,7 +6,7 @@ import threading
 import pytest
 
 import wfext
-from test_python_scenarios import LONG, finish, wait_for
+from test_python_scenarios import LONG, finish, two_steps, wait_for
 
 
 def test_calls_of_children_side_by_side(app):
@@ -53,14 +53,7 @@ def test_waits_whose_order_is_that_of_their_ends(app):
 def test_branches_of_a_map_look_after_their_own_names(app):
     """Also inside of a branch an order of ends is refused; and the branches do not disturb each other."""
 
-    @app.step
-    async def first(n: int) -> int:
-        await asyncio.sleep(0.01 * n)
-        return n
-
-    @app.step
-    async def second(n: int) -> int:
-        return n * 10
+    first, second = two_steps(app)
 
     async def straight(n):
         return await second(await second(await first(n)))

@@ -204,6 +204,20 @@ def test_a_schedule_fires(app):
         wait_for(lambda: app.client.list(name="tick", status="completed"))
 
 
+def of_colour(app, colour, work):
+    """A workflow of that colour, which has one attempt, and whose one step is `work`."""
+
+    @app.workflow(max_attempts=1)
+    def plain(ctx: wfext.Context) -> int:
+        return work()
+
+    @app.workflow(max_attempts=1)
+    async def looping(ctx: wfext.AsyncContext) -> int:
+        return await ctx.step(work)
+
+    return plain if colour == "plain" else looping
+
+
 @pytest.mark.parametrize("colour", ["plain", "async"])
 def test_a_machine_that_fails_is_no_failure_of_the_workflow(app, colour, monkeypatch):
     """A full disk, while a step is recorded: the attempt ends, nothing is counted, and another one comes through."""
@@ -229,16 +243,9 @@ def test_a_machine_that_fails_is_no_failure_of_the_workflow(app, colour, monkeyp
     def work() -> int:
         return 1
 
-    @app.workflow(max_attempts=1)
-    def plain(ctx: wfext.Context) -> int:
-        return work()
-
-    @app.workflow(max_attempts=1)
-    async def looping(ctx: wfext.AsyncContext) -> int:
-        return await ctx.step(work)
-
+    workflow = of_colour(app, colour, work)
     with app.worker():
-        handle = (plain if colour == "plain" else looping).start()
+        handle = workflow.start()
         assert finish(handle) == 1
     assert app.client.rows("SELECT count(*) FROM wf_failures") == [(0,)]
 
@@ -264,16 +271,9 @@ def test_a_record_that_meets_a_locked_file_is_repeated_and_the_step_is_not(app, 
         done.append(1)
         return 1
 
-    @app.workflow(max_attempts=1)
-    def plain(ctx: wfext.Context) -> int:
-        return work()
-
-    @app.workflow(max_attempts=1)
-    async def looping(ctx: wfext.AsyncContext) -> int:
-        return await ctx.step(work)
-
+    workflow = of_colour(app, colour, work)
     with app.worker():
-        assert finish((plain if colour == "plain" else looping).start()) == 1
+        assert finish(workflow.start()) == 1
     assert (done, locked) == ([1], [0])
 
 
