@@ -78,24 +78,7 @@ func TestAFullDiskInATransactionIsNoFailureOfTheStep(t *testing.T) {
 			return 1, nil
 		})
 	})
-	pages := func(n int64) {
-		_, err := app.Query(fmt.Sprint("PRAGMA max_page_count = ", n))
-		must(t, err)
-	}
-	rows, err := app.Query("PRAGMA page_count")
-	must(t, err)
-	pages(rows[0][0].(int64) + 20)
-	work(t, app)
-	h := begun(t, w, none{}, Option("max_attempts", 1))
-	until(t, func() bool { status, _ := h.Status(); return tries.Load() == 1 && status == "pending" })
-	pages(1 << 20)
-	must(t, h.Reschedule(time.Now()))
-	out, err := result(t, h)
-	must(t, err)
-	equal(t, []int{out, int(tries.Load())}, []int{1, 2})
-	rows, err = app.Query("SELECT * FROM wf_failures")
-	must(t, err)
-	equal(t, len(rows), 0)
+	equal(t, comesThroughAFullDisk(t, app, w, &tries), 1)
 }
 
 func TestACommitThatAConstraintRefusesIsRecorded(t *testing.T) {
