@@ -1,0 +1,243 @@
+"""Lists of workflows, newest first: filters, pages by key, and how far was looked.
+
+No query runs for longer than 50 ms. What a filter does not find by an index is looked for in portions, from the newest workflow down, until there are enough, the first is reached, or
+the time is up; the page says how far that was, and the next one goes on there.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import sqlite3
+import time
+from collections.abc import Iterator
+from typing import Any
+
+from .files import PORTION_SECONDS, Interrupted, has_tables, limited, to_millis, to_sql_time
+from .values import Value, error_group, error_text
+
+STATUSES = ("pending", "running", "waiting", "paused", "completed", "failed", "cancelled")
+LIVE = ("pending", "running", "waiting", "paused")
+
+
+@dataclasses.dataclass(frozen=True)
+class Filter:
+    """Which workflows; None (or empty): any. `error` is that of a group (view.errors), `since` milliseconds since 1970: started (created) at or after it. `tag` is key=value."""
+
+    status: tuple[str, ...] = ()
+    name: str | None = None
+    queue: str | None = None
+    version: str | None = None
+    worker: str | None = None
+    id_prefix: str | None = None
+    since: int | None = None
+    tag: str | None = None
+    error: str | None = None
+
+    def __bool__(self) -> bool:
+        """Whether it asks for anything."""
+        return self != Filter()
+
+
+@dataclasses.dataclass(frozen=True)
+class Row:
+    """A workflow in a list. Times are milliseconds since 1970, UTC. `why` is the reason why a live one does not run, or the error of one that has failed or was cancelled."""
+
+    seq: int
+    id: str
+    name: str | None
+    status: str
+    queue: str | None
+    version: str | None
+    worker: str | None
+    attempt: int
+    created_at: int | None
+    started_at: int | None
+    completed_at: int | None
+    updated_at: int | None
+    due_at: int | None
+    why: str | None
+    error: Value
+
+
+@dataclasses.dataclass(frozen=True)
+class Page:
+    """rows, newest first. `next`: pass it as `before` to go on; None: that was all. `complete` False: the time was up before there were `limit`; then `looked_to` says how far was
+    looked: the time when the workflow was created down to which all were looked at."""
+
+    rows: list[Row]
+    next: int | None
+    complete: bool
+    looked_to: int | None
+    seconds: float
+
+
+ROW_COLUMNS = "w.seq, w.id, w.name, w.status, w.queue, w.version, w.worker, w.attempt, w.created_at, w.started_at, w.completed_at, w.updated_at, w.due_at, w.error"
+
+
+def conditions(wanted: Filter) -> tuple[str, list[Any]]:
+    """What the filter means in SQL over wf_workflows AS w, without `error`, and its parameters."""
+    parts: list[str] = []
+    values: list[Any] = []
+    if wanted.status:
+        parts.append("w.status = ?" if len(wanted.status) == 1 else f"w.status IN ({', '.join('?' * len(wanted.status))})")
+        values += wanted.status
+    for column in ("name", "queue", "version", "worker", "tag"):
+        value = getattr(wanted, column)
+        if value is not None:
+            parts.append(f"w.{column} = ?")
+            values.append(value)
+    if wanted.id_prefix is not None:
+        parts.append("w.id GLOB ?")
+        values.append("".join(f"[{c}]" if c in "*?[" else c for c in wanted.id_prefix) + "*")
+    if wanted.since is not None:
+        parts.append("w.created_at >= ?")
+        values.append(to_sql_time(wanted.since))
+    return " AND ".join(parts) or "1", values
+
+
+def last_seq(connection: sqlite3.Connection) -> int:
+    """The number of the newest workflow, 0: there is none."""
+    row = connection.execute("SELECT seq FROM wf_workflows ORDER BY seq DESC LIMIT 1").fetchone() if has_tables(connection) else None
+    return row[0] if row else 0
+
+
+class Scan:
+    """Rows of `columns` that the filter asks for, newest first, in portions that are short. `at`: all from this number on were looked at."""
+
+    def __init__(self, connection: sqlite3.Connection, wanted: Filter, columns: str, before: int | None, until: float):
+        self.connection = connection
+        self.columns = columns
+        self.until = until
+        self.at = before if before is not None else last_seq(connection) + 1
+        self.where, self.values = conditions(wanted)
+        self.error = wanted.error
+        self.by_id = wanted.id_prefix is not None
+        self.width = 4096
+        self.complete = False
+
+    def _query(self, low: int, limit: int) -> Iterator[tuple[Any, ...]]:
+        sql = f"SELECT {self.columns} FROM wf_workflows AS w WHERE {self.where} AND w.seq < ? AND w.seq >= ? ORDER BY w.seq DESC LIMIT ?"
+        return iter(self.connection.execute(sql, (*self.values, self.at, low, limit)))
+
+    def _take(self, low: int, limit: int, into: list[tuple[Any, ...]]) -> bool:
+        """Takes rows from `at` down to `low`; whether all of them were looked at."""
+        last = None
+        count = 0
+        try:
+            with limited(self.connection):
+                for row in self._query(low, limit):
+                    count += 1
+                    last = row[0]
+                    if self.error is None or error_group(row[-1]) == self.error:
+                        into.append(row)
+        except Interrupted:
+            self.at = last if last is not None else self.at
+            return False
+        self.at = last if count == limit and last is not None else low
+        return True
+
+    def rows(self, limit: int) -> list[tuple[Any, ...]]:
+        """At most `limit` of them (with `error` a few more may be looked at). `complete` says whether the first workflow was reached or there are enough."""
+        found: list[tuple[Any, ...]] = []
+        batch = limit if self.error is None else max(limit, 500)
+        # At once where an index finds it, and else in portions.
+        if not self._take(0, batch, found):
+            while self.at > 0 and len(found) < limit and time.monotonic() < self.until:
+                began = time.monotonic()
+                low = max(0, self.at - self.width)
+                whole = self._take(low, batch - (len(found) if self.error is None else 0), found)
+                took = time.monotonic() - began
+                if not whole:
+                    self.width = max(16, self.width // 4)
+                elif took < PORTION_SECONDS / 4:
+                    self.width = min(self.width * 2, 1 << 20)
+        else:
+            while self.error is not None and self.at > 0 and len(found) < limit and time.monotonic() < self.until:
+                if not self._take(0, batch, found):
+                    break
+        if self.error is not None and len(found) > limit:
+            found = found[:limit]
+            self.at = found[-1][0]
+        self.complete = self.at <= 0 or len(found) >= limit
+        return found
+
+
+def list_workflows(connection: sqlite3.Connection, wanted: Filter = Filter(), *, before: int | None = None, limit: int = 50, seconds: float = 2) -> Page:
+    """A page of workflows, newest first. `before` is `next` of the page before it. Stops after `seconds`."""
+    began = time.monotonic()
+    scan = Scan(connection, wanted, ROW_COLUMNS, before, began + seconds)
+    raw = scan.rows(limit) if has_tables(connection) else []
+    reasons = reasons_of(connection, [row[0] for row in raw if row[3] in LIVE])
+    rows = [to_row(each, reasons) for each in raw]
+    is_end = scan.at <= 1 if raw or scan.at else True
+    return Page(rows, None if is_end else scan.at, scan.complete or is_end, None if scan.complete or is_end else created_near(connection, scan.at), time.monotonic() - began)
+
+
+def to_row(row: tuple[Any, ...], reasons: dict[int, str]) -> Row:
+    seq, id, name, status, queue, version, worker, attempt, created, started, completed, updated, due, error = row
+    why = reasons.get(seq) if status in LIVE else None
+    if why is None and error is not None and status in ("failed", "cancelled"):
+        why = error_text(error)
+    return Row(seq, id, name, status, queue, version, worker, attempt, to_millis(created), to_millis(started), to_millis(completed), to_millis(updated), to_millis(due), why, error)
+
+
+def reasons_of(connection: sqlite3.Connection, numbers: list[int]) -> dict[int, str]:
+    """Why they do not run: of those that can be said within 50 ms."""
+    found: dict[int, str] = {}
+    try:
+        with limited(connection):
+            for number in numbers:
+                row = connection.execute("SELECT reason FROM wf_pending WHERE seq = ?", (number,)).fetchone()
+                if row:
+                    found[number] = row[0]
+    except Interrupted:
+        pass
+    return found
+
+
+def created_near(connection: sqlite3.Connection, seq: int) -> int | None:
+    """When the workflow of that number, or the next one after it, was created."""
+    row = connection.execute("SELECT created_at FROM wf_workflows WHERE seq >= ? ORDER BY seq LIMIT 1", (seq,)).fetchone()
+    return to_millis(row[0]) if row else None
+
+
+@dataclasses.dataclass(frozen=True)
+class Count:
+    """How many: exactly, or at least so many (`exact` False: the time was up)."""
+
+    count: int
+    exact: bool
+
+    def __str__(self) -> str:
+        return f"{self.count:,}{'' if self.exact else '+'}"
+
+
+def matching_ids(connection: sqlite3.Connection, wanted: Filter, *, before: int | None = None, limit: int = 1000, seconds: float = 2) -> tuple[list[str], int | None]:
+    """Ids of the workflows that match, newest first, and where to go on (`before`), None: that was all. There may be fewer than `limit`, even none, with more behind them."""
+    if not has_tables(connection):
+        return [], None
+    scan = Scan(connection, wanted, "w.seq, w.id, w.error" if wanted.error is not None else "w.seq, w.id", before, time.monotonic() + seconds)
+    rows = scan.rows(limit)
+    return [row[1] for row in rows], scan.at if scan.at > 1 else None
+
+
+def count_matching(connection: sqlite3.Connection, wanted: Filter, *, seconds: float = 2) -> Count:
+    """How many workflows match. From the engine's counts where the filter is of status, name and queue alone; else they are looked at, for at most `seconds`."""
+    if not has_tables(connection):
+        return Count(0, True)
+    if dataclasses.replace(wanted, status=(), name=None, queue=None) == Filter():
+        where, values = conditions(wanted)
+        try:
+            with limited(connection):
+                row = connection.execute(f"SELECT coalesce(sum(w.count), 0) FROM wf_stats AS w WHERE {where}", values).fetchone()
+                return Count(row[0], True)
+        except Interrupted:
+            pass
+    until = time.monotonic() + seconds
+    total, before = 0, None
+    while time.monotonic() < until:
+        ids, before = matching_ids(connection, wanted, before=before, limit=1000, seconds=until - time.monotonic())
+        total += len(ids)
+        if before is None:
+            return Count(total, True)
+    return Count(total, False)

@@ -1,0 +1,215 @@
+"""The figures of the first page and of `wfext status`. Each is asked for within 50 ms, or is None (not counted in time)."""
+
+from __future__ import annotations
+
+import dataclasses
+import sqlite3
+from typing import Any
+
+from .errors import Groups, recent_failures
+from .files import Interrupted, has_tables, limited, to_millis, to_sql_time
+from .files import now as now_of
+from .lists import Count
+from .tables import Queue, in_doubt, queues
+
+CAP = 1000  # of what is counted row by row
+
+
+@dataclasses.dataclass(frozen=True)
+class Group:
+    """How many workflows of a name have a status; `oldest_at`: the earliest time at which one of the live ones was or is due (None: not live, or not known)."""
+
+    name: str
+    status: str
+    count: int
+    oldest_at: int | None
+
+
+@dataclasses.dataclass(frozen=True)
+class Minute:
+    """Workflows that ended in a minute (`at`: its beginning, milliseconds since 1970)."""
+
+    at: int
+    completed: int
+    failed: int
+    cancelled: int
+
+
+@dataclasses.dataclass(frozen=True)
+class Worker:
+    """A worker with live leases: how many, and the nearest and farthest end of them."""
+
+    name: str | None
+    leases: int
+    expired: int
+    nearest: int | None
+    farthest: int | None
+
+
+@dataclasses.dataclass(frozen=True)
+class Person:
+    """A workflow that waits for somebody: for a signal (`what`: its name), or for a verdict on a step in doubt. `kind`: signal, doubt."""
+
+    workflow_id: str
+    name: str | None
+    kind: str
+    step: str
+    what: str
+    since: int | None
+
+
+@dataclasses.dataclass(frozen=True)
+class Overview:
+    """Everything. `need_you`: workflows that wait for a signal or a verdict, counted up to 1,000. `counts` None: not counted in time."""
+
+    path: str
+    size: int
+    now: int
+    has_tables: bool
+    live: int | None
+    need_you: Count
+    counts: list[Group] | None
+    queues: list[Queue]
+    failures: Groups
+
+
+def by_status(connection: sqlite3.Connection) -> dict[str, int] | None:
+    """How many workflows of each status there are; None: not counted in time."""
+    if not has_tables(connection):
+        return {}
+    try:
+        with limited(connection):
+            return dict(connection.execute("SELECT status, sum(count) FROM wf_stats GROUP BY status").fetchall())
+    except Interrupted:
+        return None
+
+
+def counts(connection: sqlite3.Connection) -> list[Group] | None:
+    """By name and status, with the earliest due time of what is live; None: not counted in time."""
+    if not has_tables(connection):
+        return []
+    try:
+        with limited(connection):
+            rows = connection.execute("SELECT name, status, sum(count) FROM wf_stats GROUP BY name, status ORDER BY name, status").fetchall()
+    except Interrupted:
+        return None
+    ages: dict[tuple[str, str], int] = {}
+    status = ("pending", "running", "waiting", "waiting", "running", "waiting")
+    try:
+        with limited(connection):
+            for place, what in enumerate(status):
+                for name, due in connection.execute(
+                    "SELECT l.name, min((SELECT min(w.due_at) FROM _wf_workflow AS w INDEXED BY _wf_due WHERE w.lane = l.lane AND w.place = ?)) FROM _wf_lane AS l GROUP BY l.name", (place,)
+                ):
+                    if isinstance(due, int):
+                        ages[name, what] = min(due, ages.get((name, what), due))
+    except (Interrupted, sqlite3.OperationalError):
+        pass
+    return [Group(name, what, count, ages.get((name, what))) for name, what, count in rows]
+
+
+def live(connection: sqlite3.Connection) -> int | None:
+    """How many workflows have not ended; None: not counted in time."""
+    if not has_tables(connection):
+        return 0
+    try:
+        with limited(connection):
+            return int(connection.execute("SELECT wf_pending()").fetchone()[0])
+    except Interrupted:
+        return None
+
+
+def need_you(connection: sqlite3.Connection, most: int = CAP) -> Count:
+    """How many workflows wait for a signal or for a verdict on a step in doubt, counted up to `most`."""
+    if not has_tables(connection):
+        return Count(0, True)
+    found, exact = 0, True
+    try:
+        with limited(connection):
+            found = connection.execute(
+                "SELECT count(*) FROM (SELECT 1 FROM _wf_step WHERE status = 'waiting' AND (kind IN ('await', 'step') OR kind = 'wait_any' AND topics LIKE '%\"signal\"%') LIMIT ?)", (most + 1,)
+            ).fetchone()[0]
+    except Interrupted:
+        exact = False
+    return Count(min(found, most), exact and found <= most)
+
+
+def people(connection: sqlite3.Connection, limit: int = 50) -> list[Person]:
+    """What waits for a person: steps in doubt that are held, then workflows that wait for a signal; as many as are found within 50 ms, at most `limit`."""
+    import json
+
+    if not has_tables(connection):
+        return []
+    held = in_doubt(connection, held_only=True, limit=limit)
+    found = [Person(each.workflow_id, None, "doubt", each.step, each.step, each.begun_at) for each in held]
+    try:
+        with limited(connection):
+            for id, name, step, topics, kind, at in connection.execute(
+                "SELECT w.id, l.name, s.name, s.topics, s.kind, s.begun_at FROM _wf_step AS s CROSS JOIN _wf_workflow AS w ON w.seq = s.wf LEFT JOIN _wf_lane AS l ON l.lane = w.lane"
+                " WHERE s.status = 'waiting' AND (s.kind = 'await' OR s.kind = 'wait_any' AND s.topics LIKE '%\"signal\"%') LIMIT ?",
+                (max(0, limit - len(found)),),
+            ):
+                found.append(Person(id, name, "signal", step, _signals(topics, kind, json), at if isinstance(at, int) else None))
+    except Interrupted:
+        pass
+    return found
+
+
+def _signals(topics: Any, kind: str, json: Any) -> str:
+    try:
+        read = json.loads(topics)
+        names = read if kind == "await" else [name for each in read["waits"] for name in each.get("signal", [])]
+        return ", ".join(str(each) for each in names)
+    except (ValueError, TypeError, KeyError, AttributeError):
+        return str(topics)
+
+
+def workers(connection: sqlite3.Connection) -> list[Worker] | None:
+    """Workers that hold leases, those with most of them first; None: not found in time."""
+    if not has_tables(connection):
+        return []
+    now = to_sql_time(now_of(connection))
+    try:
+        with limited(connection):
+            rows = connection.execute(
+                "SELECT worker, sum(due_at > ?1), sum(due_at <= ?1), min(CASE WHEN due_at > ?1 THEN due_at END), max(due_at) FROM wf_workflows WHERE status = 'running' GROUP BY worker"
+                " ORDER BY 2 DESC, worker",
+                (now,),
+            ).fetchall()
+    except Interrupted:
+        return None
+    return [Worker(name, leases or 0, expired or 0, to_millis(nearest), to_millis(farthest)) for name, leases, expired, nearest, farthest in rows]
+
+
+def ended_per_minute(connection: sqlite3.Connection, minutes: int = 60, most: int = 10_000) -> tuple[list[Minute], bool]:
+    """Workflows that ended in each of the last minutes, oldest first, and whether these are all: only the newest `most` workflows are looked at."""
+    if not has_tables(connection):
+        return [], True
+    end = now_of(connection) // 60_000 * 60_000
+    begin = end - (minutes - 1) * 60_000
+    tally: dict[int, list[int]] = {}
+    complete = True
+    since = to_sql_time(begin)
+    try:
+        with limited(connection):
+            for minute, status, count in connection.execute(
+                "SELECT substr(completed_at, 1, 16), status, count(*) FROM (SELECT completed_at, status FROM wf_workflows ORDER BY seq DESC LIMIT ?)"
+                " WHERE completed_at >= ? GROUP BY 1, 2",
+                (most, since),
+            ):
+                moment = to_millis(minute + ":00")
+                if moment is not None and status in ("completed", "failed", "cancelled"):
+                    tally.setdefault(moment, [0, 0, 0])[("completed", "failed", "cancelled").index(status)] += count
+            row = connection.execute("SELECT created_at FROM wf_workflows ORDER BY seq DESC LIMIT 1 OFFSET ?", (most - 1,)).fetchone()
+            oldest = to_millis(row[0]) if row else None
+            complete = oldest is None or oldest < begin
+    except Interrupted:
+        complete = False
+    return [Minute(each, *tally.get(each, [0, 0, 0])) for each in range(begin, end + 1, 60_000)], complete
+
+
+def overview(connection: sqlite3.Connection, path: str = "") -> Overview:
+    """What `wfext status` shows. `size`: bytes, with what is in the WAL."""
+    size = connection.execute("PRAGMA page_count").fetchone()[0] * connection.execute("PRAGMA page_size").fetchone()[0]
+    return Overview(path, size, now_of(connection), has_tables(connection), live(connection), need_you(connection), counts(connection), queues(connection), recent_failures(connection))
+

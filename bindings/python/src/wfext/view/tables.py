@@ -1,0 +1,184 @@
+"""Queues, schedules, definitions, steps in doubt, doctor: what the engine's tables show, as dataclasses. Times are milliseconds since 1970, UTC; durations seconds."""
+
+from __future__ import annotations
+
+import dataclasses
+import sqlite3
+from typing import Any
+
+from .files import PORTION_SECONDS, Interrupted, has_tables, limited, to_millis
+from .values import Value, parsed
+
+
+@dataclasses.dataclass(frozen=True)
+class Queue:
+    """Settings of a queue and its live figures. `ready`: due and not held; `live`: all that has not ended. A figure is None where it could not be counted in time."""
+
+    name: str
+    ready: int | None
+    running: int | None
+    live: int | None
+    oldest_due_at: int | None
+    paused: bool
+    concurrency: int | None
+    worker_concurrency: int | None
+    partition_concurrency: int | None
+    hold: str
+    rate_limit: int | None
+    rate_per: float | None
+    lease: float | None
+    max_attempts: int | None
+    backoff: Any
+
+    def limits(self) -> str:
+        """Its limits in words; '' where it has none."""
+        parts = ["paused"] if self.paused else []
+        if self.concurrency is not None:
+            parts.append(f"{self.concurrency:,} at once")
+        if self.worker_concurrency is not None:
+            parts.append(f"{self.worker_concurrency:,} a worker")
+        if self.partition_concurrency is not None:
+            parts.append(f"{self.partition_concurrency:,} a partition")
+        if self.rate_limit is not None and self.rate_per is not None:
+            parts.append(f"{self.rate_limit:,} per {self.rate_per:g} s")
+        return ", ".join(parts)
+
+
+def queues(connection: sqlite3.Connection, *, seconds: float = PORTION_SECONDS) -> list[Queue]:
+    """All queues, by name. What cannot be counted in `seconds` is None; names and settings are always there."""
+    if not has_tables(connection):
+        return []
+    columns = "queue, paused, concurrency, worker_concurrency, partition_concurrency, hold, rate_limit, rate_per, lease, max_attempts, backoff"
+    live: dict[str, int] | None = None
+    try:
+        with limited(connection, seconds):
+            rows = connection.execute(f"SELECT {columns}, depth, running, oldest_due_at FROM wf_queues ORDER BY queue").fetchall()
+    except Interrupted:
+        rows = [(*row, None, None, None) for row in connection.execute(f"SELECT {columns} FROM wf_queues ORDER BY queue")]
+    try:
+        with limited(connection, seconds):
+            found = connection.execute("SELECT queue, sum(count) FROM wf_stats WHERE status NOT IN ('completed', 'failed', 'cancelled') GROUP BY queue").fetchall()
+            live = dict(found)
+    except Interrupted:
+        pass
+    return [
+        Queue(name, depth, running, None if live is None else live.get(name, 0), to_millis(oldest), bool(paused), conc, per_worker, per_part, hold, rate, per, lease, attempts, parsed(backoff))
+        for name, paused, conc, per_worker, per_part, hold, rate, per, lease, attempts, backoff, depth, running, oldest in rows
+    ]
+
+
+@dataclasses.dataclass(frozen=True)
+class Schedule:
+    """A schedule; `last_id` the workflow that it started last, `skipped` how many of its times were left out, `error` why its last firing could not be."""
+
+    name: str
+    cron: str
+    timezone: str | None
+    workflow: str
+    input: Value
+    catch_up: str | None
+    overlap: str | None
+    paused: bool
+    next_at: int | None
+    last_at: int | None
+    last_id: str | None
+    last_status: str | None
+    skipped: int
+    created_at: int | None
+    error: str | None
+
+
+def schedules(connection: sqlite3.Connection) -> list[Schedule]:
+    """All schedules, by name."""
+    if not has_tables(connection):
+        return []
+    rows = connection.execute(
+        "SELECT s.name, s.cron, s.timezone, s.workflow, s.input, s.catch_up, s.overlap, s.paused, s.next_at, s.last_at, s.last_id, wf_status(s.last_id), s.skipped, s.created_at, s.error"
+        " FROM wf_schedules AS s ORDER BY s.name"
+    )
+    return [
+        Schedule(name, cron, zone, workflow, input, catch_up, overlap, bool(paused), to_millis(next), to_millis(last), last_id, last_status, skipped, to_millis(created), error)
+        for name, cron, zone, workflow, input, catch_up, overlap, paused, next, last, last_id, last_status, skipped, created, error in rows
+    ]
+
+
+@dataclasses.dataclass(frozen=True)
+class Definition:
+    """A version of a scripted workflow; `live`: how many of it have not ended, None: not counted in time."""
+
+    name: str
+    version: int
+    current: bool
+    steps: int | None
+    live: int | None
+    created_at: int | None
+    definition: str
+
+
+def definitions(connection: sqlite3.Connection, *, all_versions: bool = False) -> list[Definition]:
+    """The current version of each definition, or all of them, newest first."""
+    if not has_tables(connection):
+        return []
+    where = "" if all_versions else " WHERE current"
+    columns = "name, version, current, steps, created_at, definition"
+    try:
+        with limited(connection):
+            rows = connection.execute(f"SELECT {columns}, live FROM wf_definitions{where} ORDER BY name, version DESC").fetchall()
+    except Interrupted:
+        rows = [(*row, None) for row in connection.execute(f"SELECT {columns} FROM wf_definitions{where} ORDER BY name, version DESC")]
+    return [Definition(name, version, bool(current), steps, live, to_millis(at), str(text)) for name, version, current, steps, at, text, live in rows]
+
+
+@dataclasses.dataclass(frozen=True)
+class Doubt:
+    """A step that was begun and never finished. `held`: its workflow waits for a verdict (wf_resolve); else the next attempt decides by itself."""
+
+    workflow_id: str
+    step: str
+    key: str
+    held: bool
+    begun_at: int | None
+    worker: str | None
+
+
+def in_doubt(connection: sqlite3.Connection, *, held_only: bool = False, limit: int = 500) -> list[Doubt]:
+    """Steps in doubt, those that are held first; at most `limit`."""
+    found: list[Doubt] = []
+    if not has_tables(connection):
+        return found
+    for held in (1,) if held_only else (1, 0):
+        rows = connection.execute("SELECT workflow_id, step, key, held, begun_at, worker FROM wf_in_doubt WHERE held = ? LIMIT ?", (held, limit - len(found)))
+        found += [Doubt(id, step, str(key), bool(is_held), to_millis(at), worker) for id, step, key, is_held, at, worker in rows]
+    return found
+
+
+@dataclasses.dataclass(frozen=True)
+class Finding:
+    """A line of wf_doctor."""
+
+    name: str
+    value: Any
+    ok: bool
+    advice: str | None
+
+
+def doctor(connection: sqlite3.Connection, *, writable: bool = True) -> list[Finding]:
+    """What wf_doctor says, problems first as it lists them. `query only` is left out for a connection that was opened to read (`writable` False), and so is what is of our own
+    connection and not of the file (busy timeout)."""
+    own = {"busy timeout", "query only"} if not writable else set()
+    rows = connection.execute("SELECT name, value, ok, advice FROM wf_doctor")
+    return [Finding(name, value, bool(ok), advice) for name, value, ok, advice in rows if name not in own]
+
+
+@dataclasses.dataclass(frozen=True)
+class Problem:
+    """What wf_check has found."""
+
+    problem: str
+    where: str
+
+
+def check(connection: sqlite3.Connection, integrity: str = "full") -> list[Problem]:
+    """wf_check: reads the whole file, so it takes its time. `integrity`: full, quick or none."""
+    found = parsed(connection.execute("SELECT wf_check(json_object('integrity', ?))", (integrity,)).fetchone()[0])
+    return [Problem(str(each.get("problem")), str(each.get("where"))) for each in found or []]

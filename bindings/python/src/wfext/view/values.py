@@ -1,0 +1,52 @@
+"""What was stored, as it is shown: JSON text, numbers and BLOBs."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any
+
+Value = str | int | float | bytes | None  # as a table gives it: a text is JSON
+
+
+def parsed(value: Value) -> Any:
+    """The value for JSON output: what the text holds; {"$text": ...} for a text that is no JSON, {"$blob": "<hex>"} for bytes."""
+    if isinstance(value, bytes):
+        return {"$blob": value.hex()}
+    if isinstance(value, str):
+        try:
+            return json.loads(value)
+        except (ValueError, RecursionError):
+            return {"$text": value}
+    return value
+
+
+def one_line(value: Value) -> str:
+    """The value as stored, for people. Still to be escaped for where it is shown."""
+    if value is None:
+        return "null"
+    if isinstance(value, bytes):
+        head = value[:32].hex()
+        return f"x'{head}{'...' if len(value) > 32 else ''}' ({len(value):,} bytes)"
+    return str(value)
+
+
+def error_text(error: Value) -> str:
+    """One line about a recorded error: its type (or code) and message where it has them."""
+    found = parsed(error)
+    if isinstance(found, dict):
+        kind = next((str(found[key]) for key in ("type", "code") if found.get(key)), "")
+        message = str(found.get("message") or "")
+        if kind or message:
+            return f"{kind}: {message}" if kind and message else kind or message
+        if set(found) == {"$text"}:
+            return str(found["$text"])
+    return found if isinstance(found, str) else one_line(error)
+
+
+_varies = re.compile(r"[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}|0x[0-9a-fA-F]+|\b[0-9a-f]{16,}\b|\d+")
+
+
+def error_group(error: Value) -> str:
+    """What errors of one kind have in common: the line about it, cut at 200 characters, with # for what varies (numbers, UUIDs, long hexadecimal words)."""
+    return _varies.sub("#", error_text(error)[:400])[:200]
