@@ -21,7 +21,8 @@ LIVE = ("pending", "running", "waiting", "paused")
 
 @dataclasses.dataclass(frozen=True)
 class Filter:
-    """Which workflows; None (or empty): any. `error` is that of a group (view.errors), `since` milliseconds since 1970: started (created) at or after it. `tag` is key=value."""
+    """Which workflows; None (or empty): any. `error` is that of a group (view.errors), `since` milliseconds since 1970: started (created) at or after it. `tag` is key=value. `ended_before`: those that
+    have ended before this time."""
 
     status: tuple[str, ...] = ()
     name: str | None = None
@@ -32,6 +33,7 @@ class Filter:
     since: int | None = None
     tag: str | None = None
     error: str | None = None
+    ended_before: int | None = None
 
     def __bool__(self) -> bool:
         """Whether it asks for anything."""
@@ -92,6 +94,9 @@ def conditions(wanted: Filter) -> tuple[str, list[Any]]:
     if wanted.since is not None:
         parts.append("w.created_at >= ?")
         values.append(to_sql_time(wanted.since))
+    if wanted.ended_before is not None:
+        parts.append("w.completed_at < ?")
+        values.append(to_sql_time(wanted.ended_before))
     return " AND ".join(parts) or "1", values
 
 
@@ -99,6 +104,9 @@ def last_seq(connection: sqlite3.Connection) -> int:
     """The number of the newest workflow, 0: there is none."""
     row = connection.execute("SELECT seq FROM wf_workflows ORDER BY seq DESC LIMIT 1").fetchone() if has_tables(connection) else None
     return row[0] if row else 0
+
+
+_FEW = 2000
 
 
 class Scan:
@@ -111,9 +119,31 @@ class Scan:
         self.at = before if before is not None else last_seq(connection) + 1
         self.where, self.values = conditions(wanted)
         self.error = wanted.error
-        self.by_id = wanted.id_prefix is not None
         self.width = 4096
+        self.numbers = self._numbers() if wanted.id_prefix is not None and self.at > 1 else None
         self.complete = False
+
+    def _numbers(self) -> list[int] | None:
+        """Of a beginning of ids that few have, which the index of ids finds: their numbers, newest first. None: too many of them."""
+        try:
+            with limited(self.connection):
+                rows = self.connection.execute(f"SELECT w.seq FROM wf_workflows AS w WHERE {self.where} LIMIT ?", (*self.values, _FEW + 1)).fetchall()
+        except Interrupted:
+            return None
+        return sorted((number for (number,) in rows if number < self.at), reverse=True) if len(rows) <= _FEW else None
+
+    def _listed(self, limit: int) -> list[tuple[Any, ...]]:
+        found: list[tuple[Any, ...]] = []
+        numbers = self.numbers or []
+        while numbers and len(found) < limit:
+            self.at = numbers.pop(0)
+            row = self.connection.execute(f"SELECT {self.columns} FROM wf_workflows AS w WHERE w.seq = ? AND {self.where}", (self.at, *self.values)).fetchone()
+            if row is not None and (self.error is None or error_group(row[-1]) == self.error):
+                found.append(row)
+        if not numbers:
+            self.at = 0
+        self.complete = True
+        return found
 
     def _query(self, low: int, limit: int) -> Iterator[tuple[Any, ...]]:
         sql = f"SELECT {self.columns} FROM wf_workflows AS w WHERE {self.where} AND w.seq < ? AND w.seq >= ? ORDER BY w.seq DESC LIMIT ?"
@@ -138,6 +168,8 @@ class Scan:
 
     def rows(self, limit: int) -> list[tuple[Any, ...]]:
         """At most `limit` of them (with `error` a few more may be looked at). `complete` says whether the first workflow was reached or there are enough."""
+        if self.numbers is not None:
+            return self._listed(limit)
         found: list[tuple[Any, ...]] = []
         batch = limit if self.error is None else max(limit, 500)
         # At once where an index finds it, and else in portions.

@@ -44,25 +44,35 @@ class Queue:
         return ", ".join(parts)
 
 
+# The columns of wf_queues that need no counting, with the names of queues found one after the other.
+_SETTINGS = """
+WITH RECURSIVE n(queue) AS (
+  SELECT min(queue) FROM _wf_lane UNION ALL SELECT (SELECT min(l.queue) FROM _wf_lane AS l WHERE l.queue > n.queue) FROM n WHERE n.queue IS NOT NULL)
+SELECT a.queue, coalesce(q.paused, 0), q.concurrency, q.worker_concurrency, q.partition_concurrency, coalesce(q.hold, 'lease'), q.rate_limit, q.rate_per / 1000.0, q.lease / 1000.0,
+       q.max_attempts, q.backoff
+FROM (SELECT queue FROM n WHERE queue IS NOT NULL UNION SELECT queue FROM _wf_queue) AS a LEFT JOIN _wf_queue AS q ON q.queue = a.queue ORDER BY a.queue
+"""
+
+
 def queues(connection: sqlite3.Connection, *, seconds: float = PORTION_SECONDS) -> list[Queue]:
     """All queues, by name. What cannot be counted in `seconds` is None; names and settings are always there."""
     if not has_tables(connection):
         return []
     columns = "queue, paused, concurrency, worker_concurrency, partition_concurrency, hold, rate_limit, rate_per, lease, max_attempts, backoff"
-    live: dict[str, int] | None = None
     try:
         with limited(connection, seconds):
             rows = connection.execute(f"SELECT {columns}, depth, running, oldest_due_at FROM wf_queues ORDER BY queue").fetchall()
     except Interrupted:
-        rows = [(*row, None, None, None) for row in connection.execute(f"SELECT {columns} FROM wf_queues ORDER BY queue")]
+        rows = [(*row, None, None, None) for row in connection.execute(_SETTINGS)]
+    live: dict[str, int] = {}
     try:
         with limited(connection, seconds):
-            found = connection.execute("SELECT queue, sum(count) FROM wf_stats WHERE status NOT IN ('completed', 'failed', 'cancelled') GROUP BY queue").fetchall()
-            live = dict(found)
+            for row in rows:
+                live[row[0]] = connection.execute("SELECT wf_pending(?)", (row[0],)).fetchone()[0]
     except Interrupted:
         pass
     return [
-        Queue(name, depth, running, None if live is None else live.get(name, 0), to_millis(oldest), bool(paused), conc, per_worker, per_part, hold, rate, per, lease, attempts, parsed(backoff))
+        Queue(name, depth, running, live.get(name), to_millis(oldest), bool(paused), conc, per_worker, per_part, hold, rate, per, lease, attempts, parsed(backoff))
         for name, paused, conc, per_worker, per_part, hold, rate, per, lease, attempts, backoff, depth, running, oldest in rows
     ]
 
@@ -162,12 +172,14 @@ class Finding:
     advice: str | None
 
 
-def doctor(connection: sqlite3.Connection, *, writable: bool = True) -> list[Finding]:
-    """What wf_doctor says, problems first as it lists them. `query only` is left out for a connection that was opened to read (`writable` False), and so is what is of our own
-    connection and not of the file (busy timeout)."""
-    own = {"busy timeout", "query only"} if not writable else set()
+_OWN = {"synchronous", "busy timeout", "query only", "trusted schema", "threads", "fullfsync"}
+
+
+def doctor(connection: sqlite3.Connection, *, writable: bool = False) -> list[Finding]:
+    """What wf_doctor says of the file. What it says of its own connection, which is this one and not a worker's (synchronous, busy timeout and so on), is left out, unless that is one
+    that writes (`writable`)."""
     rows = connection.execute("SELECT name, value, ok, advice FROM wf_doctor")
-    return [Finding(name, value, bool(ok), advice) for name, value, ok, advice in rows if name not in own]
+    return [Finding(name, value, bool(ok), advice) for name, value, ok, advice in rows if writable or name not in _OWN]
 
 
 @dataclasses.dataclass(frozen=True)

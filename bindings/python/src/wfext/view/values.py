@@ -44,9 +44,9 @@ def error_text(error: Value) -> str:
     return found if isinstance(found, str) else one_line(error)
 
 
-_varies = re.compile(r"[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}|0x[0-9a-fA-F]+|\b[0-9a-f]{16,}\b|\d+")
+_varies = re.compile(r"[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}|0x[0-9a-fA-F]+|\b[0-9a-f]{16,}\b|\b\d+(?:\.\d+)?")
 
 
 def error_group(error: Value) -> str:
-    """What errors of one kind have in common: the line about it, cut at 200 characters, with # for what varies (numbers, UUIDs, long hexadecimal words)."""
+    """What errors of one kind have in common: the line about it, cut at 200 characters, with # for what varies (numbers that are not part of a word, UUIDs, long hexadecimal words)."""
     return _varies.sub("#", error_text(error)[:400])[:200]
