@@ -102,6 +102,8 @@ constexpr Function kRegistry[] = {
     {"wf_key", "handle, step", 2, 2, "An idempotency key for outside systems, the same for every attempt of the step.", 0, "yes", {}, wf_key},
     {"wf_pending", "[queue]", 0, 1, "How many workflows are not terminal.", 0, "yes", {}, wf_pending},
     {"wf_ready", "[queue]", 0, 1, "How many workflows a worker could claim now.", 0, "yes", {}, wf_ready},
+    {"wf_next_due", "", 0, 0,
+     "The next time at which this file wants a claim, wf_run or wf_tick, the present one if it does now; NULL: never, unless somebody writes.", 0, "yes", {}, wf_next_due},
     {"wf_recover", "", 0, 1,
      "After a crash or a restore: voids all leases, so that no token given out before is accepted, and returns {epoch, leases_voided, in_doubt}.",
      kWrites | kNotInWritingStatement, "yes", kRecoverOptions, wf_recover},

@@ -97,6 +97,7 @@ Status wf_clock(Call&);
 Status wf_busy_timeout(Call&);
 Status wf_pending(Call&);
 Status wf_ready(Call&);
+Status wf_next_due(Call&);
 Status wf_in_vain(Call&);
 Status wf_take(Call&);
 Status wf_recover(Call&);

@@ -5,6 +5,7 @@
 #include "base/taker.h"
 #include "engine/check.h"
 #include "engine/export_import.h"
+#include "engine/next_due.h"
 #include "engine/recover.h"
 #include "engine/wait.h"
 #include "functions/call.h"
@@ -162,6 +163,14 @@ Status wf_ready(Call& call) {
   WF_TRY(time_to_show(call.db, &now));
   WF_TRY(count_ready(call.db, queue, now, &count));
   call.result(count);
+  return {};
+}
+
+Status wf_next_due(Call& call) {
+  Millis now, due;
+  WF_TRY(time_to_show(call.db, &now));
+  WF_TRY(next_due(call.db, now, &due));
+  due == kNoTime ? call.result_null() : call.result(due, TimeForm::sql);
   return {};
 }
 

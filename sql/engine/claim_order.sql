@@ -87,9 +87,10 @@ FROM main._wf_workflow AS w JOIN main._wf_lane AS l ON l.lane = w.lane
 WHERE w.limited >= :queue || char(31) AND w.limited < :queue || char(32) AND w.flags & 8 AND w.place IN (0, 1, 3, 4, 5) AND w.due_at <= :now
   AND l.kind = +:kind AND NOT {{put_off}} AND NOT {{too_long}} AND NOT (:looks AND {{in_vain}})
 
+-- (+w.lane: by the few that hold a slot, and not by all that wait in the lane.)
 -- name: queue_held_in_lane
 SELECT w.due_at, w.seq, {{rank}}, 0 FROM main._wf_workflow AS w
-WHERE w.limited = :queue || char(31) || :partition AND w.flags & 8 AND w.lane = +:lane AND w.due_at <= :now AND w.place IN (0, 1, 3, 4, 5)
+WHERE w.limited = :queue || char(31) || :partition AND w.flags & 8 AND +w.lane = +:lane AND w.due_at <= :now AND +w.place IN (0, 1, 3, 4, 5)
   AND NOT {{put_off}} AND NOT {{too_long}} AND NOT (:looks AND {{in_vain}})
 
 -- What is due to be resumed; the ninth column: it holds a slot.

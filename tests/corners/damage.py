@@ -151,7 +151,7 @@ WRITES = [
     "wf_retry({}, '{{\"from\":\"a\"}}')", "wf_retry({}, '{{\"children\":\"failed\"}}')", "wf_delete({}, '{{\"force\":true}}')",
 ]
 ALL = [
-    "wf_check()", "wf_pending()", "wf_ready()", "wf_ready('q')", "wf_explain('script')", "wf_version()", "wf_wait(0)",
+    "wf_check()", "wf_pending()", "wf_ready()", "wf_ready('q')", "wf_next_due()", "wf_explain('script')", "wf_version()", "wf_wait(0)",
     "wf_claim('q', 'worker')", "wf_claim('q', 'worker', '{\"key\":\"k\"}')", "wf_claim('[\"default\",\"work\"]', NULL, '{\"limit\":3,\"steps\":true}')",
     "wf_run('{\"limit\":3}')", "wf_tick('{\"limit\":200}')", "wf_claim()", "wf_run('{\"id\":\"script1\",\"limit\":5}')", "wf_run('{\"limit\":9}')",
     "wf_emit('news', 1)", "wf_emit('later', 1)", "wf_start('script', '{\"n\":2,\"list\":[]}')", "wf_start('job', 1, '{\"id\":\"large\"}')",

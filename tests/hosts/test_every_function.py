@@ -52,6 +52,7 @@ CALLS = {
     "wf_key": "wf_key('w', 'a')",
     "wf_pending": "wf_pending()",
     "wf_ready": "wf_ready()",
+    "wf_next_due": "wf_next_due()",
     "wf_recover": "wf_recover()",
     "wf_define": "wf_define('new', '{\"steps\":[{\"name\":\"a\",\"sql\":\"SELECT 1\"}]}')",
     "wf_undefine": "wf_undefine('flow')",

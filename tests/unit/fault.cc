@@ -119,7 +119,7 @@ const std::vector<Scenario>& scenarios() {
       {"start_scripted", {script}, "SELECT wf_start('flow', '{\"n\":1}', '{\"id\":\"w\"}')"},
       {"run_in_transaction", {script, "SELECT wf_start('flow', '{\"n\":1}', '{\"id\":\"w\"}')"}, "SELECT wf_run()", false, kInTransaction},
       {"explain", {script}, "SELECT wf_explain('flow')"},
-      {"status", claimed, "SELECT wf_status('w'), wf_result('w'), wf_error('w'), wf_pending(), wf_ready(), wf_key('w', 'a')"},
+      {"status", claimed, "SELECT wf_status('w'), wf_result('w'), wf_error('w'), wf_pending(), wf_ready(), wf_next_due(), wf_key('w', 'a')"},
       {"workflows", claimed, "SELECT * FROM wf_workflows WHERE status IN ('running', 'failed') ORDER BY created_at LIMIT 3"},
       {"pending", claimed, "SELECT * FROM wf_pending"},
       {"steps", {kStart, "SELECT wf_step('w', 'a', 1)", "SELECT wf_step('w', 'b', x'01')"}, "SELECT * FROM wf_steps WHERE workflow_id = 'w'"},
