@@ -43,7 +43,7 @@ wfext_compile(wfext_next "${next}")
 target_compile_definitions(wfext_next PRIVATE SQLITE_CORE)
 
 file(GLOB migration_sources CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/tests/migration/*.cc")
-add_executable(wfext_migration ${migration_sources} "${PROJECT_SOURCE_DIR}/tests/unit/fault.cc")
+add_executable(wfext_migration ${migration_sources} "${PROJECT_SOURCE_DIR}/tests/unit/fault.cc" "${PROJECT_SOURCE_DIR}/tests/unit/control_socket.cc")
 target_include_directories(wfext_migration PRIVATE "${PROJECT_SOURCE_DIR}/ext" "${PROJECT_SOURCE_DIR}/tests/unit")
 target_compile_features(wfext_migration PRIVATE cxx_std_20)
 target_link_libraries(wfext_migration PRIVATE wfext_next wfext_sqlite GTest::gtest_main)

@@ -8,8 +8,8 @@
 
 namespace wf {
 
-constinit const SettingName kSettings[8] = {{"lease", true}, {"max_attempts", true}, {"max_failures", true}, {"backoff", true},
-                                  {"clock", true}, {"test_clock", true}, {"schema_version", false}, {"epoch", false}};
+constinit const SettingName kSettings[10] = {{"lease", true}, {"max_attempts", true}, {"max_failures", true}, {"backoff", true},
+                                  {"clock", true}, {"test_clock", true}, {"sync_socket", true}, {"sync_path", true}, {"schema_version", false}, {"epoch", false}};
 
 namespace {
 
@@ -191,10 +191,8 @@ Status read_setting(Db& db, Setting setting, SettingValue* out) {
     WF_TRY(q.next(&row));
     if (row) stored = q.value(0);
     if (is_time(stored)) time = q.time(0);
-    if (stored.type == Value::Type::text) {
-      out->text.add(stored.bytes);
-      stored = Value::text(out->text.view());
-    }
+    out->text.add(stored.bytes);  // a BLOB's too, by a hand edit: it would not outlive the statement
+    stored.bytes = out->text.view();
   }
   switch (setting) {
     case Setting::lease: out->value = seconds(row ? stored.integer : kDefaultLease); break;
@@ -213,6 +211,10 @@ Status read_setting(Db& db, Setting setting, SettingValue* out) {
       out->text.clear();
       out->text.add(TimeText(time, TimeForm::sql).view());
       out->value = Value::text(out->text.view());
+      break;
+    case Setting::sync_socket:
+    case Setting::sync_path:
+      if (stored.type == Value::Type::text) out->value = stored;
       break;
     case Setting::schema_version:
     case Setting::epoch: out->value = stored; break;

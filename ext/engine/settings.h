@@ -61,13 +61,13 @@ void show_backoff(const Backoff& backoff, Text& out);
 Value seconds(Millis millis);
 
 // The settings of wf_config.
-enum class Setting : char { lease, max_attempts, max_failures, backoff, clock, test_clock, schema_version, epoch };
+enum class Setting : char { lease, max_attempts, max_failures, backoff, clock, test_clock, sync_socket, sync_path, schema_version, epoch };
 struct SettingName {
   string_view name;
   bool writable;
 };
 // In the order of Setting.
-extern const SettingName kSettings[8];
+extern const SettingName kSettings[10];
 
 // The value in force, as users see it: durations in seconds, the backoff as JSON.
 struct SettingValue {

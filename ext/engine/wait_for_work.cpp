@@ -193,7 +193,7 @@ string_view why_not_watched(Db& db) {
   return {};
 }
 
-Status check_may_wait(Db& db) {
+Status check_may_wait(Db& db, const char* function) {
   bool exists, is_explicit = false;
   WF_TRY(db.schema_exists(&exists));
   if (exists) WF_TRY(clock_is_explicit(db, &is_explicit));
@@ -202,7 +202,7 @@ Status check_may_wait(Db& db) {
   bool row;
   WF_TRY(q.next(&row));
   if (q.integer(0) != 0) return {};
-  return Status::error(Code::context, "wf_wait() would hold up every machine of the cluster: wf_config('clock') is 'explicit' in this file. Wait on a connection that only reads");
+  return Status::error(Code::context, "%s() would hold up every machine of the cluster: wf_config('clock') is 'explicit' in this file. Wait on a connection that only reads", function);
 }
 
 Status wait_for(Db& db, const WaitFor& things, Millis timeout, bool* came) {

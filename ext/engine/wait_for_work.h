@@ -20,7 +20,7 @@ struct WaitFor {
 Status wait_for(Db& db, const WaitFor& things, Millis timeout, bool* came);
 
 // WF_CONTEXT where the clock is explicit and the connection can write: machines that repeat each other's calls would all stand still in it.
-Status check_may_wait(Db& db);
+Status check_may_wait(Db& db, const char* function);
 
 // Why no file can be watched for this connection, so that it has to look instead; empty: it can.
 string_view why_not_watched(Db& db);

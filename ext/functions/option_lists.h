@@ -220,6 +220,12 @@ inline constexpr Option kWaitOptions[] = {
     {"any", OptionType::value, "until one of several things comes, each an object of the options above; the result is an array of what came, NULL: nothing"},
 };
 
+inline constexpr Option kSyncOptions[] = {
+    {"socket", OptionType::name, "where Litestream listens; default wf_config('sync_socket'), else /var/run/litestream.sock"},
+    {"path", OptionType::name, "of this file, as Litestream's configuration has it; default wf_config('sync_path'), else its absolute path"},
+    {"allow_normal", OptionType::boolean, "also where synchronous is below FULL: a power cut may then take what is on the replica from the file, and so from both"},
+};
+
 inline constexpr Option kFailOptions[] = {
     {"retry", OptionType::boolean, "false: final, whatever is left of the budget"},
     {"delay", OptionType::duration, "try again after this long, instead of the backoff", 0, kDurationMax},

@@ -83,6 +83,7 @@ Status wf_trigger(Call&);
 Status wf_tick(Call&);
 Status wf_wait(Call&);
 Status wf_wake(Call&);
+Status wf_sync(Call&);
 Status wf_export(Call&);
 Status wf_import(Call&);
 Status wf_check(Call&);

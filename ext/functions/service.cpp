@@ -7,6 +7,7 @@
 #include "engine/export_import.h"
 #include "engine/next_due.h"
 #include "engine/recover.h"
+#include "engine/sync.h"
 #include "engine/wait.h"
 #include "functions/call.h"
 #include "version.h"
@@ -31,7 +32,8 @@ Status wf_version(Call& call) {
 namespace {
 
 // Checks a new value of a setting and puts it into its stored form, held by `buffer` where it is text.
-Status stored_setting(Setting setting, const Value& value, Text& buffer, Value* out) {
+Status stored_setting(const Call& call, Setting setting, Text& buffer, Value* out) {
+  const Value value = call.raw(1);
   switch (setting) {
     case Setting::lease: {
       Millis lease;
@@ -74,6 +76,14 @@ Status stored_setting(Setting setting, const Value& value, Text& buffer, Value* 
       *out = Value::of(time);
       return {};
     }
+    case Setting::sync_socket:
+    case Setting::sync_path: {
+      const char* what = kSettings[static_cast<int>(setting)].name.data();
+      string_view path;
+      WF_TRY(call.name(1, what, &path));
+      *out = value;
+      return check_absolute(what, path);
+    }
     default: return Status::error(Code::invalid, "this setting is read-only");
   }
 }
@@ -95,13 +105,13 @@ Status wf_config(Call& call) {
     if (!kSettings[i].writable) return Status::error(Code::invalid, "the setting '%.*s' is read-only", WF_SV(key));
     Text buffer;
     Value stored;
-    if (call.given(1)) WF_TRY(stored_setting(setting, call.raw(1), buffer, &stored));
+    if (call.given(1)) WF_TRY(stored_setting(call, setting, buffer, &stored));
     WF_TRY(write_setting(call.db, setting, stored));
   }
   SettingValue value;
   WF_TRY(read_setting(call.db, setting, &value));
   if (value.value.is_null()) call.result_null();
-  else if (setting == Setting::clock || setting == Setting::test_clock) call.result(value.value.bytes);
+  else if (setting >= Setting::clock && setting <= Setting::sync_path) call.result(value.value.bytes);
   else return call.result_stored(value.value);
   return {};
 }
@@ -125,6 +135,21 @@ Status wf_busy_timeout(Call& call) {
   if (call.given(0)) WF_TRY(read_duration("duration", call.raw(0), 0, &timeout));
   WF_TRY(call.db.waiting().stand_in_for_all(call.db.handle(), timeout));
   return call.result_stored(seconds(timeout));
+}
+
+Status wf_sync(Call& call) {
+  WF_TRY(check_context(call.db, "wf_sync"));
+  Sync args;
+  if (call.given(0)) WF_TRY(read_duration("timeout", call.raw(0), 1, &args.timeout));
+  args.socket = call.options.text("socket");
+  args.path = call.options.text("path");
+  args.allow_normal = call.options.boolean("allow_normal");
+  Synced done;
+  WF_TRY(sync_replica(call.db, args, &done));
+  Text out;
+  out.add("{\"txid\":").add_integer(done.txid).add(",\"replicated_txid\":").add_integer(done.replicated);
+  out.add(",\"ms\":").add_real(static_cast<double>(done.time / 1000) / 1000).add(",\"calls\":").add_integer(done.calls).add('}');
+  return call.result_json(out);
 }
 
 Status wf_pending(Call& call) {

@@ -181,7 +181,7 @@ Status check_any(const Call& call) {
 Status wf_wait(Call& call) {
   WF_TRY(check_context(call.db, "wf_wait"));
   if (!call.db.autocommit()) return Status::error(Code::context, "wf_wait() cannot wait inside a transaction: nothing it waits for would be seen");
-  WF_TRY(check_may_wait(call.db));
+  WF_TRY(check_may_wait(call.db, "wf_wait"));
   Millis timeout = kNoTime;
   if (call.given(0)) WF_TRY(read_duration("timeout", call.raw(0), 0, &timeout));
   const bool any = call.options.has("any");

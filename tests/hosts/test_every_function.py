@@ -3,6 +3,7 @@
 import sqlite3
 
 import pytest
+from support.control_socket import ControlSocket
 
 # A call of each that succeeds; one that writes does write. {t} is the current token of 'w'; 'p' is pending, 'f' failed, 's' paused.
 CALLS = {
@@ -46,6 +47,7 @@ CALLS = {
     "wf_tick": "wf_tick()",
     "wf_wait": "wf_wait(0)",
     "wf_wake": "wf_wake('stop')",
+    "wf_sync": "wf_sync(60, '{\"socket\":\"{socket}\",\"allow_normal\":true}')",
     "wf_status": "wf_status('w')",
     "wf_result": "wf_result('w')",
     "wf_error": "wf_error('f')",
@@ -70,8 +72,14 @@ CALLS = {
 FUNCTIONS = sorted(CALLS)
 
 
+@pytest.fixture(scope="module")
+def litestream():
+    with ControlSocket((7, 7)) as server:
+        yield server
+
+
 @pytest.fixture
-def ready(db):
+def ready(db, litestream):
     """Returns the connection and the call of a function."""
     db.execute("PRAGMA synchronous = off")
     for id in ("w", "p", "f", "s", "x"):
@@ -86,7 +94,7 @@ def ready(db):
     db.wf_start("flow", id="scripted")
     db.execute("INSERT INTO app VALUES (1, replace(wf_export('x'), '\"id\":\"x\"', '\"id\":\"y\"'))")
     token = db.claim(id="w")["token"]
-    return db, lambda function: CALLS[function].replace("{t}", "'%s'" % token)
+    return db, lambda function: CALLS[function].replace("{t}", "'%s'" % token).replace("{socket}", litestream.path)
 
 
 def promise(db, column, function):
@@ -137,7 +145,7 @@ def test_is_undone_with_the_transaction_around_it(ready, function, path):
     try:
         db.value("SELECT " + call(function))
     except sqlite3.OperationalError as error:
-        assert function == "wf_wait" and str(error).startswith("WF_CONTEXT: ")
+        assert function in ("wf_wait", "wf_sync") and str(error).startswith("WF_CONTEXT: ")
     assert db.in_transaction
     db.execute("ROLLBACK")
     assert db.value(dump) == before

@@ -32,6 +32,7 @@ ALLOWED = {
     "Node is not set up (scripts/setup.sh node)": not CI,
     "Go is not set up (scripts/setup.sh go)": not CI,
     "the libraries of the recipes are not set up (scripts/setup.sh recipes)": not CI,
+    "Litestream is not set up (scripts/setup.sh litestream)": not CI,
     "Rust is not set up (scripts/setup.sh rust)": not CI,
     "Zig is not set up (scripts/setup.sh dist)": not CI,
     "only in the deep run: builds for other platforms": True,

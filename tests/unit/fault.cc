@@ -1,5 +1,7 @@
 #include "fault.h"
 
+#include "control_socket.h"
+
 #include <gtest/gtest.h>
 #include <unistd.h>
 
@@ -66,6 +68,7 @@ const std::vector<Scenario>& scenarios() {
       "SELECT wf_append('w', 's', '[]')", "SELECT wf_signal('w', 'go', 1)", "SELECT wf_await('w', 'b', 'go')", "SELECT wf_fail('w', 'no', '{\"delay\":0}')",
       "SELECT wf_await_event('w', 'c', '[\"x\",\"y\"]')", "CREATE TABLE moving AS SELECT replace(wf_export('w'), '\"id\":\"w\"', '\"id\":\"x\"') AS document"};
   static const std::string large_start = std::string("SELECT wf_start('job', ") + kLarge + ", '{\"id\":\"s\"}')";
+  static const std::string sync = "SELECT substr(wf_sync(60, '{\"path\":\"/replicated.db\",\"allow_normal\":true,\"socket\":\"" + control_socket() + "\"}'), 1, 29)";
   static const std::vector<Scenario> all = {
       {"init", {}, "SELECT wf_init()"},
       {"first_start", {}, "SELECT wf_start('job', '{\"a\":1}', '{\"id\":\"s\"}')"},
@@ -111,6 +114,8 @@ const std::vector<Scenario>& scenarios() {
       {"recover_lost", claimed, "SELECT wf_recover('{\"worker\":\"worker\",\"lost\":true}')"},
       {"config", {"SELECT wf_init()"}, "SELECT wf_config('lease', '45s')"},
       {"config_test_clock", {"SELECT wf_init()"}, "SELECT wf_config('test_clock', 1800000000)"},
+      {"sync", {"SELECT wf_init()"}, sync.c_str()},
+      {"sync_by_settings", {"SELECT wf_config('sync_path', '/elsewhere.db')"}, sync.c_str()},
       {"export", moving, "SELECT wf_export('w')"},
       {"import", moving, "SELECT wf_import((SELECT document FROM moving))"},
       {"import_in_transaction", moving, "SELECT wf_import((SELECT document FROM moving))", false, kInTransaction},
