@@ -1,6 +1,5 @@
 """What is a mistake of the code, whose failure an error is, and what a cut short step leaves: each of them once was retried without end, dropped, or taken for a result."""
 
-import argparse
 import asyncio
 import sqlite3
 import sys
@@ -10,7 +9,7 @@ import time
 import pytest
 
 import wfext
-from wfext import cli
+from wfext.command.serving import grace
 
 LONG = 60  # seconds: a net for hangs, no measure
 
@@ -254,9 +253,9 @@ def test_durations_that_are_none_are_said_by_their_value(app):
     for given in ({"lease": "soon"}, {"grace": "later"}, {"lease": None}, {"concurrency": "8"}):
         with pytest.raises((TypeError, ValueError), match=f"{next(iter(given))}.* {next(iter(given.values()))!r}"):
             app.start(**given)
-    assert (cli._grace("20"), cli._grace("1m30s")) == (20, 90)
-    with pytest.raises(argparse.ArgumentTypeError, match="'later'"):
-        cli._grace("later")
+    assert (grace("20"), grace("1m30s")) == (20, 90)
+    with pytest.raises(ValueError, match="'later'"):
+        grace("later")
     with pytest.raises(ValueError, match="timeout.*'never'"):
         any_one.start().result(timeout="never")
 

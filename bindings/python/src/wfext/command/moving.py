@@ -1,0 +1,74 @@
+"""Workflows out of a file and into one, as documents of wf_export, one a line."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import json
+import sys
+from typing import IO
+
+from ..view import actions, lists
+from . import report
+from .opening import OK, Missing, Usage, filter_of, one_file
+from .shown import Progress, plural
+
+
+def export(given: argparse.Namespace) -> int:
+    with one_file(given, write=False) as file, contextlib.ExitStack() as stack:
+        wanted = filter_of(given, file)
+        if bool(given.id) == bool(wanted or given.all):
+            raise Usage("say which workflows: ids, or a filter (--status, --name ...), or --all")
+        out: IO[str] = stack.enter_context(open(given.output, "w", encoding="utf-8")) if given.output and given.output != "-" else sys.stdout
+        count = 0
+        bar = Progress("export", None)
+        before: int | None = None
+        while True:
+            ids, before = (list(given.id), None) if given.id else lists.matching_ids(file.connection, wanted, before=before)
+            for id in ids:
+                document = actions.call(file.connection, "SELECT wf_export(?)", id)
+                if document is None:
+                    if given.id:
+                        raise Missing(f"there is no workflow {id}")
+                    continue  # deleted meanwhile
+                out.write((document if "\n" not in document else json.dumps(json.loads(document), ensure_ascii=False)) + "\n")
+                count += 1
+                bar.to(count)
+            if before is None:
+                break
+        bar.end()
+    if given.output and given.output != "-":
+        if given.json:
+            report.emit({"file": given.file, "exported": count, "output": given.output})
+        else:
+            print(f"{plural(count, 'workflow')} exported")
+    return OK
+
+
+def import_(given: argparse.Namespace) -> int:
+    with contextlib.ExitStack() as stack:
+        source: IO[str] = sys.stdin if given.documents == "-" else stack.enter_context(open(given.documents, encoding="utf-8"))
+        file = stack.enter_context(one_file(given, write=True, create=True))
+        bar = Progress("import", None)
+        count = 0
+        for line in _documents(source):
+            id = str(actions.call(file.connection, "SELECT wf_import(?)", line))
+            count += 1
+            bar.to(count)
+            if given.json:
+                report.emit({"file": given.file, "id": id})
+        bar.end()
+    if not given.json:
+        print(f"{plural(count, 'workflow')} imported; those that have not ended are paused")
+    return OK
+
+
+def _documents(source: IO[str]) -> list[str]:
+    """The documents of a text: one a line, or a single one over several lines."""
+    text = source.read()
+    lines = [line for line in text.splitlines() if line.strip()]
+    try:
+        json.loads(text)
+        return [text]
+    except ValueError:
+        return lines

@@ -1,0 +1,334 @@
+"""Commands that look: they open files read-only."""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+from typing import Any
+
+from ..view import files, lists
+from . import report
+from .opening import NOT_FOUND, OK, REFUSED, Missing, Usage, complain, filter_of, one_file, read_files
+from .shown import age, ago, cut, is_fancy, local, number, plural, safe, size, table, when
+
+
+def status(given: argparse.Namespace) -> int:
+    from ..view import overview
+
+    first = True
+    for file in read_files(given):
+        found = overview.overview(file.connection, file.path)
+        if given.json:
+            report.emit({"file": file.path, **_without(report.plain(found), "path")})
+            continue
+        if not first:
+            print()
+        first = False
+        print(status_text(found))
+    return int(given.worst)
+
+
+def _without(found: dict[str, Any], *names: str) -> dict[str, Any]:
+    return {key: value for key, value in found.items() if key not in names}
+
+
+def status_text(found: Any) -> str:
+    """What `wfext status` prints of an Overview."""
+    need = f"{found.need_you} {'needs' if found.need_you.count == 1 and found.need_you.exact else 'need'} you"
+    if not found.has_tables:
+        return f"{safe(found.path)}  {size(found.size)}, no workflows: the engine has made no tables yet"
+    lines = [f"{safe(found.path)}  {size(found.size)}, {number(found.live)} live, {need}"]
+    if found.queues:
+        rows = [
+            (safe(q.name), number(q.ready), number(q.running), number(q.live), "-" if q.oldest_due_at is None else age(found.now - q.oldest_due_at), safe(q.limits() or "-")) for q in found.queues
+        ]
+        lines += ["", table(("QUEUE", "READY", "RUNNING", "LIVE", "OLDEST", "LIMITS"), rows, "READY RUNNING LIVE", "LIMITS")]
+    if found.failures.groups:
+        lines += ["", "Failures of the last hour" + ("" if found.failures.complete else f" (the newest {found.failures.looked_at:,}: since {local(found.failures.looked_to or found.now, found.now)})")]
+        rows2 = [(f"{g.count:,}", safe(g.example), safe(", ".join(g.steps) or "-"), ago(g.last_at, found.now)) for g in found.failures.groups[:10]]
+        lines.append(table(("N", "ERROR", "STEP", "LAST"), rows2, "N", "ERROR"))
+        if len(found.failures.groups) > 10:
+            lines.append(f"and {len(found.failures.groups) - 10:,} more kinds: wfext errors")
+    return "\n".join(lines)
+
+
+_LIST = ("ID", "STATUS", "NAME", "QUEUE", "STARTED", "WHY")
+
+
+def list_text(rows: list[tuple[str | None, lists.Row]], now: int) -> str:
+    """The table of `wfext ls`; with the file where there are several."""
+    many = any(path is not None for path, _ in rows)
+    cells = [
+        (*((safe(path or ""),) if many else ()), safe(r.id), r.status, safe(r.name or "-"), safe(r.queue or "-"), ago(r.created_at, now), safe(r.why or "-"))
+        for path, r in rows
+    ]  # fmt: skip
+    return table((("FILE",) if many else ()) + _LIST, cells, "", "WHY")
+
+
+def ls(given: argparse.Namespace) -> int:
+    rows: list[tuple[str | None, lists.Row]] = []
+    pages = []
+    now = 0
+    for file in read_files(given):
+        page = lists.list_workflows(file.connection, filter_of(given, file), before=given.before, limit=given.limit)
+        if given.json:
+            report.emit({"file": file.path, "workflows": page.rows, "next": page.next, "complete": page.complete, "looked_to": report.rfc3339(page.looked_to)})
+            continue
+        now = max(now, files.now(file.connection))
+        pages.append((file.path, page))
+        rows += [(file.path if given.many else None, row) for row in page.rows]
+    if given.json:
+        return int(given.worst)
+    if given.many:
+        rows = sorted(rows, key=lambda each: -(each[1].created_at or 0))[: given.limit]
+    if rows:
+        print(list_text(rows, now))
+    elif all(page.complete for _, page in pages):
+        complain("no workflow matches" if pages else "nothing could be read")
+    for path, page in pages:
+        name = f"{path}: " if given.many else ""
+        if not page.complete and page.looked_to is not None:
+            complain(f"{name}looked for {page.seconds:.1f} s, down to those started at {local(page.looked_to, now)}; further with --before {page.next}")
+        elif page.next is not None and not given.many:
+            complain(f"more with --before {page.next}")
+    return int(given.worst)
+
+
+def show(given: argparse.Namespace) -> int:
+    from ..view import one
+    from .showing import workflow_report, workflow_text
+
+    found = False
+    for file in read_files(given):
+        workflow = one.workflow(file.connection, given.id)
+        if workflow is None:
+            continue
+        if given.json:
+            report.emit({"file": file.path, **workflow_report(file.connection, workflow, given.limit)})
+        else:
+            print(("\n" if found else "") + (f"{safe(file.path)}: " if given.many else "") + workflow_text(file.connection, workflow, given.limit, fancy=is_fancy()))
+        found = True
+    if not found:
+        raise Missing(f"there is no workflow {given.id}")
+    return OK
+
+
+def steps(given: argparse.Namespace) -> int:
+    from ..view import one
+    from ..view.values import error_text, one_line
+
+    with one_file(given, write=False) as file:
+        if one.workflow(file.connection, given.id) is None:
+            raise Missing(f"there is no workflow {given.id}")
+        if given.step is not None:
+            step = one.step(file.connection, given.id, given.step)
+            if step is None:
+                raise Missing(f"workflow {given.id} has no step {given.step}")
+            if given.json:
+                report.emit({"file": file.path, "id": given.id, "steps": [step], "next": None})
+            else:
+                print(safe(one_line(step.output) if step.error is None else error_text(step.error)))
+            return OK
+        found = one.steps(file.connection, given.id, after=given.after, limit=given.limit + 1)
+        following = found[given.limit - 1].seq if len(found) > given.limit else None
+        found = found[: given.limit]
+        if given.json:
+            report.emit({"file": file.path, "id": given.id, "steps": found, "next": following})
+            return OK
+        now = files.now(file.connection)
+        rows = [
+            (str(s.seq), safe(s.name), s.kind, s.status, str(s.attempts), ago(s.recorded_at, now), safe(error_text(s.error) if s.error is not None else "-" if s.output is None else one_line(s.output)))
+            for s in found
+        ]
+        print(table(("N", "STEP", "KIND", "STATUS", "TRIES", "RECORDED", "OUTPUT"), rows, "N TRIES", "OUTPUT"))
+        if following is not None:
+            complain(f"more with --after {following}")
+    return OK
+
+
+def errors(given: argparse.Namespace) -> int:
+    from ..view import errors as view
+
+    for file in read_files(given):
+        found = view.errors(file.connection, filter_of(given, file))
+        if given.json:
+            report.emit({"file": file.path, **report.plain(found)})
+            continue
+        now = files.now(file.connection)
+        name = f"{file.path}: " if given.many else ""
+        if not found.groups:
+            complain(f"{name}no workflow has failed" if found.complete else f"{name}none found in time")
+        else:
+            if given.many:
+                print(safe(file.path))
+            rows = [(f"{g.count:,}", safe(g.error), safe(", ".join(g.names) or "-"), safe(", ".join(g.steps) or "-"), ago(g.last_at, now), safe(g.last_id)) for g in found.groups]
+            print(table(("N", "ERROR", "NAME", "STEP", "LAST", "ID"), rows, "N", "ERROR"))
+        if not found.complete:
+            complain(f"{name}of the newest {found.looked_at:,}: since {local(found.looked_to or now, now)}")
+    return int(given.worst)
+
+
+def queues(given: argparse.Namespace) -> int:
+    from ..view import actions, tables
+
+    for name, paused in ((given.pause, True), (given.resume, False)):
+        if name is not None:
+            _on_each(given, lambda connection, name=name, paused=paused: actions.pause_queue(connection, name, paused))
+    for file in read_files(given):
+        found = tables.queues(file.connection)
+        if given.json:
+            report.emit({"file": file.path, "queues": found})
+            continue
+        now = files.now(file.connection)
+        if given.many:
+            print(safe(file.path))
+        rows = [(safe(q.name), number(q.ready), number(q.running), number(q.live), "-" if q.oldest_due_at is None else age(now - q.oldest_due_at), safe(q.limits() or "-")) for q in found]
+        print(table(("QUEUE", "READY", "RUNNING", "LIVE", "OLDEST", "LIMITS"), rows, "READY RUNNING LIVE", "LIMITS"))
+    return int(given.worst)
+
+
+def _on_each(given: argparse.Namespace, work: Any) -> None:
+    paths = files.find_files(given.file)
+    if len(paths) > 1:
+        raise Usage(f"this is said of one file, not of {len(paths)}")
+    with files.open_file(paths[0], write=True, timeout=given.timeout) as file:
+        work(file.connection)
+
+
+def schedules(given: argparse.Namespace) -> int:
+    from ..view import actions, tables
+
+    for name, paused in ((given.pause, True), (given.resume, False)):
+        if name is not None:
+            _on_each(given, lambda connection, name=name, paused=paused: actions.pause_schedule(connection, name, paused))
+    if given.fire is not None:
+        _on_each(given, lambda connection: complain("fired: " + actions.fire(connection, given.fire)))
+    for file in read_files(given):
+        found = tables.schedules(file.connection)
+        if given.json:
+            report.emit({"file": file.path, "schedules": found})
+            continue
+        now = files.now(file.connection)
+        if given.many:
+            print(safe(file.path))
+        rows = [
+            (
+                safe(s.name), safe(s.cron + (f" {s.timezone}" if s.timezone else "")), safe(s.workflow), "paused" if s.paused else ago(s.next_at, now),
+                "-" if s.last_at is None else f"{ago(s.last_at, now)}, {safe(s.last_status or 'gone')}", f"{s.skipped:,}", safe(s.error or "-"),
+            )
+            for s in found
+        ]  # fmt: skip
+        print(table(("SCHEDULE", "CRON", "WORKFLOW", "NEXT", "LAST", "SKIPPED", "ERROR"), rows, "SKIPPED", "ERROR"))
+    return int(given.worst)
+
+
+def definitions(given: argparse.Namespace) -> int:
+    from ..view import tables
+
+    for file in read_files(given):
+        found = tables.definitions(file.connection, all_versions=given.all)
+        if given.json:
+            report.emit({"file": file.path, "definitions": found})
+            continue
+        now = files.now(file.connection)
+        if given.many:
+            print(safe(file.path))
+        rows = [(safe(d.name), str(d.version) + ("" if d.current else " old"), number(d.steps), number(d.live), ago(d.created_at, now)) for d in found]
+        print(table(("DEFINITION", "VERSION", "STEPS", "LIVE", "DEFINED"), rows, "STEPS LIVE"))
+    return int(given.worst)
+
+
+def explain(given: argparse.Namespace) -> int:
+    from ..view import drawing, one, why
+
+    with one_file(given, write=False) as file:
+        drawn = drawing.graph(file.connection, given.what)
+        workflow = one.workflow(file.connection, given.what)
+        if drawn is None and workflow is None:
+            raise Missing(f"there is no definition and no workflow {given.what}")
+        forms = [(form, getattr(given, form)) for form in ("svg", "dot", "mermaid") if getattr(given, form) is not None]
+        if forms and drawn is None:
+            raise Usage(f"{given.what} is not scripted in SQL: there is nothing to draw")
+        for form, path in forms:
+            assert drawn is not None
+            text = drawing.svg(drawn) if form == "svg" else drawing.dot(drawn) if form == "dot" else drawing.mermaid(file.connection, given.what) or ""
+            if path == "-":
+                print(text, end="")
+            else:
+                with open(path, "w", encoding="utf-8") as out:
+                    out.write(text)
+        if forms:
+            return OK
+        lines = why.reasons(file.connection, workflow) if workflow is not None else []
+        plan = str(file.connection.execute("SELECT wf_explain(?)", (given.what,)).fetchone()[0]) if drawn is not None else None
+        if given.json:
+            report.emit({"file": file.path, "what": given.what, "graph": drawn, "plan": plan, "why": lines})
+            return OK
+        if plan is not None:
+            print("\n".join(safe(line) for line in plan.rstrip("\n").split("\n")))
+        for line in lines:
+            print(safe(line))
+    return OK
+
+
+def doctor(given: argparse.Namespace) -> int:
+    from ..view import tables
+
+    worst = OK
+    for file in read_files(given):
+        found = tables.doctor(file.connection)
+        if any(not each.ok for each in found):
+            worst = REFUSED
+        if given.json:
+            report.emit({"file": file.path, "findings": found})
+            continue
+        if given.many:
+            print(safe(file.path))
+        for each in found:
+            print(f"{'ok ' if each.ok else 'NO '} {each.name:<20} {safe(each.value if each.value is not None else '-')}")
+            if each.advice and (not each.ok or each.name != "clock"):
+                print(f"    {safe(each.advice)}")
+    return max(worst, int(given.worst))
+
+
+def check(given: argparse.Namespace) -> int:
+    from ..view import tables
+
+    worst = OK
+    for file in read_files(given):
+        found = tables.check(file.connection, given.integrity)
+        if given.json:
+            report.emit({"file": file.path, "problems": found})
+        else:
+            print(f"{safe(file.path)}: {'sound' if not found else plural(len(found), 'problem')}")
+            for each in found:
+                print(f"  {safe(each.where)}: {safe(each.problem)}")
+        if found:
+            worst = REFUSED
+    return max(worst, int(given.worst))
+
+
+def fleet(given: argparse.Namespace) -> int:
+    from ..view import fleet as view
+
+    rows = view.fleet(given.file, timeout=given.timeout)
+    if given.json:
+        for row in rows:
+            report.emit(row)
+    else:
+        import time
+
+        now = int(time.time() * 1000)
+        cells = [
+            (
+                safe(r.file), size(r.size) if r.size is not None else "-", *(number(n) if r.error is None else "-" for n in (r.ready, r.running, r.waiting, r.failed, r.in_doubt)), ago(r.next_due_at, now),
+                safe(r.error or "-"),
+            )
+            for r in rows
+        ]  # fmt: skip
+        print(table(("FILE", "SIZE", "READY", "RUNNING", "WAITING", "FAILED", "DOUBT", "NEXT", "ERROR"), cells, "SIZE READY RUNNING WAITING FAILED DOUBT", "ERROR"))
+        bad = sum(r.error is not None for r in rows)
+        complain(f"{plural(len(rows), 'file')}, {bad:,} that could not be read")
+    return max((r.code for r in rows), default=NOT_FOUND)
+
+

@@ -1,0 +1,52 @@
+"""What was found, as JSON: one object for each file, in a line. Times are RFC 3339 in UTC, stored values what their JSON holds ({"$blob": hex}, {"$text": ...} for what is none)."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import sys
+from typing import Any
+
+from ..view.values import parsed
+
+TIMES = {"since", "at", "now", "looked_to", "nearest", "farthest", "begin", "end"}
+
+
+def is_time(name: str) -> bool:
+    """Whether a field of that name is a time in milliseconds."""
+    return name in TIMES or (name.endswith("_at") and name != "looked_at")
+
+
+def rfc3339(millis: int | None) -> str | None:
+    """2026-11-23T10:00:00.000Z"""
+    if millis is None:
+        return None
+    from ..view.files import to_sql_time
+
+    return to_sql_time(millis).replace(" ", "T") + "Z"
+
+
+def plain(found: Any) -> Any:
+    """A dataclass (or a list, a dict of them) as what JSON holds."""
+    if dataclasses.is_dataclass(found) and not isinstance(found, type):
+        return {field.name: _field(field, getattr(found, field.name)) for field in dataclasses.fields(found) if not field.name.startswith("_")}
+    if isinstance(found, (list, tuple)):
+        return [plain(each) for each in found]
+    if isinstance(found, dict):
+        return {str(key): plain(value) for key, value in found.items()}
+    return {"$blob": found.hex()} if isinstance(found, bytes) else found
+
+
+def _field(field: Any, value: Any) -> Any:
+    if field.type == "Value":
+        return parsed(value)
+    if is_time(field.name) and (value is None or isinstance(value, int)):
+        return rfc3339(value)
+    return plain(value)
+
+
+def emit(found: Any) -> None:
+    """Prints a line of JSON, in ASCII."""
+    text = json.dumps(plain(found), ensure_ascii=True, separators=(", ", ": "))
+    sys.stdout.write(text.replace("\x7f", "\\u007f") + "\n")
+    sys.stdout.flush()
