@@ -1,0 +1,137 @@
+#!/usr/bin/env bash
+# Runs an application on a file that Litestream replicates, on a machine that may have lost it.
+#
+#   entrypoint.sh run <application> ...   all of it: the entrypoint of a container
+#   entrypoint.sh prepare                 where there is no file, restores it and recovers: once, before all else
+#   entrypoint.sh replicate               becomes Litestream
+#   entrypoint.sh publish                 once Litestream runs: waits until the replica is whole, then says which path is the current one
+#   entrypoint.sh check                   whether that is still the path of this file, or another machine has taken over
+#
+# Every restored file goes on under a path of its own, below REPLICA: two writers on one path would break it, and the machine that was thought dead may live.
+# REPLICA/current names the path that is whole, and that the next restore takes. $DB.replica names the one of the file that is here, and behind it the one that
+# it was restored from.
+#
+# Settings, from the environment:
+#   DB        the file                            /data/app.db
+#   REPLICA   where its replicas are              file:///replicas/app, or s3://bucket/app
+#   SOCKET    Litestream's control socket         /run/litestream.sock
+#   WFEXT     the extension, without its suffix   /usr/local/lib/libwfext
+#   CONFIG    default litestream.file.yml or litestream.s3.yml beside this script
+#   S3:       AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_REGION (us-east-1), S3_ENDPOINT (https://s3.<region>.amazonaws.com)
+# It needs litestream 0.5.18 or later, sqlite3, and for S3 curl 7.87 or later.
+set -euo pipefail
+here=$(cd "$(dirname "$0")" && pwd)
+: "${DB:?is the path of the database}" "${REPLICA:?is where its replicas are}" "${SOCKET:=/run/litestream.sock}" "${WFEXT:=/usr/local/lib/libwfext}"
+DB=$(cd "$(dirname "$DB")" && pwd -P)/$(basename "$DB")   # Litestream knows it by this name alone
+
+die() { echo "entrypoint: $*" >&2; exit 1; }
+
+case $REPLICA in
+  file:///*)
+    REPLICA_ROOT=${REPLICA#file://}
+    : "${CONFIG:=$here/litestream.file.yml}"
+    read_current() { if [ -e "$REPLICA_ROOT/current" ]; then cat "$REPLICA_ROOT/current"; fi; }
+    write_current() {
+      mkdir -p "$REPLICA_ROOT"
+      printf '%s\n' "$1" > "$REPLICA_ROOT/current.new" && sync "$REPLICA_ROOT/current.new" && mv "$REPLICA_ROOT/current.new" "$REPLICA_ROOT/current"
+    }
+    ;;
+  s3://*/*)
+    BUCKET=${REPLICA#s3://} REPLICA_ROOT=${REPLICA#s3://*/}
+    BUCKET=${BUCKET%%/*}
+    : "${AWS_REGION:=us-east-1}" "${S3_ENDPOINT:=https://s3.$AWS_REGION.amazonaws.com}" "${CONFIG:=$here/litestream.s3.yml}"
+    export BUCKET AWS_REGION S3_ENDPOINT
+    object() {  # object <arguments of curl>: prints the answer, and its status in a last line
+      curl -sS --retry 5 --retry-connrefused --aws-sigv4 "aws:amz:$AWS_REGION:s3" -H 'x-amz-content-sha256: UNSIGNED-PAYLOAD' -K - -w '\n%{http_code}' "$@" "$S3_ENDPOINT/$BUCKET/$REPLICA_ROOT/current" \
+        <<<"user = \"$AWS_ACCESS_KEY_ID:$AWS_SECRET_ACCESS_KEY\""   # not in the list of processes
+    }
+    read_current() {
+      local said status
+      said=$(object)
+      status=${said##*$'\n'}
+      case $status in
+        200) printf '%s' "${said%$'\n'*}" ;;
+        404) ;;                                           # nothing was ever published
+        *) die "cannot read $REPLICA/current: $said" ;;   # which is not the same
+      esac
+    }
+    write_current() {
+      local said
+      said=$(object -X PUT --data-raw "$1" -H 'Content-Type: text/plain')
+      [ "${said##*$'\n'}" = 200 ] || die "cannot write $REPLICA/current: $said"
+    }
+    ;;
+  *) die "REPLICA must be file:///path or s3://bucket/path, not $REPLICA" ;;
+esac
+export DB SOCKET REPLICA_ROOT REPLICA_EPOCH=none
+
+in_file() {  # in_file <database> <SQL>
+  sqlite3 -bail -batch -cmd ".load '$WFEXT'" -cmd ".timeout 10000" -cmd "PRAGMA synchronous = FULL" "$1" "$2"
+}
+# A path that nothing else has ever had: the epoch, and what tells machines apart that begin it in the same millisecond.
+new_path() { echo "$1-$(od -An -N4 -tx4 /dev/urandom | tr -d ' ')"; }
+
+prepare() {
+  local current mine origin epoch
+  current=$(read_current)
+  if [ -e "$DB" ]; then
+    read -r mine origin 2>/dev/null < "$DB.replica" || die "$DB is there, but not $DB.replica: how was it made?"
+    # Or it was not published yet.
+    [ "$current" = "$mine" ] || [ "$current" = "$origin" ] || die "another machine has taken over: $DB is replicated to $mine, and $current is the current one.
+What this file has and that one has not is lost to the others. To go on there, put $DB, $DB-wal and $DB.replica aside."
+    return
+  fi
+  rm -rf "$DB.new" "$DB.new-wal" "$DB.new-shm" "$DB-wal" "$DB-shm" "$(dirname "$DB")/.$(basename "$DB")-litestream"   # of another file
+  if [ -n "$current" ]; then
+    REPLICA_EPOCH=$current litestream restore -config "$CONFIG" -integrity-check full -o "$DB.new" "$DB"
+    in_file "$DB.new" "SELECT 'entrypoint: recovered ' || wf_recover()"
+  else
+    in_file "$DB.new" "PRAGMA journal_mode = WAL; SELECT 'entrypoint: new file ' || wf_init()"
+  fi
+  epoch=$(in_file "$DB.new" "SELECT wf_config('epoch')")
+  [ ! -s "$DB.new-wal" ] || die "$DB.new is still in use"
+  echo "$(new_path "$epoch") $current" > "$DB.replica"
+  mv "$DB.new" "$DB"     # a machine that dies before this line begins anew
+}
+
+publish() {
+  local current mine origin
+  current=$(read_current)
+  read -r mine origin < "$DB.replica"
+  [ "$current" != "$mine" ] || return 0
+  [ "$current" = "$origin" ] || die "another machine has taken over: $current"
+  for _ in $(seq 100); do [ -S "$SOCKET" ] && break; sleep 0.1; done
+  in_file "$DB" "SELECT 'entrypoint: replicated to $mine: ' || wf_sync('1m', json_object('socket', '$SOCKET'))"
+  write_current "$mine"
+}
+
+replicate() {
+  read -r REPLICA_EPOCH _ < "$DB.replica"
+  export REPLICA_EPOCH
+  exec litestream replicate -config "$CONFIG" "$@"
+}
+
+command=${1:-help}
+shift || true
+case $command in
+  run)
+    prepare
+    rm -f "$SOCKET"
+    # Litestream starts the application, and ends when it does, with all of it replicated.
+    [ $# -gt 0 ] || die "run what?"
+    APPLICATION=$(printf '%q ' "$@")
+    export APPLICATION
+    replicate -exec "bash '$here/entrypoint.sh' as-child"
+    ;;
+  as-child)
+    publish
+    eval "exec $APPLICATION"
+    ;;
+  prepare | replicate | publish) "$command" "$@" ;;
+  check)
+    read -r mine _ < "$DB.replica"
+    current=$(read_current)
+    [ "$current" = "$mine" ] || die "another machine has taken over: $current is the current one, and not $mine"
+    ;;
+  *) sed -n '2,9p' "$0" >&2; exit 2 ;;
+esac
