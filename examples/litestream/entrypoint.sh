@@ -42,7 +42,7 @@ case $REPLICA in
     : "${AWS_REGION:=us-east-1}" "${S3_ENDPOINT:=https://s3.$AWS_REGION.amazonaws.com}" "${CONFIG:=$here/litestream.s3.yml}"
     export BUCKET AWS_REGION S3_ENDPOINT
     object() {  # object <arguments of curl>: prints the answer, and its status in a last line
-      curl -sS --retry 5 --retry-connrefused --aws-sigv4 "aws:amz:$AWS_REGION:s3" -H 'x-amz-content-sha256: UNSIGNED-PAYLOAD' -K - -w '\n%{http_code}' "$@" "$S3_ENDPOINT/$BUCKET/$REPLICA_ROOT/current" \
+      curl -sS --retry 3 --retry-delay 1 --retry-connrefused --aws-sigv4 "aws:amz:$AWS_REGION:s3" -H 'x-amz-content-sha256: UNSIGNED-PAYLOAD' -K - -w '\n%{http_code}' "$@" "$S3_ENDPOINT/$BUCKET/$REPLICA_ROOT/current" \
         <<<"user = \"$AWS_ACCESS_KEY_ID:$AWS_SECRET_ACCESS_KEY\""   # not in the list of processes
     }
     read_current() {

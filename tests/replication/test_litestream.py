@@ -1,0 +1,401 @@
+"""wf_sync and examples/litestream with the real Litestream: what its page says of it."""
+
+import json
+import os
+import re
+import shutil
+import sqlite3
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from pathlib import Path
+
+import pytest
+from support import wf_error
+from support.litestream import EXAMPLE, S3, Machine, binary, database, until
+
+SLEEPER = ["sh", "-c", "touch \"$DB.running\"; exec sleep 600"]
+
+
+class Litestream:
+    """`litestream replicate` with a configuration of its own."""
+
+    def __init__(self, folder, dbs):
+        self.sockets = tempfile.TemporaryDirectory(prefix="wfs")
+        self.socket = str(Path(self.sockets.name) / "s")
+        self.config, self.log = folder / "litestream.json", folder / "litestream.log"
+        self.config.write_text(json.dumps({"socket": {"enabled": True, "path": self.socket}, "dbs": dbs}))  # JSON is YAML
+        self.process = None
+        self.start()
+
+    def start(self):
+        Path(self.socket).unlink(missing_ok=True)  # of one that was killed
+        with open(self.log, "a") as log:
+            self.process = subprocess.Popen([binary(), "replicate", "-config", self.config], stdout=log, stderr=log, env=self.environment())
+        until(lambda: os.path.exists(self.socket) or self.process.poll() is not None, "the socket")
+        assert self.process.poll() is None, self.log.read_text()
+
+    @staticmethod
+    def environment():
+        return {**{name: value for name, value in os.environ.items() if not name.startswith("AWS_")}, "AWS_ACCESS_KEY_ID": "S3RVER", "AWS_SECRET_ACCESS_KEY": "S3RVER"}
+
+    def restore(self, db, to):
+        subprocess.run([binary(), "restore", "-config", self.config, "-integrity-check", "full", "-o", to, db], check=True, capture_output=True, env=self.environment())
+        return database(to)
+
+    def close(self):
+        self.process.kill()
+        self.process.wait()
+        self.sockets.cleanup()
+
+
+@pytest.fixture
+def litestream(tmp_path):
+    made = []
+
+    def start(*dbs):
+        made.append(Litestream(tmp_path, list(dbs)))
+        return made[-1]
+
+    yield start
+    for one in made:
+        one.close()
+
+
+@pytest.fixture
+def replicated(db, litestream, tmp_path):
+    """The file of `db`, replicated to a folder only when it is asked for."""
+    return litestream({"path": str(tmp_path / "test.db"), "replica": {"type": "file", "path": str(tmp_path / "replica"), "sync-interval": "1h"}})
+
+
+def sync(db, server, timeout=60, **options):
+    return json.loads(db.wf_sync(timeout, socket=server.socket, **options))
+
+
+def test_what_was_committed_is_on_the_replica(db, replicated, tmp_path):
+    for n in range(3):
+        db.wf_start("job", n, id=f"w{n}")
+        done = sync(db, replicated)
+        assert done["replicated_txid"] >= done["txid"] > n
+        restored = replicated.restore(tmp_path / "test.db", tmp_path / f"restored{n}.db")
+        assert restored.wf_status(f"w{n}") == "pending"
+        assert restored.wf_check() is None
+        restored.close()
+
+
+def test_without_a_barrier_it_is_not(db, replicated, tmp_path):
+    """What makes the test above one."""
+    sync(db, replicated)
+    db.wf_start("job", id="w")
+    restored = replicated.restore(tmp_path / "test.db", tmp_path / "restored.db")
+    assert restored.wf_status("w") is None
+    restored.close()
+
+
+def test_nothing_new_is_a_success_too(db, replicated):
+    first = sync(db, replicated)
+    again = sync(db, replicated)
+    assert again["txid"] >= first["txid"]
+    assert again["replicated_txid"] >= again["txid"]
+
+
+def test_one_barrier_is_for_all_connections_and_processes(db, connect, replicated, tmp_path):
+    other = connect()
+    other.execute("PRAGMA synchronous = full")
+    other.wf_start("job", id="of another")
+    sync(db, replicated)
+    restored = replicated.restore(tmp_path / "test.db", tmp_path / "restored.db")
+    assert restored.wf_status("of another") == "pending"
+    restored.close()
+
+
+def test_an_open_write_of_another_does_not_hold_it_up_and_is_not_in_it(db, connect, replicated, tmp_path):
+    sync(db, replicated)  # the first time Litestream makes tables of its own in the file
+    other = connect()
+    other.execute("BEGIN IMMEDIATE")
+    other.wf_start("job", id="open")
+    sync(db, replicated)
+    restored = replicated.restore(tmp_path / "test.db", tmp_path / "restored.db")
+    assert restored.wf_status("open") is None
+    restored.close()
+    other.execute("ROLLBACK")
+
+
+def test_many_callers_at_once_get_what_they_asked_for(db, replicated, tmp_path):
+    """Of several callers at once many get a txid that covers what others have committed since, and that the replica has not."""
+    failed, done = [], []
+
+    def one(name):
+        own = database(tmp_path / "test.db")
+        try:
+            for n in range(10):
+                own.wf_start("job", id=f"{name}-{n}")
+                answer = sync(own, replicated)
+                assert answer["replicated_txid"] >= answer["txid"]
+                done.append(answer)
+        except BaseException as error:
+            failed.append(error)
+        own.close()
+
+    threads = [threading.Thread(target=one, args=(n,)) for n in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert (failed, len(done)) == ([], 40)
+    restored = replicated.restore(tmp_path / "test.db", tmp_path / "restored.db")
+    assert restored.wf_pending() == 40
+    restored.close()
+
+
+def test_a_file_that_it_does_not_know(connect, replicated, tmp_path):
+    other = connect(tmp_path / "other.db")
+    other.execute("PRAGMA synchronous = full")
+    with wf_error("WF_STATE", "does not replicate", "other.db"):
+        sync(other, replicated)
+
+
+def test_a_file_that_was_just_made_in_a_watched_folder(connect, litestream, tmp_path):
+    (tmp_path / "agents").mkdir()
+    server = litestream({"dir": str(tmp_path / "agents"), "pattern": "*.db", "watch": True, "replica": {"type": "file", "path": str(tmp_path / "replica")}})
+    db = connect(tmp_path / "agents" / "1.db")
+    db.execute("PRAGMA journal_mode = wal").fetchall()
+    db.execute("PRAGMA synchronous = full")
+    db.wf_start("job", id="w")
+    assert sync(db, server)["txid"] >= 1
+
+
+def test_a_symbolic_link_in_its_configuration(db, litestream, tmp_path):
+    """To the folder: SQLite knows the file by where it is, and Litestream by the link, which the option names. (A link to the file it cannot replicate.)"""
+    (tmp_path / "link").symlink_to(tmp_path)
+    server = litestream({"path": str(tmp_path / "link/test.db"), "replica": {"type": "file", "path": str(tmp_path / "replica")}})
+    with wf_error("WF_STATE", "does not replicate", "test.db", "symbolic link"):
+        sync(db, server)
+    assert sync(db, server, path=str(tmp_path / "link/test.db"))["txid"] >= 1
+    db.wf_config("sync_path", str(tmp_path / "link/test.db"))
+    assert sync(db, server)["txid"] >= 1
+
+
+def test_a_file_that_was_stopped(db, replicated, tmp_path):
+    sync(db, replicated)
+    subprocess.run([binary(), "stop", "-socket", replicated.socket, tmp_path / "test.db"], check=True, capture_output=True)
+    with wf_error("WF_STATE", "does not replicate", "not open"):
+        sync(db, replicated)
+    subprocess.run([binary(), "start", "-socket", replicated.socket, tmp_path / "test.db"], check=True, capture_output=True)
+    assert sync(db, replicated)["txid"] >= 1
+
+
+def test_litestream_ends_and_comes_back(db, replicated):
+    sync(db, replicated)
+    replicated.process.kill()
+    replicated.process.wait()
+    with wf_error("WF_STATE", "no Litestream to ask", replicated.socket):
+        sync(db, replicated)
+    db.wf_start("job", id="w")
+    replicated.start()
+    assert sync(db, replicated)["txid"] >= 1
+
+
+def test_a_replica_that_cannot_be_reached(db, litestream, tmp_path):
+    s3 = S3(tmp_path / "s3")
+    try:
+        server = litestream({"path": str(tmp_path / "test.db"), "replica": {"type": "s3", "bucket": "bucket", "path": "app", "endpoint": s3.endpoint, "region": "us-east-1",
+                                                                            "force-path-style": True, "sync-interval": "1h"}})
+        sync(db, server)
+        s3.stop()
+        db.wf_start("job", id="w")
+        before = time.monotonic()
+        with wf_error("WF_STATE", "cannot bring it to the replica"):
+            sync(db, server, 2.5)
+        assert time.monotonic() - before < 30
+        with wf_error("WF_STATE"):
+            sync(db, server, 0.3)
+        s3.start()
+        assert sync(db, server)["txid"] > 1
+        restored = server.restore(tmp_path / "test.db", tmp_path / "restored.db")
+        assert restored.wf_status("w") == "pending"
+        restored.close()
+    finally:
+        s3.close()
+
+
+def test_a_replica_that_cannot_be_written_says_so_at_once(db, replicated, tmp_path):
+    if os.geteuid() == 0:
+        shutil.rmtree(tmp_path / "replica", ignore_errors=True)
+        (tmp_path / "replica").write_text("a file in the place of the folder")
+    else:
+        (tmp_path / "replica").mkdir(exist_ok=True)
+        (tmp_path / "replica").chmod(0o500)
+    with wf_error("WF_STATE", "cannot bring it to the replica"):
+        sync(db, replicated)
+
+
+# examples/litestream ------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def machines(tmp_path):
+    binary()
+    made = []
+
+    def machine(name, where="replicas", **environment):
+        made.append(Machine(tmp_path, f"file://{tmp_path / where}", environment, name))
+        return made[-1]
+
+    yield machine
+    for one in made:
+        one.close()
+
+
+def running(machine):
+    machine.start(*SLEEPER)
+    machine.until(Path(f"{machine.db}.running").exists, "the application")
+
+
+def current(tmp_path):
+    return (tmp_path / "replicas/current").read_text().strip()
+
+
+def test_a_new_machine_begins_where_the_old_one_was_and_under_a_path_of_its_own(machines, tmp_path):
+    old = machines("old")
+    running(old)
+    first = current(tmp_path)
+    db = database(old.db)
+    db.wf_start("job", id="w")
+    sync(db, old)
+    db.close()
+    old.destroy()
+    new = machines("new")
+    running(new)
+    assert current(tmp_path) != first
+    assert sorted(p.name for p in (tmp_path / "replicas").iterdir()) == sorted([first, current(tmp_path), "current"])
+    db = database(new.db)
+    assert db.wf_status("w") == "pending"
+    assert new.entrypoint("check").returncode == 0
+    db.close()
+
+
+def test_the_same_machine_goes_on_with_its_file(machines, tmp_path):
+    machine = machines("one")
+    running(machine)
+    first, db = current(tmp_path), database(machine.db)
+    db.wf_start("job", id="w")
+    db.close()
+    machine.cut_off()
+    os.unlink(f"{machine.db}.running")
+    running(machine)
+    assert current(tmp_path) == first
+    db = database(machine.db)
+    assert db.wf_status("w") == "pending"
+    assert sync(db, machine)["txid"] >= 1
+    db.close()
+
+
+def test_when_the_application_ends_all_of_it_is_replicated(machines):
+    machine = machines("one", WFEXT_MODULE="x")
+    machine.start("sh", "-c", "sqlite3 -cmd \".load '$WFEXT'\" \"$DB\" \"SELECT wf_start('job', NULL, '{\\\"id\\\":\\\"it''s \\$w\\\"}')\"")
+    assert machine.process.wait(120) == 0, machine.log.read_text()
+    assert "it's $w" in machine.log.read_text()
+    machine.destroy()
+    assert machine.entrypoint("prepare").returncode == 0
+    db = database(machine.db)
+    assert db.wf_status("it's $w") == "pending"
+    db.close()
+
+
+def test_an_old_machine_that_lives_writes_to_its_own_path_and_is_told(machines, tmp_path):
+    old = machines("old")
+    running(old)
+    a = database(old.db)
+    a.wf_start("job", id="w")
+    token = a.claim(lease=3600)["token"]
+    sync(a, old)
+    new = machines("new")  # the old one was only thought dead
+    running(new)
+    b = database(new.db)
+    for n in range(20):  # both go on, and both have barriers that say success
+        a.wf_start("job", id=f"old-{n}")
+        b.wf_start("job", id=f"new-{n}")
+        assert sync(a, old)["txid"] >= 1
+        assert sync(b, new)["txid"] >= 1
+    with wf_error("WF_LEASE_LOST"):
+        b.wf_step(token, "a", 1)
+    assert a.wf_step(token, "a", 1) is not None  # in its own file, where only fencing outside could stop it
+    assert new.entrypoint("check").returncode == 0
+    told = old.entrypoint("check")
+    assert told.returncode == 1 and "another machine has taken over" in told.stderr
+    for db in (a, b):
+        db.close()
+    old.cut_off()
+    refused = old.entrypoint("prepare")
+    assert refused.returncode == 1 and "another machine has taken over" in refused.stderr
+    # What counts is whole, and has nothing of the old one.
+    new.destroy()
+    assert new.entrypoint("prepare").returncode == 0
+    b = database(new.db)
+    assert b.wf_check() is None
+    assert [b.wf_status(f"new-{n}") for n in range(20)] == ["pending"] * 20
+    assert [b.wf_status(f"old-{n}") for n in range(20)] == [None] * 20
+    b.close()
+
+
+def test_a_machine_that_is_lost_before_it_has_published_changes_nothing(machines, tmp_path):
+    old = machines("old")
+    running(old)
+    first, db = current(tmp_path), database(old.db)
+    db.wf_start("job", id="w")
+    sync(db, old)
+    db.close()
+    old.destroy()
+    new = machines("new")
+    for _ in range(3):
+        assert new.entrypoint("prepare").returncode == 0
+        assert new.entrypoint("prepare").returncode == 0  # a restart in between restores nothing again
+        assert current(tmp_path) == first
+        shutil.rmtree(new.volume)
+        new.volume.mkdir()
+    running(new)
+    db = database(new.db)
+    assert db.wf_status("w") == "pending"
+    db.close()
+
+
+def test_it_does_not_begin_anew_where_it_cannot_see_what_is_current(machines, tmp_path):
+    machine = machines("one", S3_ENDPOINT="http://127.0.0.1:9", AWS_ACCESS_KEY_ID="k", AWS_SECRET_ACCESS_KEY="s")
+    machine.environment["REPLICA"] = "s3://bucket/app"
+    done = machine.entrypoint("prepare")
+    assert done.returncode != 0 and not machine.db.exists()
+    assert "entrypoint: new file" not in done.stdout
+
+
+def test_a_replica_that_is_damaged_is_not_restored(machines, tmp_path):
+    machine = machines("one")
+    running(machine)
+    db = database(machine.db)
+    db.wf_start("job", id="w")
+    sync(db, machine)
+    db.close()
+    machine.destroy()
+    for file in (tmp_path / "replicas" / current(tmp_path)).rglob("*.ltx"):
+        data = bytearray(file.read_bytes())
+        data[len(data) // 2:len(data) // 2 + 40] = b"\x55" * 40
+        file.write_bytes(data)
+    done = machine.entrypoint("prepare")
+    assert done.returncode != 0 and not machine.db.exists(), done
+
+
+@pytest.mark.parametrize("missing", ["DB", "REPLICA"])
+def test_it_says_which_setting_is_missing(machines, missing):
+    machine = machines("one")
+    del machine.environment[missing]
+    done = machine.entrypoint("prepare")
+    assert done.returncode != 0 and missing in done.stderr
+
+
+def test_another_kind_of_replica_is_refused(machines):
+    machine = machines("one")
+    machine.environment["REPLICA"] = "ftp://x"
+    done = machine.entrypoint("prepare")
+    assert done.returncode == 1 and "ftp://x" in done.stderr
