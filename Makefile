@@ -2,6 +2,7 @@
 #
 #   make              build/libwfext.so, the loadable module
 #   make demo         a durable import that is killed and started again until done
+#   make demo-litestream  a durable import whose volume is destroyed again and again, without and with barriers; LOSSES=5
 #   make test         unit tests and SQL tests on the release build
 #   make test-asan    the same with address and undefined-behaviour sanitizers
 #   make test-deep    the long forms: fuzzing, soaking
@@ -32,7 +33,7 @@ werror = -DWFEXT_WERROR=$(if $(CI),ON,OFF)
 configure = @cmake --preset $(1) $(werror) $(2) > build/configure.log 2>&1 || { cat build/configure.log; exit 1; }
 compile = @cmake --build $(1) -j $(JOBS)
 
-.PHONY: all build hosts wheel npm go-engine amalgamation dist packages crate tested demo test test-asan test-asan-unit asan test-deep test-compat bench bench-packages bench-peers bench-growth figures instructions reference install format tidy clean
+.PHONY: all build hosts wheel npm go-engine amalgamation dist packages crate tested demo demo-litestream test test-asan test-asan-unit asan test-deep test-compat bench bench-packages bench-peers bench-growth figures instructions reference install format tidy clean
 .DEFAULT_GOAL := all
 
 all: build
@@ -46,6 +47,12 @@ build:
 demo: build
 	$(setup) demo
 	@bash examples/demo/run.sh
+
+demo-litestream: build
+	$(setup) build test litestream
+	@mkdir -p build/demo-litestream
+	@LITESTREAM=$${XDG_CACHE_HOME:-$$HOME/.cache}/wfext/litestream-0.5.18 WFEXT=$(CURDIR)/build/libwfext PYTHONDONTWRITEBYTECODE=1 "$$(bash scripts/python.sh)" \
+	  examples/litestream/demo.py build/demo-litestream $(LOSSES)
 
 tested:
 	$(setup) build test

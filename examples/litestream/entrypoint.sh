@@ -5,7 +5,7 @@
 #   entrypoint.sh prepare                 where there is no file, restores it and recovers: once, before all else
 #   entrypoint.sh replicate               becomes Litestream
 #   entrypoint.sh publish                 once Litestream runs: waits until the replica is whole, then says which path is the current one
-#   entrypoint.sh check                   whether that is still the path of this file, or another machine has taken over
+#   entrypoint.sh check                   whether that is still the path of this file; 3: another machine has taken over
 #
 # Every restored file goes on under a path of its own, below REPLICA: two writers on one path would break it, and the machine that was thought dead may live.
 # REPLICA/current names the path that is whole, and that the next restore takes. $DB.replica names the one of the file that is here, and behind it the one that
@@ -24,7 +24,8 @@ here=$(cd "$(dirname "$0")" && pwd)
 : "${DB:?is the path of the database}" "${REPLICA:?is where its replicas are}" "${SOCKET:=/run/litestream.sock}" "${WFEXT:=/usr/local/lib/libwfext}"
 DB=$(cd "$(dirname "$DB")" && pwd -P)/$(basename "$DB")   # Litestream knows it by this name alone
 
-die() { echo "entrypoint: $*" >&2; exit 1; }
+die() { echo "entrypoint: $*" >&2; exit "${status:-1}"; }
+taken() { status=3 die "another machine has taken over: $*"; }
 
 case $REPLICA in
   file:///*)
@@ -46,10 +47,9 @@ case $REPLICA in
         <<<"user = \"$AWS_ACCESS_KEY_ID:$AWS_SECRET_ACCESS_KEY\""   # not in the list of processes
     }
     read_current() {
-      local said status
+      local said
       said=$(object)
-      status=${said##*$'\n'}
-      case $status in
+      case ${said##*$'\n'} in
         200) printf '%s' "${said%$'\n'*}" ;;
         404) ;;                                           # nothing was ever published
         *) die "cannot read $REPLICA/current: $said" ;;   # which is not the same
@@ -77,7 +77,7 @@ prepare() {
   if [ -e "$DB" ]; then
     read -r mine origin 2>/dev/null < "$DB.replica" || die "$DB is there, but not $DB.replica: how was it made?"
     # Or it was not published yet.
-    [ "$current" = "$mine" ] || [ "$current" = "$origin" ] || die "another machine has taken over: $DB is replicated to $mine, and $current is the current one.
+    [ "$current" = "$mine" ] || [ "$current" = "$origin" ] || taken "$DB is replicated to $mine, and $current is the current one.
 What this file has and that one has not is lost to the others. To go on there, put $DB, $DB-wal and $DB.replica aside."
     return
   fi
@@ -99,7 +99,7 @@ publish() {
   current=$(read_current)
   read -r mine origin < "$DB.replica"
   [ "$current" != "$mine" ] || return 0
-  [ "$current" = "$origin" ] || die "another machine has taken over: $current"
+  [ "$current" = "$origin" ] || taken "$current"
   for _ in $(seq 100); do [ -S "$SOCKET" ] && break; sleep 0.1; done
   in_file "$DB" "SELECT 'entrypoint: replicated to $mine: ' || wf_sync('1m', json_object('socket', '$SOCKET'))"
   write_current "$mine"
@@ -131,7 +131,7 @@ case $command in
   check)
     read -r mine _ < "$DB.replica"
     current=$(read_current)
-    [ "$current" = "$mine" ] || die "another machine has taken over: $current is the current one, and not $mine"
+    [ "$current" = "$mine" ] || taken "$current is the current one, and not $mine"
     ;;
   *) sed -n '2,9p' "$0" >&2; exit 2 ;;
 esac

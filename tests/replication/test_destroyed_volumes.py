@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 from support import open_database
-from support.litestream import S3, Machine, binary, s3_server
+from support.litestream import S3, Machine, binary
 
 WRITER = Path(__file__).parent / "writer.py"
 LOSSES = 50 if os.environ.get("WFEXT_DEEP") else 5
@@ -25,7 +25,6 @@ def replica(request, tmp_path):
     if request.param == "file":
         yield f"file://{tmp_path / 'replicas'}", {}
         return
-    s3_server()
     s3 = S3(tmp_path / "s3")
     yield "s3://bucket/some/app", s3.environment()
     s3.close()

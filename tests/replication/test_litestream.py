@@ -325,12 +325,12 @@ def test_an_old_machine_that_lives_writes_to_its_own_path_and_is_told(machines, 
     assert a.wf_step(token, "a", 1) is not None  # in its own file, where only fencing outside could stop it
     assert new.entrypoint("check").returncode == 0
     told = old.entrypoint("check")
-    assert told.returncode == 1 and "another machine has taken over" in told.stderr
+    assert told.returncode == 3 and "another machine has taken over" in told.stderr
     for db in (a, b):
         db.close()
     old.cut_off()
     refused = old.entrypoint("prepare")
-    assert refused.returncode == 1 and "another machine has taken over" in refused.stderr
+    assert refused.returncode == 3 and "another machine has taken over" in refused.stderr
     # What counts is whole, and has nothing of the old one.
     new.destroy()
     assert new.entrypoint("prepare").returncode == 0
