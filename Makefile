@@ -161,6 +161,7 @@ instructions: tested
 reference: tested
 	@build/wfext_reference > build/reference.md
 	@mkdir -p docs && mv build/reference.md docs/reference.md
+	@"$$(bash scripts/python.sh)" tools/command_docs.py
 
 install: build
 	$(call configure,release,-DCMAKE_INSTALL_PREFIX=$(PREFIX))

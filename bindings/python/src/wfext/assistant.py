@@ -76,12 +76,10 @@ def server(path: str, *, write: bool = False, timeout: float = 5) -> MCPServer[A
 
 
 def _reading_tools(made: MCPServer[Any], asked: Callable[..., Any], reads: ToolAnnotations) -> None:
-    @made.tool(annotations=reads)
     def status() -> dict[str, Any]:
         """How many workflows there are by name and status, the queues with what is ready and running and their limits, the failures of the last hour in groups, and how many wait for a person."""
         return dict(asked(lambda file: plain(overview.overview(file.connection, file.path))))
 
-    @made.tool(annotations=reads)
     def list_workflows(
         status: Annotated[list[Status] | None, Field(description="of these statuses; default any")] = None,
         name: str | None = None,
@@ -106,7 +104,6 @@ def _reading_tools(made: MCPServer[Any], asked: Callable[..., Any], reads: ToolA
 
         return dict(asked(work))
 
-    @made.tool(annotations=reads)
     def show_workflow(id: Id) -> dict[str, Any]:
         """All about one workflow: state, reason, input, output, error, its last 50 steps, failures, signals, named values, streams and children. Long values are cut."""
 
@@ -117,12 +114,10 @@ def _reading_tools(made: MCPServer[Any], asked: Callable[..., Any], reads: ToolA
 
         return dict(asked(work))
 
-    @made.tool(annotations=reads)
     def explain_workflow(id: Id) -> dict[str, Any]:
         """Why a workflow does not run, what it waits for and since when, its last failure, and what would move it."""
         return {"id": id, "why": asked(lambda file: why.reasons(file.connection, _found(file, id)))}
 
-    @made.tool(annotations=reads)
     def read_steps(
         id: Id,
         after: Annotated[int, Field(ge=0, description="those behind the step of this number; `next` of the part before")] = 0,
@@ -137,7 +132,6 @@ def _reading_tools(made: MCPServer[Any], asked: Callable[..., Any], reads: ToolA
 
         return dict(asked(work))
 
-    @made.tool(annotations=reads)
     def read_step(id: Id, step: Annotated[str, Field(description="name of the step")]) -> dict[str, Any]:
         """One step with the whole of its output or error."""
 
@@ -150,7 +144,6 @@ def _reading_tools(made: MCPServer[Any], asked: Callable[..., Any], reads: ToolA
 
         return dict(asked(work))
 
-    @made.tool(annotations=reads)
     def waiting_for_people(limit: Limit = 50) -> dict[str, Any]:
         """What waits for somebody: steps in doubt that are held for a verdict (resolve_step), and workflows that wait for a signal (send_signal)."""
 
@@ -159,10 +152,12 @@ def _reading_tools(made: MCPServer[Any], asked: Callable[..., Any], reads: ToolA
 
         return dict(asked(work))
 
-    @made.tool(annotations=reads)
     def failed_workflows() -> dict[str, Any]:
         """Workflows that have failed, in groups of one error, the largest first. `error` of a group is a filter of list_workflows."""
         return dict(asked(lambda file: plain(error_groups.errors(file.connection))))
+
+    for tool in (status, list_workflows, show_workflow, explain_workflow, read_steps, read_step, waiting_for_people, failed_workflows):
+        made.add_tool(tool, annotations=reads)
 
 
 def _moment(text: str, now: int) -> int:
@@ -186,7 +181,6 @@ def _writing_tools(made: MCPServer[Any], asked: Callable[..., Any]) -> None:
     def act(action: str, ids: list[str], **options: Any) -> dict[str, Any]:
         return {"changed": asked(lambda file: actions.act(file.connection, action, ids if len(ids) > 1 else ids[0], **options), writes=True)}
 
-    @made.tool(annotations=adds)
     def start_workflow(
         name: str,
         input: Value = None,
@@ -197,14 +191,12 @@ def _writing_tools(made: MCPServer[Any], asked: Callable[..., Any]) -> None:
         """Starts a workflow, and gives its id."""
         return {"id": asked(lambda file: actions.start(file.connection, name, json.dumps(input), id=id, queue=queue, delay=delay), writes=True)}
 
-    @made.tool(annotations=adds)
     def send_signal(
         id: Id, signal: str, payload: Value = None, key: Annotated[str | None, Field(description="sends it once under this key")] = None
     ) -> dict[str, Any]:
         """Sends a signal to a workflow: an approval, say."""
         return act("signal", [id], signal=signal, payload=json.dumps(payload), key=key)
 
-    @made.tool(annotations=ends)
     def resolve_step(
         id: Id,
         step: str,
@@ -215,25 +207,26 @@ def _writing_tools(made: MCPServer[Any], asked: Callable[..., Any]) -> None:
         asked(lambda file: actions.resolve(file.connection, id, step, verdict, None if value is None else json.dumps(value)), writes=True)
         return {"id": id, "step": step, "verdict": verdict}
 
-    @made.tool(annotations=adds)
     def retry_workflows(ids: Ids, from_step: Annotated[str | None, Field(description="do this step and all after it again")] = None) -> dict[str, Any]:
         """Runs failed or cancelled workflows again; recorded steps are kept."""
         return act("retry", ids, **{"from": from_step})
 
-    @made.tool(annotations=ends)
     def cancel_workflows(ids: Ids, reason: str | None = None) -> dict[str, Any]:
         """Cancels workflows, and their children."""
         return act("cancel", ids, reason=reason)
 
-    @made.tool(annotations=adds)
     def pause_workflows(ids: Ids) -> dict[str, Any]:
         """Puts workflows aside until they are resumed."""
         return act("pause", ids)
 
-    @made.tool(annotations=adds)
     def resume_workflows(ids: Ids) -> dict[str, Any]:
         """Lets paused workflows go on."""
         return act("resume", ids)
+
+    for tool in (start_workflow, send_signal, retry_workflows, pause_workflows, resume_workflows):
+        made.add_tool(tool, annotations=adds)
+    for other in (resolve_step, cancel_workflows):
+        made.add_tool(other, annotations=ends)
 
 
 def serve(path: str, *, write: bool = False, timeout: float = 5) -> None:

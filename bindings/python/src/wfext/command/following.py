@@ -79,25 +79,33 @@ def _one(given: argparse.Namespace, connection: sqlite3.Connection) -> int:
         if workflow is None:
             raise Missing(f"there is no workflow {given.id}")
         now = files.now(connection)
-        for step in one.steps(connection, given.id, after=after, limit=500):
+        events: list[tuple[int, int, str, object, str]] = []
+        part = one.steps(connection, given.id, after=after, limit=500)
+        for step in part:
             if seen.get(step.seq) != step.status:
                 seen[step.seq] = step.status
                 text = error_text(step.error) if step.error is not None else "" if step.output is None else one_line(step.output)
-                _event(given, "step", step, f"{local(step.recorded_at or now, now)}  step {step.name}  {step.status}  {text}")
-        while seen.get(after + 1) in ("done", "error", "skipped"):
-            del seen[after + 1]
-            after += 1
+                at = step.recorded_at or step.begun_at or now
+                events.append((at, 0, "step", step, f"{local(at, now)}  step {step.name}  {step.status}  {text}"))
+        for number in sorted(seen):  # what is recorded for good need not be read again
+            if seen[number] not in ("done", "error", "skipped"):
+                break
+            del seen[number]
+            after = number
         for failure in one.failures(connection, given.id):
             if failure.seq > failed:
                 failed = failure.seq
-                _event(given, "failure", failure, f"{local(failure.at or now, now)}  attempt {failure.attempt} failed  {error_text(failure.error)}")
+                what = f"step {failure.step}, attempt {failure.attempt}" if failure.step else f"attempt {failure.attempt}"
+                events.append((failure.at or now, 1, "failure", failure, f"{local(failure.at or now, now)}  {what} failed  {error_text(failure.error)}"))
+        for _, _, kind, found, text in sorted(events, key=lambda each: each[:2]):
+            _event(given, kind, found, text)
+        if len(part) == 500 and after == part[-1].seq:
+            continue
         if (workflow.status, workflow.reason) != state:
             state = (workflow.status, workflow.reason)
             _event(given, "workflow", workflow, f"{local(now, now)}  {workflow.status}" + (f": {workflow.reason}" if workflow.reason else ""))
         if workflow.completed_at is not None:
             return OK if workflow.status == "completed" else REFUSED
-        if len(seen) >= 500 and after in seen:
-            continue
         if not pause():
             return OK
 

@@ -316,12 +316,9 @@ def fleet(given: argparse.Namespace) -> int:
         for row in rows:
             report.emit(row)
     else:
-        import time
-
-        now = int(time.time() * 1000)
         cells = [
             (
-                safe(r.file), size(r.size) if r.size is not None else "-", *(number(n) if r.error is None else "-" for n in (r.ready, r.running, r.waiting, r.failed, r.in_doubt)), ago(r.next_due_at, now),
+                safe(r.file), size(r.size) if r.size is not None else "-", *(number(n) if r.error is None else "-" for n in (r.ready, r.running, r.waiting, r.failed, r.in_doubt)), ago(r.next_due_at, r.now or 0),
                 safe(r.error or "-"),
             )
             for r in rows

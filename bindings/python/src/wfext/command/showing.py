@@ -43,8 +43,10 @@ def workflow_text(connection: sqlite3.Connection, workflow: one.Workflow, limit:
     line = timeline(w, steps, failures, now)
     lines += ["", *timeline_lines(line, fancy)]
     if steps and steps[0].seq > 1:
-        lines.append(f"  the last {plural(len(steps), 'step')} of {steps[-1].seq:,}: all of them by wfext steps")
+        lines.append(f"  the last {plural(len(steps), 'step')}, from number {steps[0].seq:,} on: all of them by wfext steps")
     whole = [each for each in failures if each.step is None]
+    if len(whole) == 1 and whole[0].error == w.error and w.completed_at is not None:
+        whole = []  # it stands in the head
     if whole:
         lines += ["", f"  Failures{'' if len(whole) <= 5 else f', the last 5 of {len(whole):,}'}"]
         lines += [_fit(f"  attempt {f.attempt}{f' on {safe(f.worker)}' if f.worker else ''}, {when(f.at, now)}: {safe(error_text(f.error))}") for f in whole[-5:]]
@@ -109,7 +111,7 @@ def _bar(bar: Bar, line: Timeline, fancy: bool) -> str:
 def _outcome(bar: Bar) -> str:
     step = bar.step
     if step is None:
-        return ""
+        return f"  on {safe(bar.worker)}" if bar.state == "running" and bar.worker else ""
     parts = []
     if step.status in ("begun", "waiting", "skipped", "ready"):
         parts.append(step.status if step.status != "begun" else "begun, not finished")

@@ -115,7 +115,7 @@ def emit(connection: sqlite3.Connection, event: str, payload: Any = None) -> Any
     return call(connection, "SELECT wf_emit(?, ?)", event, payload)
 
 
-def fork(connection: sqlite3.Connection, id: str, **options: Any) -> str:
+def fork(connection: sqlite3.Connection, id: str, /, **options: Any) -> str:
     """wf_fork (`from`, `id`, `input`, a JSON value); the id of the new workflow."""
     return str(call(connection, "SELECT wf_fork(?, ?)", id, _options(options)))
 

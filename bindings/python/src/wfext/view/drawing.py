@@ -178,8 +178,8 @@ def _word(state: str) -> str:
 
 
 def _clean(text: str) -> str:
-    """Without what XML cannot hold."""
-    return "".join(c if c in "\t\n" or c >= " " and not 0xD800 <= ord(c) <= 0xDFFF and c not in "\ufffe\uffff" else "\ufffd" for c in text)
+    """With U+FFFD for what is not printable: XML cannot hold some of it, and on a terminal it would move the cursor."""
+    return text if text.isprintable() else "".join(c if c.isprintable() else "\ufffd" for c in text)
 
 
 def _cut(text: str, most: int) -> str:
@@ -191,7 +191,8 @@ def mermaid(connection: sqlite3.Connection, what: str) -> str | None:
     """The flowchart in Mermaid's language that wf_explain makes; None: there is no such definition or scripted workflow."""
     if graph(connection, what) is None:
         return None
-    return str(connection.execute("SELECT wf_explain(?, '{\"format\": \"mermaid\"}')", (what,)).fetchone()[0])
+    text = str(connection.execute("SELECT wf_explain(?, '{\"format\": \"mermaid\"}')", (what,)).fetchone()[0])
+    return "".join(_clean(line) + "\n" for line in text.rstrip("\n").split("\n"))
 
 
 def dot(drawn: Graph) -> str:

@@ -8,13 +8,14 @@ import sqlite3
 from collections.abc import Sequence
 
 from .files import Interrupted, NoFile, find_files, has_tables, limited, open_file, to_millis
+from .files import now as now_of
 from .overview import by_status
 from .tables import queues
 
 
 @dataclasses.dataclass(frozen=True)
 class FleetFile:
-    """A file: its figures, or `error` why it could not be read. `code`: 0, 3 it is locked, 4 it is damaged. A figure is None where it was not counted in time."""
+    """A file: its figures at `now`, by its own clock, or `error` why it could not be read. `code`: 0, 3 it is locked, 4 it is damaged. A figure is None where it was not counted in time."""
 
     file: str
     error: str | None
@@ -26,6 +27,7 @@ class FleetFile:
     waiting: int | None
     failed: int | None
     in_doubt: int | None
+    now: int | None
 
 
 def fleet(patterns: Sequence[str], *, timeout: float = 1) -> list[FleetFile]:
@@ -37,15 +39,17 @@ def _look(path: str, timeout: float) -> FleetFile:
     size = os.path.getsize(path) if os.path.exists(path) else None
     try:
         with open_file(path, timeout=timeout) as file:
-            return _figures(file.connection, path, size)
+            return _figures(file.connection, path)
     except (sqlite3.Error, NoFile, OSError) as error:
         locked = (getattr(error, "sqlite_errorcode", 0) or 0) & 255 in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
-        return FleetFile(path, str(error), 3 if locked else 1 if isinstance(error, NoFile) else 4, size, None, None, None, None, None, None)
+        return FleetFile(path, str(error), 3 if locked else 1 if isinstance(error, NoFile) else 4, size, None, None, None, None, None, None, None)
 
 
-def _figures(connection: sqlite3.Connection, path: str, size: int | None) -> FleetFile:
+def _figures(connection: sqlite3.Connection, path: str) -> FleetFile:
+    now = now_of(connection)
+    size = connection.execute("PRAGMA page_count").fetchone()[0] * connection.execute("PRAGMA page_size").fetchone()[0]
     if not has_tables(connection):
-        return FleetFile(path, None, 0, size, None, 0, 0, 0, 0, 0)
+        return FleetFile(path, None, 0, size, None, 0, 0, 0, 0, 0, now)
     counts = by_status(connection)
     found = queues(connection)
     ready = sum(each.ready for each in found if each.ready is not None) if all(each.ready is not None for each in found) else None
@@ -63,5 +67,5 @@ def _figures(connection: sqlite3.Connection, path: str, size: int | None) -> Fle
     except Interrupted:
         pass
     if counts is None:
-        return FleetFile(path, None, 0, size, next_due, ready, None, None, None, doubt)
-    return FleetFile(path, None, 0, size, next_due, ready, counts.get("running", 0), counts.get("waiting", 0), counts.get("failed", 0), doubt)
+        return FleetFile(path, None, 0, size, next_due, ready, None, None, None, doubt, now)
+    return FleetFile(path, None, 0, size, next_due, ready, counts.get("running", 0), counts.get("waiting", 0), counts.get("failed", 0), doubt, now)

@@ -89,6 +89,11 @@ def timeline(workflow: Workflow, steps: Sequence[Step], failures: Sequence[Failu
     line = Bar("line", "in line", created, max(created, started if started is not None else workflow.completed_at or now), started is None and workflow.completed_at is None, "line", None, None, True)
     attempts = _attempts(workflow, failures, now)
     bars = _bars(workflow, steps, failures, attempts, line, now)
+    if attempts and attempts[-1].is_open:  # what it is at is not recorded before it is done
+        last = attempts[-1]
+        done = max((each.end for each in bars if not each.is_open), default=last.begin)
+        if not any(each.is_open and each.kind == "step" for each in bars):
+            bars.append(Bar("step", "running", max(last.begin, done), max(last.end, done), True, "running", last.worker, last.attempt, False))
     marks = [
         Bar("failure", each.step or "attempt", each.at, each.at, False, "failed", each.worker, each.attempt, True, None, error_text(each.error)) for each in failures if each.at is not None
     ]
@@ -133,9 +138,9 @@ def _bars(workflow: Workflow, steps: Sequence[Step], failures: Sequence[Failure]
     found = []
     previous: int | None = None
     for step in steps:
-        is_wait = step.kind in _WAITS or (step.status == "waiting" and workflow.scripted)
+        is_wait = step.kind in _WAITS or step.status == "waiting"
         end = step.recorded_at
-        is_open = end is None and step.status in ("waiting", "begun", "ready", "failed") and workflow.completed_at is None
+        is_open = end is None and step.status in ("waiting", "begun", "ready") and workflow.completed_at is None
         if end is None:
             last = next((each.at for each in reversed(failures) if each.step == step.name), None)
             end = now if is_open and (is_wait or step.status == "begun") else last or workflow.completed_at or step.begun_at or now
@@ -150,7 +155,7 @@ def _bars(workflow: Workflow, steps: Sequence[Step], failures: Sequence[Failure]
         found.append(
             Bar("wait" if is_wait else "step", step.name, begin, end, is_open, step.status, step.worker, step.attempt, exact, step, errors.get(step.name) or (error_text(step.error) if step.error is not None else None), step.attempts)
         )
-        if not is_open:
+        if not is_open and step.recorded_at is not None:
             previous = end if previous is None else max(previous, end)
     return found
 
