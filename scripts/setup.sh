@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Makes sure that what a task needs is there.
 #
-#   scripts/setup.sh <purpose> ...        purposes: build test node go rust dist platforms hosts litestream demo compat peers format
+#   scripts/setup.sh <purpose> ...        purposes: build test node go rust dist platforms hosts litestream mcp demo compat peers format
 #
 # Looks first and stays silent when nothing is missing: no root, no network, no package manager needed. Otherwise, on Debian
 # and Ubuntu, it installs the missing packages (as root, or by sudo); elsewhere it prints what to install and fails.
@@ -50,6 +50,9 @@ look() {
       demo)
         need sqlite3 "the SQLite shell" have sqlite3
         need iso-codes "the data that the demo imports" test -e /usr/share/iso-codes/json/iso_3166-1.json
+        ;;
+      mcp)
+        need python3-pip "a way to get the package mcp" has_mcp_or_pip
         ;;
       node)
         need npm "the packages that build and test the one for Node" have npm
@@ -133,6 +136,22 @@ wants_cronsim() {
   said=$("$python" -m pip install --quiet --disable-pip-version-check --no-input --upgrade --retries 5 --timeout 15 --target "$python_modules" \
     cronsim==2.8 hatchling==1.33.0 mypy==2.4.1 2>&1 </dev/null) || {
     echo "setup: cronsim, hatchling and mypy cannot be had: the tests that need them are skipped (in CI: fail). pip of $python says:"
+    sed 's/^/  /' <<<"$said"
+  } >&2
+}
+
+# The Model Context Protocol, with the client that the tests of `wfext mcp` use, from PyPI into build/mcp.
+mcp_modules=$here/../build/mcp
+has_mcp() { PYTHONPATH=$mcp_modules "$1" -c 'import mcp.server, mcp_types'; }
+has_mcp_or_pip() { local python; python=$(python_with) || return 1; has_mcp "$python" || "$python" -m pip --version; }
+wants_mcp() {
+  case " $* " in *" mcp "*) ;; *) return 0 ;; esac
+  local python said
+  python=$(python_with 2>/dev/null) || return 0
+  has_mcp "$python" 2>/dev/null && return 0
+  echo "setup: installing the package mcp into build/mcp"
+  said=$("$python" -m pip install --quiet --disable-pip-version-check --no-input --upgrade --retries 5 --timeout 15 --target "$mcp_modules" mcp==2.3.0 2>&1 </dev/null) || {
+    echo "setup: it cannot be had: the tests of wfext mcp are skipped (in CI: fail). pip of $python says:"
     sed 's/^/  /' <<<"$said"
   } >&2
 }
@@ -265,6 +284,7 @@ wants_hosts() {
 look "$@"
 if [ ${#missing[@]} -eq 0 ]; then
   wants_cronsim "$@"
+  wants_mcp "$@"
   wants_node "$@"
   wants_go "$@"
   wants_litestream "$@"
@@ -301,6 +321,7 @@ apt install -y --no-install-recommends "${missing[@]}" >/dev/null || give_up "in
 look "$@"
 [ ${#missing[@]} -eq 0 ] || give_up "still missing after installing:"
 wants_cronsim "$@"
+wants_mcp "$@"
 wants_node "$@"
 wants_go "$@"
 wants_litestream "$@"

@@ -103,7 +103,7 @@ def schedules(connection: sqlite3.Connection) -> list[Schedule]:
     if not has_tables(connection):
         return []
     rows = connection.execute(
-        "SELECT s.name, s.cron, s.timezone, s.workflow, s.input, s.catch_up, s.overlap, s.paused, s.next_at, s.last_at, s.last_id, wf_status(s.last_id), s.skipped, s.created_at, s.error"
+        "SELECT s.name, s.cron, s.timezone, s.workflow, s.input, s.catch_up, s.overlap, s.paused, s.next_at, s.last_at, s.last_id, CASE WHEN s.last_id IS NOT NULL THEN wf_status(s.last_id) END, s.skipped, s.created_at, s.error"
         " FROM wf_schedules AS s ORDER BY s.name"
     )
     return [
