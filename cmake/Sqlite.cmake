@@ -72,7 +72,7 @@ endif()
 
 function(wfext_uses_static target)
   target_compile_features(${target} PRIVATE cxx_std_20)
-  target_compile_definitions(${target} PRIVATE SQLITE_CORE)   # internal headers then include sqlite3.h
+  target_compile_definitions(${target} PRIVATE SQLITE_CORE WFEXT_MEANINGS)   # internal headers then include sqlite3.h, and are those of the static library
   target_compile_options(${target} PRIVATE "$<$<CXX_COMPILER_ID:GNU,Clang,AppleClang>:-Wall;-Wextra>")
   target_include_directories(${target} PRIVATE "${generated}" ${WFEXT_SQLITE_HEADERS})
   target_link_libraries(${target} PRIVATE wfext_static wfext_sqlite)

@@ -79,4 +79,11 @@ bool FairWait::again(int rc) {
   return again;
 }
 
+Status FairWait::until(const Doing& take) {
+  Status taken;
+  do taken = take();
+  while (again(taken.rc()));
+  return taken;
+}
+
 }  // namespace wf

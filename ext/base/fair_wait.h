@@ -11,6 +11,7 @@
 // An interrupt is seen by a statement that begins, not by one that waits: so a waiting one gives up now and then, and is stepped again.
 #pragma once
 
+#include "base/callback.h"
 #include "base/db.h"
 
 namespace wf {
@@ -26,13 +27,7 @@ class FairWait {
   ~FairWait();
 
   // Runs `take`, which gives a Status, until it has its lock or has waited to the end.
-  template <class Take>
-  Status until(const Take& take) {
-    Status taken;
-    do taken = take();
-    while (again(taken.rc()));
-    return taken;
-  }
+  Status until(const Doing& take);
   // Whether a COMMIT behind this may have to wait, too.
   bool commit_waits() const { return commit_waits_; }
 

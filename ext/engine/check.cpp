@@ -106,8 +106,7 @@ class Problems {
   }
 
   // `problem`: of statements that say only where.
-  template <class Wrong>
-  Status each(Query& q, Wrong wrong, string_view problem = {}) {
+  Status each(Query& q, const Callback<bool(const Query&)>& wrong, string_view problem = {}) {
     while (!full()) {
       bool row;
       if (Status read = q.next(&row); !read.ok()) return add_corruption(static_cast<Status&&>(read));

@@ -46,8 +46,7 @@ Status show_portion(Db& db, int64_t seq, const Awaited& thing, string_view ids, 
 }
 
 // Runs a statement that looks at ids, portion by portion, until it has found a row: `*found`.
-template <class Read>
-Status find_id(Db& db, Sql sql, int64_t seq, string_view ids, bool* found, const Read& read) {
+Status find_id(Db& db, Sql sql, int64_t seq, string_view ids, bool* found, const Callback<Status(Query&)>& read) {
   *found = false;
   for (json::Portions p(ids, &db.stop()); !*found;) {
     bool more;

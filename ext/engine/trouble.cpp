@@ -110,4 +110,36 @@ Status sweep_troubles(Db& db, Millis now) {
   return q.run();
 }
 
+Status past_rollbacks(Db& db, const char* function, const Doing& call) {
+  const bool owns = db.autocommit();
+  Db::TakenAlong& taken = db.taken_along();
+  taken.any = taken.twice = false;
+  if (!owns) return call();  // it may be a step's, in a call that has begun anew
+  taken.again = false;
+  taken.workflow = INT64_MIN;
+  for (bool again = true;;) {
+    Status status = call();
+    if (!status.ok() && taken.any && check_context(db, function).ok()) {
+      WF_TRY(note_taken_along(db, function, &again));
+      taken.again = again;
+      if (again) continue;
+    }
+    taken.again = false;
+    return status;
+  }
+}
+
+Status in_savepoint(Db& db, const char* function, const Doing& act) {
+  WriteScope scope(db);
+  WF_TRY(scope.begin(Inline::refused, function, true));
+  WF_TRY(act());
+  return scope.commit();
+}
+
+Status attempt(Db& db, const char* function, const Item& item, Millis now, const Doing& act, const Millis& longest, bool* done) {
+  Status status = in_savepoint(db, function, act);
+  *done = status.ok();
+  return *done ? Status() : put_off(db, item, static_cast<Status&&>(status), now, longest);
+}
+
 }  // namespace wf

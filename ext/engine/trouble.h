@@ -3,6 +3,7 @@
 // and tried again. Until then everyone looks past it: claims, wf_wait, wf_ready. Fragment put_off in sql/base/fragments.sql is that rule.
 #pragma once
 
+#include "base/callback.h"
 #include "base/scope.h"
 #include "base/time.h"
 
@@ -39,25 +40,7 @@ Status note_taken_along(Db& db, const char* function, bool* again);
 // A trigger that says RAISE(ROLLBACK) takes the note along, with the transaction. Does `call`, a function without arguments that returns a Status and
 // that puts off; where its own transaction is gone so, the item is noted by itself, and the call begins anew and looks past it. (In a transaction of the
 // caller's its end is the trigger's will, and the call fails; the next one that has none gets past it.)
-template <typename Call>
-Status past_rollbacks(Db& db, const char* function, const Call& call) {
-  const bool owns = db.autocommit();
-  Db::TakenAlong& taken = db.taken_along();
-  taken.any = taken.twice = false;
-  if (!owns) return call();  // it may be a step's, in a call that has begun anew
-  taken.again = false;
-  taken.workflow = INT64_MIN;
-  for (bool again = true;;) {
-    Status status = call();
-    if (!status.ok() && taken.any && check_context(db, function).ok()) {
-      WF_TRY(note_taken_along(db, function, &again));
-      taken.again = again;
-      if (again) continue;
-    }
-    taken.again = false;
-    return status;
-  }
-}
+Status past_rollbacks(Db& db, const char* function, const Doing& call);
 
 // The item was done, or was changed by someone: nothing is held against it any more. `*had`: there was something. A lane that has looked past a workflow has to
 // expect it again: lane_expect().
@@ -72,24 +55,12 @@ Status find_troubles(Db& db, Millis now, bool* any, bool* due);
 // Forgets what is not due any more: others have done it meanwhile.
 Status sweep_troubles(Db& db, Millis now);
 
-template <typename Act>
-Status in_savepoint(Db& db, const char* function, Act& act) {
-  WriteScope scope(db);
-  WF_TRY(scope.begin(Inline::refused, function, true));
-  WF_TRY(act());
-  return scope.commit();
-}
+// Does `act` in a savepoint, which is undone if it fails.
+Status in_savepoint(Db& db, const char* function, const Doing& act);
 
-// Does `act`, a function without arguments that returns a Status, for this item. Not `*done`: it has failed, and was put off, by `longest` at
-// most (a reference: `act` may find it out).
-template <typename Act>
-Status attempt(Db& db, const char* function, const Item& item, Millis now, Act act, const Millis& longest, bool* done) {
-  Status status = in_savepoint(db, function, act);
-  *done = status.ok();
-  return *done ? Status() : put_off(db, item, static_cast<Status&&>(status), now, longest);
-}
-template <typename Act>
-Status attempt(Db& db, const char* function, const Item& item, Millis now, Act act, bool* done) {
+// Does `act` for this item. Not `*done`: it has failed, and was put off, by `longest` at most (a reference: `act` may find it out).
+Status attempt(Db& db, const char* function, const Item& item, Millis now, const Doing& act, const Millis& longest, bool* done);
+inline Status attempt(Db& db, const char* function, const Item& item, Millis now, const Doing& act, bool* done) {
   return attempt(db, function, item, now, act, kLongestPause, done);
 }
 

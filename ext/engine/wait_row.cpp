@@ -209,4 +209,25 @@ Status wake(Db& db, int64_t seq, int64_t lane, Wake why, Millis now) {
   return run_all(db, Sql::wait_wake, [&](Query& q) { q.bind(":seq", seq).bind(":now", now).bind(":wake", static_cast<int64_t>(why)); });
 }
 
+Status list_names(Db& db, Sql list, Sql unlisted, string_view names, const Callback<void(Query&)>& bind) {
+  for (json::Portions p(names, &db.stop());;) {
+    bool more, missing;
+    WF_TRY(p.next(&more));
+    if (!more) return {};
+    {
+      Query q(db, list);
+      q.bind(":topics", p.text());
+      bind(q);
+      WF_TRY(q.run());
+      if (q.changes() == p.count()) continue;
+    }
+    // One that is listed already, or has ended; or one that was ignored.
+    Query q(db, unlisted);
+    q.bind(":topics", p.text());
+    bind(q);
+    WF_TRY(q.next(&missing));
+    if (missing) return q.not_written();
+  }
+}
+
 }  // namespace wf

@@ -5,6 +5,7 @@
 // array of the names alone.
 #pragma once
 
+#include "base/callback.h"
 #include "base/json.h"
 #include "base/list.h"
 #include "engine/fingerprint.h"
@@ -76,27 +77,7 @@ struct WaitRow {
 
 // Lists who waits for the names, and looks with `unlisted` whether it is listed for all of them: nobody would wake it for what a trigger has ignored.
 // `bind` binds the other parameters of both.
-template <class Bind>
-Status list_names(Db& db, Sql list, Sql unlisted, string_view names, const Bind& bind) {
-  for (json::Portions p(names, &db.stop());;) {
-    bool more, missing;
-    WF_TRY(p.next(&more));
-    if (!more) return {};
-    {
-      Query q(db, list);
-      q.bind(":topics", p.text());
-      bind(q);
-      WF_TRY(q.run());
-      if (q.changes() == p.count()) continue;
-    }
-    // One that is listed already, or has ended; or one that was ignored.
-    Query q(db, unlisted);
-    q.bind(":topics", p.text());
-    bind(q);
-    WF_TRY(q.next(&missing));
-    if (missing) return q.not_written();
-  }
-}
+Status list_names(Db& db, Sql list, Sql unlisted, string_view names, const Callback<void(Query&)>& bind);
 
 // Adds what came first, the row `n` of what `sql` shows, without braces: "<what>":name,"payload":...,"received_at":...
 Status show_arrival(Db& db, const char* what, Sql sql, int64_t n, Text& out);

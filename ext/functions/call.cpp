@@ -11,9 +11,9 @@ Status Call::read_options() {
   if (!given(last)) return check_last();
   const Value value = raw(last);
   if (value.type != Value::Type::text) {
-    return Status::error(Code::invalid, "options of %s() must be a JSON object as text, got %s", function.name, value.type_name());
+    return Status::error(Code::invalid, "options of %s() must be a JSON object as text, got %s", function.name(), value.type_name());
   }
-  return options.parse(function.options, value.bytes, &db.stop(), function.name);
+  return options.parse(function.options, value.bytes, &db.stop(), function.name());
 }
 
 // Options that stand where a duration, a time or ids belong. Values may look as they like, and of names name() knows.
@@ -22,7 +22,7 @@ Status Call::check_last() const {
   if (i < 0 || i != function.max_args - 2) return {};
   const Value last = raw(i);
   if (last.type != Value::Type::text || !opens_with(last.bytes, '{')) return {};
-  string_view name(function.arguments);
+  string_view name(function.arguments());
   if (!name.empty() && name.back() == ']') name.remove_suffix(1);
   name = part(name, name.find_last_of(" [") + 1);  // of none: all of it
   for (const string_view other : {"timeout", "duration", "duration_or_time", "time", "ids", "amount"}) {
@@ -47,7 +47,7 @@ Status Call::name(int i, const char* what, string_view* out) const {
       shown.add(' ');
       add_json(value, shown);
     }
-    return Status::error(Code::invalid, "%s of %s() must be text, got %s%.*s", what, function.name, value.type_name(), WF_SV(shown.view()));
+    return Status::error(Code::invalid, "%s of %s() must be text, got %s%.*s", what, function.name(), value.type_name(), WF_SV(shown.view()));
   }
   *out = value.bytes;
   if (looks_like_options(i, value.bytes)) return meant_as_options(what, value.bytes);
@@ -77,7 +77,7 @@ Status Call::integer(int i, const char* what, int64_t least, int64_t* out) const
   if (*out >= least) return {};
   char number[24] = "";
   if (given.type == Value::Type::integer) sqlite3_snprintf(sizeof number, number, "%lld", static_cast<long long>(given.integer));
-  return Status::error(Code::invalid, "%s of %s() must be an integer from %lld, got %s", what, function.name, static_cast<long long>(least), number[0] != '\0' ? number : given.type_name());
+  return Status::error(Code::invalid, "%s of %s() must be an integer from %lld, got %s", what, function.name(), static_cast<long long>(least), number[0] != '\0' ? number : given.type_name());
 }
 
 Status Call::optional_name(int i, const char* what, string_view* out) const {
@@ -87,12 +87,12 @@ Status Call::optional_name(int i, const char* what, string_view* out) const {
 
 Status Call::handle(int i, Handle* out) const {
   // The handle of a claim that found nothing, or of a query that did.
-  if (!given(i)) return Status::error(Code::invalid, "handle of %s() is NULL: was nothing claimed?", function.name);
+  if (!given(i)) return Status::error(Code::invalid, "handle of %s() is NULL: was nothing claimed?", function.name());
   string_view text;
   Status status = name(i, "handle", &text);
   if (status.ok()) status = parse_handle(text, out);
   if (status.ok() || status.rc() == SQLITE_NOMEM || !is_whole_claim(text)) return status;
-  return Status::error(Code::invalid, "handle of %s() is a whole claim: its token is json_extract(claim, '$.token'), of one of an array '$[0].token'", function.name);
+  return Status::error(Code::invalid, "handle of %s() is a whole claim: its token is json_extract(claim, '$.token'), of one of an array '$[0].token'", function.name());
 }
 
 // What wf_claim() returns, in place of the token in it.
@@ -123,13 +123,13 @@ Status Call::names(int i, const char* what, Text& out) const {
   }
   const json::Checked array = json::check(value.bytes, &db.stop());
   if (!array) {
-    return Status::error(Code::invalid, "%s of %s() must be a name or a JSON array of names, got '%.*s'%s", what, function.name,
+    return Status::error(Code::invalid, "%s of %s() must be a name or a JSON array of names, got '%.*s'%s", what, function.name(),
                          WF_SV(shown(value.bytes)), json::hint(value.bytes));
   }
   Text one;
   for (json::Elements e(array); e.next();) {
     if (!e.value().is(json::Kind::string)) {
-      return Status::error(Code::invalid, "%s of %s() must be a JSON array of names, got %.*s in it", what, function.name, WF_SV(excerpt(e.value().text())));
+      return Status::error(Code::invalid, "%s of %s() must be a JSON array of names, got %.*s in it", what, function.name(), WF_SV(excerpt(e.value().text())));
     }
     one.clear();
     json::unquote(e.value(), one);
@@ -143,12 +143,12 @@ Status Call::names(int i, const char* what, Text& out) const {
 Status Call::input(int i, const char* what, Value* out) const {
   *out = raw(i);
   if (out->type != Value::Type::text || json::valid(out->bytes, &db.stop())) return {};
-  if (!is_utf8(out->bytes, &db.stop())) return Status::error(Code::invalid, "%s of %s() is not valid UTF-8", what, function.name);
+  if (!is_utf8(out->bytes, &db.stop())) return Status::error(Code::invalid, "%s of %s() is not valid UTF-8", what, function.name());
   if (std::memchr(out->bytes.data(), 0, out->bytes.size()) != nullptr) {
-    return Status::error(Code::invalid, "%s of %s() holds a NUL character", what, function.name);
+    return Status::error(Code::invalid, "%s of %s() holds a NUL character", what, function.name());
   }
   const char* hint = json::hint(out->bytes);
-  return Status::error(Code::invalid, "%s of %s() is not valid JSON: '%.*s'%s", what, function.name, WF_SV(excerpt(out->bytes)),
+  return Status::error(Code::invalid, "%s of %s() is not valid JSON: '%.*s'%s", what, function.name(), WF_SV(excerpt(out->bytes)),
                        hint[0] != 0 ? hint : " (for a text value use json_quote(...))");
 }
 

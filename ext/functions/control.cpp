@@ -12,12 +12,14 @@
 namespace wf {
 namespace {
 
+// What is done to one workflow.
+using OnOne = Callback<Status(const Workflow&, Millis now, bool* changed)>;
+
 // The act on one workflow. With `skip` what it raises is undone, and it has changed nothing.
-template <class Act>
-Status on_one(Call& call, const Handle& handle, bool lenient, bool skip, Millis now, Act act, bool* changed) {
+Status on_one(Call& call, const Handle& handle, bool lenient, bool skip, Millis now, const OnOne& act, bool* changed) {
   *changed = false;
   WriteScope item(call.db);
-  if (skip) WF_TRY(item.begin(Inline::allowed, call.function.name));
+  if (skip) WF_TRY(item.begin(Inline::allowed, call.function.name()));
   Workflow w;
   bool found;
   WF_TRY(find(call.db, handle, &found, &w));
@@ -32,11 +34,10 @@ Status on_one(Call& call, const Handle& handle, bool lenient, bool skip, Millis 
 }
 
 // In one scope, and counts those that it has changed.
-template <class Act>
-Status on_all(Call& call, string_view ids, bool many, bool lenient, bool skip, Act act) {
+Status on_all(Call& call, string_view ids, bool many, bool lenient, bool skip, const OnOne& act) {
   Text id;
   WriteScope scope(call.db);
-  WF_TRY(scope.begin(many ? Inline::refused : Inline::allowed, call.function.name));
+  WF_TRY(scope.begin(many ? Inline::refused : Inline::allowed, call.function.name()));
   Millis now;
   WF_TRY(call_time(call.db, call.options.now(), &now));
   int64_t count = 0;
@@ -57,8 +58,7 @@ Status on_all(Call& call, string_view ids, bool many, bool lenient, bool skip, A
 
 // Runs `act` on each workflow named by the first argument, in one scope, and returns how many it changed. `lenient`: an id that does not
 // exist is none, instead of WF_NOT_FOUND. With the option skip what cannot be done is left out.
-template <class Act>
-Status on_each(Call& call, bool lenient, Act act) {
+Status on_each(Call& call, bool lenient, const OnOne& act) {
   const Value given = call.raw(0);
   const bool many = given.type == Value::Type::text && opens_with(given.bytes, '[');
   Text ids;
@@ -73,7 +73,7 @@ Status on_each(Call& call, bool lenient, Act act) {
     WF_TRY(check_id("id", id.view()));
   }
   const bool skip = call.options.boolean("skip");
-  return past_rollbacks(call.db, call.function.name, [&] { return on_all(call, ids.view(), many, lenient, skip, act); });
+  return past_rollbacks(call.db, call.function.name(), [&] { return on_all(call, ids.view(), many, lenient, skip, act); });
 }
 
 }  // namespace

@@ -22,7 +22,7 @@ bool needs_own_statement(const Function& function, int argc, sqlite3_value** arg
 // SQLite has refused to end the transaction of the call.
 Status stuck(const Function& function, const Status& failed) {
   return Status::error(Code::stuck, "%s() failed (%s), and its transaction could not be ended: nothing is stored before it is, by ROLLBACK or by closing the connection",
-                       function.name, failed.message() != nullptr ? failed.message() : sqlite3_errstr(failed.rc()));
+                       function.name(), failed.message() != nullptr ? failed.message() : sqlite3_errstr(failed.rc()));
 }
 
 void invoke(sqlite3_context* context, int argc, sqlite3_value** argv) {
@@ -46,13 +46,13 @@ void invoke(sqlite3_context* context, int argc, sqlite3_value** argv) {
       if (status.ok()) status = binding->function->run(call);
       // A wrong context comes before a wrong argument.
       if (status.is(Code::invalid) && needs_own_statement(*binding->function, argc, argv)) {
-        if (Status context_error = check_context(db, binding->function->name); !context_error.ok()) status = static_cast<Status&&>(context_error);
+        if (Status context_error = check_context(db, binding->function->name()); !context_error.ok()) status = static_cast<Status&&>(context_error);
       }
       if (db.stop().stopped()) status = Status::sqlite(SQLITE_INTERRUPT);
       if (db.is_stuck()) status = stuck(*binding->function, status);
     }
   } else {
-    status = Status::error(Code::context, "%s() is called by triggers that it fires itself, too deep", binding->function->name);
+    status = Status::error(Code::context, "%s() is called by triggers that it fires itself, too deep", binding->function->name());
   }
   if (binding->function->flags & kWrites) sqlite3_set_last_insert_rowid(db.handle(), last_rowid);
   if (status.ok()) return;
@@ -85,7 +85,7 @@ int register_one(sqlite3* handle, Db* db, const Function& function) {
     if (binding == nullptr) return SQLITE_NOMEM;
     db->retain();
     *binding = {&function, db};
-    const int rc = sqlite3_create_function_v2(handle, function.name, arguments, flags, binding, invoke, nullptr, nullptr, release_binding);
+    const int rc = sqlite3_create_function_v2(handle, function.name(), arguments, flags, binding, invoke, nullptr, nullptr, release_binding);
     if (rc != SQLITE_OK) return rc;  // SQLite has released the binding
   }
   return SQLITE_OK;

@@ -10,7 +10,7 @@ class NestedOptions {
   // Those of `function` but `without`, and `more`.
   NestedOptions(string_view function, std::span<const string_view> without, std::span<const Option> more = {}) {
     for (const Function& f : functions()) {
-      if (f.name != function) continue;
+      if (f.name() != function) continue;
       for (const Option& option : f.options) {
         bool allowed = true;
         for (const string_view name : without) allowed = allowed && name != option.name;

@@ -1,6 +1,7 @@
 // An option of a function: its name, what it takes, and what it means.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 
 namespace wf {
@@ -21,12 +22,34 @@ enum class OptionType : char {
   backoff,    // {"initial","factor","max","jitter"}
 };
 
+// What an option means, in words. Only docs/reference.md shows it, so the loadable module does without (WFEXT_MEANINGS).
+class Meaning {
+ public:
+#ifdef WFEXT_MEANINGS
+  constexpr explicit Meaning(const char* text) : text_(text) {}
+  const char* text() const { return text_; }
+
+ private:
+  const char* text_;
+#else
+  constexpr explicit Meaning(const char*) {}
+#endif
+};
+
 struct Option {
-  char name[23];  // in place: a pointer would cost more, for it has to be relocated
+  constexpr Option() : type{}, meaning(""), min(0), max(0), words(nullptr) {}
+  template <size_t size>
+  consteval Option(const char (&name_)[size], OptionType type_, const char* meaning_, int64_t min_ = 0, int64_t max_ = 0, const char* words_ = nullptr)
+      : type(type_), meaning(meaning_), min(min_), max(max_), words(type == OptionType::object ? meaning_ : words_) {
+    static_assert(size <= sizeof name);
+    for (size_t i = 0; i < size; ++i) name[i] = name_[i];
+  }
+
+  char name[23] = {};  // in place: a pointer would cost more, for it has to be relocated
   OptionType type;
-  const char* summary;
-  int64_t min = 0, max = 0;  // of integer and duration
-  const char* words = nullptr;  // of a choice, separated by blanks
+  [[no_unique_address]] Meaning meaning;
+  int64_t min, max;    // of integer and duration
+  const char* words;   // of a choice, separated by blanks; of an object what it means, for messages
 };
 
 }  // namespace wf

@@ -172,7 +172,7 @@ Status Options::read(const Option& option, json::Checked json, Given* out) {
     const bool is_text = option.type == OptionType::name || option.type == OptionType::id;
     Text hint;
     if (is_text && kind == json::Kind::number) hint.add(", which is no text: \"").add(written).add('"');
-    if (option.type == OptionType::object) hint.add(" (").add(option.summary).add(')');
+    if (option.type == OptionType::object) hint.add(" (").add(option.words).add(')');
     return Status::error(Code::invalid, "%s must be %.*s, got %.*s%.*s", what, WF_SV(type.view()), WF_SV(excerpt(written)), WF_SV(hint.view()));
   };
   switch (option.type) {

@@ -11,7 +11,9 @@ void add_signature(const Function& function, Text& out);
 void add_type(const Option& option, Text& out);
 // The registry as a JSON array, for wf_functions.
 void add_functions_json(Text& out);
-// The registry as Markdown: docs/reference.md.
+#ifdef WFEXT_MEANINGS
+// The registry as Markdown: docs/reference.md. (In the static library; the module does not know what options mean.)
 void add_reference(Text& out);
+#endif
 
 }  // namespace wf

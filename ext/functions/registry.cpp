@@ -6,7 +6,18 @@
 namespace wf {
 namespace {
 
-constexpr Function kRegistry[] = {
+// An entry as it is written here.
+struct Entry {
+  const char *name, *arguments;
+  int min_args, max_args;
+  const char* summary;
+  unsigned flags;
+  const char* repeats;
+  std::span<const Option> options;
+  Status (*run)(Call& call);
+};
+
+constexpr Entry kRegistry[] = {
     {"wf_start", "name [, input]", 1, 3,
      "Starts a workflow and returns its id; the same id, name and input again changes nothing.", kWrites,
      "with id or dedup", kStartOptions, wf_start},
@@ -134,18 +145,60 @@ constexpr Function kRegistry[] = {
      "Lets every statement of this connection wait for locks, yours too, in the fair way of this extension, for so long; 0 or NULL: not at all. PRAGMA busy_timeout puts SQLite's own way back. Returns the duration in seconds.",
      kDirectOnly | kFileless, "yes", {}, wf_busy_timeout},
     {"wf_version", "", 0, 0, "The version of the extension.", kInnocuous | kFileless, "yes", {}, wf_version},
+
+    // Those that the engine's own statements call, and nobody else.
+    {"_wf_in_vain", "", 3, 3, "", kDirectOnly, "", {}, wf_in_vain},
+    {"_wf_take", "", RowTaker::kColumns, RowTaker::kColumns, "", kDirectOnly | kFileless, "", {}, wf_take},
 };
+constexpr size_t kOwn = 2;
 
 }  // namespace
 
-std::span<const Function> functions() { return kRegistry; }
+// What is left of it in the library.
+struct PackedRegistry {
+  static constexpr size_t kTextSize = [] {
+    size_t size = 0;
+    for (const Entry& entry : kRegistry) {
+      for (const string_view text : {entry.name, entry.arguments, entry.summary, entry.repeats}) size += text.size() + 1;
+    }
+    return size;
+  }();
+  static_assert(kTextSize <= 0xffff);
 
-std::span<const Function> own_functions() {
-  static constexpr Function kOwn[] = {
-      {"_wf_in_vain", "", 3, 3, "", kDirectOnly, "", {}, wf_in_vain},
-      {"_wf_take", "", RowTaker::kColumns, RowTaker::kColumns, "", kDirectOnly | kFileless, "", {}, wf_take},
-  };
-  return kOwn;
+  char texts[kTextSize] = {};
+  Function functions[std::size(kRegistry)] = {};
+
+  consteval PackedRegistry() {
+    unsigned short at = 0;
+    const auto add = [&](const char* text) {
+      const unsigned short place = at;
+      for (; *text != '\0'; ++text) texts[at++] = *text;
+      ++at;
+      return place;
+    };
+    for (size_t i = 0; i < std::size(kRegistry); ++i) {
+      const Entry& entry = kRegistry[i];
+      Function& function = functions[i];
+      function.options = entry.options;
+      function.run = entry.run;
+      function.flags = static_cast<unsigned char>(entry.flags);
+      function.min_args = static_cast<signed char>(entry.min_args);
+      function.max_args = static_cast<signed char>(entry.max_args);
+      function.name_ = add(entry.name);
+      function.arguments_ = add(entry.arguments);
+      function.summary_ = add(entry.summary);
+      function.repeats_ = add(entry.repeats);
+    }
+  }
+};
+
+namespace {
+constexpr PackedRegistry kPacked;
 }
+
+const char* Function::text(unsigned short place) { return kPacked.texts + place; }
+
+std::span<const Function> functions() { return std::span(kPacked.functions).first<std::size(kRegistry) - kOwn>(); }
+std::span<const Function> own_functions() { return std::span(kPacked.functions).last<kOwn>(); }
 
 }  // namespace wf

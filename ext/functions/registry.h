@@ -22,15 +22,24 @@ enum FunctionFlag : unsigned {
   kFileless = 32,              // works whatever the file holds
 };
 
-struct Function {
-  const char* name;
-  const char* arguments;   // as shown: "name [, input]", without options
-  int min_args, max_args;  // options included
-  const char* summary;     // one sentence: what it does and returns
-  unsigned flags;
-  const char* repeats;     // whether a repeated call is safe: "yes", or under what condition
+// Its texts stand one after the other, and it knows where: pointers would have to be relocated when the library is loaded.
+class Function {
+ public:
+  const char* name() const { return text(name_); }
+  const char* arguments() const { return text(arguments_); }   // as shown: "name [, input]", without options
+  const char* summary() const { return text(summary_); }       // one sentence: what it does and returns
+  const char* repeats() const { return text(repeats_); }       // whether a repeated call is safe: "yes", or under what condition
+
   std::span<const Option> options;
   Status (*run)(Call& call);
+  unsigned char flags;
+  signed char min_args, max_args;  // options included
+
+ private:
+  friend struct PackedRegistry;
+  static const char* text(unsigned short place);
+
+  unsigned short name_, arguments_, summary_, repeats_;
 };
 
 // All functions, in the order in which they are explained.

@@ -28,7 +28,7 @@ Status wait_for_names(Call& call, WaitKind kind, const char* what) {
   Text names;
   WF_TRY(call.names(2, what, names));
   thing.names = names.view();
-  if (!json::Elements(json::check(thing.names, &call.db.stop())).next()) return Status::error(Code::invalid, "%s of %s() is an empty array", what, call.function.name);
+  if (!json::Elements(json::check(thing.names, &call.db.stop())).next()) return Status::error(Code::invalid, "%s of %s() is an empty array", what, call.function.name());
   if (call.given(3)) WF_TRY(read_duration("timeout", call.raw(3), 0, &args.timeout));
   return wait_for_one(call, thing, args);
 }

@@ -20,8 +20,8 @@ TEST(Reference, IsNotStale) {
 
 TEST(Reference, EveryFunctionHasASentenceAndOptionsHaveOne) {
   for (const wf::Function& function : wf::functions()) {
-    const std::string summary = function.summary;
-    EXPECT_TRUE(!summary.empty() && summary.back() == '.') << function.name;
-    for (const wf::Option& option : function.options) EXPECT_NE(std::string(option.summary), "") << function.name << " " << option.name;
+    const std::string summary = function.summary();
+    EXPECT_TRUE(!summary.empty() && summary.back() == '.') << function.name();
+    for (const wf::Option& option : function.options) EXPECT_NE(std::string(option.meaning.text()), "") << function.name() << " " << option.name;
   }
 }
