@@ -101,7 +101,8 @@ def layers(nodes: list[Node]) -> list[list[int]]:
         rows[d].append(i)
     place: dict[int, float] = {}
     for row in rows:
-        row.sort(key=lambda i: (sum(place[k] for k in above[i]) / len(above[i]) if above[i] else 0.0, i))
+        known = {i: [place[k] for k in above[i] if k in place] for i in row}
+        row.sort(key=lambda i: (sum(known[i]) / len(known[i]) if known[i] else 0.0, i))
         for x, i in enumerate(row):
             place[i] = x - (len(row) - 1) / 2
     return rows

@@ -171,22 +171,19 @@ class Scan:
         if self.numbers is not None:
             return self._listed(limit)
         found: list[tuple[Any, ...]] = []
-        batch = limit if self.error is None else max(limit, 500)
-        # At once where an index finds it, and else in portions.
-        if not self._take(0, batch, found):
-            while self.at > 0 and len(found) < limit and time.monotonic() < self.until:
-                began = time.monotonic()
-                low = max(0, self.at - self.width)
-                whole = self._take(low, batch - (len(found) if self.error is None else 0), found)
-                took = time.monotonic() - began
-                if not whole:
-                    self.width = max(16, self.width // 4)
-                elif took < PORTION_SECONDS / 4:
-                    self.width = min(self.width * 2, 1 << 20)
-        else:
-            while self.error is not None and self.at > 0 and len(found) < limit and time.monotonic() < self.until:
-                if not self._take(0, batch, found):
-                    break
+        at_once, has_looked = True, False  # at once where an index finds it, and else in portions
+        while self.at > 0 and len(found) < limit and (not has_looked or time.monotonic() < self.until):
+            has_looked = True
+            wanted = limit - len(found) if self.error is None else max(limit, 500)
+            if at_once:
+                at_once = self._take(0, wanted, found)
+                continue
+            began = time.thread_time()
+            whole = self._take(max(0, self.at - self.width), wanted, found)
+            if not whole:
+                self.width = max(16, self.width // 4)
+            elif time.thread_time() - began < PORTION_SECONDS / 4:
+                self.width = min(self.width * 2, 1 << 20)
         if self.error is not None and len(found) > limit:
             found = found[:limit]
             self.at = found[-1][0]

@@ -84,9 +84,9 @@ class Timeline:
 
 def timeline(workflow: Workflow, steps: Sequence[Step], failures: Sequence[Failure], now: int) -> Timeline:
     """Of a workflow and what was read of it (a part of its steps is drawn as far as it goes). Pure computation; `now` in milliseconds."""
-    created = workflow.created_at or workflow.started_at or now
-    started = workflow.started_at
-    line = Bar("line", "in line", created, max(created, started if started is not None else workflow.completed_at or now), started is None and workflow.completed_at is None, "line", None, None, True)
+    created = next(each for each in (workflow.created_at, workflow.started_at, now) if each is not None)
+    claimed = next((each for each in (workflow.started_at, workflow.completed_at) if each is not None), None)
+    line = Bar("line", "in line", created, max(created, now if claimed is None else claimed), claimed is None, "line", None, None, True)
     attempts = _attempts(workflow, failures, now)
     bars = _bars(workflow, steps, failures, attempts, line, now)
     if attempts and attempts[-1].is_open:  # what it is at is not recorded before it is done
@@ -125,7 +125,7 @@ def _attempts(workflow: Workflow, failures: Sequence[Failure], now: int) -> list
     if workflow.attempt > 0 and claimed is not None and (workflow.attempt not in found or found[workflow.attempt].begin < claimed):
         is_open = workflow.completed_at is None
         running = workflow.status == "running"
-        end = workflow.completed_at if workflow.completed_at is not None else now if running else workflow.updated_at or now
+        end = workflow.completed_at if workflow.completed_at is not None else now if running else now if workflow.updated_at is None else workflow.updated_at
         state = "done" if workflow.status == "completed" else "running" if running else "suspended" if is_open else workflow.status
         found[workflow.attempt] = Bar("attempt", f"attempt {workflow.attempt}", claimed, max(claimed, end), is_open and running, state, workflow.worker, workflow.attempt, True)
     return [found[each] for each in sorted(found)]
@@ -134,7 +134,10 @@ def _attempts(workflow: Workflow, failures: Sequence[Failure], now: int) -> list
 def _bars(workflow: Workflow, steps: Sequence[Step], failures: Sequence[Failure], attempts: list[Bar], line: Bar, now: int) -> list[Bar]:
     claims = {each.attempt: each.begin for each in attempts}
     errors = {each.step: error_text(each.error) for each in failures if each.step is not None}
-    tried = {each.step: min((other.at or now) for other in failures if other.step == each.step) for each in failures if each.step is not None}
+    tries: dict[str, list[Failure]] = {}
+    for each in failures:
+        if each.step is not None:
+            tries.setdefault(each.step, []).append(each)
     found = []
     previous: int | None = None
     for step in steps:
@@ -142,15 +145,17 @@ def _bars(workflow: Workflow, steps: Sequence[Step], failures: Sequence[Failure]
         end = step.recorded_at
         is_open = end is None and step.status in ("waiting", "begun", "ready") and workflow.completed_at is None
         if end is None:
-            last = next((each.at for each in reversed(failures) if each.step == step.name), None)
-            end = now if is_open and (is_wait or step.status == "begun") else last or workflow.completed_at or step.begun_at or now
+            last = next((each.at for each in reversed(tries.get(step.name, ()))), None)
+            ends = (now if is_open and (is_wait or step.status == "begun") else None, last, workflow.completed_at, step.begun_at, now)
+            end = next(each for each in ends if each is not None)
         exact = step.begun_at is not None
         begin = step.begun_at
         if begin is None:
             begin = max((each for each in (previous, claims.get(step.attempt)) if each is not None), default=line.end)
-            if step.attempts > 1 and step.name in tried:  # it failed before: from the claim of its first try on
-                first = next((each.claimed_at for each in failures if each.step == step.name and each.claimed_at is not None), None)
-                begin = min(begin, max(each for each in (first, tried[step.name] if first is None else None, previous) if each is not None))
+            if step.name in tries:  # it failed before: from the claim of its first try on
+                first = tries[step.name][0]
+                began = first.claimed_at if first.claimed_at is not None else first.at
+                begin = min(begin, max((each for each in (began, previous) if each is not None), default=begin))
         begin = min(begin, end)
         found.append(
             Bar("wait" if is_wait else "step", step.name, begin, end, is_open, step.status, step.worker, step.attempt, exact, step, errors.get(step.name) or (error_text(step.error) if step.error is not None else None), step.attempts)
@@ -161,7 +166,7 @@ def _bars(workflow: Workflow, steps: Sequence[Step], failures: Sequence[Failure]
 
 
 def _scale(everything: Sequence[Bar], workflow: Workflow, now: int) -> Scale:
-    begin = min((each.begin for each in everything), default=workflow.created_at or now)
+    begin = min((each.begin for each in everything), default=now if workflow.created_at is None else workflow.created_at)
     end = max((each.end for each in everything), default=begin)
     if workflow.completed_at is not None and (not everything or len(everything) > 0 and everything[0].kind == "line"):
         end = max(end, workflow.completed_at)
