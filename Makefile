@@ -64,7 +64,7 @@ test: tested
 	@bash scripts/test.sh build $(PYTEST)
 
 test-deep: tested
-	$(setup) node go rust dist recipes mcp hosts litestream
+	$(setup) node go rust dist recipes ui mcp hosts litestream
 	-@bash scripts/setup.sh platforms   # what is missing is skipped, and named
 	@WFEXT_DEEP=1 bash scripts/test.sh build $(PYTEST)
 

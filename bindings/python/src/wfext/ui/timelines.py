@@ -1,0 +1,148 @@
+"""The timeline of a workflow as rows of a table, each with its drawing: the story that view.timeline tells."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+
+from markupsafe import Markup
+
+from ..view import lists, one, timeline
+from .render import duration, percent
+
+_NARROW = 0.003  # what took next to nothing is drawn that wide, to be seen
+
+
+@dataclasses.dataclass(frozen=True)
+class Line:
+    """A row. `state` gives glyph and colour, `drawing` is SVG, `text` a beginning of what came out (or the error), `key` an id for the row, `child` the id of a workflow to go to."""
+
+    key: str
+    label: str
+    kind: str
+    state: str
+    drawing: Markup
+    took: str
+    text: str
+    is_error: bool
+    step: one.Step | None = None
+    child: str | None = None
+    title: str = ""
+
+
+@dataclasses.dataclass(frozen=True)
+class Drawn:
+    """lines, and the axis above them; `folded`: how much time is drawn shorter than it was (''; nothing is)."""
+
+    lines: list[Line]
+    axis: Markup
+    folded: str
+
+
+def rows(workflow: one.Workflow, steps: Sequence[one.Step], failures: Sequence[one.Failure], children: Sequence[lists.Row], now: int, *, first: bool) -> Drawn:
+    """Of what was read of a workflow. `first`: these are its first steps: queueing and attempts are drawn above them."""
+    made = timeline.timeline(workflow, steps, failures, now)
+    scale = made.scale
+    marks = _marks(made)
+    by_id = {child.id: child for child in children}
+    lines: list[Line] = []
+    if first:
+        if made.line is not None and made.line.millis >= 0:
+            lines.append(_line(made.line, scale, [], "in line", "until its first claim"))
+        for bar in made.attempts:
+            who = f"attempt {bar.attempt}" + (f" · {bar.worker}" if bar.worker else "")
+            lines.append(_line(bar, scale, [], who, bar.error or ""))
+    for bar in made.bars:
+        if bar.step is None:  # what goes on and is not recorded yet
+            lines.append(_line(bar, scale, [], bar.name, "not recorded yet"))
+            continue
+        child = _child(bar, by_id)
+        lines.append(_step(bar, scale, marks.get(bar.name, []), child, now))
+    return Drawn(lines, _axis(scale), duration(sum(fold.end - fold.begin for fold in scale.folds)) if scale.folds else "")
+
+
+def _marks(made: timeline.Timeline) -> dict[str, list[timeline.Bar]]:
+    found: dict[str, list[timeline.Bar]] = {}
+    for each in made.failures:
+        found.setdefault(each.name, []).append(each)
+    return found
+
+
+def _child(bar: timeline.Bar, by_id: dict[str, lists.Row]) -> lists.Row | None:
+    """The child that a step has spawned: its output is the child's id."""
+    from ..view.values import parsed
+
+    if bar.step is None or bar.step.output is None or bar.step.kind not in ("spawn", "task", "start"):
+        return None
+    found = parsed(bar.step.output)
+    return by_id.get(found) if isinstance(found, str) else None
+
+
+def _line(bar: timeline.Bar, scale: timeline.Scale, marks: Sequence[timeline.Bar], label: str, text: str) -> Line:
+    state = {"line": "pending", "suspended": "waiting"}.get(bar.state, bar.state)
+    failed = state in ("failed", "lost")
+    return Line(f"t-{bar.kind}-{bar.attempt or 0}", label, bar.kind, state, _draw(bar, scale, marks), duration(bar.millis), text, failed, title=_said(bar))
+
+
+def _step(bar: timeline.Bar, scale: timeline.Scale, marks: Sequence[timeline.Bar], child: lists.Row | None, now: int) -> Line:
+    step = bar.step
+    assert step is not None
+    from ..view.values import one_line
+
+    tries = f"{step.attempts} tries" if step.attempts > 1 else ""
+    if step.status in ("failed", "error"):
+        text = bar.error or ""
+    elif step.status == "done":
+        text = one_line(step.output) if step.output is not None else ""
+    else:
+        text = {"waiting": "waiting", "begun": "begun, not finished"}.get(step.status, step.status)
+    if step.ended_by and step.kind != "spawn":
+        text = f"{step.ended_by}: {text}" if text and step.kind != "sleep" else step.ended_by
+    drawing = _draw(bar, scale, marks)
+    took = duration(bar.millis)
+    if child is not None:
+        begin, end = child.started_at or child.created_at, child.completed_at or now
+        if begin is not None:
+            took = duration(end - begin)
+            drawing = _draw(dataclasses.replace(bar, kind="child", begin=begin, end=max(begin, end), is_open=child.completed_at is None, state=child.status), scale, marks)
+        text = f"{child.status}"
+    return Line(
+        f"t-s-{step.seq}", step.name, step.kind, step.status, drawing, took, " · ".join(each for each in (tries, text) if each), step.status in ("failed", "error"), step,
+        child.id if child is not None else None, _said(bar),
+    )  # fmt: skip
+
+
+def _said(bar: timeline.Bar) -> str:
+    """What the drawing says, for who reads it without seeing."""
+    begin = "" if bar.exact else "about "
+    return f"{bar.name}: {begin}{duration(bar.millis)}{', goes on' if bar.is_open else ''}, {bar.state}"
+
+
+def _draw(bar: timeline.Bar, scale: timeline.Scale, marks: Sequence[timeline.Bar]) -> Markup:
+    at, to = scale.place(bar.begin), scale.place(bar.end)
+    width = max(_NARROW, to - at)
+    at = min(at, 1 - width)
+    thick = 12 if bar.kind in ("step", "child") else 6
+    out = [Markup('<svg role="img" aria-label="{}">').format(_said(bar))]
+    out += [Markup('<line class="fold" x1="{0}" x2="{0}" y1="0" y2="100%"/>').format(percent((fold.at + fold.to) / 2)) for fold in scale.folds]
+    shape = Markup('<rect class="t-{} s-{}" x="{}" width="{}" y="{}" height="{}" rx="{}"><title>{}</title></rect>')
+    out.append(shape.format(bar.kind, bar.state, percent(at), percent(width), (19 - thick) / 2, thick, 1.5, _said(bar)))
+    for mark in marks:
+        place = percent(scale.place(mark.begin))
+        # (text is what can be placed by percent and keeps its shape)
+        out.append(Markup('<text class="cross" x="{}" y="13.5" text-anchor="middle">×<title>{}</title></text>').format(place, f"failed: {mark.error or ''}"[:300]))
+    out.append(Markup("</svg>"))
+    return Markup("").join(out)
+
+
+def _axis(scale: timeline.Scale) -> Markup:
+    """The time since the beginning, at both ends and where it was folded."""
+    out = [Markup('<svg role="presentation"><text x="0" y="12">0</text>')]
+    taken = [0.0]
+    for fold in scale.folds:
+        middle = (fold.at + fold.to) / 2
+        if middle - taken[-1] > 0.12 and middle < 0.9:
+            out.append(Markup('<text x="{}" y="12" text-anchor="middle">⋯ {} ⋯</text>').format(percent(middle), duration(fold.end - fold.begin)))
+            taken.append(middle)
+    out.append(Markup('<text x="100%" y="12" text-anchor="end">{}</text></svg>').format(duration(scale.end - scale.begin)))
+    return Markup("").join(out)

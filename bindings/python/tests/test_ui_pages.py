@@ -1,0 +1,438 @@
+"""What the pages show and what their buttons do, by HTTP: each page on files of all kinds, each action, the mark, stored text that would be HTML."""
+
+import json
+import os
+import sqlite3
+import subprocess
+import sys
+import threading
+from urllib.parse import quote, urlencode
+
+import pytest
+import ui_page
+import ui_shop
+
+pytestmark = pytest.mark.skipif(not ui_page.IS_SET_UP, reason=ui_page.NOT_SET_UP)
+
+PAGES = ["/", "/workflows", "/errors", "/in-doubt", "/definitions", "/queues", "/schedules", "/doctor", "/files"]
+
+
+@pytest.fixture
+def serve():
+    """Starts a page; all end with the test."""
+    started = []
+
+    def start(files, **options):
+        started.append(ui_page.Served(files, **options))
+        return started[-1]
+
+    yield start
+    for each in started:
+        each.close()
+
+
+@pytest.fixture
+def shop(tmp_path):
+    return ui_shop.make(tmp_path / "shop.db")
+
+
+@pytest.fixture
+def engine(tmp_path):
+    """A file of its own clock, with tables and nothing in them."""
+    db = ui_shop.wfext.Database(tmp_path / "test.db", synchronous="off").connect()
+    db.execute("SELECT wf_init()")
+    return db
+
+
+def value(db, sql, *parameters):
+    return db.execute(sql, parameters).fetchone()[0]
+
+
+# Pages
+
+
+def test_every_page_shows_what_is_there(shop, serve):
+    page = serve(shop.path)
+    expected = {
+        "/": ["live", "need you", "34", "ConnectionError: gateway timeout after 1000 ms", "payout-1", "worker-2", "nightly", "8 at once, 100 per 60 s", "119"],
+        "/workflows": ["order-1999139", "lease of worker-3 expired", "SMTPError: 55124: no such user", "2026.11"],
+        "/workflows?status=failed&name=order": ["order-1999135", "ConnectionError"],
+        "/workflows?id=import-2": ["import-23", "concurrency limit"],
+        "/workflows?tag=customer%3Dc-1029": ["order-42"],
+        "/workflows?worker=worker-5&version=2026.11": ["order-42"],
+        "/workflow?id=order-42": ["waiting for signal approval, refusal", "worker-1", "lease_lost", "picked from shelf 7", "order-42/invoice", "ch_77", "waits for approval or refusal", "customer=c-1029"],
+        "/workflow?id=order-42&step=charge": ["begun", "ch_77"],
+        "/workflow?id=fulfil-1": ["state-waiting", "approved", "await approval"],
+        "/errors": ["SMTPError: 55124: no such user", "ConnectionError"],
+        "/in-doubt": ["payout-1", "transfer", "held until somebody decides"],
+        "/definitions?name=fulfil": ["reserve", "UPDATE stock SET held"],
+        "/queues": ["payments", "8 at once, 100 per 60 s", "paused"],
+        "/schedules": ["Europe/Berlin", "0 3 * * *", "monthly"],
+        "/doctor": ["journal mode", "wal"],
+        "/value?id=order-42&what=input": ['"customer": "c-1029"'],
+    }
+    for path, words in expected.items():
+        answer = page.get(path)
+        assert answer.status == 200, (path, answer)
+        assert [word for word in words if word not in answer.text] == [], path
+    completed = page.get("/workflows?status=completed").text
+    assert "order-1999132" in completed and "order-1999135" not in completed
+
+
+def test_pages_by_key(shop, serve):
+    """50 at once, each workflow once, newest first."""
+    import re
+
+    page = serve(shop.path)
+    seen, path = [], "/workflows"
+    while path:
+        text = page.get(path).text
+        seen += re.findall(r'<td class="id"><a data-row href="/workflow\?id=([^"]+)"', text)
+        found = re.search(r'rel="next" class="button" href="([^"]+)"', text)
+        path = found[1].replace("&amp;", "&") if found else None
+    assert [each.replace("%2F", "/").replace("%40", "@").replace("%3A", ":") for each in seen] == [row[0] for row in shop.db.execute("SELECT id FROM wf_workflows ORDER BY seq DESC")]
+
+
+def test_long_histories_come_in_parts(engine, serve, tmp_path):
+    engine.execute("SELECT wf_start('long', NULL, '{\"id\": \"long\"}')").fetchall()
+    engine.execute("BEGIN").fetchall()
+    for n in range(1203):
+        engine.execute("SELECT wf_step('long', ?, ?)", (f"step-{n}", json.dumps(n))).fetchall()
+    engine.execute("COMMIT").fetchall()
+    page = serve(tmp_path / "test.db")
+    sizes, path = [], "/workflow?id=long"
+    import re
+
+    while path:
+        text = page.get(path).text
+        sizes.append(len(set(re.findall(r">(step-\d+)</span>", text))))
+        found = re.search(r'rel="next" class="button" href="([^"]+)"', text)
+        path = found[1].replace("&amp;", "&") if found else None
+    assert sizes == [500, 500, 203]
+
+
+@pytest.mark.parametrize("kind", ["empty", "without tables", "with tables", "read-only"])
+def test_files_of_all_kinds(kind, tmp_path, serve):
+    path = tmp_path / "test.db"
+    if kind == "empty":
+        path.touch()
+    else:
+        db = ui_shop.wfext.Database(path, synchronous="off").connect()
+        db.execute("CREATE TABLE own(x)")
+        if kind != "without tables":
+            db.execute("SELECT wf_init()").fetchall()
+        db.close()
+    if kind == "read-only":
+        path.chmod(0o444)
+    page = serve(path, write=True)
+    for each in PAGES:
+        assert page.get(each).status == 200, (each, page.get(each))
+    assert page.get("/workflow?id=x").status == 404
+
+
+def test_files_that_cannot_be_read(tmp_path, serve):
+    (tmp_path / "damaged.db").write_bytes(b"SQLite format 3\0" + b"\7" * 5000)
+    (tmp_path / "no.db").write_bytes(b"this is no database" * 300)
+    for name in ("damaged.db", "no.db"):
+        page = serve(tmp_path / name)
+        answer = page.get("/")
+        assert answer.status == 503 and "cannot be read" in answer.text, answer
+    page = serve(tmp_path / "missing.db")
+    assert page.get("/").status == 404
+    assert not (tmp_path / "missing.db").exists()
+    ui_shop.wfext.Database(tmp_path / "missing.db", synchronous="off").connect().close()  # it comes, and is there
+    assert page.get("/").status == 200
+
+
+def test_a_file_that_is_locked(tmp_path, serve):
+    path = tmp_path / "locked.db"
+    db = sqlite3.connect(path, isolation_level=None)
+    db.execute("CREATE TABLE own(x)")
+    page = serve(path)
+    assert page.get("/").status == 200
+    db.execute("BEGIN EXCLUSIVE")
+    answer = page.get("/")
+    assert answer.status == 503 and "locked" in answer.text
+    db.execute("ROLLBACK")
+    assert page.get("/").status == 200
+
+
+def test_a_fleet(tmp_path, serve):
+    for n in range(3):
+        db = ui_shop.wfext.Database(tmp_path / f"agent-{n}.db", synchronous="off").connect()
+        db.execute("SELECT wf_start('job', NULL, ?)", (json.dumps({"id": f"job-{n}"}),)).fetchall()
+    (tmp_path / "agent-bad.db").write_bytes(b"this is no database" * 300)
+    page = serve(tmp_path / "agent-*.db")
+    listed = page.get("/files").text
+    assert [f"agent-{n}.db" in listed for n in range(3)] == [True] * 3 and "not a database" in listed
+    name = str(tmp_path / "agent-1.db")
+    text = page.get("/workflows?" + urlencode({"file": name})).text
+    assert "job-1" in text and "job-0" not in text and "file=" + quote(name, safe="").replace("/", "%2F") in text
+    assert page.get("/files?find=agent-2").text.count('class="id"') == 1
+    # One that is new is found, and a file that another one takes the place of is that one.
+    os.replace(tmp_path / "agent-0.db", tmp_path / "agent-1.db")
+    for name_of in ("-wal", "-shm"):
+        if (tmp_path / f"agent-0.db{name_of}").exists():
+            os.replace(tmp_path / f"agent-0.db{name_of}", tmp_path / f"agent-1.db{name_of}")
+    text = page.get("/workflows?" + urlencode({"file": name})).text
+    assert "job-0" in text
+
+
+# The mark
+
+
+def test_nothing_changed_is_204(shop, serve):
+    """The file stands still: 204, over the turn of ten seconds too, as the text is the same. A commit by anyone: the page."""
+    page = serve(shop.path)
+    for path in ("/", "/workflows", "/workflow?id=order-42", "/queues", "/files"):
+        first = page.get(path)
+        mark = first.headers["wfext-mark"]
+        again = page.get(path, Wfext_Mark=mark)
+        assert (again.status, again.text) == (204, ""), path
+    state, digest = mark.split("-")
+    other = page.get("/queues", Wfext_Mark="old-" + page.get("/queues").headers["wfext-mark"].split("-")[1])
+    assert other.status == 204 and other.headers["wfext-mark"].split("-")[0] != "old"
+    mark = page.get("/workflow?id=order-1999139").headers["wfext-mark"]
+    shop.call("wf_pause", "order-1999139")
+    changed = page.get("/workflow?id=order-1999139", Wfext_Mark=mark)
+    assert changed.status == 200 and "paused" in changed.text
+    assert changed.headers["wfext-mark"] != mark
+    # What is shared for two seconds follows without another change of the file: a page that has something older of it has a mark that is not the file's.
+    path, mark, seen = "/workflows?status=paused", "none", ""
+    while "paused <small>2</small>" not in seen:
+        answer = page.get(path, Wfext_Mark=mark)
+        mark = answer.headers["wfext-mark"]
+        seen = answer.text or seen
+
+
+def test_ten_viewers_ask_once(shop, serve):
+    """The answers that cost are shared: of ten who look at once, all see the page, and the file is read by few connections."""
+    page = serve(shop.path)
+    answers = []
+    threads = [threading.Thread(target=lambda: answers.append(page.get("/").status)) for _ in range(10)]
+    for each in threads:
+        each.start()
+    for each in threads:
+        each.join()
+    assert answers == [200] * 10
+    if os.path.exists("/proc/self/fd"):
+        folder = f"/proc/{page.process.pid}/fd"
+        assert len([fd for fd in os.listdir(folder) if os.path.realpath(f"{folder}/{fd}") == os.path.realpath(shop.path)]) <= 5
+
+
+# Actions
+
+
+def test_actions_on_one(shop, serve):
+    page = serve(shop.path, write=True)
+    db = shop.db
+
+    def status(id):
+        return value(db, "SELECT wf_status(?)", id)
+
+    assert page.note(page.post("pause", id="order-1999139")) == ["order-1999139: paused"] and status("order-1999139") == "paused"
+    assert page.note(page.post("pause", id="order-1999139")) == ["order-1999139: was so already"]
+    assert page.note(page.post("resume", id="order-1999139")) and status("order-1999139") == "pending"
+    page.post("cancel", id="order-1999139", reason="the customer has called")
+    assert status("order-1999139") == "cancelled" and "the customer has called" in page.get("/workflow?id=order-1999139").text
+    page.post("retry", id="order-1999135")
+    assert status("order-1999135") == "pending"
+    page.post("reschedule", id="order-later")
+    assert value(db, "SELECT due_at <= '2027-01-15 08:00:00.000' FROM wf_workflows WHERE id = 'order-later'") == 1
+    assert page.post("delete", id="order-1999132").headers["location"].startswith("/workflows?note=")
+    assert status("order-1999132") is None
+    # Retry from a step: it and what came after it is dropped.
+    page.post("retry", id="order-1999124", **{"from": "charge"})
+    assert [row[0] for row in db.execute("SELECT name FROM wf_steps WHERE workflow_id = 'order-1999124'")] == ["reserve"]
+    # Fork from a step: a new workflow, with those before it.
+    to = page.post("fork", id="order-42", **{"from": "charge"}, new_id="order-42-again").headers["location"]
+    assert to.startswith("/workflow?id=order-42-again&note=")
+    assert [row[0] for row in db.execute("SELECT name FROM wf_steps WHERE workflow_id = 'order-42-again'")] == ["check", "reserve"]
+
+
+def test_a_signal(shop, serve):
+    page = serve(shop.path, write=True)
+    assert page.note(page.post("signal", id="order-42", signal="approval", payload='{"ok": true}', key="k1")) == ["Signal approval sent"]
+    assert "was sent before" in page.note(page.post("signal", id="order-42", signal="approval", payload="2", key="k1"))[0]
+    page.post("signal", id="refund-1", signal="approval", payload="as you like")
+    page.post("signal", id="refund-2", signal="approval")
+    rows = shop.db.execute("SELECT workflow_id, name, key, payload FROM wf_signals").fetchall()
+    assert sorted(rows) == [("order-42", "approval", "k1", '{"ok": true}'), ("refund-1", "approval", None, '"as you like"'), ("refund-2", "approval", None, "null")]
+
+
+def test_verdicts(shop, serve):
+    page = serve(shop.path, write=True)
+    page.post("resolve", id="payout-1", step="transfer", verdict="done", value='{"ref": 7}')
+    page.post("resolve", id="payout-2", step="transfer", verdict="failed", value="the bank says no")
+    page.post("resolve", id="payout-3", step="transfer", verdict="retry", value="ignored")
+    assert value(shop.db, "SELECT output FROM wf_steps WHERE workflow_id = 'payout-1'") == '{"ref": 7}'
+    assert value(shop.db, "SELECT wf_status('payout-2')") == "failed" and "the bank says no" in value(shop.db, "SELECT error FROM wf_workflows WHERE id = 'payout-2'")
+    assert shop.db.execute("SELECT * FROM wf_in_doubt").fetchall() == []
+
+
+def test_schedules_and_queues(shop, serve):
+    page = serve(shop.path, write=True)
+    assert page.note(page.post("fire", name="monthly"))[0].startswith("monthly has started monthly@")
+    assert value(shop.db, "SELECT count(*) FROM wf_workflows WHERE name = 'invoice-run'") == 1
+    before = shop.db.execute("SELECT name, cron, timezone, workflow, input, catch_up, grace, overlap, start FROM wf_schedules ORDER BY name").fetchall()
+    page.post("pause-schedule", name="nightly")
+    page.post("resume-schedule", name="monthly")
+    assert shop.db.execute("SELECT name, paused FROM wf_schedules ORDER BY name").fetchall() == [("monthly", 0), ("nightly", 1), ("poll", 0)]
+    assert shop.db.execute("SELECT name, cron, timezone, workflow, input, catch_up, grace, overlap, start FROM wf_schedules ORDER BY name").fetchall() == before
+    page.post("pause-queue", name="bulk")
+    page.post("resume-queue", name="imports")
+    assert dict(shop.db.execute("SELECT queue, paused FROM wf_queues WHERE queue IN ('bulk', 'imports')").fetchall()) == {"bulk": 1, "imports": 0}
+    assert value(shop.db, "SELECT concurrency FROM wf_queues WHERE queue = 'bulk'") == 8
+
+
+def test_bulk_on_a_selection(shop, serve):
+    page = serve(shop.path, write=True)
+    chosen = ["order-1999135", "order-1999124", "order-1999132"]  # two that failed, and one that is done
+    assert page.note(page.post("retry", [("ids", id) for id in chosen])) == ["2 workflows to be tried again; 1 other could not be"]
+    assert [value(shop.db, "SELECT wf_status(?)", id) for id in chosen] == ["pending", "pending", "completed"]
+
+
+def test_bulk_on_all_that_match(shop, serve):
+    """The page asks how many; then all of them, and no others."""
+    page = serve(shop.path, write=True)
+    text = page.get("/bulk?" + urlencode({"name": "import", "queue": "bulk"})).text
+    assert "<b>24</b> workflows match" in text
+    note = page.note(page.post("pause", all="1", filter=urlencode({"name": "import", "queue": "bulk"})))
+    assert note == ["24 workflows paused"]
+    assert value(shop.db, "SELECT count(*) FROM wf_workflows WHERE status = 'paused' AND queue = 'bulk'") == 24
+    assert value(shop.db, "SELECT wf_status('import-all')") == "pending"
+    # Of an error: those that failed with it
+    failed = value(shop.db, "SELECT count(*) FROM wf_workflows WHERE status = 'failed' AND error LIKE '%SMTPError%'")
+    others = value(shop.db, "SELECT count(*) FROM wf_workflows WHERE status = 'failed'") - failed
+    import html
+    import re
+
+    (filter,) = {html.unescape(each) for each in re.findall(r'name="filter" value="([^"]*SMTP[^"]*)"', page.get("/errors").text)}
+    assert page.note(page.post("retry", all="1", filter=filter)) == [f"{failed} workflows to be tried again"]
+    assert value(shop.db, "SELECT count(*) FROM wf_workflows WHERE status = 'failed'") == others > 0
+
+
+def test_bulk_of_many_goes_on_where_it_stopped(engine, serve, tmp_path):
+    """More than one transaction's worth; `from_seq` is where the next request goes on."""
+    engine.execute("BEGIN").fetchall()
+    engine.execute("SELECT count(wf_start('job')) FROM (WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 2500) SELECT i FROM n)").fetchall()
+    engine.execute("COMMIT").fetchall()
+    page = serve(tmp_path / "test.db", write=True)
+    assert page.note(page.post("cancel", all="1", filter="name=job", from_seq="1001")) == ["1,000 workflows cancelled"]
+    assert page.note(page.post("cancel", all="1", filter="name=job&status=pending")) == ["1,500 workflows cancelled"]
+    assert value(engine, "SELECT sum(count) FROM wf_stats WHERE status = 'cancelled'") == 2500
+
+
+# Stored text
+
+
+EVIL = "<script>alert('x')</script><img src=x onerror=alert(1)>\"'`&amp;{{7*7}}"
+
+
+def make_evil(path):
+    """A file in which everything that can be named or stored is a piece of HTML."""
+    db = ui_shop.wfext.Database(path, synchronous="off").connect()
+
+    def call(function, *arguments, **options):
+        bound = [*arguments, json.dumps(options)] if options else arguments
+        return db.execute(f"SELECT {function}({', '.join('?' * len(bound))})", bound).fetchone()[0]
+
+    text = json.dumps(EVIL)
+    call("wf_start", EVIL, text, id=EVIL, queue=EVIL, version=EVIL, tags={"evil": EVIL}, headers={EVIL: EVIL}, dedup=EVIL, partition=EVIL)
+    token = json.loads(call("wf_claim", EVIL, EVIL))["token"]
+    call("wf_step", token, EVIL, text)
+    call("wf_begin", token, EVIL + "2")
+    call("wf_fail", token, json.dumps({"type": EVIL, "message": EVIL}), step=EVIL + "3", retry=True, delay=0)
+    token = json.loads(call("wf_claim", EVIL, EVIL))["token"]
+    call("wf_set", token, EVIL, text)
+    call("wf_append", token, EVIL, text)
+    call("wf_spawn", token, EVIL + "4", EVIL, text)
+    call("wf_signal", EVIL, EVIL, text, key=EVIL)
+    call("wf_await", token, EVIL + "5", EVIL + "none")
+    call("wf_start", EVIL, text, id=EVIL + "f", queue=EVIL)
+    token = json.loads(call("wf_claim", EVIL, EVIL, id=EVIL + "f"))["token"]
+    call("wf_fail", token, json.dumps({"type": EVIL, "message": EVIL}), retry=False)
+    call("wf_start", EVIL, text, id=EVIL + "o", queue=EVIL)
+    token = json.loads(call("wf_claim", EVIL, EVIL, id=EVIL + "o"))["token"]
+    call("wf_complete", token, text)
+    call("wf_schedule", EVIL, "@every 1h", EVIL, text)
+    call("wf_define", "drawn", json.dumps({"steps": [{"name": "s1", "sql": "SELECT '<script>alert(1)</script>' AS \"]]><script>\"", "description": EVIL}]}))
+    call("wf_start", "drawn", id="drawn<script>")
+    return db
+
+
+def addresses():
+    ids = [EVIL, EVIL + "f", EVIL + "o", "drawn<script>"]
+    found = [*PAGES, "/definitions?name=drawn", "/bulk?" + urlencode({"name": EVIL}), "/workflows?" + urlencode({"name": EVIL, "queue": EVIL, "id": EVIL[:8], "error": EVIL, "tag": EVIL, "worker": EVIL})]
+    found += ["/workflow?" + urlencode({"id": id}) for id in ids] + ["/workflow?" + urlencode({"id": EVIL, "step": EVIL}), "/workflow?" + urlencode({"id": "<script>alert(2)</script>"})]
+    return found
+
+
+def test_stored_text_is_text(tmp_path, serve):
+    from html.parser import HTMLParser
+
+    make_evil(tmp_path / "evil.db")
+    page = serve(tmp_path / "evil.db", write=True)
+    page.post("pause", id="<script>alert(3)</script>")
+    seen = 0
+    for path in addresses():
+        answer = page.get(path)
+        assert answer.status in (200, 404), (path, answer)
+        seen += answer.text.count("&lt;script&gt;")
+        assert "{{7*7}}" in answer.text or "49" not in answer.text or "7*7" not in path
+        tags = []
+        parser = HTMLParser()
+        parser.handle_starttag = lambda tag, attributes: tags.append((tag, dict(attributes)))
+        parser.feed(answer.text)
+        assert [attributes.get("src") for tag, attributes in tags if tag == "script"] == ["/static/page.js"], path
+        assert [tag for tag, attributes in tags if tag in ("img", "iframe", "style", "object", "embed") or any(name.startswith("on") or name == "style" for name in attributes)] == [], path
+        assert all((attributes.get("href") or "/").startswith(("/", "#")) for _, attributes in tags), path
+    assert seen > 50
+    value_of = page.get("/value?" + urlencode({"id": EVIL, "what": "input"}))
+    assert value_of.headers["content-type"] == "text/plain; charset=utf-8" and EVIL in json.loads(value_of.text)
+
+
+# In an application
+
+
+MOUNTED = (ui_page.ROOT / "docs/view.md").read_text().partition("```python no-run\n")[2].partition("```")[0] + """
+
+from fastapi.testclient import TestClient
+
+client = TestClient(api, base_url="https://ops.example", follow_redirects=False)
+
+
+def show(answer):
+    print(answer.status_code, answer.headers.get("location", ""), answer.headers["referrer-policy"])
+
+
+form = {"action": "pause", "id": "order-1999139", "back": "/ops/workflow?id=order-1999139"}
+show(client.get("/ops/"))
+show(client.get("/ops/", headers={"x-user": "bob"}))
+print(client.get("/ops/workflows", headers={"x-user": "bob"}).text.count('href="/ops/workflow?id='))
+show(client.post("/ops/act", data=form, headers={"x-user": "bob", "origin": "https://ops.example"}))
+show(client.post("/ops/act", data=form, headers={"x-user": "ann", "origin": "https://evil.example"}))
+answer = client.post("/ops/act", data=form, headers={"x-user": "ann", "origin": "https://ops.example"})
+show(answer)
+print("order-1999139: paused" in client.get(answer.headers["location"], headers={"x-user": "ann"}).text)
+print(client.get("/ops/static/page.css", headers={"x-user": "bob"}).status_code)
+"""
+
+
+@pytest.mark.skipif(not (ui_page.ROOT / "build/recipes/fastapi").exists(), reason="the libraries of the recipes are not set up (scripts/setup.sh recipes)")
+def test_mounted_in_fastapi(tmp_path):
+    """The program of the documentation, word for word."""
+    ui_shop.make(tmp_path / "app.db")
+    done = subprocess.run(
+        [sys.executable, "-c", MOUNTED], cwd=tmp_path, env=ui_page.environment(ui_page.ROOT / "build/recipes"), capture_output=True, text=True, timeout=120
+    )
+    assert done.returncode == 0, done.stderr
+    lines = done.stdout.splitlines()
+    assert lines[:2] == ["403  same-origin", "200  same-origin"] and int(lines[2]) >= 50
+    assert lines[3:5] == ["403  same-origin", "403  same-origin"]
+    assert lines[5].startswith("303 /ops/workflow?id=order-1999139&note=") and lines[6:] == ["True", "200"]
+
+
+def test_without_its_libraries_it_says_what_to_install():
+    done = subprocess.run([sys.executable, "-S", "-c", "import wfext.ui"], env={**ui_page.environment(), "PYTHONPATH": str(ui_page.ROOT / "bindings/python/src")}, capture_output=True, text=True)
+    assert 'pip install "wfext[ui]"' in done.stderr
