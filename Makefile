@@ -9,6 +9,7 @@
 #   make test-compat  on SQLite 3.31.1, the oldest supported
 #   make bench        measurements, also as build/bench.json and build/bench-packages.json; BENCH="..." passes arguments, and leaves the packages out
 #   make bench-packages  those of the packages for Python, Node and Go alone; PACKAGES="..." passes arguments
+#   make bench-view   what the command line and the page ask of a file with a million workflows; VIEW="..." passes arguments
 #   make bench-peers  side by side with what people use instead, which it installs below build/; PEERS="..." passes arguments
 #   make bench-growth the pictures of docs/performance.md, from 1 thousand to 1 million workflows; GROWTH="..." passes arguments
 #   make hosts        the table of docs/hosts.md: installs hosts in many languages, and plays tests/conformance in each
@@ -33,7 +34,7 @@ werror = -DWFEXT_WERROR=$(if $(CI),ON,OFF)
 configure = @cmake --preset $(1) $(werror) $(2) > build/configure.log 2>&1 || { cat build/configure.log; exit 1; }
 compile = @cmake --build $(1) -j $(JOBS)
 
-.PHONY: all build hosts wheel npm go-engine amalgamation dist packages crate tested demo demo-litestream test test-asan test-asan-unit asan test-deep test-compat bench bench-packages bench-peers bench-growth figures instructions reference install format tidy clean
+.PHONY: all build hosts wheel npm go-engine amalgamation dist packages crate tested demo demo-litestream test test-asan test-asan-unit asan test-deep test-compat bench bench-packages bench-view bench-peers bench-growth figures instructions reference install format tidy clean
 .DEFAULT_GOAL := all
 
 all: build
@@ -94,9 +95,13 @@ bench:
 	$(call compile,build) --target wfext wfext_bench
 	@build/wfext_bench --save build/bench.json $(BENCH)
 	@$(if $(BENCH),,"$$(bash scripts/python.sh)" bench/packages/run.py --save build/bench-packages.json $(PACKAGES))
+	@$(if $(BENCH),,"$$(bash scripts/python.sh)" bench/view/run.py --save build/bench-view.json $(VIEW))
 
 bench-packages: build
 	@"$$(bash scripts/python.sh)" bench/packages/run.py --save build/bench-packages.json $(PACKAGES)
+
+bench-view: build
+	@"$$(bash scripts/python.sh)" bench/view/run.py --save build/bench-view.json $(VIEW)
 
 # The Python package with the module in it: dist/wfext-<version>-py3-none-<platform>.whl
 wheel: build

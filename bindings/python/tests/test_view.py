@@ -381,3 +381,15 @@ def test_states_are_those_of_the_workflow(tmp_path):
 def test_times():
     assert files.to_millis("2027-01-15 08:00:00.250") == NOW * 1000 + 250 and files.to_sql_time(NOW * 1000 + 250) == "2027-01-15 08:00:00.250"
     assert files.to_millis(None) is None and files.to_millis("soon") is None
+
+
+def test_paths_of_every_kind(tmp_path):
+    """What a URI gives a meaning to, in a name; and a name that is no UTF-8."""
+    for name in ("a b.db", "what?mode=rwc&x=#1%41.db", "日本.db", "back\\slash.db", "n\udcff.db"):
+        path = str(tmp_path / name)
+        with files.open_file(path, write=True, create=True) as file:
+            file.connection.execute("SELECT wf_start('job')").fetchall()
+        with files.open_file(path) as file:
+            assert overview.live(file.connection) == 1
+        assert files.find_files([path]) == [path]
+    assert len(list(tmp_path.iterdir())) == 5

@@ -9,7 +9,6 @@ import sqlite3
 import threading
 import time
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 
 from .. import loading
 
@@ -71,8 +70,14 @@ class File:
                     tidy.execute("SELECT 1 FROM sqlite_schema LIMIT 1").fetchall()
 
 
+_PLAIN = frozenset(b"/-._~0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ")
+
+
 def _uri(path: str, mode: str) -> str:
-    return Path(os.path.abspath(path)).as_uri() + ("?immutable=1" if mode == "immutable" else f"?mode={mode}")
+    """(pathlib would make it, and take longer to be imported than most queries.)"""
+    whole = os.path.abspath(path).replace(os.sep, "/")
+    name = "".join(chr(byte) if byte in _PLAIN else f"%{byte:02X}" for byte in os.fsencode(whole))
+    return f"file:{'' if name.startswith('/') else '/'}{name}?" + ("immutable=1" if mode == "immutable" else f"mode={mode}")
 
 
 def open_file(path: str, *, write: bool = False, create: bool = False, timeout: float = 5, shared: bool = False) -> File:
