@@ -319,3 +319,69 @@ def test_it_starts_without_what_it_does_not_need(file):
 def test_the_page_is_that_of_the_command():
     done = subprocess.run([sys.executable, str(ROOT / "tools/command_docs.py"), "--check"], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
+
+
+def test_a_bar_shows_how_far_it_is(monkeypatch):
+    """On a terminal alone."""
+    import io
+
+    from wfext.command.shown import Progress
+
+    for is_terminal in (False, True):
+        err = io.StringIO()
+        err.isatty = lambda is_terminal=is_terminal: is_terminal
+        monkeypatch.setattr(sys, "stderr", err)
+        for total in (3000, None):
+            bar = Progress("retry", total)
+            bar.to(1000)
+            bar.to(3000)
+            bar.end()
+        monkeypatch.undo()
+        wanted = "\rretry [##########                    ] 1,000 of 3,000\rretry [##############################] 3,000 of 3,000\n\rretry 1,000\rretry 3,000\n"
+        assert err.getvalue() == (wanted if is_terminal else "")
+
+
+def test_run_again_and_again_until_it_is_told_to_stop(tmp_path):
+    import signal
+
+    path = tmp_path / "app.db"
+    maker = Maker(path)
+    maker.call("wf_define", "two", json.dumps({"steps": [{"name": "a", "sql": "SELECT 1"}, {"name": "b", "sql": "SELECT 2"}]}))
+    running = subprocess.Popen(
+        [sys.executable, "-u", "-m", "wfext.cli", "run", path, "--every", "0.05"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        env={**os.environ, "PYTHONPATH": str(ROOT / "bindings/python/src")},
+    )  # fmt: skip
+    for i in range(2):
+        maker.call("wf_start", "two", None, {"id": f"two-{i}"})
+        assert running.stdout.readline() == "2 steps\n"
+        assert maker.call("wf_status", f"two-{i}") == "completed"
+    running.send_signal(signal.SIGTERM)
+    out, err = running.communicate(timeout=60)
+    assert (running.returncode, out, err) == (0, "", "wfext: 4 steps in all\n")
+    maker.db.close()
+
+
+def test_purge_says_what_it_will_take(file):
+    done = wfext_("purge", file, "--older-than", "1m", "--name", "charge", "--keep", "1", input="y\n", terminal=True)
+    assert "purge: 4 workflows of app.db (status completed or failed or cancelled, name charge, ended 1m ago, without the newest 1). Go on?" in done.err
+    assert (done.code, done.out) == (0, "3 workflows purged\n")
+    assert wfext_("purge", file, "--yes").code == 2 and wfext_("purge", file, "--older-than", "soon", "--yes").code == 2
+    assert rows(file, "SELECT count(*) FROM wf_workflows WHERE name = 'charge'") == [(2,)]
+
+
+def test_the_version():
+    import wfext
+
+    assert wfext_("--version").out == f"wfext {wfext.__version__}\n"
+
+
+def test_more_pages(file):
+    """The one says how to get the next."""
+    first = wfext_("ls", file, "-n", "10")
+    (before,) = re.findall(r"more with --before (\d+)", first.err)
+    second = wfext_("ls", file, "-n", "10", "--before", before)
+    ids = [line.split()[0] for done in (first, second) for line in done.out.splitlines()[1:]]
+    assert len(ids) == len(set(ids)) == 14 and "more" not in second.err
+    done = wfext_("steps", file, "order-1999003", "-n", "1")
+    (after,) = re.findall(r"more with --after (\d+)", done.err)
+    assert "charge" in wfext_("steps", file, "order-1999003", "--after", after).out and "charge" not in done.out

@@ -116,7 +116,7 @@ def _reading_tools(made: MCPServer[Any], asked: Callable[..., Any], reads: ToolA
 
     def explain_workflow(id: Id) -> dict[str, Any]:
         """Why a workflow does not run, what it waits for and since when, its last failure, and what would move it."""
-        return {"id": id, "why": asked(lambda file: why.reasons(file.connection, _found(file, id)))}
+        return {"id": id, "why": asked(lambda file: why.reasons(file.connection, _found(file, id), remedy=_tool))}
 
     def read_steps(
         id: Id,
@@ -158,6 +158,13 @@ def _reading_tools(made: MCPServer[Any], asked: Callable[..., Any], reads: ToolA
 
     for tool in (status, list_workflows, show_workflow, explain_workflow, read_steps, read_step, waiting_for_people, failed_workflows):
         made.add_tool(tool, annotations=reads)
+
+
+_TOOLS = {"signal": "send_signal", "resolve": "resolve_step", "resume": "resume_workflows", "retry": "retry_workflows", "reschedule": "wfext reschedule"}
+
+
+def _tool(action: str, *words: str) -> str:
+    return f"{_TOOLS[action]}({', '.join(words)})"
 
 
 def _moment(text: str, now: int) -> int:

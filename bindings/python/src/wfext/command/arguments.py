@@ -5,6 +5,8 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
+from .. import __version__
+
 STATUSES = ("pending", "running", "waiting", "paused", "completed", "failed", "cancelled", "live")
 
 # In which module the function of a command is.
@@ -115,6 +117,7 @@ def parser() -> argparse.ArgumentParser:
         prog="wfext", description="Durable workflows in a SQLite file: what runs, what is stuck and why, and what to do about it.",
         epilog="Exit codes: 0 done, 1 not found, 2 wrong usage, 3 the file is locked, 4 the engine (or SQLite) refuses.",
     )  # fmt: skip
+    top.add_argument("--version", action="version", version=f"wfext {__version__}")
     commands = _Commands(top.add_subparsers(dest="command", required=True, metavar="COMMAND"))
     _reading(commands)
     _writing(commands)

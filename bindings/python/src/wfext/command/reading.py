@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import argparse
-import dataclasses
 from typing import Any
 
 from ..view import files, lists
 from . import report
 from .opening import NOT_FOUND, OK, REFUSED, Missing, Usage, complain, filter_of, one_file, read_files
-from .shown import age, ago, cut, is_fancy, local, number, plural, safe, size, table, when
+from .shown import age, ago, is_fancy, local, number, plural, safe, size, stored, table, trouble, when
 
 
 def status(given: argparse.Namespace) -> int:
@@ -127,7 +126,7 @@ def steps(given: argparse.Namespace) -> int:
             if given.json:
                 report.emit({"file": file.path, "id": given.id, "steps": [step], "next": None})
             else:
-                print(safe(one_line(step.output) if step.error is None else error_text(step.error)))
+                print(safe(one_line(step.output) if step.error is None else error_text(step.error)))  # all of it, whatever the width
             return OK
         found = one.steps(file.connection, given.id, after=given.after, limit=given.limit + 1)
         following = found[given.limit - 1].seq if len(found) > given.limit else None
@@ -137,7 +136,7 @@ def steps(given: argparse.Namespace) -> int:
             return OK
         now = files.now(file.connection)
         rows = [
-            (str(s.seq), safe(s.name), s.kind, s.status, str(s.attempts), ago(s.recorded_at, now), safe(error_text(s.error) if s.error is not None else "-" if s.output is None else one_line(s.output)))
+            (str(s.seq), safe(s.name), s.kind, s.status, str(s.attempts), ago(s.recorded_at, now), trouble(s.error) if s.error is not None else "-" if s.output is None else stored(s.output))
             for s in found
         ]
         print(table(("N", "STEP", "KIND", "STATUS", "TRIES", "RECORDED", "OUTPUT"), rows, "N TRIES", "OUTPUT"))
@@ -259,7 +258,7 @@ def explain(given: argparse.Namespace) -> int:
                     out.write(text)
         if forms:
             return OK
-        lines = why.reasons(file.connection, workflow) if workflow is not None else []
+        lines = why.reasons(file.connection, workflow, **({} if given.json else {"said": when})) if workflow is not None else []
         plan = str(file.connection.execute("SELECT wf_explain(?)", (given.what,)).fetchone()[0]) if drawn is not None else None
         if given.json:
             report.emit({"file": file.path, "what": given.what, "graph": drawn, "plan": plan, "why": lines})
@@ -318,8 +317,8 @@ def fleet(given: argparse.Namespace) -> int:
     else:
         cells = [
             (
-                safe(r.file), size(r.size) if r.size is not None else "-", *(number(n) if r.error is None else "-" for n in (r.ready, r.running, r.waiting, r.failed, r.in_doubt)), ago(r.next_due_at, r.now or 0),
-                safe(r.error or "-"),
+                safe(r.file), "-" if r.size is None else size(r.size), *("-" if r.error is not None else number(n) for n in (r.ready, r.running, r.waiting, r.failed, r.in_doubt)),
+                "-" if r.next_due_at is None else local(r.next_due_at, 0), safe(r.error or "-"),
             )
             for r in rows
         ]  # fmt: skip

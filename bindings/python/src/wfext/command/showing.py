@@ -8,9 +8,8 @@ from typing import Any
 from ..view import one
 from ..view.files import now as now_of
 from ..view.timeline import Bar, Timeline, timeline
-from ..view.values import error_text, one_line
 from .report import plain
-from .shown import columns, cut, plural, safe, span, when, width
+from .shown import columns, cut, plural, safe, span, stored, trouble, when, width
 
 BAR = 36  # columns of a timeline
 
@@ -31,9 +30,9 @@ def workflow_text(connection: sqlite3.Connection, workflow: one.Workflow, limit:
     lines = [f"{safe(w.id)}  {w.status}" + (f": {safe(w.reason)}" if w.reason else ""), "  " + _head(w, now)]
     for label, value in (("input", w.input), ("output", w.output if w.status == "completed" else None)):
         if value is not None:
-            lines.append(_fit(f"  {label:<8}{safe(one_line(value))}"))
+            lines.append(_fit(f"  {label:<8}{stored(value)}"))
     if w.error is not None:
-        lines.append(_fit(f"  {'reason' if w.status == 'cancelled' else 'error':<8}{safe(error_text(w.error))}"))
+        lines.append(_fit(f"  {'reason' if w.status == 'cancelled' else 'error':<8}{trouble(w.error)}"))
     if w.tags:
         lines.append(_fit("  tags    " + safe(", ".join(f"{key}={value}" for key, value in w.tags.items()))))
     if w.parent_id is not None:
@@ -49,7 +48,7 @@ def workflow_text(connection: sqlite3.Connection, workflow: one.Workflow, limit:
         whole = []  # it stands in the head
     if whole:
         lines += ["", f"  Failures{'' if len(whole) <= 5 else f', the last 5 of {len(whole):,}'}"]
-        lines += [_fit(f"  attempt {f.attempt}{f' on {safe(f.worker)}' if f.worker else ''}, {when(f.at, now)}: {safe(error_text(f.error))}") for f in whole[-5:]]
+        lines += [_fit(f"  attempt {f.attempt}{f' on {safe(f.worker)}' if f.worker else ''}, {when(f.at, now)}: {trouble(f.error)}") for f in whole[-5:]]
     lines += _others(connection, w, now)
     return "\n".join(line.rstrip() for line in lines)
 
@@ -120,7 +119,7 @@ def _outcome(bar: Bar) -> str:
     if bar.error is not None:
         parts.append(safe(bar.error))
     if step.status == "done" and step.output is not None and (step.kind != "sleep"):
-        parts.append(safe(one_line(step.output)))
+        parts.append(stored(step.output))
     return "".join("  " + part for part in parts)
 
 
@@ -128,10 +127,10 @@ def _others(connection: sqlite3.Connection, w: one.Workflow, now: int) -> list[s
     lines = []
     waiting = [each for each in one.signals(connection, w.id) if each.taken_by is None]
     if waiting:
-        lines += ["", "  Signals in line"] + [_fit(f"  {safe(s.name)}, {when(s.received_at, now)}: {safe(one_line(s.payload))}") for s in waiting[:10]]
+        lines += ["", "  Signals in line"] + [_fit(f"  {safe(s.name)}, {when(s.received_at, now)}: {stored(s.payload)}") for s in waiting[:10]]
     values = one.values(connection, w.id, limit=20)
     if values:
-        lines += ["", "  Values"] + [_fit(f"  {safe(v.key)} = {safe(one_line(v.value))}") for v in values]
+        lines += ["", "  Values"] + [_fit(f"  {safe(v.key)} = {stored(v.value)}") for v in values]
     streams = one.streams(connection, w.id, limit=20)
     if streams:
         lines += ["", "  Streams"] + [f"  {safe(s.name)}: {plural(s.next - s.first, 'item')} from {s.first}{', closed' if s.closed else ''}" for s in streams]

@@ -7,6 +7,8 @@ import sys
 import time
 from collections.abc import Iterable, Sequence
 
+from ..view.values import Value, error_text, one_line
+
 
 def safe(text: object) -> str:
     """The text in one line, with every character that is not printable as an escape (\\x1b, \\u202e)."""
@@ -55,6 +57,21 @@ def columns() -> int | None:
 
         return shutil.get_terminal_size().columns
     return None
+
+
+def stored(value: Value) -> str:
+    """A stored value in one line; of what is longer than a line of the output can be, the beginning."""
+    return safe(_clip(one_line(value)))
+
+
+def trouble(error: Value) -> str:
+    """A recorded error, likewise."""
+    return safe(_clip(error_text(error)))
+
+
+def _clip(text: str) -> str:
+    room = columns()
+    return text if room is None else text[: 2 * max(room, 20)]  # (the rest would be escaped and measured for nothing)
 
 
 def is_fancy() -> bool:

@@ -118,7 +118,8 @@ def _all(given: argparse.Namespace, connection: sqlite3.Connection, action: str,
         done = actions.run_all(connection, action, wanted, progress=lambda at: bar.to(at.looked_at), **options)
     finally:
         bar.end()
-    _said(given, {"changed": done.changed, "looked_at": done.looked_at}, f"{plural(done.changed, 'workflow')} {_DONE[action]}" + (f" of {number(done.looked_at)}" if done.looked_at != done.changed else ""))
+    of = f" of {number(done.looked_at)}" if done.looked_at != done.changed else ""
+    _said(given, {"changed": done.changed, "looked_at": done.looked_at}, f"{plural(done.changed, 'workflow')} {_DONE[action]}{of}")
     return OK
 
 
@@ -164,8 +165,8 @@ def purge(given: argparse.Namespace) -> int:
         before = None if seconds is None else files.now(file.connection) - round(seconds * 1000)
         wanted = lists.Filter(status=tuple(given.status or ("completed", "failed", "cancelled")), name=given.name, queue=given.queue, ended_before=before)
         count = lists.count_matching(file.connection, wanted)
-        kept = f", without the newest {given.keep:,}" if given.keep is not None else ""
-        _ask(given, f"purge: {plural(count.count, 'workflow')}{'' if count.exact else ' or more'} of {given.file} ({describe(wanted)}{'' if seconds is None else f', ended {given.older_than} ago'}{kept})")
+        words = [describe(wanted)] + ([] if seconds is None else [f"ended {given.older_than} ago"]) + ([] if given.keep is None else [f"without the newest {given.keep:,}"])
+        _ask(given, f"purge: {plural(count.count, 'workflow')}{'' if count.exact else ' or more'} of {given.file} ({', '.join(words)})")
         bar = Progress("purge", count.count if count.exact else None)
         gone = 0
         try:

@@ -141,7 +141,10 @@ def svg(drawn: Graph, *, standalone: bool = True) -> str:
         for x, i in enumerate(row):
             corner[drawn.nodes[i].name] = (left + x * (_WIDTH + _ACROSS), _MARGIN + y * (_HEIGHT + _DOWN))
     title = f"{drawn.name} version {drawn.version}" if drawn.version is not None else drawn.name
-    out = [f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width:g} {height:g}" width="{width:g}" height="{height:g}" role="img" class="definition">', f"<title>{escape(_clean(title))}</title>"]
+    out = [
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width:g} {height:g}" width="{width:g}" height="{height:g}" role="img" class="definition">',
+        f"<title>{escape(_clean(title))}</title>",
+    ]
     if standalone:
         out.append(f"<style>{_STYLE}</style>")
     out.append('<defs><marker id="arrow" viewBox="0 0 8 8" refX="7" refY="4" markerWidth="7" markerHeight="7" orient="auto"><path d="M0 0L8 4L0 8z" class="head"/></marker></defs>')

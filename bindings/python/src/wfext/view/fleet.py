@@ -1,21 +1,22 @@
-"""Many files, one row each: by the engine's table wf_fleet where it has one, else by opening each."""
+"""Many files, one row each: by the engine's wf_fleet where it has one, else by opening each."""
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import os
 import sqlite3
 from collections.abc import Sequence
 
+from .. import loading
 from .files import Interrupted, NoFile, find_files, has_tables, limited, open_file, to_millis
-from .files import now as now_of
 from .overview import by_status
 from .tables import queues
 
 
 @dataclasses.dataclass(frozen=True)
 class FleetFile:
-    """A file: its figures at `now`, by its own clock, or `error` why it could not be read. `code`: 0, 3 it is locked, 4 it is damaged. A figure is None where it was not counted in time."""
+    """A file and its figures, or `error` why it could not be read; `code`: 0, 3 it is locked, 4 it is damaged. `next_due_at`: when it wants attention next, None: never."""
 
     file: str
     error: str | None
@@ -27,12 +28,36 @@ class FleetFile:
     waiting: int | None
     failed: int | None
     in_doubt: int | None
-    now: int | None
+    epoch: int | None
 
 
 def fleet(patterns: Sequence[str], *, timeout: float = 1) -> list[FleetFile]:
-    """A row for each file that the paths and patterns name. Raises NoFile where they name none."""
-    return [_look(path, timeout) for path in find_files(patterns)]
+    """A row for each file that the paths and patterns name, each once. Raises NoFile where one of them names none. `timeout`: seconds to wait for a file that somebody locks."""
+    found: dict[str, FleetFile] = {}
+    with contextlib.closing(sqlite3.connect(":memory:", isolation_level=None)) as connection:
+        loading.load(connection)
+        if connection.execute("SELECT 1 FROM pragma_module_list WHERE name = 'wf_fleet'").fetchone() is None:
+            return [_look(path, timeout) for path in find_files(patterns)]
+        connection.execute("SELECT wf_busy_timeout(?)", (timeout,)).fetchall()
+        for pattern in patterns:
+            paths = set(find_files([pattern]))
+            # (a path may hold what a pattern gives a meaning to, and ** is a pattern of this side alone)
+            asked = [pattern] if len(paths) > 1 and "**" not in pattern else [_plain(path) for path in sorted(paths)]
+            for each in asked:
+                for row in connection.execute("SELECT file, error, size, next_due, ready, running, waiting, failed, in_doubt, epoch FROM wf_fleet(?)", (each,)):
+                    found.setdefault(row[0], _row(*row))
+    if not found:
+        raise NoFile(f"{', '.join(patterns)}: no file could be looked at")
+    return list(found.values())
+
+
+def _plain(path: str) -> str:
+    return "".join(f"[{c}]" if c in "*?[" else c for c in path)
+
+
+def _row(file: str, error: str | None, size: int | None, next_due: str | None, *numbers: int | None) -> FleetFile:
+    code = 0 if error is None else 3 if "locked" in error else 4
+    return FleetFile(file, error, code, size, to_millis(next_due), *numbers)
 
 
 def _look(path: str, timeout: float) -> FleetFile:
@@ -46,26 +71,22 @@ def _look(path: str, timeout: float) -> FleetFile:
 
 
 def _figures(connection: sqlite3.Connection, path: str) -> FleetFile:
-    now = now_of(connection)
     size = connection.execute("PRAGMA page_count").fetchone()[0] * connection.execute("PRAGMA page_size").fetchone()[0]
     if not has_tables(connection):
-        return FleetFile(path, None, 0, size, None, 0, 0, 0, 0, 0, now)
+        return FleetFile(path, None, 0, size, None, 0, 0, 0, 0, 0, None)
     counts = by_status(connection)
     found = queues(connection)
     ready = sum(each.ready for each in found if each.ready is not None) if all(each.ready is not None for each in found) else None
+    epoch = connection.execute("SELECT value FROM _wf_meta WHERE key = 'epoch'").fetchone()
     doubt: int | None = None
     next_due: int | None = None
     try:
         with limited(connection):
             doubt = int(connection.execute("SELECT count(*) FROM wf_in_doubt").fetchone()[0])
         with limited(connection):
-            row = connection.execute(
-                "SELECT min(at) FROM (SELECT min((SELECT min(w.due_at) FROM _wf_workflow AS w WHERE w.lane = l.lane AND w.place = p.place)) AS at FROM _wf_lane AS l,"
-                " (SELECT 0 AS place UNION ALL SELECT 1 UNION ALL SELECT 3 UNION ALL SELECT 4 UNION ALL SELECT 5) AS p UNION ALL SELECT min(next_at) FROM _wf_schedule WHERE NOT paused)"
-            ).fetchone()
-            next_due = row[0] if isinstance(row[0], int) else to_millis(row[0])
+            next_due = to_millis(connection.execute("SELECT wf_next_due()").fetchone()[0])
     except Interrupted:
         pass
     if counts is None:
-        return FleetFile(path, None, 0, size, next_due, ready, None, None, None, doubt, now)
-    return FleetFile(path, None, 0, size, next_due, ready, counts.get("running", 0), counts.get("waiting", 0), counts.get("failed", 0), doubt, now)
+        return FleetFile(path, None, 0, size, next_due, ready, None, None, None, doubt, epoch[0] if epoch else None)
+    return FleetFile(path, None, 0, size, next_due, ready, counts.get("running", 0), counts.get("waiting", 0), counts.get("failed", 0), doubt, epoch[0] if epoch else None)

@@ -21,8 +21,13 @@ LIVE = ("pending", "running", "waiting", "paused")
 
 @dataclasses.dataclass(frozen=True)
 class Filter:
-    """Which workflows; None (or empty): any. `error` is that of a group (view.errors), `since` milliseconds since 1970: started (created) at or after it. `tag` is key=value. `ended_before`: those that
-    have ended before this time."""
+    """Which workflows; None (or empty): any.
+
+    tag            key=value
+    error          that of a group (view.errors)
+    since          started (created) at or after it, in milliseconds since 1970
+    ended_before   those that have ended before it
+    """
 
     status: tuple[str, ...] = ()
     name: str | None = None

@@ -103,8 +103,8 @@ def schedules(connection: sqlite3.Connection) -> list[Schedule]:
     if not has_tables(connection):
         return []
     rows = connection.execute(
-        "SELECT s.name, s.cron, s.timezone, s.workflow, s.input, s.catch_up, s.overlap, s.paused, s.next_at, s.last_at, s.last_id, CASE WHEN s.last_id IS NOT NULL THEN wf_status(s.last_id) END, s.skipped, s.created_at, s.error"
-        " FROM wf_schedules AS s ORDER BY s.name"
+        "SELECT s.name, s.cron, s.timezone, s.workflow, s.input, s.catch_up, s.overlap, s.paused, s.next_at, s.last_at, s.last_id,"
+        " CASE WHEN s.last_id IS NOT NULL THEN wf_status(s.last_id) END, s.skipped, s.created_at, s.error FROM wf_schedules AS s ORDER BY s.name"
     )
     return [
         Schedule(name, cron, zone, workflow, input, catch_up, overlap, bool(paused), to_millis(next), to_millis(last), last_id, last_status, skipped, to_millis(created), error)
@@ -151,13 +151,14 @@ class Doubt:
     worker: str | None
 
 
-def in_doubt(connection: sqlite3.Connection, *, held_only: bool = False, limit: int = 500) -> list[Doubt]:
-    """Steps in doubt, those that are held first; at most `limit`."""
+def in_doubt(connection: sqlite3.Connection, *, held_only: bool = False, workflow_id: str | None = None, limit: int = 500) -> list[Doubt]:
+    """Steps in doubt, those that are held first, of one workflow or of all; at most `limit`."""
     found: list[Doubt] = []
     if not has_tables(connection):
         return found
+    where, values = ("", ()) if workflow_id is None else (" AND workflow_id = ?", (workflow_id,))
     for held in (1,) if held_only else (1, 0):
-        rows = connection.execute("SELECT workflow_id, step, key, held, begun_at, worker FROM wf_in_doubt WHERE held = ? LIMIT ?", (held, limit - len(found)))
+        rows = connection.execute(f"SELECT workflow_id, step, key, held, begun_at, worker FROM wf_in_doubt WHERE held = ?{where} LIMIT ?", (held, *values, limit - len(found)))
         found += [Doubt(id, step, str(key), bool(is_held), to_millis(at), worker) for id, step, key, is_held, at, worker in rows]
     return found
 

@@ -157,8 +157,9 @@ def _bars(workflow: Workflow, steps: Sequence[Step], failures: Sequence[Failure]
                 began = first.claimed_at if first.claimed_at is not None else first.at
                 begin = min(begin, max((each for each in (began, previous) if each is not None), default=begin))
         begin = min(begin, end)
+        failed = errors.get(step.name) or (error_text(step.error) if step.error is not None else None)
         found.append(
-            Bar("wait" if is_wait else "step", step.name, begin, end, is_open, step.status, step.worker, step.attempt, exact, step, errors.get(step.name) or (error_text(step.error) if step.error is not None else None), step.attempts)
+            Bar("wait" if is_wait else "step", step.name, begin, end, is_open, step.status, step.worker, step.attempt, exact, step, failed, step.attempts)
         )
         if not is_open and step.recorded_at is not None:
             previous = end if previous is None else max(previous, end)
