@@ -1,15 +1,17 @@
 # A thin layer over CMake and the test runners. Each target sets up what it needs by itself (scripts/setup.sh).
 #
 #   make              build/libwfext.so, the loadable module
+#   make ui           the page (wfext ui) of FILE=app.db; UI="--write --port 0" passes arguments
 #   make demo         a durable import that is killed and started again until done
 #   make demo-litestream  a durable import whose volume is destroyed again and again, without and with barriers; LOSSES=5
 #   make test         unit tests and SQL tests on the release build
 #   make test-asan    the same with address and undefined-behaviour sanitizers
 #   make test-deep    the long forms: fuzzing, soaking
 #   make test-compat  on SQLite 3.31.1, the oldest supported
-#   make bench        measurements, also as build/bench.json and build/bench-packages.json; BENCH="..." passes arguments, and leaves the packages out
+#   make bench        measurements, also as build/bench.json, -packages.json, -view.json and -page.json; BENCH="..." passes arguments, and leaves out all but the engine
 #   make bench-packages  those of the packages for Python, Node and Go alone; PACKAGES="..." passes arguments
 #   make bench-view   what the command line and the page ask of a file with a million workflows; VIEW="..." passes arguments
+#   make bench-page   those of the page (wfext ui) on a file with a million workflows; PAGE="..." passes arguments
 #   make bench-peers  side by side with what people use instead, which it installs below build/; PEERS="..." passes arguments
 #   make bench-growth the pictures of docs/performance.md, from 1 thousand to 1 million workflows; GROWTH="..." passes arguments
 #   make hosts        the table of docs/hosts.md: installs hosts in many languages, and plays tests/conformance in each
@@ -34,7 +36,7 @@ werror = -DWFEXT_WERROR=$(if $(CI),ON,OFF)
 configure = @cmake --preset $(1) $(werror) $(2) > build/configure.log 2>&1 || { cat build/configure.log; exit 1; }
 compile = @cmake --build $(1) -j $(JOBS)
 
-.PHONY: all build hosts wheel npm go-engine amalgamation dist packages crate tested demo demo-litestream test test-asan test-asan-unit asan test-deep test-compat bench bench-packages bench-view bench-peers bench-growth figures instructions reference install format tidy clean
+.PHONY: all build hosts wheel npm go-engine amalgamation dist packages crate tested ui demo demo-litestream test test-asan test-asan-unit asan test-deep test-compat bench bench-packages bench-view bench-page bench-peers bench-growth figures instructions reference install format tidy clean
 .DEFAULT_GOAL := all
 
 all: build
@@ -44,6 +46,10 @@ build:
 	@mkdir -p build
 	$(call configure,release)
 	$(call compile,build) --target wfext
+
+ui: build
+	$(setup) ui
+	@PYTHONPATH=$(CURDIR)/bindings/python/src:$(CURDIR)/build/ui WFEXT_LIBRARY=$(CURDIR)/build/libwfext.so "$$(bash scripts/python.sh)" -m wfext.cli ui $(FILE) $(UI)
 
 demo: build
 	$(setup) demo
@@ -65,7 +71,7 @@ test: tested
 	@bash scripts/test.sh build $(PYTEST)
 
 test-deep: tested
-	$(setup) node go rust dist recipes ui mcp hosts litestream
+	$(setup) node go rust dist recipes ui browser mcp hosts litestream
 	-@bash scripts/setup.sh platforms   # what is missing is skipped, and named
 	@WFEXT_DEEP=1 bash scripts/test.sh build $(PYTEST)
 
@@ -96,12 +102,17 @@ bench:
 	@build/wfext_bench --save build/bench.json $(BENCH)
 	@$(if $(BENCH),,"$$(bash scripts/python.sh)" bench/packages/run.py --save build/bench-packages.json $(PACKAGES))
 	@$(if $(BENCH),,"$$(bash scripts/python.sh)" bench/view/run.py --save build/bench-view.json $(VIEW))
+	@$(if $(BENCH),,$(MAKE) --no-print-directory bench-page)
 
 bench-packages: build
 	@"$$(bash scripts/python.sh)" bench/packages/run.py --save build/bench-packages.json $(PACKAGES)
 
 bench-view: build
 	@"$$(bash scripts/python.sh)" bench/view/run.py --save build/bench-view.json $(VIEW)
+
+bench-page: build
+	$(setup) ui
+	@"$$(bash scripts/python.sh)" bench/view/page.py --save build/bench-page.json $(PAGE)
 
 # The Python package with the module in it: dist/wfext-<version>-py3-none-<platform>.whl
 wheel: build

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Makes sure that what a task needs is there.
 #
-#   scripts/setup.sh <purpose> ...        purposes: build test node go rust dist ui platforms hosts litestream mcp demo compat peers format
+#   scripts/setup.sh <purpose> ...        purposes: build test node go rust dist ui browser platforms hosts litestream mcp demo compat peers format
 #
 # Looks first and stays silent when nothing is missing: no root, no network, no package manager needed. Otherwise, on Debian
 # and Ubuntu, it installs the missing packages (as root, or by sudo); elsewhere it prints what to install and fails.
@@ -85,6 +85,8 @@ look() {
         ;;
       ui)
         need python3-pip "a way to get the libraries of the page" has_ui_or_pip
+        ;;
+      browser)
         need chromium "a browser to see the page in" have chromium
         need chromium-driver "what moves it" have chromedriver
         ;;

@@ -87,3 +87,4 @@ echo "The proof: every object of the files against every row of the tables, whic
 boxes "$dir/iso.db" < proof.sql
 [ "$(cat verdict)" = proved ] || fail "the proof failed"
 echo "Proved: after $done kills every row is there, once. The database: $dir/iso.db"
+echo "See it in the browser: make ui FILE=$(printf %q "$dir/iso.db")"

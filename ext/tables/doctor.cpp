@@ -138,7 +138,10 @@ Status add_host_json(Db& db, Text& out) {
     // Read directly: the table is there to tell about a file that is too new.
     Query version(db, Sql::schema_version);
     bool row = false;
-    if (version.prepared()) WF_TRY(version.next(&row));
+    // (Keys behind that of the version come first: a clock of the file's.)
+    do {
+      if (version.prepared()) WF_TRY(version.next(&row));
+    } while (row && version.value(1).integer == 0);
     // What is no number, a hand edit that is, is shown as 0.
     row ? (void)out.add_integer(version.value(0).integer) : (void)out.add("null");
   }

@@ -44,6 +44,12 @@ def test_doctor_knows_the_schema_version(db):
     assert str(one_about(db, "schema_version", "schema version")["value"]) == "1"
 
 
+def test_doctor_knows_the_schema_version_of_a_file_with_a_clock(db):
+    """The clock's row comes behind that of the version."""
+    db.wf_config("test_clock", 1_800_000_000)
+    assert (one_about(db, "schema version")["value"], one_about(db, "schema version")["ok"]) == (1, 1)
+
+
 @pytest.mark.parametrize("mode, ok", [("wal", 1), ("memory", 0), ("off", 0)])
 def test_doctor_knows_the_journal_mode(connect, tmp_path, mode, ok):
     db = connect(tmp_path / "journal.db")

@@ -37,6 +37,7 @@ def test_the_short_form_is_killed_and_proved(short, tmp_path):
     done = demo(tmp_path / "it's here", short, KILLS="3")
     assert done.returncode == 0, done.stdout + done.stderr
     assert done.stderr == ""
+    assert done.stdout.splitlines()[-1].startswith("See it in the browser: make ui FILE=") and done.stdout.rstrip().endswith("/iso.db")
     kills = re.findall(r"^Kill \d+, \d+ ms after the start", done.stdout, re.MULTILINE)
     assert len(kills) >= 3
     assert "│" in done.stdout or "|" in done.stdout or "import countries" in done.stdout

@@ -4,6 +4,7 @@ Pictures of what was seen are left in build/screenshots.
 """
 
 import base64
+import contextlib
 import os
 import shutil
 import sys
@@ -13,7 +14,7 @@ import pytest
 import ui_page
 import ui_shop
 
-pytestmark = pytest.mark.skipif(not (ui_page.IS_SET_UP and shutil.which("chromium") and shutil.which("chromedriver")), reason=ui_page.NOT_SET_UP)
+pytestmark = pytest.mark.skipif(not (ui_page.IS_SET_UP and shutil.which("chromium") and shutil.which("chromedriver")), reason="a browser is not set up (scripts/setup.sh ui browser)")
 
 PICTURES = ui_page.ROOT / "build" / "screenshots"
 FLAGS = """--headless --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking --disable-component-update --disable-sync
@@ -115,7 +116,7 @@ def browser(chromium):
 @pytest.fixture(scope="module")
 def shop(tmp_path_factory):
     """A file of the real clock: what stands on the page stands in the present."""
-    return ui_shop.make(tmp_path_factory.mktemp("shop") / "shop.db", now=time.time(), stands=False)
+    return ui_shop.make(tmp_path_factory.mktemp("demo", numbered=False) / "app.db", now=time.time(), stands=False)
 
 
 @pytest.fixture(scope="module")
@@ -166,7 +167,7 @@ def test_every_page(browser, page, look):
         browser.shoot(f"{name}-{look}")
         complaints = [each for each in browser.complaints() if not (name == "nothing" and "404" in each)]
         assert complaints == [], (name, complaints)
-        assert browser.driver.title.endswith("/shop.db") and len(browser.driver.title) > 8 + len("/shop.db"), name
+        assert browser.driver.title.endswith(" · demo/app.db") and not browser.driver.title.startswith(" "), name
         assert browser.run("return [document.querySelectorAll('h1').length, document.querySelectorAll('main').length, document.documentElement.lang]") == [1, 1, "en"], name
         assert browser.run("return document.documentElement.scrollWidth <= innerWidth"), (name, look)
         assert browser.run("return [...document.querySelectorAll('a, button, input:not([type=hidden]), select, textarea')].filter(e => e.checkVisibility() && !(e.innerText || e.ariaLabel || e.labels?.length || e.title || e.getAttribute('aria-label'))).map(e => e.outerHTML)") == [], name
@@ -420,7 +421,7 @@ if os.environ.get("WFEXT_PICTURES"):  # of docs/view.md: WFEXT_PICTURES=docs/vie
         PICTURES = pathlib.Path(os.environ["WFEXT_PICTURES"])
         browser.enter(page)
         for name, path, scheme, width, height in [
-            ("overview", "/", "light", 1180, 1060),
+            ("overview", "/", "light", 1180, 1000),
             ("workflows", "/workflows", "light", 1180, 640),
             ("workflow", "/workflow?id=order-42&step=charge", "light", 1180, 1060),
             ("scripted", "/workflow?id=fulfil-1", "dark", 1180, 1010),
@@ -431,3 +432,7 @@ if os.environ.get("WFEXT_PICTURES"):  # of docs/view.md: WFEXT_PICTURES=docs/vie
             browser.go(path)
             browser.until("the script", "return document.querySelector('.live').dataset.is === 'live'")
             browser.shoot(name, whole=False)
+            with contextlib.suppress(ImportError):  # with Pillow: a palette, for half the size
+                from PIL import Image
+
+                Image.open(PICTURES / f"{name}.png").convert("RGB").quantize(128, dither=0).save(PICTURES / f"{name}.png", optimize=True)

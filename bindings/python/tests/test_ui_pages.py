@@ -436,3 +436,78 @@ def test_mounted_in_fastapi(tmp_path):
 def test_without_its_libraries_it_says_what_to_install():
     done = subprocess.run([sys.executable, "-S", "-c", "import wfext.ui"], env={**ui_page.environment(), "PYTHONPATH": str(ui_page.ROOT / "bindings/python/src")}, capture_output=True, text=True)
     assert 'pip install "wfext[ui]"' in done.stderr
+
+
+# The command
+
+NEEDS = """
+import wfext.ui
+
+def who(request):
+    name = request.headers.get("x-user")
+    return wfext.ui.Viewer(name, write=name == "ann") if name else None
+"""
+
+
+def command(folder, *arguments):
+    return subprocess.Popen([sys.executable, "-m", "wfext.cli", "ui", *arguments], cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=ui_page.environment())
+
+
+def test_the_command(shop, tmp_path):
+    """wfext ui 'agents/*.db' --write --port 0; who is let in by --auth; a port that is taken, a file and a function that are not there are said."""
+    started = command(tmp_path, "*.db", "--write", "--port", "0")
+    try:
+        address = started.stdout.readline().strip()
+        assert address.startswith("http://127.0.0.1:") and "?token=" in address
+        port = address.split(":")[2].split("/")[0]
+        taken = command(tmp_path, "shop.db", "--port", port)
+        assert f"port {port}" in taken.communicate(timeout=60)[1] and taken.returncode not in (0, None)
+    finally:
+        started.terminate()
+        assert started.wait(30) in (0, -15)
+    (tmp_path / "needs.py").write_text(NEEDS)
+    started = command(tmp_path, "shop.db", "--write", "--port", "0", "--auth", "needs:who")
+    try:
+        address = started.stdout.readline().strip()
+        assert address.startswith("http://127.0.0.1:") and "token" not in address
+        import urllib.error
+        import urllib.request
+
+        def get(**headers):
+            try:
+                with urllib.request.urlopen(urllib.request.Request(address, headers=headers), timeout=60) as answer:
+                    return answer.status, answer.read().decode()
+            except urllib.error.HTTPError as error:
+                return error.code, ""
+
+        assert get()[0] == 403
+        status, text = get(**{"x-user": "bob"})
+        assert status == 200 and "bob" in text and "read-only" in text
+        assert "may act" in get(**{"x-user": "ann"})[1]
+    finally:
+        started.terminate()
+        started.wait(30)
+    for arguments, says in {("none.db",): "none.db", ("shop.db", "--auth", "needs:nobody"): "needs:nobody", ("shop.db", "--host", "0.0.0.0"): "others could reach"}.items():
+        done = command(tmp_path, *arguments)
+        assert says in done.communicate(timeout=60)[1] and done.returncode not in (0, None), arguments
+
+
+def test_the_wheel_has_the_templates(tmp_path):
+    """What is not Python is handed out, too."""
+    import zipfile
+
+    tools = ui_page.ROOT / "build/python"
+    if not (tools / "hatchling").exists():
+        pytest.skip("hatchling and mypy cannot be had: neither installed nor in build/python (scripts/setup.sh test)")
+    import shutil
+
+    package = ui_page.ROOT / "bindings/python"
+    shutil.copytree(package, tmp_path / "package", ignore=shutil.ignore_patterns("build", "tests", "__pycache__"))
+    done = subprocess.run(
+        [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(tmp_path)], cwd=tmp_path / "package", env={**ui_page.environment(), "PYTHONPATH": str(tools)}, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    (wheel,) = tmp_path.glob("*.whl")
+    names = set(zipfile.ZipFile(wheel).namelist())
+    expected = {f"wfext/ui/{folder}/{each.name}" for folder in ("templates", "static") for each in (package / "src/wfext/ui" / folder).iterdir()}
+    assert len(expected) > 15 and expected <= names

@@ -241,6 +241,7 @@ def _rest(commands: _Commands) -> None:
     c.add_argument("--port", type=int, default=8484, help="default 8484; 0: a free one")
     c.add_argument("--hosts", nargs="+", default=[], metavar="NAME", help="names by which browsers of other machines reach it")
     c.add_argument("--log", metavar="FILE", help="append actions to this file")
+    c.add_argument("--auth", metavar="MODULE:FUNCTION", help="says who may see it, and who may act, in place of the token: wfext.ui.app's auth")
     c = commands.add("mcp", 'the file for an assistant, by the Model Context Protocol on input and output (pip install "wfext[mcp]")', file="one")
     c.add_argument("--write", action="store_true", help="also start, signal, resolve, retry, cancel, pause and resume")
     c = commands.add("worker", "run the workflows of an app until SIGTERM", file=None)

@@ -26,16 +26,21 @@ def path(given: argparse.Namespace) -> int:
     return OK
 
 
+def _named(text: str) -> Any:
+    """The object `module:name`, from the folder in which the command is given. Raises SystemExit with a message where there is none."""
+    module, _, name = text.partition(":")
+    sys.path.insert(0, os.getcwd())
+    try:
+        return getattr(importlib.import_module(module), name)
+    except (ImportError, AttributeError, ValueError) as error:
+        raise SystemExit(f"wfext: {text}: {error}") from error
+
+
 def find_app(text: str) -> App:
     """The App of `module:name`, from the folder in which the command is given. Raises SystemExit with a message where there is none."""
     from ..app import App
 
-    module, _, name = text.partition(":")
-    sys.path.insert(0, os.getcwd())
-    try:
-        found = getattr(importlib.import_module(module), name or "app")
-    except (ImportError, AttributeError) as error:
-        raise SystemExit(f"wfext: {text}: {error}") from error
+    found = _named(text if text.partition(":")[2] else text.rstrip(':') + ':app')
     if not isinstance(found, App):
         raise SystemExit(f"wfext: {text} is {type(found).__name__}, not wfext.App")
     return found
@@ -120,8 +125,9 @@ def ui(given: argparse.Namespace) -> int:
         page: Any = importlib.import_module("..ui", __package__)
     except ImportError as error:
         return _missing(error, "ui")
+    auth = _named(given.auth) if given.auth else None
     try:
-        page.serve(given.file if len(given.file) > 1 else given.file[0], host=given.host, port=given.port, write=given.write, hosts=given.hosts, log=given.log)
+        page.serve(given.file if len(given.file) > 1 else given.file[0], host=given.host, port=given.port, write=given.write, auth=auth, hosts=given.hosts, log=given.log)
     except ValueError as error:
         complain(error)
         return USAGE

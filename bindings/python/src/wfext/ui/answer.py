@@ -13,7 +13,7 @@ import jinja2
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
-from ..view import files, overview
+from ..view import files, overview, tables
 from . import render
 from .guard import Viewer
 from .sources import Look, Source, Sources, short_name
@@ -98,6 +98,7 @@ class Visit:
             "file_title": self.desk.title or short_name(source.path),
             "now": self._now(source),
             "need": source.shared("need", overview.need_you),
+            "doubt": source.shared("doubt", lambda c: len(tables.in_doubt(c, held_only=True, limit=100))),
             "counts": source.shared("by_status", overview.by_status),
         }
 
@@ -119,6 +120,7 @@ class Visit:
                 "file_title": self.desk.title or short_name(self.file_name or self.desk.sources.patterns[0]),
                 "need": None,
                 "counts": None,
+                "doubt": 0,
                 **context,
             }
         )

@@ -27,8 +27,10 @@ def per_minute(minutes: Sequence[overview.Minute]) -> Markup:
     if not minutes:
         return Markup("")
     top = _round_up(max(1, *(each.completed + each.failed + each.cancelled for each in minutes)))
-    out = [Markup('<svg class="chart" height="{}" role="img" aria-label="Workflows that ended, by minute">').format(_HEIGHT + 20)]
+    out = [Markup('<div class="chart"><svg class="side" height="{}" aria-hidden="true">').format(_HEIGHT + 20)]
     levels = [(top // 2, _HEIGHT - (_HEIGHT - 12) / 2), (top, 12.0)]
+    out += [Markup('<text x="100%" y="{:.1f}" text-anchor="end">{:,}</text>').format(y + 4, level) for level, y in [(0, _HEIGHT), *levels]]
+    out.append(Markup('</svg><svg class="bars" height="{}" role="img" aria-label="Workflows that ended, by minute">').format(_HEIGHT + 20))
     out += [Markup('<line class="grid" x1="0" x2="100%" y1="{0:.1f}" y2="{0:.1f}"/>').format(y) for _, y in levels]
     out.append(Markup('<line class="grid" x1="0" x2="100%" y1="{0}" y2="{0}"/>').format(_HEIGHT))
     width = 1 / len(minutes)
@@ -42,10 +44,9 @@ def per_minute(minutes: Sequence[overview.Minute]) -> Markup:
                 out.append(Markup('<rect class="b-{}" x="{}" width="{}" y="{:.1f}" height="{:.1f}"/>').format(name, x, w, y, height))
         moment = Markup('<rect class="hit" x="{}" width="{}" y="0" height="{}"><title>{}: {} completed, {} failed, {} cancelled</title></rect>')
         out.append(moment.format(percent(i * width), percent(width), _HEIGHT, _minute(each.at), each.completed, each.failed, each.cancelled))
-    out += [Markup('<text class="over" x="0" y="{:.1f}">{:,}</text>').format(y - 3, level) for level, y in levels]
     for i in range(0, len(minutes), 15):
         out.append(Markup('<text x="{}" y="{}">{}</text>').format(percent(i * width), _HEIGHT + 15, f"{len(minutes) - i} m ago"))
-    out.append(Markup('<text x="100%" y="{}" text-anchor="end">now</text></svg>').format(_HEIGHT + 15))
+    out.append(Markup('<text x="100%" y="{}" text-anchor="end">now</text></svg></div>').format(_HEIGHT + 15))
     return Markup("").join(out)
 
 

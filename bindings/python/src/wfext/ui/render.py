@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import functools
 import json
 from datetime import datetime, timezone
 from typing import Any
 from urllib.parse import urlencode
 
 import jinja2
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from ..view import values as view
 
@@ -129,14 +130,16 @@ STATES |= {
 }
 
 
+@functools.lru_cache(maxsize=64)
 def glyph(state: str) -> Markup:
-    shape = STATES.get(state, STATES["planned"])
-    return Markup('<svg class="g {}" viewBox="0 0 16 16" aria-hidden="true">{}</svg>').format(state, Markup(shape))
+    kind = state if state in STATES else "planned"
+    return Markup(f'<svg class="g {kind}" viewBox="0 0 16 16" aria-hidden="true">{STATES[kind]}</svg>')
 
 
 def state(status: str, word: str | None = None) -> Markup:
     """A status by shape, colour and word."""
-    return Markup('<span class="state {0}">{1}{2}</span>').format(status, glyph(status), word or status)
+    kind = status if status in STATES else "planned"
+    return Markup(f'<span class="state {kind}">{glyph(kind)}{escape(status if word is None else word)}</span>')
 
 
 def address(path: str, **parameters: Any) -> str:

@@ -5,10 +5,10 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Sequence
 
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from ..view import lists, one, timeline
-from .render import duration, percent
+from .render import STATES, duration, percent
 
 _NARROW = 0.003  # what took next to nothing is drawn that wide, to be seen
 
@@ -43,29 +43,26 @@ def rows(workflow: one.Workflow, steps: Sequence[one.Step], failures: Sequence[o
     """Of what was read of a workflow. `first`: these are its first steps: queueing and attempts are drawn above them."""
     made = timeline.timeline(workflow, steps, failures, now)
     scale = made.scale
-    marks = _marks(made)
+    pen = _Pen(scale, "".join(f'<line class="fold" x1="{x}" x2="{x}" y1="0" y2="100%"/>' for x in (percent((fold.at + fold.to) / 2) for fold in scale.folds)))
+    tries: dict[str, list[one.Failure]] = {}
+    for each in failures:
+        if each.step is not None:
+            tries.setdefault(each.step, []).append(each)
     by_id = {child.id: child for child in children}
     lines: list[Line] = []
     if first:
         if made.line is not None and made.line.millis >= 0:
-            lines.append(_line(made.line, scale, [], "in line", "until its first claim"))
+            lines.append(_line(made.line, pen, "in line", "until its first claim"))
         for bar in made.attempts:
             who = f"attempt {bar.attempt}" + (f" · {bar.worker}" if bar.worker else "")
-            lines.append(_line(bar, scale, [], who, bar.error or ""))
+            lines.append(_line(bar, pen, who, bar.error or ""))
     for bar in made.bars:
         if bar.step is None:  # what goes on and is not recorded yet
-            lines.append(_line(bar, scale, [], bar.name, "not recorded yet"))
+            lines.append(_line(bar, pen, bar.name, "not recorded yet"))
             continue
         child = _child(bar, by_id)
-        lines.append(_step(bar, scale, marks.get(bar.name, []), child, now))
+        lines.append(_step(bar, pen, child, now, tries.get(bar.name, [])))
     return Drawn(lines, _axis(scale), duration(sum(fold.end - fold.begin for fold in scale.folds)) if scale.folds else "")
-
-
-def _marks(made: timeline.Timeline) -> dict[str, list[timeline.Bar]]:
-    found: dict[str, list[timeline.Bar]] = {}
-    for each in made.failures:
-        found.setdefault(each.name, []).append(each)
-    return found
 
 
 def _child(bar: timeline.Bar, by_id: dict[str, lists.Row]) -> lists.Row | None:
@@ -78,18 +75,18 @@ def _child(bar: timeline.Bar, by_id: dict[str, lists.Row]) -> lists.Row | None:
     return by_id.get(found) if isinstance(found, str) else None
 
 
-def _line(bar: timeline.Bar, scale: timeline.Scale, marks: Sequence[timeline.Bar], label: str, text: str) -> Line:
+def _line(bar: timeline.Bar, pen: _Pen, label: str, text: str) -> Line:
     state = {"line": "pending", "suspended": "waiting"}.get(bar.state, bar.state)
     failed = state in ("failed", "lost")
-    return Line(f"t-{bar.kind}-{bar.attempt or 0}", label, bar.kind, state, _draw(bar, scale, marks), duration(bar.millis), text, failed, title=_said(bar))
+    return Line(f"t-{bar.kind}-{bar.attempt or 0}", label, bar.kind, state, _draw(bar, pen), duration(bar.millis), text, failed, title=_said(bar))
 
 
-def _step(bar: timeline.Bar, scale: timeline.Scale, marks: Sequence[timeline.Bar], child: lists.Row | None, now: int) -> Line:
+def _step(bar: timeline.Bar, pen: _Pen, child: lists.Row | None, now: int, tries: Sequence[one.Failure]) -> Line:
     step = bar.step
     assert step is not None
     from ..view.values import one_line
 
-    tries = f"{step.attempts} tries" if step.attempts > 1 else ""
+    how_often = f"{step.attempts} tries" if step.attempts > 1 else ""
     if step.status in ("failed", "error"):
         text = bar.error or ""
     elif step.status == "done":
@@ -98,16 +95,16 @@ def _step(bar: timeline.Bar, scale: timeline.Scale, marks: Sequence[timeline.Bar
         text = {"waiting": "waiting", "begun": "begun, not finished"}.get(step.status, step.status)
     if step.ended_by and step.kind != "spawn":
         text = f"{step.ended_by}: {text}" if text and step.kind != "sleep" else step.ended_by
-    drawing = _draw(bar, scale, marks)
+    drawing = _draw(bar, pen, tries)
     took = duration(bar.millis)
     if child is not None:
         begin, end = child.started_at or child.created_at, child.completed_at or now
         if begin is not None:
             took = duration(end - begin)
-            drawing = _draw(dataclasses.replace(bar, kind="child", begin=begin, end=max(begin, end), is_open=child.completed_at is None, state=child.status), scale, marks)
+            drawing = _draw(dataclasses.replace(bar, kind="child", begin=begin, end=max(begin, end), is_open=child.completed_at is None, state=child.status), pen)
         text = f"{child.status}"
     return Line(
-        f"t-s-{step.seq}", step.name, step.kind, step.status, drawing, took, " · ".join(each for each in (tries, text) if each), step.status in ("failed", "error"), step,
+        f"t-s-{step.seq}", step.name, step.kind, step.status, drawing, took, " · ".join(each for each in (how_often, text) if each), step.status in ("failed", "error"), step,
         child.id if child is not None else None, _said(bar),
     )  # fmt: skip
 
@@ -118,21 +115,32 @@ def _said(bar: timeline.Bar) -> str:
     return f"{bar.name}: {begin}{duration(bar.millis)}{', goes on' if bar.is_open else ''}, {bar.state}"
 
 
-def _draw(bar: timeline.Bar, scale: timeline.Scale, marks: Sequence[timeline.Bar]) -> Markup:
-    at, to = scale.place(bar.begin), scale.place(bar.end)
-    width = max(_NARROW, to - at)
-    at = min(at, 1 - width)
+@dataclasses.dataclass(frozen=True)
+class _Pen:
+    scale: timeline.Scale
+    folds: str  # drawn in each row
+
+
+def _draw(bar: timeline.Bar, pen: _Pen, tries: Sequence[one.Failure] = ()) -> Markup:
+    """A row's drawing, of 500 that a page may have: put together by hand, so what is stored is escaped here, and a state that is none of ours (a file changed by hand) is not written."""
+    state = bar.state if bar.state in STATES or bar.state in ("line", "suspended") else "planned"
     thick = 12 if bar.kind in ("step", "child") else 6
-    out = [Markup('<svg role="img" aria-label="{}">').format(_said(bar))]
-    out += [Markup('<line class="fold" x1="{0}" x2="{0}" y1="0" y2="100%"/>').format(percent((fold.at + fold.to) / 2)) for fold in scale.folds]
-    shape = Markup('<rect class="t-{} s-{}" x="{}" width="{}" y="{}" height="{}" rx="{}"><title>{}</title></rect>')
-    out.append(shape.format(bar.kind, bar.state, percent(at), percent(width), (19 - thick) / 2, thick, 1.5, _said(bar)))
-    for mark in marks:
-        place = percent(scale.place(mark.begin))
-        # (text is what can be placed by percent and keeps its shape)
-        out.append(Markup('<text class="cross" x="{}" y="13.5" text-anchor="middle">×<title>{}</title></text>').format(place, f"failed: {mark.error or ''}"[:300]))
-    out.append(Markup("</svg>"))
-    return Markup("").join(out)
+    said = escape(_said(bar))
+    out = [f'<svg role="img" aria-label="{said}">{pen.folds}']
+    failed = [(max(bar.begin if not bar.exact else 0, each.claimed_at if each.claimed_at is not None else each.at), each.at) for each in tries if each.at is not None]
+    if failed:  # each try by itself; a thin line through all of them
+        parts = [("try", min(bar.begin, failed[0][0]), bar.end, 2), *(("step s-failed", begin, end, thick) for begin, end in failed)]
+        if bar.state not in ("failed", "error"):
+            parts.append((f"{bar.kind} s-{state}", max(bar.begin, failed[-1][1]), bar.end, thick))
+    else:
+        parts = [(f"{bar.kind} s-{state}", bar.begin, bar.end, thick)]
+    for kind, begin, end, height in parts:
+        at, to = pen.scale.place(begin), pen.scale.place(end)
+        width = max(_NARROW, to - at)
+        radius = min(1.5, height / 2)
+        out.append(f'<rect class="t-{kind}" x="{percent(min(at, 1 - width))}" width="{percent(width)}" y="{(19 - height) / 2}" height="{height}" rx="{radius}"><title>{said}</title></rect>')
+    out.append("</svg>")
+    return Markup("".join(out))
 
 
 def _axis(scale: timeline.Scale) -> Markup:
