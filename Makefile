@@ -4,6 +4,7 @@
 #   make ui           the page (wfext ui) of FILE=app.db; UI="--write --port 0" passes arguments
 #   make demo         a durable import that is killed and started again until done
 #   make demo-litestream  a durable import whose volume is destroyed again and again, without and with barriers; LOSSES=5
+#   make demo-cluster three nodes of a cluster on this machine, of which the one that leads is killed ten times; CLUSTER="--kills 30" passes arguments
 #   make test         unit tests and SQL tests on the release build
 #   make test-asan    the same with address and undefined-behaviour sanitizers
 #   make test-deep    the long forms: fuzzing, soaking
@@ -13,6 +14,7 @@
 #   make bench-view   what the command line and the page ask of a file with a million workflows; VIEW="..." passes arguments
 #   make bench-page   those of the page (wfext ui) on a file with a million workflows; PAGE="..." passes arguments
 #   make bench-peers  side by side with what people use instead, which it installs below build/; PEERS="..." passes arguments
+#   make bench-cluster  writes per second of a cluster, beside the single file: docs/cluster.md
 #   make bench-growth the pictures of docs/performance.md, from 1 thousand to 1 million workflows; GROWTH="..." passes arguments
 #   make hosts        the table of docs/hosts.md: installs hosts in many languages, and plays tests/conformance in each
 #   make figures      what docs/performance.md shows, measured anew: pictures, others, steps, jobs and claims (half an hour)
@@ -36,7 +38,7 @@ werror = -DWFEXT_WERROR=$(if $(CI),ON,OFF)
 configure = @cmake --preset $(1) $(werror) $(2) > build/configure.log 2>&1 || { cat build/configure.log; exit 1; }
 compile = @cmake --build $(1) -j $(JOBS)
 
-.PHONY: all build hosts wheel npm go-engine amalgamation dist packages crate tested ui demo demo-litestream test test-asan test-asan-unit asan test-deep test-compat bench bench-packages bench-view bench-page bench-peers bench-growth figures instructions reference install format tidy clean
+.PHONY: all build cluster-node demo-cluster bench-cluster hosts wheel npm go-engine amalgamation dist packages crate tested ui demo demo-litestream test test-asan test-asan-unit asan test-deep test-compat bench bench-packages bench-view bench-page bench-peers bench-growth figures instructions reference install format tidy clean
 .DEFAULT_GOAL := all
 
 all: build
@@ -61,6 +63,18 @@ demo-litestream: build
 	@LITESTREAM=$${XDG_CACHE_HOME:-$$HOME/.cache}/wfext/litestream-0.5.18 WFEXT=$(CURDIR)/build/libwfext PYTHONDONTWRITEBYTECODE=1 "$$(bash scripts/python.sh)" \
 	  examples/litestream/demo.py build/demo-litestream $(LOSSES)
 
+# The node of a cluster: build/cluster/wfext-node
+cluster-node: build
+	$(setup) build cluster
+	$(call compile,build) --target wfext_static
+	@bash scripts/cluster.sh build
+
+demo-cluster: cluster-node
+	@"$$(bash scripts/python.sh)" cluster/demo.py build/cluster/wfext-node $(CLUSTER)
+
+bench-cluster: cluster-node
+	@WFEXT_LIBRARY=$(CURDIR)/build/libwfext.so "$$(bash scripts/python.sh)" cluster/bench.py build/cluster/wfext-node $(CLUSTER)
+
 tested:
 	$(setup) build test
 	@mkdir -p build
@@ -71,7 +85,7 @@ test: tested
 	@bash scripts/test.sh build $(PYTEST)
 
 test-deep: tested
-	$(setup) node go rust dist recipes ui browser mcp hosts litestream
+	$(setup) node go rust cluster dist recipes ui browser mcp hosts litestream
 	-@bash scripts/setup.sh platforms   # what is missing is skipped, and named
 	@WFEXT_DEEP=1 bash scripts/test.sh build $(PYTEST)
 

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Makes sure that what a task needs is there.
 #
-#   scripts/setup.sh <purpose> ...        purposes: build test node go rust dist ui browser platforms hosts litestream mcp demo compat peers format
+#   scripts/setup.sh <purpose> ...        purposes: build test node go rust cluster dist ui browser platforms hosts litestream mcp demo compat peers format
 #
 # Looks first and stays silent when nothing is missing: no root, no network, no package manager needed. Otherwise, on Debian
 # and Ubuntu, it installs the missing packages (as root, or by sudo); elsewhere it prints what to install and fails.
@@ -93,6 +93,11 @@ look() {
       rust)
         need g++ "compiling the extension" header span
         need "$rust_package" "Cargo, 1.85 or later" has_rust
+        ;;
+      cluster)
+        need g++ "compiling SQLite" header span
+        need rustup "Cargo, 1.95 or later: what Debian has is older (rustup default stable)" has_rust_of 95
+        need strace "seeing what is on disk" have strace
         ;;
       dist)
         need python3-pip "a way to get Zig" has_zig_or_pip
@@ -208,7 +213,8 @@ wants_litestream() {
 # Debian 12 has a Rust that is new enough under another name.
 rust_package=cargo
 grep -qs '^PRETTY_NAME="Debian GNU/Linux 12' /etc/os-release && rust_package=cargo-web
-has_rust() { local found; found=$({ cargo --version || ~/.cargo/bin/cargo --version; } 2>/dev/null) && [[ $found =~ ^cargo\ 1\.([0-9]+) ]] && [ "${BASH_REMATCH[1]}" -ge 85 ]; }
+has_rust_of() { local found; found=$({ cargo --version || ~/.cargo/bin/cargo --version; } 2>/dev/null) && [[ $found =~ ^cargo\ 1\.([0-9]+) ]] && [ "${BASH_REMATCH[1]}" -ge "$1" ]; }
+has_rust() { has_rust_of 85; }
 
 # Zig, whose compiler builds for every platform, from PyPI into build/zig.
 zig_modules=$here/../build/zig

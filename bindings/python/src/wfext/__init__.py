@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from .attempt import AttemptOver
     from .calls import Child, Signal
     from .client import Client, Handle, Named
+    from .cluster import Cluster
+    from .cluster_database import ClusterDatabase
     from .database import Database
     from .definitions import StartOptions, Step, Workflow
     from .errors import (
@@ -73,6 +75,8 @@ _HOME = {
     "attempt": ("AttemptOver",),
     "calls": ("Child", "Signal"),
     "client": ("Client", "Handle", "Named"),
+    "cluster": ("Cluster",),
+    "cluster_database": ("ClusterDatabase",),
     "database": ("Database",),
     "definitions": ("StartOptions", "Step", "Workflow"),
     "errors": ("AlreadySuspended", "Busy", "Cancelled", "Conflict", "EngineError", "Error", "Invalid", "Leased", "LeaseLost", "Nondeterminism", "NotFound", "NotJSON", "NotOurs", "OutsideWorkflow", "Paused", "StepFailed", "WorkflowCancelled", "WorkflowFailed", "WrongContext", "WrongState"),
@@ -117,6 +121,8 @@ __all__ = [
     "Cancelled",
     "Child",
     "Client",
+    "Cluster",
+    "ClusterDatabase",
     "Conflict",
     "Context",
     "Database",

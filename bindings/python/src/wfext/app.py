@@ -42,10 +42,18 @@ class WorkflowDecorator(Protocol):
     def __call__(self, fn: Callable[Concatenate[Context, P], R], /) -> Workflow[P, R]: ...
 
 
+def _of_cluster(path: str | os.PathLike[str]) -> Database | None:
+    if not isinstance(path, str) or not path.startswith(("http://", "https://")):
+        return None
+    from .cluster_database import ClusterDatabase
+
+    return ClusterDatabase(path)
+
+
 class App:
     """Workflows, steps, queues and schedules of one file.
 
-    path       the database file
+    path       the database file, or the nodes of a cluster that keeps it: "http://:TOKEN@host:port,host:port" (see `ClusterDatabase`, which has no use for the last five)
     lifespan   a function of the app that gives a context manager, plain or async, entered when a worker starts and left when it stops: what it gives is `app.state`, once a process
     driver, journal, synchronous, busy_timeout, pragmas: see `Database`
     """
@@ -61,7 +69,7 @@ class App:
         busy_timeout: Duration = 30,
         pragmas: Mapping[str, int | str] | None = None,
     ):
-        self.database = Database(path, driver=driver, journal=journal, synchronous=synchronous, busy_timeout=seconds(busy_timeout, "busy_timeout"), pragmas=pragmas)
+        self.database = _of_cluster(path) or Database(path, driver=driver, journal=journal, synchronous=synchronous, busy_timeout=seconds(busy_timeout, "busy_timeout"), pragmas=pragmas)
         self.client = Client(self)
         self.workflows: dict[str, Workflow[..., Any]] = {}
         self.queues: dict[str, dict[str, Any]] = {}

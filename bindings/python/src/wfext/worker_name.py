@@ -18,13 +18,13 @@ except ImportError:  # Windows
 class WorkerName:
     """A name that no other living process has: `host:N` with the smallest N that is free, held by a lock on a file beside the database.
 
-    Under the lock, what an earlier process of this name has left is taken back at once.
+    Under the lock, what an earlier process of this name has left is taken back at once. In memory and on a cluster nothing is held, and the name is a random one.
     """
 
     def __init__(self, path: str, name: str | None):
         self._file: Any = None
         self.is_locked = False
-        if path == ":memory:" or fcntl is None:
+        if path == ":memory:" or path.startswith(("http://", "https://")) or fcntl is None:
             self.name = name or f"{socket.gethostname()}:{secrets.token_hex(4)}"
             return
         for candidate in [name] if name else [f"{socket.gethostname()}:{n}" for n in range(1, 1000)]:

@@ -1,0 +1,178 @@
+//! This node's place among the others: who leads, writing through the log, leaving.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use hiqlite::{Client, Param};
+use serde_json::{Value as Json, json};
+use tokio::sync::Mutex;
+use tokio::time::timeout;
+
+use crate::batch;
+use crate::config::{Flags, host_and_port};
+use crate::statements::{Params, Statement};
+use crate::values::to_sql;
+
+pub struct Cluster {
+    pub flags: Flags,
+    client: Client,
+    /// To ourselves, of the term in which it was made: see `writer`.
+    bridge: Mutex<Option<(u64, Client)>>,
+    http: reqwest::Client,
+}
+
+pub enum WriteError {
+    /// Nothing was written: another node leads (its id, where it is known)
+    NotLeader(Option<u64>),
+    /// It may have been written, or may still be
+    Unknown(String),
+    /// Nothing was written, as SQLite refused it
+    Refused(String),
+}
+
+/// What a node knows of the cluster.
+pub struct View {
+    pub leader: Option<u64>,
+    pub term: u64,
+    pub state: String,
+    pub applied: u64,
+    pub last_log: u64,
+    pub voters: Vec<u64>,
+    pub members: BTreeMap<u64, String>, // id and address for HTTP
+}
+
+impl Cluster {
+    pub fn new(flags: Flags, client: Client) -> Cluster {
+        // The certificates of 'auto' prove nothing, and the secret goes to this very machine.
+        let http = reqwest::Client::builder().danger_accept_invalid_certs(flags.tls.as_deref() == Some("auto")).timeout(Duration::from_secs(60)).build().expect("a client");
+        Cluster { flags, client, bridge: Mutex::default(), http }
+    }
+
+    pub async fn view(&self) -> Result<View, String> {
+        let metrics = self.client.metrics_db().await.map_err(|error| error.to_string())?;
+        metrics.running_state.as_ref().map_err(|error| error.to_string())?;
+        let members = metrics.membership_config.nodes().map(|(id, node)| (*id, self.http_address(*id, &node.addr_raft))).collect();
+        Ok(View {
+            leader: metrics.current_leader,
+            term: metrics.current_term,
+            state: format!("{:?}", metrics.state).to_lowercase(),
+            applied: metrics.last_applied.map_or(0, |log| log.index),
+            last_log: metrics.last_log_index.unwrap_or(0),
+            voters: metrics.membership_config.voter_ids().collect(),
+            members,
+        })
+    }
+
+    /// As the flags say; a node that has joined later listens one below its port for Raft.
+    fn http_address(&self, id: u64, raft: &str) -> String {
+        let known = self.flags.nodes.iter().find(|node| node.id == id).map(|node| node.http.clone());
+        let address = known.or_else(|| host_and_port(raft).ok().map(|(host, port)| format!("{host}:{}", port - 1)));
+        format!("{}://{}", self.flags.scheme(), address.unwrap_or_default())
+    }
+
+    /// The client that writes here, on the leader.
+    ///
+    /// hiqlite's client of this node learns that the node leads when its connection to the old leader breaks, at the earliest at its next try a second
+    /// later, and where that machine is silent and not gone, after 35 s. A client that is made now asks this node, and knows.
+    async fn writer(&self, term: u64) -> Result<Client, WriteError> {
+        if self.client.is_leader_db().await {
+            return Ok(self.client.clone());
+        }
+        let mut bridge = self.bridge.lock().await;
+        if let Some((made, client)) = &*bridge
+            && *made == term
+        {
+            return Ok(client.clone());
+        }
+        let tls = self.flags.tls.is_some();
+        let to = vec![self.flags.this().api.clone()];
+        let client = timeout(self.flags.timeout(), Client::remote(to, tls, self.flags.tls.as_deref() == Some("auto"), self.flags.secret.clone(), false, None))
+            .await
+            .map_err(|_| WriteError::NotLeader(None))?
+            .map_err(|_| WriteError::NotLeader(None))?;
+        *bridge = Some((term, client.clone()));
+        Ok(client)
+    }
+
+    /// Runs a request on all nodes: its answer, as batch.rs makes it.
+    pub async fn write(&self, request: &batch::Request) -> Result<String, WriteError> {
+        let view = self.view().await.map_err(|_| WriteError::NotLeader(None))?;
+        if view.leader != Some(self.flags.id) {
+            return Err(WriteError::NotLeader(view.leader));
+        }
+        let writer = self.writer(view.term).await?;
+        let text = serde_json::to_string(request).expect("what was read can be written");
+        let call = writer.execute_returning_one(batch::CALL, vec![Param::Text(text)]);
+        match timeout(self.flags.timeout(), call).await {
+            Err(_) => Err(WriteError::Unknown(format!("no majority of the nodes has answered within {} ms", self.flags.timeout))),
+            Ok(Err(error)) => Err(WriteError::Unknown(error.to_string())),
+            Ok(Ok(mut row)) => row.try_get::<String>("answer").map_err(|error| WriteError::Unknown(error.to_string())),
+        }
+    }
+
+    /// Statements that SQLite refuses below a SELECT, as hiqlite's own transaction: how many rows each has changed.
+    pub async fn write_plainly(&self, statements: &[Statement]) -> Result<Json, WriteError> {
+        let view = self.view().await.map_err(|_| WriteError::NotLeader(None))?;
+        if view.leader != Some(self.flags.id) {
+            return Err(WriteError::NotLeader(view.leader));
+        }
+        let writer = self.writer(view.term).await?;
+        let plain = statements.iter().map(plain).collect::<Result<Vec<_>, String>>().map_err(WriteError::Refused)?;
+        match timeout(self.flags.timeout(), writer.txn(plain)).await {
+            Err(_) => Err(WriteError::Unknown(format!("no majority of the nodes has answered within {} ms", self.flags.timeout))),
+            Ok(Ok(counts)) => Ok(counts.into_iter().map(|count| json!({"changes": count.unwrap_or(0)})).collect()),
+            Ok(Err(error @ (hiqlite::Error::PrepareStatement(_) | hiqlite::Error::Transaction(_) | hiqlite::Error::QueryParams(_) | hiqlite::Error::Sqlite(_)))) => Err(WriteError::Refused(error.to_string())),
+            Ok(Err(error)) => Err(WriteError::Unknown(error.to_string())),
+        }
+    }
+
+    /// Returns once this node, which leads, has heard from a majority that it does: what is read then is no older.
+    pub async fn confirm(&self) -> Result<(), WriteError> {
+        let view = self.view().await.map_err(|_| WriteError::NotLeader(None))?;
+        if view.leader != Some(self.flags.id) {
+            return Err(WriteError::NotLeader(view.leader));
+        }
+        let writer = self.writer(view.term).await?;
+        match timeout(self.flags.timeout(), writer.query_consistent("SELECT 1", Vec::new())).await {
+            Ok(Ok(_)) => Ok(()),
+            _ => Err(WriteError::NotLeader(None)),
+        }
+    }
+
+    /// Takes a node out of the cluster, for good. On the leader.
+    pub async fn remove(&self, node: u64) -> Result<(), String> {
+        let url = format!("{}://{}/cluster/membership/sqlite", self.flags.scheme(), self.flags.this().api);
+        let body = json!({"node_id": node, "stay_as_learner": false}).to_string();
+        let answer = self.http.delete(url).header("X-API-SECRET", &self.flags.secret).header("Content-Type", "application/json").body(body).send().await;
+        let answer = answer.map_err(|error| error.to_string())?;
+        if answer.status().is_success() {
+            return Ok(());
+        }
+        Err(answer.text().await.unwrap_or_default())
+    }
+
+    /// Takes about ten seconds in a cluster: hiqlite's pause, in which others take over.
+    pub async fn stop(&self) {
+        if let Err(error) = self.client.shutdown().await {
+            tracing::error!("stopping: {error}");
+        }
+    }
+}
+
+fn plain(statement: &Statement) -> Result<(String, Vec<Param>), String> {
+    let given: &[Json] = match statement.params() {
+        None => &[],
+        Some(Params::Positions(given)) => given,
+        Some(Params::Names(_)) => return Err("parameters by name are not possible beside DROP, ALTER and REINDEX: give arrays".into()),
+    };
+    let bound = given.iter().map(|value| {
+        to_sql(value).map(|value| match value {
+            rusqlite::types::Value::Null => Param::Null,
+            rusqlite::types::Value::Integer(integer) => Param::Integer(integer),
+            rusqlite::types::Value::Real(real) => Param::Real(real),
+            rusqlite::types::Value::Text(text) => Param::Text(text),
+            rusqlite::types::Value::Blob(blob) => Param::Blob(blob),
+        })
+    });
+    Ok((statement.sql().to_string(), bound.collect::<Result<_, _>>()?))
+}

@@ -1,0 +1,233 @@
+//! Statements as they come in, what is refused before anything is replicated, and what running one gives.
+
+use rusqlite::fallible_iterator::FallibleIterator;
+use rusqlite::{Batch, Connection, Error, ffi};
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value as Json, json};
+
+use crate::values::{to_json, to_sql};
+
+/// One statement: its text, or [text, parameters], parameters being an array, or an object by name with or without the sign before it.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(untagged)]
+pub enum Statement {
+    Plain(String),
+    Bare((String,)),
+    Bound((String, Params)),
+}
+
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(untagged)]
+pub enum Params {
+    Positions(Vec<Json>),
+    Names(Map<String, Json>),
+}
+
+impl Statement {
+    pub fn sql(&self) -> &str {
+        match self {
+            Statement::Plain(sql) | Statement::Bare((sql,)) | Statement::Bound((sql, _)) => sql,
+        }
+    }
+
+    pub fn params(&self) -> Option<&Params> {
+        match self {
+            Statement::Bound((_, params)) => Some(params),
+            _ => None,
+        }
+    }
+}
+
+/// Why a statement failed, in the terms of SQLite.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Failure {
+    /// SQLite's primary result code
+    pub code: i32,
+    pub extended: i32,
+    pub message: String,
+    /// Which of the statements, from 0
+    #[serde(default)]
+    pub statement: usize,
+}
+
+impl Failure {
+    pub fn new(code: i32, message: impl Into<String>) -> Failure {
+        Failure { code, extended: code, message: message.into(), statement: 0 }
+    }
+
+    pub fn of(error: &Error) -> Failure {
+        match error {
+            Error::SqliteFailure(failure, message) => Failure {
+                code: failure.extended_code & 0xff,
+                extended: failure.extended_code,
+                message: message.clone().unwrap_or_else(|| failure.to_string()),
+                statement: 0,
+            },
+            Error::SqlInputError { error, msg, .. } => Failure { code: error.extended_code & 0xff, extended: error.extended_code, message: msg.clone(), statement: 0 },
+            other => Failure::new(ffi::SQLITE_ERROR, other.to_string()),
+        }
+    }
+
+    pub fn at(mut self, statement: usize) -> Failure {
+        self.statement = statement;
+        self
+    }
+}
+
+/// The words that a statement begins with, in capitals, behind comments.
+fn first_words(sql: &str) -> [String; 2] {
+    let mut rest = sql;
+    loop {
+        rest = rest.trim_start_matches(|c: char| c.is_whitespace() || c == ';' || c == '\u{feff}');
+        if let Some(comment) = rest.strip_prefix("--") {
+            rest = comment.split_once('\n').map_or("", |(_, after)| after);
+        } else if let Some(comment) = rest.strip_prefix("/*") {
+            rest = comment.split_once("*/").map_or("", |(_, after)| after);
+        } else {
+            break;
+        }
+    }
+    let mut words = rest.split(|c: char| !c.is_ascii_alphabetic()).filter(|word| !word.is_empty()).map(str::to_ascii_uppercase);
+    [words.next().unwrap_or_default(), words.next().unwrap_or_default()]
+}
+
+/// What no node may be asked to repeat: statements about a connection or other files, which are not the same on all nodes.
+pub fn may_be_written(statement: &Statement) -> Result<(), Failure> {
+    let [first, second] = first_words(statement.sql());
+    let why = match first.as_str() {
+        "" => "is empty",
+        "BEGIN" | "COMMIT" | "END" | "ROLLBACK" | "SAVEPOINT" | "RELEASE" => "is not sent by itself: the statements of one request are one transaction",
+        "ATTACH" | "DETACH" | "PRAGMA" | "VACUUM" => "is about one machine, and every node would repeat it",
+        "CREATE" if second.starts_with("TEMP") => "lives on one connection, and every node has its own",
+        _ => return Ok(()),
+    };
+    Err(Failure::new(ffi::SQLITE_MISUSE, format!("{} {why}", if first.is_empty() { "a statement" } else { &first })))
+}
+
+/// Whether SQLite refuses it below a SELECT that is under way, as batch.rs runs things.
+pub fn wants_no_reader(statement: &Statement) -> bool {
+    matches!(first_words(statement.sql())[0].as_str(), "DROP" | "ALTER" | "REINDEX")
+}
+
+/// Runs one statement to its end: {"columns", "rows"} where it has columns, and "changes" and "last_insert_rowid" where it writes.
+pub fn run(connection: &Connection, statement: &Statement) -> Result<Json, Failure> {
+    let failed = |error: Error| Failure::of(&error);
+    let mut batch = Batch::new(connection, statement.sql());
+    let Some(mut prepared) = batch.next().map_err(failed)? else {
+        return Err(Failure::new(ffi::SQLITE_MISUSE, "a statement is empty"));
+    };
+    if !matches!(batch.next(), Ok(None)) {
+        return Err(Failure::new(ffi::SQLITE_MISUSE, "several statements in one text: send them as several"));
+    }
+    bind(&mut prepared, statement.params())?;
+    let writes = !prepared.readonly();
+    let columns: Vec<String> = prepared.column_names().into_iter().map(str::to_string).collect();
+    let count = columns.len();
+    let mut out = Map::new();
+    let mut rows = Vec::new();
+    let mut cursor = prepared.raw_query();
+    while let Some(row) = cursor.next().map_err(failed)? {
+        let mut values = Vec::with_capacity(count);
+        for column in 0..count {
+            values.push(to_json(row.get_ref(column).map_err(failed)?));
+        }
+        rows.push(Json::Array(values));
+    }
+    drop(cursor);
+    if count > 0 {
+        out.insert("columns".into(), json!(columns));
+        out.insert("rows".into(), Json::Array(rows));
+    }
+    if writes {
+        out.insert("changes".into(), json!(connection.changes()));
+        out.insert("last_insert_rowid".into(), json!(connection.last_insert_rowid()));
+    }
+    Ok(Json::Object(out))
+}
+
+fn bind(prepared: &mut rusqlite::Statement<'_>, params: Option<&Params>) -> Result<(), Failure> {
+    let range = |message: String| Failure::new(ffi::SQLITE_RANGE, message);
+    let wanted = prepared.parameter_count();
+    match params {
+        None | Some(Params::Positions(_)) => {
+            let given = match params {
+                Some(Params::Positions(values)) => values.as_slice(),
+                _ => &[],
+            };
+            if given.len() != wanted {
+                return Err(range(format!("the statement has {wanted} parameters, and {} were given", given.len())));
+            }
+            for (index, value) in given.iter().enumerate() {
+                let value = to_sql(value).map_err(|why| range(format!("parameter {}: {why}", index + 1)))?;
+                prepared.raw_bind_parameter(index + 1, value).map_err(|error| Failure::of(&error))?;
+            }
+        }
+        Some(Params::Names(given)) => {
+            let mut left = given.len();
+            for index in 1..=wanted {
+                let Some(name) = prepared.parameter_name(index).map(str::to_string) else {
+                    return Err(range(format!("parameter {index} has no name: give an array")));
+                };
+                let Some(value) = given.get(&name).or_else(|| given.get(&name[1..])) else {
+                    return Err(range(format!("the parameter {name} was not given")));
+                };
+                left -= 1;
+                let value = to_sql(value).map_err(|why| range(format!("parameter {name}: {why}")))?;
+                prepared.raw_bind_parameter(index, value).map_err(|error| Failure::of(&error))?;
+            }
+            if left > 0 {
+                return Err(range(format!("the statement has {wanted} parameters, and {} were given", given.len())));
+            }
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn statement(text: &str) -> Statement {
+        serde_json::from_str(text).unwrap()
+    }
+
+    #[test]
+    fn parameters_have_places_or_names() {
+        let db = Connection::open_in_memory().unwrap();
+        let all = [r#""SELECT 1""#, r#"["SELECT 1"]"#, r#"["SELECT ?", [1]]"#, r#"["SELECT :a", {"a": 1}]"#, r#"["SELECT :a", {":a": 1}]"#, r#"["SELECT :a + :a - :b", {"a": 1, "b": 1}]"#];
+        for text in all {
+            assert_eq!(run(&db, &statement(text)).unwrap()["rows"], json!([[1]]), "{text}");
+        }
+        for text in [r#"["SELECT ?", []]"#, r#""SELECT ?""#, r#"["SELECT 1", [1]]"#, r#"["SELECT :a", {}]"#, r#"["SELECT :a", {"a": 1, "b": 2}]"#, r#"["SELECT ?", {"a": 1}]"#] {
+            assert_eq!(run(&db, &statement(text)).unwrap_err().code, ffi::SQLITE_RANGE, "{text}");
+        }
+    }
+
+    #[test]
+    fn one_statement_in_one_text() {
+        let db = Connection::open_in_memory().unwrap();
+        assert!(run(&db, &statement(r#""CREATE TABLE t(a); CREATE TABLE u(a)""#)).unwrap_err().message.contains("several"));
+        assert!(run(&db, &statement(r#""SELECT 1; -- and no more""#)).is_ok());
+        assert_eq!(db.query_row("SELECT count(*) FROM sqlite_master", [], |row| row.get::<_, i64>(0)).unwrap(), 0);
+    }
+
+    #[test]
+    fn an_error_has_its_codes() {
+        let db = Connection::open_in_memory().unwrap();
+        db.execute_batch("CREATE TABLE t(a PRIMARY KEY); INSERT INTO t VALUES(1)").unwrap();
+        let failure = run(&db, &statement(r#""INSERT INTO t VALUES(1)""#)).unwrap_err();
+        assert_eq!((failure.code, failure.extended), (ffi::SQLITE_CONSTRAINT, ffi::SQLITE_CONSTRAINT_PRIMARYKEY));
+        assert!(run(&db, &statement(r#""SELECT nothing""#)).unwrap_err().message.contains("no such column"));
+    }
+
+    #[test]
+    fn what_is_about_one_machine_is_refused() {
+        let refused = ["", " ; ", "begin", "-- x\nCOMMIT", "/* a */ /* b */ Rollback", "savepoint a", "PRAGMA synchronous=0", "ATTACH 'x' AS y", "VACUUM INTO 'x'", "CREATE TEMP TABLE t(a)", "create temporary view v as select 1"];
+        for sql in refused {
+            assert!(may_be_written(&Statement::Plain(sql.into())).is_err(), "{sql}");
+        }
+        for sql in ["SELECT 1", "WITH a AS (SELECT 1) SELECT * FROM a", "CREATE TABLE temp_values(a)", "INSERT INTO t VALUES('BEGIN')", "REPLACE INTO t VALUES(1)"] {
+            assert!(may_be_written(&Statement::Plain(sql.into())).is_ok(), "{sql}");
+        }
+    }
+}

@@ -1,0 +1,154 @@
+"""Nodes are killed while they lead: what was acknowledged is there, once, on all nodes."""
+
+import json
+import os
+import shutil
+import subprocess
+import threading
+import time
+
+import pytest
+
+DEEP = bool(os.environ.get("WFEXT_DEEP"))
+
+
+def played(binary, tmp_path, **given):
+    from demo import run
+
+    result = run(binary, tmp_path / "demo", workers=8, **given)
+    print(json.dumps(result))
+    assert result["lost"] == 0 and result["done twice"] == 0 and result["rows without record"] == 0, result
+    assert result["equal"], result["digests"]
+    assert result["acknowledged"] == 5 * given["workflows"]  # a start, three steps, an end
+
+
+def test_leaders_are_killed_and_one_node_is_rebuilt(binary, tmp_path):
+    played(binary, tmp_path, workflows=500, kills=3)
+
+
+def test_all_nodes_are_killed_at_once(binary, tmp_path):
+    played(binary, tmp_path, workflows=60, kills=0, all_at_once=2, rebuild=False)
+
+
+@pytest.mark.skipif(not DEEP, reason="only in the deep run: takes half an hour")
+def test_the_deep_run(binary, tmp_path):
+    played(binary, tmp_path, workflows=5000, kills=30, all_at_once=3, patience=7200)
+
+
+def put(nodes, node, key, patience=60):
+    """A write that a node accepts; it is the only one of its key."""
+    until = time.monotonic() + patience
+    while True:
+        status, answer = nodes.ask(node, "/write", {"statements": [["REPLACE INTO kept VALUES(?)", [key]]]}, timeout=20)
+        if status == 200:
+            return
+        assert time.monotonic() < until, (status, answer)
+        time.sleep(0.02)
+
+
+def test_a_leader_that_says_nothing_is_replaced(fresh):
+    """Its machine is gone without a word: connections to it stay open, and hiqlite's own client would wait for 35 s."""
+    nodes = fresh().start().wait_healthy()
+    leader = nodes.leader()
+    put_first = nodes.ask(leader, "/write", {"statements": ["CREATE TABLE kept(x PRIMARY KEY)"]})
+    assert put_first[0] == 200, put_first
+    put(nodes, leader, 1)
+    nodes.freeze(leader)
+    begun = time.monotonic()
+    process = nodes.running.pop(leader)
+    try:
+        new = nodes.leader()
+        put(nodes, new, 2)
+        took = time.monotonic() - begun
+    finally:
+        nodes.running[leader] = process
+        nodes.thaw(leader)
+    nodes.wait_healthy().wait_equal()
+    assert nodes.ask(leader, "/read?level=local", {"statements": ["SELECT x FROM kept ORDER BY x"]})[1]["results"][0]["rows"] == [[1], [2]]
+    assert len({nodes.digest(node) for node in nodes.ports}) == 1
+    assert took < 30, f"a write was accepted {took:.1f} s later: it waited for hiqlite's client"
+
+
+def test_without_a_majority_nothing_is_written(fresh):
+    nodes = fresh(timeout=1000).start().wait_healthy()
+    leader = nodes.leader()
+    assert nodes.ask(leader, "/write", {"statements": ["CREATE TABLE kept(x PRIMARY KEY)"]})[0] == 200
+    others = [node for node in nodes.ports if node != leader]
+    nodes.kill(*others)
+    status, answer = nodes.ask(leader, "/write", {"statements": ["INSERT INTO kept VALUES(1)"]})
+    assert status == 503, answer  # unknown, as it may yet come through; or none, where it knows that it leads no more
+    status, answer = nodes.ask(leader, "/read?level=strong", {"statements": ["SELECT 1"]})
+    assert status == 503, answer
+    assert nodes.ask(leader, "/read?level=local", {"statements": ["SELECT count(*) FROM kept"]})[1]["results"][0]["rows"] == [[0]]
+    nodes.start(*others)
+    nodes.wait_healthy()
+    put(nodes, nodes.leader(), 2)
+    nodes.wait_equal()
+    assert len({nodes.digest(node) for node in nodes.ports}) == 1
+
+
+def test_an_answered_write_is_on_the_disk_of_a_majority(fresh, tmp_path):
+    """What kill -9 cannot show: between a request and its answer at least two nodes have had the disk write down what they wrote into the log."""
+    tracer = shutil.which("strace")
+    if tracer is None:
+        pytest.skip("strace is not installed (scripts/setup.sh cluster)")
+    nodes = fresh().start().wait_healthy()
+    leader = nodes.leader()
+    assert nodes.ask(leader, "/write", {"statements": ["CREATE TABLE kept(x)"]})[0] == 200
+    nodes.wait_equal()
+    tracers = {}
+    for node, process in nodes.running.items():
+        log = tmp_path / f"trace-{node}"
+        command = [tracer, "-f", "-y", "-ttt", "-e", "trace=msync,fsync,fdatasync", "-o", str(log), "-p", str(process.pid)]
+        tracers[node] = (subprocess.Popen(command, stderr=subprocess.PIPE, text=True), log)
+        assert "attached" in tracers[node][0].stderr.readline()
+    spans = []
+    for number in range(20):
+        begun = time.time()
+        status, answer = nodes.ask(leader, "/write", {"statements": [["INSERT INTO kept VALUES(?)", [number]]]}, timeout=60)
+        spans.append((begun, time.time()))
+        assert status == 200, answer
+    for tracing, _ in tracers.values():
+        tracing.terminate()
+        tracing.wait()
+    synced = {node: sorted(float(line.split()[1]) for line in log.read_text().splitlines() if is_sync(line)) for node, (_, log) in tracers.items()}
+    for begun, ended in spans:
+        on_disk = [node for node, times in synced.items() if any(begun <= at <= ended for at in times)]
+        assert len(on_disk) >= 2, (begun, ended, synced)
+
+
+def is_sync(line):
+    """A call that has the disk write: begun and ended in one line, or its end."""
+    if "unfinished" in line or "= 0" not in line:
+        return False
+    return "msync" in line and ("MS_SYNC" in line or "resumed" in line) or "fdatasync" in line or "fsync" in line
+
+
+def test_readers_and_writers_at_once(fresh):
+    """Long polls and reads do not hold up the log."""
+    nodes = fresh().start().wait_healthy()
+    leader = nodes.leader()
+    over = threading.Event()
+    trouble = []
+
+    def keep(path, body, node):
+        while not over.is_set():
+            status, answer = nodes.ask(node, path, body, timeout=60)
+            if status != 200:
+                trouble.append(answer)
+                return
+
+    threads = [threading.Thread(target=keep, args=("/wait", {"timeout": 0.2, "options": {"queue": "none"}}, node)) for node in nodes.ports for _ in range(3)]
+    threads += [threading.Thread(target=keep, args=("/read?level=local", {"statements": ["SELECT count(*) FROM wf_workflows"]}, node)) for node in nodes.ports]
+    for thread in threads:
+        thread.start()
+    for number in range(50):
+        given = json.dumps({"id": f"w{number}", "now": time.time()})
+        status, answer = nodes.ask(leader, "/write", {"statements": [["SELECT wf_start('job', NULL, ?)", [given]]]}, timeout=60)
+        assert status == 200, answer
+    over.set()
+    for thread in threads:
+        thread.join()
+    assert trouble == []
+    nodes.wait_equal()
+    assert len({nodes.digest(node) for node in nodes.ports}) == 1
