@@ -139,8 +139,17 @@ def test_a_file_that_somebody_else_writes(name, lock):
 def test_a_file_that_somebody_has_for_himself(name, lock):
     lock("delete", "BEGIN EXCLUSIVE")
     done = run(name, "--timeout", "0.05")
+    if name == "fleet" and done.code == 0:  # wf_fleet reads a file that holds still without a lock
+        assert "  3  " in done.out and has_wf_fleet()
+        return
     assert done.code == 3, done
     assert "locked" in (done.out if name == "fleet" else done.err)
+
+
+def has_wf_fleet():
+    db = sqlite3.connect(":memory:")
+    wfext.load(db)
+    return db.execute("SELECT count(*) FROM pragma_module_list WHERE name = 'wf_fleet'").fetchone()[0]
 
 
 def test_who_only_looks_is_not_held_up_by_a_writer(lock):
@@ -246,3 +255,71 @@ def test_the_clock_of_the_file_is_the_one_that_counts():
     assert done.json[0]["now"] == "2027-01-15T09:00:00.000Z" and NOW == 1_800_000_000
     assert "1 h ago" in wfext_("ls", "app.db").out
     assert wfext.__version__ in wfext_("doctor", "app.db").out
+
+
+def test_a_file_whose_writer_died_in_the_middle(tmp_path):
+    """Without WAL: its half-written pages are taken back first, and never shown."""
+    maker = Maker("app.db")
+    maker.value("PRAGMA journal_mode = delete")
+    maker.db.execute("CREATE TABLE mine(x)")
+    maker.call("wf_start", "job", None, {"id": "before"})
+    maker.db.execute("PRAGMA cache_size = 1")
+    maker.db.execute("BEGIN IMMEDIATE")
+    for i in range(300):
+        maker.call("wf_start", "job", None, {"id": f"half-{i}"})
+    for name in ("app.db", "app.db-journal"):  # as they are on the disk at this moment
+        shutil.copy(name, "copy" + name[3:])
+    maker.db.execute("ROLLBACK")
+    maker.db.close()
+    assert Path("copy.db-journal").stat().st_size > 0
+    done = wfext_("ls", "copy.db")
+    assert done.code == 0 and [line.split()[0] for line in done.out.splitlines()] == ["ID", "before"], done
+    assert not Path("copy.db-journal").exists()
+
+
+def test_texts_that_are_no_utf8_and_numbers_that_are_no_json(tmp_path):
+    maker = Maker("app.db")
+    for i, bad in enumerate(("CAST(x'22ff22' AS TEXT)", "'NaN'", "9e999", "'[1e999]'", "'{'")):
+        maker.call("wf_start", "job", "1", {"id": f"w-{i}"})
+        maker.db.execute(f"UPDATE _wf_workflow SET input = {bad} WHERE id = 'w-{i}'")
+    maker.db.close()
+    shown = [wfext_("show", "app.db", f"w-{i}", "--json").json[0]["workflow"]["input"] for i in range(5)]
+    assert shown == ["\ufffd", {"$text": "NaN"}, {"$text": "inf"}, [{"$text": "inf"}], {"$text": "{"}]
+    assert "\ufffd" in wfext_("show", "app.db", "w-0").out
+
+
+def test_a_group_of_errors_can_be_copied_from_one_command_to_the_next():
+    """Whatever is in the error, and however narrow the terminal is."""
+    maker = Maker("app.db")
+    for i in range(3):
+        maker.call("wf_start", "job", None, {"id": f"w-{i}"})
+        maker.call("wf_fail", f"w-{i}", {"type": "E", "message": f"line {i}\n\tof \x1b[1m'many' \u202e words " + "and more " * 15}, {"retry": False})
+    maker.db.close()
+    line = wfext_("errors", "app.db", columns=40).out.splitlines()[1]
+    group = line.split("  ", 1)[1].rsplit("  job", 1)[0].strip()
+    assert wfext_("retry", "app.db", "--error", group, "--yes").out == "3 workflows retried\n"
+
+
+def test_documents_before_one_that_is_refused_are_there():
+    maker = Maker("other.db")
+    lines = []
+    for i in range(4):
+        maker.call("wf_start", "job", str(i), {"id": f"w-{i}"})
+        lines.append(maker.call("wf_export", f"w-{i}"))
+    maker.db.close()
+    lines[2] = '{"format": 1}'
+    Path("four.jsonl").write_text("\n".join(lines))
+    done = wfext_("import", "app.db", "four.jsonl")
+    assert done.code == 4 and "2 workflows imported before document 3 was refused" in done.err and "WF_INVALID" in done.err
+    lines[2] = lines[1]
+    Path("four.jsonl").write_text("\n".join(lines))
+    assert wfext_("import", "app.db", "four.jsonl").out.startswith("4 workflows imported")
+    assert {row["id"] for row in wfext_("ls", "app.db", "--json").json[0]["workflows"]} == {"w-0", "w-1", "w-3"}
+
+
+def test_letters_that_the_terminal_does_not_know():
+    maker = Maker("app.db")
+    maker.call("wf_start", "job", '"größe 日本"', {"id": "größe"})
+    maker.db.close()
+    done = process("show", "app.db", "größe", env={"PYTHONUTF8": "0", "PYTHONIOENCODING": "ascii"})
+    assert done.returncode == 0 and "gr\\xf6\\xdfe" in done.stdout, done

@@ -13,6 +13,10 @@ def main(arguments: list[str] | None = None) -> int:
     from .command.arguments import HOMES, parse
 
     given = parse(arguments)
+    for stream in (sys.stdout, sys.stderr):  # a letter that the terminal does not know is no reason to fail
+        reconfigure = getattr(stream, "reconfigure", None)
+        if reconfigure is not None:
+            reconfigure(errors="backslashreplace")
     home = next(module for module, names in HOMES.items() if given.command in names.split())
     run = getattr(importlib.import_module(f".command.{home}", __package__), given.command + ("_" if given.command == "import" else ""))
     try:

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import itertools
 import json
+import sqlite3
 import sys
+from collections.abc import Iterator
 from typing import IO
 
 from ..view import actions, lists
 from . import report
-from .opening import OK, Missing, Usage, filter_of, one_file
+from .opening import OK, Missing, Usage, complain, filter_of, one_file
 from .shown import Progress, plural
 
 
@@ -46,29 +49,60 @@ def export(given: argparse.Namespace) -> int:
 
 
 def import_(given: argparse.Namespace) -> int:
+    """Documents in transactions of at most 1,000. What came before one that is refused is there, and may be imported again."""
     with contextlib.ExitStack() as stack:
         source: IO[str] = sys.stdin if given.documents == "-" else stack.enter_context(open(given.documents, encoding="utf-8"))
         file = stack.enter_context(one_file(given, write=True, create=True))
         bar = Progress("import", None)
         count = 0
-        for line in _documents(source):
-            id = str(actions.call(file.connection, "SELECT wf_import(?)", line))
-            count += 1
-            bar.to(count)
-            if given.json:
-                report.emit({"file": given.file, "id": id})
+        documents = _documents(source)
+        while part := list(itertools.islice(documents, actions.PORTION)):
+            done: list[str] = []
+            try:
+                _import(file.connection, part, done)
+            finally:
+                count += len(done)
+                bar.to(count)
+                if given.json:
+                    for id in done:
+                        report.emit({"file": given.file, "id": id})
+                if len(done) < len(part):
+                    bar.end()
+                    complain(f"{plural(count, 'workflow')} imported before document {count + 1:,} was refused")
         bar.end()
     if not given.json:
         print(f"{plural(count, 'workflow')} imported; those that have not ended are paused")
     return OK
 
 
-def _documents(source: IO[str]) -> list[str]:
-    """The documents of a text: one a line, or a single one over several lines."""
-    text = source.read()
-    lines = [line for line in text.splitlines() if line.strip()]
+def _import(connection: sqlite3.Connection, documents: list[str], done: list[str]) -> None:
+    """In one transaction, which is committed with those that are in `done`, also where another one is refused."""
+    actions.call(connection, "BEGIN IMMEDIATE")
     try:
-        json.loads(text)
-        return [text]
+        made: list[str] = []
+        try:
+            for each in documents:
+                made.append(str(actions.call(connection, "SELECT wf_import(?)", each)))
+        finally:
+            if connection.in_transaction:
+                actions.call(connection, "COMMIT")
+                done += made
+    finally:
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+
+
+def _documents(source: IO[str]) -> Iterator[str]:
+    """The documents of a text: one a line, or a single one over several lines."""
+    for line in source:
+        if line.strip():
+            break
+    else:
+        return
+    try:
+        json.loads(line)
     except ValueError:
-        return lines
+        yield line + source.read()
+        return
+    yield line
+    yield from (each for each in source if each.strip())

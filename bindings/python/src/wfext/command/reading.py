@@ -161,7 +161,7 @@ def errors(given: argparse.Namespace) -> int:
             if given.many:
                 print(safe(file.path))
             rows = [(f"{g.count:,}", safe(g.error), safe(", ".join(g.names) or "-"), safe(", ".join(g.steps) or "-"), ago(g.last_at, now), safe(g.last_id)) for g in found.groups]
-            print(table(("N", "ERROR", "NAME", "STEP", "LAST", "ID"), rows, "N", "ERROR"))
+            print(table(("N", "ERROR", "NAME", "STEP", "LAST", "ID"), rows, "N"))  # (never cut: --error wants the whole of it)
         if not found.complete:
             complain(f"{name}of the newest {found.looked_at:,}: since {local(found.looked_to or now, now)}")
     return int(given.worst)

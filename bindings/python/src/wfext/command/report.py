@@ -45,8 +45,20 @@ def _field(field: Any, value: Any) -> Any:
     return plain(value)
 
 
+def _finite(found: Any) -> Any:
+    if isinstance(found, float) and found - found != 0:
+        return {"$text": str(found)}
+    if isinstance(found, dict):
+        return {key: _finite(value) for key, value in found.items()}
+    return [_finite(each) for each in found] if isinstance(found, list) else found
+
+
 def emit(found: Any) -> None:
     """Prints a line of JSON, in ASCII."""
-    text = json.dumps(plain(found), ensure_ascii=True, separators=(", ", ": "))
+    made = plain(found)
+    try:
+        text = json.dumps(made, allow_nan=False)
+    except ValueError:  # numbers that JSON does not have
+        text = json.dumps(_finite(made))
     sys.stdout.write(text.replace("\x7f", "\\u007f") + "\n")
     sys.stdout.flush()

@@ -67,7 +67,7 @@ class File:
             with contextlib.suppress(sqlite3.Error):
                 tidy = sqlite3.connect(_uri(self.path, "rw"), uri=True, isolation_level=None, timeout=0)
                 with contextlib.closing(tidy):
-                    tidy.execute("SELECT 1 FROM sqlite_schema LIMIT 1").fetchall()
+                    _look(tidy)
 
 
 _PLAIN = frozenset(b"/-._~0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ")
@@ -97,15 +97,24 @@ def open_file(path: str, *, write: bool = False, create: bool = False, timeout: 
     connection = _connect(path, mode, timeout, shared)
     try:
         try:
-            connection.execute("SELECT 1 FROM sqlite_schema LIMIT 1").fetchall()
+            _look(connection)
         except sqlite3.OperationalError as error:
-            # (WAL mode wants to write its index beside the file)
-            if write or had_wal or error.sqlite_errorcode & 255 not in (sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY):
+            if write:
                 raise
             connection.close()
-            connection = _connect(path, "immutable", timeout, shared)
-            connection.execute("SELECT 1 FROM sqlite_schema LIMIT 1").fetchall()
-            note = "the folder cannot be written: read as a file that does not change"
+            if error.sqlite_errorcode == _READONLY_ROLLBACK and os.access(path, os.W_OK):
+                # Whoever wrote last has died in the middle: the first one who may write takes that back, as any program that opens the file does.
+                with contextlib.closing(_connect(path, "rw", timeout, False)) as other:
+                    _look(other)
+                connection = _connect(path, mode, timeout, shared)
+                _look(connection)
+            elif error.sqlite_errorcode & 255 in (sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY) and not had_wal and not os.path.exists(path + "-journal"):
+                # WAL mode wants to write its index beside the file.
+                connection = _connect(path, "immutable", timeout, shared)
+                _look(connection)
+                note = "the folder cannot be written: read as a file that does not change"
+            else:
+                raise
         loading.load(connection)
         connection.execute("SELECT wf_busy_timeout(?)", (timeout,)).fetchall()
         if write:
@@ -117,8 +126,23 @@ def open_file(path: str, *, write: bool = False, create: bool = False, timeout: 
     return File(path, connection, write, leaves, note)
 
 
+_READONLY_ROLLBACK = sqlite3.SQLITE_READONLY | 3 << 8
+
+
 def _connect(path: str, mode: str, timeout: float, shared: bool) -> sqlite3.Connection:
-    return sqlite3.connect(_uri(path, mode), uri=True, isolation_level=None, timeout=timeout, check_same_thread=not shared)
+    connection = sqlite3.connect(_uri(path, mode), uri=True, isolation_level=None, timeout=timeout, check_same_thread=not shared)
+    connection.text_factory = _text
+    return connection
+
+
+def _text(stored: bytes) -> str:
+    """A stored text; what in it is no UTF-8 (rows that were changed by hand) as U+FFFD."""
+    return stored.decode("utf-8", "replace")
+
+
+def _look(connection: sqlite3.Connection) -> None:
+    """Reads something, which tells whether it can be read."""
+    connection.execute("SELECT 1 FROM sqlite_schema LIMIT 1").fetchall()
 
 
 @contextlib.contextmanager

@@ -56,6 +56,8 @@ def _plain(path: str) -> str:
 
 
 def _row(file: str, error: str | None, size: int | None, next_due: str | None, *numbers: int | None) -> FleetFile:
+    if error is not None and error.startswith("WF_NOT_FOUND"):  # it has no tables: as everywhere, a file without workflows
+        return FleetFile(file, None, 0, size, None, 0, 0, 0, 0, 0, None)
     code = 0 if error is None else 3 if "locked" in error else 4
     return FleetFile(file, error, code, size, to_millis(next_due), *numbers)
 

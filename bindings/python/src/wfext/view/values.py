@@ -15,10 +15,14 @@ def parsed(value: Value) -> Any:
         return {"$blob": value.hex()}
     if isinstance(value, str):
         try:
-            return json.loads(value)
+            return json.loads(value, parse_constant=_refuse)
         except (ValueError, RecursionError):
             return {"$text": value}
     return value
+
+
+def _refuse(word: str) -> Any:
+    raise ValueError(f"{word} is no JSON")
 
 
 def one_line(value: Value) -> str:
@@ -48,5 +52,9 @@ _varies = re.compile(r"[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{
 
 
 def error_group(error: Value) -> str:
-    """What errors of one kind have in common: the line about it, cut at 200 characters, with # for what varies (numbers that are not part of a word, UUIDs, long hexadecimal words)."""
-    return _varies.sub("#", error_text(error)[:400])[:200]
+    """What errors of one kind have in common: the line about it, cut at 200 characters, with # for what varies (numbers that are not part of a word, UUIDs, long hexadecimal words).
+
+    It is printable, so that it can be copied from one place and said in another: what is not is a blank.
+    """
+    text = error_text(error)[:400]
+    return _varies.sub("#", " ".join((text if text.isprintable() else "".join(c if c.isprintable() else " " for c in text)).split()))[:200]
