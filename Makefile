@@ -117,6 +117,7 @@ bench:
 	@$(if $(BENCH),,"$$(bash scripts/python.sh)" bench/packages/run.py --save build/bench-packages.json $(PACKAGES))
 	@$(if $(BENCH),,"$$(bash scripts/python.sh)" bench/view/run.py --save build/bench-view.json $(VIEW))
 	@$(if $(BENCH),,$(MAKE) --no-print-directory bench-page)
+	@$(if $(BENCH),,"$$(bash scripts/python.sh)" bench/replication/run.py --save build/bench-replication.json)
 
 bench-packages: build
 	@"$$(bash scripts/python.sh)" bench/packages/run.py --save build/bench-packages.json $(PACKAGES)

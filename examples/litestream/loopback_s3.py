@@ -71,6 +71,7 @@ class S3:
         self.front = Quiet(("127.0.0.1", 0), type("Front", (WholeObjects,), {"port": self.port}))
         threading.Thread(target=self.front.serve_forever, daemon=True).start()
         self.endpoint = f"http://127.0.0.1:{self.front.server_address[1]}"
+        self.direct = f"http://127.0.0.1:{self.port}"  # without that
         self.start()
 
     def start(self):

@@ -1,8 +1,8 @@
 // One question to a server of this machine, behind a socket in the file system (AF_UNIX), by HTTP/1.1.
 //
-//   LocalHttp server(socket, monotonic_clock() + 5000 * kMillisecond, db.stop());
-//   LocalHttp::Answer answer;
-//   WF_TRY(server.ask("GET /info", {}, &answer));          // answer.end says how it went
+//   LocalHttp server(socket, monotonic_clock() + 5000 * kMillisecond, db.stop(), "it is not known");
+//   WF_TRY(server.ask("GET /info", {}));                      // WF_STATE "it is not known: the time is over (socket '...')"
+//   use(server.status(), server.body());
 //
 // Each question has a connection of its own, and holds nothing else. It is sent, and the answer awaited, until the time that was given, an interrupt
 // of SQLite's connection (SQLITE_INTERRUPT, within half a second) or a signal.
@@ -16,42 +16,35 @@ namespace wf {
 
 class LocalHttp {
  public:
-  // `until` is of monotonic_clock(). WF_INVALID by ask(): the path is too long for a socket.
-  LocalHttp(string_view socket, int64_t until, Stop& stop) : socket_(socket), until_(until), stop_(stop) {}
+  // `until` is of monotonic_clock(); `words` begin the errors, and are read when there is one.
+  LocalHttp(string_view socket, int64_t until, Stop& stop, const char* words) : socket_(socket), until_(until), stop_(stop), words_(words) {}
 
-  enum class End : char {
-    answered,
-    unreachable,  // nobody to talk to: `error` is the system's number
-    cut,          // the connection ended before the answer did
-    foreign,      // what came is no HTTP, or too long to be an answer
-    late,         // the time has passed
-    signal,       // was handled meanwhile
-  };
-  struct Answer {
-    End end = End::answered;
-    int error = 0;
-    int status = 0;  // 200 ...
-    Text body;
-  };
-  // `what` is a method and a path; the body is JSON, or empty.
-  Status ask(string_view what, string_view body, Answer* out);
-  // Sleeps for so long, but not beyond the time.
-  Status pause(int64_t nanoseconds, End* end);
+  // `what` is a method and a path; the body is JSON, or empty. WF_STATE where there is no whole answer; WF_INVALID if the path is too long for a socket.
+  Status ask(string_view what, string_view body);
+  int status() const { return status_; }  // 200 ...
+  string_view body() const { return body_.view(); }
+
+  // Sleeps for so long. WF_STATE: the time is over then, or a signal came.
+  Status pause(int64_t nanoseconds);
   int64_t left() const;
-
-  // Reads `bytes` as an answer, as far as they go. `closed`: no more will come. False: it is not all there yet.
-  static bool read(string_view bytes, bool closed, Answer* out);
-  // This system has such sockets, and this file a client for them.
-  static const bool kExists;
+  // WF_STATE, and why.
+  [[gnu::cold]] Status fail(const char* why) const;
+  // The same where what answers is not the server that is meant.
+  [[gnu::cold]] Status fail_foreign() const { return fail("something else answers there"); }
 
  private:
-  Status exchange(int file, string_view question, Answer* out);
-  Status wait(int file, short events, Answer* out);
-  Status look();
+  enum class Read : char { more, whole, foreign };
+  Read read(string_view bytes, bool closed);
+  Read read_chunks(string_view bytes);
+  Status exchange(int file, string_view question);
+  Status wait(int file, short events);
 
   string_view socket_;
   int64_t until_;
   Stop& stop_;
+  const char* words_;
+  int status_ = 0;
+  Text body_;
 };
 
 }  // namespace wf
