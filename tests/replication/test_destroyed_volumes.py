@@ -99,7 +99,7 @@ def look_at(db, world):
                 changed.append((id, step))
     return {
         "acknowledged behind a barrier": len(sure),
-        "of these lost": [note for note in sure if not is_there(db, *note)],
+        "of these lost": [(note, db.rows("SELECT name, status, output FROM wf_steps WHERE workflow_id = ?", note[2])) for note in sure if not is_there(db, *note)],
         "acknowledged without": len(unsure),
         "of these gone": len([note for note in unsure if not is_there(db, *note)]),
         "stale tokens accepted": [(token, call) for _, tokens in world.lines("tokens") for (token,) in tokens if (call := accepted(db, token))],
