@@ -72,7 +72,7 @@ def work(path, folder, name, seed):
             notes.add("told", "step", id, "charge", output)
         row = chance.randrange(10**12)
         db.execute("BEGIN IMMEDIATE")
-        recorded = json.loads(db.wf_step(token, "row", row))  # another one, if it was done before the last loss
+        recorded = db.wf_step(token, "row", row)  # another one, if it was done before the last loss
         if recorded == row:
             db.execute("INSERT INTO app VALUES (?, ?)", (name, row))
         db.execute("COMMIT")
