@@ -34,7 +34,9 @@ def make(path, count=1_000_000, lanes=0):
         for name in ("send", "charge", "build") if queue != "rare" else ("send",):
             db.execute(f"""SELECT wf_start('{name}', '{{"n":1}}', '{{"id":"{queue}-{name}","queue":"{queue}"{part}}}')""").fetchall()
     db.execute("BEGIN")
-    db.execute("UPDATE _wf_workflow SET created_at = created_at - ?, updated_at = created_at - ?, due_at = due_at - ?", (count * 3,) * 3)
+    (first,) = db.execute("SELECT min(created_at) - ? FROM _wf_workflow", (count * 3,)).fetchone()
+    db.execute("UPDATE _wf_workflow SET created_at = ?1, updated_at = ?1, due_at = ?1", (first,))
+    db.execute("UPDATE _wf_lane SET next_due = ? WHERE next_due IS NOT NULL", (first,))
     if lanes:
         changes = {"lane": "10 + i", "partition": "'c' || i", "turn": "t.turn + i"}
         db.execute(rows_like(db, "_wf_lane", changes, NUMBERS % (lanes - 10) + ", _wf_lane AS t WHERE t.lane = 1 + i % 9"))
@@ -67,6 +69,10 @@ def make(path, count=1_000_000, lanes=0):
         "INSERT INTO _wf_step(n, wf, name, kind, status, attempts, begun_at, at, due_at, topics) SELECT seq << 28 | 1, seq, CASE WHEN due_at IS NULL THEN 'approve' ELSE 'nap' END,"
         " CASE WHEN due_at IS NULL THEN 'await' ELSE 'sleep' END, 'waiting', 0, created_at, created_at, due_at, CASE WHEN due_at IS NULL THEN '[\"approve\"]' END"
         " FROM _wf_workflow WHERE status = 'waiting'"
+    )
+    db.execute(
+        "INSERT INTO _wf_step(n, wf, name, kind, status, attempts, at, claim, output) SELECT 1 << 28 | row_number() OVER (ORDER BY seq), 1, parent_step, 'spawn', 'done', 1, created_at, '',"
+        " json_quote(id) FROM _wf_workflow WHERE parent = 1"
     )
     # One that is long: 20,000 steps.
     db.execute(

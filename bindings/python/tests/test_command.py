@@ -311,9 +311,9 @@ def test_it_starts_without_what_it_does_not_need(file):
     )
     done = subprocess.run([sys.executable, "-c", program, file], capture_output=True, text=True, env={**os.environ, "PYTHONPATH": str(ROOT / "bindings/python/src")})
     modules = set(done.stderr.split())
-    for large in ("asyncio", "logging", "multiprocessing", "concurrent.futures", "threading.local", "wfext.app", "wfext.worker", "wfext.database", "starlette", "mcp", "pydantic", "xml", "unicodedata"):
+    for large in ("asyncio", "logging", "multiprocessing", "concurrent.futures", "threading.local", "wfext.app", "wfext.worker", "wfext.database", "starlette", "mcp", "pydantic", "xml", "unicodedata", "shutil", "pathlib"):
         assert large not in modules
-    assert len(modules) <= 110, (len(modules), sorted(modules))
+    assert len(modules) <= 90, (len(modules), sorted(modules))
 
 
 def test_the_page_is_that_of_the_command():

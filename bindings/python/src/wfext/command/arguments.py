@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 from typing import Any
 
 from .. import __version__
@@ -60,13 +61,19 @@ def _filter(command: argparse.ArgumentParser) -> None:
     group.add_argument("--since", metavar="TIME", help="started since: 30m, 7d (so long ago), or 2026-11-23T10:00")
 
 
+class _Help(argparse.HelpFormatter):
+    def __init__(self, prog: str):
+        given = os.environ.get("COLUMNS", "")
+        super().__init__(prog, width=int(given) if given.isdigit() else 110)  # (argparse would import shutil to ask the terminal, for every argument)
+
+
 class _Commands:
     def __init__(self, adder: Any):
         self.adder = adder
 
     def add(self, name: str, help: str, *, file: str | None = "+", filters: bool = False) -> argparse.ArgumentParser:
         """A command; `file`: how many files it is about ('+', 'one', None)."""
-        command: argparse.ArgumentParser = self.adder.add_parser(name, help=help, description=help[0].upper() + help[1:] + ".")
+        command: argparse.ArgumentParser = self.adder.add_parser(name, help=help, formatter_class=_Help, description=help[0].upper() + help[1:] + ".")
         if file == "+":
             command.add_argument("file", nargs="+", help="the database file; several, or a pattern such as 'agents/*.db'")
         elif file is not None:
@@ -114,11 +121,11 @@ def reader_default(name: str) -> str | None:
 def parser() -> argparse.ArgumentParser:
     """The parser of all commands."""
     top = argparse.ArgumentParser(
-        prog="wfext", description="Durable workflows in a SQLite file: what runs, what is stuck and why, and what to do about it.",
+        prog="wfext", formatter_class=_Help, description="Durable workflows in a SQLite file: what runs, what is stuck and why, and what to do about it.",
         epilog="Exit codes: 0 done, 1 not found, 2 wrong usage, 3 the file is locked, 4 the engine (or SQLite) refuses.",
     )  # fmt: skip
     top.add_argument("--version", action="version", version=f"wfext {__version__}")
-    commands = _Commands(top.add_subparsers(dest="command", required=True, metavar="COMMAND"))
+    commands = _Commands(top.add_subparsers(dest="command", required=True, metavar="COMMAND", prog="wfext"))
     _reading(commands)
     _writing(commands)
     _rest(commands)
