@@ -40,6 +40,8 @@ class Db {
   sqlite3* handle() const { return handle_; }
   // What the folders above the engine bring to it: engine/above.h.
   const Above& above() const { return above_; }
+  // It is one of our own, which no application sees.
+  void is_our_own() { rights_.trust(); }
   // Whether a function of ours is under way.
   bool is_in_a_call() const { return depth_ != 0; }
   // Whether the call under way has to end.

@@ -130,6 +130,7 @@ Status Rights::check_create() const {
 }
 
 Status Rights::check(string_view text, sqlite3_stmt* statement) {
+  if (trusted_) return {};
   const bool inserts = has_prefix(text, "INSERT ");
   const bool updates = has_prefix(text, "UPDATE ") || (inserts && contains(text, "DO UPDATE"));
   bool writes = inserts || updates || has_prefix(text, "DELETE ");

@@ -27,16 +27,9 @@ Status any_row(Db& db, Sql sql, Millis time, bool* found) {
   return q.next(found);
 }
 
-// What time brings stays, as long as nobody writes: so the earliest moment at which this is true can be bisected.
-Status is_wanted(Db& db, Millis time, bool* out) {
-  WF_TRY(is_something_due(db, time, out));
-  if (!*out) WF_TRY(find_work(db, time, out));
-  if (!*out) WF_TRY(any_row(db, Sql::tick_poison, time, out));
-  return *out ? Status() : any_row(db, Sql::gone_next, time, out);
-}
-
 }  // namespace
 
+// What time brings stays, as long as nobody writes: so the earliest moment at which something is wanted can be bisected.
 Status next_due(Db& db, Millis now, Millis* out) {
   *out = kNoTime;
   bool wanted;
@@ -47,7 +40,13 @@ Status next_due(Db& db, Millis now, Millis* out) {
   WF_TRY(guess.next(&wanted));
   Millis nothing = now - 1, then = INT64_MAX;
   const auto look = [&](Millis time) {
-    WF_TRY(is_wanted(db, time, &wanted));
+    wanted = false;
+    if (guess.integer(1) != 0) WF_TRY(is_something_due(db, time, &wanted));
+    if (!wanted) WF_TRY(find_work(db, time, &wanted));
+    if (!wanted && guess.integer(2) != 0) {
+      WF_TRY(any_row(db, Sql::tick_poison, time, &wanted));
+      if (!wanted) WF_TRY(any_row(db, Sql::gone_next, time, &wanted));
+    }
     (wanted ? then : nothing) = time;
     return Status();
   };

@@ -93,10 +93,10 @@ int register_one(sqlite3* handle, Db* db, const Function& function) {
 
 }  // namespace
 
-int register_functions(sqlite3* handle, Db* db) {
+int register_functions(sqlite3* handle, Db* db, bool all) {
   int rc = SQLITE_OK;
-  for (const auto& all : {own_functions(), functions()}) {
-    for (const Function& function : all) {
+  for (const auto& some : {own_functions(), all ? functions() : std::span<const Function>()}) {
+    for (const Function& function : some) {
       if (rc == SQLITE_OK) rc = register_one(handle, db, function);
     }
   }

@@ -5,7 +5,7 @@
 
 namespace wf {
 
-// Registers every function of the registry on the connection.
-int register_functions(sqlite3* handle, Db* db);
+// Registers every function of the registry on the connection; not `all`: only those that the engine's own statements call.
+int register_functions(sqlite3* handle, Db* db, bool all = true);
 
 }  // namespace wf

@@ -310,7 +310,7 @@ int register_tables(sqlite3* handle, Db* db) {
     const int rc = sqlite3_create_module_v2(handle, table.name, &kModule, registration, release_registration);
     if (rc != SQLITE_OK) return rc;  // SQLite has released the registration
   }
-  return SQLITE_OK;
+  return register_fleet(handle, db);
 }
 
 }  // namespace wf

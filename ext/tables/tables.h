@@ -46,6 +46,9 @@ std::span<const Table> tables();
 // Registers every table on the connection.
 int register_tables(sqlite3* handle, Db* db);
 
+// The table-valued function wf_fleet: fleet.h. It opens files, so that no view and no trigger may.
+int register_fleet(sqlite3* handle, Db* db);
+
 // Facts that no query can see, as a JSON object for wf_doctor.
 Status add_host_json(Db& db, Text& out);
 

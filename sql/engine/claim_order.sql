@@ -65,16 +65,12 @@ UNION ALL
 SELECT * FROM (SELECT due_at, seq, 2, 1 FROM main._wf_workflow WHERE lane = +:lane AND place = 5 AND due_at <= :now ORDER BY due_at, seq LIMIT 1)
 
 -- The same, past those that are put off, and those that are too long for this connection; for who only :looks also past those that a claim would put back.
+-- (One after the other, as long as they are asked for. It is compiled more often than it is run.)
 -- name: lane_heads_passing_over
-SELECT * FROM (SELECT due_at, seq, 0, 0 FROM main._wf_workflow AS w WHERE lane = +:lane AND place = 3 AND due_at <= :now AND NOT {{put_off}} AND NOT {{too_long}} AND NOT (:looks AND {{in_vain}}) ORDER BY due_at, seq LIMIT 1)
-UNION ALL
-SELECT * FROM (SELECT due_at, seq, 0, 1 FROM main._wf_workflow AS w WHERE lane = +:lane AND place = 1 AND due_at <= :now AND NOT {{put_off}} AND NOT {{too_long}} AND NOT (:looks AND {{in_vain}}) ORDER BY due_at, seq LIMIT 1)
-UNION ALL
-SELECT * FROM (SELECT due_at, seq, 1, 1 FROM main._wf_workflow AS w WHERE lane = +:lane AND place = 0 AND due_at <= :now AND NOT {{put_off}} AND NOT {{too_long}} AND NOT (:looks AND {{in_vain}}) ORDER BY due_at, seq LIMIT 1)
-UNION ALL
-SELECT * FROM (SELECT due_at, seq, 2, 0 FROM main._wf_workflow AS w WHERE lane = +:lane AND place = 4 AND due_at <= :now AND NOT {{put_off}} AND NOT {{too_long}} AND NOT (:looks AND {{in_vain}}) ORDER BY due_at, seq LIMIT 1)
-UNION ALL
-SELECT * FROM (SELECT due_at, seq, 2, 1 FROM main._wf_workflow AS w WHERE lane = +:lane AND place = 5 AND due_at <= :now AND NOT {{put_off}} AND NOT {{too_long}} AND NOT (:looks AND {{in_vain}}) ORDER BY due_at, seq LIMIT 1)
+SELECT h.due_at, h.seq, p.column2, p.column3
+FROM (VALUES (3, 0, 0), (1, 0, 1), (0, 1, 1), (4, 2, 0), (5, 2, 1)) AS p CROSS JOIN main._wf_workflow AS h ON h.seq = (
+  SELECT w.seq FROM main._wf_workflow AS w
+  WHERE w.lane = +:lane AND w.place = p.column1 AND w.due_at <= :now AND NOT {{put_off}} AND NOT {{too_long}} AND NOT (:looks AND {{in_vain}}) ORDER BY w.due_at, w.seq LIMIT 1)
 
 -- How long a text of this file's encoding may be, if it were of UTF-8.
 -- name: lane_longest

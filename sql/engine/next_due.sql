@@ -1,8 +1,14 @@
 -- When the file wants attention next: see ext/engine/next_due.h.
 
 -- What time brings first after :now, as far as it is written down: the answer, but for what a limit, a rate or a wait holds back. (Of many lanes some will do.)
+-- Then, whether there is anything that is done on the way, and anything that wf_tick alone does.
 -- name: next_due_guess
-SELECT min(at) FROM (
+SELECT min(at),
+       EXISTS (SELECT 1 FROM main._wf_workflow WHERE deadline_at IS NOT NULL AND finished_at IS NULL)
+       OR EXISTS (SELECT 1 FROM main._wf_schedule WHERE next_at IS NOT NULL AND paused = 0) OR EXISTS (SELECT 1 FROM main._wf_trouble),
+       EXISTS (SELECT 1 FROM main._wf_workflow WHERE (lost > 0 OR max_attempts = 1) AND due_at > 0) OR EXISTS (SELECT 1 FROM main._wf_gone)
+       OR EXISTS (SELECT 1 FROM main._wf_queue WHERE max_attempts = 1) OR EXISTS (SELECT 1 FROM main._wf_meta WHERE key = 'max_attempts' AND value = 1)
+FROM (
   SELECT min(deadline_at) AS at FROM main._wf_workflow WHERE deadline_at > :now AND finished_at IS NULL
   UNION ALL SELECT min(next_at) FROM main._wf_schedule WHERE next_at > :now AND paused = 0
   UNION ALL SELECT min(next_at) FROM main._wf_trouble WHERE next_at > :now

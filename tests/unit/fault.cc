@@ -131,6 +131,7 @@ const std::vector<Scenario>& scenarios() {
       {"failures", {kStart, "SELECT wf_fail('w', 'no')"}, "SELECT * FROM wf_failures"},
       {"functions", {}, "SELECT * FROM wf_functions"},
       {"doctor", claimed, "SELECT name FROM wf_doctor"},
+      {"fleet", claimed, "SELECT file FROM wf_fleet((SELECT file FROM pragma_database_list WHERE name = 'main'))"},
   };
   return all;
 }
