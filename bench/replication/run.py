@@ -48,10 +48,13 @@ class Setup:
         self.litestream = subprocess.Popen([LITESTREAM, "replicate", "-config", folder / "c.yml"], env={**inherited, **(environment or {})}, stdout=subprocess.DEVNULL,
                                            stderr=subprocess.DEVNULL)
         end = time.monotonic() + 60
-        while not os.path.exists(self.socket):
-            assert self.litestream.poll() is None and time.monotonic() < end, "Litestream does not start"
-            time.sleep(0.01)
-        self.barrier()
+        while True:
+            try:
+                self.barrier()
+                break
+            except sqlite3.OperationalError:  # it is just starting
+                assert self.litestream.poll() is None and time.monotonic() < end, "Litestream does not start"
+                time.sleep(0.01)
 
     def step(self):
         self.steps += 1

@@ -95,13 +95,18 @@ What this file has and that one has not is lost to the others. To go on there, p
 }
 
 publish() {
-  local current mine origin
+  local current mine origin said tries
   current=$(read_current)
   read -r mine origin < "$DB.replica"
   [ "$current" != "$mine" ] || return 0
   [ "$current" = "$origin" ] || taken "$current"
-  for _ in $(seq 100); do [ -S "$SOCKET" ] && break; sleep 0.1; done
-  in_file "$DB" "SELECT 'entrypoint: replicated to $mine: ' || wf_sync('1m', json_object('socket', '$SOCKET'))"
+  tries=0
+  until said=$(in_file "$DB" "SELECT 'entrypoint: replicated to $mine: ' || wf_sync('1m', json_object('socket', '$SOCKET'))" 2>&1); do
+    case $said in *"No such file"* | *"Connection refused"*) ;; *) die "$said" ;; esac   # Litestream is just starting
+    [ $((tries += 1)) -le 100 ] || die "$said"
+    sleep 0.1
+  done
+  echo "$said"
   write_current "$mine"
 }
 

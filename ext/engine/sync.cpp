@@ -135,7 +135,11 @@ Status find_path(Db& db, Setting setting, string_view given, string_view otherwi
 }  // namespace
 
 Status check_absolute(const char* what, string_view path) {
-  return has_prefix(path, "/") ? Status() : Status::error(Code::invalid, "%s must be an absolute path, got '%.*s'", what, WF_SV(excerpt(path)));
+  bool is_absolute = has_prefix(path, "/");
+#ifdef _WIN32
+  is_absolute = is_absolute || part(path, 1, 1) == ":";
+#endif
+  return is_absolute ? Status() : Status::error(Code::invalid, "%s must be an absolute path, got '%.*s'", what, WF_SV(excerpt(path)));
 }
 
 Status sync_replica(Db& db, const Sync& args, Synced* out) {

@@ -12,7 +12,7 @@ constexpr Millis kSyncTimeout = 30000;
 struct Sync {
   string_view socket, path;   // empty: those of wf_config, else kSyncSocket and the path of main
   bool allow_normal = false;  // also where a power cut may take from the file what is on the replica
-  Millis timeout = kSyncTimeout;
+  Millis timeout = kSyncTimeout;  // up to ten years
 };
 struct Synced {
   int64_t txid = 0;        // of Litestream: all that was committed before the call is in it, or in one before

@@ -141,6 +141,7 @@ Status wf_sync(Call& call) {
   WF_TRY(check_context(call.db, "wf_sync"));
   Sync args;
   if (call.given(0)) WF_TRY(read_duration("timeout", call.raw(0), 1, &args.timeout));
+  if (args.timeout > kTenYears) args.timeout = kTenYears;  // that is for ever
   args.socket = call.options.text("socket");
   args.path = call.options.text("path");
   args.allow_normal = call.options.boolean("allow_normal");

@@ -46,14 +46,16 @@ MORE = {
     "wf_claim, with steps": """wf_claim(NULL, 'w', '{"key":"k","steps":true}')""",
     "wf_complete, with step and next": """wf_complete({t}, 1, '{"step":"a","next":{"key":"k"}}')""",
 }
+# What it takes depends on how often it has to wait for another process.
+COUNTED = sorted({name: call for name, call in {**CALLS, **MORE}.items() if name != "wf_sync"}.items())
 
 
 def program():
     lines = []
-    for name, call in sorted({**CALLS, **MORE}.items()):
+    for name, call in COUNTED:
         warm = ["SELECT " + call] if name == "wf_wait" else ["BEGIN IMMEDIATE", "SELECT " + call, "ROLLBACK", "BEGIN IMMEDIATE", "SELECT " + call, "ROLLBACK"]
         lines += ["="] + BEFORE.splitlines() + warm + [">SELECT " + call]
-    return sorted({**CALLS, **MORE}), "\n".join(lines) + "\n"
+    return [name for name, _ in COUNTED], "\n".join(lines) + "\n"
 
 
 def instructions_of(dump, module):

@@ -74,7 +74,7 @@ def test_the_timeout_is_in_fractions_though_litestream_takes_whole_seconds(db, l
         assert time.monotonic() - before >= 0.2
         assert server.asked[-1]["timeout"] == asked
     server.syncs = [(1, 1)]
-    for timeout, asked in ((2.5, 2), (5, 4), ("1m", 59), (None, 29)):
+    for timeout, asked in ((2.5, 2), (5, 4), ("1m", 59), (None, 29), ("300000d", 3650 * 86400 - 1)):
         sync(db, server, timeout)
         assert server.asked[-1]["timeout"] == asked
 

@@ -2,11 +2,9 @@
 
 import json
 import os
-import re
 import shutil
-import sqlite3
+import socket
 import subprocess
-import sys
 import tempfile
 import threading
 import time
@@ -14,7 +12,7 @@ from pathlib import Path
 
 import pytest
 from support import wf_error
-from support.litestream import EXAMPLE, S3, Machine, binary, database, until
+from support.litestream import S3, Machine, binary, database, until
 
 SLEEPER = ["sh", "-c", "touch \"$DB.running\"; exec sleep 600"]
 
@@ -34,8 +32,12 @@ class Litestream:
         Path(self.socket).unlink(missing_ok=True)  # of one that was killed
         with open(self.log, "a") as log:
             self.process = subprocess.Popen([binary(), "replicate", "-config", self.config], stdout=log, stderr=log, env=self.environment())
-        until(lambda: os.path.exists(self.socket) or self.process.poll() is not None, "the socket")
+        until(lambda: self.listens() or self.process.poll() is not None, "the socket")
         assert self.process.poll() is None, self.log.read_text()
+
+    def listens(self):
+        with socket.socket(socket.AF_UNIX) as one:
+            return one.connect_ex(self.socket) == 0
 
     @staticmethod
     def environment():
