@@ -268,6 +268,10 @@ def test_several_files(file, tmp_path):
     assert done.code == 4
     for line in done.json:
         check_schema("fleet", line)
+    for _ in range(2):
+        kept = wfext_("fleet", "agents/*.db", "--json", "--index", "seen").json
+        assert [(line["file"], line["ready"], line["error"]) for line in kept] == [(line["file"], line["ready"], line["error"]) for line in done.json]
+    assert Path("seen").exists()
     assert [(Path(line["file"]).name, line["ready"], line["error"]) for line in done.json] == [("a.db", 1, None), ("b.db", 1, None), ("c.db", None, "file is not a database")]
 
 

@@ -169,7 +169,8 @@ def _reading(commands: _Commands) -> None:
     commands.add("doctor", "whether the file is set up well")
     c = commands.add("check", "whether the file is sound: reads all of it")
     c.add_argument("--integrity", choices=("full", "quick", "none"), default="full", help="SQLite's own check (default full)")
-    commands.add("fleet", "many files, one a row")
+    c = commands.add("fleet", "many files, one a row")
+    c.add_argument("--index", metavar="FILE", help="keep what was seen in this file, and look only into those that have changed since")
 
 
 def _writing(commands: _Commands) -> None:

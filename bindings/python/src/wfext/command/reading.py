@@ -310,7 +310,7 @@ def check(given: argparse.Namespace) -> int:
 def fleet(given: argparse.Namespace) -> int:
     from ..view import fleet as view
 
-    rows = view.fleet(given.file, timeout=given.timeout)
+    rows = view.fleet(given.file, timeout=given.timeout, index=given.index)
     if given.json:
         for row in rows:
             report.emit(row)

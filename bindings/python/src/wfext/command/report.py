@@ -7,15 +7,8 @@ import json
 import sys
 from typing import Any
 
+from ..view.rows import is_time
 from ..view.values import parsed
-
-TIMES = {"since", "at", "now", "looked_to", "nearest", "farthest", "begin", "end"}
-
-
-def is_time(name: str) -> bool:
-    """Whether a field of that name is a time in milliseconds."""
-    return name in TIMES or (name.endswith("_at") and name != "looked_at")
-
 
 def rfc3339(millis: int | None) -> str | None:
     """2026-11-23T10:00:00.000Z"""

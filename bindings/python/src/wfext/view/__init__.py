@@ -5,6 +5,7 @@
         page = lists.list_workflows(file.connection, lists.Filter(status=("failed",)))
 
 files      find_files, open_file (File), limited, mark, has_tables, now, to_millis, to_sql_time
+rows       fitted, is_time, moment: rows as dataclasses, each value of its type
 values     parsed, one_line, error_text, error_group: stored values for people and for JSON
 lists      Filter, list_workflows (Page of Row), matching_ids, count_matching (Count)
 one        workflow, steps, last_steps, step, failures, signals, awaited, values, streams, items, children, ancestors
@@ -12,6 +13,8 @@ timeline   timeline (Timeline of Bar, Scale with Fold): where to draw what
 overview   overview, by_status, counts, live, need_you, people, workers, ended_per_minute
 errors     errors, recent_failures (Groups of Group)
 tables     queues, schedules, definitions, in_doubt, doctor, check
+why        reasons: why a workflow does not run, in sentences
+fleet      fleet: a row for each of many files
 drawing    graph, svg, mermaid, dot, layers: definitions
 actions    act (ids), act_on_all and run_all (a filter), start, emit, fork, resolve, purge, pause_schedule, fire, pause_queue
 

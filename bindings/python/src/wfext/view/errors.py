@@ -9,6 +9,7 @@ import time
 from .files import Interrupted, has_tables, limited, to_millis, to_sql_time
 from .files import now as now_of
 from .lists import Filter, Scan, created_near
+from .rows import text
 from .values import Value, error_group, error_text
 
 
@@ -81,7 +82,7 @@ def errors(connection: sqlite3.Connection, wanted: Filter = Filter(status=("fail
         at = scan.at
         for _, id, name, ended, step, error in scan.rows(200):
             looked += 1
-            gathering.add(error, id, name, step, to_millis(ended))
+            gathering.add(error, text(id) or "", text(name), text(step), to_millis(ended))
         if scan.at == at:
             break
     done = scan.at <= 1
@@ -103,7 +104,7 @@ def recent_failures(connection: sqlite3.Connection, *, since: int | None = None,
             ):
                 looked += 1
                 oldest = to_millis(at)
-                gathering.add(error, id, None, step, oldest)
+                gathering.add(error, text(id) or "", None, text(step), oldest)
     except Interrupted:
         complete = False
     complete = complete and looked < most

@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from .files import PORTION_SECONDS, Interrupted, has_tables, limited, to_millis, to_sql_time
+from .rows import fitted, text
 from .values import Value, error_group, error_text
 
 STATUSES = ("pending", "running", "waiting", "paused", "completed", "failed", "cancelled")
@@ -208,11 +209,12 @@ def list_workflows(connection: sqlite3.Connection, wanted: Filter = Filter(), *,
 
 
 def to_row(row: tuple[Any, ...], reasons: dict[int, str]) -> Row:
-    seq, id, name, status, queue, version, worker, attempt, created, started, completed, updated, due, error = row
+    """A row of ROW_COLUMNS, with the reason that is known of it."""
+    seq, status, error = row[0], row[3], row[-1]
     why = reasons.get(seq) if status in LIVE else None
     if why is None and error is not None and status in ("failed", "cancelled"):
         why = error_text(error)
-    return Row(seq, id, name, status, queue, version, worker, attempt, to_millis(created), to_millis(started), to_millis(completed), to_millis(updated), to_millis(due), why, error)
+    return fitted(Row, (*row[:-1], why, error))
 
 
 def reasons_of(connection: sqlite3.Connection, numbers: list[int]) -> dict[int, str]:
@@ -223,7 +225,7 @@ def reasons_of(connection: sqlite3.Connection, numbers: list[int]) -> dict[int, 
             for number in numbers:
                 row = connection.execute("SELECT reason FROM wf_pending WHERE seq = ?", (number,)).fetchone()
                 if row:
-                    found[number] = row[0]
+                    found[number] = text(row[0]) or ""
     except Interrupted:
         pass
     return found
@@ -252,7 +254,7 @@ def matching_ids(connection: sqlite3.Connection, wanted: Filter, *, before: int 
         return [], None
     scan = Scan(connection, wanted, "w.seq, w.id, w.error" if wanted.error is not None else "w.seq, w.id", before, time.monotonic() + seconds)
     rows = scan.rows(limit)
-    return [row[1] for row in rows], scan.at if scan.at > 1 else None
+    return [text(row[1]) or "" for row in rows], scan.at if scan.at > 1 else None
 
 
 def count_matching(connection: sqlite3.Connection, wanted: Filter, *, seconds: float = 2) -> Count:

@@ -6,8 +6,9 @@ import dataclasses
 import sqlite3
 from typing import Any
 
-from .files import has_tables, to_millis
+from .files import has_tables
 from .lists import LIVE, ROW_COLUMNS, Row, reasons_of, to_row
+from .rows import fitted, whole
 from .values import Value, parsed
 
 PART = 500
@@ -121,7 +122,6 @@ class Item:
 
 
 _COLUMNS = [each.name for each in dataclasses.fields(Workflow) if each.name not in ("reason", "scripted")]
-_TIMES = {name for name in _COLUMNS if name.endswith("_at")}
 
 
 def workflow(connection: sqlite3.Connection, id: str) -> Workflow | None:
@@ -131,22 +131,16 @@ def workflow(connection: sqlite3.Connection, id: str) -> Workflow | None:
     row = connection.execute(f"SELECT {', '.join(_COLUMNS)} FROM wf_workflows WHERE id = ?", (id,)).fetchone()
     if row is None:
         return None
-    values: dict[str, Any] = {name: to_millis(value) if name in _TIMES else value for name, value in zip(_COLUMNS, row)}
-    tags = parsed(values.pop("tags"))
-    reason = None
-    if values["status"] in LIVE:
-        found = connection.execute("SELECT reason FROM wf_pending WHERE seq = ?", (values["seq"],)).fetchone()
-        reason = found[0] if found else None
-    scripted = connection.execute("SELECT l.kind FROM _wf_workflow AS w JOIN _wf_lane AS l USING (lane) WHERE w.seq = ?", (values["seq"],)).fetchone()
-    return Workflow(reason=reason, scripted=bool(scripted and scripted[0] == 1), tags=tags if isinstance(tags, dict) else {}, **values)
+    live = row[_COLUMNS.index("status")] in LIVE
+    found = connection.execute("SELECT reason FROM wf_pending WHERE seq = ?", (row[0],)).fetchone() if live else None
+    kind = connection.execute("SELECT l.kind FROM _wf_workflow AS w JOIN _wf_lane AS l USING (lane) WHERE w.seq = ?", (row[0],)).fetchone()
+    values: dict[str, Any] = dict(zip(_COLUMNS, row))
+    tags = parsed(values["tags"])
+    values |= {"tags": tags if isinstance(tags, dict) else {}, "reason": found[0] if found else None, "scripted": kind is not None and kind[0] == 1}
+    return fitted(Workflow, [values[each.name] for each in dataclasses.fields(Workflow)])
 
 
 _STEPS = "seq, name, kind, status, output, error, attempts, begun_at, recorded_at, attempt, worker, ended_by"
-
-
-def _step(row: tuple[Any, ...]) -> Step:
-    seq, name, kind, status, output, error, attempts, begun, recorded, attempt, worker, ended_by = row
-    return Step(seq, name, kind, status, output, error, attempts, to_millis(begun), to_millis(recorded), attempt, worker, ended_by)
 
 
 def steps(connection: sqlite3.Connection, id: str, *, after: int = 0, limit: int = PART) -> list[Step]:
@@ -154,7 +148,7 @@ def steps(connection: sqlite3.Connection, id: str, *, after: int = 0, limit: int
     if not has_tables(connection):
         return []
     rows = connection.execute(f"SELECT {_STEPS} FROM wf_steps WHERE workflow_id = ? AND seq > ? ORDER BY seq LIMIT ?", (id, after, limit))
-    return [_step(row) for row in rows]
+    return [fitted(Step, row) for row in rows]
 
 
 def last_steps(connection: sqlite3.Connection, id: str, *, before: int | None = None, limit: int = PART) -> list[Step]:
@@ -162,7 +156,7 @@ def last_steps(connection: sqlite3.Connection, id: str, *, before: int | None = 
     if not has_tables(connection):
         return []
     rows = connection.execute(f"SELECT {_STEPS} FROM wf_steps WHERE workflow_id = ? AND seq < ? ORDER BY seq DESC LIMIT ?", (id, before if before is not None else 1 << 60, limit))
-    return [_step(row) for row in rows][::-1]
+    return [fitted(Step, row) for row in rows][::-1]
 
 
 def step(connection: sqlite3.Connection, id: str, name: str) -> Step | None:
@@ -170,7 +164,7 @@ def step(connection: sqlite3.Connection, id: str, name: str) -> Step | None:
     if not has_tables(connection):
         return None
     row = connection.execute(f"SELECT {_STEPS} FROM wf_steps WHERE workflow_id = ? AND name = ?", (id, name)).fetchone()
-    return _step(row) if row else None
+    return fitted(Step, row) if row else None
 
 
 def failures(connection: sqlite3.Connection, id: str, *, before: int | None = None, limit: int = PART) -> list[Failure]:
@@ -181,7 +175,7 @@ def failures(connection: sqlite3.Connection, id: str, *, before: int | None = No
         "SELECT seq, attempt, step, worker, error, at, claimed_at FROM wf_failures WHERE workflow_id = ? AND seq < ? ORDER BY seq DESC LIMIT ?",
         (id, before if before is not None else 1 << 60, limit),
     )
-    return [Failure(seq, attempt, step, worker, error, to_millis(at), to_millis(claimed)) for seq, attempt, step, worker, error, at, claimed in rows][::-1]
+    return [fitted(Failure, row) for row in rows][::-1]
 
 
 def signals(connection: sqlite3.Connection, id: str, *, after: int = 0, limit: int = PART) -> list[Signal]:
@@ -191,7 +185,7 @@ def signals(connection: sqlite3.Connection, id: str, *, after: int = 0, limit: i
     rows = connection.execute(
         "SELECT seq, name, key, payload, received_at, taken_by FROM wf_signals WHERE workflow_id = ? AND seq > ? ORDER BY seq LIMIT ?", (id, after, limit)
     )
-    return [Signal(seq, name, key, payload, to_millis(at), taken) for seq, name, key, payload, at, taken in rows]
+    return [fitted(Signal, row) for row in rows]
 
 
 def awaited(connection: sqlite3.Connection, id: str) -> list[str]:
@@ -219,7 +213,7 @@ def values(connection: sqlite3.Connection, id: str, *, after: str = "", limit: i
     if not has_tables(connection):
         return []
     rows = connection.execute("SELECT key, value, updated_at FROM wf_values WHERE workflow_id = ? AND key > ? ORDER BY key LIMIT ?", (id, after, limit))
-    return [NamedValue(key, value, to_millis(at)) for key, value, at in rows]
+    return [fitted(NamedValue, row) for row in rows]
 
 
 def streams(connection: sqlite3.Connection, id: str, *, limit: int = PART) -> list[Stream]:
@@ -241,8 +235,8 @@ def streams(connection: sqlite3.Connection, id: str, *, limit: int = PART) -> li
             break
         name = at[0]
         last = connection.execute('SELECT "offset" FROM _wf_stream WHERE wf = ? AND stream = ? ORDER BY "offset" DESC LIMIT 1', (row[0], name)).fetchone()
-        found.append(Stream(name, at[1], last[0] + 1, bool(ended.pop(name, (0, 0, 0))[2])))
-    found += [Stream(each, next, next, bool(closed)) for each, (_, next, closed) in ended.items()]  # all of them trimmed
+        found.append(fitted(Stream, (name, at[1], (whole(last[0]) or 0) + 1, ended.pop(name, (0, 0, 0))[2])))
+    found += [fitted(Stream, (each, next, next, closed)) for each, (_, next, closed) in ended.items()]  # all of them trimmed
     return sorted(found, key=lambda each: each.name)[:limit]
 
 
@@ -253,7 +247,7 @@ def items(connection: sqlite3.Connection, id: str, stream: str, *, start: int = 
     rows = connection.execute(
         'SELECT "offset", value, appended_at FROM wf_streams WHERE workflow_id = ? AND stream = ? AND "offset" >= ? ORDER BY "offset" LIMIT ?', (id, stream, start, limit)
     )
-    return [Item(offset, value, to_millis(at)) for offset, value, at in rows]
+    return [fitted(Item, row) for row in rows]
 
 
 def children(connection: sqlite3.Connection, id: str, *, after: int = 0, limit: int = PART) -> list[Row]:

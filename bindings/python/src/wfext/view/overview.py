@@ -10,6 +10,7 @@ from .errors import Groups, recent_failures
 from .files import Interrupted, has_tables, limited, to_millis, to_sql_time
 from .files import now as now_of
 from .lists import Count
+from .rows import fitted, moment
 from .tables import Queue, in_doubt, queues
 
 CAP = 1000  # of what is counted row by row
@@ -101,11 +102,11 @@ def counts(connection: sqlite3.Connection) -> list[Group] | None:
                 for name, due in connection.execute(
                     "SELECT l.name, min((SELECT min(w.due_at) FROM _wf_workflow AS w INDEXED BY _wf_due WHERE w.lane = l.lane AND w.place = ?)) FROM _wf_lane AS l GROUP BY l.name", (place,)
                 ):
-                    if isinstance(due, int):
+                    if (due := moment(due)) is not None:
                         ages[name, what] = min(due, ages.get((name, what), due))
     except (Interrupted, sqlite3.OperationalError):
         pass
-    return [Group(name, what, count, ages.get((name, what))) for name, what, count in rows]
+    return [fitted(Group, (name, what, count, ages.get((name, what)))) for name, what, count in rows]
 
 
 def live(connection: sqlite3.Connection) -> int | None:
@@ -149,7 +150,7 @@ def people(connection: sqlite3.Connection, limit: int = 50) -> list[Person]:
                 " WHERE s.status = 'waiting' AND (s.kind = 'await' OR s.kind = 'wait_any' AND s.topics LIKE '%\"signal\"%') LIMIT ?",
                 (max(0, limit - len(found)),),
             ):
-                found.append(Person(id, name, "signal", step, _signals(topics, kind, json), at if isinstance(at, int) else None))
+                found.append(fitted(Person, (id, name, "signal", step, _signals(topics, kind, json), at)))
     except Interrupted:
         pass
     return found
@@ -178,7 +179,7 @@ def workers(connection: sqlite3.Connection) -> list[Worker] | None:
             ).fetchall()
     except Interrupted:
         return None
-    return [Worker(name, leases or 0, expired or 0, to_millis(nearest), to_millis(farthest)) for name, leases, expired, nearest, farthest in rows]
+    return [fitted(Worker, row) for row in rows]
 
 
 def ended_per_minute(connection: sqlite3.Connection, minutes: int = 60, most: int = 10_000) -> tuple[list[Minute], bool]:

@@ -6,7 +6,8 @@ import dataclasses
 import sqlite3
 from typing import Any
 
-from .files import PORTION_SECONDS, Interrupted, has_tables, limited, to_millis
+from .files import PORTION_SECONDS, Interrupted, has_tables, limited
+from .rows import fitted
 from .values import Value, parsed
 
 
@@ -69,11 +70,10 @@ def queues(connection: sqlite3.Connection, *, seconds: float = PORTION_SECONDS) 
         with limited(connection, seconds):
             for row in rows:
                 live[row[0]] = connection.execute("SELECT wf_pending(?)", (row[0],)).fetchone()[0]
-    except Interrupted:
+    except (Interrupted, sqlite3.OperationalError):  # (the second: a name that is none, in a file that was changed by hand)
         pass
     return [
-        Queue(name, depth, running, live.get(name), to_millis(oldest), bool(paused), conc, per_worker, per_part, hold, rate, per, lease, attempts, parsed(backoff))
-        for name, paused, conc, per_worker, per_part, hold, rate, per, lease, attempts, backoff, depth, running, oldest in rows
+        fitted(Queue, (name, depth, running, live.get(name), oldest, paused, *limits, parsed(backoff))) for name, paused, *limits, backoff, depth, running, oldest in rows
     ]
 
 
@@ -106,10 +106,7 @@ def schedules(connection: sqlite3.Connection) -> list[Schedule]:
         "SELECT s.name, s.cron, s.timezone, s.workflow, s.input, s.catch_up, s.overlap, s.paused, s.next_at, s.last_at, s.last_id,"
         " CASE WHEN s.last_id IS NOT NULL THEN wf_status(s.last_id) END, s.skipped, s.created_at, s.error FROM wf_schedules AS s ORDER BY s.name"
     )
-    return [
-        Schedule(name, cron, zone, workflow, input, catch_up, overlap, bool(paused), to_millis(next), to_millis(last), last_id, last_status, skipped, to_millis(created), error)
-        for name, cron, zone, workflow, input, catch_up, overlap, paused, next, last, last_id, last_status, skipped, created, error in rows
-    ]
+    return [fitted(Schedule, row) for row in rows]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -136,7 +133,7 @@ def definitions(connection: sqlite3.Connection, *, all_versions: bool = False) -
             rows = connection.execute(f"SELECT {columns}, live FROM wf_definitions{where} ORDER BY name, version DESC").fetchall()
     except Interrupted:
         rows = [(*row, None) for row in connection.execute(f"SELECT {columns} FROM wf_definitions{where} ORDER BY name, version DESC")]
-    return [Definition(name, version, bool(current), steps, live, to_millis(at), str(text)) for name, version, current, steps, at, text, live in rows]
+    return [fitted(Definition, (name, version, current, steps, live, at, definition)) for name, version, current, steps, at, definition, live in rows]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -159,7 +156,7 @@ def in_doubt(connection: sqlite3.Connection, *, held_only: bool = False, workflo
     where, values = ("", ()) if workflow_id is None else (" AND workflow_id = ?", (workflow_id,))
     for held in (1,) if held_only else (1, 0):
         rows = connection.execute(f"SELECT workflow_id, step, key, held, begun_at, worker FROM wf_in_doubt WHERE held = ?{where} LIMIT ?", (held, *values, limit - len(found)))
-        found += [Doubt(id, step, str(key), bool(is_held), to_millis(at), worker) for id, step, key, is_held, at, worker in rows]
+        found += [fitted(Doubt, row) for row in rows]
     return found
 
 
