@@ -22,9 +22,9 @@ HEAD = """\
 ** Compile it as C++20, with the sqlite3ext.h and sqlite3.h of SQLite 3.38 or later beside it; what is built runs on SQLite 3.31 and later.
 **
 ** A module that SQLite loads:
-**     c++ -std=c++20 -Os -DNDEBUG -fPIC -fno-exceptions -fno-rtti -fno-threadsafe-statics -fvisibility=hidden -shared wfext.cpp -o libwfext.so
+**     c++ -std=c++20 -Os -DNDEBUG -fPIC -fno-exceptions -fno-rtti -fno-threadsafe-statics -ffp-contract=off -fvisibility=hidden -shared wfext.cpp -o libwfext.so
 ** An object to be linked into a program that has SQLite in it (wfext.h says how it is registered):
-**     c++ -std=c++20 -Os -DNDEBUG -DSQLITE_CORE -fno-exceptions -fno-rtti -fno-threadsafe-statics -c wfext.cpp
+**     c++ -std=c++20 -Os -DNDEBUG -DSQLITE_CORE -fno-exceptions -fno-rtti -fno-threadsafe-statics -ffp-contract=off -c wfext.cpp
 **
 ** It needs no C++ run-time library once it is optimized: link with `cc`, and -lm. */
 #ifndef SQLITE_CORE

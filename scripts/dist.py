@@ -54,7 +54,7 @@ TARGETS = {
     "windows-arm64": Target("aarch64-windows-gnu", "wfext.dll", "win_arm64", "win32-arm64"),
     "wasi-wasm32": Target("wasm32-wasi"),
 }
-FLAGS = ("-std=c++20", "-Os", "-DNDEBUG", "-g0", "-fPIC", "-fno-exceptions", "-fno-rtti", "-fno-threadsafe-statics", "-fno-asynchronous-unwind-tables",
+FLAGS = ("-std=c++20", "-Os", "-DNDEBUG", "-g0", "-fPIC", "-fno-exceptions", "-fno-rtti", "-fno-threadsafe-statics", "-fno-asynchronous-unwind-tables", "-ffp-contract=off",
          "-fno-stack-protector", "-fvisibility=hidden", "-fvisibility-inlines-hidden", "-ffunction-sections", "-fdata-sections", "-Wall", "-Wextra", "-Werror")
 
 

@@ -24,7 +24,7 @@ fn main() {
     } else {
         // Unoptimized code would want the C++ run-time library.
         build.std("c++20").opt_level_str("s").define("NDEBUG", None);
-        for flag in ["-fno-exceptions", "-fno-rtti", "-fno-threadsafe-statics", "-fno-asynchronous-unwind-tables", "-fvisibility=hidden"] {
+        for flag in ["-fno-exceptions", "-fno-rtti", "-fno-threadsafe-statics", "-fno-asynchronous-unwind-tables", "-ffp-contract=off", "-fvisibility=hidden"] {
             build.flag(flag);
         }
     }

@@ -62,6 +62,16 @@ Status refused(const char* function) {
   return Status::error(Code::context, "%s() cannot run inside a statement that writes: call it as SELECT %s(...)", function, function);
 }
 
+// Cluster nodes that get a new extension one after the other would upgrade at different calls.
+Status may_upgrade(Db& db, const char* function, int64_t version) {
+  Query q(db, Sql::clock_is_explicit);
+  bool is_explicit;
+  WF_TRY(q.next(&is_explicit));
+  if (!is_explicit) return {};
+  return Status::error(Code::schema, "%s() does not upgrade the tables, of schema version %lld, in a file whose wf_config('clock') is 'explicit': once every machine has this extension, run SELECT wf_init()",
+                       function, static_cast<long long>(version));
+}
+
 }  // namespace
 
 // Asks the statements, and not a savepoint, which would have to be closed again.
@@ -161,6 +171,7 @@ Status WriteScope::lock(const char* function, FairWait& wait) {
   if (locked.ok()) WF_TRY(db_.schema_version(&exists, &version, &system_clock));
   db_.know_clock(system_clock);
   if (version == kSchemaVersion) return {};
+  if (exists && !upgrades_) WF_TRY(may_upgrade(db_, function, version));
   if (!inline_) return create_tables(wait);
   if (!exists) WF_TRY(wait.until([&] { return db_.schema_version(&exists, &version); }));
   if (exists && !locked.ok()) return locked;

@@ -56,13 +56,15 @@ class WriteScope {
   ~WriteScope();
 
   // Opens the scope on behalf of the SQL function `function`; creates the tables if the file has none, and brings those of an
-  // older format forward.
+  // older format forward (in explicit mode only after is_to_upgrade(): machines get a new extension one after the other, and have to stay alike).
   // WF_CONTEXT, WF_SCHEMA, or SQLite's BUSY, READONLY ...
   // With `locked` the caller's transaction is known to hold the write lock already.
   Status begin(Inline inline_mode, const char* function, bool locked = false);
   // The same, by a plain statement (plain.h) that takes the lock as it does what there is to do. `plain->done`: it has; else the scope is as after begin().
   Status begin(const char* function, PlainOpening* plain, Inline inline_mode = Inline::allowed);
   Status commit();
+  // Before begin(): the call is asked to bring the tables forward, and may where no other does, in explicit mode.
+  void is_to_upgrade() { upgrades_ = true; }
   bool is_inline() const { return inline_; }
 
  private:
@@ -84,6 +86,7 @@ class WriteScope {
   bool inline_ = false;
   bool owns_ = false;
   bool commit_waits_ = false;
+  bool upgrades_ = false;
   PlainOpening* plain_ = nullptr;
   sqlite3_stmt* probe_ = nullptr;  // fails where there is no memory: see begins_nothing_without_memory()
   Db::Slot* probe_slot_ = nullptr;

@@ -52,6 +52,15 @@ Status read_clock(Db& db, FileClock* out) {
   return read_clock(q, out);
 }
 
+// The same where the file may have no tables yet.
+Status look_at_clock(Db& db, FileClock* out) {
+  Query q(db, Sql::setting_get);
+  if (q.prepared()) return read_clock(q, out);
+  bool exists;
+  WF_TRY(db.schema_exists(&exists));
+  return exists ? q.take_status() : Status();
+}
+
 // Whether the clock of the file may become this. `*stays`: it is so, and another setting's to change.
 Status may_set_clock(Db& db, Setting setting, const Value& value, bool* stays) {
   FileClock clock;
@@ -88,6 +97,13 @@ Status clock_is_explicit(Db& db, bool* out) {
   return {};
 }
 
+Status file_is_explicit(Db& db, bool* out) {
+  FileClock clock;
+  WF_TRY(look_at_clock(db, &clock));
+  *out = clock.is_explicit;
+  return {};
+}
+
 Status call_time(Db& db, const Now& now, Millis* out) {
   if (now.given) {
     *out = now.time;
@@ -102,29 +118,50 @@ Status call_time(Db& db, const Now& now, Millis* out) {
 
 Status test_clock(Db& db, Millis* out) {
   FileClock clock;
-  Query q(db, Sql::setting_get);
-  if (q.prepared()) WF_TRY(read_clock(q, &clock));  // else the file has no tables yet
+  WF_TRY(look_at_clock(db, &clock));
   *out = clock.time;
   return {};
 }
 
-Status time_to_show(Db& db, Millis* out) {
-  *out = kNoTime;
-  if (!db.clock_is_fixed()) WF_TRY(test_clock(db, out));
-  if (*out == kNoTime) *out = db.clock();
+Status only_reads(Db& db, bool* out) {
+  *out = sqlite3_db_readonly(db.handle(), "main") == 1;
+  if (*out) return {};
+  Query q(db, Sql::setting_query_only);
+  bool row;
+  WF_TRY(q.next(&row));
+  *out = q.integer(0) != 0;
+  return {};
+}
+
+Status time_to_show(Db& db, const Now& now, Millis* out) {
+  *out = now.time;
+  if (now.given) return {};
+  FileClock clock;
+  WF_TRY(look_at_clock(db, &clock));
+  bool may_look = true;
+  if (clock.is_explicit) WF_TRY(only_reads(db, &may_look));
+  if (!may_look) return Status::error(Code::invalid, "\"now\" is required on a connection that can write: wf_config('clock') is 'explicit' in this file");
+  *out = clock.now(db);
   return {};
 }
 
 Millis Backoff::after(int64_t failures, string_view workflow_id) const {
-  double wait = static_cast<double>(initial);
-  const auto limit = static_cast<double>(max);
-  for (int64_t i = 1; i < failures && wait < limit && wait > 0 && factor != 1; ++i) wait *= factor;
+  // In integers, for machines of another kind have to come to the same. All products fit: kDurationMax * 16 * 1024 does.
+  constexpr int64_t kUnit = 16;    // of a millisecond
+  constexpr int64_t kPart = 1000;  // of factor and jitter
+  const int64_t limit = max * kUnit;
+  const auto times = static_cast<int64_t>(factor * kPart + 0.5);
+  int64_t wait = initial * kUnit;
+  for (int64_t i = 1; i < failures && wait < limit && wait > 0 && times != kPart; ++i) {
+    wait = wait > limit * kPart / times ? limit : wait * times / kPart;
+  }
   if (wait > limit) wait = limit;
   if (jitter > 0) {
-    const uint64_t hash = hash64(workflow_id, static_cast<uint64_t>(failures));
-    wait *= 1 - jitter * (static_cast<double>(hash >> 11) / 9007199254740992.0);  // 2^53
+    const auto share = static_cast<int64_t>(jitter * kPart + 0.5);
+    const auto hash = static_cast<int64_t>(hash64(workflow_id, static_cast<uint64_t>(failures)) >> 54);  // of 1024
+    wait -= wait * share / kPart * hash / 1024;
   }
-  return static_cast<Millis>(wait + 0.5);
+  return (wait + kUnit / 2) / kUnit;
 }
 
 Status policy_of(Db& db, const Workflow& workflow, Policy* out) {

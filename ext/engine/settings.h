@@ -20,13 +20,18 @@ struct Now {
 // The time that holds for a call: its "now", else that of the connection's clock where wf_clock has stopped it, else of the file's, which tests have
 // (wf_config('test_clock')), else the system's. WF_INVALID if the file wants every call to say it.
 Status call_time(Db& db, const Now& now, Millis* out);
-// The same for what only looks, and has no "now": also where a call that writes would have to say it.
-Status time_to_show(Db& db, Millis* out);
+// The same for what only looks. In explicit mode the clock may be looked at where nobody repeats the call: on a connection that cannot write. WF_INVALID
+// on another that has no "now" (one that wf_clock() has stopped there is no time either: it is of this connection, and gone when the machine restarts).
+Status time_to_show(Db& db, const Now& now, Millis* out);
+// Whether the connection cannot write: the file was opened so, or PRAGMA query_only says so, as on the readers of rqlite and hiqlite.
+Status only_reads(Db& db, bool* out);
 // The time of the file's clock for tests; kNoTime: it has none.
 Status test_clock(Db& db, Millis* out);
 // Whether wf_config('clock') is 'explicit': nothing may be read from the clock or drawn at random, so that every machine
 // that repeats the call does the same.
 Status clock_is_explicit(Db& db, bool* out);
+// The same outside of a scope, also of a file that has no tables yet.
+Status file_is_explicit(Db& db, bool* out);
 // The same, for a call that has its time from call_time(): if that was not said, the mode is known.
 inline Status clock_is_explicit(Db& db, bool time_was_said, bool* out) {
   *out = false;

@@ -75,7 +75,7 @@ Status guard_time(Db& db, const Handle& handle, const Workflow& w, const Now& no
   if (now.given || (handle.is_token && !w.limited)) return {};  // it is not asked for
   bool is_explicit;
   WF_TRY(clock_is_explicit(db, &is_explicit));
-  if (!is_explicit) return time_to_show(db, time);
+  if (!is_explicit) return time_to_show(db, now, time);
   *time = kTimeMax;
   return {};
 }

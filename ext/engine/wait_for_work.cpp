@@ -194,14 +194,11 @@ string_view why_not_watched(Db& db) {
 }
 
 Status check_may_wait(Db& db, const char* function) {
-  bool exists, is_explicit = false;
-  WF_TRY(db.schema_exists(&exists));
-  if (exists) WF_TRY(clock_is_explicit(db, &is_explicit));
-  if (!is_explicit || sqlite3_db_readonly(db.handle(), "main") == 1) return {};
-  Query q(db, Sql::wait_query_only);
-  bool row;
-  WF_TRY(q.next(&row));
-  if (q.integer(0) != 0) return {};
+  bool is_explicit;
+  WF_TRY(file_is_explicit(db, &is_explicit));
+  bool may = true;
+  if (is_explicit) WF_TRY(only_reads(db, &may));
+  if (may) return {};
   return Status::error(Code::context, "%s() would hold up every machine of the cluster: wf_config('clock') is 'explicit' in this file. Wait on a connection that only reads", function);
 }
 

@@ -96,6 +96,7 @@ Status wf_sync(Call&);
 Status wf_export(Call&);
 Status wf_import(Call&);
 Status wf_check(Call&);
+Status wf_digest(Call&);
 Status wf_define(Call&);
 Status wf_undefine(Call&);
 Status wf_explain(Call&);

@@ -4,6 +4,7 @@
 #include "base/scope.h"
 #include "base/taker.h"
 #include "engine/check.h"
+#include "engine/digest.h"
 #include "engine/export_import.h"
 #include "engine/next_due.h"
 #include "engine/recover.h"
@@ -16,6 +17,7 @@ namespace wf {
 
 Status wf_init(Call& call) {
   WriteScope scope(call.db);
+  scope.is_to_upgrade();
   WF_TRY(scope.begin(Inline::refused, "wf_init"));
   SettingValue version;
   WF_TRY(read_setting(call.db, Setting::schema_version, &version));
@@ -121,11 +123,16 @@ Status wf_clock(Call& call) {
     Millis time;
     WF_TRY(read_time("time", call.raw(0), &time));
     call.db.fix_clock(time);
-  } else if (call.count() == 1) {
+    call.result(time, TimeForm::sql);
+    return {};
+  }
+  if (call.count() == 1) {
     call.db.release_clock();
   }
   Millis now;
-  if (!time_to_show(call.db, &now).ok()) now = call.db.clock();  // whatever the file holds
+  Status shown = time_to_show(call.db, {}, &now);
+  if (shown.is(Code::invalid)) return shown;
+  if (!shown.ok()) now = call.db.clock();  // whatever the file holds
   call.result(now, TimeForm::sql);
   return {};
 }
@@ -186,7 +193,7 @@ Status wf_ready(Call& call) {
   WF_TRY(call.optional_name(0, "queue", &queue));
   int64_t count;
   Millis now;
-  WF_TRY(time_to_show(call.db, &now));
+  WF_TRY(time_to_show(call.db, call.options.now(), &now));
   WF_TRY(count_ready(call.db, queue, now, &count));
   call.result(count);
   return {};
@@ -194,7 +201,7 @@ Status wf_ready(Call& call) {
 
 Status wf_next_due(Call& call) {
   Millis now, due;
-  WF_TRY(time_to_show(call.db, &now));
+  WF_TRY(time_to_show(call.db, call.options.now(), &now));
   WF_TRY(next_due(call.db, now, &due));
   due == kNoTime ? call.result_null() : call.result(due, TimeForm::sql);
   return {};
@@ -208,6 +215,18 @@ Status wf_check(Call& call) {
   return {};
 }
 
+Status wf_digest(Call& call) {
+  string_view id;
+  if (call.given(0)) WF_TRY(call.id(0, &id));
+  bool found;
+  uint64_t sum;
+  WF_TRY(digest(call.db, id, &found, &sum));
+  char text[16];
+  for (int i = 15; i >= 0; --i, sum >>= 4) text[i] = "0123456789abcdef"[sum & 15];
+  found ? call.result(string_view(text, sizeof text)) : call.result_null();
+  return {};
+}
+
 Status wf_export(Call& call) {
   string_view id;
   WF_TRY(call.id(0, &id));
@@ -215,7 +234,7 @@ Status wf_export(Call& call) {
   WF_TRY(call.db.schema_exists(&exists));
   Text document;
   Millis now;
-  WF_TRY(time_to_show(call.db, &now));
+  WF_TRY(time_to_show(call.db, call.options.now(), &now));
   if (exists) WF_TRY(export_workflow(call.db, id, now, &exists, document));
   if (exists) return call.result_json(document);
   call.result_null();

@@ -2,7 +2,6 @@
 
 #include "base/scope.h"
 #include "engine/trouble.h"
-#include "schedules/calendar.h"
 #include "schedules/stored.h"
 
 namespace wf {
@@ -58,7 +57,7 @@ Status fire_one(Db& db, Calendar& calendar, string_view name, Millis now, Look* 
   if (!found || s.paused || stored.next_at == kNoTime || stored.next_at > now) return {};
   WF_TRY(read_settings(db, &stored));
   look->again = again_after(s);
-  WF_TRY(calendar.load(s.cron, s.timezone));
+  WF_TRY(load_calendar(db, s.cron, s.timezone, &calendar));
   if (stored.last_at != kNoTime) WF_TRY(find_firing(db, firing_id(name, stored.last_at).view(), &exists, &last_goes_on));
   if (last_goes_on && s.overlap == Overlap::queue) return {};
 
@@ -95,7 +94,7 @@ Status find_due(Db& db, Millis now, Name* names, size_t most, size_t* count) {
 Status put_schedule(Db& db, const Schedule& schedule, const Now& now, Millis* next) {
   Calendar calendar;
   const string_view cron = trim(schedule.cron);
-  WF_TRY(calendar.load(cron, schedule.timezone));
+  WF_TRY(load_calendar(db, cron, schedule.timezone, &calendar));
   Text settings;
   write_settings(schedule, settings);
   if (!settings.ok()) return Status::no_memory();

@@ -171,6 +171,14 @@ Status read_schedule(Db& db, string_view name, string_view settings, bool* found
   return {};
 }
 
+Status load_calendar(Db& db, string_view cron, string_view timezone, Calendar* out) {
+  bool is_explicit = false;
+  if (Zone::is_of_a_file(timezone)) WF_TRY(file_is_explicit(db, &is_explicit));
+  if (!is_explicit) return out->load(cron, timezone);
+  return Status::error(Code::invalid, "time zone '%.*s' is read from files that may differ from machine to machine, and wf_config('clock') is 'explicit' in this file: say an offset like '+02:00', or let the client start what is due",
+                       WF_SV(timezone));
+}
+
 Name firing_id(string_view name, Millis time) {
   const TimeText text(time, TimeForm::json);
   const string_view shown = part(text.view(), 0, time % 1000 == 0 ? 19 : 23);

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "engine/start.h"
+#include "schedules/calendar.h"
 
 namespace wf {
 
@@ -36,6 +37,9 @@ void write_settings(const Schedule& schedule, Text& out);
 Status read_schedule(Db& db, string_view name, string_view settings, bool* found, bool* same, Stored* out);
 // Its settings, from the text to `schedule`; WF_INVALID where they are damaged.
 Status read_settings(Db& db, Stored* out);
+
+// The times of a schedule. WF_INVALID in explicit mode if its zone is of a file: machines may have other ones.
+Status load_calendar(Db& db, string_view cron, string_view timezone, Calendar* out);
 
 // The id of a firing: the name, @ and the time, without fraction if it has none.
 Name firing_id(string_view name, Millis time);

@@ -2,7 +2,6 @@
 
 #include "base/json.h"
 #include "base/scope.h"
-#include "schedules/calendar.h"
 #include "schedules/stored.h"
 
 namespace wf {
@@ -61,7 +60,7 @@ Status trigger_span(Db& db, string_view name, const Span& asked, const Now& now,
   Stored stored;
   WF_TRY(read_all(db, name, &stored));
   Calendar calendar;
-  WF_TRY(calendar.load(stored.schedule.cron, stored.schedule.timezone));
+  WF_TRY(load_calendar(db, stored.schedule.cron, stored.schedule.timezone, &calendar));
   WF_TRY(fire_all(db, calendar, stored, span, clock, out));
   return scope.commit();
 }

@@ -253,10 +253,18 @@ bool Zone::has_files_here() {
   return false;
 }
 
+bool Zone::is_of_a_file(string_view name) {
+  int64_t fixed;
+  return name != "UTC" && name != "Etc/UTC" && !read_fixed(name, &fixed);
+}
+
 Status Zone::load(string_view name) {
   fixed_ = 0;
   width_ = 0;
-  if (name == "UTC" || name == "Etc/UTC" || read_fixed(name, &fixed_)) return {};
+  if (!is_of_a_file(name)) {
+    (void)read_fixed(name, &fixed_);
+    return {};
+  }
   if (!is_zone_name(name)) return unknown(name);
   bool found = false;
   if (const char* folder = std::getenv("TZDIR"); folder != nullptr && *folder != '\0') {

@@ -46,6 +46,8 @@ class Zone {
 
   // Reads the zone; a Zone that has loaded none is UTC. WF_INVALID names what is wrong with it.
   Status load(string_view name);
+  // Whether it is none of those that need no file.
+  static bool is_of_a_file(string_view name);
   // Whether there are any on this machine.
   static bool has_files_here();
 

@@ -74,6 +74,20 @@ bool Definition::is_query(size_t step, Role role) const {
   return role != Role::undo && (role != Role::action || steps_[step].action != Action::sql || is_output(step));
 }
 
+bool Definition::says_deterministic(string_view function) const {
+  const auto is_it = [function](json::Checked name) {
+    Text text;
+    json::unquote(name, text);
+    return text.ok() && same_letters(text.view(), function);
+  };
+  if (deterministic_.is(json::Kind::string)) return is_it(deterministic_);
+  if (!deterministic_) return false;
+  for (json::Elements e(deterministic_); e.next();) {
+    if (is_it(e.value())) return true;
+  }
+  return false;
+}
+
 bool Definition::has_undo() const {
   for (size_t i = 0; i < steps_.size(); ++i) {
     if (steps_[i].has_undo()) return true;

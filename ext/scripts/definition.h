@@ -3,6 +3,7 @@
 // The same parser (definition_reader.h) serves wf_define, which wants every mistake at once, and wf_run, which wants to run what was stored.
 #pragma once
 
+#include "base/json.h"
 #include "base/list.h"
 #include "base/numbers.h"
 #include "engine/settings.h"
@@ -105,6 +106,8 @@ class Definition {
   size_t fields() const { return fields_.size(); }
   const Field& field(size_t i) const { return fields_[i]; }
   bool has_undo() const;
+  // Whether the definition says so of the function.
+  bool says_deterministic(string_view function) const;
   // Whether every step comes after the one before it, and after no other.
   bool is_line() const { return is_line_; }
   string_view document() const { return document_; }
@@ -122,6 +125,7 @@ class Definition {
   List<Field> fields_;
   Numbers after_;
   ScriptStep defaults_;
+  json::Checked deterministic_;
   Stop* stop_ = nullptr;      // of the connection
   bool has_output_ = false, is_line_ = false;
 };

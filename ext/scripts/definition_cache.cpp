@@ -120,7 +120,7 @@ Status Scripts::statement(Program& program, size_t step, Role role, sqlite3_stmt
   sqlite3_stmt*& kept = program.statements[step * kRoles + static_cast<size_t>(role)];
   if (kept == nullptr) {
     const Definition& d = program.definition;
-    WF_TRY(prepare_statement(db_, d.step(step).text(role), d.is_query(step, role), &kept, why));
+    WF_TRY(prepare_statement(db_, d, d.step(step).text(role), d.is_query(step, role), &kept, why));
     program.prepared += kept != nullptr;
   }
   *out = kept;

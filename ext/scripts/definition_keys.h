@@ -13,7 +13,7 @@ enum class Takes : char {
 
 enum class Key : char {
   name, sql, task, start, sleep, await, mode, await_event, emit, acquire, key, amount, when, after, for_each, loop, on_error, expect, rows, input, max_attempts,
-  backoff, timeout, undo, queue, detached, description, steps, fields, output, schema
+  backoff, timeout, undo, queue, detached, description, steps, fields, output, deterministic, schema
 };
 
 // A letter for each place. (Texts stand in place here: a pointer would cost more, for it has to be relocated.)
@@ -27,7 +27,7 @@ struct DefinitionPlaces {
 };
 
 struct DefinitionKey {
-  char name[13];
+  char name[14];
   Key key;
   Takes takes;
   DefinitionPlaces on;   // where it is allowed
@@ -72,6 +72,7 @@ inline constexpr DefinitionKey kKeys[] = {
     {"steps", Key::steps, Takes::steps, "d"},
     {"input", Key::fields, Takes::input, "d"},
     {"output", Key::output, Takes::query, "d"},
+    {"deterministic", Key::deterministic, Takes::names, "d"},
     {"$schema", Key::schema, Takes::text, "d"},  // for editors
 };
 

@@ -188,6 +188,7 @@ class DefinitionReader {
       case Key::steps: steps_ = json; break;
       case Key::fields: fields(json); break;
       case Key::output: output_ = text; break;
+      case Key::deterministic: d_.deterministic_ = json; break;
     }
   }
 

@@ -26,11 +26,18 @@ Status all_queues(Db& db, Text& out) {
 }
 
 // The workflow to advance, 0 if there is none; what is due by itself is done on the way.
-Status choose(Db& db, const Run& args, const Now& given, Millis* time, int64_t* seq) {
+// `*by_clock`: how long it takes may decide when it stops.
+Status choose(Db& db, const Run& args, const Now& given, Millis* time, int64_t* seq, bool* by_clock) {
   *seq = 0;
   WriteScope scope(db);
   WF_TRY(scope.begin(Inline::refused, "wf_run"));
   WF_TRY(call_time(db, given, time));
+  bool is_explicit;
+  WF_TRY(clock_is_explicit(db, given.given, &is_explicit));
+  *by_clock = !is_explicit;
+  if (is_explicit && args.budget != kNoTime) {
+    return Status::error(Code::invalid, "the option \"budget\" goes by a clock, and wf_config('clock') is 'explicit' in this file: say \"limit\"");
+  }
   const Millis now = *time;
   bool troubled;
   WF_TRY(do_what_is_due(db, now, &troubled));
@@ -73,13 +80,14 @@ Status run_steps(Db& db, const Run& args, const Now& now, int64_t* count) {
   for (int64_t before = 0; !is_over();) {
     Millis time;
     int64_t seq;
-    WF_TRY(past_rollbacks(db, "wf_run", [&] { return choose(db, args, now, &time, &seq); }));
+    bool by_clock;
+    WF_TRY(past_rollbacks(db, "wf_run", [&] { return choose(db, args, now, &time, &seq, &by_clock); }));
     if (seq == 0) return {};
     const int64_t left = args.limit - *count;
     if (seq != kept_at || in_a_row >= kMostStepsOfRun) in_a_row = 0;
     kept_at = seq;
     const int64_t most = kMostStepsOfRun - in_a_row;
-    Batch batch{left < most ? left : most, db.wall_clock() + kMostTime, most};
+    Batch batch{left < most ? left : most, by_clock ? db.wall_clock() + kMostTime : kTimeMax, most};
     if (args.budget != kNoTime && began + args.budget < batch.until) batch.until = began + args.budget;
     int64_t executed = 0;
     bool any = false;

@@ -71,26 +71,98 @@ int prepare(Db& db, string_view sql, sqlite3_stmt** out, const char** tail) {
   return sqlite3_prepare_v3(db.handle(), sql.data(), static_cast<int>(sql.size()), SQLITE_PREPARE_PERSISTENT, out, tail);
 }
 
-// Whether a conflict could make a table or a trigger of the statement roll the transaction back: EXPLAIN lists all their programs. What the
-// statement itself says is in them only where a constraint of the table can be hit.
-Status can_roll_back(Db& db, string_view sql, bool* out) {
-  *out = false;
+// Whether strftime() is given a format and no time. (The program does not say how many arguments there are.)
+bool says_strftime_alone(string_view sql) {
+  int depth = 0, inside = -1;  // of the parentheses
+  bool comma = false;
+  string_view last;
+  for (string_view token; !(token = next_token(sql)).empty(); last = token) {
+    if (token == "(") {
+      ++depth;
+      if (same_letters(last, "strftime")) inside = depth, comma = false;
+    } else if (token == ")") {
+      if (inside == depth && !comma) return true;
+      if (inside == depth--) inside = -1;
+    }
+    comma = comma || (token == "," && inside == depth);
+  }
+  return false;
+}
+
+// Gives what EXPLAIN says of the statement, all its programs, to `take`: each opcode, its operand 4, and the row.
+template <class Take>
+Status explain_program(Db& db, string_view sql, const Take& take) {
   Text text;
   add_sql(Sql::explain, text);
   text.add(' ').add(sql);
   if (!text.ok()) return Status::no_memory();
   sqlite3_stmt* statement = nullptr;
   int rc = prepare(db, text.view(), &statement, nullptr);
-  while (rc == SQLITE_OK && (rc = sqlite3_step(statement)) == SQLITE_ROW) {
-    const char* opcode = reinterpret_cast<const char*>(sqlite3_column_text(statement, 1));
-    const string_view op(opcode != nullptr ? opcode : "");
-    if ((op == "Halt" || op == "HaltIfNull") && sqlite3_column_int(statement, 2) != 0 && sqlite3_column_int(statement, 3) == kRollback) *out = true;
-    if (op == "VUpdate" && sqlite3_column_int(statement, 6) == kRollback) *out = true;
+  Status status;
+  while (status.ok() && rc == SQLITE_OK && (rc = sqlite3_step(statement)) == SQLITE_ROW) {
+    const auto word = [statement](int column) {
+      const char* cell = reinterpret_cast<const char*>(sqlite3_column_text(statement, column));
+      return string_view(cell != nullptr ? cell : "");
+    };
+    status = take(word(1), word(5), statement);
     rc = SQLITE_OK;
   }
-  Status status = rc == SQLITE_DONE ? Status() : Status::sqlite(rc, db.handle());
+  if (status.ok() && rc != SQLITE_DONE) status = Status::sqlite(rc, db.handle());
   sqlite3_finalize(statement);
   return status;
+}
+
+// Whether a conflict could make a table or a trigger of the statement roll the transaction back. What the
+// statement itself says is in them only where a constraint of the table can be hit.
+Status can_roll_back(Db& db, string_view sql, bool* out) {
+  *out = false;
+  return explain_program(db, sql, [out](string_view op, string_view, sqlite3_stmt* row) {
+    if ((op == "Halt" || op == "HaltIfNull") && sqlite3_column_int(row, 2) != 0 && sqlite3_column_int(row, 3) == kRollback) *out = true;
+    if (op == "VUpdate" && sqlite3_column_int(row, 6) == kRollback) *out = true;
+    return Status();
+  });
+}
+
+template <size_t N>
+bool is_one_of(string_view word, const string_view (&words)[N]) {
+  for (const string_view one : words) {
+    if (same_letters(word, one)) return true;
+  }
+  return false;
+}
+
+// What may give another result on another machine: refused where the clock is explicit. Of a function of dates it is the clock that it reads where it is given no
+// time, or 'now', and the zone of the machine. (A 'now' that comes out of data cannot be seen here: docs/replication.md.)
+Status look_for_unsteady(Db& db, const Definition& d, string_view sql, Text& why) {
+  constexpr string_view kDates[] = {"date", "time", "datetime", "julianday", "unixepoch", "strftime", "timediff"};
+  constexpr string_view kClocks[] = {"current_date", "current_time", "current_timestamp"};
+  constexpr string_view kWords[] = {"now", "subsec", "subsecond", "localtime", "utc"};
+  bool dates = false, words = false;
+  const auto take = [&](string_view op, string_view operand, sqlite3_stmt* row) -> Status {
+    if (has_prefix(op, "String")) words = words || is_one_of(operand, kWords);
+    const size_t open = operand.find('(');
+    if (why.size() != 0 || open == string_view::npos || !(op == "Function" || op == "PureFunc" || op == "Function0" || op == "PureFunc0" || has_prefix(op, "Agg"))) return {};
+    const string_view name = part(operand, 0, open), count = part(operand, open + 1);
+    if (is_one_of(name, kDates)) {
+      dates = true;
+      words = words || sqlite3_column_int(row, 3) == 0;  // it has no argument
+      return {};
+    }
+    if (has_prefix(name, "wf_")) return {};  // it wants the time itself
+    bool steady = false;
+    if (!is_one_of(name, kClocks)) {
+      Query q(db, Sql::function_is_steady);
+      q.bind(":name", name).bind(":count", part(count, 0, count.find(')')));
+      bool known;
+      WF_TRY(q.next(&known));
+      steady = q.integer(0) != 0 || d.says_deterministic(name);
+    }
+    if (!steady) why.add(name).add("() may give something else on every machine, and wf_config('clock') is 'explicit' in this file: let the input say it, :now is the time of the call, or name it under the key deterministic");
+    return {};
+  };
+  WF_TRY(explain_program(db, sql, take));
+  if (why.size() == 0 && dates && (words || says_strftime_alone(sql))) why.add("a date or time without a time, or with 'now', 'utc' or 'localtime', is of the machine, and wf_config('clock') is 'explicit' in this file: use :now, as datetime(:now)");
+  return why.ok() ? Status() : Status::no_memory();
 }
 
 // Whether the text after a statement holds another.
@@ -98,7 +170,7 @@ bool is_more(string_view tail) { return !skip_blanks(tail, true).empty(); }
 
 }  // namespace
 
-Status prepare_statement(Db& db, string_view sql, bool query, sqlite3_stmt** out, Text& why) {
+Status prepare_statement(Db& db, const Definition& d, string_view sql, bool query, sqlite3_stmt** out, Text& why) {
   *out = nullptr;
   const auto refuse = [&why](const char* message) {
     why.add(message);
@@ -118,6 +190,11 @@ Status prepare_statement(Db& db, string_view sql, bool query, sqlite3_stmt** out
   else if (query && !sqlite3_stmt_readonly(statement)) status = refuse("it must only read");
   else if (query && sqlite3_column_count(statement) == 0) status = refuse("it must return a column");
   else if (!sqlite3_stmt_readonly(statement) && !(rolls_back = says_or_rollback(sql))) status = can_roll_back(db, sql, &rolls_back);
+  if (status.ok() && why.size() == 0 && !rolls_back) {
+    bool is_explicit;
+    status = file_is_explicit(db, &is_explicit);
+    if (status.ok() && is_explicit) status = look_for_unsteady(db, d, part(sql, 0, used), why);
+  }
   if (rolls_back) status = refuse("a conflict could roll the whole transaction back (OR ROLLBACK, or RAISE(ROLLBACK) in a trigger)");
   if (status.ok() && why.size() == 0) *out = statement;
   else sqlite3_finalize(statement);
@@ -134,7 +211,7 @@ Status check_statements(Db& db, const Definition& d, Mistakes& mistakes) {
       const int64_t n = d.is_output(i) ? -1 : static_cast<int64_t>(i);
       sqlite3_stmt* statement;
       Text why;
-      WF_TRY(prepare_statement(db, step.text(role), d.is_query(i, role), &statement, why));
+      WF_TRY(prepare_statement(db, d, step.text(role), d.is_query(i, role), &statement, why));
       if (statement == nullptr) {
         mistakes.add(n, path, "%.*s", WF_SV(why.view()));
         continue;

@@ -127,7 +127,7 @@ Status add_count(Db& db, Sql sql, const char* key, Millis now, Text& out) {
 
 }  // namespace
 
-Status add_host_json(Db& db, Text& out) {
+Status add_host_json(Db& db, const Now& given, Text& out) {
   const char* path = sqlite3_db_filename(db.handle(), "main");
   out.add("{\"version\":\"").add(kVersion).add("\",\"sqlite\":\"").add(sqlite3_libversion()).add("\",\"file\":");
   json::quote(path != nullptr ? path : "", out);
@@ -155,7 +155,7 @@ Status add_host_json(Db& db, Text& out) {
   add_known("locked", facts.locked, out);
   add_known("wal", facts.wal_size, out);
   Millis now;
-  WF_TRY(time_to_show(db, &now));
+  WF_TRY(time_to_show(db, given, &now));
   WF_TRY(add_count(db, Sql::doctor_rates, "rates", now, out));
   WF_TRY(add_count(db, Sql::doctor_troubles, "troubles", now, out));
   out.add(",\"threadsafe\":").add_integer(sqlite3_threadsafe()).add(",\"fair\":").add_integer(db.waiting().for_all());

@@ -59,11 +59,16 @@ class Planner {
     if (is_beginning(i)) return take_beginning(i);
     // Nobody but the query can compare a tag, so a plan in which it cannot is none.
     const bool is_tag = type(constraint.iColumn) == ColumnType::tag;
-    if (is_tag && !constraint.usable && constraint.op == SQLITE_INDEX_CONSTRAINT_EQ) impossible_ = true;
+    const bool is_now = type(constraint.iColumn) == ColumnType::now;
+    if ((is_tag || is_now) && !constraint.usable && constraint.op == SQLITE_INDEX_CONSTRAINT_EQ) impossible_ = true;
+    if (is_now && constraint.usable && constraint.op == SQLITE_INDEX_CONSTRAINT_EQ) {
+      letters_.add('t');
+      return use(i, true);
+    }
     const char* op = operator_text(constraint.op);
     const char* collation = op != nullptr ? sqlite3_vtab_collation(&info_, i) : nullptr;
     // What has no affinity is compared by the affinity of the other side, which is not told: SQLite does that itself.
-    if (!constraint.usable || op == nullptr || type(constraint.iColumn) == ColumnType::any || type(constraint.iColumn) == ColumnType::key || collation == nullptr || sqlite3_stricmp(collation, "BINARY") != 0 || (is_tag && constraint.op != SQLITE_INDEX_CONSTRAINT_EQ)) {
+    if (!constraint.usable || op == nullptr || type(constraint.iColumn) == ColumnType::any || type(constraint.iColumn) == ColumnType::key || is_now || collation == nullptr || sqlite3_stricmp(collation, "BINARY") != 0 || (is_tag && constraint.op != SQLITE_INDEX_CONSTRAINT_EQ)) {
       complete_ = false;
       return;
     }
@@ -189,7 +194,7 @@ class Planner {
 
   bool add_order() {
     for (int i = 0; i < info_.nOrderBy; ++i) {
-      if (const ColumnType by = type(info_.aOrderBy[i].iColumn); by == ColumnType::tag || by == ColumnType::key) return false;  // SQLite sorts what it reads (a tag is an error)
+      if (const ColumnType by = type(info_.aOrderBy[i].iColumn); by == ColumnType::tag || by == ColumnType::key || by == ColumnType::now) return false;  // SQLite sorts what it reads (a tag is an error)
     }
     for (int i = 0; i < info_.nOrderBy; ++i) {
       const int column = info_.aOrderBy[i].iColumn;
@@ -248,7 +253,7 @@ class Planner {
     Text columns;
     columns.add("_n");
     for (size_t i = 0; i < table_.columns.size(); ++i) {
-      if ((info_.colUsed >> i & 1) == 0) continue;
+      if ((info_.colUsed >> i & 1) == 0 || table_.columns[i].type == ColumnType::now) continue;
       columns.add(", ").add(table_.columns[i].name);
       info_.idxNum |= 1 << i;
     }

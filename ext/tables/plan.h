@@ -7,6 +7,7 @@
 //
 //   s  a status, q a queue, n a name, of workflows: the value as it is, and what it says of how they are found: plan_some.cpp
 //   1 to 5  E G g L l of the time of creation: it bounds the numbers, too
+//   t  the time at which the rows are looked at, which the query has as :now
 //   k  what texts that are LIKE the value begin with, b GLOB: the least of them, and one above all
 //
 // Workflows by the time of their creation are two queries (engine/created.h): those in the order of their numbers, with their bounds, and behind kSecondQuery

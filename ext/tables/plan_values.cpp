@@ -81,7 +81,7 @@ Status in_values(sqlite3_value* list, Stop& stop, Text& out) {
 }
 
 // How many parameters of the query a letter of the plan stands for.
-int parameters_of(char letter) { return string_view("E1mMkb").find(letter) != string_view::npos ? 2 : 1; }
+int parameters_of(char letter) { return letter == 't' ? 0 : string_view("E1mMkb").find(letter) != string_view::npos ? 2 : 1; }
 
 // Of a time of creation the letter of a time.
 char time_of(char letter) { return letter >= '1' && letter <= '5' ? "EGgLl"[letter - '1'] : letter; }
@@ -111,6 +111,7 @@ class Binder {
   Status bind(char coded, sqlite3_value* value) {
     const char letter = time_of(coded);
     of_creation_ = letter != coded;
+    if (letter == 't') return {};
     if (letter == 'k' || letter == 'b') return bind_beginning(letter == 'k', Value::from(value));
     if (letter == 'v' || letter == 's' || letter == 'q' || letter == 'n') {
       next(Value::from(value));

@@ -9,6 +9,7 @@
 #include "engine/claim_order.h"
 #include "engine/created.h"
 #include "engine/step.h"
+#include "functions/call.h"
 #include "functions/reference.h"
 #include "tables/plan.h"
 
@@ -78,9 +79,15 @@ int fail(sqlite3_vtab* table, const Status& status) {
 // ---- Running ---------------------------------------------------------------------------------------------------------
 
 // Parameters that a named query may have beside the plan's.
-Status bind_facts(const TableObject& table, Query& query) {
+Status bind_facts(const TableObject& table, Query& query, const char* letters, int argc, sqlite3_value** argv) {
+  Now given;
+  for (int i = 0; i < argc; ++i) {
+    if (letters[i] != 't') continue;
+    given.given = true;
+    WF_TRY(read_time("now", Value::from(argv[i]), &given.time));
+  }
   Millis now = kNoTime;
-  if (query.has(":now") || query.has(":longest")) WF_TRY(time_to_show(*table.db, &now));
+  if (query.has(":now") || query.has(":longest")) WF_TRY(time_to_show(*table.db, given, &now));
   if (query.has(":now")) query.bind(":now", now);
   if (query.has(":longest")) {
     int64_t longest;
@@ -92,7 +99,7 @@ Status bind_facts(const TableObject& table, Query& query) {
     add_functions_json(json);
     query.bind_copy(":functions", Value::text(json.view()));
   } else if (table.table->query == Sql::table_doctor) {
-    WF_TRY(add_host_json(*table.db, json));
+    WF_TRY(add_host_json(*table.db, given, json));
     query.bind_copy(":host", Value::text(json.view()));
   }
   return json.ok() ? Status() : Status::no_memory();
@@ -109,7 +116,7 @@ Status start_one(const TableObject& table, Cursor& cursor, const char* plan, boo
   if (!copy.ok()) return Status::no_memory();
   Query* q = cursor.both[i] = new (cursor.space[i]) Query(*table.db, has_values ? with_values.view() : cursor.mode != Mode::one ? copy.view() : query);
   if (!q->prepared()) return {};
-  WF_TRY(bind_facts(table, *q));
+  WF_TRY(bind_facts(table, *q, letters_of(plan), argc, argv));
   return bind_values(*table.db, plan, argc, argv, *q, created);
 }
 
@@ -242,7 +249,7 @@ int connect(sqlite3* handle, void* pointer, int, const char* const*, sqlite3_vta
   for (const Column& column : registration->table->columns) {
     declaration.add(separator).add(' ').add(column.name);
     // What the query computes has no affinity there, so it must have none here: comparisons then mean the same.
-    declaration.add(column.type == ColumnType::any ? "" : column.type == ColumnType::integer ? " INTEGER" : column.type == ColumnType::tag ? " TEXT HIDDEN" : " TEXT");
+    declaration.add(column.type == ColumnType::any ? "" : column.type == ColumnType::integer ? " INTEGER" : column.type == ColumnType::tag ? " TEXT HIDDEN" : column.type == ColumnType::now ? " HIDDEN" : " TEXT");
     separator = ',';
   }
   declaration.add(")").add('\0');

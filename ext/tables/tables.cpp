@@ -16,7 +16,7 @@ constexpr Column kWorkflows[] = {
 
 constexpr Column kPending[] = {
     {"id", text}, {"name", text}, {"status", text}, {"queue", text}, {"priority", integer}, {"ready", any}, {"due_at", time},
-    {"reason", any}, {"attempt", integer}, {"worker", text}, {"deadline_at", time}, {"created_at", time}, {"seq", integer}, {"tag", tag},
+    {"reason", any}, {"attempt", integer}, {"worker", text}, {"deadline_at", time}, {"created_at", time}, {"seq", integer}, {"tag", tag}, {"now", now},
 };
 
 constexpr Column kSteps[] = {
@@ -41,7 +41,7 @@ constexpr Column kStreams[] = {{"workflow_id", text}, {"stream", text}, {"offset
 constexpr Column kQueues[] = {
     {"queue", text}, {"concurrency", any}, {"worker_concurrency", any}, {"partition_concurrency", any}, {"hold", any}, {"rate_limit", any},
     {"rate_per", any}, {"paused", any}, {"lease", any}, {"max_attempts", any}, {"backoff", any}, {"depth", any}, {"running", any},
-    {"oldest_due_at", time},
+    {"oldest_due_at", time}, {"now", now},
 };
 
 constexpr Column kRates[] = {
@@ -59,14 +59,14 @@ constexpr Column kDefinitions[] = {
 };
 
 constexpr Column kStats[] = {
-    {"name", any}, {"queue", any}, {"status", any}, {"count", any}, {"p50", any}, {"p95", any}, {"max", any},
+    {"name", any}, {"queue", any}, {"status", any}, {"count", any}, {"p50", any}, {"p95", any}, {"max", any}, {"now", now},
 };
 
 constexpr Column kInDoubt[] = {
-    {"workflow_id", text}, {"step", text}, {"key", key}, {"held", any}, {"begun_at", time}, {"worker", text},
+    {"workflow_id", text}, {"step", text}, {"key", key}, {"held", any}, {"begun_at", time}, {"worker", text}, {"now", now},
 };
 
-constexpr Column kDoctor[] = {{"name", any}, {"value", any}, {"ok", any}, {"advice", any}};
+constexpr Column kDoctor[] = {{"name", any}, {"value", any}, {"ok", any}, {"advice", any}, {"now", now}};
 
 constexpr Column kFunctions[] = {
     {"name", any}, {"signature", any}, {"summary", any}, {"writes", any}, {"in_writing_statement", any}, {"idempotent", any},

@@ -3,7 +3,7 @@
 
 #include <span>
 
-#include "base/db.h"
+#include "engine/settings.h"
 
 namespace wf {
 
@@ -15,6 +15,7 @@ enum class ColumnType : char {
   key,        // of a step: the query gives the number of its workflow, a blank and its name; of a workflow that is damaged NULL
   parent,     // the id of a workflow, by which its children are found
   tag,        // hidden: of a workflow, of which one has many; compared by = or IN, never read
+  now,        // hidden: the time at which the rows are looked at, given by =
 };
 
 struct Column {
@@ -50,6 +51,7 @@ int register_tables(sqlite3* handle, Db* db);
 int register_fleet(sqlite3* handle, Db* db);
 
 // Facts that no query can see, as a JSON object for wf_doctor.
-Status add_host_json(Db& db, Text& out);
+// `given`: the time to look at it by.
+Status add_host_json(Db& db, const Now& given, Text& out);
 
 }  // namespace wf

@@ -54,6 +54,9 @@ SELECT 1 FROM main.sqlite_master WHERE type = 'table' AND name = '_wf_meta'
 -- name: schema_version
 SELECT value, key = 'schema_version' FROM main._wf_meta WHERE key >= 'schema_version' ORDER BY key DESC
 
+-- name: clock_is_explicit
+SELECT 1 FROM main._wf_meta WHERE key = 'time' AND value = 'explicit'
+
 -- name: schema_reached
 UPDATE main._wf_meta SET value = :version WHERE key = 'schema_version' AND value IS NOT :version
 

@@ -23,3 +23,6 @@ SELECT coalesce(w.max_attempts, q.max_attempts, (SELECT value FROM main._wf_meta
        coalesce(w.max_failures, (SELECT value FROM main._wf_meta WHERE key = 'max_failures'))
 FROM main._wf_workflow AS w LEFT JOIN main._wf_queue AS q ON q.queue = :queue
 WHERE w.seq = :seq
+
+-- name: setting_query_only
+SELECT query_only FROM main.pragma_query_only

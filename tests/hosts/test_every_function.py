@@ -63,6 +63,7 @@ CALLS = {
     "wf_export": "wf_export('w')",
     "wf_import": "wf_import((SELECT v FROM app WHERE k = 1))",
     "wf_check": "wf_check()",
+    "wf_digest": "wf_digest()",
     "wf_init": "wf_init()",
     "wf_config": "wf_config('lease', 30)",
     "wf_clock": "wf_clock()",

@@ -70,6 +70,22 @@ class Migration : public ::testing::Test {
   std::string path, older, newer;
 };
 
+// Nodes of a cluster get the new extension one after the other: until all have it, none may change the file.
+TEST_F(Migration, InExplicitModeOnlyInitBringsTheFileForward) {
+  const std::string token = old_file();
+  Older(path).query("SELECT wf_config('clock', 'explicit')");
+  Connection c(path);
+  for (const char* write : {"SELECT wf_start('job', 3, '{\"id\":\"y\",\"now\":0}')", "SELECT wf_claim('none', NULL, '{\"now\":0}')", "SELECT wf_step(?1, 'b', 1, '{\"now\":0}')",
+                            "SELECT wf_config('lease', 5)", "SELECT wf_tick('{\"now\":0}')", "SELECT wf_config('clock', 'system')"}) {
+    expect_error(c, write, token, "wf_init()");
+    EXPECT_EQ(c.message().rfind("WF_SCHEMA: ", 0), 0U) << c.message();
+    EXPECT_EQ(c.query(kVersion), older);
+  }
+  EXPECT_EQ(c.query("SELECT wf_init()"), newer);
+  expect_brought_forward(c);
+  EXPECT_EQ(c.run("SELECT wf_step(?1, 'b', 1, '{\"now\":0}')", token), SQLITE_OK) << c.message();
+}
+
 TEST_F(Migration, AnyFirstWriteBringsTheFileForward) {
   for (const char* write :
        {"SELECT wf_init()", "SELECT wf_start('job', 3, '{\"id\":\"y\"}')", "SELECT wf_start('job', 1, '{\"id\":\"w\"}')",

@@ -117,6 +117,7 @@ const std::vector<Scenario>& scenarios() {
       {"sync", {"SELECT wf_init()"}, sync.c_str()},
       {"sync_by_settings", {"SELECT wf_config('sync_path', '/elsewhere.db')"}, sync.c_str()},
       {"export", moving, "SELECT wf_export('w')"},
+      {"digest", moving, "SELECT wf_digest()"},
       {"import", moving, "SELECT wf_import((SELECT document FROM moving))"},
       {"import_in_transaction", moving, "SELECT wf_import((SELECT document FROM moving))", false, kInTransaction},
       {"define", {"SELECT wf_init()"}, script},
