@@ -142,7 +142,7 @@ class Workload:
 
 def run(binary, folder, *, workflows, workers, kills, all_at_once=0, rebuild=True, say=print, patience=1800):
     """The whole of it: a dictionary of what came out."""
-    with Nodes(binary, folder) as nodes:
+    with Nodes(binary, folder, snapshot=500) as nodes:  # many snapshots, so that nodes begin anew from one, too
         nodes.start().wait_healthy()
         load = Workload(nodes, workflows, workers).begin()
         killed = []
@@ -171,6 +171,7 @@ def run(binary, folder, *, workflows, workers, kills, all_at_once=0, rebuild=Tru
         result = load.check()
         digests = {node: nodes.digest(node) for node in nodes.ports}
         result["digests"] = digests
+        result["began anew"] = sum(nodes.log(node).read_text().count("wfext-node: begins anew") for node in nodes.ports)
         result["equal"] = len(set(digests.values())) == 1
         around = [max((gap for gap, ended in load.gaps if at <= ended <= at + 30 and ended - gap <= at + 1), default=0.0) for at in killed]
         result["gaps"] = [round(gap, 2) for gap in around]

@@ -6,6 +6,7 @@
 """
 
 import hashlib
+import http.client
 import json
 import os
 import secrets
@@ -45,6 +46,7 @@ class Nodes:
     """Some nodes, each with a folder and a log of what it prints."""
 
     def __init__(self, binary, folder, count=3, **flags):
+        """flags: those of the program."""
         self.binary, self.folder = str(binary), Path(folder)
         self.folder.mkdir(parents=True, exist_ok=True)
         self.ports = dict(enumerate(free_ports(count), 1))
@@ -119,7 +121,7 @@ class Nodes:
                 status, data = response.status, response.read()
         except urllib.error.HTTPError as error:
             status, data = error.code, error.read()
-        except OSError as error:
+        except (OSError, http.client.HTTPException) as error:
             return 0, str(error)
         try:
             return status, json.loads(data)
@@ -131,11 +133,17 @@ class Nodes:
         until = time.monotonic() + patience
         while time.monotonic() < until:
             said = [answer["leader"] for status, answer in (self.ask(node, "/cluster", timeout=1) for node in list(self.running)) if status == 200]
+            self._look_after()
             for node in self.running:
                 if said.count(node) * 2 > len(self.ports):
                     return node
             time.sleep(0.02)
         raise TimeoutError(f"no leader within {patience} s")
+
+    def _look_after(self):
+        for node, process in self.running.items():
+            if process.poll() is not None:
+                raise RuntimeError(f"node {node} has ended: {self.log(node).read_text()[-2000:]}")
 
     def wait_healthy(self, *nodes, patience=120):
         """Until these, or all that run, are members with a vote, and as far as the leader is."""
@@ -146,8 +154,7 @@ class Nodes:
                 status, _ = self.ask(node, "/health", timeout=1)
                 if status == 200:
                     left.discard(node)
-                if node in self.running and self.running[node].poll() is not None:
-                    raise RuntimeError(f"node {node} has ended: {self.log(node).read_text()[-2000:]}")
+            self._look_after()
             if left and time.monotonic() > until:
                 raise TimeoutError(f"nodes {sorted(left)} are not healthy within {patience} s: {self.log(min(left)).read_text()[-2000:]}")
             time.sleep(0.02)
@@ -157,6 +164,7 @@ class Nodes:
         """Until all nodes have applied what the leader has, and nothing is under way."""
         until = time.monotonic() + patience
         while True:
+            self._look_after()
             said = [self.ask(node, "/cluster") for node in self.ports]
             logs = {(answer["last_log"], answer["applied"]) for status, answer in said if status == 200}
             if len(logs) == 1 and all(status == 200 for status, _ in said) and len(set(logs.copy().pop())) == 1:

@@ -124,6 +124,23 @@ def is_sync(line):
     return "msync" in line and ("MS_SYNC" in line or "resumed" in line) or "fdatasync" in line or "fsync" in line
 
 
+def test_a_node_that_is_far_behind_gets_a_snapshot(fresh):
+    """More than once: hiqlite's log does not survive it in the process that got it, which then begins anew in its own place."""
+    nodes = fresh(snapshot=100).start().wait_healthy()
+    leader = nodes.leader()
+    assert nodes.ask(leader, "/write", {"statements": ["CREATE TABLE kept(x PRIMARY KEY)"]})[0] == 200
+    behind = next(node for node in nodes.ports if node != leader)
+    for turn in range(3):
+        nodes.kill(behind)
+        for number in range(350):
+            put(nodes, leader, turn * 1000 + number)
+        nodes.start(behind).wait_healthy().wait_equal()
+        put(nodes, leader, turn * 1000 + 999)
+        nodes.wait_equal()
+        assert nodes.ask(behind, "/read?level=local", {"statements": ["SELECT count(*) FROM kept"]})[1]["results"][0]["rows"] == [[(turn + 1) * 351]]
+    assert len({nodes.digest(node) for node in nodes.ports}) == 1
+
+
 def test_readers_and_writers_at_once(fresh):
     """Long polls and reads do not hold up the log."""
     nodes = fresh().start().wait_healthy()

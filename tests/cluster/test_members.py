@@ -1,12 +1,27 @@
 """Starting, stopping, joining, leaving, restoring, and TLS."""
 
 import json
+import os
+import re
 import ssl
 import subprocess
 import time
 import urllib.request
+from pathlib import Path
 
 import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def test_the_units_of_the_node(binary):
+    """cargo test, on what the program was built from."""
+    env = {**os.environ, "WFEXT_STATIC": str(binary.parents[1]), "PATH": f"{os.environ['PATH']}:{os.path.expanduser('~/.cargo/bin')}"}
+    version = re.search(r'^hiqlite = .*"=([^"]+)"', (ROOT / "cluster/hiqlite/Cargo.toml").read_text(), re.MULTILINE)[1]
+    target = os.environ.get("CARGO_TARGET_DIR") or os.path.join(os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache"), f"wfext/hiqlite-{version}")
+    command = ["cargo", "test", "--release", "--locked", "--quiet", "--manifest-path", ROOT / "cluster/hiqlite/Cargo.toml", "--target-dir", target]
+    done = subprocess.run(command, env=env, capture_output=True, text=True)
+    assert done.returncode == 0 and "test result: ok" in done.stdout, done.stdout[-3000:] + done.stderr[-3000:]
 
 
 def start_workflow(nodes, id):

@@ -21,7 +21,7 @@ use crate::batch::Request;
 use crate::cluster::{Cluster, View, WriteError};
 use crate::files;
 use crate::readers::{ReadError, Readers};
-use crate::statements::{Failure, Params, Statement, may_be_written, wants_no_reader};
+use crate::statements::{Failure, Params, Statement, may_be_written};
 
 pub struct Node {
     pub cluster: Cluster,
@@ -60,7 +60,7 @@ pub fn router(node: Arc<Node>) -> Router {
         .route_layer(middleware::from_fn_with_state(node.clone(), knows_the_token))
         .route("/health", get(health))
         .fallback(|| async { answer(StatusCode::NOT_FOUND, json!({"error": {"code": "NOT_FOUND", "message": "/write /read /wait /cluster /leave /backup /metrics /health"}})) })
-        .layer(DefaultBodyLimit::max(max_body))
+        .layer(DefaultBodyLimit::max(max_body as usize))
         .with_state(node)
 }
 
@@ -129,10 +129,6 @@ impl Node {
                 self.counts.unknown.fetch_add(1, Ordering::Relaxed);
                 unavailable("UNKNOWN", "unknown", &message)
             }
-            WriteError::Refused(message) => {
-                self.counts.refused.fetch_add(1, Ordering::Relaxed);
-                refused(&Failure::new(1, message))
-            }
         }
     }
 }
@@ -149,15 +145,6 @@ async fn write(State(node): App, OriginalUri(uri): OriginalUri, body: Bytes) -> 
         return Err(unavailable("STARTING", "none", "this node is starting"));
     }
     let begun = Instant::now();
-    if request.statements.iter().any(wants_no_reader) {
-        if request.each && request.statements.len() > 1 {
-            return Err(wrong("\"each\" is not possible beside DROP, ALTER and REINDEX"));
-        }
-        return match node.cluster.write_plainly(&request.statements).await {
-            Ok(results) => Ok(answer(StatusCode::OK, json!({"results": results}))),
-            Err(error) => Err(node.failed(error, &uri).await),
-        };
-    }
     let text = match node.cluster.write(&request).await {
         Ok(text) => text,
         Err(error) => return Err(node.failed(error, &uri).await),

@@ -4,14 +4,12 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use hiqlite::{Client, Param};
-use serde_json::{Value as Json, json};
+use serde_json::json;
 use tokio::sync::Mutex;
 use tokio::time::timeout;
 
 use crate::batch;
 use crate::config::{Flags, host_and_port};
-use crate::statements::{Params, Statement};
-use crate::values::to_sql;
 
 pub struct Cluster {
     pub flags: Flags,
@@ -26,8 +24,6 @@ pub enum WriteError {
     NotLeader(Option<u64>),
     /// It may have been written, or may still be
     Unknown(String),
-    /// Nothing was written, as SQLite refused it
-    Refused(String),
 }
 
 /// What a node knows of the cluster.
@@ -110,22 +106,6 @@ impl Cluster {
         }
     }
 
-    /// Statements that SQLite refuses below a SELECT, as hiqlite's own transaction: how many rows each has changed.
-    pub async fn write_plainly(&self, statements: &[Statement]) -> Result<Json, WriteError> {
-        let view = self.view().await.map_err(|_| WriteError::NotLeader(None))?;
-        if view.leader != Some(self.flags.id) {
-            return Err(WriteError::NotLeader(view.leader));
-        }
-        let writer = self.writer(view.term).await?;
-        let plain = statements.iter().map(plain).collect::<Result<Vec<_>, String>>().map_err(WriteError::Refused)?;
-        match timeout(self.flags.timeout(), writer.txn(plain)).await {
-            Err(_) => Err(WriteError::Unknown(format!("no majority of the nodes has answered within {} ms", self.flags.timeout))),
-            Ok(Ok(counts)) => Ok(counts.into_iter().map(|count| json!({"changes": count.unwrap_or(0)})).collect()),
-            Ok(Err(error @ (hiqlite::Error::PrepareStatement(_) | hiqlite::Error::Transaction(_) | hiqlite::Error::QueryParams(_) | hiqlite::Error::Sqlite(_)))) => Err(WriteError::Refused(error.to_string())),
-            Ok(Err(error)) => Err(WriteError::Unknown(error.to_string())),
-        }
-    }
-
     /// Returns once this node, which leads, has heard from a majority that it does: what is read then is no older.
     pub async fn confirm(&self) -> Result<(), WriteError> {
         let view = self.view().await.map_err(|_| WriteError::NotLeader(None))?;
@@ -157,22 +137,4 @@ impl Cluster {
             tracing::error!("stopping: {error}");
         }
     }
-}
-
-fn plain(statement: &Statement) -> Result<(String, Vec<Param>), String> {
-    let given: &[Json] = match statement.params() {
-        None => &[],
-        Some(Params::Positions(given)) => given,
-        Some(Params::Names(_)) => return Err("parameters by name are not possible beside DROP, ALTER and REINDEX: give arrays".into()),
-    };
-    let bound = given.iter().map(|value| {
-        to_sql(value).map(|value| match value {
-            rusqlite::types::Value::Null => Param::Null,
-            rusqlite::types::Value::Integer(integer) => Param::Integer(integer),
-            rusqlite::types::Value::Real(real) => Param::Real(real),
-            rusqlite::types::Value::Text(text) => Param::Text(text),
-            rusqlite::types::Value::Blob(blob) => Param::Blob(blob),
-        })
-    });
-    Ok((statement.sql().to_string(), bound.collect::<Result<_, _>>()?))
 }

@@ -75,8 +75,8 @@ pub struct Flags {
     pub waits: u64,
 
     /// Bytes of a request at most
-    #[arg(long, env = "WFEXT_NODE_MAX_BODY", default_value_t = 16 << 20)]
-    pub max_body: usize,
+    #[arg(long, env = "WFEXT_NODE_MAX_BODY", default_value_t = 4 << 20, value_parser = clap::value_parser!(u64).range(1024..=1 << 30))]
+    pub max_body: u64,
 
     /// Takes part without a vote: for reads nearby
     #[arg(long, env = "WFEXT_NODE_LEARNER")]
@@ -231,7 +231,7 @@ impl Flags {
                 Fsync::Answer => LogSync::Immediate,
                 Fsync::Later(ms) => LogSync::IntervalMillis(ms),
             },
-            wal_size: (2 << 20).max(self.max_body as u32 * 2),
+            wal_size: (2 << 20).max(self.max_body as u32 * 2), // an entry has to fit into one file,
             raft_config,
             tls_raft: self.tls(),
             tls_api: self.tls(),

@@ -21,9 +21,10 @@ mod statements;
 mod values;
 
 use std::net::SocketAddr;
+use std::os::unix::process::CommandExt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use clap::Parser;
 use clap::error::ErrorKind;
@@ -85,6 +86,7 @@ async fn serve(flags: Flags) -> Result<(), String> {
         counts: Default::default(),
     });
     tokio::spawn(prepare(node.clone()));
+    tokio::spawn(watch(node.clone()));
 
     let handle = axum_server::Handle::new();
     let app = api::router(node.clone()).into_make_service();
@@ -114,6 +116,43 @@ async fn asked_to_stop() {
     let mut terminate = signal(SignalKind::terminate()).expect("a handler");
     let mut interrupt = signal(SignalKind::interrupt()).expect("a handler");
     tokio::select! { _ = terminate.recv() => {}, _ = interrupt.recv() => {} }
+}
+
+/// Raft has ended over its log or its database, and hiqlite goes on without it. The process begins anew in its own place, and reads both again.
+///
+/// It happens to a node that got a snapshot: hiqlite-wal 0.15.1 deletes its log and makes one of the same name, and its reader goes on with the memory of the old file.
+async fn watch(node: Arc<Node>) {
+    let begun = Instant::now();
+    loop {
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        if let Err(why) = node.cluster.view().await
+            && !node.stopping.load(Ordering::Acquire)
+        {
+            begin_anew(begun.elapsed(), &why);
+        }
+    }
+}
+
+const ANEW: &str = "WFEXT_NODE_ANEW";
+
+/// With the same flags, but not from a file once more. A node that comes to nothing five times in a row ends.
+fn begin_anew(lived: Duration, why: &str) -> ! {
+    let before: u32 = std::env::var(ANEW).ok().and_then(|text| text.parse().ok()).filter(|_| lived < Duration::from_secs(60)).unwrap_or(0);
+    if before >= 5 {
+        eprintln!("wfext-node: this node cannot go on, not even from its log: {why}. Start it with an empty folder: it gets all from the others");
+        std::process::exit(1);
+    }
+    eprintln!("wfext-node: begins anew: {why}");
+    let mut is_value = false;
+    let flags = std::env::args_os().skip(1).filter(|flag| {
+        let skipped = is_value || flag.to_string_lossy().starts_with("--restore");
+        is_value = flag == "--restore";
+        !skipped
+    });
+    let program = std::env::current_exe().expect("this program has a place");
+    let error = std::process::Command::new(program).args(flags).env(ANEW, (before + 1).to_string()).exec();
+    eprintln!("wfext-node: {error}");
+    std::process::exit(1);
 }
 
 /// The file is put into explicit mode by whoever leads, before anything else is written. After a restore all leases are void.
