@@ -91,7 +91,7 @@ Status Fleet::look_into(Db& parent, const char* path, bool alone, Row* row) {
   WF_TRY(db.schema_exists(&exists));
   if (!exists) return Status::error(Code::not_found, "there are no workflows in this file, nor tables for them");
   Millis now;
-  WF_TRY(time_to_show(db, &now));
+  WF_TRY(time_to_show(db, {}, &now));
   Query counts(db, Sql::fleet_counts);  // under way until the end: all is of one state of the file
   counts.bind(":now", now);
   WF_TRY(counts.next(&exists));
