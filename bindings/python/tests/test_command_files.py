@@ -350,3 +350,20 @@ def test_rows_that_were_changed_by_hand(seed):
             done = wfext_(words[0], "app.db", *words[1:], *json)
             assert done.code in (0, 1, 2, 4), (changes, words, done)
             assert not {c for line in (done.out + done.err).split("\n") for c in line if not c.isprintable()}, (changes, words)
+
+
+def test_a_python_that_loads_no_extensions(monkeypatch):
+    """Says what to do, and no stack of calls."""
+    from wfext import loading
+
+    def load(connection):
+        class Plain:
+            pass
+
+        return real(Plain())
+
+    real = loading.load
+    monkeypatch.setattr(loading, "load", load)
+    Path("app.db").touch()
+    done = wfext_("status", "app.db")
+    assert done.code == 4 and "built without loadable extensions" in done.err

@@ -393,3 +393,10 @@ def test_paths_of_every_kind(tmp_path):
             assert overview.live(file.connection) == 1
         assert files.find_files([path]) == [path]
     assert len(list(tmp_path.iterdir())) == 5
+
+
+def test_a_reason_that_was_not_looked_up_says_so(connection):
+    numbers = [row.seq for row in lists.list_workflows(connection, Filter(status=("pending",)), limit=3).rows]
+    assert set(lists.reasons_of(connection, numbers, seconds=60).values()) == {"ready"}
+    assert set(lists.reasons_of(connection, numbers, seconds=0).values()) == {lists.NOT_LOOKED_UP}
+    assert lists.reasons_of(connection, [1], seconds=60) == {}  # it has ended

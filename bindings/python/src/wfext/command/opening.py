@@ -132,7 +132,7 @@ def failed(error: Exception, given: argparse.Namespace) -> int:
     from ..errors import Error, translate
 
     found = translate(error)
-    if not isinstance(found, (Error, sqlite3.Error, NoFile, Usage, Missing, OSError)):
+    if not isinstance(found, (Error, sqlite3.Error, NoFile, Usage, Missing, OSError)) and type(found) is not RuntimeError:  # (that one: this Python loads no extensions)
         raise error
     code = code_of(found)
     text = str(found)

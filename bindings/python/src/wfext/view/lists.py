@@ -217,17 +217,26 @@ def to_row(row: tuple[Any, ...], reasons: dict[int, str]) -> Row:
     return fitted(Row, (*row[:-1], why, error))
 
 
-def reasons_of(connection: sqlite3.Connection, numbers: list[int]) -> dict[int, str]:
-    """Why they do not run: of those that can be said within 50 ms."""
+NOT_LOOKED_UP = "(not looked up in time)"
+
+
+def reasons_of(connection: sqlite3.Connection, numbers: list[int], *, seconds: float = 1) -> dict[int, str]:
+    """Why they do not run, one by one; NOT_LOOKED_UP for what is left after `seconds`."""
     found: dict[int, str] = {}
-    try:
-        with limited(connection):
-            for number in numbers:
+    until = time.monotonic() + seconds
+    for number in numbers:
+        found[number] = NOT_LOOKED_UP
+        if time.monotonic() >= until:
+            continue
+        try:
+            with limited(connection):
                 row = connection.execute("SELECT reason FROM wf_pending WHERE seq = ?", (number,)).fetchone()
-                if row:
-                    found[number] = text(row[0]) or ""
-    except Interrupted:
-        pass
+        except Interrupted:
+            continue
+        if row is None:  # it has ended meanwhile
+            del found[number]
+        else:
+            found[number] = text(row[0]) or ""
     return found
 
 
