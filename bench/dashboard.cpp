@@ -87,23 +87,31 @@ void fill(Fixture& f, int64_t n, int64_t partitions) {
   }
   db.exec("BEGIN");
   if (partitions != 0) {
-    db.exec(rows_like(db, "_wf_lane", {{"lane", "10 + i"}, {"partition", "'c' || i"}, {"turn", "t.turn + i"}}, numbers(partitions - 10) + ", _wf_lane AS t WHERE t.lane = 1 + i % 9"));
+    db.exec(rows_like(db, "_wf_lane", {{"lane", "65536 * (1 + (i - 1) % 9) + (i - 1) / 9"}, {"partition", "'c' || i"}}, numbers(partitions - 10) + ", _wf_lane AS t WHERE t.lane = max(1, (i - 1) % 9 * 256)"));
   }
-  const std::string lane = partitions != 0 ? "11 + i * 7 % " + std::to_string(partitions - 10) : "1 + i * 7 % 9";
+  // The lanes of the rows above are 1, 256, 512 and so on: each begins a block.
+  const std::string nth = "i * 7 % " + std::to_string(partitions - 10);
+  const std::string lane = partitions != 0 ? "65536 * (1 + " + nth + " % 9) + (" + nth + ") / 9" : "max(1, i * 7 % 9 * 256)";
   const std::string ended = "s IN ('completed', 'failed', 'cancelled')", begun = "s NOT IN ('pending', 'paused')";
   const Changes changes = {
-      {"seq", "10 + i"}, {"id", "printf('%08x-%04x-7000-8000-%012x', (10 + i) >> 16, (10 + i) & 65535, i)"}, {"lane", "CASE WHEN i % 3500 = 9 THEN 10 ELSE " + lane + " END"},
+      {"seq", "10 + i"}, {"id", "printf('%08x-%04x-7000-8000-%012x', (10 + i) >> 16, (10 + i) & 65535, i)"}, {"lane", "CASE WHEN i % 3500 = 9 THEN 9 * 256 ELSE " + lane + " END"},
       {"status", "s"}, {"place", "CASE s WHEN 'pending' THEN 0 WHEN 'running' THEN 1 WHEN 'waiting' THEN 3 WHEN 'paused' THEN 2 END"},
       {"due_at", "CASE WHEN " + ended + " THEN NULL WHEN s IN ('running', 'waiting') THEN t.due_at + 90000000000 ELSE t.due_at + i END"},
       {"paused_from", "CASE s WHEN 'paused' THEN 'pending' END"}, {"wake", "CASE s WHEN 'waiting' THEN 2 ELSE 0 END"}, {"again", "s NOT IN ('waiting', 'running')"},
       {"nonce", "CASE s WHEN 'running' THEN 65537 END"}, {"attempt", begun}, {"lease", "CASE s WHEN 'running' THEN 300000 END"},
-      {"worker", "CASE WHEN " + begun + " THEN 'worker-' || i % 16 END"}, {"started_at", "CASE WHEN " + begun + " THEN t.created_at + i * 3 + 5 END"},
+      {"worker", "CASE WHEN " + begun + " THEN 'worker-' || (i % 16) END"}, {"started_at", "CASE WHEN " + begun + " THEN t.created_at + i * 3 + 5 END"},
       {"finished_at", "CASE WHEN " + ended + " THEN t.created_at + i * 3 + 50 + i % 1000 END"}, {"nth", "CASE WHEN " + ended + " THEN i END"},
       {"error", "CASE s WHEN 'failed' THEN '{\"message\":\"no\"}' END"}, {"created_at", "t.created_at + i * 3"}, {"updated_at", "t.created_at + i * 3"},
       {"parent", "CASE WHEN i % 20000 = 77 THEN 1 END"}, {"parent_step", "CASE WHEN i % 20000 = 77 THEN 'c' END"}, {"parent_redo", "CASE WHEN i % 20000 = 77 THEN 0 END"}};
   db.exec(rows_like(db, "_wf_workflow", changes, "(SELECT i, " + status_of(n) + " AS s FROM " + numbers(n) + "), _wf_workflow AS t WHERE t.seq = 1"));
   db.exec("UPDATE _wf_lane SET gone = coalesce((SELECT max(nth) FROM _wf_workflow AS w WHERE w.lane = _wf_lane.lane AND place IS NULL), 0)"
           " - (SELECT count(*) FROM _wf_workflow AS w WHERE w.lane = _wf_lane.lane AND place IS NULL)");
+  db.exec("UPDATE _wf_lane SET count_to = coalesce((SELECT max(nth) FROM _wf_workflow AS w WHERE w.lane = _wf_lane.lane AND place IS NULL), 0)");
+  for (const std::string status : {"failed", "cancelled", "paused"}) {
+    db.exec("UPDATE _wf_lane SET count_" + status + " = coalesce((SELECT n FROM (SELECT lane AS l, count(*) AS n FROM _wf_workflow WHERE status = '" + status + "' GROUP BY lane LIMIT -1) WHERE l = lane), 0)");
+  }
+  // What is in line is due an hour after it was started.
+  db.exec("UPDATE _wf_lane SET line = 2, turn = NULL, next_due = (SELECT min(due_at) FROM _wf_workflow AS w WHERE w.lane = _wf_lane.lane AND place IN (0, 1, 3)) WHERE line > 0");
   db.exec("INSERT INTO _wf_failure(n, wf, attempt, error, at) SELECT seq << 28 | 1, seq, 1, error, finished_at FROM _wf_workflow WHERE status = 'failed'");
   db.exec("INSERT INTO _wf_step(n, wf, name, kind, status, attempts, begun_at, at, due_at) "
           "SELECT seq << 28 | 1, seq, 'nap', 'sleep', 'waiting', 0, created_at, created_at, due_at FROM _wf_workflow WHERE status = 'waiting'");

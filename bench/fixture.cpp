@@ -52,7 +52,7 @@ int64_t Fixture::copy(const std::string& id, int64_t count, const Changes& chang
   all.emplace_back("id", "printf('%08x-%04x-7000-8000-%012x', " + seq + " >> 16, " + seq + " & 65535, i)");
   db_.exec("BEGIN");
   if (!lanes.empty()) {
-    std::string lane = std::to_string(db_.integer("SELECT max(lane) FROM _wf_lane")), due = "t.next_due";
+    std::string lane = std::to_string(db_.integer("SELECT max(lane) | 255 FROM _wf_lane")), due = "t.next_due";
     for (auto& [column, sql] : changes) {
       if (column == "due_at") due = sql;
     }

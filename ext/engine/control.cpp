@@ -114,6 +114,7 @@ Status cancel(Db& db, const Workflow& w, const Value& reason, bool force, Millis
 Status pause(Db& db, const Workflow& w, Millis now, bool* changed) {
   *changed = !is_terminal(w.state) && w.state != State::paused;
   if (!*changed) return {};
+  WF_TRY(lane_count(db, w.lane, w.state, State::paused));
   WF_TRY(run_for(db, Sql::control_pause, w, now));
   return lane_moved(db, w, now);
 }
@@ -125,6 +126,7 @@ Status resume(Db& db, const Workflow& w, Millis now, bool* changed) {
   if (w.due_at == kNoTime) place = Place::not_offered;
   else if (w.is_claimed() && !(w.flags & kManual)) place = Place::leased;
   if (w.due_at != kNoTime) WF_TRY(lane_expect(db, w.lane, w.due_at, now));
+  WF_TRY(lane_count(db, w.lane, w.state, State::pending));
   {
     Query q(db, Sql::control_resume);
     q.bind(":seq", w.seq).bind(":now", now).bind(":place", static_cast<int64_t>(place));

@@ -26,6 +26,7 @@ Status start_cleanup(Db& db, const Workflow& w, const Outcome& outcome, const Cl
   WF_TRY(drop_wait(db, w, now));
   if (is_large(outcome.error)) WF_TRY(put_large(db, w.seq, Large::error, outcome.error));
   WF_TRY(lane_expect(db, w.lane, now, now));
+  WF_TRY(lane_count(db, w.lane, w.state, State::pending));
   Query q(db, Sql::end_cleanup);
   Text closed;
   bind_closing(q, closing, State::pending, closed);
@@ -43,6 +44,7 @@ Status end(Db& db, const Workflow& w, const Outcome& outcome, State state, const
   WF_TRY(tell_joins(db, w.seq, now));
   if (is_large(outcome.output)) WF_TRY(put_large(db, w.seq, Large::output, outcome.output));
   if (is_large(error)) WF_TRY(put_large(db, w.seq, Large::error, error));
+  WF_TRY(lane_count(db, w.lane, w.state, state));
   Query q(db, Sql::end_end);
   Text closed;
   bind_closing(q, closing, state, closed);

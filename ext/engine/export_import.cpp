@@ -149,7 +149,7 @@ Status write_workflow(const Import& in) {
     WF_TRY(q.next(&row));
     if (row) return Status::error(Code::not_found, "no rate '%.*s' in this file, of which step '%.*s' waits for a share: wf_rate() makes one", WF_SV(q.text(0)), WF_SV(q.text(1)));
   }
-  for (const Sql sql : {Sql::import_lane, Sql::import_workflow, Sql::import_large, Sql::import_waiters, Sql::import_line, Sql::import_wake}) {
+  for (const Sql sql : {Sql::import_lane, Sql::import_workflow, Sql::import_count, Sql::import_large, Sql::import_waiters, Sql::import_line, Sql::import_wake}) {
     if (sql == Sql::import_waiters) WF_TRY(adopt(in));
     Query q(in.db, sql);
     WF_TRY(bind_row(q, kWorkflow, in.workflow, kWorkflow.name));

@@ -5,6 +5,8 @@
 namespace wf {
 namespace {
 
+bool is_counted(State state) { return state == State::failed || state == State::cancelled || state == State::paused; }
+
 Status run_for(Db& db, Sql sql, int64_t lane, Millis now) {
   Query q(db, sql);
   q.bind(":lane", lane).bind(":now", now);
@@ -85,10 +87,17 @@ Status lanes_join_line(Db& db, string_view queue, int64_t kind, Millis now, bool
   return q.run();
 }
 
+Status lane_count(Db& db, int64_t lane, State was, State is) {
+  if (was == is || (!is_counted(was) && !is_counted(is))) return {};
+  Query q(db, Sql::lane_count);
+  q.bind(":lane", lane).bind(":was", state_name(was)).bind(":is", state_name(is));
+  return q.run();
+}
+
 Status lane_end_undone(Db& db, const Workflow& w) {
-  if (!is_terminal(w.state)) return {};
+  if (!is_terminal(w.state)) return lane_count(db, w.lane, w.state, State::pending);
   Query q(db, Sql::lane_end_undone);
-  q.bind(":lane", w.lane).bind(":seq", w.seq);
+  q.bind(":lane", w.lane).bind(":seq", w.seq).bind(":was", state_name(w.state));
   return q.run();
 }
 

@@ -16,7 +16,9 @@
 // served stand last, be the clock as it may. A lane without workflows is deleted with the last of them; made anew, it stands last too.
 //
 // How many have ended in a lane is known without a row that every end would have to write: each has its number `nth` among them, and `gone` says how
-// many numbers up to the last one nobody has any more. Only what takes a workflow away, or lets it begin again, writes that.
+// many numbers up to the last one nobody has any more. Only what takes a workflow away, or lets it begin again, writes that. An exact lane is written by
+// every end and has that last number in `count_to`, too. What failed, was cancelled or is paused is counted in the lane: no other work writes it.
+// Lanes are numbered by blocks of 256, each of one queue, kind and name (fragment_blocks): what is live in a block is a range of an index.
 //
 // Room: the next time at which anything is due is the least `next_due`, or now if any `turn` is set: an index away.
 #pragma once
@@ -46,7 +48,9 @@ Status lane_settle(Db& db, int64_t lane, Millis now);
 Status lane_correct(Db& db, int64_t lane, Millis now);
 // Loose lanes of the queue take part in the turns, if there are any to be taken; `*joined` (may be nullptr): there are.
 Status lanes_join_line(Db& db, string_view queue, int64_t kind, Millis now, bool* joined = nullptr);
-// To be called before a workflow that has ended is deleted, or begins again: the lane counts those that have ended. (Others: nothing.)
+// To be called where a workflow of the lane gets the status `is`, and had `was`; State::pending: one that is not counted, or none.
+Status lane_count(Db& db, int64_t lane, State was, State is);
+// To be called before a workflow is deleted, or begins again: the lane counts those that have ended, failed, were cancelled or are paused.
 Status lane_end_undone(Db& db, const Workflow& workflow);
 // Deletes the lane of a workflow that is gone, if it was its last.
 Status lane_drop(Db& db, const Workflow& gone);

@@ -84,6 +84,7 @@ Status take_place(Db& db, const Workflow& w, const Prepared& prepared, const Val
     WF_TRY(put_tags(db, w.seq, args.tags));
   }
   WF_TRY(lane_end_undone(db, w));
+  if (!restart) WF_TRY(lane_count(db, lane, State::pending, w.state));
   WF_TRY(write(db, w, prepared, old, lane, due, now));
   WF_TRY(lane_moved(db, w, now));
   return lane == w.lane ? Status() : lane_drop(db, w);

@@ -113,11 +113,11 @@ CASE w.place WHEN 0 THEN 1 WHEN 4 THEN 2 WHEN 5 THEN 2 ELSE 0 END
 -- name: fragment_earliest
 (
   SELECT min(due) FROM (
-    SELECT min(due_at) AS due FROM main._wf_workflow WHERE lane = _wf_lane.lane AND place = 0
-    UNION ALL SELECT min(due_at) FROM main._wf_workflow WHERE lane = _wf_lane.lane AND place = 1
-    UNION ALL SELECT min(due_at) FROM main._wf_workflow WHERE lane = _wf_lane.lane AND place = 3
-    UNION ALL SELECT min(due_at) FROM main._wf_workflow WHERE lane = _wf_lane.lane AND place = 4
-    UNION ALL SELECT min(due_at) FROM main._wf_workflow WHERE lane = _wf_lane.lane AND place = 5))
+    SELECT min(due_at) AS due FROM main._wf_workflow WHERE lane = _wf_lane.lane AND place = 0 AND nth IS NULL
+    UNION ALL SELECT min(due_at) FROM main._wf_workflow WHERE lane = _wf_lane.lane AND place = 1 AND nth IS NULL
+    UNION ALL SELECT min(due_at) FROM main._wf_workflow WHERE lane = _wf_lane.lane AND place = 3 AND nth IS NULL
+    UNION ALL SELECT min(due_at) FROM main._wf_workflow WHERE lane = _wf_lane.lane AND place = 4 AND nth IS NULL
+    UNION ALL SELECT min(due_at) FROM main._wf_workflow WHERE lane = _wf_lane.lane AND place = 5 AND nth IS NULL))
 
 -- The turn behind all of a row of _wf_lane's queue and priority. A thousandth of a second has 4,096 turns.
 -- name: fragment_last_turn
@@ -136,9 +136,13 @@ CASE WHEN next_due <= :now THEN next_due * 4096 ELSE {{last_turn}} END
 CASE WHEN line = 0 THEN 0 WHEN due <= :now THEN 1 ELSE 2 END, CASE WHEN line = 0 OR due > :now THEN due END,
 CASE WHEN line <> 0 AND due <= :now THEN coalesce(turn, {{new_turn}}) END
 
+-- The last `nth` of a lane, a row of _wf_lane.
+-- name: fragment_last_nth
+coalesce((SELECT o.nth FROM main._wf_workflow AS o WHERE o.lane = _wf_lane.lane AND o.place IS NULL ORDER BY o.nth DESC LIMIT 1), 0)
+
 -- A row of _wf_lane as its workflows are; for SET.
 -- name: fragment_settled
-(line, next_due, turn) = (SELECT {{stand}} FROM (SELECT {{earliest}} AS due))
+count_to = {{last_nth}}, (line, next_due, turn) = (SELECT {{stand}} FROM (SELECT {{earliest}} AS due))
 
 -- Whether there are partitions in line, or that will be, beside a row of _wf_lane without partition.
 -- name: fragment_mixed
@@ -303,7 +307,7 @@ coalesce((SELECT o.nth FROM main._wf_workflow AS o WHERE o.lane = _wf_workflow.l
 
 -- What column gone of a row of _wf_lane has to be.
 -- name: fragment_recounted
-(coalesce((SELECT o.nth FROM main._wf_workflow AS o WHERE o.lane = _wf_lane.lane AND o.place IS NULL ORDER BY o.nth DESC LIMIT 1), 0)
+({{last_nth}}
  - (SELECT count(*) FROM main._wf_workflow AS o WHERE o.lane = _wf_lane.lane AND o.place IS NULL))
 
 -- Of the shares of l, a limit, under the key of k: how many were given before its window began. What was given in all is the last `upto`.
@@ -314,3 +318,34 @@ coalesce((SELECT upto FROM main._wf_share WHERE rate = l.name AND per_key = k.pe
 -- Of workflows, those in index _wf_status: its own words.
 -- name: fragment_unusual
 status <> CASE WHEN place IS NULL THEN 'completed' WHEN place = 0 THEN 'pending' WHEN place = 1 THEN 'running' WHEN place = 4 THEN 'running' ELSE 'waiting' END
+
+-- The blocks of lanes: each has 256 numbers, of one queue, kind and name.
+-- name: fragment_blocks
+(WITH RECURSIVE b(first) AS (
+   SELECT min(lane) FROM main._wf_lane UNION ALL SELECT (SELECT min(lane) FROM main._wf_lane WHERE lane > b.first | 255) FROM b WHERE b.first IS NOT NULL)
+ SELECT l.queue AS queue, l.kind AS kind, l.name AS name, b.first AS first, b.first | 255 AS last FROM b CROSS JOIN main._wf_lane AS l ON l.lane = b.first)
+
+-- The lanes that may hold something due.
+-- name: fragment_open_lanes
+(SELECT lane, queue, kind, partition FROM main._wf_lane INDEXED BY _wf_lane_turn WHERE turn IS NOT NULL
+ UNION ALL SELECT lane, queue, kind, partition FROM main._wf_lane INDEXED BY _wf_lane_open WHERE next_due IS NOT NULL AND next_due <= :now AND turn IS NULL)
+
+-- The number of a new lane: the next one in the last block of its queue, kind and name, or where that is full the first of a new one.
+-- name: fragment_new_lane
+coalesce((SELECT CASE WHEN (lane + 1) & 255 THEN lane + 1 END FROM main._wf_lane WHERE queue = :queue AND kind = :kind AND name = :name ORDER BY lane DESC LIMIT 1),
+         ((SELECT max(lane) FROM main._wf_lane) | 255) + 1, 1)
+
+-- What is claimed.
+-- name: fragment_claimed
+(SELECT seq, lane FROM main._wf_workflow INDEXED BY _wf_due WHERE place IN (1, 4)
+ UNION ALL SELECT seq, lane FROM main._wf_workflow INDEXED BY _wf_status WHERE status = 'running' AND {{unusual}})
+
+-- How many of a lane, a row of _wf_lane, failed, were cancelled or are paused. (With a LIMIT all are counted, once.)
+-- name: fragment_of_status
+coalesce((SELECT c.n FROM (SELECT lane, status, count(*) AS n FROM main._wf_workflow INDEXED BY _wf_status WHERE {{unusual}} AND status IN ('failed', 'cancelled', 'paused')
+                           GROUP BY lane, status LIMIT -1) AS c WHERE c.lane = _wf_lane.lane AND c.status
+
+-- Whether what a lane, a row of _wf_lane, says of its numbers is not so.
+-- name: fragment_miscounted
+(gone IS NOT {{recounted}} OR (partition <> '' AND count_to IS NOT {{last_nth}}) OR count_failed IS NOT {{of_status}} = 'failed'), 0)
+ OR count_cancelled IS NOT {{of_status}} = 'cancelled'), 0) OR count_paused IS NOT {{of_status}} = 'paused'), 0))

@@ -6,7 +6,8 @@
 -- name: schema_1
 -- (_wf_meta is made before, by create_meta in base.sql.)
 
--- A lane is everything that decides the order and the admission of a claim, once per distinct combination.
+-- A lane is everything that decides the order and the admission of a claim, once per distinct combination. Each 256 numbers of lanes, a block, are of one
+-- queue, kind and name, so that these are counted without a look at each lane.
 CREATE TABLE IF NOT EXISTS main._wf_lane(
   lane INTEGER PRIMARY KEY,
   queue TEXT NOT NULL,
@@ -19,11 +20,14 @@ CREATE TABLE IF NOT EXISTS main._wf_lane(
   next_due INTEGER,                    -- not in line: nothing can be claimed before it; NULL: nothing to claim
   turn INTEGER,                        -- in line, or full: the lowest comes first
   gone INTEGER NOT NULL DEFAULT 0,     -- of its workflows that have ended: how many numbers up to the last `nth` none of them has any more
+  count_to INTEGER NOT NULL DEFAULT 0, -- with a partition: that last `nth`
+  count_failed INTEGER NOT NULL DEFAULT 0, count_cancelled INTEGER NOT NULL DEFAULT 0, count_paused INTEGER NOT NULL DEFAULT 0,  -- its workflows of these
   UNIQUE(queue, kind, partition, name, version, priority)
 );
 -- (Not kind = 1: where a statement says kind = :kind, SQLite would compile it anew for every value, to see whether this index fits.)
 CREATE INDEX IF NOT EXISTS main._wf_lane_scripted ON _wf_lane(queue) WHERE kind > 0;
 CREATE INDEX IF NOT EXISTS main._wf_lane_open ON _wf_lane(queue, kind, priority DESC, line DESC, next_due) WHERE next_due IS NOT NULL;
+CREATE INDEX IF NOT EXISTS main._wf_lane_block ON _wf_lane(queue, kind, name, lane);
 CREATE INDEX IF NOT EXISTS main._wf_lane_turn ON _wf_lane(queue, kind, priority DESC, line, turn) WHERE turn IS NOT NULL;
 
 CREATE TABLE IF NOT EXISTS main._wf_workflow(
@@ -80,12 +84,10 @@ CREATE TABLE IF NOT EXISTS main._wf_workflow(
   input, output, error                 -- up to 1 KiB each, larger ones in _wf_large; NULL: JSON null
 );
 -- (Some of these indexes have a column that their WHERE names and that says nothing: so SQLite need not open the table, which costs as much again.)
--- Every live workflow, once: what the claim walks.
-CREATE INDEX IF NOT EXISTS main._wf_due ON _wf_workflow(lane, place, due_at) WHERE place IS NOT NULL;
+-- Every live workflow: what the claim walks. And every one that has ended: whether a lane still has any, and how many (the last `nth`, less `gone` of the lane).
+CREATE INDEX IF NOT EXISTS main._wf_due ON _wf_workflow(place, lane, nth, due_at);
 -- What goes on with an attempt: the claim of a queue whose rate is used up.
 CREATE INDEX IF NOT EXISTS main._wf_resumed ON _wf_workflow(due_at) WHERE place > 2;
--- Every one that has ended: whether a lane still has any, and how many (the last `nth`, less `gone` of the lane).
-CREATE INDEX IF NOT EXISTS main._wf_ended ON _wf_workflow(lane, nth, place) WHERE place IS NULL;
 -- For looking on: those whose status is another than most in their place have, as failed, cancelled and paused ones. (One text is compared where a status
 -- changes, and nothing is written where work is done.)
 CREATE INDEX IF NOT EXISTS main._wf_status ON _wf_workflow(status, seq, lane, place)

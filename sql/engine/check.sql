@@ -5,7 +5,7 @@ SELECT 1 FROM main.sqlite_master WHERE type = 'table' AND name = '_wf_workflow'
 
 -- name: check_objects
 SELECT 'a table or index is missing', j.value
-FROM _wf.json_each('["_wf_lane","_wf_workflow","_wf_large","_wf_step","_wf_redo","_wf_gone","_wf_failure","_wf_queue","_wf_signal","_wf_event","_wf_waiter","_wf_value","_wf_stream","_wf_stream_end","_wf_tag","_wf_rate","_wf_limit","_wf_share","_wf_line","_wf_schedule","_wf_trouble","_wf_definition","_wf_lane_open","_wf_lane_turn","_wf_lane_scripted","_wf_due","_wf_resumed","_wf_ended","_wf_status","_wf_late","_wf_lost","_wf_held","_wf_failure_at","_wf_claim_key","_wf_limited","_wf_deadline","_wf_dedup","_wf_child","_wf_open","_wf_signal_queue","_wf_signal_key","_wf_waiter_of","_wf_schedule_next","_wf_trouble_next","_wf_tag_of","_wf_line_of","_wf_line_due"]') AS j
+FROM _wf.json_each('["_wf_lane","_wf_workflow","_wf_large","_wf_step","_wf_redo","_wf_gone","_wf_failure","_wf_queue","_wf_signal","_wf_event","_wf_waiter","_wf_value","_wf_stream","_wf_stream_end","_wf_tag","_wf_rate","_wf_limit","_wf_share","_wf_line","_wf_schedule","_wf_trouble","_wf_definition","_wf_lane_open","_wf_lane_block","_wf_lane_turn","_wf_lane_scripted","_wf_due","_wf_resumed","_wf_status","_wf_late","_wf_lost","_wf_held","_wf_failure_at","_wf_claim_key","_wf_limited","_wf_deadline","_wf_dedup","_wf_child","_wf_open","_wf_signal_queue","_wf_signal_key","_wf_waiter_of","_wf_schedule_next","_wf_trouble_next","_wf_tag_of","_wf_line_of","_wf_line_due"]') AS j
 WHERE NOT EXISTS (SELECT 1 FROM main.sqlite_master WHERE name = j.value)
 
 -- SQLite's own check of the file, all of it or without a look into every index. (As a table it knows no schema before SQLite 3.33.)
@@ -188,7 +188,10 @@ WHERE w.dedup IS NOT NULL AND substr(w.dedup, 1, length(l.queue) + 1) <> l.queue
 -- name: check_lanes
 SELECT 'the lane counts it twice', id FROM main._wf_workflow AS w WHERE place IS NULL AND EXISTS (SELECT 1 FROM main._wf_workflow AS o WHERE o.lane = w.lane AND o.place IS NULL AND o.nth = w.nth AND o.seq <> w.seq)
 UNION ALL
-SELECT 'a lane has another count of what has ended', 'lane ' || lane FROM main._wf_lane WHERE gone IS NOT {{recounted}}
+SELECT 'a lane has another count of its workflows', 'lane ' || lane FROM main._wf_lane WHERE {{miscounted}}
+UNION ALL
+SELECT 'a lane has a number among those of others', 'lane ' || l.lane FROM main._wf_lane AS l CROSS JOIN main._wf_lane AS o ON o.lane > l.lane AND o.lane <= l.lane | 255
+WHERE o.queue <> l.queue OR o.kind <> l.kind OR o.name <> l.name
 UNION ALL
 SELECT 'it is out of the order of its creation', id FROM main._wf_workflow AS w
 WHERE coalesce(late, created_at) < (SELECT coalesce(p.late, p.created_at) FROM main._wf_workflow AS p WHERE p.seq < w.seq ORDER BY p.seq DESC LIMIT 1)

@@ -54,15 +54,15 @@ WHERE queue = +:queue AND kind = +:kind AND partition = +:partition AND priority
 -- The first due rows of a lane, with their rank: what was begun (woken, or lost once), what is new, what stands behind (lost again, or released);
 -- and whether there is no other of the same rank.
 -- name: lane_heads
-SELECT * FROM (SELECT due_at, seq, 0, 0 FROM main._wf_workflow WHERE lane = +:lane AND place = 3 AND due_at <= :now ORDER BY due_at, seq LIMIT 1)
+SELECT * FROM (SELECT due_at, seq, 0, 0 FROM main._wf_workflow WHERE lane = +:lane AND place = 3 AND nth IS NULL AND due_at <= :now ORDER BY due_at, seq LIMIT 1)
 UNION ALL
-SELECT * FROM (SELECT due_at, seq, 0, 1 FROM main._wf_workflow WHERE lane = +:lane AND place = 1 AND due_at <= :now ORDER BY due_at, seq LIMIT 1)
+SELECT * FROM (SELECT due_at, seq, 0, 1 FROM main._wf_workflow WHERE lane = +:lane AND place = 1 AND nth IS NULL AND due_at <= :now ORDER BY due_at, seq LIMIT 1)
 UNION ALL
-SELECT * FROM (SELECT due_at, seq, 1, 1 FROM main._wf_workflow WHERE lane = +:lane AND place = 0 AND due_at <= :now ORDER BY due_at, seq LIMIT 1)
+SELECT * FROM (SELECT due_at, seq, 1, 1 FROM main._wf_workflow WHERE lane = +:lane AND place = 0 AND nth IS NULL AND due_at <= :now ORDER BY due_at, seq LIMIT 1)
 UNION ALL
-SELECT * FROM (SELECT due_at, seq, 2, 0 FROM main._wf_workflow WHERE lane = +:lane AND place = 4 AND due_at <= :now ORDER BY due_at, seq LIMIT 1)
+SELECT * FROM (SELECT due_at, seq, 2, 0 FROM main._wf_workflow WHERE lane = +:lane AND place = 4 AND nth IS NULL AND due_at <= :now ORDER BY due_at, seq LIMIT 1)
 UNION ALL
-SELECT * FROM (SELECT due_at, seq, 2, 1 FROM main._wf_workflow WHERE lane = +:lane AND place = 5 AND due_at <= :now ORDER BY due_at, seq LIMIT 1)
+SELECT * FROM (SELECT due_at, seq, 2, 1 FROM main._wf_workflow WHERE lane = +:lane AND place = 5 AND nth IS NULL AND due_at <= :now ORDER BY due_at, seq LIMIT 1)
 
 -- The same, past those that are put off, and those that are too long for this connection; for who only :looks also past those that a claim would put back.
 -- (One after the other, as long as they are asked for. It is compiled more often than it is run.)
@@ -70,7 +70,7 @@ SELECT * FROM (SELECT due_at, seq, 2, 1 FROM main._wf_workflow WHERE lane = +:la
 SELECT h.due_at, h.seq, p.column2, p.column3
 FROM (VALUES (3, 0, 0), (1, 0, 1), (0, 1, 1), (4, 2, 0), (5, 2, 1)) AS p CROSS JOIN main._wf_workflow AS h ON h.seq = (
   SELECT w.seq FROM main._wf_workflow AS w
-  WHERE w.lane = +:lane AND w.place = p.column1 AND w.due_at <= :now AND NOT {{put_off}} AND NOT {{too_long}} AND NOT (:looks AND {{in_vain}}) ORDER BY w.due_at, w.seq LIMIT 1)
+  WHERE w.lane = +:lane AND w.place = p.column1 AND w.nth IS NULL AND w.due_at <= :now AND NOT {{put_off}} AND NOT {{too_long}} AND NOT (:looks AND {{in_vain}}) ORDER BY w.due_at, w.seq LIMIT 1)
 
 -- How long a text of this file's encoding may be, if it were of UTF-8.
 -- name: lane_longest
@@ -80,7 +80,7 @@ SELECT :longest / CASE encoding WHEN 'UTF-8' THEN 1 ELSE 2 END FROM main.pragma_
 -- name: queue_held
 SELECT w.due_at, w.seq, l.priority, {{rank}}, {{turn}}, l.name, l.version, l.partition, 1, {{goes_on}}
 FROM main._wf_workflow AS w JOIN main._wf_lane AS l ON l.lane = w.lane
-WHERE w.limited >= :queue || char(31) AND w.limited < :queue || char(32) AND w.flags & 8 AND w.place IN (0, 1, 3, 4, 5) AND w.due_at <= :now
+WHERE w.limited >= :queue || char(31) AND w.limited < :queue || char(32) AND w.flags & 8 AND +w.place IN (0, 1, 3, 4, 5) AND w.due_at <= :now
   AND l.kind = +:kind AND NOT {{put_off}} AND NOT {{too_long}} AND NOT (:looks AND {{in_vain}})
 
 -- (+w.lane: by the few that hold a slot, and not by all that wait in the lane.)
@@ -92,5 +92,5 @@ WHERE w.limited = :queue || char(31) || :partition AND w.flags & 8 AND +w.lane =
 -- What is due to be resumed; the ninth column: it holds a slot.
 -- name: queue_resumed
 SELECT w.due_at, w.seq, l.priority, {{rank}}, {{turn}}, l.name, l.version, l.partition, w.flags & 8 AND w.limited IS NOT NULL, 1
-FROM main._wf_workflow AS w CROSS JOIN main._wf_lane AS l ON l.lane = w.lane
+FROM main._wf_workflow AS w INDEXED BY _wf_resumed CROSS JOIN main._wf_lane AS l ON l.lane = w.lane
 WHERE w.place > 2 AND {{goes_on}} AND w.due_at <= :now AND l.queue = +:queue AND l.kind = +:kind AND NOT {{put_off}} AND NOT {{too_long}} AND NOT (:looks AND {{in_vain}})

@@ -14,7 +14,7 @@ SET status = 'running', place = 1, due_at = :due, lease = :lease, worker = :work
                      (SELECT l.name || char(31) || l.version || char(31) || l.priority FROM main._wf_lane AS l WHERE l.lane = _wf_workflow.lane))
 WHERE seq = (
     SELECT w.seq FROM main._wf_workflow AS w
-    WHERE w.place = 0 AND w.due_at <= +:now AND w.lane = (
+    WHERE w.place = 0 AND w.nth IS NULL AND w.due_at <= +:now AND w.lane = (
       SELECT CASE WHEN l.line = 0 AND l.next_due <= :now AND NOT EXISTS (
                     SELECT 1 FROM main._wf_lane AS o
                     WHERE o.queue = +:queue AND o.kind = 0 AND o.priority = l.priority AND o.line = 0 AND o.next_due <= +:now AND o.lane <> l.lane)
@@ -24,8 +24,8 @@ WHERE seq = (
     ORDER BY w.due_at, w.seq LIMIT 1)
   AND status = 'pending' AND lost = 0 AND wake <> 7 AND again IN (0, 1) AND attempt >= 0 AND attempt + resumed < 1000000000
   AND limited IS NULL AND claim_key IS NULL AND NOT flags & 24
-  AND NOT EXISTS (SELECT 1 FROM main._wf_workflow AS o WHERE o.lane = _wf_workflow.lane AND o.place = 3 AND o.due_at <= +:now)
-  AND NOT EXISTS (SELECT 1 FROM main._wf_workflow AS o WHERE o.lane = _wf_workflow.lane AND o.place = 1 AND o.due_at <= +:now)
+  AND NOT EXISTS (SELECT 1 FROM main._wf_workflow AS o WHERE o.lane = _wf_workflow.lane AND o.place = 3 AND o.nth IS NULL AND o.due_at <= +:now)
+  AND NOT EXISTS (SELECT 1 FROM main._wf_workflow AS o WHERE o.lane = _wf_workflow.lane AND o.place = 1 AND o.nth IS NULL AND o.due_at <= +:now)
   AND NOT EXISTS (SELECT 1 FROM main._wf_lane WHERE queue = +:queue AND kind = 0 AND turn IS NOT NULL)
   AND NOT EXISTS (SELECT 1 FROM main._wf_queue WHERE queue = +:queue)
   AND (:says_lease OR NOT EXISTS (SELECT 1 FROM main._wf_meta WHERE key = 'lease'))

@@ -125,8 +125,8 @@ FROM (SELECT 1) LEFT JOIN main._wf_workflow AS o
                       (SELECT seq FROM main._wf_workflow WHERE dedup = :queue || char(31) || :dedup AND finished_at IS NULL AND :finished_at IS NULL))
 
 -- name: import_lane
-INSERT OR IGNORE INTO main._wf_lane(queue, kind, partition, name, version, priority, line)
-VALUES(:queue, :kind, coalesce(:partition, ''), :name, coalesce(:version, ''), :priority, CASE WHEN :partition IS NULL THEN 0 ELSE 2 END)
+INSERT OR IGNORE INTO main._wf_lane(lane, queue, kind, partition, name, version, priority, line)
+VALUES({{new_lane}}, :queue, :kind, coalesce(:partition, ''), :name, coalesce(:version, ''), :priority, CASE WHEN :partition IS NULL THEN 0 ELSE 2 END)
 
 -- Whether the workflow :id was spawned by p, a workflow, and not by another of its id: a step of it says so, or one that was dropped since. (The children
 -- of a scripted workflow have the id that its steps look for.)
@@ -154,6 +154,12 @@ SELECT :seq, :id, l.lane, CASE WHEN :finished_at IS NULL THEN 'paused' ELSE :sta
 FROM main._wf_lane AS l LEFT JOIN main._wf_workflow AS p ON p.id = :parent AND {{is_parent}}
 WHERE l.queue = :queue AND l.kind = :kind AND l.partition = coalesce(:partition, '') AND l.name = :name AND l.version = coalesce(:version, '')
   AND l.priority = :priority
+
+-- name: import_count
+UPDATE main._wf_lane
+SET count_to = {{last_nth}}, count_failed = count_failed + (:finished_at IS NOT NULL AND :status = 'failed'),
+    count_cancelled = count_cancelled + (:finished_at IS NOT NULL AND :status = 'cancelled'), count_paused = count_paused + (:finished_at IS NULL)
+WHERE lane = (SELECT lane FROM main._wf_workflow WHERE seq = :seq)
 
 -- name: import_large
 INSERT INTO main._wf_large(wf, what, size, value)

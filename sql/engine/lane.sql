@@ -5,8 +5,8 @@ SELECT lane, line, next_due FROM main._wf_lane
 WHERE queue = :queue AND kind = :kind AND partition = :partition AND name = :name AND version = :version AND priority = :priority
 
 -- name: lane_add
-INSERT INTO main._wf_lane(queue, kind, partition, name, version, priority, line, next_due, turn)
-SELECT queue, kind, partition, :name, :version, priority, line, CASE line WHEN 1 THEN NULL ELSE :due END, CASE line WHEN 1 THEN {{last_turn}} END
+INSERT INTO main._wf_lane(lane, queue, kind, partition, name, version, priority, line, next_due, turn)
+SELECT {{new_lane}}, queue, kind, partition, :name, :version, priority, line, CASE line WHEN 1 THEN NULL ELSE :due END, CASE line WHEN 1 THEN {{last_turn}} END
 FROM (SELECT queue, kind, partition, priority, CASE WHEN partition = '' AND NOT {{mixed}} THEN 0 WHEN :due <= :now THEN 1 ELSE 2 END AS line
 FROM (SELECT :queue AS queue, :kind AS kind, :partition AS partition, :priority AS priority) AS _wf_lane) AS _wf_lane
 
@@ -25,7 +25,7 @@ UPDATE main._wf_lane SET {{settled}} WHERE lane = :lane
 UPDATE main._wf_lane SET (line, next_due, turn) = (SELECT {{stand}} FROM (
   SELECT min(due) AS due FROM (
     SELECT (SELECT min(due_at) FROM main._wf_workflow AS w
-            WHERE w.lane = _wf_lane.lane AND w.place = p.value AND NOT EXISTS (SELECT 1 FROM main._wf_trouble AS x WHERE x.wf = w.seq)) AS due
+            WHERE w.lane = _wf_lane.lane AND w.place = p.value AND w.nth IS NULL AND NOT EXISTS (SELECT 1 FROM main._wf_trouble AS x WHERE x.wf = w.seq)) AS due
     FROM _wf.json_each('[0,1,3,4,5]') AS p
     UNION ALL
     SELECT min(max(w.due_at, x.next_at)) FROM main._wf_trouble AS x CROSS JOIN main._wf_workflow AS w ON w.seq = x.wf
@@ -69,10 +69,20 @@ WHERE (queue, kind, partition, priority) = (SELECT queue, kind, '', priority FRO
   AND NOT EXISTS (SELECT 1 FROM main._wf_lane AS o WHERE o.queue = _wf_lane.queue AND o.kind = _wf_lane.kind AND o.priority = _wf_lane.priority
                   AND o.line > 0 AND o.next_due IS NOT NULL AND o.partition <> '')
 
+-- A workflow of a lane changes its status, or comes or goes, in :was or :is (others are not counted).
+-- name: fragment_counting
+count_failed = max(0, count_failed + (:is IS 'failed') - (:was IS 'failed')),
+count_cancelled = max(0, count_cancelled + (:is IS 'cancelled') - (:was IS 'cancelled')),
+count_paused = max(0, count_paused + (:is IS 'paused') - (:was IS 'paused'))
+
+-- name: lane_count
+UPDATE main._wf_lane SET {{counting}} WHERE lane = :lane
+
 -- Before a workflow that has ended goes from its lane: one number less, or as many as there are up to the one before it if it was the last.
 -- name: lane_end_undone
 UPDATE main._wf_lane
-SET gone = (SELECT CASE WHEN EXISTS (SELECT 1 FROM main._wf_workflow AS o WHERE o.lane = _wf_lane.lane AND o.place IS NULL AND o.nth > w.nth) THEN _wf_lane.gone + 1
+SET {{counting}},
+    gone = (SELECT CASE WHEN EXISTS (SELECT 1 FROM main._wf_workflow AS o WHERE o.lane = _wf_lane.lane AND o.place IS NULL AND o.nth > w.nth) THEN _wf_lane.gone + 1
                         ELSE coalesce(_wf_lane.gone + 1 - w.nth
                                       + coalesce((SELECT o.nth FROM main._wf_workflow AS o WHERE o.lane = _wf_lane.lane AND o.place IS NULL AND o.nth < w.nth ORDER BY o.nth DESC LIMIT 1), 0), _wf_lane.gone) END
             FROM main._wf_workflow AS w WHERE w.seq = :seq)
@@ -80,7 +90,7 @@ WHERE lane = :lane
 
 -- Whether the last workflow of a lane has gone.
 -- name: lane_is_empty
-SELECT NOT EXISTS (SELECT 1 FROM main._wf_workflow WHERE lane = :lane AND place IS NOT NULL)
+SELECT NOT EXISTS (SELECT 1 FROM main._wf_workflow WHERE lane = :lane AND place IN (0, 1, 2, 3, 4, 5))
    AND NOT EXISTS (SELECT 1 FROM main._wf_workflow WHERE lane = :lane AND place IS NULL)
 
 -- name: lane_drop

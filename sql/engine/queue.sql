@@ -20,12 +20,12 @@ UPDATE main._wf_workflow
 SET limited = CASE WHEN :limits AND ((:started AND started_at IS NOT NULL) OR nonce IS NOT NULL)
                    THEN (SELECT l.queue || char(31) || l.partition FROM main._wf_lane AS l WHERE l.lane = _wf_workflow.lane) END,
     flags = CASE WHEN :limits AND :started AND started_at IS NOT NULL THEN flags | 8 ELSE flags & ~8 END
-WHERE place IS NOT NULL AND lane IN (SELECT lane FROM main._wf_lane WHERE queue = :queue)
+WHERE place IN (0, 1, 2, 3, 4, 5) AND lane IN (SELECT lane FROM main._wf_lane WHERE queue = :queue)
   AND (started_at IS NOT NULL OR limited IS NOT NULL)
 
 -- name: queue_mark_count
 SELECT count(*) FROM main._wf_workflow
-WHERE place IS NOT NULL AND lane IN (SELECT lane FROM main._wf_lane WHERE queue = :queue)
+WHERE place IN (0, 1, 2, 3, 4, 5) AND lane IN (SELECT lane FROM main._wf_lane WHERE queue = :queue)
   AND (started_at IS NOT NULL OR limited IS NOT NULL)
 
 -- Partitions that were full are looked at anew.

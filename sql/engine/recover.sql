@@ -3,13 +3,13 @@
 -- name: recover_lanes
 UPDATE main._wf_lane SET {{expecting}}
 WHERE lane IN (SELECT lane FROM main._wf_workflow
-               WHERE place IS NOT NULL AND nonce IS NOT NULL AND (:worker IS NULL OR worker = :worker))
+               WHERE place IN (0, 1, 2, 3, 4, 5) AND nonce IS NOT NULL AND (:worker IS NULL OR worker = :worker))
   AND line <> 1 AND (next_due IS NULL OR next_due > :due)
 
 -- name: recover_lanes_count
 SELECT count(*) FROM main._wf_lane
 WHERE lane IN (SELECT lane FROM main._wf_workflow
-               WHERE place IS NOT NULL AND nonce IS NOT NULL AND (:worker IS NULL OR worker = :worker))
+               WHERE place IN (0, 1, 2, 3, 4, 5) AND nonce IS NOT NULL AND (:worker IS NULL OR worker = :worker))
   AND line <> 1 AND (next_due IS NULL OR next_due > :due)
 
 -- name: recover_void all
@@ -18,7 +18,7 @@ SET status = CASE status WHEN 'running' THEN 'pending' ELSE status END,
     paused_from = CASE paused_from WHEN 'running' THEN 'pending' ELSE paused_from END,
     place = CASE place WHEN 1 THEN 3 WHEN 4 THEN 5 ELSE place END, wake = 7,
     due_at = :now, nonce = NULL, claim_key = NULL, limited = CASE WHEN flags & 8 THEN limited END, again = 0, updated_at = :now
-WHERE place IS NOT NULL AND 'running' IN (status, paused_from) AND nonce IS NOT NULL AND (:worker IS NULL OR worker = :worker)
+WHERE place IN (0, 1, 2, 3, 4, 5) AND 'running' IN (status, paused_from) AND nonce IS NOT NULL AND (:worker IS NULL OR worker = :worker)
 
 -- The token that suspended a workflow: what it had begun it may record no more. (One that has begun nothing can do nothing but ask its wait again.)
 -- name: fragment_suspended_begun
@@ -32,7 +32,7 @@ SELECT count(*) FROM main._wf_workflow WHERE {{suspended_begun}}
 
 -- name: recover_claimed
 SELECT seq FROM main._wf_workflow
-WHERE place IS NOT NULL AND 'running' IN (status, paused_from) AND nonce IS NOT NULL AND (:worker IS NULL OR worker = :worker)
+WHERE place IN (0, 1, 2, 3, 4, 5) AND 'running' IN (status, paused_from) AND nonce IS NOT NULL AND (:worker IS NULL OR worker = :worker)
 ORDER BY seq
 
 -- It stands where the next claim of an expired lease would find it: with what was begun, or behind what is new if it was lost before.
@@ -62,14 +62,15 @@ WHERE kind = 0 AND partition <> '' AND queue IN (SELECT queue FROM main._wf_queu
 -- name: recover_pause all
 UPDATE main._wf_workflow
 SET paused_from = status, status = 'paused', place = 2, paused_left = deadline_at - :now, deadline_at = NULL, updated_at = :now
-WHERE place IS NOT NULL AND status <> 'paused'
+WHERE place IN (0, 1, 2, 3, 4, 5) AND status <> 'paused'
 
 -- name: recover_in_doubt
 SELECT count(*) FROM main._wf_step AS s JOIN main._wf_workflow AS w ON w.seq = s.wf
 WHERE (s.status = 'begun' OR s.status = 'waiting') AND s.kind = 'step' AND s.nonce IS NOT NULL AND s.nonce IS NOT w.nonce AND w.place IS NOT NULL
 
 -- name: count_pending
-SELECT count(*) FROM main._wf_workflow WHERE place IS NOT NULL AND (:queue IS NULL OR lane IN (SELECT lane FROM main._wf_lane WHERE queue = :queue))
+SELECT sum((SELECT count(*) FROM main._wf_workflow AS x INDEXED BY _wf_due WHERE x.place = p.value AND x.lane BETWEEN b.first AND b.last))
+FROM {{blocks}} AS b CROSS JOIN _wf.json_each('[0,1,2,3,4,5]') AS p WHERE :queue IS NULL OR b.queue = :queue
 
 -- What claims could take now, together, one after the other, by a worker that holds nothing: of those that are due, by queue and partition,
 -- what holds its slot, and what only goes on with an attempt, as far as slots and rates allow. (l and w as {{refusal}} has them, one rule.)
@@ -85,9 +86,9 @@ FROM (SELECT p.queue,
                         ELSE coalesce(max(0, (SELECT q.partition_concurrency FROM main._wf_queue AS q WHERE q.queue = d.queue)
                                - (SELECT count(*) FROM main._wf_workflow AS x WHERE x.limited = d.queue || char(31) || d.partition AND {{holds_slot}})), 9e15) END AS slots
             FROM (SELECT l.queue AS queue, l.partition AS partition, w.flags & 8 AND w.limited IS NOT NULL AS holds, {{goes_on}} AS goes_on
-                  FROM main._wf_lane AS l CROSS JOIN main._wf_workflow AS w
-                    ON w.lane = l.lane AND w.place IN (0, 1, 3, 4, 5) AND w.due_at <= :now AND coalesce(w.deadline_at > :now, 1)
-                  WHERE l.kind = 0 AND (l.turn IS NOT NULL OR l.next_due <= :now) AND (:queue IS NULL OR l.queue = :queue) AND ({{waits_on}} OR NOT {{poisoned}}) AND NOT {{put_off}} AND NOT {{too_long}} AND NOT {{in_vain}}) AS d
+                  FROM {{open_lanes}} AS l CROSS JOIN main._wf_workflow AS w
+                    ON w.lane = l.lane AND w.place IN (0, 1, 3, 4, 5) AND w.nth IS NULL AND w.due_at <= :now AND coalesce(w.deadline_at > :now, 1)
+                  WHERE l.kind = 0 AND (:queue IS NULL OR l.queue = :queue) AND ({{waits_on}} OR NOT {{poisoned}}) AND NOT {{put_off}} AND NOT {{too_long}} AND NOT {{in_vain}}) AS d
             GROUP BY d.queue, d.partition) AS p
       LEFT JOIN main._wf_queue AS q ON q.queue = p.queue
       WHERE coalesce(q.paused, 0) = 0
@@ -95,7 +96,10 @@ FROM (SELECT p.queue,
 
 -- How many have ended in each lane, from the workflows themselves.
 -- name: lane_recount
-UPDATE main._wf_lane SET gone = {{recounted}} WHERE gone IS NOT {{recounted}}
+UPDATE main._wf_lane
+SET gone = {{recounted}}, count_to = {{last_nth}}, count_failed = {{of_status}} = 'failed'), 0), count_cancelled = {{of_status}} = 'cancelled'), 0),
+    count_paused = {{of_status}} = 'paused'), 0)
+WHERE {{miscounted}}
 
 -- name: lane_recount_count
-SELECT count(*) FROM main._wf_lane WHERE gone IS NOT {{recounted}}
+SELECT count(*) FROM main._wf_lane WHERE {{miscounted}}

@@ -6,27 +6,26 @@ SELECT %s FROM (%s) AS t
 -- The workflows that a question is about, where its queue, its name or its status says that they are few: of the lanes :queue and :name (NULL: any) the
 -- live ones, those with a claim, and those that have ended.
 -- name: plan_live
-SELECT x.seq FROM main._wf_lane AS k CROSS JOIN main._wf_workflow AS x INDEXED BY _wf_due ON x.lane = k.lane AND x.place IS NOT NULL
+SELECT x.seq FROM {{blocks}} AS k CROSS JOIN main._wf_workflow AS x INDEXED BY _wf_due ON x.place IN (0, 1, 2, 3, 4, 5) AND x.lane BETWEEN k.first AND k.last
 WHERE (:queue IS NULL OR k.queue = :queue) AND (:name IS NULL OR k.name = :name)
 
 -- name: plan_running
-SELECT x.seq FROM main._wf_lane AS k CROSS JOIN main._wf_workflow AS x INDEXED BY _wf_due
-  ON x.lane = k.lane AND x.place IN (1, 2, 4) AND x.due_at > -62167219200001
+SELECT x.seq FROM {{claimed}} AS x CROSS JOIN main._wf_lane AS k ON k.lane = x.lane
 WHERE (:queue IS NULL OR k.queue = :queue) AND (:name IS NULL OR k.name = :name)
 
 -- name: plan_ended
-SELECT x.seq FROM main._wf_lane AS k CROSS JOIN main._wf_workflow AS x INDEXED BY _wf_ended ON x.lane = k.lane AND x.place IS NULL
+SELECT x.seq FROM {{blocks}} AS k CROSS JOIN main._wf_workflow AS x INDEXED BY _wf_due ON x.place IS NULL AND x.lane BETWEEN k.first AND k.last
 WHERE (:queue IS NULL OR k.queue = :queue) AND (:name IS NULL OR k.name = :name)
 
 -- Whether they are few.
 -- name: plan_live_count
 SELECT count(*) FROM (
-  SELECT 1 FROM main._wf_lane AS k CROSS JOIN main._wf_workflow AS x INDEXED BY _wf_due ON x.lane = k.lane AND x.place IS NOT NULL
+  SELECT 1 FROM {{blocks}} AS k CROSS JOIN main._wf_workflow AS x INDEXED BY _wf_due ON x.place IN (0, 1, 2, 3, 4, 5) AND x.lane BETWEEN k.first AND k.last
   WHERE (:queue IS NULL OR k.queue = :queue) AND (:name IS NULL OR k.name = :name) LIMIT +:most)
 
 -- name: plan_ended_count
 SELECT count(*) FROM (
-  SELECT 1 FROM main._wf_lane AS k CROSS JOIN main._wf_workflow AS x INDEXED BY _wf_ended ON x.lane = k.lane AND x.place IS NULL
+  SELECT 1 FROM {{blocks}} AS k CROSS JOIN main._wf_workflow AS x INDEXED BY _wf_due ON x.place IS NULL AND x.lane BETWEEN k.first AND k.last
   WHERE (:queue IS NULL OR k.queue = :queue) AND (:name IS NULL OR k.name = :name) LIMIT +:most)
 
 -- name: plan_of

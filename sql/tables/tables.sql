@@ -135,17 +135,33 @@ SELECT s.n, w.id, s.name, w.seq || ' ' || s.name, 1, s.begun_at, w.worker
 FROM main._wf_step AS s INDEXED BY _wf_held CROSS JOIN main._wf_workflow AS w ON w.seq = s.wf
 WHERE s.status = 'waiting' AND s.kind = 'step' AND w.place IS NOT NULL
 
+-- What is in line in the lane l, and the first of one place of it, p.
+-- name: fragment_in_line
+main._wf_workflow AS w ON w.lane = l.lane AND w.place IN (0, 3, 5) AND w.nth IS NULL AND w.due_at <= :now
+
+-- name: fragment_first_in_line
+(SELECT min(w.due_at) FROM main._wf_workflow AS w WHERE w.lane = l.lane AND w.place = p.value AND w.nth IS NULL AND w.due_at <= :now)
+
 -- name: table_queues
 SELECT CAST(row_number() OVER (ORDER BY n.queue) AS INTEGER) AS _n, n.queue AS queue, q.concurrency AS concurrency, q.worker_concurrency AS worker_concurrency,
        q.partition_concurrency AS partition_concurrency, coalesce(q.hold, 'lease') AS hold, q.rate_limit AS rate_limit,
        q.rate_per / 1000.0 AS rate_per, coalesce(q.paused, 0) AS paused, q.lease / 1000.0 AS lease, q.max_attempts AS max_attempts, q.backoff AS backoff,
-       (SELECT count(*) FROM main._wf_lane AS l CROSS JOIN main._wf_workflow AS w ON w.lane = l.lane AND w.place IN (0, 3, 5) AND w.due_at <= :now
-        WHERE l.queue = n.queue) AS depth,
-       (SELECT count(*) FROM main._wf_lane AS l CROSS JOIN main._wf_workflow AS w ON w.lane = l.lane AND w.place IN (1, 2, 4) AND w.nonce IS NOT NULL AND w.due_at > :now
-        WHERE l.queue = n.queue) AS running,
-       (SELECT min(w.due_at) FROM main._wf_lane AS l CROSS JOIN main._wf_workflow AS w ON w.lane = l.lane AND w.place IN (0, 3, 5) AND w.due_at <= :now
-        WHERE l.queue = n.queue) AS oldest_due_at
-FROM (SELECT queue FROM main._wf_queue UNION SELECT queue FROM main._wf_lane) AS n LEFT JOIN main._wf_queue AS q ON q.queue = n.queue
+       (SELECT count(*) FROM main._wf_lane AS l INDEXED BY _wf_lane_turn CROSS JOIN {{in_line}} WHERE l.queue = n.queue AND l.turn IS NOT NULL)
+       + (SELECT count(*) FROM main._wf_lane AS l INDEXED BY _wf_lane_open CROSS JOIN {{in_line}} WHERE l.queue = n.queue AND l.next_due <= :now AND l.turn IS NULL) AS depth,
+       coalesce(r.running, 0) AS running,
+       (SELECT min(due) FROM (
+         SELECT {{first_in_line}} AS due FROM main._wf_lane AS l INDEXED BY _wf_lane_turn CROSS JOIN _wf.json_each('[0,3,5]') AS p WHERE l.queue = n.queue AND l.turn IS NOT NULL
+         UNION ALL
+         SELECT {{first_in_line}} FROM main._wf_lane AS l INDEXED BY _wf_lane_open CROSS JOIN _wf.json_each('[0,3,5]') AS p
+         WHERE l.queue = n.queue AND l.next_due <= :now AND l.turn IS NULL)) AS oldest_due_at
+FROM (SELECT queue FROM main._wf_queue UNION SELECT queue FROM {{blocks}}) AS n LEFT JOIN main._wf_queue AS q ON q.queue = n.queue
+LEFT JOIN (SELECT l.queue AS queue, count(*) AS running
+           FROM (SELECT seq FROM {{claimed}}
+                 UNION ALL
+                 SELECT x.seq FROM main._wf_lane AS k CROSS JOIN main._wf_workflow AS x ON x.place = 2 AND x.lane = k.lane AND x.nth IS NULL AND x.due_at > :now AND x.status = 'paused'
+                 WHERE k.count_paused > 0) AS c
+           CROSS JOIN main._wf_workflow AS w ON w.seq = c.seq AND w.nonce IS NOT NULL AND w.due_at > :now CROSS JOIN main._wf_lane AS l ON l.lane = w.lane
+           GROUP BY l.queue) AS r ON r.queue = n.queue
 
 -- One row for each key that was used lately, and one for none. The keys are found one after the other, whatever they have in their windows.
 -- name: table_rates
@@ -178,33 +194,36 @@ FROM (SELECT rowid, *, CASE WHEN json_valid(settings) THEN settings END AS valid
 -- name: table_definitions
 SELECT d.rowid AS _n, d.name AS name, d.version AS version, d.current AS current,
        CASE WHEN json_valid(d.definition) THEN json_array_length(d.definition, '$.steps') END AS steps, d.definition AS definition, d.created_at AS created_at,
-       (SELECT count(*) FROM main._wf_lane AS l CROSS JOIN main._wf_workflow AS w ON w.lane = l.lane AND w.place IS NOT NULL
+       (SELECT count(*) FROM main._wf_lane AS l CROSS JOIN main._wf_workflow AS w ON w.lane = l.lane AND w.place IN (0, 1, 2, 3, 4, 5)
         WHERE l.kind = 1 AND l.name = d.name AND l.version = CAST(d.version AS TEXT)) AS live
 FROM main._wf_definition AS d
 
--- How many workflows there are, by name, queue and status. What has ended is counted by lanes, and has completed but for those that are listed by their
--- status; what is live is counted by its place, in many lanes in one go, which says the status but for those.
+-- How many workflows there are, by name, queue and status. What has ended is numbered; what failed, was cancelled or is paused is counted by lanes; what is
+-- live is counted by blocks of lanes and its place, which says the status but for the rest, which is listed by it.
 -- name: fragment_counts
-(SELECT l.name AS name, l.queue AS queue, c.status AS status, sum(c.n) AS count
- FROM (SELECT k.lane AS lane, s.status AS status, (SELECT count(*) FROM main._wf_workflow AS x INDEXED BY _wf_due WHERE x.lane = k.lane AND x.place = s.place) AS n
-       FROM main._wf_lane AS k CROSS JOIN (SELECT 0 AS place, 'pending' AS status UNION ALL SELECT 1, 'running' UNION ALL SELECT 4, 'running'
-                                           UNION ALL SELECT 2, 'waiting' UNION ALL SELECT 3, 'waiting' UNION ALL SELECT 5, 'waiting') AS s
-       WHERE (SELECT count(*) FROM main._wf_lane) <= 1000
+(SELECT c.name AS name, c.queue AS queue, c.status AS status, sum(c.n) AS count
+ FROM (SELECT b.name AS name, b.queue AS queue, s.status AS status,
+              (SELECT count(*) FROM main._wf_workflow AS x INDEXED BY _wf_due WHERE x.place = s.place AND x.lane BETWEEN b.first AND b.last) AS n
+       FROM {{blocks}} AS b CROSS JOIN (SELECT 0 AS place, 'pending' AS status UNION ALL SELECT 1, 'running' UNION ALL SELECT 4, 'running'
+                                        UNION ALL SELECT 2, 'waiting' UNION ALL SELECT 3, 'waiting' UNION ALL SELECT 5, 'waiting') AS s
        UNION ALL
-       SELECT * FROM (SELECT lane, CASE place WHEN 0 THEN 'pending' WHEN 1 THEN 'running' WHEN 4 THEN 'running' ELSE 'waiting' END, count(*)
-                      FROM main._wf_workflow INDEXED BY _wf_due WHERE place IS NOT NULL GROUP BY lane, place
-                      LIMIT CASE WHEN (SELECT count(*) FROM main._wf_lane) > 1000 THEN -1 ELSE 0 END)
+       SELECT b.name, b.queue, s.status, CASE s.status  -- (hand edits: a sum of them overflows not)
+         WHEN 'completed' THEN (
+           SELECT sum(max(0, min(CASE k.partition WHEN '' THEN coalesce((SELECT o.nth FROM main._wf_workflow AS o WHERE o.lane = k.lane AND o.place IS NULL
+                                                                         ORDER BY o.nth DESC LIMIT 1), 0) ELSE k.count_to END, 34359738367))
+                      - max(0, min(k.gone, 34359738367)) - min(k.count_failed, 34359738367) - min(k.count_cancelled, 34359738367))
+           FROM main._wf_lane AS k WHERE k.lane BETWEEN b.first AND b.last)
+         WHEN 'failed' THEN (SELECT sum(min(k.count_failed, 34359738367)) FROM main._wf_lane AS k WHERE k.lane BETWEEN b.first AND b.last)
+         WHEN 'cancelled' THEN (SELECT sum(min(k.count_cancelled, 34359738367)) FROM main._wf_lane AS k WHERE k.lane BETWEEN b.first AND b.last)
+         WHEN 'paused' THEN (SELECT sum(min(k.count_paused, 34359738367)) FROM main._wf_lane AS k WHERE k.lane BETWEEN b.first AND b.last)
+         ELSE -(SELECT sum(min(k.count_paused, 34359738367)) FROM main._wf_lane AS k WHERE k.lane BETWEEN b.first AND b.last) END
+       FROM {{blocks}} AS b CROSS JOIN (SELECT 'completed' AS status UNION ALL SELECT 'failed' UNION ALL SELECT 'cancelled' UNION ALL SELECT 'paused' UNION ALL SELECT 'waiting') AS s
        UNION ALL
-       SELECT k.lane, 'completed', max(0, min(coalesce((SELECT o.nth FROM main._wf_workflow AS o WHERE o.lane = k.lane AND o.place IS NULL ORDER BY o.nth DESC LIMIT 1), 0),
-                                              34359738367)) - max(0, min(k.gone, 34359738367))  -- (hand edits: a sum of them overflows not)
-       FROM main._wf_lane AS k
-       UNION ALL
-       SELECT r.lane, CASE s.value WHEN 1 THEN r.status ELSE r.usual END, CASE s.value WHEN 1 THEN r.n ELSE -r.n END
-       FROM (SELECT lane, status, CASE WHEN place IS NULL THEN 'completed' WHEN place = 0 THEN 'pending' WHEN place IN (1, 4) THEN 'running' ELSE 'waiting' END AS usual, count(*) AS n
-             FROM main._wf_workflow INDEXED BY _wf_status WHERE {{unusual}} GROUP BY lane, status, usual) AS r
-            CROSS JOIN _wf.json_each('[0,1]') AS s) AS c
- JOIN main._wf_lane AS l ON l.lane = c.lane
- GROUP BY l.name, l.queue, c.status HAVING sum(c.n) > 0)
+       SELECT l.name, l.queue, CASE s.value WHEN 1 THEN r.status ELSE r.usual END, CASE s.value WHEN 1 THEN r.n ELSE -r.n END
+       FROM (SELECT min(lane) AS lane, status, CASE WHEN place IS NULL THEN 'completed' WHEN place = 0 THEN 'pending' WHEN place IN (1, 4) THEN 'running' ELSE 'waiting' END AS usual, count(*) AS n
+             FROM main._wf_workflow INDEXED BY _wf_status WHERE {{unusual}} AND status IN ('pending', 'running', 'waiting') GROUP BY lane >> 8, status, usual) AS r
+            CROSS JOIN _wf.json_each('[0,1]') AS s CROSS JOIN main._wf_lane AS l ON l.lane = r.lane) AS c
+ GROUP BY c.name, c.queue, c.status HAVING sum(c.n) > 0)
 
 -- name: table_counts
 SELECT CAST(row_number() OVER (ORDER BY name, queue, status) AS INTEGER) AS _n, name, queue, status, count FROM {{counts}} AS c

@@ -37,6 +37,8 @@ WRONG = {
         "lane": [("9000", "queue = 'q'")], "queue": NAMES, "kind": NO_FLAG + [("1", "kind = 0"), ("0", "kind = 1")], "partition": NAMES[1:], "name": NAMES,
         "version": NAMES[1:] + [("'x'", "kind = 1"), ("'99'", "kind = 1")], "priority": ["-101", "101"], "line": ["-1", "4", ("3", "partition = ''")],
         "next_due": NO_TIME + [("253402300799999", "next_due IS NOT NULL")], "turn": ["'x'", ("5", "turn IS NULL")], "gone": ["-1", "1", "'x'"],
+        "count_to": ["-1", "'x'", ("7", "partition <> ''")], "count_failed": ["-1", "1000", "'x'"], "count_cancelled": ["-1", "1000", "'x'"],
+        "count_paused": ["-1", "1000", "'x'"],
     },
     "_wf_workflow": {
         "seq": ["34359738368", ("9999", "id = 'parent'")], "id": NAMES + ["'run_1_1'", "'[x'"], "lane": NO_LANE, "status": ["'odd'", "''"], "place": ["9", "-1", *where("large", "1")],
