@@ -135,26 +135,24 @@ SELECT s.n, w.id, s.name, w.seq || ' ' || s.name, 1, s.begun_at, w.worker
 FROM main._wf_step AS s INDEXED BY _wf_held CROSS JOIN main._wf_workflow AS w ON w.seq = s.wf
 WHERE s.status = 'waiting' AND s.kind = 'step' AND w.place IS NOT NULL
 
--- What is in line in the lane l, and the first of one place of it, p.
+-- How many are in line, and since when: by lanes, or where many lanes have something due by blocks of them.
 -- name: fragment_in_line
-main._wf_workflow AS w ON w.lane = l.lane AND w.place IN (0, 3, 5) AND w.nth IS NULL AND w.due_at <= :now
+json_array(count(*), min(w.due_at)) FROM main._wf_workflow AS w INDEXED BY _wf_due WHERE w.place IN (0, 3, 5) AND w.due_at <= :now
 
--- name: fragment_first_in_line
-(SELECT min(w.due_at) FROM main._wf_workflow AS w WHERE w.lane = l.lane AND w.place = p.value AND w.nth IS NULL AND w.due_at <= :now)
+-- name: fragment_many_open
+(SELECT count(*) > 1000 FROM (SELECT 1 FROM {{open_lanes}} LIMIT 1001))
 
 -- name: table_queues
 SELECT CAST(row_number() OVER (ORDER BY n.queue) AS INTEGER) AS _n, n.queue AS queue, q.concurrency AS concurrency, q.worker_concurrency AS worker_concurrency,
        q.partition_concurrency AS partition_concurrency, coalesce(q.hold, 'lease') AS hold, q.rate_limit AS rate_limit,
        q.rate_per / 1000.0 AS rate_per, coalesce(q.paused, 0) AS paused, q.lease / 1000.0 AS lease, q.max_attempts AS max_attempts, q.backoff AS backoff,
-       (SELECT count(*) FROM main._wf_lane AS l INDEXED BY _wf_lane_turn CROSS JOIN {{in_line}} WHERE l.queue = n.queue AND l.turn IS NOT NULL)
-       + (SELECT count(*) FROM main._wf_lane AS l INDEXED BY _wf_lane_open CROSS JOIN {{in_line}} WHERE l.queue = n.queue AND l.next_due <= :now AND l.turn IS NULL) AS depth,
-       coalesce(r.running, 0) AS running,
-       (SELECT min(due) FROM (
-         SELECT {{first_in_line}} AS due FROM main._wf_lane AS l INDEXED BY _wf_lane_turn CROSS JOIN _wf.json_each('[0,3,5]') AS p WHERE l.queue = n.queue AND l.turn IS NOT NULL
-         UNION ALL
-         SELECT {{first_in_line}} FROM main._wf_lane AS l INDEXED BY _wf_lane_open CROSS JOIN _wf.json_each('[0,3,5]') AS p
-         WHERE l.queue = n.queue AND l.next_due <= :now AND l.turn IS NULL)) AS oldest_due_at
+       coalesce(d.depth, 0) AS depth, coalesce(r.running, 0) AS running, d.oldest_due_at AS oldest_due_at
 FROM (SELECT queue FROM main._wf_queue UNION SELECT queue FROM {{blocks}}) AS n LEFT JOIN main._wf_queue AS q ON q.queue = n.queue
+LEFT JOIN (SELECT queue, sum(json_extract(v, '$[0]')) AS depth, min(json_extract(v, '$[1]')) AS oldest_due_at
+           FROM (SELECT l.queue AS queue, (SELECT {{in_line}} AND w.lane = l.lane AND w.nth IS NULL) AS v FROM {{open_lanes}} AS l WHERE NOT {{many_open}}
+                 UNION ALL
+                 SELECT b.queue, (SELECT {{in_line}} AND w.lane BETWEEN b.first AND b.last) FROM {{blocks}} AS b WHERE {{many_open}} LIMIT -1)
+           GROUP BY queue) AS d ON d.queue = n.queue
 LEFT JOIN (SELECT l.queue AS queue, count(*) AS running
            FROM (SELECT seq FROM {{claimed}}
                  UNION ALL
@@ -207,17 +205,14 @@ FROM main._wf_definition AS d
        FROM {{blocks}} AS b CROSS JOIN (SELECT 0 AS place, 'pending' AS status UNION ALL SELECT 1, 'running' UNION ALL SELECT 4, 'running'
                                         UNION ALL SELECT 2, 'waiting' UNION ALL SELECT 3, 'waiting' UNION ALL SELECT 5, 'waiting') AS s
        UNION ALL
-       SELECT b.name, b.queue, s.status, CASE s.status  -- (hand edits: a sum of them overflows not)
-         WHEN 'completed' THEN (
-           SELECT sum(max(0, min(CASE k.partition WHEN '' THEN coalesce((SELECT o.nth FROM main._wf_workflow AS o WHERE o.lane = k.lane AND o.place IS NULL
-                                                                         ORDER BY o.nth DESC LIMIT 1), 0) ELSE k.count_to END, 34359738367))
-                      - max(0, min(k.gone, 34359738367)) - min(k.count_failed, 34359738367) - min(k.count_cancelled, 34359738367))
-           FROM main._wf_lane AS k WHERE k.lane BETWEEN b.first AND b.last)
-         WHEN 'failed' THEN (SELECT sum(min(k.count_failed, 34359738367)) FROM main._wf_lane AS k WHERE k.lane BETWEEN b.first AND b.last)
-         WHEN 'cancelled' THEN (SELECT sum(min(k.count_cancelled, 34359738367)) FROM main._wf_lane AS k WHERE k.lane BETWEEN b.first AND b.last)
-         WHEN 'paused' THEN (SELECT sum(min(k.count_paused, 34359738367)) FROM main._wf_lane AS k WHERE k.lane BETWEEN b.first AND b.last)
-         ELSE -(SELECT sum(min(k.count_paused, 34359738367)) FROM main._wf_lane AS k WHERE k.lane BETWEEN b.first AND b.last) END
-       FROM {{blocks}} AS b CROSS JOIN (SELECT 'completed' AS status UNION ALL SELECT 'failed' UNION ALL SELECT 'cancelled' UNION ALL SELECT 'paused' UNION ALL SELECT 'waiting') AS s
+       SELECT b.name, b.queue, CASE s.key WHEN 0 THEN 'completed' WHEN 1 THEN 'failed' WHEN 2 THEN 'cancelled' WHEN 3 THEN 'paused' ELSE 'waiting' END, s.value
+       FROM {{blocks}} AS b CROSS JOIN _wf.json_each((
+         SELECT json_array(  -- (hand edits: a sum of them overflows not)
+           sum(max(0, min(CASE k.partition WHEN '' THEN coalesce((SELECT o.nth FROM main._wf_workflow AS o WHERE o.lane = k.lane AND o.place IS NULL ORDER BY o.nth DESC LIMIT 1), 0)
+                          ELSE k.count_to END, 34359738367))
+               - max(0, min(k.gone, 34359738367)) - min(k.count_failed, 34359738367) - min(k.count_cancelled, 34359738367)),
+           sum(min(k.count_failed, 34359738367)), sum(min(k.count_cancelled, 34359738367)), sum(min(k.count_paused, 34359738367)), -sum(min(k.count_paused, 34359738367)))
+         FROM main._wf_lane AS k WHERE k.lane BETWEEN b.first AND b.last)) AS s
        UNION ALL
        SELECT l.name, l.queue, CASE s.value WHEN 1 THEN r.status ELSE r.usual END, CASE s.value WHEN 1 THEN r.n ELSE -r.n END
        FROM (SELECT min(lane) AS lane, status, CASE WHEN place IS NULL THEN 'completed' WHEN place = 0 THEN 'pending' WHEN place IN (1, 4) THEN 'running' ELSE 'waiting' END AS usual, count(*) AS n

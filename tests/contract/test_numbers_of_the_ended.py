@@ -25,7 +25,7 @@ def check(db):
 def test_the_numbers_are_right_after_every_call(db, seed):
     db.wf_init()
     play = Play(db, seed)
-    for _ in range(250):
+    for _ in range(150):
         play.step()
         check(db)
     assert db.rows("SELECT count(*) > 0 FROM _wf_workflow WHERE late IS NOT NULL") == [(1,)]
