@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import sys
 from typing import Any
 
 from .. import __version__
@@ -67,12 +68,22 @@ class _Help(argparse.HelpFormatter):
         super().__init__(prog, width=int(given) if given.isdigit() else 110)  # (argparse would import shutil to ask the terminal, for every argument)
 
 
-class _Commands:
-    def __init__(self, adder: Any):
-        self.adder = adder
+class _Nowhere:
+    """Takes what is said of a command that was not given."""
 
-    def add(self, name: str, help: str, *, file: str | None = "+", filters: bool = False) -> argparse.ArgumentParser:
+    def add_argument(self, *_: Any, **__: Any) -> None:
+        pass
+
+
+class _Commands:
+    def __init__(self, adder: Any, only: str | None):
+        self.adder = adder
+        self.only = only
+
+    def add(self, name: str, help: str, *, file: str | None = "+", filters: bool = False) -> Any:
         """A command; `file`: how many files it is about ('+', 'one', None)."""
+        if self.only not in (None, name):
+            return _Nowhere()
         command: argparse.ArgumentParser = self.adder.add_parser(name, help=help, formatter_class=_Help, description=help[0].upper() + help[1:] + ".")
         if file == "+":
             command.add_argument("file", nargs="+", help="the database file; several, or a pattern such as 'agents/*.db'")
@@ -83,7 +94,7 @@ class _Commands:
             _filter(command)
         return command
 
-    def bulk(self, name: str, help: str) -> argparse.ArgumentParser:
+    def bulk(self, name: str, help: str) -> Any:
         """A command on ids, or on all that match a filter."""
         command = self.add(name, help + "; by ids, or all that match a filter", file="one", filters=True)
         command.add_argument("id", nargs="*", help="ids of workflows")
@@ -98,7 +109,8 @@ OPTIONAL = {"start": "input", "signal": "payload", "emit": "payload", "resolve":
 
 def parse(arguments: list[str] | None) -> argparse.Namespace:
     """What was said. Raises SystemExit(2) with a message for what cannot be."""
-    reader = parser()
+    first = next(iter(sys.argv[1:] if arguments is None else arguments), None)
+    reader = parser(first if any(first in names.split() for names in HOMES.values()) else None)
     given, left = reader.parse_known_args(arguments)
     words = [word for word in left if word == "-" or not word.startswith("-")]
     name = OPTIONAL.get(given.command)
@@ -118,14 +130,14 @@ def reader_default(name: str) -> str | None:
     return "-" if name == "documents" else None
 
 
-def parser() -> argparse.ArgumentParser:
-    """The parser of all commands."""
+def parser(only: str | None = None) -> argparse.ArgumentParser:
+    """The parser of all commands, or of one: making all of them takes as long as a query."""
     top = argparse.ArgumentParser(
         prog="wfext", formatter_class=_Help, description="Durable workflows in a SQLite file: what runs, what is stuck and why, and what to do about it.",
         epilog="Exit codes: 0 done, 1 not found, 2 wrong usage, 3 the file is locked, 4 the engine (or SQLite) refuses.",
     )  # fmt: skip
     top.add_argument("--version", action="version", version=f"wfext {__version__}")
-    commands = _Commands(top.add_subparsers(dest="command", required=True, metavar="COMMAND", prog="wfext"))
+    commands = _Commands(top.add_subparsers(dest="command", required=True, metavar="COMMAND", prog="wfext"), only)
     _reading(commands)
     _writing(commands)
     _rest(commands)
