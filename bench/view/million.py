@@ -38,9 +38,11 @@ def make(path, count=1_000_000, lanes=0):
     db.execute("UPDATE _wf_workflow SET created_at = ?1, updated_at = ?1, due_at = ?1", (first,))
     db.execute("UPDATE _wf_lane SET next_due = ? WHERE next_due IS NOT NULL", (first,))
     if lanes:
-        changes = {"lane": "10 + i", "partition": "'c' || i", "turn": "t.turn + i"}
-        db.execute(rows_like(db, "_wf_lane", changes, NUMBERS % (lanes - 10) + ", _wf_lane AS t WHERE t.lane = 1 + i % 9"))
-    lane = f"11 + i * 7 % {lanes - 10}" if lanes else "1 + i * 7 % 9"
+        changes = {"lane": "65536 * (1 + (i - 1) % 9) + (i - 1) / 9", "partition": "'c' || i"}
+        db.execute(rows_like(db, "_wf_lane", changes, NUMBERS % (lanes - 10) + ", _wf_lane AS t WHERE t.lane = max(1, (i - 1) % 9 * 256)"))
+    # The lanes of the rows above are 1, 256, 512 and so on: each begins a block.
+    nth = f"i * 7 % {lanes - 10}"
+    lane = f"65536 * (1 + {nth} % 9) + ({nth}) / 9" if lanes else "max(1, i * 7 % 9 * 256)"
     status = (
         f"CASE WHEN i > {count * 92 // 100} THEN CASE WHEN i % 2000 = 7 THEN 'running' ELSE 'pending' END WHEN i % 200 < 2 THEN 'failed' WHEN i % 200 = 2 THEN 'cancelled'"
         " WHEN i % 200 = 3 THEN 'paused' WHEN i % 200 < 8 THEN 'waiting' ELSE 'completed' END"
@@ -48,7 +50,7 @@ def make(path, count=1_000_000, lanes=0):
     ended, begun = "s IN ('completed', 'failed', 'cancelled')", "s NOT IN ('pending', 'paused')"
     error = """CASE s WHEN 'failed' THEN json_object('type', 'Error' || (i / 200 % 7), 'message', 'no answer after ' || i || ' ms') END"""
     changes = {
-        "seq": "10 + i", "id": "printf('%08x-%04x-7000-8000-%012x', (10 + i) >> 16, (10 + i) & 65535, i)", "lane": f"CASE WHEN i % 3500 = 9 THEN 10 ELSE {lane} END",
+        "seq": "10 + i", "id": "printf('%08x-%04x-7000-8000-%012x', (10 + i) >> 16, (10 + i) & 65535, i)", "lane": f"CASE WHEN i % 3500 = 9 THEN 9 * 256 ELSE {lane} END",
         "status": "s", "place": "CASE s WHEN 'pending' THEN 0 WHEN 'running' THEN 1 WHEN 'waiting' THEN CASE i % 2 WHEN 0 THEN 3 ELSE 2 END WHEN 'paused' THEN 2 END",
         "due_at": f"CASE WHEN {ended} OR (s = 'waiting' AND i % 2) THEN NULL WHEN s IN ('running', 'waiting') THEN t.due_at + 90000000000 ELSE t.due_at + i END",
         "paused_from": "CASE s WHEN 'paused' THEN 'pending' END", "wake": "CASE s WHEN 'waiting' THEN 2 ELSE 0 END", "again": "s NOT IN ('waiting', 'running')",
@@ -60,7 +62,13 @@ def make(path, count=1_000_000, lanes=0):
     }  # fmt: skip
     db.execute(rows_like(db, "_wf_workflow", changes, f"(SELECT i, {status} AS s FROM {NUMBERS % count}), _wf_workflow AS t WHERE t.seq = 1"))
     of_lane = "FROM _wf_workflow AS w WHERE w.lane = _wf_lane.lane AND place IS NULL"
-    db.execute(f"UPDATE _wf_lane SET gone = coalesce((SELECT max(nth) {of_lane}), 0) - (SELECT count(*) {of_lane})")
+    last = f"coalesce((SELECT max(nth) {of_lane}), 0)"
+    db.execute(f"UPDATE _wf_lane SET gone = {last} - (SELECT count(*) {of_lane}), count_to = CASE WHEN partition = '' THEN 0 ELSE {last} END")
+    for each in ("failed", "cancelled", "paused"):
+        count = f"(SELECT n FROM (SELECT lane AS l, count(*) AS n FROM _wf_workflow WHERE status = '{each}' GROUP BY lane LIMIT -1) WHERE l = lane)"
+        db.execute(f"UPDATE _wf_lane SET count_{each} = coalesce({count}, 0)")
+    due = "(SELECT min(due_at) FROM _wf_workflow AS w WHERE w.lane = _wf_lane.lane AND place IN (0, 1, 3))"
+    db.execute(f"UPDATE _wf_lane SET line = 2, turn = NULL, next_due = {due} WHERE line > 0")
     db.execute(
         "INSERT INTO _wf_failure(n, wf, attempt, step, worker, claimed_at, error, at) SELECT seq << 28 | 1, seq, 1, 'charge', worker, started_at, error, finished_at FROM _wf_workflow"
         " WHERE status = 'failed'"

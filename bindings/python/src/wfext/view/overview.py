@@ -100,7 +100,7 @@ def counts(connection: sqlite3.Connection) -> list[Group] | None:
         with limited(connection):
             for place, what in enumerate(status):
                 for name, due in connection.execute(
-                    "SELECT l.name, min((SELECT min(w.due_at) FROM _wf_workflow AS w INDEXED BY _wf_due WHERE w.lane = l.lane AND w.place = ?)) FROM _wf_lane AS l GROUP BY l.name", (place,)
+                    "SELECT l.name, min((SELECT min(w.due_at) FROM _wf_workflow AS w INDEXED BY _wf_due WHERE w.lane = l.lane AND w.place = ? AND w.nth IS NULL)) FROM _wf_lane AS l GROUP BY l.name", (place,)
                 ):
                     if (due := moment(due)) is not None:
                         ages[name, what] = min(due, ages.get((name, what), due))
