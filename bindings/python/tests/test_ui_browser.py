@@ -325,6 +325,12 @@ def test_a_step_opens_in_place(browser, own):
     assert browser.run("return window.same && location.search.includes('step=')") and "Retry from here" in browser.text("tr.more")
     browser.find("tr[id^=t-s-] a[data-soft]").click()
     browser.until("that it is closed", "return !document.querySelector('tr.more')")
+    browser.run("[...document.querySelectorAll('tr[id^=t-s-] a[data-soft]')].find(a => a.innerText.includes('charge')).click()")
+    browser.until("the step", "return document.querySelector('tr.more')?.innerText.includes('charge')")
+    browser.run("window.confirm = (text) => { window.asks = text; return true; }")
+    browser.run("[...document.querySelectorAll('tr.more button')].find(b => b.textContent === 'Retry from here').click()")
+    browser.until("the note", "return document.querySelector('.note')?.innerText === 'order-1999135: to be tried again'")
+    assert own[0].db.execute("SELECT wf_status('order-1999135')").fetchone() == ("pending",)
 
 
 def test_a_bulk_action(browser, own):

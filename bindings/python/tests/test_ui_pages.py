@@ -28,7 +28,8 @@ def serve():
 
     yield start
     for each in started:
-        each.close()
+        if each.process.returncode is None:
+            each.close()
 
 
 @pytest.fixture
@@ -109,6 +110,21 @@ def test_long_histories_come_in_parts(engine, serve, tmp_path):
         found = re.search(r'rel="next" class="button" href="([^"]+)"', text)
         path = found[1].replace("&amp;", "&") if found else None
     assert sizes == [500, 500, 203]
+    last = page.get("/workflow?id=long&last=1").text
+    assert set(re.findall(r">(step-\d+)</span>", last)) == {f"step-{n}" for n in range(703, 1203)} and "First steps</a>" in last
+    # Large outputs: fewer at once, and all of them
+    engine.execute("SELECT wf_start('large', NULL, '{\"id\": \"large\"}')").fetchall()
+    for n in range(7):
+        engine.execute("SELECT wf_step('large', ?, ?)", (f"step-{n}", json.dumps("x" * 1_500_000))).fetchall()
+    seen, path = [], "/workflow?id=large"
+    while path:
+        text = page.get(path).text
+        assert len(text) < 100_000
+        seen.append(re.findall(r">(step-\d+)</span>", text))
+        found = re.search(r'rel="next" class="button" href="([^"]+)"', text)
+        path = found[1].replace("&amp;", "&") if found else None
+    assert [len(each) for each in seen] == [3, 3, 1] and sum(seen, []) == [f"step-{n}" for n in range(7)]
+    assert len(page.get("/value?id=large&step=step-6&what=output").text) == 1_500_002
 
 
 @pytest.mark.parametrize("kind", ["empty", "without tables", "with tables", "read-only"])
@@ -163,6 +179,7 @@ def test_a_fleet(tmp_path, serve):
         db.execute("SELECT wf_start('job', NULL, ?)", (json.dumps({"id": f"job-{n}"}),)).fetchall()
     (tmp_path / "agent-bad.db").write_bytes(b"this is no database" * 300)
     page = serve(tmp_path / "agent-*.db")
+    assert page.get("/").headers["location"] == "/files"
     listed = page.get("/files").text
     assert [f"agent-{n}.db" in listed for n in range(3)] == [True] * 3 and "not a database" in listed
     name = str(tmp_path / "agent-1.db")
@@ -176,6 +193,16 @@ def test_a_fleet(tmp_path, serve):
             os.replace(tmp_path / f"agent-0.db{name_of}", tmp_path / f"agent-1.db{name_of}")
     text = page.get("/workflows?" + urlencode({"file": name})).text
     assert "job-0" in text
+
+
+def test_it_leaves_nothing_behind(shop, tmp_path, serve):
+    """A reader in WAL mode makes the files -wal and -shm: they go with it."""
+    shop.db.close()
+    before = sorted(each.name for each in tmp_path.iterdir())
+    page = serve(shop.path)
+    assert page.get("/").status == page.get("/workflow?id=order-42").status == 200
+    page.close()
+    assert sorted(each.name for each in tmp_path.iterdir()) == before == ["shop.db"]
 
 
 # The mark
@@ -312,11 +339,75 @@ def test_bulk_on_all_that_match(shop, serve):
     assert value(shop.db, "SELECT count(*) FROM wf_workflows WHERE status = 'failed'") == others > 0
 
 
+def many(engine, count):
+    engine.execute("BEGIN").fetchall()
+    engine.execute("SELECT count(wf_start('job')) FROM (WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < ?) SELECT i FROM n)", (count,)).fetchall()
+    engine.execute("COMMIT").fetchall()
+
+
+COUNTED = """
+# Time is counted in looks at the clock, and a query is ended after so many instructions: the same on any machine.
+import contextlib
+import itertools
+import types
+from wfext.view import files, lists
+
+ticks = itertools.count()
+lists.time = types.SimpleNamespace(monotonic=lambda: next(ticks), thread_time=lambda: 0.0)
+
+
+@contextlib.contextmanager
+def limited(connection, seconds=None):
+    left = iter(range(40))
+    connection.set_progress_handler(lambda: next(left, None) is None, 100)
+    try:
+        yield
+    except files.sqlite3.OperationalError as error:
+        raise files.Interrupted from error
+    finally:
+        connection.set_progress_handler(None, 0)
+
+
+lists.limited = limited
+real = lists.list_workflows
+lists.list_workflows = lambda *a, **k: real(*a, **{**k, "seconds": 30})
+"""
+
+
+def test_a_search_says_how_far_it_has_looked(engine, serve, tmp_path):
+    """It looks at some, says so, and goes on from there until it has looked at all."""
+    import html
+    import re
+
+    many(engine, 3000)
+    page = serve(tmp_path / "test.db", before=COUNTED)
+    path, pages = "/workflows?version=none", 0
+    while path and pages < 100:
+        text = page.get(path).text
+        pages += 1
+        assert "Nothing matches" in text
+        found = re.search(r'<a href="([^"]+)">Look further</a>', text)
+        assert bool(found) == bool(re.search(r"Looked for \d+ seconds, at all that were started since", text))
+        path = html.unescape(found[1]) if found else None
+    assert 1 < pages < 100
+
+
+def test_bulk_says_how_far_it_is_and_goes_on(engine, serve, tmp_path):
+    """(With no time at all: one transaction a request.)"""
+    many(engine, 2500)
+    page = serve(tmp_path / "test.db", write=True, before="from wfext.ui import acting; acting.BULK_SECONDS = -1")
+    answer = page.post("cancel", all="1", filter="name=job")
+    text = page.get(answer.headers["location"]).text
+    assert ui_page.notes(text) == ["1,000 workflows cancelled; there may be more: go on"]
+    assert 'name="from_seq" value="1501"' in text and "There may be more that match" in text
+    assert page.note(page.post("cancel", all="1", filter="name=job", from_seq="1501")) == ["1,000 workflows cancelled; there may be more: go on"]
+    assert page.note(page.post("cancel", all="1", filter="name=job", from_seq="501")) == ["500 workflows cancelled"]
+    assert value(engine, "SELECT sum(count) FROM wf_stats WHERE status = 'cancelled'") == 2500
+
+
 def test_bulk_of_many_goes_on_where_it_stopped(engine, serve, tmp_path):
     """More than one transaction's worth; `from_seq` is where the next request goes on."""
-    engine.execute("BEGIN").fetchall()
-    engine.execute("SELECT count(wf_start('job')) FROM (WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 2500) SELECT i FROM n)").fetchall()
-    engine.execute("COMMIT").fetchall()
+    many(engine, 2500)
     page = serve(tmp_path / "test.db", write=True)
     assert page.note(page.post("cancel", all="1", filter="name=job", from_seq="1001")) == ["1,000 workflows cancelled"]
     assert page.note(page.post("cancel", all="1", filter="name=job&status=pending")) == ["1,500 workflows cancelled"]

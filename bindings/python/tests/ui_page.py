@@ -19,7 +19,8 @@ IS_SET_UP = (LIBRARIES / "starlette").exists() and (LIBRARIES / "selenium").exis
 SERVE = """
 import sys
 import wfext.ui
-files, options = eval(sys.argv[1])
+files, options, before = eval(sys.argv[1])
+exec(before, {})
 wfext.ui.serve(files, port=0, **options)
 """
 
@@ -46,10 +47,11 @@ class Answer:
 class Served:
     """A running page. `get` and `post` are a browser that has been let in; `ask` says exactly what it is told to."""
 
-    def __init__(self, files, **options):
+    def __init__(self, files, *, before="", **options):
+        """`before`: a line of Python that is run in the process first, to make a limit small."""
         options = {key: str(value) if isinstance(value, Path) else value for key, value in options.items()}
         files = [str(each) for each in files] if isinstance(files, list) else str(files)
-        self.process = subprocess.Popen([sys.executable, "-c", SERVE, repr((files, options))], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment())
+        self.process = subprocess.Popen([sys.executable, "-c", SERVE, repr((files, options, before))], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment())
         self.address = self.process.stdout.readline().strip()
         assert self.address.startswith("http://"), self.process.stderr.read()
         parts = urlsplit(self.address)

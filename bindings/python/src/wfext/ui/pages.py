@@ -10,7 +10,7 @@ from urllib.parse import urlencode
 
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import RedirectResponse, Response
 
 from ..view import drawing, errors, files, lists, one, overview, tables
 from . import charts, filters, timelines
@@ -23,6 +23,10 @@ class Missing(Exception):
 
 
 def overview_page(request: Request) -> Response:
+    visit = Visit(request)
+    if visit.file_name is None and not visit.desk.sources.single:
+        return RedirectResponse(visit.link("/files"), 303)
+
     def context(source: Look) -> dict[str, Any]:
         ended, complete = source.shared("ended", overview.ended_per_minute)
         return {
@@ -41,7 +45,7 @@ def overview_page(request: Request) -> Response:
             "statuses": lists.STATUSES,
         }
 
-    return Visit(request).answer("overview.html", context)
+    return visit.answer("overview.html", context)
 
 
 def file_size(path: str) -> int | None:
@@ -90,27 +94,35 @@ def bulk_page(request: Request) -> Response:
     return visit.respond("bulk.html", {**visit.about(source), "asked": asked, "count": count, "again": visit.query.get("again"), "from_seq": filters.whole(visit.query.get("from_seq"))})
 
 
+MOST_BYTES = 4_000_000  # of the outputs of a part of steps: with larger ones it has fewer
+
+
 def workflow_page(request: Request) -> Response:
     visit = Visit(request)
     id = visit.query.get("id", "")
-    after = filters.whole(visit.query.get("after")) or 0
+    begin = filters.whole(visit.query.get("after")) or 0
 
     def context(source: Look) -> dict[str, Any]:
+        after = begin
         with source.reader() as file:
             c = file.connection
             found = one.workflow(c, id)
             if found is None:
                 raise Missing(f"There is no workflow {id}")
             now = files.now(c)
-            steps = one.steps(c, id, after=after)
-            more = len(steps) == one.PART
+            if visit.query.get("last"):
+                steps = one.last_steps(c, id, most=MOST_BYTES)
+                after = steps[0].seq - 1 if steps else 0
+            else:
+                steps = one.steps(c, id, after=after, most=MOST_BYTES)
+            more = bool(steps) and bool(one.steps(c, id, after=steps[-1].seq, limit=1))
             failures = one.failures(c, id, limit=200)
             children = one.children(c, id, limit=100)
             graph = drawing.graph(c, id) if found.scripted else None
             step = visit.query.get("step")
             context: dict[str, Any] = {
                 "chosen": next((each for each in steps if each.name == step), None) or (one.step(c, id, step) if step else None),
-                "in_doubt": doubts_of(c, id),
+                "in_doubt": {each.step for each in tables.in_doubt(c, workflow_id=id)},
                 "grandchildren": grandchildren(c, children),
                 "w": found,
                 "now": now,
@@ -130,11 +142,6 @@ def workflow_page(request: Request) -> Response:
         return context
 
     return visit.answer("workflow.html", context)
-
-
-def doubts_of(connection: sqlite3.Connection, id: str) -> set[str]:
-    """Steps of a workflow that are in doubt."""
-    return {row[0] for row in connection.execute("SELECT step FROM wf_in_doubt WHERE workflow_id = ? LIMIT 100", (id,))}
 
 
 def grandchildren(connection: sqlite3.Connection, children: list[lists.Row]) -> dict[str, list[lists.Row]]:

@@ -10,6 +10,7 @@ from markupsafe import Markup, escape
 from ..view import lists, one, timeline
 from .render import STATES, duration, percent
 
+ATTEMPTS = 30  # rows of attempts at most, the last ones
 _NARROW = 0.003  # what took next to nothing is drawn that wide, to be seen
 
 
@@ -53,7 +54,10 @@ def rows(workflow: one.Workflow, steps: Sequence[one.Step], failures: Sequence[o
     if first:
         if made.line is not None and made.line.millis >= 0:
             lines.append(_line(made.line, pen, "in line", "until its first claim"))
-        for bar in made.attempts:
+        if len(made.attempts) > ATTEMPTS:
+            rest = f"{len(made.attempts) - ATTEMPTS:,} attempts before"
+            lines.append(Line("t-before", rest, "attempt", "planned", Markup(""), "", "below, under Failures", False))
+        for bar in made.attempts[-ATTEMPTS:]:
             who = f"attempt {bar.attempt}" + (f" · {bar.worker}" if bar.worker else "")
             lines.append(_line(bar, pen, who, bar.error or ""))
     for bar in made.bars:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import sqlite3
+from collections.abc import Iterable
 from typing import Any
 
 from .files import has_tables
@@ -143,20 +144,31 @@ def workflow(connection: sqlite3.Connection, id: str) -> Workflow | None:
 _STEPS = "seq, name, kind, status, output, error, attempts, begun_at, recorded_at, attempt, worker, ended_by"
 
 
-def steps(connection: sqlite3.Connection, id: str, *, after: int = 0, limit: int = PART) -> list[Step]:
-    """The steps that were recorded after number `after` (0: from the beginning), at most `limit`, in order."""
+def steps(connection: sqlite3.Connection, id: str, *, after: int = 0, limit: int = PART, most: int | None = None) -> list[Step]:
+    """The steps that were recorded after number `after` (0: from the beginning), at most `limit`, in order; fewer where their outputs come to more than `most` bytes, but one at least."""
     if not has_tables(connection):
         return []
     rows = connection.execute(f"SELECT {_STEPS} FROM wf_steps WHERE workflow_id = ? AND seq > ? ORDER BY seq LIMIT ?", (id, after, limit))
-    return [fitted(Step, row) for row in rows]
+    return _as_far(rows, most)
 
 
-def last_steps(connection: sqlite3.Connection, id: str, *, before: int | None = None, limit: int = PART) -> list[Step]:
-    """The last `limit` steps (before number `before`), in order."""
+def _as_far(rows: Iterable[tuple[Any, ...]], most: int | None) -> list[Step]:
+    found: list[Step] = []
+    size = 0
+    for row in rows:
+        found.append(fitted(Step, row))
+        size += sum(len(value) for value in row[4:6] if isinstance(value, (str, bytes)))
+        if most is not None and size > most:
+            break
+    return found
+
+
+def last_steps(connection: sqlite3.Connection, id: str, *, before: int | None = None, limit: int = PART, most: int | None = None) -> list[Step]:
+    """The last `limit` steps (before number `before`), in order; fewer where their outputs come to more than `most` bytes, but one at least."""
     if not has_tables(connection):
         return []
     rows = connection.execute(f"SELECT {_STEPS} FROM wf_steps WHERE workflow_id = ? AND seq < ? ORDER BY seq DESC LIMIT ?", (id, before if before is not None else 1 << 60, limit))
-    return [fitted(Step, row) for row in rows][::-1]
+    return _as_far(rows, most)[::-1]
 
 
 def step(connection: sqlite3.Connection, id: str, name: str) -> Step | None:

@@ -121,7 +121,7 @@ document.addEventListener("submit", (event) => {
   if (asks && !confirm(asks)) event.preventDefault();
 });
 
-// Keys: / to the filter, j and k through rows, g and a letter to a page, ? to what the keys are
+// Keys: / to the filter, j and k through rows, g and a letter to a page
 let g = 0;
 document.addEventListener("keydown", (event) => {
   if (event.ctrlKey || event.metaKey || event.altKey || event.target.matches("input, textarea, select")) { if (event.key === "Escape") event.target.blur(); return; }
@@ -131,7 +131,6 @@ document.addEventListener("keydown", (event) => {
   if (event.key === "/") { const field = document.querySelector("[data-find]"); if (field) { event.preventDefault(); field.focus(); field.select(); } }
   if (event.key === "n") go(document.querySelector("a[rel=next]"));
   if (event.key === "p") go(document.querySelector("a[rel=prev]"));
-  if (event.key === "?") { const help = document.getElementById("keys"); if (help && !help.open) help.showModal(); }
   if (event.key === "j" || event.key === "k") {
     const rows = [...document.querySelectorAll("[data-row]")];
     if (!rows.length) return;
