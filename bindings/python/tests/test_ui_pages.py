@@ -127,6 +127,18 @@ def test_long_histories_come_in_parts(engine, serve, tmp_path):
     assert len(page.get("/value?id=large&step=step-6&what=output").text) == 1_500_002
 
 
+def test_the_end_of_a_stream(engine, serve, tmp_path):
+    """The last 50 items; of large ones the last few."""
+    engine.execute("SELECT wf_start('job', NULL, '{\"id\": \"job\"}')").fetchall()
+    for n in range(120):
+        engine.execute("SELECT wf_append('job', 'short', ?)", (json.dumps(f"short-{n}."),)).fetchall()
+    for n in range(12):
+        engine.execute("SELECT wf_append('job', 'large', ?)", (json.dumps(f"large-{n}." + "x" * 200_000),)).fetchall()
+    text = serve(tmp_path / "test.db").get("/workflow?id=job").text
+    assert [n for n in range(120) if f"short-{n}." in text] == list(range(70, 120)) and "120 items, the last 50" in text
+    assert [n for n in range(12) if f"large-{n}." in text] == list(range(7, 12)) and "12 items, the last 5" in text
+
+
 @pytest.mark.parametrize("kind", ["empty", "without tables", "with tables", "read-only"])
 def test_files_of_all_kinds(kind, tmp_path, serve):
     path = tmp_path / "test.db"

@@ -133,7 +133,7 @@ def workflow_page(request: Request) -> Response:
                 "signals": one.signals(c, id, limit=100),
                 "awaited": one.awaited(c, id),
                 "named": one.values(c, id, limit=100),
-                "streams": [(each, one.items(c, id, each.name, start=max(each.first, each.next - 50))) for each in one.streams(c, id, limit=20)],
+                "streams": [(each, tail(c, id, each)) for each in one.streams(c, id, limit=20)],
                 "children": children,
                 "ancestors": one.ancestors(c, id),
                 "drawn": drawing.svg(graph, standalone=False) if graph else None,
@@ -142,6 +142,22 @@ def workflow_page(request: Request) -> Response:
         return context
 
     return visit.answer("workflow.html", context)
+
+
+TAIL, TAIL_BYTES = 50, 500_000
+
+
+def tail(connection: sqlite3.Connection, id: str, stream: one.Stream) -> list[one.Item]:
+    """The last items of a stream: 50, or fewer where they are large. They are read some at a time, from the end."""
+    found: list[one.Item] = []
+    size, at = 0, stream.next
+    while at > stream.first and len(found) < TAIL and size < TAIL_BYTES:
+        begin = max(stream.first, at - 5)
+        part = one.items(connection, id, stream.name, start=begin, limit=at - begin)
+        size += sum(len(each.value) for each in part if isinstance(each.value, (str, bytes)))
+        found = part + found
+        at = begin
+    return found
 
 
 def grandchildren(connection: sqlite3.Connection, children: list[lists.Row]) -> dict[str, list[lists.Row]]:
