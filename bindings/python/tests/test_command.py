@@ -302,6 +302,11 @@ def test_a_reader_that_leaves_is_no_error(file):
     assert done.stderr == "" and done.stdout.startswith("ID ")
 
 
+def test_the_command_is_also_python_m_wfext(tmp_path):
+    done = subprocess.run([sys.executable, "-m", "wfext", "--version"], capture_output=True, text=True, env={**os.environ, "PYTHONPATH": str(ROOT / "bindings/python/src")})
+    assert (done.returncode, done.stdout.split()[0]) == (0, "wfext"), done
+
+
 def test_a_terminal_that_knows_ascii_alone(file):
     done = process("show", file, "order-1999003", env={"PYTHONUTF8": "0", "PYTHONIOENCODING": "ascii"})
     assert done.returncode == 0 and done.stdout.isascii() and "|  #" in done.stdout.replace("|     #", "|  #"), done
