@@ -9,7 +9,7 @@
 #   make test-asan    the same with address and undefined-behaviour sanitizers
 #   make test-deep    the long forms: fuzzing, soaking
 #   make test-compat  on SQLite 3.31.1, the oldest supported
-#   make bench        measurements, also as build/bench.json, -packages.json, -view.json and -page.json; BENCH="..." passes arguments, and leaves out all but the engine
+#   make bench        measurements, also as build/bench.json, -packages.json, -view.json, -page.json and -fleet.json; BENCH="..." passes arguments, and leaves out all but the engine
 #   make bench-packages  those of the packages for Python, Node and Go alone; PACKAGES="..." passes arguments
 #   make bench-view   what the command line and the page ask of a file with a million workflows; VIEW="..." passes arguments
 #   make bench-page   those of the page (wfext ui) on a file with a million workflows; PAGE="..." passes arguments
@@ -117,6 +117,7 @@ bench:
 	@$(if $(BENCH),,"$$(bash scripts/python.sh)" bench/packages/run.py --save build/bench-packages.json $(PACKAGES))
 	@$(if $(BENCH),,"$$(bash scripts/python.sh)" bench/view/run.py --save build/bench-view.json $(VIEW))
 	@$(if $(BENCH),,$(MAKE) --no-print-directory bench-page)
+	@$(if $(BENCH),,"$$(bash scripts/python.sh)" bench/fleet/run.py --save build/bench-fleet.json)
 	@$(if $(BENCH),,"$$(bash scripts/python.sh)" bench/replication/run.py --save build/bench-replication.json)
 
 bench-packages: build

@@ -15,7 +15,7 @@ constexpr size_t kLongestPattern = 4096;
 constexpr int64_t kFresh = 100, kNanos = 1000000;
 constexpr int kWait = 20, kWaitForIndex = 5000;  // milliseconds, for locks
 
-// A connection that no application sees.
+// A connection that no application sees. It is used under the mutex of the one that asks, so it needs none.
 class Own {
  public:
   explicit Own(const Db& parent) : parent_(parent) {}
@@ -29,7 +29,7 @@ class Own {
   Status open(const char* name, int flags, int wait) {
     sqlite3_vfs* vfs = nullptr;
     sqlite3_file_control(parent_.handle(), "main", SQLITE_FCNTL_VFS_POINTER, &vfs);
-    int rc = sqlite3_open_v2(name, &handle_, flags | SQLITE_OPEN_PRIVATECACHE, vfs != nullptr ? vfs->zName : nullptr);
+    int rc = sqlite3_open_v2(name, &handle_, flags | SQLITE_OPEN_PRIVATECACHE | SQLITE_OPEN_NOMUTEX, vfs != nullptr ? vfs->zName : nullptr);
     if (rc == SQLITE_OK) {
       sqlite3_busy_timeout(handle_, wait);
       db_ = Db::create(handle_, parent_.above());

@@ -13,10 +13,10 @@ FROM (
   UNION ALL SELECT min(next_at) FROM main._wf_schedule WHERE next_at > :now AND paused = 0
   UNION ALL SELECT min(next_at) FROM main._wf_trouble WHERE next_at > :now
   UNION ALL
-  SELECT (SELECT min(due_at) FROM main._wf_workflow AS w WHERE w.lane = l.lane AND w.place = p.value AND w.nth IS NULL AND w.due_at > :now)
+  SELECT (SELECT min(due_at) FROM main._wf_workflow AS w WHERE w.lane = l.lane AND w.place = p.column1 AND w.nth IS NULL AND w.due_at > :now)
   FROM (SELECT * FROM (SELECT lane FROM main._wf_lane WHERE next_due IS NOT NULL ORDER BY queue, kind, priority DESC, line DESC, next_due LIMIT 32)
         UNION SELECT * FROM (SELECT lane FROM main._wf_lane WHERE turn IS NOT NULL ORDER BY queue, kind, priority DESC, line, turn LIMIT 32)) AS l
-    CROSS JOIN _wf.json_each('[0,1,3,4,5]') AS p)
+    CROSS JOIN (VALUES (0), (1), (3), (4), (5)) AS p)
 
 -- The queues that have lanes, and the kinds of these: two look-ups each, however many lanes there are.
 -- name: next_due_queues

@@ -320,3 +320,36 @@ def test_no_descriptor_is_left(db, agents, tmp_path):
     rows = db.execute("SELECT * FROM wf_fleet(?)", [str(agents / "*.db")])
     rows.fetchone()
     assert len(os.listdir("/proc/self/fd")) == before
+
+
+WRITER = """
+import sys
+sys.path.insert(0, sys.argv[1])
+from support import open_database
+for i in range(150):
+    db = open_database(sys.argv[2], timeout=30)
+    db.wf_start("job", id="w%d" % i)
+    db.close()
+"""
+
+
+@pytest.mark.parametrize("mode", ["wal", "delete"])
+@pytest.mark.parametrize("with_index", [True, False])
+def test_beside_one_that_opens_writes_and_closes(db, agents, tmp_path, mode, with_index):
+    """Where nobody is at a file it is read without a lock; what has moved meanwhile is read again. So nothing half is ever seen."""
+    db.wf_clock(None)
+    agent(agents / "a.db", mode).wf_init()
+    index = [tmp_path / "index"] if with_index else []
+    tests = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+    writer = subprocess.Popen([sys.executable, "-c", WRITER, tests, str(agents / "a.db")])
+    seen, errors, looks = [0], set(), 0
+    while writer.poll() is None:
+        row = fleet(db, agents, *index)["a.db"]
+        looks += 1
+        if row["error"] is None:
+            assert row["ready"] >= seen[-1]
+            seen.append(row["ready"])
+        else:
+            errors.add(row["error"])
+    assert writer.returncode == 0 and errors <= {"database is locked"} and looks > 20 and len(set(seen)) > 3
+    assert fleet(db, agents, *index)["a.db"]["ready"] == 150
