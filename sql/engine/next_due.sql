@@ -6,7 +6,7 @@
 SELECT min(at),
        EXISTS (SELECT 1 FROM main._wf_workflow WHERE deadline_at IS NOT NULL AND finished_at IS NULL)
        OR EXISTS (SELECT 1 FROM main._wf_schedule WHERE next_at IS NOT NULL AND paused = 0) OR EXISTS (SELECT 1 FROM main._wf_trouble),
-       EXISTS (SELECT 1 FROM main._wf_workflow WHERE (lost > 0 OR max_attempts = 1) AND due_at > 0) OR EXISTS (SELECT 1 FROM main._wf_gone)
+       EXISTS (SELECT 1 FROM main._wf_workflow WHERE (lost > 0 OR max_attempts = 1) AND due_at > -9e15) OR EXISTS (SELECT 1 FROM main._wf_gone)
        OR EXISTS (SELECT 1 FROM main._wf_queue WHERE max_attempts = 1) OR EXISTS (SELECT 1 FROM main._wf_meta WHERE key = 'max_attempts' AND value = 1)
 FROM (
   SELECT min(deadline_at) AS at FROM main._wf_workflow WHERE deadline_at > :now AND finished_at IS NULL
