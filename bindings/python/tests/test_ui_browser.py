@@ -380,6 +380,7 @@ def test_what_was_stored_runs_nowhere(browser, tmp_path):
             assert browser.run("return [document.scripts.length, document.querySelectorAll('main img, main script').length]") == [1, 0], path
         browser.go("/workflows")
         assert test_ui_pages.EVIL in browser.text()
+        assert max(browser.run("return [...document.querySelectorAll('td.id')].map(e => e.offsetHeight)")) < 120  # long ids are cut, and not a letter wide
         browser.shoot("stored-html")
         db.execute("SELECT wf_start('x', NULL, ?)", ('{"id": "<script>alert(9)</script>-live"}',)).fetchall()
         browser.until("the new one", "return document.querySelector('main').innerText.includes('<script>alert(9)</script>-live')")

@@ -88,7 +88,7 @@ def test_pages_by_key(shop, serve):
     seen, path = [], "/workflows"
     while path:
         text = page.get(path).text
-        seen += re.findall(r'<td class="id"><a data-row href="/workflow\?id=([^"]+)"', text)
+        seen += re.findall(r'<td class="id"><a data-row href="/workflow\?id=([^"]+)" title=', text)
         found = re.search(r'rel="next" class="button" href="([^"]+)"', text)
         path = found[1].replace("&amp;", "&") if found else None
     assert [each.replace("%2F", "/").replace("%40", "@").replace("%3A", ":") for each in seen] == [row[0] for row in shop.db.execute("SELECT id FROM wf_workflows ORDER BY seq DESC")]
