@@ -6,7 +6,6 @@
 #include "engine/may_act.h"
 #include "engine/opening.h"
 #include "engine/redo.h"
-#include "engine/step.h"
 
 namespace wf {
 

@@ -234,7 +234,11 @@ Status release(Db& db, const Handle& handle, Millis delay, Millis at, const Now&
   WF_TRY(open_for(db, scope, "wf_release", handle, now, &time, &w));
   State result;
   if (is_repetition(handle, w, "release", time, &result)) return scope.commit();
-  WF_TRY(may_act(db, handle, w, time, Act::give_back));
+  if (handle.is_token && w.nonce == handle.nonce && waits_for_record(w)) {
+    WF_TRY(end_wait_for_record(db, w, true, time));
+    return scope.commit();
+  }
+  WF_TRY(may_act(db, handle, w, time, Act::release));
   if (handle.is_token && delay == kNoTime && at == kNoTime) {
     bool suspended;
     WF_TRY(suspend_kept(db, w, time, &suspended));

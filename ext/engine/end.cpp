@@ -22,16 +22,28 @@ void bind_closing(Query& q, const Closing& closing, State became, Text& text) {
 // The claim that is live when its workflow is cancelled stays known: what it did is still recorded.
 bool keeps_claim(const Workflow& w, const Outcome& outcome, Millis now) { return outcome.state == State::cancelled && w.lease_is_live(now); }
 
+// Whether the claim has begun a step that it has not recorded.
+Status is_in_effect(Db& db, const Workflow& w, bool* out) {
+  Query q(db, Sql::end_in_effect);
+  q.bind(":seq", w.seq).bind(":nonce", w.nonce);
+  return q.next(out);
+}
+
+// The live claim may be in the middle of an effect: then the second phase comes when that is recorded or the claim given back, or else with the end of the
+// lease, for what is recorded later would not be undone.
 Status start_cleanup(Db& db, const Workflow& w, const Outcome& outcome, const Closing& closing, Millis now) {
   WF_TRY(drop_wait(db, w, now));
   if (is_large(outcome.error)) WF_TRY(put_large(db, w.seq, Large::error, outcome.error));
-  WF_TRY(lane_expect(db, w.lane, now, now));
+  bool waits = false;
+  if (keeps_claim(w, outcome, now)) WF_TRY(is_in_effect(db, w, &waits));
+  const Millis due = waits ? w.due_at : now;
+  WF_TRY(lane_expect(db, w.lane, due, now));
   WF_TRY(lane_count(db, w.lane, w.state, State::pending));
   Query q(db, Sql::end_cleanup);
   Text closed;
   bind_closing(q, closing, State::pending, closed);
   q.bind(":keep", int64_t{keeps_claim(w, outcome, now)});
-  q.bind(":seq", w.seq).bind(":now", now).bind(":ending", state_name(outcome.state));
+  q.bind(":seq", w.seq).bind(":now", now).bind(":due", due).bind(":ending", state_name(outcome.state));
   q.bind(":place", static_cast<int64_t>(w.line(true)));
   if (!is_large(outcome.error)) q.bind(":error", outcome.error);
   return closed.ok() ? q.run() : Status::no_memory();
@@ -195,6 +207,21 @@ Status finish(Db& db, const Workflow& w, const Outcome& outcome, const Closing& 
   const bool completed = outcome.state == State::completed && w.ending.empty();
   if (!completed) WF_TRY(end_children(db, w, now, force));
   return finish_alone(db, w, outcome, closing, now, force, became);
+}
+
+bool waits_for_record(const Workflow& w) { return !w.ending.empty() && w.state == State::pending && w.nonce != 0; }
+
+Status end_wait_for_record(Db& db, const Workflow& w, bool given_back, Millis now) {
+  bool waits = false;
+  if (!given_back) WF_TRY(is_in_effect(db, w, &waits));
+  if (waits || w.due_at <= now) return {};
+  WF_TRY(lane_expect(db, w.lane, now, now));
+  {
+    Query q(db, Sql::end_cleanup_due);
+    q.bind(":seq", w.seq).bind(":now", now);
+    WF_TRY(q.run());
+  }
+  return lane_moved(db, w, now);
 }
 
 string_view closed_result(const Workflow& w, string_view call) {

@@ -36,6 +36,11 @@ Status is_one_left_behind(Db& db, Millis now, bool* out);
 // The same for this one, if it is to be ended, and raises what keeps it.
 Status end_if_left_behind(Db& db, int64_t seq, Millis now, bool* was);
 
+// It was cancelled while a claim was live, which may still record what it has done. Once nothing is left that it has begun, or it gives the workflow back,
+// the second phase is due.
+bool waits_for_record(const Workflow& workflow);
+Status end_wait_for_record(Db& db, const Workflow& workflow, bool given_back, Millis now);
+
 // What a closing call returns, by what the workflow became: "fail:pending" and so on.
 string_view closed_result(const Workflow& workflow, string_view call);
 

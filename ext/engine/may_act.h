@@ -9,7 +9,8 @@ namespace wf {
 enum class Act : char {
   record,    // an output that has happened (wf_step with three arguments)
   complete,  // wf_complete
-  give_back, // wf_fail, wf_release
+  release,   // wf_release: also of a claim that was paused meanwhile
+  give_back, // wf_fail
   note,      // wf_set and wf_append: as write, and also by the steps of a workflow that is not for workers
   write,     // anything else: the guard, wf_begin, heartbeat, new waits
 };

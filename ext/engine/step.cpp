@@ -4,6 +4,7 @@
 #include "base/plain.h"
 #include "base/scope.h"
 #include "engine/cleanup.h"
+#include "engine/end.h"
 #include "engine/lease.h"
 #include "engine/may_act.h"
 #include "engine/opening.h"
@@ -47,20 +48,6 @@ Status try_insert(Db& db, const Handle& handle, string_view step, const Value& v
   WF_TRY(q.run());
   *inserted = q.changes() != 0;
   return {};
-}
-
-// In a scope, for a workflow that may_act() has looked at.
-Status write(Db& db, const Handle& handle, const Workflow& w, string_view step, const Value& value, const Record& args, Millis time) {
-  Query q(db, args.error ? Sql::step_write_error : Sql::step_write);
-  q.bind(":seq", w.seq).bind(":step", step).bind(":now", time).bind(":output", value);
-  Text claim;
-  if (handle.is_token) add_claim(w.attempt, w.worker.view(), claim);
-  if (!claim.ok()) return Status::no_memory();
-  q.bind(":claim", claim.view());
-  args.print.bind(q);
-  WF_TRY(q.run());
-  if (q.changes() != 0) return {};
-  return Status::error(Code::state, "step '%.*s' of workflow '%.*s' could not be recorded", WF_SV(step), WF_SV(w.id.view()));
 }
 
 Status none_yet(const Handle& handle) {
@@ -157,9 +144,22 @@ Status record_step(Db& db, const Handle& handle, string_view step, const Value& 
   }
   if (!handle.is_token) WF_TRY(end_lost_claim(db, w, time));
   if (args.cleanup) WF_TRY(end_in_two_phases(db, handle, w, time));
-  WF_TRY(write(db, handle, w, step, value, args, time));
-  if (handle.is_token) WF_TRY(renew_lease(db, handle, time));
+  WF_TRY(write_step(db, handle, w, step, value, args, time));
+  if (handle.is_token) WF_TRY(waits_for_record(w) ? end_wait_for_record(db, w, false, time) : renew_lease(db, handle, time));
   return scope.commit();
+}
+
+Status write_step(Db& db, const Handle& handle, const Workflow& w, string_view step, const Value& value, const Record& args, Millis time) {
+  Query q(db, args.error ? Sql::step_write_error : Sql::step_write);
+  q.bind(":seq", w.seq).bind(":step", step).bind(":now", time).bind(":output", value);
+  Text claim;
+  if (handle.is_token) add_claim(w.attempt, w.worker.view(), claim);
+  if (!claim.ok()) return Status::no_memory();
+  q.bind(":claim", claim.view());
+  args.print.bind(q);
+  WF_TRY(q.run());
+  if (q.changes() != 0) return {};
+  return Status::error(Code::state, "step '%.*s' of workflow '%.*s' could not be recorded", WF_SV(step), WF_SV(w.id.view()));
 }
 
 Status step_failed(Db& db, string_view step, const Query& output) {

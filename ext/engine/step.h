@@ -27,6 +27,9 @@ struct Record {
 };
 Status record_step(Db& db, const Handle& handle, string_view step, const Value& value, const Record& args, const Now& now, Stands* stands, Query& output);
 
+// Writes the record in a scope, for a workflow that may_act() has looked at.
+Status write_step(Db& db, const Handle& handle, const Workflow& w, string_view step, const Value& value, const Record& args, Millis time);
+
 // WF_STEP_FAILED: the outcome of the step is the error in `output`.
 Status step_failed(Db& db, string_view step, const Query& output);
 

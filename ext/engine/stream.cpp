@@ -1,9 +1,11 @@
 #include "engine/stream.h"
 
+#include "engine/cleanup.h"
 #include "engine/lease.h"
 #include "engine/may_act.h"
 #include "engine/opening.h"
 #include "engine/start.h"
+#include "engine/step.h"
 
 namespace wf {
 namespace {
@@ -95,6 +97,45 @@ Status write(Db& db, const Handle& handle, Workflow& w, const Append& args, Mill
   return args.close ? put_end(db, w.seq, args.stream, end) : add_rest(db, w.seq, args, items, end.next, now);
 }
 
+// The offset that the step has recorded; -1: none yet.
+Status recorded_offset(Db& db, const Workflow& w, string_view step, int64_t* offset) {
+  Query q(db, Sql::begin_row);
+  q.bind(":seq", w.seq).bind(":step", step);
+  bool row;
+  WF_TRY(q.next(&row));
+  *offset = -1;
+  if (!row) return {};
+  if (q.text(0) != "step") return wrong_kind(w, step, q.text(0), "step");
+  if (q.text(1) == "done") *offset = q.count(2);
+  return {};
+}
+
+Status move_record(Db& db, int64_t seq, string_view step, int64_t offset) {
+  Query q(db, Sql::stream_move_record);
+  q.bind(":seq", seq).bind(":step", step).bind(":offset", offset);
+  return q.run();
+}
+
+Status append_as_step(Db& db, const Handle& handle, Workflow& w, Append args, Millis now, int64_t* offset) {
+  if (args.cleanup) WF_TRY(end_in_two_phases(db, handle, w, now));
+  WF_TRY(recorded_offset(db, w, args.step, &args.offset));
+  // Where it stands the item may be missing: a fork has the steps of another, and no items. What steps of that have appended between stays missing.
+  const bool stands = args.offset >= 0;
+  End end;
+  if (stands) WF_TRY(read_end(db, w.seq, args.stream, &end));
+  const bool moves = stands && args.offset > end.next;
+  if (moves) args.offset = -1;
+  WF_TRY(write(db, handle, w, args, now, offset));
+  if (stands && !moves) return {};
+  Status recorded = moves ? move_record(db, w.seq, args.step, *offset) : write_step(db, handle, w, args.step, Value::of(*offset), {}, now);
+  if (!recorded.ok()) {  // inside a statement that writes nothing else would take it back
+    Query q(db, Sql::stream_drop_from);
+    q.bind(":seq", w.seq).bind(":stream", args.stream).bind(":offset", *offset);
+    (void)q.run();
+  }
+  return recorded;
+}
+
 }  // namespace
 
 Status append(Db& db, const Handle& handle, const Append& args, const Now& now, int64_t* offset) {
@@ -103,7 +144,7 @@ Status append(Db& db, const Handle& handle, const Append& args, const Now& now, 
   Workflow w;
   WF_TRY(open_for(db, scope, "wf_append", handle, now, &time, &w));
   WF_TRY(may_act(db, handle, w, time, Act::note));
-  WF_TRY(write(db, handle, w, args, time, offset));
+  WF_TRY(args.step.empty() ? write(db, handle, w, args, time, offset) : append_as_step(db, handle, w, args, time, offset));
   return scope.commit();
 }
 

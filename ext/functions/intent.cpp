@@ -96,6 +96,11 @@ Status read_append(const Call& call, Text& buffer, Append* out) {
   if (out->close && (out->each || out->offset >= 0 || call.given(2))) {
     return Status::error(Code::invalid, "the option \"close\" of wf_append() goes with the value NULL, and without \"each\" and \"offset\"");
   }
+  out->step = o.text("step");
+  out->cleanup = o.boolean("cleanup");
+  if (out->step.empty() ? out->cleanup : out->close || out->offset >= 0) {
+    return Status::error(Code::invalid, "the option \"step\" of wf_append() goes without \"offset\" and \"close\", and \"cleanup\" with \"step\"");
+  }
   if (!out->each) return call.report(2, buffer, &out->value);
   const Value array = call.raw(2);
   if (array.type == Value::Type::text) out->items = json::check(array.bytes, &call.db.stop());

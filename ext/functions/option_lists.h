@@ -110,6 +110,8 @@ inline constexpr Option kAppendOptions[] = {
     {"offset", OptionType::integer, "append at this offset, once: repeating it changes nothing", 0, INT64_MAX},
     {"each", OptionType::boolean, "the value is an array, of which each element is an item: all of them or none"},
     {"close", OptionType::boolean, "the stream ends here: the value is NULL and is not appended"},
+    {"step", OptionType::name, "the offset is recorded as this step, once: repeating it appends nothing and returns the same"},
+    kCleanupOption,
     kNowOption,
 };
 

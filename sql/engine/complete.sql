@@ -12,7 +12,8 @@ WHERE seq = :seq AND nonce = :nonce AND status = 'running' AND limited IS NULL A
 
 -- name: complete_back_in_line
 UPDATE main._wf_workflow
-SET status = 'pending', place = :place, due_at = :due, nonce = NULL, claim_key = NULL, limited = CASE WHEN flags & 8 THEN limited END,
+SET status = CASE status WHEN 'paused' THEN status ELSE 'pending' END, paused_from = CASE status WHEN 'paused' THEN 'pending' END,
+    place = CASE status WHEN 'paused' THEN 2 ELSE :place END, due_at = :due, nonce = NULL, claim_key = NULL, limited = CASE WHEN flags & 8 THEN limited END,
     closed_nonce = :closed_nonce, closed = :closed, again = :again, wake = :wake, failures = :failures, lost = :lost, failed = failed + :failed,
     mark = CASE WHEN :in_a_row THEN {{last_step}} ELSE mark END, updated_at = :now
 WHERE seq = :seq

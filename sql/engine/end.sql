@@ -23,11 +23,17 @@ SET status = :status, place = NULL, due_at = NULL, nonce = CASE WHEN :keep THEN 
     nth = CASE WHEN place IS NULL THEN nth ELSE {{next_nth}} END, output = :output, error = coalesce(:error, error)
 WHERE seq = :seq
 
--- The second phase: its worker cleans up.
+-- name: end_in_effect
+SELECT 1 FROM main._wf_step WHERE status = 'begun' AND wf = :seq AND nonce = :nonce LIMIT 1
+
+-- name: end_cleanup_due
+UPDATE main._wf_workflow SET due_at = :now, updated_at = :now WHERE seq = :seq
+
+-- The second phase: its worker cleans up. Without `lease` the plain statement that records a step does nothing: what waits for the record is told.
 -- name: end_cleanup
 UPDATE main._wf_workflow
-SET status = 'pending', place = :place, due_at = :now, nonce = CASE WHEN :keep THEN nonce END, claim_key = NULL,
+SET status = 'pending', place = :place, due_at = :due, nonce = CASE WHEN :keep THEN nonce END, claim_key = NULL,
     limited = CASE WHEN flags & 8 THEN limited END, paused_from = NULL, paused_left = NULL,
-    ending = :ending, again = 1, wake = 10, failures = 0, lost = 0, failed = 0, deadline_at = NULL,
+    lease = CASE WHEN :due > :now THEN NULL ELSE lease END, ending = :ending, again = 1, wake = 10, failures = 0, lost = 0, failed = 0, deadline_at = NULL,
     closed_nonce = coalesce(:closed_nonce, closed_nonce), closed = coalesce(:closed, closed), updated_at = :now, error = :error
 WHERE seq = :seq

@@ -16,6 +16,9 @@ INSERT INTO main._wf_stream(wf, stream, offset, at, value) VALUES(:seq, :stream,
 -- name: stream_drop_from
 DELETE FROM main._wf_stream WHERE wf = :seq AND stream = :stream AND offset >= :offset
 
+-- name: stream_move_record
+UPDATE main._wf_step SET output = :offset WHERE wf = :seq AND name = :step
+
 -- name: stream_put_end
 INSERT INTO main._wf_stream_end(wf, stream, first, next, closed) VALUES(:seq, :stream, :first, :next, :closed)
 ON CONFLICT(wf, stream) DO UPDATE SET first = excluded.first, next = excluded.next, closed = excluded.closed

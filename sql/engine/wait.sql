@@ -17,7 +17,8 @@ ON CONFLICT(wf, name) DO UPDATE SET status = 'done', attempts = 1, at = excluded
 
 -- name: wait_suspend
 UPDATE main._wf_workflow
-SET status = 'waiting', place = :place, due_at = :due, nonce = NULL, claim_key = NULL, limited = CASE WHEN flags & 8 THEN limited END,
+SET status = CASE status WHEN 'paused' THEN status ELSE 'waiting' END, paused_from = CASE status WHEN 'paused' THEN 'waiting' END,
+    place = CASE status WHEN 'paused' THEN 2 ELSE :place END, due_at = :due, nonce = NULL, claim_key = NULL, limited = CASE WHEN flags & 8 THEN limited END,
     closed_nonce = :closed_nonce, closed = :closed, again = :again, wake = 2, lost = 0, updated_at = :now
 WHERE seq = :seq
 

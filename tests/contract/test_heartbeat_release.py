@@ -244,3 +244,54 @@ def test_what_renews_the_lease_is_what_the_page_says(db, call):
     db.at(20)
     (RENEW | KEEP)[call](db, token)
     assert db.workflow()["due_at"] == sql_time(50 if call in RENEW else 30)
+
+
+@pytest.mark.parametrize("given", [{}, {"delay": 60}])
+def test_a_paused_claim_is_given_back(db, given):
+    """After the resume nobody waits for a lease that is nobody's any more, and it does not count as lost."""
+    db.at(0)
+    token = db.running(lease=30)["token"]
+    db.wf_pause("w1")
+    assert db.wf_release(token, **given) == 1
+    assert db.wf_release(token, **given) == 1
+    assert db.workflow()["status"] == "paused" and db.claim() is None
+    db.at(1)
+    db.wf_resume("w1")
+    if given:
+        assert db.claim() is None
+        db.at(60)
+    claim = db.claim()
+    assert (claim["attempt"], claim["resumed"], claim["wake"]) == (1, 1, "release")
+    assert db.value("SELECT count(*) FROM wf_failures") == 0
+    with wf_error("WF_LEASE_LOST"):
+        db.wf_step(token, "late", "1")
+    assert db.wf_check() is None
+
+
+def test_a_paused_claim_is_given_back_into_its_waits(db):
+    db.at(0)
+    token = db.running(lease=30)["token"]
+    db.wf_await(token, "go", "go", keep=True)
+    db.wf_pause("w1")
+    assert db.wf_release(token) == 1
+    db.wf_signal("w1", "go", "1")
+    assert db.claim() is None
+    db.wf_resume("w1")
+    claim = db.claim()
+    assert db.value("SELECT wf_await(?, 'go', 'go') ->> '$.payload'", claim["token"]) == 1
+    assert db.wf_check() is None
+
+
+def test_a_stale_token_gives_nothing_back_under_a_pause(db):
+    db.at(0)
+    token = db.running(lease=30)["token"]
+    db.at(31)
+    other = db.claim()["token"]
+    db.wf_pause("w1")
+    with wf_error("WF_LEASE_LOST"):
+        db.wf_release(token)
+    with wf_error("WF_LEASED"):
+        db.wf_release("w1")
+    assert db.wf_release(other) == 1
+    with wf_error("WF_PAUSED"):
+        db.wf_release("w1")

@@ -409,3 +409,74 @@ def test_an_append_of_another_connection_wakes_the_reader(db, tmp_path):
     thread.join(60)
     assert not thread.is_alive()
     assert [value for value in seen if value != 1] == ["0", "1", "2"]
+
+
+# Recorded as a step
+
+
+def test_an_append_that_is_a_step_is_done_once(db):
+    token = db.claim(id="w1")["token"]
+    assert db.wf_append(token, "s", "a", step="append s") == 0
+    assert db.wf_append("w1" if False else token, "s", "of a step") == 1
+    assert db.wf_append(token, "s", "b", step="append s#2") == 2
+    assert [db.wf_append(token, "s", "a", step="append s"), db.wf_append(token, "s", "b", step="append s#2")] == [0, 2]
+    assert items(db) == [(0, '"a"'), (1, '"of a step"'), (2, '"b"')]
+    assert db.rows("SELECT name, kind, status, output FROM wf_steps") == [("append s", "step", "done", 0), ("append s#2", "step", "done", 2)]
+    assert db.wf_check() is None
+
+
+def test_an_append_that_is_a_step_takes_several(db):
+    assert db.wf_append("w1", "s", [1, 2], step="both", each=True) == 0
+    assert db.wf_append("w1", "s", [1, 2], step="both", each=True) == 0
+    with wf_error("WF_CONFLICT", "offset 1"):
+        db.wf_append("w1", "s", [1, 3], step="both", each=True)
+    assert items(db) == [(0, "1"), (1, "2")]
+
+
+def test_an_append_that_is_a_step_says_what_is_wrong(db):
+    with wf_error("WF_INVALID", "step"):
+        db.wf_append("w1", "s", 1, step="a", offset=0)
+    with wf_error("WF_INVALID", "cleanup"):
+        db.wf_append("w1", "s", 1, cleanup=True)
+    token = db.claim(id="w1")["token"]
+    assert db.wf_sleep(token, "nap", 0) is not None
+    with wf_error("WF_NONDETERMINISM", "nap"):
+        db.wf_append(token, "s", 1, step="nap")
+    db.wf_step(token, "bad", '"no"', error=True)
+    with wf_error("WF_STATE", "bad"):
+        db.wf_append(token, "s", 1, step="bad")
+    assert items(db) == []
+
+
+def test_an_append_that_is_a_step_says_that_there_is_a_second_phase(db):
+    db.wf_append("w1", "s", 1, step="a", cleanup=True)
+    db.wf_cancel("w1")
+    assert db.workflow()["ending"] == "cancelled"
+
+
+def test_a_fork_has_the_items_of_the_steps_that_it_replays(db):
+    db.wf_append("w1", "s", "a", step="a")
+    db.wf_append("w1", "s", "b", step="b")
+    id = db.wf_fork("w1")
+    assert items(db, id=id) == []
+    for _ in range(2):
+        assert [db.wf_append(id, "s", "a", step="a"), db.wf_append(id, "s", "b", step="b")] == [0, 1]
+    assert items(db, id=id) == [(0, '"a"'), (1, '"b"')]
+
+
+def test_a_fork_has_them_without_what_the_steps_of_the_other_have_appended(db):
+    db.wf_append("w1", "s", "a", step="a")
+    db.wf_append("w1", "s", "of a step")
+    db.wf_append("w1", "s", "b", step="b")
+    id = db.wf_fork("w1")
+    for _ in range(2):
+        assert [db.wf_append(id, "s", "a", step="a"), db.wf_append(id, "s", "b", step="b")] == [0, 1]
+    assert items(db, id=id) == [(0, '"a"'), (1, '"b"')]
+    assert items(db) == [(0, '"a"'), (1, '"of a step"'), (2, '"b"')]
+
+
+def test_a_trigger_that_refuses_the_record_leaves_no_item(db):
+    db.execute("CREATE TRIGGER no BEFORE INSERT ON _wf_step BEGIN SELECT raise(FAIL, 'no step'); END")
+    with pytest.raises(Exception, match="no step"):
+        db.wf_append("w1", "s", 1, step="a")
+    assert items(db) == []
