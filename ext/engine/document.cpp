@@ -4,9 +4,12 @@
 
 #include "engine/start.h"
 #include "engine/wait_row.h"
+#include "version.h"
 
 namespace wf {
 namespace {
+
+constexpr string_view kDocumentFormat = "1";
 
 class Columns {
  public:
@@ -144,6 +147,29 @@ void add_row(const Query& q, const Part& part, Stop* stop, Text& out) {
     first = false;
   }
   out.add('}');
+}
+
+Status add_rows(Query& q, const Part& part, Stop* stop, Text& out) {
+  for (bool first = true;; first = false) {
+    bool row;
+    WF_TRY(q.next(&row));
+    if (!row) break;
+    if (!first) out.add(',');
+    add_row(q, part, stop, out);
+  }
+  out.add(']');
+  return {};
+}
+
+void begin_document(Text& out) { out.add("{\"format\":").add(kDocumentFormat).add(",\"wfext\":\"").add(kVersion).add('"'); }
+
+Status check_format(json::Checked format, json::Checked made_by) {
+  if (format.text() != kDocumentFormat) return wrong("format", "1, which this version of the extension knows", format);
+  return made_by.is(json::Kind::string) ? Status() : wrong("wfext", "the version that made the document", made_by);
+}
+
+Status wrong_member(const json::Members& m, bool twice) {
+  return Status::error(Code::invalid, "the document has a member %.*s %s", WF_SV(excerpt(m.key().text())), twice ? "twice" : "that is unknown");
 }
 
 Status wrong(string_view place, const char* wanted, json::Checked got) {

@@ -18,6 +18,14 @@ struct Part {
 // The present row of `q`, as an object; what is NULL is left out.
 void add_row(const Query& q, const Part& part, Stop* stop, Text& out);
 
+// All of them, and the end of their array.
+Status add_rows(Query& q, const Part& part, Stop* stop, Text& out);
+
+// The beginning of a document; whether it is of a format that is known.
+void begin_document(Text& out);
+Status check_format(json::Checked format, json::Checked made_by);
+Status wrong_member(const json::Members& member, bool twice);
+
 // Binds the members of a row, which stands at the place `where`, to the parameters of their names.
 Status bind_row(Query& q, const Part& part, json::Checked row, string_view where);
 

@@ -8,12 +8,9 @@
 #include "engine/join.h"
 #include "engine/start.h"
 #include "engine/wait_row.h"
-#include "version.h"
 
 namespace wf {
 namespace {
-
-constexpr string_view kFormat = "1";
 
 constexpr Part kWorkflow = {
     "workflow", Sql::export_workflow, Sql::import_look,
@@ -64,14 +61,10 @@ Status read_document(json::Checked document, Import* in) {
     for (size_t i = 0; i < std::size(kParts); ++i) {
       if (m.key_is(kParts[i].name)) slot = &in->rows[i];
     }
-    if (slot == nullptr || *slot) {
-      return Status::error(Code::invalid, "the document has a member %.*s %s", WF_SV(excerpt(m.key().text())),
-                           slot == nullptr ? "that is unknown" : "twice");
-    }
+    if (slot == nullptr || *slot) return wrong_member(m, slot != nullptr);
     *slot = m.value();
   }
-  if (format.text() != kFormat) return wrong("format", "1, which this version of the extension knows", format);
-  if (!made_by.is(json::Kind::string)) return wrong("wfext", "the version that made the document", made_by);
+  WF_TRY(check_format(format, made_by));
   if (!in->workflow) return Status::error(Code::invalid, "workflow is missing");
   for (size_t i = 0; i < std::size(kParts); ++i) {
     if (!in->rows[i]) return Status::error(Code::invalid, "%s is missing", kParts[i].name);
@@ -192,7 +185,8 @@ Status export_workflow(Db& db, string_view id, Millis now, bool* found, Text& ou
   WF_TRY(w.next(found));
   if (!*found) return {};
   const bool other_kind = w.integer(3) != 0;
-  out.add("{\"format\":").add(kFormat).add(",\"wfext\":\"").add(kVersion).add("\",\"workflow\":");
+  begin_document(out);
+  out.add(",\"workflow\":");
   add_row(w, kWorkflow, &db.stop(), out);
   if (other_kind) {
     out.add(",\"definition\":");
@@ -203,14 +197,7 @@ Status export_workflow(Db& db, string_view id, Millis now, bool* found, Text& ou
     out.add(",\"").add(part.name).add("\":[");
     Query q(db, part.show);
     q.bind(":seq", w.integer(w.columns() - 1));
-    for (bool first = true;; first = false) {
-      bool row;
-      WF_TRY(q.next(&row));
-      if (!row) break;
-      if (!first) out.add(',');
-      add_row(q, part, &db.stop(), out);
-    }
-    out.add(']');
+    WF_TRY(add_rows(q, part, &db.stop(), out));
   }
   out.add('}');
   return out.ok() ? Status() : Status::no_memory();

@@ -5,7 +5,6 @@
 #include "base/taker.h"
 #include "engine/check.h"
 #include "engine/digest.h"
-#include "engine/export_import.h"
 #include "engine/next_due.h"
 #include "engine/recover.h"
 #include "engine/sync.h"
@@ -224,32 +223,6 @@ Status wf_digest(Call& call) {
   char text[16];
   for (int i = 15; i >= 0; --i, sum >>= 4) text[i] = "0123456789abcdef"[sum & 15];
   found ? call.result(string_view(text, sizeof text)) : call.result_null();
-  return {};
-}
-
-Status wf_export(Call& call) {
-  string_view id;
-  WF_TRY(call.id(0, &id));
-  bool exists;
-  WF_TRY(call.db.schema_exists(&exists));
-  Text document;
-  Millis now;
-  WF_TRY(time_to_show(call.db, call.options.now(), &now));
-  if (exists) WF_TRY(export_workflow(call.db, id, now, &exists, document));
-  if (exists) return call.result_json(document);
-  call.result_null();
-  return {};
-}
-
-Status wf_import(Call& call) {
-  const Value given = call.raw(0);
-  const json::Checked document = given.type == Value::Type::text ? json::check(given.bytes, &call.db.stop()) : json::Checked();
-  if (!document.is(json::Kind::object)) {
-    return Status::error(Code::invalid, "json of wf_import() must be a document of wf_export(), a JSON object");
-  }
-  Name id;
-  WF_TRY(import_workflow(call.db, document, call.options.now(), &id));
-  call.result(id.view());
   return {};
 }
 

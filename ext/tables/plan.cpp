@@ -68,7 +68,7 @@ class Planner {
     const char* op = operator_text(constraint.op);
     const char* collation = op != nullptr ? sqlite3_vtab_collation(&info_, i) : nullptr;
     // What has no affinity is compared by the affinity of the other side, which is not told: SQLite does that itself.
-    if (!constraint.usable || op == nullptr || type(constraint.iColumn) == ColumnType::any || type(constraint.iColumn) == ColumnType::key || is_now || collation == nullptr || sqlite3_stricmp(collation, "BINARY") != 0 || (is_tag && constraint.op != SQLITE_INDEX_CONSTRAINT_EQ)) {
+    if (!constraint.usable || op == nullptr || type(constraint.iColumn) == ColumnType::any || type(constraint.iColumn) == ColumnType::key || type(constraint.iColumn) == ColumnType::document || is_now || collation == nullptr || sqlite3_stricmp(collation, "BINARY") != 0 || (is_tag && constraint.op != SQLITE_INDEX_CONSTRAINT_EQ)) {
       complete_ = false;
       return;
     }
@@ -194,7 +194,7 @@ class Planner {
 
   bool add_order() {
     for (int i = 0; i < info_.nOrderBy; ++i) {
-      if (const ColumnType by = type(info_.aOrderBy[i].iColumn); by == ColumnType::tag || by == ColumnType::key || by == ColumnType::now) return false;  // SQLite sorts what it reads (a tag is an error)
+      if (const ColumnType by = type(info_.aOrderBy[i].iColumn); by == ColumnType::tag || by == ColumnType::key || by == ColumnType::document || by == ColumnType::now) return false;  // SQLite sorts what it reads (a tag is an error)
     }
     for (int i = 0; i < info_.nOrderBy; ++i) {
       const int column = info_.aOrderBy[i].iColumn;

@@ -8,6 +8,8 @@
 #include "base/scope.h"
 #include "engine/claim_order.h"
 #include "engine/created.h"
+#include "engine/export_import.h"
+#include "engine/file_document.h"
 #include "engine/step.h"
 #include "functions/call.h"
 #include "functions/reference.h"
@@ -189,6 +191,21 @@ Status show_key(Db& db, string_view step, sqlite3_context* context) {
   return {};
 }
 
+// Of "<now> <id>", or "<now> " for what the file holds beside its workflows.
+Status show_document(Db& db, string_view what, sqlite3_context* context) {
+  Millis now = 0;
+  const auto [end, error] = std::from_chars(what.data(), what.data() + what.size(), now);
+  if (error != std::errc()) return {};
+  const string_view id = part(what, static_cast<size_t>(end - what.data()) + 1);
+  Text document;
+  bool found = true;
+  if (id.empty()) WF_TRY(export_file(db, document));
+  else WF_TRY(export_workflow(db, id, now, &found, document));
+  if (!document.ok()) return Status::no_memory();
+  if (found) sqlite3_result_text64(context, document.view().data(), document.size(), SQLITE_TRANSIENT, SQLITE_UTF8);
+  return {};
+}
+
 int column(sqlite3_vtab_cursor* base, sqlite3_context* context, int i) {
   const auto* cursor = static_cast<Cursor*>(base);
   const int place = cursor->place[i];
@@ -198,6 +215,10 @@ int column(sqlite3_vtab_cursor* base, sqlite3_context* context, int i) {
   }
   if (static_cast<TableObject*>(base->pVtab)->table->columns[static_cast<size_t>(i)].type == ColumnType::key) {
     const Status shown = show_key(*static_cast<TableObject*>(base->pVtab)->db, cursor->query->text(place), context);
+    return shown.ok() ? SQLITE_OK : fail(base->pVtab, shown);
+  }
+  if (static_cast<TableObject*>(base->pVtab)->table->columns[static_cast<size_t>(i)].type == ColumnType::document) {
+    const Status shown = show_document(*static_cast<TableObject*>(base->pVtab)->db, cursor->query->text(place), context);
     return shown.ok() ? SQLITE_OK : fail(base->pVtab, shown);
   }
   // One look at the value: every sqlite3_column_ function takes and gives back the mutex, which is ours anyway.

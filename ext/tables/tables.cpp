@@ -66,6 +66,8 @@ constexpr Column kInDoubt[] = {
     {"workflow_id", text}, {"step", text}, {"key", key}, {"held", any}, {"begun_at", time}, {"worker", text}, {"now", now},
 };
 
+constexpr Column kExports[] = {{"id", text}, {"document", document}, {"now", now}};
+
 constexpr Column kDoctor[] = {{"name", any}, {"value", any}, {"ok", any}, {"advice", any}, {"now", now}};
 
 constexpr Column kFunctions[] = {
@@ -80,6 +82,7 @@ constexpr Table kTables[] = {
     {"wf_queues", Sql::table_queues, kQueues},          {"wf_rates", Sql::table_rates, kRates},
     {"wf_schedules", Sql::table_schedules, kScheduleColumns},
     {"wf_definitions", Sql::table_definitions, kDefinitions}, {"wf_stats", Sql::table_stats, kStats, Order::any, Sql::table_counts, 4},
+    {"wf_exports", Sql::table_exports, kExports, Order::by_number},
     {"wf_in_doubt", Sql::table_in_doubt, kInDoubt, Order::by_number},
     {"wf_doctor", Sql::table_doctor, kDoctor},          {"wf_functions", Sql::table_functions, kFunctions},
 };

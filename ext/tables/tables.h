@@ -14,6 +14,7 @@ enum class ColumnType : char {
   any,        // what the query computes, or a stored value
   key,        // of a step: the query gives the number of its workflow, a blank and its name; of a workflow that is damaged NULL
   parent,     // the id of a workflow, by which its children are found
+  document,   // of wf_export: the query gives the time, a blank, and the id of the workflow, or nothing for what the file holds beside them
   tag,        // hidden: of a workflow, of which one has many; compared by = or IN, never read
   now,        // hidden: the time at which the rows are looked at, given by =
 };

@@ -1,6 +1,9 @@
 -- A workflow as a document. The columns of export_... and the parameters of import_... are the members that ext/engine/export_import.cpp lists,
 -- in the same order. An import_... whose row cannot be writes nothing.
 
+-- name: export_ids
+SELECT id FROM main._wf_workflow ORDER BY seq
+
 -- A claim does not travel: it is as if wf_recover had voided it.
 -- name: export_workflow
 SELECT w.id, l.name, l.queue, l.kind, l.priority, nullif(l.version, ''), nullif(l.partition, ''),

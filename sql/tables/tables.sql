@@ -124,6 +124,12 @@ SELECT s.rowid AS _n, w.id AS workflow_id, s.stream AS stream, s.offset AS offse
        EXISTS (SELECT 1 FROM main._wf_stream_end AS e WHERE e.wf = s.wf AND e.stream = s.stream AND e.closed) AS closed
 FROM main._wf_stream AS s JOIN main._wf_workflow AS w ON w.seq = s.wf
 
+-- The file's own first: what its workflows need is there when they come.
+-- name: table_exports
+SELECT 0 AS _n, CAST(NULL AS TEXT) AS id, :now || ' ' AS document
+UNION ALL
+SELECT seq, id, :now || ' ' || id FROM main._wf_workflow
+
 -- What was begun, and what holds its workflow: each has its index.
 -- name: table_in_doubt
 SELECT s.n AS _n, w.id AS workflow_id, s.name AS step, w.seq || ' ' || s.name AS key, 0 AS held, s.begun_at AS begun_at, w.worker AS worker

@@ -194,7 +194,7 @@ def test_a_terminal_workflow_moves_as_it_is(db, there, end):
     assert there.wf_check() is None
 
 
-@pytest.mark.parametrize("text", ["", "{", "[]", "5", "{}", '{"id":"w1"}', "null", None, 5, b"{}"])
+@pytest.mark.parametrize("text", ["", "{", "[[]]", "5", "{}", '{"id":"w1"}', "null", None, 5, b"{}"])
 def test_what_is_not_an_export_is_invalid(there, text):
     with wf_error("WF_INVALID"):
         there.wf_import(text)

@@ -67,6 +67,12 @@ const std::vector<Scenario>& scenarios() {
       "SELECT wf_start('job', x'00ff', '{\"id\":\"w\",\"timeout\":60}')", "SELECT wf_step('w', 'a', 1.5)", large_value.c_str(), "SELECT wf_set('w', 'k', 1)",
       "SELECT wf_append('w', 's', '[]')", "SELECT wf_signal('w', 'go', 1)", "SELECT wf_await('w', 'b', 'go')", "SELECT wf_fail('w', 'no', '{\"delay\":0}')",
       "SELECT wf_await_event('w', 'c', '[\"x\",\"y\"]')", "CREATE TABLE moving AS SELECT replace(wf_export('w'), '\"id\":\"w\"', '\"id\":\"x\"') AS document"};
+  // What a file holds beside its workflows, and its document, which is to come back.
+  static const std::vector<const char*> everything = {
+      "SELECT wf_queue('q', '{\"concurrency\":2}'), wf_rate('api', '{\"limit\":2,\"per\":60}'), wf_emit('e', x'00ff')", script,
+      "SELECT wf_schedule('nightly', '0 3 * * *', 'job')", kStart, "CREATE TABLE everything AS SELECT wf_export() AS documents",
+      "SELECT wf_unschedule('nightly'), wf_undefine('flow'), wf_queue('q', '{\"concurrency\":null}'), wf_delete('w', '{\"force\":true}')",
+      "DELETE FROM _wf_event", "DELETE FROM _wf_queue"};
   static const std::string large_start = std::string("SELECT wf_start('job', ") + kLarge + ", '{\"id\":\"s\"}')";
   static const std::string sync = "SELECT substr(wf_sync(60, '{\"path\":\"/replicated.db\",\"allow_normal\":true,\"socket\":\"" + control_socket() + "\"}'), 1, 29)";
   static const std::vector<Scenario> all = {
@@ -109,6 +115,8 @@ const std::vector<Scenario>& scenarios() {
       {"fail_step", claimed, "SELECT wf_fail(?1, 'oops', '{\"step\":\"a\",\"max_attempts\":3}')", kToken},
       {"fail_in_transaction", claimed, "SELECT wf_fail(?1, 'oops')", kToken, kInTransaction},
       {"heartbeat", claimed, "SELECT wf_heartbeat(?1, 7200)", kToken},
+      {"append_as_step", claimed, "SELECT wf_append(?1, 's', 1, '{\"step\":\"a\",\"cleanup\":true}')", kToken},
+      {"release_paused", {"SELECT wf_init()", kStart, kClaim, "SELECT wf_pause('w')"}, "SELECT wf_release(?1)", kToken},
       {"release", claimed, "SELECT wf_release(?1, '{\"delay\":5}')", kToken},
       {"recover", claimed, "SELECT wf_recover('{\"worker\":\"worker\"}')"},
       {"recover_lost", claimed, "SELECT wf_recover('{\"worker\":\"worker\",\"lost\":true}')"},
@@ -119,6 +127,9 @@ const std::vector<Scenario>& scenarios() {
       {"export", moving, "SELECT wf_export('w')"},
       {"digest", moving, "SELECT wf_digest()"},
       {"import", moving, "SELECT wf_import((SELECT document FROM moving))"},
+      {"export_all", everything, "SELECT wf_export()"},
+      {"exports", everything, "SELECT id, document FROM wf_exports"},
+      {"import_all", everything, "SELECT wf_import(documents) FROM everything"},
       {"import_in_transaction", moving, "SELECT wf_import((SELECT document FROM moving))", false, kInTransaction},
       {"define", {"SELECT wf_init()"}, script},
       {"undefine", {script}, "SELECT wf_undefine('flow')"},
