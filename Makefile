@@ -85,7 +85,7 @@ test: tested
 	@bash scripts/test.sh build $(PYTEST)
 
 test-deep: tested
-	$(setup) node go rust cluster dist recipes ui browser mcp hosts litestream
+	$(setup) node go rust cluster dist recipes ui browser mcp hosts litestream leaving
 	-@bash scripts/setup.sh platforms   # what is missing is skipped, and named
 	@WFEXT_DEEP=1 bash scripts/test.sh build $(PYTEST)
 

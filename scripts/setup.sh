@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Makes sure that what a task needs is there.
 #
-#   scripts/setup.sh <purpose> ...        purposes: build test node go rust cluster dist ui browser platforms hosts litestream mcp demo compat peers format
+#   scripts/setup.sh <purpose> ...        purposes: build test node go rust cluster dist ui browser platforms hosts litestream leaving mcp demo compat peers format
 #
 # Looks first and stays silent when nothing is missing: no root, no network, no package manager needed. Otherwise, on Debian
 # and Ubuntu, it installs the missing packages (as root, or by sudo); elsewhere it prints what to install and fails.
@@ -75,6 +75,10 @@ look() {
         need maven "its SQLite" have mvn
         need npm "Bun and Deno" have npm
         need python3-pip "pysqlite3" python_with pip
+        ;;
+      leaving)
+        need postgresql "another engine's database" has_postgres
+        need python3-pip "a way to get that engine" has_absurd_or_pip
         ;;
       recipes)
         need python3-pip "a way to get the libraries of the recipes" has_recipes_or_pip
@@ -267,6 +271,24 @@ wants_ui() {
   } >&2
 }
 
+# Absurd, to whose tables examples/leaving goes: its schema comes with its command, and its own library runs what has come. Into build/absurd.
+absurd_modules=$here/../build/absurd
+has_postgres() { have initdb || ls /usr/lib/postgresql/*/bin/initdb; }
+has_absurd() { PYTHONPATH=$absurd_modules "$1" -c 'import absurdctl, absurd_sdk, psycopg'; }
+has_absurd_or_pip() { local python; python=$(python_with) || return 1; has_absurd "$python" || "$python" -m pip --version; }
+wants_absurd() {
+  case " $* " in *" leaving "*) ;; *) return 0 ;; esac
+  local python said
+  python=$(python_with 2>/dev/null) || return 0
+  has_absurd "$python" 2>/dev/null && return 0
+  echo "setup: installing Absurd into build/absurd"
+  said=$("$python" -m pip install --quiet --disable-pip-version-check --no-input --upgrade --retries 5 --timeout 15 --target "$absurd_modules" \
+    absurdctl==0.5.1 absurd-sdk==0.5.1 'psycopg[binary]==3.3.9' 2>&1 </dev/null) || {
+    echo "setup: it cannot be had: the test of leaving is skipped (in CI: fails). pip of $python says:"
+    sed 's/^/  /' <<<"$said"
+  } >&2
+}
+
 # A Node that is new enough for node:sqlite, and what the package is built with, from npm into build/node.
 wants_node() {
   case " $* " in *" node "*) ;; *) return 0 ;; esac
@@ -320,6 +342,7 @@ if [ ${#missing[@]} -eq 0 ]; then
   wants_litestream "$@"
   wants_recipes "$@"
   wants_ui "$@"
+  wants_absurd "$@"
   wants_hosts "$@"
   wants_zig "$@"
   exit 0
@@ -358,5 +381,6 @@ wants_go "$@"
 wants_litestream "$@"
 wants_recipes "$@"
 wants_ui "$@"
+wants_absurd "$@"
 wants_hosts "$@"
 wants_zig "$@"
