@@ -35,6 +35,12 @@ def test_race():
     assert done.returncode == 0, done.stdout[-8000:] + done.stderr[-4000:]
 
 
+def test_spans():
+    """Of OpenTelemetry, in a module of its own."""
+    done = subprocess.run([GO, "test", "-count=1", "."], cwd=PACKAGE / "otel", env={**os.environ, "CGO_ENABLED": "1"}, capture_output=True, text=True, timeout=1200)
+    assert done.returncode == 0, done.stdout[-8000:] + done.stderr[-4000:]
+
+
 def test_every_scenario_has_its_test():
     """The table of bindings/README.md, against the names of the tests."""
     table = re.findall(r"^\| ([\w ]+?) \| .* \|$", (ROOT / "bindings" / "README.md").read_text().split("## The same")[1], re.MULTILINE)

@@ -6,6 +6,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"regexp"
 	"slices"
 	"strings"
 	"sync"
@@ -16,6 +17,8 @@ import (
 type App struct {
 	database *database
 	watch    *watch
+	barrier  barrier
+	tracer   Tracer
 	lifespan func(context.Context, *App) (any, func(), error)
 	patience time.Duration // with branches that do nothing, once the code that has begun them has ended
 
@@ -49,6 +52,29 @@ func BusyTimeout(d time.Duration) AppOption {
 	return func(a *App) { a.database.settings.busyTimeout = d }
 }
 
+// Pragma is set on every connection, those of DB and of transactions alike: Pragma("foreign_keys", 1). The value is a whole number or a word.
+func Pragma[T int | string](name string, value T) AppOption {
+	return func(a *App) {
+		a.database.settings.pragmas = append(a.database.settings.pragmas, fmt.Sprintf("%s = %v", name, value))
+	}
+}
+
+var pragma = regexp.MustCompile(`^(\w+) = -?\w+$`)
+
+func checkPragmas(pragmas []string) error {
+	ofTheApp := map[string]string{"journal_mode": "Journal", "synchronous": "Synchronous", "busy_timeout": "BusyTimeout"}
+	for _, given := range pragmas {
+		found := pragma.FindStringSubmatch(given)
+		if found == nil {
+			return fmt.Errorf("wfext: Pragma has %q: the name of a pragma, with a whole number or a word", given)
+		}
+		if option := ofTheApp[strings.ToLower(found[1])]; option != "" {
+			return fmt.Errorf("wfext: Pragma has %q: say it by the option %s", given, option)
+		}
+	}
+	return nil
+}
+
 // Lifespan is called when the first worker starts; what it gives is State(ctx) in workflows and their steps. leave is called when the last worker has stopped.
 func Lifespan(enter func(ctx context.Context, app *App) (state any, leave func(), err error)) AppOption {
 	return func(a *App) { a.lifespan = enter }
@@ -66,7 +92,7 @@ func Open(path string, options ...AppOption) (*App, error) {
 	} else if !strings.Contains(" off normal full extra ", " "+s.synchronous+" ") {
 		return nil, fmt.Errorf("wfext: synchronous is %q: off, normal, full or extra", s.synchronous)
 	}
-	return app, nil
+	return app, checkPragmas(d.settings.pragmas)
 }
 
 // Close does what was asked, and closes the connections.
@@ -200,7 +226,7 @@ func (app *App) Call(name string, args ...any) (any, error) {
 	switch name {
 	case "wf_run": // it runs statements of the application's, and so belongs into no group
 		return app.database.do(&call{alone: func(c *connection) (any, error) { return c.value(callOf(name, args), args...) }})
-	case "wf_wait": // it may last
+	case "wf_wait", "wf_sync": // it may last
 		c, err := app.database.settings.open()
 		if err != nil {
 			return nil, err

@@ -47,13 +47,14 @@ type attempt struct {
 	closing     bool              // the code has failed: nothing more is begun, and what is in flight is recorded
 	scopes      map[string]*scope // of the goroutines of branches
 	used        map[string]bool
-	streams     map[string]*appended
+	streams     map[string]int64 // where they went on when this attempt looked
 	undo        []compensation
 	inFlight    int // steps
 	lastCall    time.Time
 	pauses      []time.Duration // of steps that want to give the workflow back
 	kept        bool            // a branch has suspended, and the claim goes on
 	replaysOnly bool            // in the second phase the code is only read back, to find what is to be undone
+	failures    []string        // what the steps that have failed for good say
 	twoPhases   bool            // the engine knows that there may be something to undo
 }
 
@@ -81,7 +82,7 @@ type scope struct {
 type attemptKey struct{}
 
 func newAttempt(app *App, workflow *definition, c claim, records []record, s surroundings) *attempt {
-	a := &attempt{app: app, surroundings: s, workflow: workflow, claim: c, used: map[string]bool{}, streams: map[string]*appended{}, scopes: map[string]*scope{}, replaysOnly: c.Ending != nil}
+	a := &attempt{app: app, surroundings: s, workflow: workflow, claim: c, used: map[string]bool{}, streams: map[string]int64{}, scopes: map[string]*scope{}, replaysOnly: c.Ending != nil}
 	a.changed = sync.NewCond(&a.mu)
 	a.load(records)
 	a.root = &scope{attempt: a, names: newNames(""), base: -1, latest: map[string]int{}}
@@ -189,6 +190,20 @@ func (a *attempt) settled() {
 	a.mu.Unlock()
 }
 
+// allSettle waits until no step is in flight.
+func (a *attempt) allSettle() {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	for a.inFlight > 0 {
+		a.changed.Wait()
+	}
+}
+
+// announces says whether the step is recorded before it is tried: an effect, and whatever may have to be undone. A cancel in its middle then waits for its record.
+func (a *attempt) announces(kind string) bool {
+	return kind == "effect" || kind == "step" && a.workflow.undoes && a.claim.Ending == nil
+}
+
 func (a *attempt) isReadBack() bool {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -240,6 +255,14 @@ func (a *attempt) recorded(step string, kinds ...string) (record, bool, error) {
 // call is one of the engine with the claim's token; again while the file is locked and the lease lasts, since what it records has happened.
 func (a *attempt) call(name string, args ...any) (string, error) {
 	return a.again(func() (string, error) { return a.app.database.text(name, append([]any{a.claim.Token}, args...)...) })
+}
+
+func (a *attempt) rows(sql string, args ...any) (rows [][]any, err error) {
+	_, err = a.again(func() (string, error) {
+		rows, err = a.app.database.rows(sql, args...)
+		return "", err
+	})
+	return rows, err
 }
 
 func (a *attempt) again(work func() (string, error)) (string, error) {

@@ -39,7 +39,7 @@ func StartChild[In, Out any](ctx context.Context, d *Definition[In, Out], in In,
 	if err != nil {
 		return none, err
 	}
-	id, err := a.record("wf_spawn", d.start(options), name, d.name, input)
+	id, err := a.record("wf_spawn", a.app.inject(ctx, d.start(options)), name, d.name, input)
 	return Child[Out]{id}, err
 }
 

@@ -43,7 +43,11 @@ func (s settings) setUp(c *connection) error {
 			return err
 		}
 	}
-	for _, sql := range []string{fmt.Sprintf("SELECT wf_busy_timeout(%g)", s.busyTimeout.Seconds()), "PRAGMA journal_mode = " + s.journal, "PRAGMA synchronous = " + s.synchronous} {
+	made := []string{fmt.Sprintf("SELECT wf_busy_timeout(%g)", s.busyTimeout.Seconds()), "PRAGMA journal_mode = " + s.journal, "PRAGMA synchronous = " + s.synchronous}
+	for _, pragma := range s.pragmas {
+		made = append(made, "PRAGMA "+pragma)
+	}
+	for _, sql := range made {
 		if _, err := c.rows(sql); err != nil {
 			return err
 		}
@@ -158,4 +162,5 @@ func (c *connection) close() {
 type settings struct {
 	path, journal, synchronous string
 	busyTimeout                time.Duration
+	pragmas                    []string // "name = value"
 }

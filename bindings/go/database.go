@@ -9,9 +9,12 @@ import (
 	"time"
 )
 
+// A group has at most groupCalls calls and takes no new one after groupTime, so that those who wait are answered soon. Where several came together the last time, as many are waited for, for at most
+// gatherTime: they were answered together, and so they are about to call again.
 const (
 	groupCalls = 100
 	groupTime  = 5 * time.Millisecond
+	gatherTime = 500 * time.Microsecond
 )
 
 type answer struct {
@@ -27,7 +30,7 @@ type call struct {
 	done  chan answer
 }
 
-// database is the goroutine that owns a connection and commits in groups. What has queued up while a commit was under way runs in the next one: one BEGIN IMMEDIATE, each call in a savepoint of its own, one
+// database is a connection, and the goroutine that commits in groups on it. A call that finds nothing under way and nothing queued is made by the goroutine that wants it: it costs no change of goroutines. What has queued up while a commit was under way runs in the next one: one BEGIN IMMEDIATE, each call in a savepoint of its own, one
 // COMMIT, and only then the answers.
 type database struct {
 	settings settings
@@ -36,6 +39,10 @@ type database struct {
 	closed   chan struct{}
 	once     sync.Once
 	ending   sync.Once
+	owner    sync.Mutex   // who has it uses the connection
+	c        *connection  // nil until it is wanted
+	together atomic.Int32 // calls of the last group
+	queued   atomic.Int32 // calls that the goroutine has not answered
 	inside   sync.Map     // the goroutines of functions of transactions
 	insides  atomic.Int32 // how many
 }
@@ -59,8 +66,18 @@ func (d *database) do(c *call) (any, error) {
 	if d.isInside() {
 		return nil, misuse("wfext: a transaction cannot call the app: it would wait for itself")
 	}
+	if d.leads() {
+		defer d.owner.Unlock()
+		if err := d.connect(); err != nil {
+			return nil, err
+		}
+		a := alone(d.c, c)
+		return a.value, a.err
+	}
 	d.once.Do(func() { go d.run() })
 	c.done = make(chan answer, 1)
+	d.queued.Add(1)
+	defer d.queued.Add(-1)
 	select {
 	case <-d.closing:
 		return nil, errClosed
@@ -112,40 +129,66 @@ func (d *database) close() {
 	<-d.closed
 }
 
+// leads says whether nothing is under way and nothing queued: then the connection is the caller's, until it unlocks the owner.
+func (d *database) leads() bool {
+	if d.queued.Load() > 0 || d.together.Load() > 1 || !d.owner.TryLock() {
+		return false
+	}
+	select {
+	case <-d.closing:
+		d.owner.Unlock()
+		return false
+	default:
+		return true
+	}
+}
+
+// connect is called by the owner.
+func (d *database) connect() (err error) {
+	if d.c == nil {
+		d.c, err = d.settings.open()
+	}
+	return err
+}
+
 func (d *database) run() {
 	defer close(d.closed)
-	var c *connection
-	var next *call
 	for {
+		select {
+		case first := <-d.calls:
+			d.serve(first)
+			continue
+		default:
+		}
+		select {
+		case first := <-d.calls:
+			d.serve(first)
+		case <-d.closing:
+			d.owner.Lock()
+			defer d.owner.Unlock()
+			if d.c != nil {
+				d.c.close()
+				d.c = nil
+			}
+			return
+		}
+	}
+}
+
+// serve answers a call, and what comes behind it meanwhile.
+func (d *database) serve(next *call) {
+	d.owner.Lock()
+	defer d.owner.Unlock()
+	for next != nil {
 		first := next
 		next = nil
-		if first == nil {
-			select {
-			case first = <-d.calls:
-			default:
-				select {
-				case first = <-d.calls:
-				case <-d.closing:
-					if c != nil {
-						c.close()
-					}
-					return
-				}
-			}
+		if err := d.connect(); err != nil {
+			first.done <- answer{err: err}
+		} else if first.alone != nil {
+			first.done <- alone(d.c, first)
+		} else {
+			next = d.group(d.c, first)
 		}
-		if c == nil {
-			var err error
-			if c, err = d.settings.open(); err != nil {
-				c = nil
-				first.done <- answer{err: err}
-				continue
-			}
-		}
-		if first.alone != nil {
-			first.done <- alone(c, first)
-			continue
-		}
-		next = d.group(c, first)
 	}
 }
 
@@ -167,23 +210,52 @@ func alone(c *connection, one *call) (a answer) {
 	return a
 }
 
+// take is the next call, if one comes within so long.
+func (d *database) take(wait time.Duration) *call {
+	select {
+	case one := <-d.calls:
+		return one
+	default:
+	}
+	if wait <= 0 {
+		return nil
+	}
+	late := time.NewTimer(wait)
+	defer late.Stop()
+	select {
+	case one := <-d.calls:
+		return one
+	case <-late.C:
+		return nil
+	}
+}
+
+// gather are calls that are one group, and what comes behind them and does not belong there.
+func (d *database) gather(first *call) (group []*call, following *call) {
+	group = []*call{first}
+	until := time.Now().Add(gatherTime)
+	for len(group) < groupCalls {
+		wait := time.Duration(0)
+		if len(group) < int(d.together.Load()) {
+			wait = time.Until(until)
+		}
+		following = d.take(wait)
+		if following == nil || following.alone != nil {
+			return group, following
+		}
+		group = append(group, following)
+	}
+	return group, nil
+}
+
 // group runs calls from first on in one transaction, as long as more are there. It returns what comes behind them and does not belong there.
 func (d *database) group(c *connection, first *call) *call {
-	take := func() *call {
-		select {
-		case one := <-d.calls:
-			return one
-		default:
-			return nil
-		}
-	}
-	following := take()
-	if following == nil || following.alone != nil {
+	group, following := d.gather(first)
+	d.together.Store(int32(len(group)))
+	if len(group) == 1 {
 		first.done <- alone(c, first)
 		return following
 	}
-	group := []*call{first, following}
-	following = nil
 	answers := []answer{}
 	until := time.Now().Add(groupTime)
 	err := func() error {
@@ -196,10 +268,9 @@ func (d *database) group(c *connection, first *call) *call {
 				return errors.New("the transaction is gone")
 			}
 			answers = append(answers, a)
-			if at == len(group)-1 && len(group) < groupCalls && time.Now().Before(until) {
-				if following = take(); following != nil && following.alone == nil {
-					group = append(group, following)
-					following = nil
+			if at == len(group)-1 && following == nil && len(group) < groupCalls && time.Now().Before(until) {
+				if following = d.take(0); following != nil && following.alone == nil {
+					group, following = append(group, following), nil
 				}
 			}
 		}

@@ -1,6 +1,7 @@
 package wfext
 
 import (
+	"context"
 	"errors"
 	"regexp"
 	"strings"
@@ -18,6 +19,7 @@ func TestGroupsAnswerForEach(t *testing.T) {
 		_, _ = app.database.do(&call{alone: func(*connection) (any, error) { close(held); <-release; return nil, nil }})
 	}()
 	<-held
+	app.database.once.Do(func() { go app.database.run() })
 	ids := []string{"1", "2", "bad", "3", ""}
 	calls := make([]*call, len(ids))
 	for i, id := range ids {
@@ -65,5 +67,32 @@ func TestAStartSaysItsID(t *testing.T) {
 	h := begun(t, Ref[none, none](app, "w"), none{})
 	if !regexp.MustCompile(`^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$`).MatchString(h.ID()) || len(newID()) != 36 || newID() == newID() {
 		t.Fatal(h.ID(), newID())
+	}
+}
+
+func TestPragmasReachEveryConnection(t *testing.T) {
+	app := openApp(t, Pragma("foreign_keys", 1), Pragma("cache_size", "-512"))
+	for _, sql := range []string{"CREATE TABLE parent(id PRIMARY KEY)", "CREATE TABLE child(id REFERENCES parent)"} {
+		_, err := app.Query(sql)
+		must(t, err)
+	}
+	w := Workflow(app, "writes", func(ctx context.Context, _ none) (none, error) {
+		return Transaction(ctx, "refers", func(tx *Tx) (none, error) { return none{}, tx.Exec("INSERT INTO child VALUES (99)") })
+	})
+	work(t, app)
+	fails(t, w, none{}, "FOREIGN KEY")
+	rows, err := app.Query("SELECT count(*) FROM child")
+	must(t, err)
+	equal(t, rows[0][0], int64(0))
+	db := app.DB()
+	defer db.Close()
+	var keys, size int
+	must(t, db.QueryRow("PRAGMA foreign_keys").Scan(&keys))
+	must(t, db.QueryRow("PRAGMA cache_size").Scan(&size))
+	equal(t, []int{keys, size}, []int{1, -512})
+	for _, option := range []AppOption{Pragma("journal_mode", "off"), Pragma("foreign_keys", "1; DROP TABLE child"), Pragma("a b", 1)} {
+		if _, err := Open("none.db", option); err == nil || !strings.Contains(err.Error(), "Pragma has") {
+			t.Fatal(err)
+		}
 	}
 }

@@ -125,7 +125,7 @@ func (d *Definition[In, Out]) Start(ctx context.Context, in In, options ...Start
 	if err != nil {
 		return nil, err
 	}
-	given, err := marshal(d.start(append([]StartOption{ID(newID())}, options...)), "the options")
+	given, err := marshal(d.app.inject(ctx, d.start(append([]StartOption{ID(newID())}, options...))), "the options")
 	if err != nil {
 		return nil, err
 	}

@@ -68,7 +68,7 @@ func (h *Harness) Run() error {
 		if err != nil {
 			return err
 		}
-		newAttempt(h.app, h.app.workflows[c.Name], c, records, surroundings{year, 0, slog.Default()}).finish(func() bool { return false }) // the clock stands still meanwhile
+		newAttempt(h.app, h.app.workflows[c.Name], c, records, surroundings{year, 0, slog.Default()}).finish() // the clock stands still meanwhile
 	}
 }
 

@@ -22,16 +22,15 @@ func (app *App) readSteps(id string) ([]record, error) {
 	return out, err
 }
 
-// finish runs the attempt, and reports how it has ended. `stops` says whether the worker does.
-func (a *attempt) finish(stops func() bool) {
+// finish runs the attempt, and reports how it has ended.
+func (a *attempt) finish() {
 	output, err := a.run()
 	switch {
 	case err == nil:
 		a.report("wf_complete", output)
 	case errors.Is(err, ErrNotOurs):
-		if stops() {
-			a.report("wf_release")
-		}
+		a.allSettle()          // what is in flight is recorded first
+		a.report("wf_release") // the worker stops, or it was paused or cancelled: nobody is to wait for the end of its lease
 	case errors.Is(err, errEngineFailed):
 		a.report("wf_release", afterTrouble)
 	case errors.Is(err, ErrSuspended):
@@ -41,11 +40,27 @@ func (a *attempt) finish(stops func() bool) {
 	default:
 		a.log.Warn("wfext: an attempt has failed", "workflow", a.claim.ID, "name", a.claim.Name, "attempt", a.claim.Attempt, "error", err)
 		options := "{}"
-		if isFinal(err) {
+		if isFinal(err) || a.saysFailure(err) {
 			options = `{"retry":false}`
 		}
 		a.report("wf_fail", errorValue(err), options)
 	}
+}
+
+// stepFailed is what a step that has failed for good returns.
+func (a *attempt) stepFailed(step, cause string) error {
+	failed := &StepFailed{step, recorded(cause)}
+	a.mu.Lock()
+	a.failures = append(a.failures, failed.Error())
+	a.mu.Unlock()
+	return failed
+}
+
+// saysFailure says whether an error has the words of a step that has failed for good: made of it by %v, and not wrapped by %w. Each replay would come to the same.
+func (a *attempt) saysFailure(err error) bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return slices.ContainsFunc(a.failures, func(words string) bool { return strings.Contains(err.Error(), words) })
 }
 
 func (a *attempt) report(name string, args ...any) {
@@ -62,9 +77,11 @@ func (a *attempt) report(name string, args ...any) {
 }
 
 // run runs the code, or in the second phase reads it back and undoes what it says.
-func (a *attempt) run() (string, error) {
-	ctx, cancel := a.context()
+func (a *attempt) run() (output string, err error) {
+	ctx, cancel := a.context(context.Background())
 	defer cancel()
+	ctx, end := a.span(ctx)
+	defer func() { end(ownError(err)) }()
 	if over := a.isOver(); over != nil {
 		return "", over
 	}
@@ -75,7 +92,7 @@ func (a *attempt) run() (string, error) {
 	over, unjoined := a.settle(err)
 	switch {
 	case errors.Is(over, errReadBack):
-		return a.runUndo()
+		return a.runUndo(ctx)
 	case errors.Is(over, ErrSuspended) && a.isKept():
 		if _, err := a.call("wf_release"); err != nil {
 			return "", err
@@ -130,21 +147,21 @@ func (a *attempt) isKept() bool {
 }
 
 // context is that of the code: it ends when the attempt is over.
-func (a *attempt) context() (context.Context, func()) {
-	ctx, cancel := context.WithCancelCause(context.Background())
+func (a *attempt) context(from context.Context) (context.Context, func()) {
+	ctx, cancel := context.WithCancelCause(from)
 	a.mu.Lock()
 	a.cancel = cancel
 	a.mu.Unlock()
 	return context.WithValue(ctx, attemptKey{}, a.root), func() { cancel(nil) }
 }
 
-func (a *attempt) runUndo() (string, error) {
+func (a *attempt) runUndo(traced context.Context) (string, error) {
 	a.mu.Lock()
 	a.over, a.replaysOnly = nil, false
 	undo := a.undo
 	a.mu.Unlock()
 	slices.SortStableFunc(undo, compensation.compare)
-	ctx, cancel := a.context()
+	ctx, cancel := a.context(context.WithoutCancel(traced))
 	defer cancel()
 	var first error
 	for _, each := range slices.Backward(undo) {

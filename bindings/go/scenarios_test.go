@@ -3,6 +3,7 @@ package wfext
 import (
 	"context"
 	"errors"
+	"fmt"
 	"math"
 	"slices"
 	"sync"
@@ -127,6 +128,40 @@ func TestRecordedFailure(t *testing.T) {
 	equal(t, tries.Load(), int32(1))
 	fails(t, uncaught, none{}, "declined")
 	equal(t, tries.Load(), int32(2))
+}
+
+// An error that has the words of a StepFailed fails the workflow for good, as the error itself does: each replay would read back the same.
+func TestAStepFailedByItsWords(t *testing.T) {
+	app := openApp(t)
+	var runs atomic.Int32
+	charge := func(ctx context.Context) error {
+		_, err := Step(ctx, "charge", func(context.Context) (none, error) { return none{}, errors.New("declined") })
+		return err
+	}
+	worded := Workflow(app, "worded", func(ctx context.Context, replays bool) (none, error) {
+		runs.Add(1)
+		err := charge(ctx)
+		if replays {
+			if err := Sleep(ctx, 10*time.Millisecond); err != nil {
+				return none{}, err
+			}
+		}
+		return none{}, fmt.Errorf("buying: %v", err)
+	})
+	other := Workflow(app, "other", func(ctx context.Context, _ none) (none, error) {
+		runs.Add(1)
+		_ = charge(ctx)
+		return none{}, errors.New("the network is away")
+	})
+	work(t, app)
+	for _, replays := range []bool{false, true} {
+		runs.Store(0)
+		fails(t, worded, replays, `buying: step "charge" failed: declined`)
+		equal(t, runs.Load(), map[bool]int32{false: 1, true: 2}[replays])
+	}
+	runs.Store(0)
+	fails(t, other, none{}, "away", Option("max_attempts", 3), Option("backoff", map[string]any{"initial": 0.01}))
+	equal(t, runs.Load(), int32(3))
 }
 
 func TestFailureIsTriedAgain(t *testing.T) {

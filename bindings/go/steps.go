@@ -16,6 +16,7 @@ type stepOptions struct {
 	retryIf  func(error) bool
 	timeout  time.Duration
 	inDoubt  string
+	durable  bool
 }
 
 // StepOption is an option of a step.
@@ -35,6 +36,10 @@ func StepTimeout(d time.Duration) StepOption { return func(o *stepOptions) { o.t
 
 // InDoubt is what to do with an effect that was begun and never finished: "retry" (default; the other side knows the key), "hold" (a person decides), "fail".
 func InDoubt(what string) StepOption { return func(o *stepOptions) { o.inDoubt = what } }
+
+// Durable lets an Effect be tried once its record is on Litestream's replica (App.Sync), so that a file that was lost and restored knows of it. Where that cannot be had it is not tried, and the workflow is given
+// back for a while.
+func Durable() StepOption { return func(o *stepOptions) { o.durable = true } }
 
 type stepKind struct {
 	kind     string
@@ -126,7 +131,7 @@ func (s *scope) step(ctx context.Context, name string, k stepKind) (string, erro
 		return "", err
 	}
 	if done && r.Status == "error" {
-		return "", &StepFailed{step, recorded(string(r.Error))}
+		return "", a.stepFailed(step, string(r.Error))
 	}
 	if done {
 		return string(r.Output), nil
@@ -189,15 +194,28 @@ type ofTheFunction struct{ err error }
 
 func (e *ofTheFunction) Error() string { return e.err.Error() }
 
-func (a *attempt) try(ctx context.Context, step string, k stepKind) (string, error) {
+func (a *attempt) try(ctx context.Context, step string, k stepKind) (text string, err error) {
+	ctx, end := a.stepSpan(ctx, step, k.kind)
+	defer func() {
+		if cause := (*ofTheFunction)(nil); errors.As(err, &cause) {
+			end(cause.err)
+		} else {
+			end(ownError(err))
+		}
+	}()
 	if k.kind == "transaction" {
 		return a.transaction(step, k)
 	}
 	run := &stepRun{attempt: a, step: step}
-	if k.kind == "effect" {
+	if a.announces(k.kind) {
 		stands, text, err := a.beginEffect(step, k.options.inDoubt, run)
 		if err != nil || stands {
 			return text, err
+		}
+		if k.kind == "effect" && k.options.durable {
+			if err := a.app.barrier.join(a.app); err != nil {
+				return "", a.engineFailed(fmt.Errorf("the effect %s is not tried now, since its record is not on the replica: %w", step, err))
+			}
 		}
 	}
 	ctx = context.WithValue(ctx, stepKey{}, run)
@@ -206,8 +224,7 @@ func (a *attempt) try(ctx context.Context, step string, k stepKind) (string, err
 		ctx, stop = context.WithTimeout(ctx, k.options.timeout)
 		defer stop()
 	}
-	text, err := resultText(step, func() (any, error) { return k.run(ctx) })
-	if err != nil {
+	if text, err = resultText(step, func() (any, error) { return k.run(ctx) }); err != nil {
 		return "", err
 	}
 	return a.record("wf_step", nil, step, text)
@@ -249,7 +266,7 @@ func (a *attempt) beginEffect(step, inDoubt string, run *stepRun) (stands bool, 
 		return false, "", err
 	}
 	if begun.Error != nil {
-		return false, "", &StepFailed{step, recorded(string(begun.Error))}
+		return false, "", a.stepFailed(step, string(begun.Error))
 	}
 	run.key = begun.Key
 	return begun.Output != nil, string(begun.Output), nil
@@ -312,7 +329,7 @@ func (a *attempt) failed(ctx context.Context, step string, o stepOptions, cause 
 	if _, err := a.record("wf_step", map[string]any{"error": true}, step, given); err != nil {
 		return err
 	}
-	return &StepFailed{step, recorded(given)}
+	return a.stepFailed(step, given)
 }
 
 // pause waits before the next try, or gives the workflow back for so long.

@@ -187,3 +187,49 @@ func TestAForkHasTheItemsOfBranches(t *testing.T) {
 		equal(t, follow(t, fork, "log"), items)
 	}
 }
+
+func TestAppendsOfTheCodeAndOfItsSteps(t *testing.T) {
+	app := openApp(t)
+	w := Workflow(app, "w", func(ctx context.Context, _ none) (none, error) {
+		code := func() error { return Append(ctx, "log", "code") }
+		says := func() error {
+			_, err := Step(ctx, "says", func(ctx context.Context) (none, error) { return none{}, Append(ctx, "log", "step") })
+			return err
+		}
+		branches := func() error {
+			for i := range 2 {
+				if _, err := Go(ctx, fmt.Sprintf("branch[%d]", i), func(ctx context.Context) (none, error) { return none{}, Append(ctx, "log", i+1) }).Join(); err != nil {
+					return err
+				}
+			}
+			return nil
+		}
+		wait := func() error { _, err := WaitSignal[any](ctx, "on"); return err }
+		for _, does := range []func() error{code, says, code, func() error { return Sleep(ctx, 10*time.Millisecond) }, says, branches, wait, code} {
+			if err := does(); err != nil {
+				return none{}, err
+			}
+		}
+		return none{}, nil
+	})
+	work(t, app)
+	h := begun(t, w, none{})
+	waitsFor(t, app, h.ID(), "on")
+	fork, err := h.Fork(ID("fork"))
+	must(t, err)
+	for _, each := range []*Handle[none]{h, fork} {
+		must(t, each.Signal("on", nil))
+		_, err := result(t, each)
+		must(t, err)
+	}
+	items := func(id string) string {
+		rows, err := app.Query(`SELECT json_group_array(json(value)) FROM (SELECT value FROM wf_streams WHERE workflow_id = ? ORDER BY "offset")`, id)
+		must(t, err)
+		return asText(rows[0][0])
+	}
+	equal(t, items(h.ID()), `["code","step","code","step",1,2,"code"]`)
+	equal(t, items("fork"), `["code","code",1,2,"code"]`) // without what the steps of the other have done
+	rows, err := app.Query("SELECT group_concat(name) FROM wf_steps WHERE workflow_id = ? AND name LIKE '%append%'", h.ID())
+	must(t, err)
+	equal(t, asText(rows[0][0]), "append log,append log#2,branch[0].append log,branch[1].append log,append log#3")
+}

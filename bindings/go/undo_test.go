@@ -153,3 +153,55 @@ func TestAnUndoOfAWorkflowThatPlainSQLHasStarted(t *testing.T) {
 	slices.Sort(u.parts)
 	equal(t, u.parts, names)
 }
+
+// A cancel in the middle of a step waits for its record: what was done is undone, and what was not is not.
+func TestACancelInTheMiddleOfAStep(t *testing.T) {
+	app := openApp(t)
+	for _, kind := range []string{"step", "effect", "branch"} {
+		var u undone
+		charging, goes := make(chan none), make(chan none)
+		charge := func(ctx context.Context) (string, error) {
+			close(charging)
+			<-goes
+			return "paid", nil
+		}
+		w := Workflow(app, kind, func(ctx context.Context, _ none) (none, error) {
+			does := func(ctx context.Context) (none, error) {
+				var err error
+				if kind == "effect" {
+					_, err = Effect(ctx, "charge", charge)
+				} else {
+					_, err = Step(ctx, "charge", charge)
+				}
+				if err != nil {
+					return none{}, err
+				}
+				if err := Compensate(ctx, "charge", func(context.Context) error { return u.add("charge") }); err != nil {
+					return none{}, err
+				}
+				_, err = Step(ctx, "never", func(context.Context) (none, error) { return none{}, u.add("never") })
+				return none{}, err
+			}
+			if kind == "branch" {
+				return Go(ctx, "branch", does).Join()
+			}
+			return does(ctx)
+		}, Undo())
+		worker := work(t, app, Workflows(kind))
+		h := begun(t, w, none{})
+		<-charging
+		must(t, h.Cancel(nil))
+		until(t, func() bool { // the worker knows, and nobody undoes anything
+			rows, err := app.Query("SELECT 1 FROM wf_workflows WHERE id = ? AND ending = 'cancelled' AND status = 'pending'", h.ID())
+			return err == nil && len(rows) == 1
+		})
+		must(t, worker.beat())
+		close(goes)
+		var cancelled *WorkflowCancelled
+		if _, err := result(t, h); !errors.As(err, &cancelled) {
+			t.Fatal(err)
+		}
+		equal(t, u.parts, []string{"charge"})
+		worker.Stop()
+	}
+}

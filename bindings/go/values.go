@@ -36,7 +36,22 @@ func marshal(value any, what string) (string, error) {
 	if err := encoder.Encode(value); err != nil {
 		return "", &NotJSON{fmt.Sprintf("%s: %v", what, err)}
 	}
-	return string(bytes.TrimRight(out.Bytes(), "\n")), nil
+	return plainZeros(string(bytes.TrimRight(out.Bytes(), "\n"))), nil
+}
+
+var textOrNumber = regexp.MustCompile(`"(?:[^"\\]|\\.)*"|-?\d[\d.eE+-]*`)
+
+// plainZeros writes -0 as 0, as ECMAScript does: what reads whole numbers has no other.
+func plainZeros(text string) string {
+	if !strings.Contains(text, "-0") {
+		return text
+	}
+	return textOrNumber.ReplaceAllStringFunc(text, func(found string) string {
+		if found == "-0" {
+			return "0"
+		}
+		return found
+	})
 }
 
 // check finds what encoding/json would refuse without a place, or replace or drop in silence: NaN, text that is no UTF-8, a struct of which nothing is exported (also most errors).
@@ -179,7 +194,8 @@ func exactNumber(number json.Number) any {
 	if err != nil {
 		return number
 	}
-	if integer.MatchString(number.String()) && strconv.FormatFloat(f, 'f', -1, 64) != number.String() {
+	// From 1e21 on a float64 is written with an exponent, and would come back as none.
+	if integer.MatchString(number.String()) && (math.Abs(f) >= 1e21 || strconv.FormatFloat(f, 'f', -1, 64) != number.String()) {
 		return number
 	}
 	return f

@@ -9,6 +9,8 @@ import (
 	"math"
 	"math/big"
 	"net/netip"
+	"os"
+	"strconv"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -48,6 +50,59 @@ func TestBigIntegersAndFloats(t *testing.T) {
 	must(t, err)
 	if !strings.Contains(text.(string), `"float":3,`) || !strings.Contains(text.(string), "<&>") {
 		t.Fatal(text)
+	}
+}
+
+// The same numbers as in the other packages.
+func TestNumbersAreWrittenAlikeInEveryLanguage(t *testing.T) {
+	app := openApp(t)
+	text, err := os.ReadFile("../numbers.json")
+	must(t, err)
+	var file struct {
+		Floats   [][2]string
+		Integers []string
+	}
+	must(t, json.Unmarshal(text, &file))
+	type values struct {
+		Floats   []float64     `json:"floats"`
+		Integers []json.Number `json:"integers"`
+	}
+	var value values
+	floats := []string{}
+	for _, pair := range file.Floats {
+		f, err := strconv.ParseFloat(pair[0], 64)
+		must(t, err)
+		value.Floats, floats = append(value.Floats, f), append(floats, pair[1])
+	}
+	for _, integer := range file.Integers {
+		value.Integers = append(value.Integers, json.Number(integer))
+	}
+	w := Workflow(app, "w", func(ctx context.Context, _ none) (values, error) { return Step(ctx, "give", returns(value)) })
+	work(t, app)
+	h := begun(t, w, none{})
+	out, err := result(t, h)
+	must(t, err)
+	equal(t, out.Integers, value.Integers)
+	got, err := app.Call("wf_result", h.ID())
+	must(t, err)
+	equal(t, got, `{"floats":[`+strings.Join(floats, ",")+`],"integers":[`+strings.Join(file.Integers, ",")+"]}")
+	for i, f := range value.Floats {
+		if out.Floats[i] != f {
+			t.Fatal(file.Floats[i], out.Floats[i])
+		}
+		whole, isWhole := new(big.Int).SetString(floats[i], 10)
+		if isWhole && whole.IsInt64() { // whoever has written it, an int64 reads it
+			n, err := decode[int64](floats[i])
+			must(t, err)
+			equal(t, n, whole.Int64())
+		}
+	}
+	for _, integer := range file.Integers {
+		value, err := decode[any](integer)
+		must(t, err)
+		back, err := marshal(value, "it")
+		must(t, err)
+		equal(t, back, integer)
 	}
 }
 

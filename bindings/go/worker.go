@@ -339,7 +339,7 @@ func (w *Worker) run(a *attempt) {
 		}
 		a.load(records)
 	}
-	a.finish(w.isStopping)
+	a.finish()
 }
 
 // heartbeats end when the worker has stopped and nothing of it runs any more.

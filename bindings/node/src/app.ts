@@ -2,6 +2,7 @@
 
 import { randomBytes } from "node:crypto";
 import type { Log } from "./attempt.ts";
+import { Barrier, type SyncOptions, type Synced } from "./barrier.ts";
 import { Handle } from "./client.ts";
 import type { Context, Duration } from "./context.ts";
 import { Database, type DatabaseOptions, type Row } from "./database.ts";
@@ -107,6 +108,7 @@ export interface AppOptions extends DatabaseOptions {
 
 export class App {
   readonly database: Database;
+  readonly barrier: Barrier;
   readonly workflows = new Map<string, Workflow<never, unknown>>();
   // eslint-disable-next-line @typescript-eslint/no-explicit-any
   state: any;
@@ -118,6 +120,7 @@ export class App {
 
   constructor(path: string, options: AppOptions = {}) {
     this.database = new Database(path, options);
+    this.barrier = new Barrier(this.database);
     this.#lifespan = options.lifespan;
   }
 
@@ -222,6 +225,11 @@ export class App {
   /** At most so many shares in a time, for ctx.acquire(). */
   async rate(name: string, options: { limit: number; per: Duration }): Promise<void> {
     await this.database.call("wf_rate", name, JSON.stringify(options));
+  }
+
+  /** Resolves once all that was committed before is on Litestream's replica. Whatever keeps it from being sure is an error (WrongState), never a success. */
+  sync(options: SyncOptions = {}): Promise<Synced> {
+    return this.barrier.wait(options);
   }
 
   /** A connection for the application, of the app's own driver, with the extension loaded. Never open the file by another SQLite library in the same process. */

@@ -200,22 +200,29 @@ export class Attempt {
     if (this.replaysOnly) this.ends("read back");
   }
 
+  /** Whether a step is recorded before it is tried: an effect, and whatever may have to be undone. A cancel in its middle then waits for its record. */
+  announces(kind: string): boolean {
+    return kind === "effect" || (kind === "step" && this.workflow.undoes && this.claim.ending === null);
+  }
+
+  /** Settles when nothing of it is in flight any more. */
+  idle(): Promise<void> {
+    return new Promise((resolve) => {
+      this.#drained = resolve;
+      if (this.inFlight === 0) resolve();
+    });
+  }
+
   // Names and records
 
-  take(name: string): string {
+  take(name: string, inOrder = false): string {
     const inside = scope.getStore();
     if (inside?.step !== undefined) throw new OutsideWorkflow(`${name} is called inside of the step ${inside.step}, which is recorded as a whole`);
     const last: Called = { before: inside?.last };
-    const taken = (inside?.branch?.names ?? this.names).take(name, last, this.#isWoken);
+    const taken = (inside?.branch?.names ?? this.names).take(name, last, this.#isWoken, inOrder);
     scope.enterWith({ ...inside, last }); // for what this branch of the code calls from now on
     this.#used.add(taken);
     return taken;
-  }
-
-  /** A record of the package's own. */
-  own(step: string): string {
-    this.#used.add(step);
-    return step;
   }
 
   get hasUnused(): boolean {
@@ -258,6 +265,10 @@ export class Attempt {
   /** Again while the file is locked and the lease lasts, since what it records has happened. */
   call(name: string, ...params: unknown[]): Promise<unknown> {
     return this.#again(() => this.database.call(name, this.claim.token, ...params));
+  }
+
+  rows(sql: string, ...params: unknown[]): Promise<unknown[][]> {
+    return this.#again(() => this.database.rows(sql, ...params)) as Promise<unknown[][]>;
   }
 
   async #again(work: () => Promise<unknown>): Promise<unknown> {

@@ -160,7 +160,7 @@ export class Context {
     return starting.then(async (child) => ((await this.#joinAs(step, [child], {})) as [Json<R>])[0]);
   }
 
-  /** Appends to a stream of this workflow; a replay does not repeat it. (A stream is written by the workflow's code or by its steps, not by both.) */
+  /** Appends to a stream of this workflow; a replay does not repeat it. In a step it is appended at the end. */
   append(stream: string, value: unknown): Promise<number> {
     return this.#attempt.streams.append(stream, value);
   }

@@ -18,6 +18,20 @@ export interface DatabaseOptions {
   synchronous?: "off" | "normal" | "full" | "extra";
   /** Seconds to wait for the lock of the file; default 30. */
   busyTimeout?: number;
+  /** What else is set on every connection, those of app.connect() and of transactions alike: { foreign_keys: 1 } */
+  pragmas?: Record<string, number | string>;
+}
+
+const OF_THE_APP: Record<string, string> = { journal_mode: "journal", synchronous: "synchronous", busy_timeout: "busyTimeout" };
+
+function checkPragmas(pragmas: Record<string, number | string>): Record<string, number | string> {
+  const isWord = (value: unknown): boolean => typeof value === "string" && /^-?\w+$/.test(value);
+  for (const [name, value] of Object.entries(pragmas)) {
+    if (!isWord(name) || !(isWord(value) || Number.isSafeInteger(value))) throw new WfextError(`pragmas has ${JSON.stringify(name)}: ${JSON.stringify(value)}: names of pragmas, each with a whole number or a word`);
+    const option = OF_THE_APP[name.toLowerCase()];
+    if (option !== undefined) throw new WfextError(`pragmas has ${JSON.stringify(name)}: say it by the option ${option}`);
+  }
+  return { ...pragmas };
 }
 
 /** Statements of a step's transaction. They and the record of the step commit together. */
@@ -93,12 +107,12 @@ export class Database {
   #closing: Promise<void> | undefined;
 
   constructor(path: string, options: DatabaseOptions = {}) {
-    const { driver = "node:sqlite", journal = "wal", synchronous = "full", busyTimeout = 30 } = options;
+    const { driver = "node:sqlite", journal = "wal", synchronous = "full", busyTimeout = 30, pragmas = {} } = options;
     if (driver !== "node:sqlite" && driver !== "better-sqlite3") throw new WfextError(`driver is ${String(driver)}: node:sqlite or better-sqlite3`);
     if (!["wal", "delete", "truncate", "persist"].includes(journal)) throw new WfextError(`journal is ${journal}: one of wal, delete, truncate, persist`);
     if (!["off", "normal", "full", "extra"].includes(synchronous)) throw new WfextError(`synchronous is ${synchronous}: one of off, normal, full, extra`);
     this.path = path;
-    this.settings = { driver, path, library: loadablePath(), journal, synchronous, busyTimeout };
+    this.settings = { driver, path, library: loadablePath(), journal, synchronous, busyTimeout, pragmas: checkPragmas(pragmas) };
   }
 
   #thread(): Thread {
@@ -110,7 +124,7 @@ export class Database {
   async call(name: string, ...params: unknown[]): Promise<unknown> {
     const sql = `SELECT ${name}(${params.map(() => "?").join(", ")})`;
     if (name === "wf_run") return (await this.rows(sql, ...params))[0]![0]; // it runs statements of the application's, and so belongs into no group
-    if (name === "wf_wait") return this.#apart(sql, params); // it may last
+    if (name === "wf_wait" || name === "wf_sync") return this.#apart(sql, params); // it may last
     return this.#thread().ask("call", sql, params);
   }
 

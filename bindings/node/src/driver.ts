@@ -23,6 +23,7 @@ export interface Settings {
   journal: string;
   synchronous: string;
   busyTimeout: number;
+  pragmas: Record<string, number | string>;
 }
 
 const requires = createRequire(import.meta.url);
@@ -113,6 +114,7 @@ export function openConnection(settings: Settings): Connection {
   try {
     connection.rows("SELECT wf_busy_timeout(?)", [settings.busyTimeout]);
     connection.exec(`PRAGMA journal_mode = ${settings.journal}; PRAGMA synchronous = ${settings.synchronous}`);
+    for (const [name, value] of Object.entries(settings.pragmas)) connection.exec(`PRAGMA ${name} = ${value}`);
   } catch (error) {
     connection.close();
     throw error;

@@ -2,6 +2,7 @@
 
 export { App, Workflow, WorkflowRef, type AppOptions, type Lifespan, type StartOptions, type WorkflowOptions } from "./app.ts";
 export { type Log } from "./attempt.ts";
+export { type SyncOptions, type Synced } from "./barrier.ts";
 export { Handle, type Status } from "./client.ts";
 export { Context, type Child, type Duration, type LogFields } from "./context.ts";
 export { Database, type DatabaseOptions, type Transaction } from "./database.ts";

@@ -32,15 +32,15 @@ export class Names {
     this.#prefix = prefix;
   }
 
-  /** `isWoken`: the call comes from the beginning of the code or from what it has awaited of ours, not from something else that it awaits. */
-  take(name: string, call: Called, isWoken: boolean): string {
+  /** `isWoken`: the call comes from the beginning of the code or from what it has awaited of ours, not from something else that it awaits. `inOrder`: the calls come in one order, in branches too, so that they are counted (items of a stream). */
+  take(name: string, call: Called, isWoken: boolean, inOrder = false): string {
     const racy = this.#flight.isRacy;
     const use = this.#uses.get(name);
     if (use === undefined) {
       this.#uses.set(name, { count: 1, racy, last: call });
       return this.#prefix + name;
     }
-    if (use.racy || racy || (!isWoken && !comesAfter(call, use.last))) {
+    if (!inOrder && (use.racy || racy || (!isWoken && !comesAfter(call, use.last)))) {
       throw new Nondeterminism(
         `WF_NONDETERMINISM: the step ${JSON.stringify(name)} is repeated by branches that run side by side${isWoken ? "" : ", behind something that is awaited outside of a step"}, so a replay could give one the result of the other: ` +
           `give each a name of its own, or use ctx.map(${JSON.stringify(name)}, items, fn)${isWoken ? "" : ", or await that in a step"}`,

@@ -28,10 +28,17 @@ export async function runClaim(attempt: Attempt): Promise<void> {
     if ("output" in ended) await report(attempt, "wf_complete", dumps(ended.output, `what ${attempt.claim.name} returns`));
     else if ("error" in ended) await failed(attempt, ended.error);
     else if (ended.over === "stopping") await report(attempt, "wf_release");
+    else if (ended.over === "not ours") await giveBack(attempt);
     else if (ended.over === "the engine failed") await report(attempt, "wf_release", JSON.stringify({ delay: AFTER_TROUBLE }));
   } catch (error) {
     await failed(attempt, error);
   }
+}
+
+// It was paused or cancelled: nobody is to wait for the end of its lease. What is in flight is recorded first.
+async function giveBack(attempt: Attempt): Promise<void> {
+  await attempt.idle();
+  await report(attempt, "wf_release");
 }
 
 async function failed(attempt: Attempt, error: unknown): Promise<void> {

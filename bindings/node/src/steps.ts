@@ -20,6 +20,8 @@ export interface StepOptions {
 export interface EffectOptions extends StepOptions {
   /** Where it was begun and never finished: retry (default; the other side knows the key), hold (a person decides), fail. */
   inDoubt?: "retry" | "hold" | "fail";
+  /** It is tried once its record is on Litestream's replica (app.sync), so that a file that was lost and restored knows of it. Where that cannot be had it is not tried, and the workflow is given back for a while. */
+  durable?: boolean;
 }
 export interface StepContext {
   /** Aborts when the workflow is lost or cancelled, or the step's time is over. */
@@ -40,6 +42,7 @@ const VALID: Record<keyof EffectOptions, (value: unknown) => boolean> = {
   backoff: (value) => typeof value === "number" && value >= 0,
   retryOn: (value) => typeof value === "function",
   timeout: (value) => typeof value === "number" && value > 0,
+  durable: (value) => typeof value === "boolean",
   inDoubt: (value) => ["retry", "hold", "fail"].includes(value as string),
 };
 
@@ -47,7 +50,7 @@ const VALID: Record<keyof EffectOptions, (value: unknown) => boolean> = {
 export function checkOptions<T extends EffectOptions>(options: T): T {
   for (const [name, value] of Object.entries(options) as [keyof EffectOptions, unknown][]) {
     if (VALID[name] === undefined) throw new Mistake(`a step has no option ${JSON.stringify(name)}: ${Object.keys(VALID).join(", ")}`);
-    if (value !== undefined && !VALID[name](value)) throw new Mistake(`the option ${name} of a step is ${typeof value === "string" ? JSON.stringify(value) : String(value)}: times are numbers of seconds, attempts a number from 1, retryOn a function, inDoubt retry, hold or fail`);
+    if (value !== undefined && !VALID[name](value)) throw new Mistake(`the option ${name} of a step is ${typeof value === "string" ? JSON.stringify(value) : String(value)}: times are numbers of seconds, attempts a number from 1, retryOn a function, inDoubt retry, hold or fail, durable true or false`);
   }
   return options;
 }
@@ -115,12 +118,13 @@ export class Steps {
   async #try(step: string, { kind, options, work }: StepKind): Promise<unknown> {
     const attempt: Attempt = this.#attempt;
     let key: string | undefined;
-    if (kind === "effect") {
+    if (attempt.announces(kind)) {
       const begun = loads(await attempt.stands(() => attempt.call("wf_begin", step, attempt.options({ in_doubt: options.inDoubt ?? "retry" })))) as { key?: string; output?: unknown; error?: unknown } | null;
       if (begun === null) attempt.ends("held");
       if ("error" in begun) throw new StepFailed(step, begun.error);
       if ("output" in begun) return dumps(begun.output);
       key = begun.key;
+      if (options.durable === true) await this.#barrier(step);
     }
     if (key === undefined && work.length > 0) key = (await attempt.call("wf_key", step)) as string; // it may be asked for
     const { timeout } = options;
@@ -129,6 +133,16 @@ export class Steps {
     const does = async (): Promise<unknown> => scope.run({ step, context }, () => work(context, undefined as never));
     const text = await ofTheFunction(async () => dumps(await (timeout === undefined ? does() : inTime(does, step, timeout)), `what ${step} returns`));
     return attempt.stands(() => attempt.call("wf_step", step, text, attempt.options()));
+  }
+
+  async #barrier(step: string): Promise<void> {
+    const attempt: Attempt = this.#attempt;
+    try {
+      await attempt.workflow.app.barrier.join();
+    } catch (error) {
+      attempt.surroundings.log.error(`wfext: workflow ${attempt.claim.id}: the effect ${step} is not tried now, since its record is not on the replica:`, error);
+      attempt.ends("the engine failed");
+    }
   }
 
   #transaction(step: string, { work }: StepKind): Promise<unknown> {

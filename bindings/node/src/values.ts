@@ -1,5 +1,5 @@
 // Values: what goes into the file as JSON and what comes out of it. Strict on the way in: what JSON cannot hold is an error that names its place.
-// Whole numbers that a double cannot hold are bigints, both ways; a double beyond them is written with an exponent (1.5e+18), so that it comes back as what it was.
+// A number is written as ECMAScript writes it. What is written in digits alone and is beyond 2^53 comes back as a bigint, whoever has written it: nothing is rounded, and its type goes by its size.
 
 import { NotJSON } from "./errors.ts";
 
@@ -34,7 +34,7 @@ function write(value: unknown, path: string, out: string[], above: Set<object>):
       return;
     case "number":
       if (!Number.isFinite(value)) throw new NotJSON(`${path} is ${value}, which JSON cannot hold`);
-      out.push(Number.isInteger(value) && !Number.isSafeInteger(value) ? value.toExponential() : JSON.stringify(value));
+      out.push(JSON.stringify(value));
       return;
     case "object":
       if (value === null) out.push("null");

@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
 import { Database, Harness, Invalid, NotFound, WfextError } from "../src/index.ts";
-import { later, makeApp, until } from "./support.ts";
+import { later, makeApp, timeout, until, works } from "./support.ts";
 
 function makeDatabase(t: TestContext): Database {
   return makeApp(t).database;
@@ -134,4 +134,20 @@ test("a start says its id", async (t) => {
   const handle = await app.ref("w").start(null);
   assert.match(handle.id, /^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/);
   assert.deepEqual(given, [{ id: handle.id }]);
+});
+
+test("pragmas reach every connection", async (t) => {
+  const app = makeApp(t, { pragmas: { foreign_keys: 1, cache_size: -512 } });
+  await app.database.rows("CREATE TABLE parent(id PRIMARY KEY)");
+  await app.database.rows("CREATE TABLE child(id REFERENCES parent)");
+  const writes = app.workflow("writes", (ctx) => ctx.transaction("refers", (tx) => tx.rows("INSERT INTO child VALUES (99)")));
+  works(app);
+  await assert.rejects((await writes.start(null)).result(timeout), /FOREIGN KEY/);
+  assert.deepEqual(await app.database.rows("SELECT count(*) FROM child"), [[0]]);
+  const db = app.connect<{ prepare(sql: string): { get(): Record<string, unknown> }; close(): void }>();
+  assert.deepEqual([Object.values(db.prepare("PRAGMA foreign_keys").get()), Object.values(db.prepare("PRAGMA cache_size").get())], [[1], [-512]]);
+  db.close();
+  for (const pragmas of [{ journal_mode: "off" }, { foreign_keys: "1; DROP TABLE child" }, { "a b": 1 }, { foreign_keys: 1.5 }]) {
+    assert.throws(() => makeApp(t, { pragmas }), /pragmas has/);
+  }
 });

@@ -1,6 +1,7 @@
 // What a workflow may rely on, one scenario a test. The names are those of the table in bindings/README.md, whose other scenarios are in the files beside this; every language has the same.
 
 import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
 import { test } from "node:test";
 import { type Context, Nondeterminism, NotJSON, StepFailed, WorkflowFailed } from "../src/index.ts";
 import { later, makeApp, timeout, until, works } from "./support.ts";
@@ -246,6 +247,22 @@ test("big integers and floats", async (t) => {
   const handle = await w.start(null);
   assert.deepEqual(await handle.result(timeout), value);
   assert.match(String(await app.database.call("wf_result", handle.id)), /"float":3,/);
+});
+
+// The same numbers as in the other packages.
+test("numbers are written alike in every language", async (t) => {
+  const app = makeApp(t);
+  const { floats, integers } = JSON.parse(readFileSync(new URL("../../numbers.json", import.meta.url), "utf8")) as { floats: [string, string][]; integers: string[] };
+  const w = app.workflow("w", (ctx) => ctx.step("give", () => ({ floats: floats.map(([literal]) => Number(literal)), integers: integers.map(BigInt) })));
+  works(app);
+  const handle = await w.start(null);
+  const back = (await handle.result(timeout)) as { floats: (number | bigint)[]; integers: (number | bigint)[] };
+  assert.equal(await app.database.call("wf_result", handle.id), `{"floats":[${floats.map(([, text]) => text).join(",")}],"integers":[${integers.join(",")}]}`);
+  floats.forEach(([literal, text], i) => {
+    const is = /^-?\d+$/.test(text) && !Number.isSafeInteger(Number(literal)) ? BigInt(text) : Number(literal) + 0;
+    assert.deepEqual(back.floats[i], is, literal);
+  });
+  integers.forEach((text, i) => assert.deepEqual(back.integers[i], Number.isSafeInteger(Number(text)) ? Number(text) : BigInt(text), text));
 });
 
 test("values that are not JSON", async (t) => {

@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { type App } from "../src/index.ts";
-import { makeApp, timeout, works } from "./support.ts";
+import { makeApp, timeout, waitsFor, works } from "./support.ts";
 
 test("stream followed live", async (t) => {
   const app = makeApp(t);
@@ -78,4 +78,30 @@ test("a stream is followed while it is written, and left in the middle", async (
   await handle.signal("more");
   assert.equal((await second).value, "two");
   await words.return();
+});
+
+test("appends of the code and of its steps", async (t) => {
+  const app = makeApp(t);
+  const w = app.workflow("w", async (ctx) => {
+    const says = (): Promise<number> => ctx.step("says", () => ctx.append("log", "step"));
+    const offsets = [await ctx.append("log", "code")];
+    await says();
+    offsets.push(await ctx.append("log", "code"));
+    await ctx.sleep(0.01);
+    await says();
+    offsets.push(...(await ctx.map("branch", [1, 2], (n) => ctx.append("log", n))));
+    await ctx.waitSignal("on");
+    return [...offsets, await ctx.append("log", "code")];
+  });
+  works(app);
+  const handle = await w.start(null);
+  await waitsFor(app, handle.id, "on");
+  const fork = await handle.fork({ id: "fork" });
+  for (const each of [handle, fork]) await each.signal("on");
+  assert.deepEqual(await handle.result(timeout), [0, 2, 4, 5, 6]);
+  await fork.result(timeout);
+  assert.deepEqual(await items(app, handle.id), ["code", "step", "code", "step", 1, 2, "code"]);
+  assert.deepEqual(await items(app, "fork"), ["code", "code", 1, 2, "code"]); // without what the steps of the other have done
+  const names = (await app.database.rows("SELECT name FROM wf_steps WHERE workflow_id = ? AND name LIKE '%append%'", handle.id)).map(([name]) => name);
+  assert.deepEqual(names, ["append log", "append log#2", "branch[0].append log", "branch[1].append log", "append log#3"]);
 });

@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { type Context, type Workflow, WorkflowCancelled } from "../src/index.ts";
-import { makeApp, timeout, until, waitsFor, works } from "./support.ts";
+import { later, makeApp, timeout, until, waitsFor, works } from "./support.ts";
 
 test("saga", async (t) => {
   const app = makeApp(t);
@@ -115,4 +115,39 @@ test("an undo of a workflow that plain SQL has started", async (t) => {
     }),
   );
   assert.deepEqual(undone.sort(), Object.keys(first).sort());
+});
+
+test("a cancel in the middle of a step", async (t) => {
+  const app = makeApp(t);
+  for (const kind of ["step", "effect"] as const) {
+    const undone: string[] = [];
+    let charging = (): void => undefined;
+    let goes = (): void => undefined;
+    const begun = new Promise<void>((resolve) => (charging = resolve));
+    const gate = new Promise<void>((resolve) => (goes = resolve));
+    const w = app.workflow(
+      kind,
+      async (ctx) => {
+        await ctx[kind]("charge", async () => {
+          charging();
+          await gate;
+          return "paid";
+        });
+        ctx.compensate("charge", () => void undone.push("charge"));
+        await ctx.step("never", () => void undone.push("never"));
+      },
+      { undo: true },
+    );
+    const worker = works(app, { workflows: [kind] });
+    const handle = await w.start(null);
+    await begun;
+    await handle.cancel();
+    await until(async () => (await app.database.rows("SELECT 1 FROM wf_workflows WHERE id = ? AND ending = 'cancelled' AND status = 'pending'", handle.id)).length > 0);
+    await later(50);
+    assert.deepEqual(undone, []);
+    goes();
+    await assert.rejects(handle.result(timeout), WorkflowCancelled);
+    assert.deepEqual(undone, ["charge"]);
+    await worker.stop();
+  }
 });

@@ -4,9 +4,12 @@ import asyncio
 import dataclasses
 import enum
 import datetime
+import json
+import re
 import threading
 import time
 import uuid
+from pathlib import Path
 from typing import TypedDict
 
 import pytest
@@ -737,6 +740,37 @@ def test_big_integers_and_floats(app):
         handle = w.start()
         assert finish(handle) == {"big": 2**63 - 1, "float": 3, "null": None, "text": "\u2028 ö 🦆", "small": 1e-7, "large": 1e300}
         assert '"float":3,' in app.client.call("wf_result", handle.id)
+
+
+def test_numbers_are_written_alike_in_every_language(app):
+    """The same numbers as in the other packages."""
+    numbers = json.loads((Path(__file__).parents[2] / "numbers.json").read_text())
+
+    @app.step
+    def give() -> dict:
+        return {"floats": [float(literal) for literal, _ in numbers["floats"]], "integers": [int(text) for text in numbers["integers"]]}
+
+    @app.workflow
+    def w(ctx: wfext.Context) -> dict:
+        return give()
+
+    @app.step
+    def annotated() -> list[float]:
+        return [1e18, 3.0]
+
+    @app.workflow
+    def of_floats(ctx: wfext.Context) -> str:
+        return repr(annotated())
+
+    with app.worker():
+        handle = w.start()
+        back = finish(handle)
+        assert finish(of_floats.start()) == "[1e+18, 3.0]"
+    text = app.client.call("wf_result", handle.id)
+    assert text == '{"floats":[' + ",".join(text for _, text in numbers["floats"]) + '],"integers":[' + ",".join(numbers["integers"]) + "]}"
+    assert [float(value) for value in back["floats"]] == [float(literal) for literal, _ in numbers["floats"]]
+    assert [type(value) for value in back["floats"]] == [int if re.fullmatch(r"-?\d+", text) else float for _, text in numbers["floats"]]
+    assert back["integers"] == [int(text) for text in numbers["integers"]]
 
 
 def test_a_step_returns_what_its_record_reads_as(app):

@@ -153,3 +153,51 @@ def test_a_stream_in_a_loop(app):
 
     with app.worker():
         assert asyncio.run(reads(talk.start())) == ([0, 1, 2], 0)
+
+
+@pytest.mark.parametrize("colour", ["plain", "async"])
+def test_appends_of_the_code_and_of_its_steps(app, colour):
+    """One after the other, in whatever order, over a replay and in a fork; those of branches are counted with them."""
+
+    @app.step
+    def says(ctx: wfext.Context, word: str) -> None:
+        ctx.append("log", word)
+
+    @app.step
+    async def speaks(ctx: wfext.AsyncContext, word: str) -> None:
+        await ctx.append("log", word)
+
+    @app.workflow
+    def plain(ctx: wfext.Context) -> list[int]:
+        offsets = [ctx.append("log", "code")]
+        says(ctx, "step")
+        offsets.append(ctx.append("log", "code"))
+        ctx.sleep(0.01)
+        says(ctx, "step")
+        offsets += ctx.map("branch", [1, 2], lambda n: ctx.append("log", n))
+        ctx.wait_signal("on")
+        return [*offsets, ctx.append("log", "code")]
+
+    @app.workflow
+    async def looping(ctx: wfext.AsyncContext) -> list[int]:
+        offsets = [await ctx.append("log", "code")]
+        await speaks(ctx, "step")
+        offsets.append(await ctx.append("log", "code"))
+        await ctx.sleep(0.01)
+        await speaks(ctx, "step")
+        offsets += await ctx.map("branch", [1, 2], lambda n: ctx.append("log", n))
+        await ctx.wait_signal("on")
+        return [*offsets, await ctx.append("log", "code")]
+
+    with app.worker():
+        handle = (plain if colour == "plain" else looping).start()
+        wait_for(lambda: handle.status == "waiting" and len(items(app, handle.id)) == 6)
+        fork = handle.fork(id="fork")
+        for each in (handle, fork):
+            each.signal("on")
+        assert finish(handle) == [0, 2, 4, 5, 6]
+        finish(fork)
+    assert items(app, handle.id) == ['"code"', '"step"', '"code"', '"step"', "1", "2", '"code"']
+    assert items(app, "fork") == ['"code"', '"code"', "1", "2", '"code"']  # without what the steps of the other have done
+    names = [name for (name,) in app.client.rows("SELECT name FROM wf_steps WHERE workflow_id = ? AND name LIKE '%append%'", handle.id)]
+    assert names == ["append log", "append log#2", "branch[0].append log", "branch[1].append log", "append log#3"]

@@ -1,6 +1,7 @@
 """Sagas: what was done is undone, whoever has started the workflow and whatever its code does first."""
 
 import threading
+import time
 
 import pytest
 
@@ -115,3 +116,73 @@ def test_a_cancel_while_the_charge_is_under_way_is_refunded(app, colour):
         with pytest.raises(wfext.WorkflowCancelled):
             finish(handle)
     assert sorted(did) == [("charge", handle.id), ("refund", handle.id)]
+
+
+@pytest.mark.parametrize("kind", ["step", "effect", "async step"])
+def test_a_cancel_in_the_middle_of_a_step(app, kind):
+    """It waits for the record: what was done is undone, also where that is said behind it."""
+    charging, goes, did = threading.Event(), threading.Event(), []
+
+    def charge() -> str:
+        charging.set()
+        assert goes.wait(60)
+        return "paid"
+
+    charge = (app.effect if kind == "effect" else app.step)(charge)
+
+    @app.step
+    def refund(what: str) -> None:
+        did.append(f"refund {what}")
+
+    @app.step
+    def never() -> None:
+        did.append("never")
+
+    @app.workflow
+    def plain(ctx: wfext.Context) -> None:
+        what = charge()
+        ctx.compensate(refund, what)
+        never()
+
+    @app.workflow
+    async def looping(ctx: wfext.AsyncContext) -> None:
+        what = await ctx.step(charge)
+        ctx.compensate(refund, what)
+        await ctx.step(never)
+
+    with app.worker():
+        handle = (looping if kind == "async step" else plain).start()
+        assert charging.wait(60)
+        handle.cancel()
+        assert app.client.rows("SELECT status, ending FROM wf_workflows") == [("pending", "cancelled")]
+        time.sleep(0.05)
+        assert did == []
+        goes.set()
+        with pytest.raises(wfext.WorkflowCancelled):
+            finish(handle)
+    assert did == ["refund paid"]
+
+
+def test_a_pause_gives_the_workflow_back(app):
+    """After the resume it is claimed at once, and no lease counts as lost."""
+    busy, goes = threading.Event(), threading.Event()
+
+    @app.step
+    def slow(n: int) -> int:
+        busy.set()
+        assert goes.wait(60)
+        return n
+
+    @app.workflow
+    def w(ctx: wfext.Context) -> int:
+        return slow(1) + slow(2)
+
+    with app.worker(lease=3600):
+        handle = w.start()
+        assert busy.wait(60)
+        handle.pause()
+        goes.set()
+        wait_for(lambda: app.client.rows("SELECT nonce FROM _wf_workflow") == [(None,)])
+        handle.resume()
+        assert finish(handle) == 3
+    assert app.client.rows("SELECT count(*) FROM wf_failures") == [(0,)]

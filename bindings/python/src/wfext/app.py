@@ -14,6 +14,7 @@ from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar, overload
 
 from . import values
 from .async_context import AsyncContext
+from .barrier import Barrier
 from .client import Client, Handle, Named
 from .database import Database
 from .definitions import Duration, StartOptions, Step, Workflow, duration, seconds
@@ -71,6 +72,7 @@ class App:
     ):
         self.database = _of_cluster(path) or Database(path, driver=driver, journal=journal, synchronous=synchronous, busy_timeout=seconds(busy_timeout, "busy_timeout"), pragmas=pragmas)
         self.client = Client(self)
+        self.barrier = Barrier(self.database)
         self.workflows: dict[str, Workflow[..., Any]] = {}
         self.queues: dict[str, dict[str, Any]] = {}
         self.rates: dict[str, dict[str, Any]] = {}
@@ -116,6 +118,7 @@ class App:
         *,
         name: str | None = None,
         in_doubt: str = "retry",
+        durable: bool = False,
         attempts: int = 1,
         backoff: Duration | None = None,
         retry_on: type[BaseException] | Iterable[type[BaseException]] = (Exception,),
@@ -125,6 +128,8 @@ class App:
         """Declares a step with an effect outside, which is recorded before it is tried, too: wfext.idempotency_key() is the key to send along.
 
         in_doubt   what to do where it was begun and never finished: 'retry' (the other side knows the key), 'hold' (a person decides), 'fail'
+        durable    it is tried once its record is on Litestream's replica (App.sync), so that a file that was lost and restored knows of it. Where that cannot be had, it is not tried, and the workflow is
+                   given back for a while
         """
         return self._declare(fn, "effect", options)
 
@@ -270,6 +275,17 @@ class App:
         finally:
             for number, handler in before.items():
                 signal.signal(number, handler)
+
+    def sync(self, timeout: Duration = 30, *, socket: str | None = None, path: str | None = None, allow_normal: bool = False) -> dict[str, Any]:
+        """Returns once all that was committed before is on Litestream's replica: {"txid", "replicated_txid", "ms", "calls"}. Whatever keeps it from being sure is an error (`WrongState`), never a success.
+
+        socket, path    of Litestream's control socket and of this file in its configuration; default: those of wf_config
+        allow_normal    also where `synchronous` is below FULL
+
+        For an event loop: `await asyncio.to_thread(app.sync)`.
+        """
+        given = {"socket": socket, "path": path, "allow_normal": allow_normal or None}
+        return self.barrier.wait(duration(timeout), {key: value for key, value in given.items() if value is not None})
 
     def connect(self) -> Any:
         """A connection of the app's own driver for the application, with the extension loaded. Never open the file by another SQLite library in the same process."""

@@ -43,7 +43,7 @@ class AsyncContext(AsyncSteps):
 
     def __init__(self, attempt: Attempt, loop: asyncio.AbstractEventLoop):
         super().__init__(attempt, loop)
-        self._beginning = asyncio.Lock()  # of streams
+        self._reading = asyncio.Lock()  # how far streams go
         self._waits: list[_Open] = []
         self._looking = False
 
@@ -183,35 +183,33 @@ class AsyncContext(AsyncSteps):
         return self._beside_others(calling(), join)
 
     def append(self, stream: str, value: Any) -> Awaitable[int]:
-        """Appends to a stream of this workflow; a replay does not repeat it. (A stream is written by the workflow's code or by its steps, not by both.)"""
+        """Appends to a stream of this workflow, and returns the item's offset; a replay does not repeat it. In a step it is appended at the end."""
         text = values.dumps(value, f"an item of {stream}")
-        place = self._place(stream)
+        step = self._append_name(stream)
+        if step is None:
+            return self._record(self._append(stream, text, None))
 
         async def appending() -> int:
-            if self._attempt.replays_only:
-                return place or 0
-            with self._calling():
-                if place is not None and self._stream_begins(stream) is None:
-                    async with self._beginning:
-                        await self._begin_stream(stream)
-                return await self._record(self._append(stream, text, place))  # type: ignore[no-any-return]
+            offset = self._appended(step)
+            if offset is not None and (self._attempt.replays_only or offset <= await self._last_offset(stream)):
+                return offset
+            return await self._record(self._append(stream, text, step), step)  # type: ignore[no-any-return]
 
-        return appending()
+        return self._beside_others(appending(), step, is_long=False)
 
-    async def _begin_stream(self, stream: str) -> None:
+    async def _last_offset(self, stream: str) -> int:
         attempt = self._attempt
+        sql, params = self._last_item(stream)
         until = time.monotonic() + attempt.lease
-        while attempt.period is None:
-            self._begin()
-            try:
-                reading = attempt.database.submit_alone(lambda connection: connection.execute("SELECT period FROM wf_workflows WHERE id = ?", (self.id,)).fetchall())
-                attempt.period = (await asyncio.wrap_future(reading))[0][0]
-            except Exception as error:
-                self._call_fails(error, until)
-        if self._stream_begins(stream) is None:
-            begins = await self._record(attempt.call("wf_append", stream, "[]", '{"each":true}'))
-            stands = await self._record(attempt.call("wf_step", f"stream {stream}", str(begins), attempt.options()))
-            attempt.streams[stream] = int(stands)
+        with self._calling():
+            async with self._reading:
+                while stream not in attempt.streams:
+                    try:
+                        rows = await asyncio.wrap_future(attempt.database.submit_alone(lambda connection: connection.execute(sql, params).fetchall()))
+                        attempt.streams[stream] = rows[0][0] if rows else -1
+                    except Exception as error:
+                        self._call_fails(error, until)
+        return attempt.streams[stream]
 
     async def set(self, key: str, value: Any) -> None:
         """A named value that others can read."""
@@ -301,7 +299,7 @@ async def _undo(context: AsyncContext) -> None:
     failed: StepFailed | None = None
     for step, args, kwargs in reversed(context._attempt.undo):
         undo: Step[..., Any] = Step(
-            step.fn, kind=step.kind, name=f"undo {step.name}", attempts=step.attempts, backoff=step.backoff, retry_on=step.retry_on, timeout=step.timeout, in_doubt=step.in_doubt
+            step.fn, kind=step.kind, name=f"undo {step.name}", attempts=step.attempts, backoff=step.backoff, retry_on=step.retry_on, timeout=step.timeout, in_doubt=step.in_doubt, durable=step.durable
         )
         try:
             await context.step(undo, *args, **kwargs)

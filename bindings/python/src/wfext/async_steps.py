@@ -273,7 +273,7 @@ class AsyncSteps(Calls):
                     raise
                 raise _Failed(error) from error  # its commit was refused, by a constraint that was deferred
         key = None
-        if step.kind == "effect":
+        if attempt.announces(step):
             begun = values.loads(await self._submit(*attempt.call("wf_begin", name, attempt.options(in_doubt=step.in_doubt))))
             if begun is None:
                 self._ends("held")
@@ -282,6 +282,8 @@ class AsyncSteps(Calls):
             if "output" in begun:
                 return values.dumps(begun["output"])
             key = begun["key"]
+            if step.durable and not await asyncio.to_thread(attempt.barrier, step, name):
+                self._ends("the engine failed")
         if step.is_async:
             text = await self._function(step, name, key, args, kwargs)
             # The effect has happened: its record goes on even where the one who called was cancelled meanwhile.

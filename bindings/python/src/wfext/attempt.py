@@ -80,9 +80,7 @@ class Attempt:
         self.records = {record["name"]: record for record in records}
         self.names = Names()
         self.used: set[str] = set()
-        self.period: int | None = None
-        self.streams: dict[str, int] = {}  # where the items of this period begin
-        self.appended: dict[str, int] = {}  # how many of them this attempt has come to
+        self.streams: dict[str, int] = {}  # the last item that each had when this attempt came to it
         self.undo: list[tuple[Step[..., Any], tuple[Any, ...], dict[str, Any]]] = []
         self.replays_only = claim.ending is not None  # in the second phase the code is only read back, to find what is to be undone
         self.over: str | None = None  # why the attempt is over, from the first moment that anybody knows
@@ -99,9 +97,9 @@ class Attempt:
         branch = current_branch.get()
         return self.names if branch is None else branch[1]
 
-    def take_name(self, name: str, branch: Any) -> str:
+    def take_name(self, name: str, branch: Any, in_order: bool = False) -> str:
         scope = current_branch.get()
-        taken = self.names.take(name, branch) if scope is None else scope[0] + scope[1].take(name, branch)
+        taken = self.names.take(name, branch, in_order) if scope is None else scope[0] + scope[1].take(name, branch, in_order)
         self.used.add(taken)
         return taken
 
@@ -126,6 +124,21 @@ class Attempt:
         if record["status"] == "error":
             raise StepFailed(name, record.get("error"))
         return True, values.convert(step.returns, record.get("output"), f"the output of {name}")
+
+    def announces(self, step: Step[..., Any]) -> bool:
+        """Whether the step is recorded before it is tried: an effect, and whatever may have to be undone. A cancel in its middle then waits for its record."""
+        return step.kind == "effect" or (step.kind == "step" and self.workflow.undoes and self.claim.ending is None)
+
+    def barrier(self, step: Step[..., Any], name: str) -> bool:
+        """Whether the intent of a durable effect is on the replica. Without that it is not tried, and it is no failure of its."""
+        if not step.durable:
+            return True
+        try:
+            self.app.barrier.join()
+        except Exception as error:
+            log.error("workflow %s: the effect %s is not tried now, since its record is not on the replica: %s", self.claim.id, name, error)
+            return False
+        return True
 
     def begin(self) -> None:
         """Before anything is done that is not recorded."""

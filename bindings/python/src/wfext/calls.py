@@ -234,30 +234,24 @@ class Calls:
             options = values.dumps({**values.loads(options), "parent_cleanup": True})
         return step, returns, self._attempt.call("wf_spawn", step, name, given, options)
 
-    # Streams. What an attempt appends is numbered, so that a replay appends nothing twice: from 0, and in a later period from where the stream was when this period came to it, which is a record.
+    # Streams. What the workflow's code appends is a record, `append <stream>`: the item's offset. So a replay appends nothing twice, whatever steps append beside it.
 
-    def _place(self, stream: str) -> int | None:
-        """The number of the next item in this period; None inside of a step, which no replay runs again: there it is appended at the end."""
-        if current_step.get() is not None:
-            return None
-        place = self._attempt.appended.get(stream, 0)
-        self._attempt.appended[stream] = place + 1
-        return place
+    def _append_name(self, stream: str) -> str | None:
+        """None inside of a step, which no replay runs again: there it is appended at the end."""
+        return self._attempt.take_name(f"append {stream}", self._branch(), in_order=True) if current_step.get() is None else None
 
-    def _stream_begins(self, stream: str) -> int | None:
-        """Where the items of this period begin, as far as it is known without the engine."""
-        attempt = self._attempt
-        step = f"stream {stream}"
-        attempt.used.add(step)
-        if attempt.period == 1:
-            attempt.streams[stream] = 0  # also in a fork, which has the records of another, and no items
-        elif attempt.period is not None and stream not in attempt.streams and (record := attempt.recorded(step, ("step",))) is not None:
-            attempt.streams[stream] = int(record["output"])
-        return attempt.streams.get(stream)
+    def _appended(self, step: str) -> int | None:
+        """Where it stands."""
+        record = self._attempt.recorded(step, ("step",))
+        return None if record is None else int(record["output"])
 
-    def _append(self, stream: str, text: str, place: int | None) -> tuple[str, tuple[Any, ...]]:
+    def _last_item(self, stream: str) -> tuple[str, tuple[Any, ...]]:
+        """The query for the last item of a stream. A fork has the records of another workflow, and no items."""
+        return 'SELECT "offset" FROM wf_streams WHERE workflow_id = ? AND stream = ? ORDER BY "offset" DESC LIMIT 1', (self.id, stream)
+
+    def _append(self, stream: str, text: str, step: str | None) -> tuple[str, tuple[Any, ...]]:
         self._attempt.begin()
-        options = () if place is None else (values.dumps({"offset": self._attempt.streams[stream] + place}),)
+        options = () if step is None else (self._attempt.options(step=step),)
         return self._attempt.call("wf_append", stream, text, *options)
 
     def _set(self, key: str, value: Any) -> tuple[str, tuple[Any, ...]]:
@@ -271,8 +265,8 @@ class Calls:
     def compensate(self, step: Step[..., Any], *args: Any, **kwargs: Any) -> None:
         """If the workflow fails for good, is cancelled or times out, this step undoes another one. The last first.
 
-        Said before a step with an effect outside: what a cancel meets in the middle may have happened and is never recorded, and said after it this line is never reached. So it has to bear that there
-        is nothing to undo. Said after the step, where the undoing needs what that has returned, and what is not recorded did not happen (a transaction).
+        Said after the step: a cancel in its middle waits for its record, no longer than the lease. Said before a step that may last longer than that, or is async and cancelled with its task: it may
+        have happened and is never recorded, and said after it this line is never reached. Then it has to bear that there is nothing to undo.
         """
         if not isinstance(step, Step):
             raise final(TypeError(f"what compensates is a step (@app.step), not {step!r}"))

@@ -105,6 +105,8 @@ class ClusterDatabase(Database):
     A request carries at most `group_calls` calls; `senders` of them are under way at once.
     """
 
+    is_replicated = True
+
     group_calls = 100
     senders = 4
 

@@ -66,6 +66,7 @@ class Database:
     journal, synchronous, busy_timeout (seconds): WAL, FULL and 30, unless said otherwise. The timeout is that of wf_busy_timeout: waiting for the lock is fair.
     """
 
+    is_replicated = False  # what it has answered is on more than one machine
     group_calls = 100
     group_seconds = 0.005
     gather_seconds = 0.0005
@@ -139,6 +140,11 @@ class Database:
                 connection.close()
 
     # Calls
+
+    def refuse_inside(self, what: str) -> None:
+        """For what a transaction cannot do."""
+        if threading.current_thread() is self._thread:
+            raise Error(f"{what} in a transaction, or on the database's thread: it is for what was committed")
 
     def submit(self, sql: str, *params: Any) -> Future[Any]:
         """One call of the engine (`SELECT wf_...(?, ?)`), in a group. Its first column, once it is committed."""

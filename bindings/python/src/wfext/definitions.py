@@ -109,6 +109,7 @@ class Step(Generic[P, R]):
         retry_on: type[BaseException] | Iterable[type[BaseException]] = (Exception,),
         timeout: Duration | None = None,
         in_doubt: str = "retry",
+        durable: bool = False,
     ):
         _check_function(fn, f"a {kind}")
         functools.update_wrapper(self, fn)
@@ -124,6 +125,9 @@ class Step(Generic[P, R]):
             raise TypeError(f"{self.name}: a transaction is a plain function: it is run by the thread of the database")
         if in_doubt not in ("retry", "hold", "fail"):
             raise ValueError(f"{self.name}: in_doubt is {in_doubt!r}: retry, hold or fail")
+        if durable and kind != "effect":
+            raise TypeError(f"{self.name}: durable is for effects, whose record comes before them")
+        self.durable = durable
         self.attempts = attempts
         self.backoff = None if backoff is None else seconds(backoff, f"{self.name}: backoff")
         self.retry_on = _exceptions(retry_on, f"{self.name}: retry_on")

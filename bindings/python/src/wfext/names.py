@@ -58,13 +58,14 @@ class Names:
         """It has never begun."""
         self.in_flight -= 1
 
-    def take(self, name: str, branch: Any) -> str:
+    def take(self, name: str, branch: Any, in_order: bool = False) -> str:
+        """`in_order`: the calls come in one order, in branches too, so that they are counted (items of a stream)."""
         racy = self._settled_beside and self.in_flight > 0
         use = self._uses.get(name)
         if use is None:
             self._uses[name] = _Use(branch, racy)
             return name
-        if use.branch is not branch or use.racy or racy:
+        if not in_order and (use.branch is not branch or use.racy or racy):
             raise Nondeterminism(
                 f"WF_NONDETERMINISM: the step {name!r} is repeated by branches that run side by side, so a replay could give one the result of the other "
                 "(or one was called before and is not awaited): "

@@ -73,7 +73,7 @@ class Context(Calls):
                     self._attempt.call_fails(error, until)
         while True:
             key = None
-            if step.kind == "effect":
+            if self._attempt.announces(step):
                 begun = values.loads(self._record(*self._attempt.call("wf_begin", name, self._attempt.options(in_doubt=step.in_doubt))))
                 if begun is None:
                     self._attempt.ends("held")
@@ -82,6 +82,8 @@ class Context(Calls):
                 if "output" in begun:
                     return values.convert(step.returns, begun["output"], f"the output of {name}")
                 key = begun["key"]
+                if not self._attempt.barrier(step, name):
+                    self._attempt.ends("the engine failed")
             of_step = StepRun(self._attempt, name, key)
             run = current_step.set(of_step)
             self._attempt.names.begins()
@@ -179,26 +181,24 @@ class Context(Calls):
         return self.join(self.start(workflow, *args, **kwargs))[0]
 
     def append(self, stream: str, value: Any) -> int:
-        """Appends to a stream of this workflow; a replay does not repeat it. (A stream is written by the workflow's code or by its steps, not by both.)"""
+        """Appends to a stream of this workflow, and returns the item's offset; a replay does not repeat it. In a step it is appended at the end."""
         text = values.dumps(value, f"an item of {stream}")
-        place = self._place(stream)
-        if self._attempt.replays_only:
-            return place or 0
-        if place is not None and self._stream_begins(stream) is None:
-            self._read_period()
-            if self._stream_begins(stream) is None:
-                begins = self._record(*self._attempt.call("wf_append", stream, "[]", '{"each":true}'))
-                stands = self._record(*self._attempt.call("wf_step", f"stream {stream}", str(begins), self._attempt.options()))
-                self._attempt.streams[stream] = int(stands)
-        return self._record(*self._append(stream, text, place))  # type: ignore[no-any-return]
+        step = self._append_name(stream)
+        offset = None if step is None else self._appended(step)
+        if offset is not None and (self._attempt.replays_only or offset <= self._last_offset(stream)):
+            return offset
+        return self._record(*self._append(stream, text, step))  # type: ignore[no-any-return]
 
-    def _read_period(self) -> None:
+    def _last_offset(self, stream: str) -> int:
+        sql, params = self._last_item(stream)
         until = time.monotonic() + self._attempt.lease
-        while self._attempt.period is None:
+        while stream not in self._attempt.streams:
             try:
-                self._attempt.period = self._attempt.database.rows("SELECT period FROM wf_workflows WHERE id = ?", self.id)[0][0]
+                rows = self._attempt.database.rows(sql, *params)
+                self._attempt.streams[stream] = rows[0][0] if rows else -1
             except Exception as error:
                 self._attempt.call_fails(error, until)
+        return self._attempt.streams[stream]
 
     def set(self, key: str, value: Any) -> None:
         """A named value that others can read."""
@@ -282,7 +282,7 @@ def run(attempt: Attempt) -> Any:
         attempt.names = Names()  # what was cut off in the code is in flight for ever
         failed: StepFailed | None = None
         for step, args, kwargs in reversed(attempt.undo):
-            undo: Step[..., Any] = Step(step.fn, kind=step.kind, name=f"undo {step.name}", attempts=step.attempts, backoff=step.backoff, retry_on=step.retry_on, in_doubt=step.in_doubt)
+            undo: Step[..., Any] = Step(step.fn, kind=step.kind, name=f"undo {step.name}", attempts=step.attempts, backoff=step.backoff, retry_on=step.retry_on, in_doubt=step.in_doubt, durable=step.durable)
             try:
                 context.call_step(undo, args, kwargs)
             except StepFailed as error:  # the others are undone all the same

@@ -27,13 +27,14 @@ _AS_THEY_ARE = (Any, None, type(None), str, int, bool, dict, list, object)
 def _number(value: float, path: str) -> str:
     if not math.isfinite(value):
         raise NotJSON(f"{path} is {value!r}, which JSON cannot hold")
-    if value == int(value) and abs(value) < 1e21:
-        return str(int(value))
     text = repr(value)
     if "e" not in text:
-        return text
+        return text if value != int(value) else str(int(value))
     digits, power = text.split("e")
     exponent = int(power)
+    if 0 < exponent < 21:  # the digits that say which number it is, and zeros
+        sign, digits = "-" * (value < 0), digits.lstrip("-")
+        return sign + digits.replace(".", "").ljust(exponent + 1, "0")
     if -7 < exponent < 0:  # ECMAScript writes these out
         sign = "-" if digits.startswith("-") else ""
         return sign + "0." + "0" * (-exponent - 1) + digits.lstrip("-").replace(".", "")
@@ -121,9 +122,11 @@ def dumps(value: Any, what: str = "the value") -> str:
     return "".join(out)
 
 
-def loads(text: str | bytes | None) -> Any:
-    """The value of a JSON text that the engine has given; None for NULL."""
-    return None if text is None else _decode(text) if isinstance(text, str) else json.loads(text)
+def loads(text: str | bytes | int | float | None) -> Any:
+    """The value of a JSON text that the engine has given; None for NULL. A number that was recorded as one is given as it is."""
+    if text is None or isinstance(text, (int, float)):
+        return text
+    return _decode(text) if isinstance(text, str) else json.loads(text)
 
 
 def _is_model(tp: Any) -> bool:

@@ -331,7 +331,7 @@ class Worker:
         return values.dumps(value, f"what {attempt.workflow.name} returns")
 
     def _over(self, attempt: Attempt, why: str) -> tuple[str, tuple[Any, ...]] | None:
-        if self._stopping.is_set() and why == "not ours":
+        if why == "not ours":  # the worker stops, or it was paused or cancelled: nobody is to wait for the end of its lease
             return "SELECT wf_release(?)", (attempt.claim.token,)
         if why == "the engine failed":
             return "SELECT wf_release(?, ?)", (attempt.claim.token, values.dumps({"delay": _AFTER_TROUBLE}))
