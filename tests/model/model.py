@@ -201,9 +201,11 @@ class ModelCore:
         return step
 
     def back_in_line(self, handle, w, function, due, again, now):
-        w.status, w.due, w.token, w.key, w.again, w.updated = "pending", due, None, None, again, now
+        paused = w.status == "paused"
+        w.due, w.token, w.key, w.again, w.updated = due, None, None, again, now
+        w.status, w.under = ("paused", "pending") if paused else ("pending", w.under)
         self.close(handle, w, function, "pending")
-        self.stands(w, "retry" if function == "wf_fail" else "release", last=not again)
+        self.stands(w, "retry" if function == "wf_fail" else "release", last=not again and not paused)
 
     def close(self, handle, w, function, result):
         w.closed = (handle if arg.is_token(handle) else "id", function, result)
@@ -219,7 +221,9 @@ class ModelCore:
         self.drop_wait(w)
         w.token, w.key, w.under, w.left, w.updated = keep, None, None, None, now
         if status != "completed" and w.cleanup and w.ending is None and not force:
-            w.status, w.due, w.again, w.ending, w.error = "pending", now, True, status, error
+            # In the middle of an effect: when that is recorded, the claim given back, or its lease over.
+            due = w.due if keep is not None and self.is_in_effect(w, keep) else now
+            w.status, w.due, w.again, w.ending, w.error = "pending", due, True, status, error
             w.failures, w.lost, w.failed, w.deadline, w.retrying = 0, 0, 0, None, False
             self.stands(w, "cleanup")
         else:
@@ -230,6 +234,18 @@ class ModelCore:
             w.slot = False
             self.wake_joins(w, now)
         return w.status
+
+    @staticmethod
+    def is_in_effect(w, token):
+        return any(step.kind == "step" and step.status == "begun" and not step.resolved and step.by == token for step in w.steps.values())
+
+    def end_wait_for_record(self, handle, w, now, given_back=False):
+        """The second phase is due once nothing is left that the claim which was live at the cancel has begun. Whether the handle is that claim."""
+        if handle != w.token or w.ending is None or w.status != "pending":
+            return False
+        if w.due > now and (given_back or not self.is_in_effect(w, handle)):
+            w.due, w.updated = now, now
+        return True
 
     def time_out(self, w, now):
         self.finish(w, "failed", None, '{"code":"timeout","deadline_at":"%s"}' % json_time(w.deadline), now)
@@ -634,7 +650,8 @@ class ModelCore:
         self.cleans_up(handle, w, given["cleanup"], now)
         step = self.record(w, name, "step", output, now, handle, bool(given["error"]))
         step.print = given.print or step.print
-        self.renew_late(handle, w, now)
+        if not self.end_wait_for_record(handle, w, now):
+            self.renew_late(handle, w, now)
         return Json({"error": in_json(output)}) if given["error"] and given["values"] else output
 
     @staticmethod
@@ -808,7 +825,9 @@ class ModelCore:
         w = self.load(handle)
         if self.repeated(handle, w, "wf_release", now):
             return 1
-        self.may(handle, w, now, "give back")
+        if self.end_wait_for_record(handle, w, now, True):
+            return 1
+        self.may(handle, w, now, "release")
         if arg.is_token(handle) and given["at"] is None and given["delay"] is None and w.waits:
             self.suspend(handle, w, None, now, "wf_release")
             return 1

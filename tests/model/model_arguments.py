@@ -319,7 +319,7 @@ OPTIONS = {
     "wf_begin": PRINT | {"in_doubt": one_of("retry", "hold", "fail"), "cleanup": boolean},
     "wf_resolve": {},
     "wf_set": {},
-    "wf_append": {"offset": integer(0, 2**62), "each": boolean, "close": boolean},
+    "wf_append": {"offset": integer(0, 2**62), "each": boolean, "close": boolean, "step": name, "cleanup": boolean},
     "wf_tag": {},
     "wf_trigger": {"from": time, "to": time, "limit": integer(1, 100_000)},
     "wf_trim": {"limit": integer(1, 2**63 - 1)},

@@ -72,7 +72,8 @@ class Waiting:
                 continue
             time = now if self.is_satisfied(w, other, now) else self.next_time(other, now)
             due = time if due is None else due if time is None else min(due, time)
-        w.status, w.due, w.token, w.key, w.lost, w.retrying, w.updated = "waiting", due, None, None, 0, False, now
+        w.due, w.token, w.key, w.lost, w.retrying, w.updated = due, None, None, 0, False, now
+        w.status, w.under = ("paused", "waiting") if w.status == "paused" else ("waiting", w.under)
         w.again = w.again and not arg.is_token(handle)
         self.stands(w, "timer")
         self.close(handle, w, function, "waiting")
