@@ -1,5 +1,10 @@
 #include "engine/sync.h"
 
+#ifndef _WIN32
+#include <climits>
+#include <cstdlib>
+#endif
+
 #include "base/json.h"
 #include "base/local_http.h"
 #include "base/sleep.h"
@@ -132,6 +137,22 @@ Status find_path(Db& db, Setting setting, string_view given, string_view otherwi
   return check_absolute(kSettings[static_cast<int>(setting)].name.data(), *out);
 }
 
+// WF_STATE if the path, which was given or is kept by the file, is another file's: a copy has the setting too, and an answer for that one would be a success.
+// Litestream may know this one by a name that does not exist here.
+Status check_own([[maybe_unused]] string_view path, [[maybe_unused]] const char* own) {
+#ifndef _WIN32
+  char there[PATH_MAX], here[PATH_MAX];
+  if (own == nullptr || *own == '\0' || path.size() >= sizeof there) return {};
+  Text name;
+  name.add(path).add('\0');
+  if (!name.ok()) return Status::no_memory();
+  if (realpath(name.data(), there) != nullptr && realpath(own, here) != nullptr && string_view(there) != here) {
+    return Status::error(Code::state, "wf_sync(): '%.*s', of \"path\" or wf_config('sync_path'), is another file than this one, '%s'", WF_SV(path), own);
+  }
+#endif
+  return {};
+}
+
 }  // namespace
 
 Status check_absolute(const char* what, string_view path) {
@@ -150,6 +171,7 @@ Status sync_replica(Db& db, const Sync& args, Synced* out) {
   string_view socket, path;
   WF_TRY(find_path(db, Setting::sync_socket, args.socket, kSyncSocket, &held[0], &socket));
   WF_TRY(find_path(db, Setting::sync_path, args.path, own != nullptr ? own : "", &held[1], &path));
+  WF_TRY(check_own(path, own));
   if (!args.allow_normal) WF_TRY(check_synchronous(db));
   return Barrier(db, args.timeout, socket, path).pass(out);
 }

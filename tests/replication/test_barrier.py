@@ -132,6 +132,25 @@ def test_socket_and_path_are_kept_by_the_file(db, connect, listen):
     assert server.asked[-1]["path"].endswith("test.db")
 
 
+def test_a_copy_of_the_file_is_not_taken_for_the_original(db, connect, listen, tmp_path):
+    """It has the setting, too: an answer for the original says nothing of it."""
+    server = listen((7, 7))
+    db.wf_config("sync_path", str(tmp_path / "test.db"))
+    assert sync(db, server)["txid"] == 7
+    db.execute("VACUUM INTO ?", (str(tmp_path / "copy.db"),))
+    copy = connect(tmp_path / "copy.db")
+    copy.execute("PRAGMA synchronous = full")
+    asked = len(server.asked)
+    with wf_error("WF_STATE", "another file", "test.db", "copy.db"):
+        sync(copy, server)
+    with wf_error("WF_STATE", "another file"):
+        sync(copy, server, path=str(tmp_path / "test.db"))
+    assert len(server.asked) == asked
+    copy.wf_config("sync_path", None)
+    sync(copy, server)
+    assert server.asked[-1]["path"].endswith("copy.db")
+
+
 @pytest.mark.parametrize("key", ["sync_socket", "sync_path"])
 @pytest.mark.parametrize("value", ["relative/path", "", 5, b"/x", "/" + "x" * 255])
 def test_settings_are_absolute_paths(db, key, value):
