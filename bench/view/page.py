@@ -129,7 +129,7 @@ path, seconds = sys.argv[1], float(sys.argv[2])
 db = wfext.Database(path, synchronous="normal").connect()
 def job():
     db.execute("SELECT wf_start('bench', '{}', '{\\"queue\\": \\"bench\\"}')").fetchall()
-    token = db.execute("SELECT wf_claim('bench', 'w') ->> '$.token'").fetchone()[0]
+    token = db.execute("SELECT json_extract(wf_claim('bench', 'w'), '$.token')").fetchone()[0]
     for step in ("a", "b", "c"):
         db.execute("SELECT wf_step(?, ?, '1')", (token, step)).fetchall()
     db.execute("SELECT wf_complete(?)", (token,)).fetchall()

@@ -51,7 +51,9 @@ class Browser:
             options.add_argument(flag)
         options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
         options.set_capability("unhandledPromptBehavior", "accept")
-        self.driver = webdriver.Chrome(options=options, service=Service(shutil.which("chromedriver")))
+        # (what is loaded into Python for a run with sanitizers, or with an old SQLite, is not for a browser)
+        env = {key: value for key, value in os.environ.items() if key not in ("LD_PRELOAD", "LD_LIBRARY_PATH")}
+        self.driver = webdriver.Chrome(options=options, service=Service(shutil.which("chromedriver"), env=env))
         self.looks("light", 1360, 900)
         self.origin = None
 
