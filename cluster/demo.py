@@ -7,6 +7,7 @@ A step writes a row of the application's and its record in one transaction, and 
 """
 
 import argparse
+import contextlib
 import json
 import random
 import sys
@@ -142,7 +143,7 @@ class Workload:
 
 def run(binary, folder, *, workflows, workers, kills, all_at_once=0, rebuild=True, say=print, patience=1800):
     """The whole of it: a dictionary of what came out."""
-    with Nodes(binary, folder, snapshot=500) as nodes:  # many snapshots, so that nodes begin anew from one, too
+    with Nodes(binary, folder, snapshot=2000) as nodes:  # many snapshots, so that nodes begin anew from one, too
         nodes.start().wait_healthy()
         load = Workload(nodes, workflows, workers).begin()
         killed = []
@@ -157,11 +158,13 @@ def run(binary, folder, *, workflows, workers, kills, all_at_once=0, rebuild=Tru
                 nodes.start().wait_healthy()
                 say(f"killed all nodes at once at {load.progress()} workflows")
                 continue
+            nodes.wait_healthy()  # two of three at once would be more than they bear
             leader = nodes.leader()
             at = time.monotonic()
             nodes.kill(leader)
             killed.append(at)
-            nodes.leader()
+            with contextlib.suppress(TimeoutError):  # another one is being made anew: there is no majority until this one is back
+                nodes.leader(patience=10)
             if rebuild and number == kills // 2:
                 nodes.wipe(leader)
             nodes.start(leader).wait_healthy()

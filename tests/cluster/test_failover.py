@@ -141,6 +141,51 @@ def test_a_node_that_is_far_behind_gets_a_snapshot(fresh):
     assert len({nodes.digest(node) for node in nodes.ports}) == 1
 
 
+def garble(nodes, node):
+    """Takes an entry out of the middle of its log, which leaves a gap in the numbers."""
+    [log] = sorted((nodes.data(node) / "logs").glob("*.wal"))
+    data = bytearray(log.read_bytes())
+    at = 32  # behind the header: number, checksum, length, content, a byte between
+    for _ in range(10):
+        at += 17 + int.from_bytes(data[at + 12 : at + 16], "big")
+    size = 17 + int.from_bytes(data[at + 12 : at + 16], "big")
+    assert 17 < size < 10_000
+    with open(log, "r+b") as file:
+        file.seek(at)
+        file.write(data[at + size :])
+
+
+def test_a_node_whose_log_is_broken_begins_from_the_others(fresh):
+    nodes = fresh().start().wait_healthy()
+    leader = nodes.leader()
+    assert nodes.ask(leader, "/write", {"statements": ["CREATE TABLE kept(x PRIMARY KEY)"]})[0] == 200
+    for number in range(20):
+        put(nodes, leader, number)
+    nodes.wait_equal()
+    broken = next(node for node in nodes.ports if node != leader)
+    nodes.kill(broken)
+    garble(nodes, broken)
+    nodes.start(broken).wait_healthy().wait_equal()
+    assert "begins anew from the others" in nodes.log(broken).read_text()
+    assert (nodes.folder / f"node-{broken}.broken" / "logs").exists()
+    assert len({nodes.digest(node) for node in nodes.ports}) == 1
+
+
+def test_a_broken_log_is_kept_where_no_other_node_leads(fresh):
+    """It may be the last one."""
+    nodes = fresh(1).start().wait_healthy()
+    assert nodes.ask(1, "/write", {"statements": ["CREATE TABLE kept(x PRIMARY KEY)"]})[0] == 200
+    for number in range(20):
+        put(nodes, 1, number)
+    nodes.kill(1)
+    garble(nodes, 1)
+    before = sorted((nodes.data(1) / "logs").glob("*.wal"))
+    nodes.start(1)
+    assert nodes.running.pop(1).wait(60) == 1
+    assert "it keeps what it has" in nodes.log(1).read_text()
+    assert sorted((nodes.data(1) / "logs").glob("*.wal")) == before and not (nodes.folder / "node-1.broken").exists()
+
+
 def test_readers_and_writers_at_once(fresh):
     """Long polls and reads do not hold up the log."""
     nodes = fresh().start().wait_healthy()

@@ -55,7 +55,7 @@ pub struct Flags {
     pub heartbeat: u64,
 
     /// Milliseconds without one until a follower stands for election. It takes about three times as long at most until there is a new leader
-    #[arg(long, env = "WFEXT_NODE_ELECTION", default_value_t = 400, value_parser = clap::value_parser!(u64).range(50..=60_000))]
+    #[arg(long, env = "WFEXT_NODE_ELECTION", default_value_t = 300, value_parser = clap::value_parser!(u64).range(50..=60_000))]
     pub election: u64,
 
     /// Entries of the log between two snapshots

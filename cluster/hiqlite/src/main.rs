@@ -1,6 +1,7 @@
 //! wfext-node: a node of a cluster that keeps workflows on several machines. docs/cluster.md
 //!
 //!   config      flags and environment
+//!   anew        a node that cannot go on as it is
 //!   api         HTTP
 //!   cluster     who leads, writing through the log
 //!   batch       what every node does for one entry of it
@@ -9,6 +10,7 @@
 //!   readers     connections that only read
 //!   files       backup and restore
 
+mod anew;
 mod api;
 mod batch;
 mod cluster;
@@ -21,7 +23,6 @@ mod statements;
 mod values;
 
 use std::net::SocketAddr;
-use std::os::unix::process::CommandExt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -70,7 +71,11 @@ fn run(flags: Flags) -> Result<(), String> {
 async fn serve(flags: Flags) -> Result<(), String> {
     let mut stop = Box::pin(asked_to_stop());
     let client = tokio::select! {
-        started = hiqlite::start_node(flags.node_config()) => started.map_err(|error| error.to_string())?,
+        started = hiqlite::start_node(flags.node_config()) => match started {
+            Ok(client) => client,
+            Err(error @ hiqlite::Error::WAL(_)) => return Err(anew::from_nothing(&flags, &error.to_string()).await),
+            Err(error) => return Err(error.to_string()),
+        },
         () = &mut stop => return Ok(()), // it waits for the others: nothing has begun
     };
     files::restored(&flags);
@@ -118,9 +123,7 @@ async fn asked_to_stop() {
     tokio::select! { _ = terminate.recv() => {}, _ = interrupt.recv() => {} }
 }
 
-/// Raft has ended over its log or its database, and hiqlite goes on without it. The process begins anew in its own place, and reads both again.
-///
-/// It happens to a node that got a snapshot: hiqlite-wal 0.15.1 deletes its log and makes one of the same name, and its reader goes on with the memory of the old file.
+/// Raft has ended over its log or its database, and hiqlite goes on without it.
 async fn watch(node: Arc<Node>) {
     let begun = Instant::now();
     loop {
@@ -128,31 +131,11 @@ async fn watch(node: Arc<Node>) {
         if let Err(why) = node.cluster.view().await
             && !node.stopping.load(Ordering::Acquire)
         {
-            begin_anew(begun.elapsed(), &why);
+            let why = anew::from_log(&node.cluster.flags, begun.elapsed(), &why).await;
+            eprintln!("wfext-node: {why}");
+            std::process::exit(1);
         }
     }
-}
-
-const ANEW: &str = "WFEXT_NODE_ANEW";
-
-/// With the same flags, but not from a file once more. A node that comes to nothing five times in a row ends.
-fn begin_anew(lived: Duration, why: &str) -> ! {
-    let before: u32 = std::env::var(ANEW).ok().and_then(|text| text.parse().ok()).filter(|_| lived < Duration::from_secs(60)).unwrap_or(0);
-    if before >= 5 {
-        eprintln!("wfext-node: this node cannot go on, not even from its log: {why}. Start it with an empty folder: it gets all from the others");
-        std::process::exit(1);
-    }
-    eprintln!("wfext-node: begins anew: {why}");
-    let mut is_value = false;
-    let flags = std::env::args_os().skip(1).filter(|flag| {
-        let skipped = is_value || flag.to_string_lossy().starts_with("--restore");
-        is_value = flag == "--restore";
-        !skipped
-    });
-    let program = std::env::current_exe().expect("this program has a place");
-    let error = std::process::Command::new(program).args(flags).env(ANEW, (before + 1).to_string()).exec();
-    eprintln!("wfext-node: {error}");
-    std::process::exit(1);
 }
 
 /// The file is put into explicit mode by whoever leads, before anything else is written. After a restore all leases are void.
