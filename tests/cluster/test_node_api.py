@@ -1,8 +1,13 @@
 """What a node of wfext-node answers: docs/cluster.md, "The API"."""
 
 import json
+import os
+import re
+import sqlite3
+import subprocess
 import threading
 import time
+from pathlib import Path
 
 import pytest
 
@@ -209,6 +214,17 @@ def test_a_backup_is_a_file_of_its_own(three, connect, tmp_path):
     assert db.value("PRAGMA integrity_check") == "ok" and db.wf_check() is None
     assert db.value("SELECT count(*) FROM sqlite_master WHERE name IN ('_metadata', '_migrations')") == 0
     assert not [each for each in three.data(leader).iterdir() if each.name.startswith("backup-")]
+
+
+def test_the_requests_of_the_page(three, tmp_path):
+    """Those of docs/cluster.md, as they stand there."""
+    page = (Path(__file__).parents[2] / "docs" / "cluster.md").read_text()
+    blocks = [block for block in re.findall(r"```sh no-run\n(.*?)```", page, re.DOTALL) if "curl" in block]
+    leader = three.leader()
+    environment = {**os.environ, "NODE": three.url(leader), "TOKEN": three.token}
+    said = [subprocess.run(["bash", "-euo", "pipefail", "-c", block], cwd=tmp_path, env=environment, capture_output=True, text=True, check=True).stdout for block in blocks]
+    assert '"rows":[["o-1"]]' in said[0] and '["o-1","pending"]' in said[0] and '{"result":1}' in said[0] and '"members"' in said[0], said
+    assert sqlite3.connect(tmp_path / "copy.db").execute("SELECT count(*) FROM _wf_workflow").fetchone()[0] > 0
 
 
 def test_all_nodes_have_the_same(three):
