@@ -101,11 +101,16 @@ def test_one_that_is_broken_holds_up_no_other(world):
 def test_killed_at_any_moment_and_run_again(world):
     rng = random.Random(11)
     kills = 0
-    for _ in range(200):
-        running = restore(world, "--jobs", "3", start=True, FAKE_SLOW="0.02")
-        try:
-            running.wait(rng.uniform(0.2, 0.8))
-        except subprocess.TimeoutExpired:
+
+    def begun():
+        return len((world / "trace").read_text().split()) if (world / "trace").exists() else 0
+
+    for _ in range(20):
+        before, more = begun(), rng.randrange(4, 8)  # three at once: when the fourth begins one is there
+        running = restore(world, "--jobs", "3", start=True, FAKE_SLOW="0.1")
+        while running.poll() is None and begun() < before + more:
+            time.sleep(0.01)
+        if running.poll() is None:
             # The script alone, or all that it has started: what goes on writes to nobody.
             os.kill(running.pid, signal.SIGKILL) if rng.random() < 0.5 else os.killpg(running.pid, signal.SIGKILL)
             kills += 1

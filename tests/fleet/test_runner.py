@@ -172,12 +172,15 @@ def test_nothing_is_open_while_idle_and_few_are_at_once(agents, run):
     running = ready(run("--open", "4", "--every", "0.3"), agents)
     wait_for(lambda: all(status(agents / ("a%d.db" % i), "w") == "waiting" for i in (0, 60, 119)))
     wait_for(lambda: running.counts()["active"] == 0 and running.counts()["done"] >= 120)
-    time.sleep(1.5)
-    before = running.counts()
-    looks = before["looks"]
-    wait_for(lambda: running.counts()["looks"] >= looks + 5)
-    after = running.counts()
-    assert after["files"] == 120 and after["opened"] == before["opened"] and after["active"] == 0
+
+    def rests():
+        """Five looks through the folder, and not one file was opened."""
+        before = running.counts()
+        wait_for(lambda: running.counts()["looks"] >= before["looks"] + 5)
+        after = running.counts()
+        return after["opened"] == before["opened"] and after["active"] == 0 and after["files"] == 120
+
+    wait_for(rests)
     names = running.descriptors()
     assert not [name for name in names if str(agents) + "/" in name] and len(names) < 16, names
     # All at once: no more than four of them are open.
