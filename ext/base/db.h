@@ -113,6 +113,10 @@ class Db {
   // How it waits for locks.
   Waiting& waiting() { return waiting_; }
 
+  // Whether it is known that nothing forbids to claim: engine/restored.h.
+  bool may_claim() const { return may_claim_; }
+  void knows_may_claim(bool may) { may_claim_ = may; }
+
   // Whether the file is known to say nothing of its clock: as long as the scope lives that has looked, and no other has since.
   bool has_system_clock() const { return system_clock_; }
   void know_clock(bool system_clock) { system_clock_ = system_clock; }
@@ -256,6 +260,7 @@ class Db {
   bool left_work_ = false;
   bool tables_made_ = false;    // in the transaction under way, or in the last one
   bool system_clock_ = false;
+  bool may_claim_ = false;
   bool clock_fixed_ = false;
   Millis clock_ = 0;
   uint64_t uses_ = 0;
@@ -297,6 +302,9 @@ class Query {
 
   // Steps to the next row.
   Status next(bool* row);
+  // Steps to the row of a query that always has one, as a count has. WF_STATE if there is none: an authorizer has left out to select. (SQLite 3.31 tells by nothing else
+  // where it compiles a statement anew.)
+  Status one_row();
   // Runs a writing statement to its end. WF_STATE if it has to change a row (must_change()) and has changed none: a trigger has ignored it.
   Status run();
   // WF_STATE: that a trigger has kept a row of its table from being written.
@@ -376,8 +384,7 @@ Status run_counted(Db& db, Sql sql, Sql count, const Bind& bind) {
   {
     Query q(db, count);
     bind(q);
-    bool row;
-    WF_TRY(q.next(&row));
+    WF_TRY(q.one_row());
     rows = q.integer(0);
   }
   Query q(db, sql);

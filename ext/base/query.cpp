@@ -127,6 +127,12 @@ Status Query::used_up(Status failed) {
   return failed;
 }
 
+Status Query::one_row() {
+  bool row;
+  WF_TRY(next(&row));
+  return row ? Status() : Status::ignored("SELECT of", "what is asked");
+}
+
 Status Query::not_written() const {
   string_view table(sqlite3_sql(statement_));
   table = part(table, table.find("_wf_"), table.size());

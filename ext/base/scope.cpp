@@ -1,6 +1,7 @@
 #include "base/scope.h"
 
 #include "base/fair_wait.h"
+#include "base/place.h"
 
 namespace wf {
 namespace {
@@ -189,8 +190,7 @@ Status WriteScope::run_schema(Sql script) {
   for (size_t at = 0; (at = text.view().find(kCreate, at)) != string_view::npos; at += kCreate.size()) ++expected;
   Query q(db_, Sql::schema_made);
   q.bind(":script", text.view());
-  bool row;
-  WF_TRY(q.next(&row));
+  WF_TRY(q.one_row());
   return q.integer(0) >= expected ? Status() : Status::ignored("CREATE", "TABLE or INDEX");
 }
 
@@ -203,9 +203,12 @@ Status WriteScope::run_schemas() {
   int64_t version;
   WF_TRY(db_.schema_version(&exists, &version));
   for (size_t i = version < 0 ? 0 : static_cast<size_t>(version); i < std::size(kSchemas); ++i) WF_TRY(run_schema(kSchemas[i]));
-  Query q(db_, Sql::schema_reached);
-  q.bind(":version", kSchemaVersion);
-  return q.run();
+  {
+    Query q(db_, Sql::schema_reached);
+    q.bind(":version", kSchemaVersion);
+    WF_TRY(q.run());
+  }
+  return exists && version > 0 ? Status() : write_place(db_);
 }
 
 // A read that is under way until the scope ends. To be called behind the lock, or early, before there is anything to take back.

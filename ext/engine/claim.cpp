@@ -10,6 +10,7 @@
 #include "engine/lane.h"
 #include "engine/lease.h"
 #include "engine/may_act.h"
+#include "engine/restored.h"
 #include "engine/tick.h"
 #include "engine/trouble.h"
 
@@ -123,7 +124,7 @@ Status claim_up_to(Db& db, const Claim& asked, int64_t limit, bool careful, cons
   args.time_was_said = now.given;
   *count = 0;
   WriteScope scope(db);
-  if (!careful && limit == 1 && PlainClaim::is_worth_it(db, args, now.given)) {
+  if (!careful && limit == 1 && db.may_claim() && PlainClaim::is_worth_it(db, args, now.given)) {
     PlainClaim plain(db, args, out);
     WF_TRY(scope.begin("wf_claim", &plain, Inline::refused));
     if (plain.done) {
@@ -133,6 +134,7 @@ Status claim_up_to(Db& db, const Claim& asked, int64_t limit, bool careful, cons
     }
   } else {
     WF_TRY(scope.begin(Inline::refused, "wf_claim"));
+    WF_TRY(may_claim_here(db));
   }
   Millis time;
   WF_TRY(call_time(db, now, &time));

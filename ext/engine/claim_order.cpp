@@ -241,8 +241,7 @@ uint64_t work_of(const Claim& args) {
 Status longest_claim(Db& db, int64_t* out) {
   Query q(db, Sql::lane_longest);
   q.bind(":longest", int64_t{sqlite3_limit(db.handle(), SQLITE_LIMIT_LENGTH, -1)});
-  bool row;
-  WF_TRY(q.next(&row));
+  WF_TRY(q.one_row());
   *out = q.integer(0);
   return {};
 }

@@ -17,7 +17,8 @@ int64_t nonce_of(uint64_t bits, int64_t period) {
 }
 
 // The second half of a new token: random, or where machines repeat each other's calls a function of what they share.
-Status new_nonce(Db& db, const Workflow& w, bool time_was_said, int64_t* nonce) {
+// A file that was restored without a word gives the same claim another one as soon as its time is another, and a recovery has an id of its own.
+Status new_nonce(Db& db, const Workflow& w, bool time_was_said, Millis now, int64_t* nonce) {
   bool is_explicit;
   WF_TRY(clock_is_explicit(db, time_was_said, &is_explicit));
   if (!is_explicit) {
@@ -27,7 +28,8 @@ Status new_nonce(Db& db, const Workflow& w, bool time_was_said, int64_t* nonce) 
   SettingValue epoch;
   WF_TRY(read_setting(db, Setting::epoch, &epoch));
   Text seed;
-  seed.add_integer(epoch.value.integer).add(' ').add_integer(w.seq).add(' ').add_integer(w.attempt + w.resumed).add(' ').add(w.id.view());
+  WF_TRY(add_recovery(db, seed));
+  seed.add(' ').add_integer(now).add(' ').add_integer(epoch.value.integer).add(' ').add_integer(w.seq).add(' ').add_integer(w.attempt + w.resumed).add(' ').add(w.id.view());
   if (!seed.ok()) return Status::no_memory();
   *nonce = nonce_of(hash64(seed.view()), w.period);
   return {};
@@ -47,7 +49,7 @@ Status plan(Db& db, const Claim& args, const InARow& row, bool lost_before, Wake
   out->lost = w->is_claimed();
   out->again = w->again != 0 || out->lost;
   out->place = w->flags & kManual ? Place::not_offered : lost_before ? Place::leased_again : Place::leased;
-  WF_TRY(new_nonce(db, *w, args.time_was_said, &w->nonce));
+  WF_TRY(new_nonce(db, *w, args.time_was_said, now, &w->nonce));
   w->attempt += out->again;
   w->resumed += 1 - out->again;
   w->worker = args.worker;

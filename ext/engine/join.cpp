@@ -148,8 +148,7 @@ Status check_join(Db& db, const Workflow& w, string_view ids) {
 Status spawned_so_far(Db& db, const Workflow& w, Text& out) {
   Query q(db, Sql::join_children);
   q.bind(":seq", w.seq);
-  bool row;
-  WF_TRY(q.next(&row));
+  WF_TRY(q.one_row());
   out.add(q.text(0));
   return out.ok() ? Status() : Status::no_memory();
 }

@@ -105,8 +105,7 @@ Status lane_drop(Db& db, const Workflow& gone) {
   {
     Query q(db, Sql::lane_is_empty);
     q.bind(":lane", gone.lane);
-    bool row;
-    WF_TRY(q.next(&row));
+    WF_TRY(q.one_row());
     if (q.integer(0) == 0) return {};
   }
   if (gone.flags & kOtherKind) WF_TRY(db.above().kind->emptied(db, gone.lane));

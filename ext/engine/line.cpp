@@ -78,8 +78,7 @@ Status add_those_before(Db& db, const ShareOf& line, const Window& window, const
   Query q(db, Sql::line_sum);
   bind(q, line);
   q.bind(":edge", first).bind(":place", p.place).bind(":expired", now - window.grace()).bind(":rows", window.limit);
-  bool row;
-  WF_TRY(q.next(&row));
+  WF_TRY(q.one_row());
   *needs += q.count(0);
   return {};
 }
@@ -93,8 +92,7 @@ Status turn_of(Db& db, const ShareOf& line, const Window& window, const Spot& p,
     Query q(db, Sql::line_ahead);
     bind(q, line);
     q.bind(":expired", now - window.grace()).bind(":place", p.place).bind(":edge", p.place - window.limit);
-    bool row;
-    WF_TRY(q.next(&row));
+    WF_TRY(q.one_row());
     first = within(q.integer_or(0, p.place), 0, p.place);
     out->due_before = q.time(1);
     edge = q.time(2);

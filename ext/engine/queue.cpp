@@ -9,8 +9,7 @@ Status is_used_up(Query& q, int64_t limit, bool* out) {
   *out = false;
   if (limit < 0) return {};
   q.bind(":most", limit);
-  bool row;
-  WF_TRY(q.next(&row));
+  WF_TRY(q.one_row());
   *out = q.integer(0) >= limit;
   return {};
 }
@@ -93,8 +92,7 @@ Status admission(Db& db, string_view queue, string_view worker, Millis now, Admi
   if (!out->closed && s.rate_limit >= 0) {
     Query q(db, Sql::rate_used);
     q.bind(":queue", queue).bind(":now", now).bind(":per", s.rate_per);
-    bool row;
-    WF_TRY(q.next(&row));
+    WF_TRY(q.one_row());
     out->rate_is_used_up = q.integer(0) >= s.rate_limit;
   }
   return {};

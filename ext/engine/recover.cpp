@@ -1,6 +1,7 @@
 #include "engine/recover.h"
 
 #include "base/numbers.h"
+#include "base/place.h"
 #include "base/scope.h"
 #include "engine/above.h"
 #include "engine/claim_order.h"
@@ -78,9 +79,18 @@ Status count(Db& db, Sql sql, string_view queue, Millis now, int64_t* out) {
     WF_TRY(longest_claim(db, &longest));
     q.bind(":longest", longest).bind(":met", db.too_long().list(now));
   }
-  bool row;
-  WF_TRY(q.next(&row));
+  WF_TRY(q.one_row());
   *out = q.integer(0);
+  return {};
+}
+
+Status read_outcome(Db& db, Recovered* out) {
+  SettingValue epoch;
+  WF_TRY(read_setting(db, Setting::epoch, &epoch));
+  out->epoch = epoch.value.integer;
+  Query q(db, Sql::recover_in_doubt);
+  WF_TRY(q.one_row());
+  out->in_doubt = q.integer(0);
   return {};
 }
 
@@ -91,6 +101,19 @@ Status recover(Db& db, const Recover& args, const Now& now, Recovered* out) {
   WF_TRY(scope.begin(Inline::refused, "wf_recover"));
   Millis time;
   WF_TRY(call_time(db, now, &time));
+  bool is_explicit;
+  WF_TRY(clock_is_explicit(db, now.given, &is_explicit));
+  if (args.worker.empty()) {
+    if (is_explicit && args.id.empty()) {
+      return Status::error(Code::invalid, "the option \"id\" is required: wf_config('clock') is 'explicit' in this file. Say what no other recovery of a copy of it says, as a new UUID, so that the tokens of two copies differ");
+    }
+    Text before;
+    WF_TRY(add_recovery(db, before));
+    if (!args.id.empty() && before.view() == args.id) {
+      WF_TRY(read_outcome(db, out));
+      return scope.commit();
+    }
+  }
   if (args.lost) {
     WF_TRY(lose_all(db, args, time, &out->leases_voided));
   } else {
@@ -106,18 +129,11 @@ Status recover(Db& db, const Recover& args, const Now& now, Recovered* out) {
   }
   WF_TRY(run_counted(db, Sql::lane_recount, Sql::lane_recount_count, [](Query&) {}));
   if (args.worker.empty()) {
-    WF_TRY(next_epoch(db, time, &out->epoch));
-  } else {
-    SettingValue epoch;
-    WF_TRY(read_setting(db, Setting::epoch, &epoch));
-    out->epoch = epoch.value.integer;
+    int64_t epoch;
+    WF_TRY(next_epoch(db, time, args.id, &epoch));
+    if (!is_explicit) WF_TRY(write_place(db));
   }
-  {
-    Query q(db, Sql::recover_in_doubt);
-    bool row;
-    WF_TRY(q.next(&row));
-    out->in_doubt = q.integer(0);
-  }
+  WF_TRY(read_outcome(db, out));
   return scope.commit();
 }
 

@@ -8,6 +8,7 @@ namespace wf {
 struct Recover {
   bool pause = false;        // everything stays paused until it has been looked at
   bool lost = false;         // the leases count as lost: something has crashed, and they may be why
+  string_view id;            // of this recovery: another one of the same id has been this one
   string_view worker;        // only this worker's leases, and no new epoch; empty: all
 };
 

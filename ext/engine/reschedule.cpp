@@ -56,8 +56,7 @@ Status first_due(Db& db, const Workflow& w, Millis to, Millis* due, bool* open) 
   if (!*open && !(w.flags & kOtherKind)) return {};
   Query q(db, Sql::reschedule_first);
   q.bind(":seq", w.seq);
-  bool row;
-  WF_TRY(q.next(&row));
+  WF_TRY(q.one_row());
   *open = q.integer(1) != 0;
   if (*open) *due = q.time(0);
   return {};

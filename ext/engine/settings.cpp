@@ -4,12 +4,13 @@
 
 #include "base/hash.h"
 #include "base/json.h"
+#include "base/place.h"
 #include "base/scope.h"
 
 namespace wf {
 
-constinit const SettingName kSettings[10] = {{"lease", true}, {"max_attempts", true}, {"max_failures", true}, {"backoff", true},
-                                  {"clock", true}, {"test_clock", true}, {"sync_socket", true}, {"sync_path", true}, {"schema_version", false}, {"epoch", false}};
+constinit const SettingName kSettings[11] = {{"lease", true}, {"max_attempts", true}, {"max_failures", true}, {"backoff", true},
+                                  {"clock", true}, {"test_clock", true}, {"sync_socket", true}, {"sync_path", true}, {"require_recover", true}, {"schema_version", false}, {"epoch", false}};
 
 namespace {
 
@@ -81,8 +82,7 @@ Status may_set_clock(Db& db, Setting setting, const Value& value, bool* stays) {
   }
   if (*stays || has_one != value.is_null()) return {};  // it is moved
   Query q(db, Sql::setting_dated);
-  bool row;
-  WF_TRY(q.next(&row));
+  WF_TRY(q.one_row());
   if (q.is_null(0)) return {};
   return Status::error(Code::state, "the clock for tests is switched %s only while the file has no workflow, schedule or event: it has %.*s", has_one ? "off" : "on",
                        WF_SV(q.text(0)));
@@ -127,8 +127,7 @@ Status only_reads(Db& db, bool* out) {
   *out = sqlite3_db_readonly(db.handle(), "main") == 1;
   if (*out) return {};
   Query q(db, Sql::setting_query_only);
-  bool row;
-  WF_TRY(q.next(&row));
+  WF_TRY(q.one_row());
   *out = q.integer(0) != 0;
   return {};
 }
@@ -253,6 +252,7 @@ Status read_setting(Db& db, Setting setting, SettingValue* out) {
     case Setting::sync_path:
       if (stored.type == Value::Type::text) out->value = stored;
       break;
+    case Setting::require_recover: out->value = Value::of(int64_t{row && stored.integer != 0}); break;
     case Setting::schema_version:
     case Setting::epoch: out->value = stored; break;
   }
@@ -262,13 +262,15 @@ Status read_setting(Db& db, Setting setting, SettingValue* out) {
 Status write_setting(Db& db, Setting setting, const Value& value) {
   WriteScope scope(db);
   WF_TRY(scope.begin(Inline::allowed, "wf_config"));
+  bool was_explicit = false;
   if (setting == Setting::clock || setting == Setting::test_clock) {
     bool stays = false;
+    WF_TRY(clock_is_explicit(db, &was_explicit));
     WF_TRY(may_set_clock(db, setting, value, &stays));
     if (stays) return scope.commit();
   }
   {
-    const bool is_default = value.is_null() || (setting == Setting::clock && value.bytes == "system");
+    const bool is_default = value.is_null() || (setting == Setting::require_recover && value.integer == 0) || (setting == Setting::clock && value.bytes == "system");
     Text time;
     if (setting == Setting::test_clock && !value.is_null()) time.add_integer(value.integer);
     if (!time.ok()) return Status::no_memory();
@@ -276,10 +278,23 @@ Status write_setting(Db& db, Setting setting, const Value& value) {
       q.bind(":key", key_of(setting)).bind(":value", time.size() != 0 ? Value::text(time.view()) : value);
     }));
   }
+  // Machines that repeat each other's calls have each their own place.
+  if (setting == Setting::clock && value.bytes == "explicit") WF_TRY(run_all(db, Sql::setting_drop, [](Query& q) { q.bind(":key", "place"); }));
+  else if (was_explicit) WF_TRY(write_place(db));
+  db.knows_may_claim(false);
   return scope.commit();
 }
 
-Status next_epoch(Db& db, Millis now, int64_t* out) {
+Status add_recovery(Db& db, Text& out) {
+  Query q(db, Sql::setting_get);
+  q.bind(":key", "recovery");
+  bool row;
+  WF_TRY(q.next(&row));
+  if (row) out.add(q.text(0));
+  return out.ok() ? Status() : Status::no_memory();
+}
+
+Status next_epoch(Db& db, Millis now, string_view id, int64_t* out) {
   int64_t old;
   {
     Query q(db, Sql::setting_get);
@@ -290,6 +305,12 @@ Status next_epoch(Db& db, Millis now, int64_t* out) {
     old = row && q.value(0).type == Value::Type::integer && q.integer(0) <= kMostCount ? q.integer(0) : 0;
   }
   *out = old + 1 > now ? old + 1 : now;
+  if (!id.empty()) {
+    *out += static_cast<int64_t>(hash64(id) >> 44);  // up to 17 minutes
+    Query q(db, Sql::setting_put);
+    q.bind(":key", "recovery").bind(":value", Value::text(id));
+    WF_TRY(q.run());
+  }
   Query q(db, Sql::setting_put);
   q.bind(":key", key_of(Setting::epoch)).bind(":value", *out);
   return q.run();

@@ -66,13 +66,13 @@ void show_backoff(const Backoff& backoff, Text& out);
 Value seconds(Millis millis);
 
 // The settings of wf_config.
-enum class Setting : char { lease, max_attempts, max_failures, backoff, clock, test_clock, sync_socket, sync_path, schema_version, epoch };
+enum class Setting : char { lease, max_attempts, max_failures, backoff, clock, test_clock, sync_socket, sync_path, require_recover, schema_version, epoch };
 struct SettingName {
   string_view name;
   bool writable;
 };
 // In the order of Setting.
-extern const SettingName kSettings[10];
+extern const SettingName kSettings[11];
 
 // The value in force, as users see it: durations in seconds, the backoff as JSON.
 struct SettingValue {
@@ -84,7 +84,9 @@ Status read_setting(Db& db, Setting setting, SettingValue* out);
 // tests. It is switched on and off while there is no workflow (until then it may be moved, either way), and not in explicit mode, nor that with it.
 Status write_setting(Db& db, Setting setting, const Value& value);
 
-// Opens a new epoch: larger than any before, also than one given to another copy of the file since.
-Status next_epoch(Db& db, Millis now, int64_t* out);
+// Opens a new epoch: larger than any before, also than one given to another copy of the file since. Of two copies it is another, too, where `id`, of the recovery, is.
+Status next_epoch(Db& db, Millis now, string_view id, int64_t* out);
+// Appends the id of the last recovery, if it had one.
+Status add_recovery(Db& db, Text& out);
 
 }  // namespace wf

@@ -127,8 +127,7 @@ Status cut_later_shares(Db& db, const ShareOf& share, const Window& window, Mill
   {
     Query q(db, Sql::share_later);
     bind(q, share, now);
-    bool row;
-    WF_TRY(q.next(&row));
+    WF_TRY(q.one_row());
     later = q.count(0);
   }
   WF_TRY(run_all(db, Sql::share_cut, [&](Query& q) { bind(q, share, now); }));

@@ -188,8 +188,7 @@ Status new_id(Db& db, string_view wanted, bool time_was_said, Millis now, Name* 
 
 Status next_seq(Db& db, int64_t* seq) {
   Query q(db, Sql::start_next_seq);
-  bool row;
-  WF_TRY(q.next(&row));
+  WF_TRY(q.one_row());
   *seq = q.integer(0);
   return {};
 }

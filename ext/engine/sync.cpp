@@ -123,8 +123,7 @@ class Barrier {
 
 Status check_synchronous(Db& db) {
   Query q(db, Sql::sync_mode);
-  bool row;
-  WF_TRY(q.next(&row));
+  WF_TRY(q.one_row());
   if (q.integer(0) >= 2) return {};
   return Status::error(Code::state, "wf_sync(): with PRAGMA synchronous below FULL a power cut may take from the file what the replica has, and Litestream would then publish the older file; "
                                     "or say \"allow_normal\"");

@@ -262,6 +262,7 @@ inline constexpr Option kTickOptions[] = {
 
 inline constexpr Option kRecoverOptions[] = {
     {"pause", OptionType::boolean, "everything stays paused until it has been looked at, schedules too"},
+    {"id", OptionType::name, "a name of this recovery, as a new UUID: tokens and epochs of two copies of a file differ by it, and repeated it does nothing more; required in explicit mode"},
     {"worker", OptionType::name, "only the leases of this worker, and no new epoch"},
     {"lost", OptionType::boolean, "the leases count as lost, as if they had run out: where a crash is the reason, which they may have caused"},
     kNowOption,

@@ -141,7 +141,7 @@ constexpr Entry kRegistry[] = {
     {"wf_init", "", 0, 0, "Creates the tables if the file has none and returns their version; any first write does it too.",
      kWrites | kNotInWritingStatement, "yes", {}, wf_init},
     {"wf_config", "key [, value]", 1, 2,
-     "A setting of the file, set to value if there is one (NULL: its default): lease, max_attempts, max_failures, backoff, clock, test_clock, sync_socket, sync_path; read-only schema_version, epoch.",
+     "A setting of the file, set to value if there is one (NULL: its default): lease, max_attempts, max_failures, backoff, clock, test_clock, sync_socket, sync_path, require_recover; read-only schema_version, epoch.",
      kWrites, "yes", {}, wf_config},
     {"wf_clock", "[time]", 0, 1, "This connection's clock; with a time it stands still there until the next call, NULL: real again, or that of the file, where it has one for tests.",
      kDirectOnly | kFileless, "yes", {}, wf_clock},

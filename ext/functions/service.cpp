@@ -77,6 +77,10 @@ Status stored_setting(const Call& call, Setting setting, Text& buffer, Value* ou
       *out = Value::of(time);
       return {};
     }
+    case Setting::require_recover:
+      if (value.type != Value::Type::integer || (value.integer != 0 && value.integer != 1)) return Status::error(Code::invalid, "require_recover must be 0 or 1");
+      *out = value;
+      return {};
     case Setting::sync_socket:
     case Setting::sync_path: {
       const char* what = kSettings[static_cast<int>(setting)].name.data();
@@ -230,6 +234,7 @@ Status wf_recover(Call& call) {
   Recover args;
   args.pause = call.options.boolean("pause");
   args.lost = call.options.boolean("lost");
+  args.id = call.options.text("id");
   args.worker = call.options.text("worker");
   Recovered recovered;
   WF_TRY(recover(call.db, args, call.options.now(), &recovered));

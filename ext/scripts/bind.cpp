@@ -183,8 +183,7 @@ Status Facts::error(Value* out) {
 Status Facts::real(string_view number, double* out) {
   Query q(db_, Sql::run_real);
   q.bind(":text", number);
-  bool row;
-  WF_TRY(q.next(&row));
+  WF_TRY(q.one_row());
   *out = q.value(0).real;
   return {};
 }

@@ -4,6 +4,7 @@
 #include "engine/claim.h"
 #include "engine/end.h"
 #include "engine/lane.h"
+#include "engine/restored.h"
 #include "engine/tick.h"
 #include "engine/trouble.h"
 #include "scripts/advance.h"
@@ -19,8 +20,7 @@ constexpr Millis kMostTime = 50;
 
 Status all_queues(Db& db, Text& out) {
   Query q(db, Sql::run_queues);
-  bool row;
-  WF_TRY(q.next(&row));
+  WF_TRY(q.one_row());
   out.add(q.text(0));
   return out.ok() ? Status() : Status::no_memory();
 }
@@ -32,6 +32,7 @@ Status choose(Db& db, const Run& args, const Now& given, Millis* time, int64_t* 
   WriteScope scope(db);
   WF_TRY(scope.begin(Inline::refused, "wf_run"));
   WF_TRY(call_time(db, given, time));
+  WF_TRY(may_claim_here(db));
   bool is_explicit;
   WF_TRY(clock_is_explicit(db, given.given, &is_explicit));
   *by_clock = !is_explicit;

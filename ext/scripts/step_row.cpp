@@ -234,8 +234,7 @@ Status StepRows::items(string_view step, bool* open, Text& results) {
 Status StepRows::next_due(Millis* due, bool* waits) {
   Query q(db_, Sql::run_due);
   q.bind(":seq", seq_);
-  bool row;
-  WF_TRY(q.next(&row));
+  WF_TRY(q.one_row());
   const Millis ready = q.time(0), waiting = q.time(1);
   *due = ready == kNoTime || (waiting != kNoTime && waiting < ready) ? waiting : ready;
   *waits = q.integer(2) != 0;

@@ -7,6 +7,7 @@
 
 #include "base/file_watch.h"
 #include "base/json.h"
+#include "engine/restored.h"
 #include "engine/settings.h"
 #include "engine/wait_for_work.h"
 #include "version.h"
@@ -115,8 +116,7 @@ Status add_count(Db& db, Sql sql, const char* key, Millis now, Text& out) {
   Query q(db, sql);
   if (!q.prepared()) return {};
   q.bind(":now", now);
-  bool row;
-  WF_TRY(q.next(&row));
+  WF_TRY(q.one_row());
   out.add(",\"").add(key).add("\":{\"count\":").add_integer(q.integer(0)).add(",\"what\":");
   json::quote(q.text(1), out);
   out.add(",\"at\":\"").add(TimeText(q.integer(2), TimeForm::sql).view()).add("\",\"error\":");
@@ -154,6 +154,9 @@ Status add_host_json(Db& db, const Now& given, Text& out) {
   add_known("moved", facts.moved, out);
   add_known("locked", facts.locked, out);
   add_known("wal", facts.wal_size, out);
+  Restored restored;
+  WF_TRY(find_restored(db, &restored));
+  add_known("restored", static_cast<int64_t>(restored), out);
   Millis now;
   WF_TRY(time_to_show(db, given, &now));
   WF_TRY(add_count(db, Sql::doctor_rates, "rates", now, out));

@@ -16,8 +16,7 @@ struct WantedRows {
 Status is_few(Db& db, Sql count, const WantedRows& wanted, int64_t* room) {
   Query q(db, count);
   q.bind(":queue", wanted.queue).bind(":name", wanted.name).bind(":most", *room + 1);
-  bool row;
-  WF_TRY(q.next(&row));
+  WF_TRY(q.one_row());
   *room -= q.integer(0);
   return {};
 }

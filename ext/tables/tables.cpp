@@ -36,7 +36,7 @@ constexpr Column kEvents[] = {{"name", text}, {"payload", any}, {"emitted_at", t
 
 constexpr Column kValues[] = {{"workflow_id", text}, {"key", text}, {"value", any}, {"updated_at", time}};
 
-constexpr Column kStreams[] = {{"workflow_id", text}, {"stream", text}, {"offset", integer}, {"value", any}, {"appended_at", time}, {"closed", any}};
+constexpr Column kStreams[] = {{"workflow_id", text}, {"stream", text}, {"offset", integer}, {"value", any}, {"appended_at", time}, {"closed", any}, {"epoch", any}};
 
 constexpr Column kQueues[] = {
     {"queue", text}, {"concurrency", any}, {"worker_concurrency", any}, {"partition_concurrency", any}, {"hold", any}, {"rate_limit", any},

@@ -57,6 +57,9 @@ SELECT value, key = 'schema_version' FROM main._wf_meta WHERE key >= 'schema_ver
 -- name: clock_is_explicit
 SELECT 1 FROM main._wf_meta WHERE key = 'time' AND value = 'explicit'
 
+-- name: place_put
+INSERT INTO main._wf_meta(key, value) VALUES('place', :place) ON CONFLICT(key) DO UPDATE SET value = excluded.value
+
 -- name: schema_reached
 UPDATE main._wf_meta SET value = :version WHERE key = 'schema_version' AND value IS NOT :version
 

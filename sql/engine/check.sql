@@ -92,6 +92,9 @@ WHERE coalesce(CASE key WHEN 'schema_version' THEN typeof(value) <> 'integer' OR
                WHEN 'max_attempts' THEN typeof(value) <> 'integer' OR value NOT BETWEEN 1 AND 1000000
                WHEN 'max_failures' THEN typeof(value) <> 'integer' OR value NOT BETWEEN 1 AND 1000000
                WHEN 'backoff' THEN CASE WHEN json_valid(value) THEN json_type(value) <> 'object' ELSE 1 END
+               WHEN 'place' THEN typeof(value) <> 'text'
+               WHEN 'recovery' THEN typeof(value) <> 'text'
+               WHEN 'require_recover' THEN value IS NOT 1
                WHEN 'sync_socket' THEN typeof(value) <> 'text' OR value NOT GLOB '/*'
                WHEN 'sync_path' THEN typeof(value) <> 'text' OR value NOT GLOB '/*'
                WHEN 'time' THEN typeof(value) <> 'text' OR (value <> 'explicit' AND (CAST(CAST(value AS INTEGER) AS TEXT) <> value OR CAST(value AS INTEGER) NOT BETWEEN -62167219200000 AND 253402300799999))

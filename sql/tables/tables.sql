@@ -121,7 +121,8 @@ FROM main._wf_value AS v JOIN main._wf_workflow AS w ON w.seq = v.wf
 
 -- name: table_streams
 SELECT s.rowid AS _n, w.id AS workflow_id, s.stream AS stream, s.offset AS offset, coalesce(s.value, 'null') AS value, s.at AS appended_at,
-       EXISTS (SELECT 1 FROM main._wf_stream_end AS e WHERE e.wf = s.wf AND e.stream = s.stream AND e.closed) AS closed
+       EXISTS (SELECT 1 FROM main._wf_stream_end AS e WHERE e.wf = s.wf AND e.stream = s.stream AND e.closed) AS closed,
+       (SELECT value FROM main._wf_meta WHERE key = 'epoch') AS epoch
 FROM main._wf_stream AS s JOIN main._wf_workflow AS w ON w.seq = s.wf
 
 -- The file's own first: what its workflows need is there when they come.
@@ -320,6 +321,10 @@ UNION ALL
 SELECT 17, 'items put off', coalesce(json_extract(:host, '$.troubles.count'), 0), coalesce(json_extract(:host, '$.troubles.count'), 0) = 0,
        CASE WHEN json_extract(:host, '$.troubles.count') > 0 THEN
          json_extract(:host, '$.troubles.what') || ' failed at ' || json_extract(:host, '$.troubles.at') || ': ' || json_extract(:host, '$.troubles.error') END
+UNION ALL
+SELECT 20, 'restored', CASE json_extract(:host, '$.restored') WHEN 0 THEN 'no' WHEN 1 THEN 'yes, or copied' END, json_extract(:host, '$.restored') IS NOT 1,
+       CASE WHEN json_extract(:host, '$.restored') THEN
+         'this is not the file that was made or recovered last, but a copy of it: before workers claim, see that the other one is not in use, and SELECT wf_recover()' END
 UNION ALL
 SELECT 19, 'wake-ups', CASE json_extract(:host, '$.unwatched') WHEN '' THEN 'at once' ELSE 'by looking' END, json_extract(:host, '$.watch_limit') IS NOT 1,
        CASE WHEN json_extract(:host, '$.unwatched') <> '' THEN

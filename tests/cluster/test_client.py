@@ -78,7 +78,7 @@ def test_rows_of_a_lost_claim_are_not_written(cluster):
     cluster.write([["CREATE TABLE sale(workflow, cents)"]])
     cluster.call("wf_start", "order", None, '{"id": "o1"}')
     token = json.loads(cluster.call("wf_claim"))["token"]
-    cluster.call("wf_recover", "{}")
+    cluster.call("wf_recover", '{"id": "r-1"}')
     with pytest.raises(errors.LeaseLost):
         cluster.transaction(token, "pay", [["INSERT INTO sale VALUES('o1', 400)"]])
     assert cluster.read([["SELECT * FROM sale"]])[0].rows == []

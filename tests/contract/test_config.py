@@ -126,7 +126,7 @@ def explicit(db):
         lambda db, **now: db.wf_fail(db.token, "e", **now),
         lambda db, **now: db.wf_heartbeat(db.token, **now),
         lambda db, **now: db.wf_release(db.token, **now),
-        lambda db, **now: db.wf_recover(**now),
+        lambda db, **now: db.wf_recover(id="r", **now),
     ],
     ids=["start", "claim", "step", "complete", "fail", "heartbeat", "release", "recover"],
 )
@@ -148,7 +148,7 @@ def test_with_an_explicit_clock_every_machine_draws_the_same_tokens(connect):
     for _ in range(2):
         db = connect(":memory:")
         db.wf_config("clock", "explicit")
-        db.wf_recover(now=BASE)
+        db.wf_recover(id="r", now=BASE)
         for number in range(3):
             db.wf_start("job", id="w%d" % number, now=BASE)
         found = [claim["token"] for claim in db.claim(limit=3, now=BASE)]

@@ -305,7 +305,7 @@ OPTIONS = {
     "wf_fail": {"retry": boolean, "delay": duration, "at": time, "step": name, "max_attempts": integer(1, 1_000_000), "keep": boolean},
     "wf_heartbeat": {},
     "wf_release": {"delay": duration, "at": time},
-    "wf_recover": {"pause": boolean, "worker": name, "lost": boolean},
+    "wf_recover": {"pause": boolean, "id": name, "worker": name, "lost": boolean},
     "wf_sleep": PRINT | {"keep": boolean},
     "wf_signal": {"key": name},
     "wf_rate": {"limit": integer(1, 2**31 - 1), "per": some_duration},

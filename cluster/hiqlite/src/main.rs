@@ -138,6 +138,12 @@ async fn watch(node: Arc<Node>) {
     }
 }
 
+/// What no other restore says: tokens of two that were restored from one backup differ by it.
+fn recovery_id() -> String {
+    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+    format!("{}-{}", since.as_nanos(), std::process::id())
+}
+
 /// The file is put into explicit mode by whoever leads, before anything else is written. After a restore all leases are void.
 async fn prepare(node: Arc<Node>) {
     let restored = node.cluster.flags.restore.is_some();
@@ -147,7 +153,7 @@ async fn prepare(node: Arc<Node>) {
         if leads {
             let mut statements = vec![Statement::Plain("SELECT wf_init()".into()), Statement::Plain("SELECT wf_config('clock', 'explicit')".into())];
             if restored {
-                statements.push(Statement::Bound(("SELECT wf_recover(?)".into(), Params::Positions(vec![json!(json!({"now": api::now() as f64 / 1000.0}).to_string())]))));
+                statements.push(Statement::Bound(("SELECT wf_recover(?)".into(), Params::Positions(vec![json!(json!({"now": api::now() as f64 / 1000.0, "id": recovery_id()}).to_string())]))));
             }
             match node.cluster.write(&Request { each: false, statements }).await {
                 Ok(text) => match serde_json::from_str::<Json>(&text) {
