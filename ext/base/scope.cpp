@@ -216,6 +216,7 @@ Status WriteScope::begin_probe(Sql probe) {
   if (probe_ != nullptr) return {};
   WF_TRY(db_.borrow(probe, &probe_, &probe_slot_));
   const int rc = sqlite3_step(probe_);
+  if (rc == SQLITE_DONE) return Status::ignored("SELECT of", "a row");  // (as an error of ours SQLite would take it for the end of the rows)
   return rc == SQLITE_ROW ? Status() : Status::sqlite(rc, db_.handle());
 }
 
