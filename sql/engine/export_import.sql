@@ -158,7 +158,7 @@ FROM main._wf_lane AS l LEFT JOIN main._wf_workflow AS p ON p.id = :parent AND {
 WHERE l.queue = :queue AND l.kind = :kind AND l.partition = coalesce(:partition, '') AND l.name = :name AND l.version = coalesce(:version, '')
   AND l.priority = :priority
 
--- name: import_count
+-- name: import_count or more
 UPDATE main._wf_lane
 SET count_to = {{last_nth}}, count_failed = count_failed + (:finished_at IS NOT NULL AND :status = 'failed'),
     count_cancelled = count_cancelled + (:finished_at IS NOT NULL AND :status = 'cancelled'), count_paused = count_paused + (:finished_at IS NULL)
