@@ -120,7 +120,7 @@ def test_what_is_no_database_is_not_restored(fresh, tmp_path):
     start_workflow(nodes, "kept")
     nodes.stop(1)
     nodes.start(1, restore=tmp_path / "no.db")
-    assert nodes.running.pop(1).wait(60) == 1
+    assert nodes.running[1].wait(60) == 1
     assert "no.db" in nodes.log(1).read_text()
     nodes.start().wait_healthy()
     assert ids(nodes, 1) == ["kept"]
