@@ -1,5 +1,11 @@
 #include "tables/fleet.h"
 
+#ifndef _WIN32
+#include <unistd.h>
+
+#include <climits>
+#include <cstdlib>
+#endif
 #include <optional>
 
 #include "base/close_hook.h"
@@ -14,11 +20,14 @@ constexpr size_t kLongestPattern = 4096;
 // A file system dates by a clock that stands still for some milliseconds: what was written so shortly before a look may be written again without a trace.
 constexpr int64_t kFresh = 100, kNanos = 1000000;
 constexpr int kWait = 20, kWaitForIndex = 5000;  // milliseconds, for locks
+constexpr int kSteps = 20000;                    // of SQLite between two looks at whether who asks was interrupted: less than a millisecond
+
+int stop_with_parent(void* parent) { return static_cast<Db*>(parent)->stop().after(Stop::kStride) ? 1 : 0; }
 
 // A connection that no application sees. It is used under the mutex of the one that asks, so it needs none.
 class Own {
  public:
-  explicit Own(const Db& parent) : parent_(parent) {}
+  explicit Own(Db& parent) : parent_(parent) {}
   Own(const Own&) = delete;
   Own& operator=(const Own&) = delete;
   ~Own() {
@@ -32,6 +41,7 @@ class Own {
     int rc = sqlite3_open_v2(name, &handle_, flags | SQLITE_OPEN_PRIVATECACHE | SQLITE_OPEN_NOMUTEX, vfs != nullptr ? vfs->zName : nullptr);
     if (rc == SQLITE_OK) {
       sqlite3_busy_timeout(handle_, wait);
+      sqlite3_progress_handler(handle_, kSteps, stop_with_parent, &parent_);
       db_ = Db::create(handle_, parent_.above());
       if (db_ == nullptr) return Status::no_memory();
       db_->is_our_own();
@@ -45,7 +55,7 @@ class Own {
   Db& db() { return *db_; }
 
  private:
-  const Db& parent_;
+  Db& parent_;
   sqlite3* handle_ = nullptr;
   Db* db_ = nullptr;
 };
@@ -109,12 +119,17 @@ Status Fleet::look_into(Db& parent, const char* path, bool alone, Row* row) {
 Status Fleet::look_at(Db& db, size_t path, Query* known) {
   Row row{static_cast<int64_t>(path), -1, {}, {}, false, false};
   const char* name = paths_[path];
+  const char* own_name = name;  // SQLite follows a link, and has the -wal and the journal beside the file itself
+#ifndef _WIN32
+  char room[PATH_MAX];
+  if (readlink(name, room, 1) > 0 && realpath(name, room) != nullptr) own_name = room;
+#endif
   const int64_t now = db.wall_clock();
   bool ok = true;
   // (Not when the -wal was `changed`: SQLite gives it the file's owner whenever it opens it, where it may.)
   const auto state = [&](FileState* file) {
     *file = state_of(name);
-    FileState wal = beside(name, "-wal", &ok);
+    FileState wal = beside(own_name, "-wal", &ok);
     if (wal.size == 0) wal = {};
     row.at(FleetColumn::size) = file->size + wal.size;
     return State{{file->inode, file->size, file->written, file->changed, wal.inode, wal.size, wal.written}};
@@ -136,14 +151,14 @@ Status Fleet::look_at(Db& db, size_t path, Query* known) {
 #ifdef _WIN32
   bool alone = false;
 #else
-  bool alone = row.state.facts[5] == 0 && !beside(name, "-journal", &ok).exists;
+  bool alone = row.state.facts[5] == 0 && !beside(own_name, "-journal", &ok).exists;
 #endif
   Status looked;
   for (;; alone = false) {
     looked = look_into(db, name, alone, &row);
-    if (looked.rc() == SQLITE_NOMEM) return looked;
+    if (looked.rc() == SQLITE_NOMEM || looked.rc() == SQLITE_INTERRUPT) return looked;
     const State after = state(&file);
-    row.is_kept = after.is(row.state.bytes()) && !(alone && beside(name, "-journal", &ok).exists);
+    row.is_kept = after.is(row.state.bytes()) && !(alone && beside(own_name, "-journal", &ok).exists);
     if (!alone || (row.is_kept && looked.ok())) break;
     row.state = after;
   }

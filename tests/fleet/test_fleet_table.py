@@ -191,6 +191,52 @@ def test_a_lock_of_this_process_stays(db, agents, mode):
     a.close()
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="a link is a right of its own there")
+def test_what_is_beside_the_file_behind_a_link(db, agents, tmp_path):
+    """A file that is reached by a link has its -wal beside itself: what is in it counts, and a write to it is a change."""
+    index = tmp_path / "fleet.idx"
+    (tmp_path / "behind").mkdir()
+    a = agent(tmp_path / "behind" / "a.db")
+    a.wf_init()
+    a.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    (agents / "first.db").symlink_to("second.db")
+    (agents / "second.db").symlink_to("../behind/a.db")
+    settle(tmp_path / "behind")
+    assert [row["ready"] for row in fleet(db, agents, index).values()] == [0, 0]
+    settle(tmp_path / "behind")
+    fleet(db, agents, index)
+    assert looked_into(db, agents, index) == []
+    a.wf_start("job")
+    assert [row["ready"] for row in fleet(db, agents).values()] == [1, 1]
+    assert looked_into(db, agents, index) == ["first.db", "second.db"]
+    assert [(row["ready"], row["size"]) for row in fleet(db, agents).values()] == [(1, os.path.getsize(tmp_path / "behind/a.db") + os.path.getsize(tmp_path / "behind/a.db-wal"))] * 2
+    a.close()
+
+
+ENDLESS = "WITH RECURSIVE r(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM r WHERE x < 30000000)"  # half a minute
+
+
+def test_an_endless_file_or_index_is_interrupted(db, agents, tmp_path):
+    """What runs on and on in one of the files ends when who asks is interrupted, and so does its progress handler's word."""
+    a = agent(agents / "a.db")
+    a.wf_init()
+    a.execute("DROP TABLE _wf_step")
+    a.execute("CREATE VIEW _wf_step AS %s SELECT 1 AS n, 1 AS wf, 'a' AS name, 'step' AS kind, 'begun' AS status, 1 AS nonce FROM r" % ENDLESS)
+    a.close()
+    agent(agents / "b.db").close()
+    hostile = sqlite3.connect(tmp_path / "fleet.idx")
+    columns = "'b' AS error, 1 AS next_due, 1 AS ready, 1 AS running, 1 AS waiting, 1 AS failed, 1 AS in_doubt, 1 AS epoch"
+    hostile.execute("CREATE VIEW fleet_index AS %s SELECT 'a' AS file, x'' AS state, %s FROM r WHERE x < 0" % (ENDLESS, columns))
+    hostile.close()
+    for arguments in ([agents / "*.db"], [agents / "b.db", tmp_path / "fleet.idx"]):
+        asked = []
+        db.set_progress_handler(lambda: asked.append(1) or len(asked) > 20, 1)
+        with pytest.raises(Exception, match="interrupted"):
+            db.rows("SELECT * FROM wf_fleet(%s)" % ", ".join("?" * len(arguments)), *map(str, arguments))
+        db.set_progress_handler(None, 0)
+    assert db.rows("SELECT file FROM wf_fleet(?)", str(agents / "b.db")) == [(str(agents / "b.db"),)]
+
+
 def test_its_own_file(tmp_path):
     own = open_database(tmp_path / "a.db")
     own.execute("PRAGMA journal_mode = wal")
