@@ -142,7 +142,8 @@ SELECT s.n, w.id, s.name, w.seq || ' ' || s.name, 1, s.begun_at, w.worker
 FROM main._wf_step AS s INDEXED BY _wf_held CROSS JOIN main._wf_workflow AS w ON w.seq = s.wf
 WHERE s.status = 'waiting' AND s.kind = 'step' AND w.place IS NOT NULL
 
--- How many are in line, and since when: by lanes, or where many lanes have something due by blocks of them.
+-- How many are in line, and since when: by lanes, or where many lanes have something due by blocks of them. What is put off is in line, too; of a lane
+-- in which all is the claims know when they look again.
 -- name: fragment_in_line
 json_array(count(*), min(w.due_at)) FROM main._wf_workflow AS w INDEXED BY _wf_due WHERE w.place IN (0, 3, 5) AND w.due_at <= :now
 
@@ -157,6 +158,9 @@ SELECT CAST(row_number() OVER (ORDER BY n.queue) AS INTEGER) AS _n, n.queue AS q
 FROM (SELECT queue FROM main._wf_queue UNION SELECT queue FROM {{blocks}}) AS n LEFT JOIN main._wf_queue AS q ON q.queue = n.queue
 LEFT JOIN (SELECT queue, sum(json_extract(v, '$[0]')) AS depth, min(json_extract(v, '$[1]')) AS oldest_due_at
            FROM (SELECT l.queue AS queue, (SELECT {{in_line}} AND w.lane = l.lane AND w.nth IS NULL) AS v FROM {{open_lanes}} AS l WHERE NOT {{many_open}}
+                 UNION ALL
+                 SELECT l.queue, (SELECT {{in_line}} AND w.lane = l.lane AND w.nth IS NULL) FROM main._wf_lane AS l
+                 WHERE NOT {{many_open}} AND l.turn IS NULL AND coalesce(l.next_due > :now, 1) AND l.lane IN (SELECT o.lane FROM main._wf_trouble AS x CROSS JOIN main._wf_workflow AS o ON o.seq = x.wf)
                  UNION ALL
                  SELECT b.queue, (SELECT {{in_line}} AND w.lane BETWEEN b.first AND b.last) FROM {{blocks}} AS b WHERE {{many_open}} LIMIT -1)
            GROUP BY queue) AS d ON d.queue = n.queue

@@ -626,3 +626,20 @@ def test_inside_a_statement_that_writes_a_rollback_is_the_triggers_will(still):
     with pytest.raises(Exception, match="no such luck|abort due to ROLLBACK"):
         still.execute("INSERT INTO bill SELECT wf_emit('paid')")
     assert (still.value("SELECT count(*) FROM bill"), still.value("SELECT count(*) FROM wf_events"), still.in_transaction) == (0, 0, False)
+
+
+def test_what_is_put_off_is_in_the_depth_of_its_queue(still):
+    """Also where claims have met nothing else in its lane, and it says when it is tried again: nothing stuck is hidden from who looks at wf_queues."""
+    for i in range(3):
+        still.wf_start("job", id="t%d" % i, version=str(i))
+    still.wf_start("job", id="f", queue="other")
+    depths = "SELECT queue, depth, oldest_due_at FROM wf_queues ORDER BY queue"
+    expected = [("default", 3, sql_time(0)), ("other", 1, sql_time(0))]
+    assert still.rows(depths) == expected
+    refuse(still, "new.id LIKE 't%'")
+    assert still.claim() is None
+    assert still.rows(depths) == expected
+    still.wf_start("job", id="e", priority=-1)
+    assert still.claim()["id"] == "e"
+    assert still.value("SELECT count(*) FROM _wf_lane WHERE next_due > ?", BASE * 1000) == 3
+    assert still.rows(depths) == expected
