@@ -221,11 +221,11 @@ std::vector<fault::Scenario> outside_transactions() {
   return scenarios;
 }
 
-// What a table shows under an authorizer is SQLite's own to say.
+// What a table shows under an authorizer is SQLite's own to say, and so is what wf_digest finds in the columns that it may read.
 std::vector<fault::Scenario> functions() {
   std::vector<fault::Scenario> scenarios;
   for (const fault::Scenario& scenario : all()) {
-    if (std::string(scenario.body).find("FROM wf_") == std::string::npos) scenarios.push_back(scenario);
+    if (std::string(scenario.body).find("FROM wf_") == std::string::npos && std::string(scenario.name) != "digest") scenarios.push_back(scenario);
   }
   return scenarios;
 }
