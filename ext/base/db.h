@@ -14,6 +14,7 @@
 #include <iterator>
 
 #include "base/bells.h"
+#include "base/callback.h"
 #include "base/rights.h"
 #include "base/sql.h"
 #include "base/status.h"
@@ -353,44 +354,17 @@ class Query {
   Status status_;
 };
 
-// WF_STATE if the statement finds a row that one that has written before should have left for none.
-template <class Bind>
-Status look_for_left(Db& db, Sql sql, const Bind& bind) {
-  Query left(db, sql);
-  bind(left);
-  bool row;
-  WF_TRY(left.next(&row));
-  return row ? left.not_written() : Status();
-}
+// Binds the parameters of a statement.
+using Binds = Callback<void(Query&)>;
 
-// Runs a writing statement; `bind` binds its parameters. WF_STATE if it is one that leaves no row that its WHERE finds (leaves_none()), and has left
-// one: a trigger has ignored it.
+// WF_STATE if the statement finds a row that one that has written before should have left for none.
+Status look_for_left(Db& db, Sql sql, const Binds& bind);
+
+// Runs a writing statement. WF_STATE if it is one that leaves no row that its WHERE finds (leaves_none()), and has left one: a trigger has ignored it.
 // `*any`: it has written something.
-template <class Bind>
-Status run_all(Db& db, Sql sql, const Bind& bind, bool* any = nullptr) {
-  {
-    Query q(db, sql);
-    bind(q);
-    WF_TRY(q.run());
-    if (any != nullptr) *any = q.changes() != 0;
-  }
-  return leaves_none(sql) ? look_for_left(db, static_cast<Sql>(static_cast<unsigned>(sql) + 1), bind) : Status();
-}
+Status run_all(Db& db, Sql sql, const Binds& bind, bool* any = nullptr);
 
 // Runs a statement that writes as many rows as `count`, of the same parameters, has found before. WF_STATE if it has written another number.
-template <class Bind>
-Status run_counted(Db& db, Sql sql, Sql count, const Bind& bind) {
-  int64_t rows;
-  {
-    Query q(db, count);
-    bind(q);
-    WF_TRY(q.one_row());
-    rows = q.integer(0);
-  }
-  Query q(db, sql);
-  bind(q);
-  WF_TRY(q.run());
-  return q.changes() == rows ? Status() : q.not_written();
-}
+Status run_counted(Db& db, Sql sql, Sql count, const Binds& bind);
 
 }  // namespace wf

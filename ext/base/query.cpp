@@ -154,4 +154,36 @@ string_view Query::text(int column) const {
 
 Value Query::value(int column) const { return Value::from(sqlite3_column_value(statement_, column)); }
 
+Status look_for_left(Db& db, Sql sql, const Binds& bind) {
+  Query left(db, sql);
+  bind(left);
+  bool row;
+  WF_TRY(left.next(&row));
+  return row ? left.not_written() : Status();
+}
+
+Status run_all(Db& db, Sql sql, const Binds& bind, bool* any) {
+  {
+    Query q(db, sql);
+    bind(q);
+    WF_TRY(q.run());
+    if (any != nullptr) *any = q.changes() != 0;
+  }
+  return leaves_none(sql) ? look_for_left(db, static_cast<Sql>(static_cast<unsigned>(sql) + 1), bind) : Status();
+}
+
+Status run_counted(Db& db, Sql sql, Sql count, const Binds& bind) {
+  int64_t rows;
+  {
+    Query q(db, count);
+    bind(q);
+    WF_TRY(q.one_row());
+    rows = q.integer(0);
+  }
+  Query q(db, sql);
+  bind(q);
+  WF_TRY(q.run());
+  return q.changes() == rows ? Status() : q.not_written();
+}
+
 }  // namespace wf

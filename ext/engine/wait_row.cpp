@@ -209,7 +209,7 @@ Status wake(Db& db, int64_t seq, int64_t lane, Wake why, Millis now) {
   return run_all(db, Sql::wait_wake, [&](Query& q) { q.bind(":seq", seq).bind(":now", now).bind(":wake", static_cast<int64_t>(why)); });
 }
 
-Status list_names(Db& db, Sql list, Sql unlisted, string_view names, const Callback<void(Query&)>& bind) {
+Status list_names(Db& db, Sql list, Sql unlisted, string_view names, const Binds& bind) {
   for (json::Portions p(names, &db.stop());;) {
     bool more, missing;
     WF_TRY(p.next(&more));

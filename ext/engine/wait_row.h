@@ -77,7 +77,7 @@ struct WaitRow {
 
 // Lists who waits for the names, and looks with `unlisted` whether it is listed for all of them: nobody would wake it for what a trigger has ignored.
 // `bind` binds the other parameters of both.
-Status list_names(Db& db, Sql list, Sql unlisted, string_view names, const Callback<void(Query&)>& bind);
+Status list_names(Db& db, Sql list, Sql unlisted, string_view names, const Binds& bind);
 
 // Adds what came first, the row `n` of what `sql` shows, without braces: "<what>":name,"payload":...,"received_at":...
 Status show_arrival(Db& db, const char* what, Sql sql, int64_t n, Text& out);
