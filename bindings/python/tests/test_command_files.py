@@ -281,6 +281,47 @@ def test_texts_that_are_no_utf8_and_numbers_that_are_no_json(tmp_path):
     assert "\ufffd" in wfext_("show", "app.db", "w-0").out
 
 
+@pytest.mark.parametrize("output", ["app.db", "link.db", "app.db-wal", "app.db-journal"])
+@pytest.mark.parametrize("command", [["export", "app.db", "--all", "-o"], ["explain", "app.db", "fulfil", "--svg"], ["ui", "app.db", "--host", "0.0.0.0", "--log"]], ids=lambda each: each[0])
+def test_the_file_itself_is_never_written_over(command, output):
+    m = shop("app.db")
+    Path("link.db").symlink_to("app.db")
+    before = Path("app.db").read_bytes()
+    done = wfext_(*command, output)
+    assert done.code == 2 and "would be written" in done.err, done
+    assert Path("app.db").read_bytes() == before and not Path("app.db-journal").exists()
+    assert m.value("PRAGMA integrity_check") == "ok"
+
+
+def test_an_export_keeps_numbers_as_they_are():
+    maker = Maker("app.db")
+    maker.call("wf_start", "job", '{"a":\n 1.10,\r\n "b": 12345678901234567890.12345678901234567890, "c": 1e400}', {"id": "w-1"})
+    maker.db.close()
+    done = wfext_("export", "app.db", "w-1")
+    assert len(done.out.splitlines()) == 1 and "1.10," in done.out and "12345678901234567890.12345678901234567890" in done.out and "1e400" in done.out, done
+    assert wfext_("import", "other.db", input=done.out).code == 0
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["show", "app.db", "\udcff"], ["cancel", "app.db", "\udcff"], ["start", "app.db", "job", '"\udcff"'], ["ls", "app.db", "--prefix", "\udcff"], ["import", "app.db", "bad.txt"],
+        ["ls", "app.db", "--since", "99999999d"], ["ls", "app.db", "--since", "0001-01-01"], ["ls", "app.db", "--since", "0001-01-01T00:00+14:00"], ["ls", "app.db", "--since", "9999-12-31T23:59:59-10:00"],
+        ["ls", "app.db", "--before", "9" * 30], ["ls", "app.db", "-n", "9" * 30], ["steps", "app.db", "w-1", "--after", "9" * 30], ["steps", "app.db", "w-1", "--after", "-1"],
+        ["fork", "app.db", "w-1", "--input", "[" * 100_000],
+    ],
+    ids=lambda each: " ".join(each)[:50].encode("ascii", "backslashreplace").decode(),
+)  # fmt: skip
+def test_nonsense_is_wrong_usage(arguments):
+    """And no traceback, whose exit code would say that there is no such workflow."""
+    maker = Maker("app.db")
+    maker.call("wf_start", "job", None, {"id": "w-1"})
+    maker.db.close()
+    Path("bad.txt").write_bytes(b"\xff\xfe\n")
+    done = wfext_(*arguments)
+    assert done.code == 2 and done.err and "Traceback" not in done.err, done
+
+
 def test_a_group_of_errors_can_be_copied_from_one_command_to_the_next():
     """Whatever is in the error, and however narrow the terminal is."""
     maker = Maker("app.db")

@@ -495,6 +495,39 @@ def test_stored_text_is_text(tmp_path, serve):
     assert value_of.headers["content-type"] == "text/plain; charset=utf-8" and EVIL in json.loads(value_of.text)
 
 
+def test_half_a_character_does_not_take_the_page_away(tmp_path, serve):
+    """JSON may hold the half of a surrogate pair, which no UTF-8 can: it is shown as its escape."""
+    db = ui_shop.wfext.Database(tmp_path / "half.db", synchronous="off").connect()
+    db.execute("""SELECT wf_start('job', '{"a": "\\ud800"}', '{"id": "half"}')""").fetchall()
+    token = json.loads(db.execute("SELECT wf_claim('default', 'w')").fetchone()[0])["token"]
+    db.execute("""SELECT wf_step(?, 'one', '"\\ud83d"')""", (token,)).fetchall()
+    db.execute("""SELECT wf_fail(?, '{"type": "E", "message": "half \\udc00"}', '{"retry": false}')""", (token,)).fetchall()
+    page = serve(tmp_path / "half.db")
+    for path in ("/", "/workflows", "/errors", "/workflow?id=half", "/workflow?id=half&step=one"):
+        answer = page.get(path)
+        assert answer.status == 200 and (path == "/errors" or "half" in answer.text), (path, answer)
+    assert "half \\udc00" in page.get("/workflows").text
+
+
+def test_names_of_files_that_are_odd(tmp_path, serve):
+    """Any bytes, blanks, quotes, what means something in an address or a pattern; and a pattern that matches nothing hides no other."""
+    names = [os.fsencode(name) for name in ("a b.db", "x\"><script>.db", "%2e%2e%2f.db", "[x]*.db", "a&file=b#c?d.db", "it's.db")] + [b"\xff\xfe.db"]
+    for i, name in enumerate(names):
+        db = ui_shop.wfext.Database(os.fsdecode(os.fsencode(tmp_path) + b"/made.db"), synchronous="off").connect()
+        db.execute("SELECT wf_start('job', NULL, ?)", (json.dumps({"id": f"in-{i}"}),)).fetchall()
+        db.close()
+        os.rename(tmp_path / "made.db", os.fsencode(tmp_path) + b"/" + name)
+    page = serve([tmp_path / "*.db", tmp_path / "none" / "*.db"])
+    listed = page.get("/files")
+    assert listed.status == 200 and "<script>." not in listed.text
+    for i, name in enumerate(names):
+        address = urlencode({"file": os.fsencode(tmp_path) + b"/" + name})
+        assert address in listed.text, (name, listed)
+        answer = page.get(f"/workflows?{address}")
+        assert answer.status == 200 and f"in-{i}" in answer.text and f"/workflow?{address}" in answer.text, (name, answer)
+        assert page.get(f"/?{address}").status == 200, name
+
+
 # In an application
 
 

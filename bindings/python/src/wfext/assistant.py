@@ -90,7 +90,7 @@ def _reading_tools(made: MCPServer[Any], asked: Callable[..., Any], reads: ToolA
         tag: Annotated[str | None, Field(description="key=value")] = None,
         error: Annotated[str | None, Field(description="with an error of this group, as failed_workflows names it")] = None,
         since: Annotated[str | None, Field(description="started since: 30m, 7d (so long ago), or a time such as 2026-11-23T10:00Z")] = None,
-        before: Annotated[int | None, Field(description="`next` of the page before")] = None,
+        before: Annotated[int | None, Field(ge=1, le=2**63 - 1, description="`next` of the page before")] = None,
         limit: Limit = 50,
     ) -> dict[str, Any]:
         """Workflows, newest first, each with why it does not run or its error. `complete` false: looking took too long, and it went down to `looked_to`; go on with before=next."""
@@ -120,7 +120,7 @@ def _reading_tools(made: MCPServer[Any], asked: Callable[..., Any], reads: ToolA
 
     def read_steps(
         id: Id,
-        after: Annotated[int, Field(ge=0, description="those behind the step of this number; `next` of the part before")] = 0,
+        after: Annotated[int, Field(ge=0, le=2**63 - 1, description="those behind the step of this number; `next` of the part before")] = 0,
         limit: Limit = 100,
     ) -> dict[str, Any]:
         """The recorded steps and waits of a workflow, in order, in parts. Long values are cut: read_step gives all of one."""

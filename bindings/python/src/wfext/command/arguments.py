@@ -21,10 +21,20 @@ HOMES = {
 }
 
 
+_MOST = 2**63 - 1  # what a column holds
+
+
 def _positive(text: str) -> int:
     number = int(text)
-    if number < 1:
-        raise argparse.ArgumentTypeError(f"{text}: at least 1")
+    if not 1 <= number <= _MOST:
+        raise argparse.ArgumentTypeError(f"{text}: at least 1" + (f", at most {_MOST}" if number > 0 else ""))
+    return number
+
+
+def _whole(text: str) -> int:
+    number = int(text)
+    if not 0 <= number <= _MOST:
+        raise argparse.ArgumentTypeError(f"{text}: from 0 to {_MOST}")
     return number
 
 
@@ -156,7 +166,7 @@ def _reading(commands: _Commands) -> None:
     c.add_argument("id", help="its id")
     c.add_argument("step", nargs="?", help="this one alone, with all of its output")
     c.add_argument("-n", "--limit", type=_positive, default=500, help="at most so many (default 500)")
-    c.add_argument("--after", type=int, default=0, metavar="N", help="those after number N")
+    c.add_argument("--after", type=_whole, default=0, metavar="N", help="those after number N")
     commands.add("errors", "failed workflows, in groups of one error", filters=True)
     c = commands.add("watch", "follow a workflow, or a list, as it changes", file="one", filters=True)
     c.add_argument("id", nargs="?", help="a workflow; without: those that match, and what happens to them")

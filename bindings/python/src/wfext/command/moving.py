@@ -13,7 +13,7 @@ from typing import IO
 
 from ..view import actions, lists
 from . import report
-from .opening import OK, Missing, Usage, complain, filter_of, one_file
+from .opening import OK, Missing, Usage, complain, filter_of, one_file, write_to
 from .shown import Progress, plural
 
 
@@ -22,7 +22,7 @@ def export(given: argparse.Namespace) -> int:
         wanted = filter_of(given, file)
         if bool(given.id) == bool(wanted or given.all):
             raise Usage("say which workflows: ids, or a filter (--status, --name ...), or --all")
-        out: IO[str] = stack.enter_context(open(given.output, "w", encoding="utf-8")) if given.output and given.output != "-" else sys.stdout
+        out: IO[str] = stack.enter_context(write_to(given.output, given.file)) if given.output and given.output != "-" else sys.stdout
         count = 0
         bar = Progress("export", None)
         before: int | None = None
@@ -34,7 +34,7 @@ def export(given: argparse.Namespace) -> int:
                     if given.id:
                         raise Missing(f"there is no workflow {id}")
                     continue  # deleted meanwhile
-                out.write((document if "\n" not in document else json.dumps(json.loads(document), ensure_ascii=False)) + "\n")
+                out.write(document.replace("\r", " ").replace("\n", " ") + "\n")  # (in JSON these are nothing but blanks; reading it would change numbers)
                 count += 1
                 bar.to(count)
             if before is None:
@@ -101,7 +101,7 @@ def _documents(source: IO[str]) -> Iterator[str]:
         return
     try:
         json.loads(line)
-    except ValueError:
+    except (ValueError, RecursionError):
         yield line + source.read()
         return
     yield line

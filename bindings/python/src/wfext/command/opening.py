@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
+import os
 import re
 import sqlite3
 import sys
 from collections.abc import Iterator
+from typing import IO
 
-from ..view.files import File, NoFile, find_files, now, open_file
+from ..view.files import FIRST_MILLIS, LAST_MILLIS, File, NoFile, find_files, now, open_file
 from ..view.lists import LIVE, Filter
 from .shown import safe
 
@@ -66,6 +69,21 @@ def read_files(given: argparse.Namespace) -> Iterator[File]:
                 given.worst = max(given.worst, code_of(error))
 
 
+def is_part_of(path: str, *databases: str) -> bool:
+    """Whether a path leads to one of these databases, or to a file that SQLite keeps beside it."""
+    parts = [each + end for each in databases for end in ("", "-wal", "-shm", "-journal")]
+    if not os.path.exists(path):
+        return os.path.realpath(path) in map(os.path.realpath, parts)
+    return any(os.path.exists(each) and os.path.samefile(path, each) for each in parts)
+
+
+def write_to(path: str, database: str) -> IO[str]:
+    """A text file to write to. Raises Usage for the database itself, and what belongs to it."""
+    if is_part_of(path, database):
+        raise Usage(f"{path}: is the file that is read, and would be written over")
+    return open(path, "w", encoding="utf-8", errors="backslashreplace")
+
+
 def one_file(given: argparse.Namespace, *, write: bool, create: bool = False) -> File:
     """The file of a command that is about one."""
     file = open_file(given.file, write=write, create=create, timeout=given.timeout)
@@ -90,15 +108,18 @@ def to_seconds(text: str) -> float | None:
 def moment(text: str, current: int) -> int:
     """A time in milliseconds: a duration before `current`, or an ISO time (of this machine's zone, unless it says one)."""
     seconds = to_seconds(text)
-    if seconds is not None:
-        return current - round(seconds * 1000)
-    from datetime import datetime
-
     try:
-        found = datetime.fromisoformat(text)
-    except ValueError:
-        raise Usage(f"{text}: a duration such as 30m or 7d (so long ago), or a time such as 2026-11-23T10:00") from None
-    return round(found.astimezone().timestamp() * 1000)
+        if seconds is not None:
+            found = current - round(seconds * 1000)
+        else:
+            from datetime import datetime
+
+            found = round(datetime.fromisoformat(text).astimezone().timestamp() * 1000)
+    except (ValueError, OverflowError):
+        found = None
+    if found is None or not FIRST_MILLIS <= found <= LAST_MILLIS:
+        raise Usage(f"{text}: a duration such as 30m or 7d (so long ago), or a time such as 2026-11-23T10:00, from 1970 to 9999")
+    return found
 
 
 def filter_of(given: argparse.Namespace, file: File) -> Filter:
@@ -131,6 +152,10 @@ def failed(error: Exception, given: argparse.Namespace) -> int:
     """Says what went wrong, and gives the exit code. What is no error of the file, the engine or the usage is raised again."""
     from ..errors import Error, translate
 
+    if isinstance(error, UnicodeError):
+        error = Usage(f"{repr(error.object)[:80]}: no UTF-8")  # type: ignore[attr-defined]
+    elif isinstance(error, RecursionError):
+        error = Usage("JSON that is nested too deep")
     found = translate(error)
     if not isinstance(found, (Error, sqlite3.Error, NoFile, Usage, Missing, OSError)) and type(found) is not RuntimeError:  # (that one: this Python loads no extensions)
         raise error

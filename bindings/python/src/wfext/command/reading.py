@@ -7,7 +7,7 @@ from typing import Any
 
 from ..view import files, lists
 from . import report
-from .opening import NOT_FOUND, OK, REFUSED, Missing, Usage, complain, filter_of, one_file, read_files
+from .opening import NOT_FOUND, OK, REFUSED, Missing, Usage, complain, filter_of, one_file, read_files, write_to
 from .shown import age, ago, is_fancy, local, number, plural, safe, size, stored, table, trouble, when
 
 
@@ -254,7 +254,7 @@ def explain(given: argparse.Namespace) -> int:
             if path == "-":
                 print(text, end="")
             else:
-                with open(path, "w", encoding="utf-8") as out:
+                with write_to(path, given.file) as out:
                     out.write(text)
         if forms:
             return OK

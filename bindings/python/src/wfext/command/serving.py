@@ -10,7 +10,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from . import report
-from .opening import OK, USAGE, complain
+from .opening import OK, USAGE, complain, is_part_of
 
 if TYPE_CHECKING:
     from ..app import App
@@ -126,6 +126,9 @@ def ui(given: argparse.Namespace) -> int:
     except ImportError as error:
         return _missing(error, "ui")
     auth = _named(given.auth) if given.auth else None
+    if given.log and is_part_of(given.log, *find_files(given.file)):
+        complain(f"--log {given.log}: is a file that is shown, and would be written into")
+        return USAGE
     try:
         page.serve(given.file if len(given.file) > 1 else given.file[0], host=given.host, port=given.port, write=given.write, auth=auth, hosts=given.hosts, log=given.log)
     except ValueError as error:

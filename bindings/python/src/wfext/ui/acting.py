@@ -121,6 +121,8 @@ def _json(form: Form, field: str) -> str | None:
         return None
     try:
         json.loads(text)
+    except RecursionError:
+        return text  # the engine refuses it
     except ValueError:
         return json.dumps(text)
     return text
@@ -151,7 +153,7 @@ def _on_workflows(visit: Visit, c: sqlite3.Connection, form: Form, back: str) ->
 
 def _on_all(visit: Visit, c: sqlite3.Connection, form: Form, action: str, options: dict[str, Any]) -> Outcome:
     """In portions of at most 1,000, each a transaction, for some seconds; then the list says how far it is, and has a button to go on."""
-    asked = filters.read(ImmutableMultiDict(parse_qsl(form["filter"])))
+    asked = filters.read(ImmutableMultiDict(parse_qsl(form["filter"])), strict=True)
     before = filters.whole(form.get("from_seq"))
     until = time.monotonic() + BULK_SECONDS
     changed = looked = 0

@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Callable
 from typing import Any
+from urllib.parse import parse_qsl
 
 import jinja2
 from starlette.requests import Request
@@ -60,7 +61,8 @@ class Visit:
         self.query = request.query_params
         self.root: str = request.scope.get("root_path", "")
         self.path = request.url.path.removeprefix(self.root) or "/"
-        self.file_name: str | None = self.query.get("file") or None
+        # (the name of a file may be any bytes, and starlette takes them for UTF-8)
+        self.file_name: str | None = dict(parse_qsl(request.url.query, errors="surrogateescape")).get("file") or None
 
     @property
     def may_write(self) -> bool:
@@ -77,8 +79,9 @@ class Visit:
         """The address of this page, with some parameters changed (None: left out)."""
         kept: dict[str, Any] = {}
         for key, value in self.query.multi_items():
-            if key not in ("note", *changes):
+            if key not in ("note", "file", *changes):
                 kept.setdefault(key, []).append(value)
+        changes.setdefault("file", self.file_name)
         return render.address(self.root + self.path, **kept, **changes)
 
     def answer(self, template: str, context: Callable[[Look], dict[str, Any]]) -> Response:
@@ -124,13 +127,15 @@ class Visit:
                 **context,
             }
         )
+        # Half of a character (JSON may hold \ud800, a name of a file any byte) is shown as its escape: no text that is stored may take the page away.
+        page = text.encode("utf-8", "backslashreplace")
         if state is None:
-            return HTMLResponse(text, status)
-        digest = hashlib.blake2b(text.encode(), digest_size=8).hexdigest()
+            return HTMLResponse(page, status)
+        digest = hashlib.blake2b(page, digest_size=8).hexdigest()
         mark = f"{state}-{digest}"
         if self.request.headers.get(MARK, "").rpartition("-")[2] == digest:
             return Response(status_code=204, headers={MARK: mark})
-        return HTMLResponse(text.replace('data-mark=""', f'data-mark="{mark}"', 1), status, headers={MARK: mark})
+        return HTMLResponse(page.replace(b'data-mark=""', b'data-mark="%s"' % mark.encode(), 1), status, headers={MARK: mark})
 
     def go(self, address: str, note: str, kind: str = "") -> Response:
         """On to another page after an action, which says what was done."""

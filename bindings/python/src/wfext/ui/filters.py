@@ -12,6 +12,7 @@ from urllib.parse import urlencode
 from starlette.datastructures import ImmutableMultiDict
 
 from ..view import lists
+from ..view.files import FIRST_MILLIS, LAST_MILLIS
 
 FIELDS = ("status", "name", "queue", "version", "worker", "id", "tag", "since", "error")
 
@@ -49,19 +50,26 @@ def whole(text: str | None) -> int | None:
 def moment(text: str) -> int:
     """Milliseconds since 1970: of a duration ago (30m, 2h, 7d), or of a time (2027-01-15T08:00, UTC unless it says). Raises BadFilter."""
     ago = re.fullmatch(r"(\d{1,6})\s*([smhdw])", text)
-    if ago:
-        unit = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}[ago[2]]
-        return round((datetime.now(timezone.utc).timestamp() - int(ago[1]) * unit) * 1000)
     try:
-        found = datetime.fromisoformat(text)
-    except ValueError:
-        raise BadFilter(f"since is {text[:40]}: 30m, 2h, 7d, or a time such as 2027-01-15T08:00") from None
-    return round((found if found.tzinfo else found.replace(tzinfo=timezone.utc)).timestamp() * 1000)
+        if ago:
+            unit = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}[ago[2]]
+            found = datetime.now(timezone.utc).timestamp() - int(ago[1]) * unit
+        else:
+            moment = datetime.fromisoformat(text)
+            found = (moment if moment.tzinfo else moment.replace(tzinfo=timezone.utc)).timestamp()
+    except (ValueError, OverflowError):
+        found = -1.0
+    millis = round(found * 1000)
+    if not FIRST_MILLIS <= millis <= LAST_MILLIS:
+        raise BadFilter(f"since is {text[:40]}: 30m, 2h, 7d, or a time such as 2027-01-15T08:00, from 1970 to 9999")
+    return millis
 
 
-def read(query: ImmutableMultiDict[str, str] | Mapping[str, str]) -> Asked:
-    """The filter of an address. Raises BadFilter."""
+def read(query: ImmutableMultiDict[str, str] | Mapping[str, str], *, strict: bool = False) -> Asked:
+    """The filter of an address. `strict`: nothing else may stand there, as a filter that was left out for a wrong letter would mean all workflows. Raises BadFilter."""
     multi = query if isinstance(query, ImmutableMultiDict) else ImmutableMultiDict(query)
+    if strict and (unknown := next((key for key in multi if key not in FIELDS), None)) is not None:
+        raise BadFilter(f"There is no filter {unknown[:40]}: {', '.join(FIELDS)}")
     given: dict[str, Any] = {}
     statuses = [each for each in multi.getlist("status") if each]
     for each in statuses:

@@ -92,8 +92,9 @@ class Guard:
         if scope["type"] == "lifespan":
             await self.app(scope, receive, send)
             return
-        if scope["type"] != "http":
-            raise RuntimeError(f"this page speaks no {scope['type']}")
+        if scope["type"] != "http":  # a websocket: refused, by 403
+            await send({"type": "websocket.close", "code": 1008})
+            return
 
         async def sealed(message: Message) -> None:
             if message["type"] == "http.response.start":
@@ -137,7 +138,10 @@ class Guard:
             return False
         if origin.lower() in self.origins:
             return True
-        parts = urlsplit(origin)
+        try:
+            parts = urlsplit(origin)
+        except ValueError:
+            return False
         # (behind a proxy that speaks TLS the scheme is the proxy's)
         return bool(parts.netloc) and _with_port(parts.scheme, parts.netloc) in (_with_port(parts.scheme, host), _with_port(scheme, host))
 

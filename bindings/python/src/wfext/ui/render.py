@@ -149,7 +149,7 @@ def address(path: str, **parameters: Any) -> str:
         for each in value if isinstance(value, (list, tuple)) else (value,):
             if each is not None and each != "":
                 flat.append((key, str(each)))
-    return path + ("?" + urlencode(flat) if flat else "")
+    return path + ("?" + urlencode(flat, errors="surrogateescape") if flat else "")
 
 
 def environment() -> jinja2.Environment:

@@ -118,8 +118,11 @@ class Source:
 
 
 def _place(path: str) -> tuple[int, int]:
-    found = os.stat(path) if os.path.exists(path) else None
-    return (found.st_dev, found.st_ino) if found else (0, 0)
+    try:
+        found = os.stat(path)
+    except OSError:
+        return (0, 0)
+    return (found.st_dev, found.st_ino)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -167,8 +170,11 @@ class Sources:
             return self.patterns
         with self._lock:
             if time.monotonic() - self._looked > LOOKS_SECONDS:
-                with contextlib.suppress(view.NoFile):
-                    self._names = view.find_files(self.patterns)
+                found: dict[str, None] = {}
+                for pattern in self.patterns:
+                    with contextlib.suppress(view.NoFile):  # of this one; what the others name is there
+                        found.update(dict.fromkeys(view.find_files([pattern])))
+                self._names = list(found)
                 self._looked = time.monotonic()
             return self._names
 

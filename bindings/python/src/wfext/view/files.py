@@ -190,6 +190,9 @@ def to_millis(text: str | None) -> int | None:
     return round(moment.timestamp() * 1000)
 
 
+FIRST_MILLIS, LAST_MILLIS = 0, 253_402_300_799_999  # the times that a filter may name: from 1970 to the end of the year 9999
+
+
 def to_sql_time(millis: int) -> str:
     """The same moment as the engine's tables show it, to compare with their columns."""
     from datetime import datetime, timedelta, timezone

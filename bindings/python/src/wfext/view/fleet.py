@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import os
 import sqlite3
 from collections.abc import Sequence
 
@@ -36,6 +37,7 @@ def fleet(patterns: Sequence[str], *, timeout: float = 1, index: str | None = No
     """
     found: dict[str, FleetFile] = {}
     with contextlib.closing(sqlite3.connect(":memory:", isolation_level=None)) as connection:
+        connection.text_factory = os.fsdecode  # a name may be any bytes
         loading.load(connection)
         connection.execute("SELECT wf_busy_timeout(?)", (timeout,)).fetchall()
         for pattern in patterns:
@@ -43,7 +45,7 @@ def fleet(patterns: Sequence[str], *, timeout: float = 1, index: str | None = No
             # (a path may hold what a pattern gives a meaning to, and ** is a pattern of this side alone)
             asked = [pattern] if len(paths) > 1 and "**" not in pattern else [_plain(path) for path in sorted(paths)]
             for each in asked:
-                for row in connection.execute("SELECT file, error, size, next_due, ready, running, waiting, failed, in_doubt, epoch FROM wf_fleet(?, ?)", (each, index)):
+                for row in connection.execute("SELECT file, error, size, next_due, ready, running, waiting, failed, in_doubt, epoch FROM wf_fleet(CAST(? AS TEXT), ?)", (os.fsencode(each), index)):
                     found.setdefault(row[0], _row(*row))
     if not found:
         raise NoFile(f"{', '.join(patterns)}: no file could be looked at")

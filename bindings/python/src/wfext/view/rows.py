@@ -6,12 +6,11 @@ import dataclasses
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
-from .files import to_millis
+from .files import FIRST_MILLIS, LAST_MILLIS, to_millis
 
 T = TypeVar("T")
 
 TIMES = {"since", "at", "now", "looked_to", "nearest", "farthest", "begin", "end"}
-_LAST = 253_402_300_799_999  # of the year 9999
 
 
 def is_time(name: str) -> bool:
@@ -22,7 +21,7 @@ def is_time(name: str) -> bool:
 def moment(value: Any) -> int | None:
     """A time of a table (text), or of the tables below (milliseconds); None where it is none."""
     if isinstance(value, int):
-        return value if 0 <= value <= _LAST else None
+        return value if FIRST_MILLIS <= value <= LAST_MILLIS else None
     return to_millis(value)
 
 
