@@ -32,19 +32,20 @@ UPDATE main._wf_lane SET (line, next_due, turn) = (SELECT {{stand}} FROM (
     WHERE w.lane = _wf_lane.lane AND w.place IN (0, 1, 3, 4, 5))))
 WHERE lane = :lane
 
--- The lanes of a lane's partition, after a slot of it has come free.
+-- The lanes of a lane's partition, after a slot of it has come free. (In the order of their numbers, whatever the plan: each stands behind the one before.)
 -- name: lane_settle_partition or more
 UPDATE main._wf_lane SET {{settled}}
-WHERE queue = :queue AND kind IN (0, 1) AND partition = (SELECT partition FROM main._wf_lane WHERE lane = :lane)
+WHERE lane IN (SELECT o.lane FROM main._wf_lane AS o WHERE o.queue = :queue AND o.kind IN (0, 1) AND o.partition = (SELECT partition FROM main._wf_lane WHERE lane = :lane))
 
--- After the partition of a lane was served: it stands last, with all its lanes of this priority; the lane itself is one.
+-- After the partition of a lane was served: it stands last, with all its lanes of this priority, in the order of their numbers; the lane itself is one.
 -- name: lane_served or more
 UPDATE main._wf_lane
 SET (line, next_due, turn) = (
   SELECT CASE WHEN due <= :now THEN 1 ELSE 2 END, CASE WHEN due > :now THEN due END, CASE WHEN due <= :now THEN {{last_turn}} END
   FROM (SELECT {{earliest}} AS due))
-WHERE (queue, kind, partition, priority) = (SELECT queue, kind, partition, priority FROM main._wf_lane WHERE lane = :lane) AND line <> 0
-  AND (lane = :lane OR turn IS NOT NULL OR next_due <= :now)
+WHERE lane IN (SELECT o.lane FROM main._wf_lane AS l CROSS JOIN main._wf_lane AS o
+               ON o.queue = l.queue AND o.kind = l.kind AND o.partition = l.partition AND o.priority = l.priority
+               WHERE l.lane = :lane AND o.line <> 0 AND (o.lane = :lane OR o.turn IS NOT NULL OR o.next_due <= :now))
 
 -- Lanes without partition where there are partitions beside them: the first.
 -- name: lane_mixed

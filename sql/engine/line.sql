@@ -37,7 +37,7 @@ SELECT place, amount, due_at, wf, step FROM main._wf_line WHERE rate = :rate AND
 SELECT place, amount, due_at, wf, step FROM main._wf_line WHERE rate = :rate AND per_key = :key AND place > :place ORDER BY place LIMIT 1
 
 -- name: line_any_of
-SELECT step, rate, per_key FROM main._wf_line WHERE wf = :seq LIMIT 1
+SELECT step, rate, per_key FROM main._wf_line WHERE wf = :seq ORDER BY step LIMIT 1
 
 -- name: line_leave all
 DELETE FROM main._wf_line WHERE wf = :seq AND step = :step

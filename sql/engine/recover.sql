@@ -50,10 +50,10 @@ WHERE seq = :seq
 UPDATE main._wf_workflow SET nonce = NULL
 WHERE nonce IS NOT NULL AND (:worker IS NULL OR worker = :worker)
 
--- Slots have come free: the lanes of limited partitions look anew.
+-- Slots have come free: the lanes of limited partitions look anew, in the order of their numbers.
 -- name: recover_partitions
 UPDATE main._wf_lane SET {{settled}}
-WHERE kind = 0 AND partition <> '' AND queue IN (SELECT queue FROM main._wf_queue WHERE partition_concurrency IS NOT NULL)
+WHERE lane IN (SELECT o.lane FROM main._wf_queue AS q CROSS JOIN main._wf_lane AS o ON o.queue = q.queue WHERE q.partition_concurrency IS NOT NULL AND o.kind = 0 AND o.partition <> '')
 
 -- name: recover_partitions_count
 SELECT count(*) FROM main._wf_lane

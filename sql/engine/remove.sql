@@ -29,32 +29,33 @@ DELETE FROM main._wf_workflow WHERE seq = :seq
 -- name: gone_next
 SELECT wf FROM main._wf_gone WHERE wf > :after AND wf NOT IN (SELECT seq FROM main._wf_workflow) ORDER BY wf LIMIT 1
 
+-- (In order: machines that repeat each other's calls may have other plans, and clear away the same.)
 -- name: gone_steps
-DELETE FROM main._wf_step WHERE n IN (SELECT n FROM main._wf_step WHERE {{its_rows}} LIMIT +:rows)
+DELETE FROM main._wf_step WHERE n IN (SELECT n FROM main._wf_step WHERE {{its_rows}} ORDER BY n LIMIT +:rows)
 
 -- name: gone_failures
-DELETE FROM main._wf_failure WHERE n IN (SELECT n FROM main._wf_failure WHERE {{its_rows}} LIMIT +:rows)
+DELETE FROM main._wf_failure WHERE n IN (SELECT n FROM main._wf_failure WHERE {{its_rows}} ORDER BY n LIMIT +:rows)
 
 -- name: gone_large
-DELETE FROM main._wf_large WHERE rowid IN (SELECT rowid FROM main._wf_large WHERE wf = :seq LIMIT +:rows)
+DELETE FROM main._wf_large WHERE rowid IN (SELECT rowid FROM main._wf_large WHERE wf = :seq ORDER BY what LIMIT +:rows)
 
 -- name: gone_signals
-DELETE FROM main._wf_signal WHERE n IN (SELECT n FROM main._wf_signal WHERE {{its_rows}} LIMIT +:rows)
+DELETE FROM main._wf_signal WHERE n IN (SELECT n FROM main._wf_signal WHERE {{its_rows}} ORDER BY n LIMIT +:rows)
 
 -- name: gone_values
-DELETE FROM main._wf_value WHERE rowid IN (SELECT rowid FROM main._wf_value WHERE wf = :seq LIMIT +:rows)
+DELETE FROM main._wf_value WHERE rowid IN (SELECT rowid FROM main._wf_value WHERE wf = :seq ORDER BY key LIMIT +:rows)
 
 -- name: gone_streams
-DELETE FROM main._wf_stream WHERE rowid IN (SELECT rowid FROM main._wf_stream WHERE wf = :seq LIMIT +:rows)
+DELETE FROM main._wf_stream WHERE rowid IN (SELECT rowid FROM main._wf_stream WHERE wf = :seq ORDER BY stream, offset LIMIT +:rows)
 
 -- name: gone_stream_ends
-DELETE FROM main._wf_stream_end WHERE wf = :seq AND stream IN (SELECT stream FROM main._wf_stream_end WHERE wf = :seq LIMIT +:rows)
+DELETE FROM main._wf_stream_end WHERE wf = :seq AND stream IN (SELECT stream FROM main._wf_stream_end WHERE wf = :seq ORDER BY stream LIMIT +:rows)
 
 -- name: gone_tags
-DELETE FROM main._wf_tag WHERE wf = :seq AND key IN (SELECT key FROM main._wf_tag WHERE wf = :seq LIMIT +:rows)
+DELETE FROM main._wf_tag WHERE wf = :seq AND key IN (SELECT key FROM main._wf_tag WHERE wf = :seq ORDER BY key LIMIT +:rows)
 
 -- name: gone_redos
-DELETE FROM main._wf_redo WHERE wf = :seq AND step IN (SELECT step FROM main._wf_redo WHERE wf = :seq LIMIT +:rows)
+DELETE FROM main._wf_redo WHERE wf = :seq AND step IN (SELECT step FROM main._wf_redo WHERE wf = :seq ORDER BY step LIMIT +:rows)
 
 -- Not as long as a trigger keeps anything of it.
 -- name: gone_forget

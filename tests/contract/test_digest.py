@@ -1,5 +1,7 @@
 """wf_digest: what two files have to have in common, and what not."""
 
+import json
+
 import pytest
 
 from support import BASE, wf_error
@@ -11,6 +13,7 @@ def work(db):
         db.wf_start("job", {"n": n}, id="w%d" % n, now=BASE, tags={"customer": "c%d" % n})
         db.wf_step("w%d" % n, "a", "x" * 5000, now=BASE)
         db.wf_append("w%d" % n, "log", n, now=BASE)
+    db.wf_start("job", ["ü" * 3000], id="large", now=BASE)
     db.wf_signal("w1", "go", 1.5, now=BASE)
     db.wf_fail("w2", "no", retry=False, now=BASE)
 
@@ -92,3 +95,50 @@ def test_it_sees_one_state_of_the_file(connect, tmp_path):
     db.set_progress_handler(None, 0)
     after = db.wf_digest()
     assert wrote == [1] and after != before and during in (before, after)
+
+
+def plan_by(db, favoured):
+    """Statistics of which that index is the best of all, so that this machine's plans are others."""
+    db.execute("ANALYZE")
+    db.execute("DELETE FROM sqlite_stat1")
+    for table, index in db.rows("SELECT tbl_name, name FROM sqlite_master WHERE type = 'index' AND tbl_name LIKE '\\_wf\\_%' ESCAPE '\\'"):
+        columns = db.value("SELECT count(*) FROM pragma_index_info(?)", index)
+        db.execute("INSERT INTO sqlite_stat1 VALUES(?, ?, ?)", (table, index, "10000000" + (" 1" if index == favoured else " 10000000") * columns))
+
+
+def work_of_which_the_order_shows(db):
+    db.wf_config("clock", "explicit")
+    db.wf_queue("q", {"partition_concurrency": 2})
+    for queue in ("default", "q"):
+        for name in ("z", "y", "x", "w"):
+            for partition in ("b", "a"):
+                db.wf_start(name, id=queue + name + partition, queue=queue, partition=partition, now=BASE)
+    for n in range(5):
+        claims = [json.loads(claim) for claim in [db.wf_claim(queue, "worker", now=BASE + n, lease=60) for queue in ("default", "q")] if claim]
+        for claim in claims:
+            for step in ("d", "c", "b", "a"):
+                db.wf_step(claim["token"], step, 1, now=BASE + n)
+                db.wf_set(claim["token"], step, 1, now=BASE + n)
+            db.wf_complete(claim["token"], 1, now=BASE + n)
+    db.wf_claim("q", "worker", now=BASE + 5, lease=60)
+    db.wf_recover(now=BASE + 6, id="r")
+    digests = [db.wf_digest()]
+    for n in range(6):
+        db.wf_purge(now=BASE + 100 + n, older_than=0, limit=1)
+        digests.append(db.wf_digest())
+    return digests
+
+
+def test_the_plans_of_a_machine_decide_nothing(connect, tmp_path):
+    """Rows that stand one behind the other, or of which a part is cleared away, are in an order of their own: not in that of an index."""
+    db = connect(tmp_path / "plain")
+    db.wf_init()
+    indexes = db.column("SELECT name FROM sqlite_master WHERE type = 'index' AND tbl_name IN ('_wf_lane', '_wf_step', '_wf_value')")
+    expected = work_of_which_the_order_shows(db)
+    for index in indexes:
+        other = connect(tmp_path / index)
+        other.wf_init()
+        plan_by(other, index)
+        other.close()
+        other = connect(tmp_path / index)
+        assert work_of_which_the_order_shows(other) == expected, index
