@@ -5,6 +5,7 @@ Pictures of what was seen are left in build/screenshots.
 
 import base64
 import contextlib
+import json
 import os
 import shutil
 import sys
@@ -176,6 +177,45 @@ def test_every_page(browser, page, look):
         dark = browser.run(LUMINANCE + "return light(back(document.querySelector('main'))) < .1")
         assert dark == ("dark" in look), name
         assert browser.run(PALE) == {}, (name, look)
+
+
+# Cells that stand out of the card that they are in
+OUT = """
+const isCut = e => { for (; e && e.nodeName !== 'SECTION'; e = e.parentElement) if (getComputedStyle(e).overflowX === 'hidden') return true; };
+return [...document.querySelectorAll('main section')].flatMap(card => [...card.querySelectorAll('td, th, dd, li, a, h2')].filter(e => e.checkVisibility() && !isCut(e.parentElement)
+  && e.getBoundingClientRect().right > card.getBoundingClientRect().right).map(e => `${card.getAttribute('aria-labelledby')}: ${e.textContent.slice(0, 40)}`));
+"""
+
+
+@pytest.mark.parametrize("width", [1345, 1000, 390])
+def test_nothing_stands_out_of_its_card(browser, tmp_path, width):
+    """However long the names are."""
+    db = ui_shop.wfext.Database(tmp_path / "long.db", synchronous="off").connect()
+
+    def call(function, *arguments, **options):
+        bound = [*arguments, json.dumps(options)] if options else arguments
+        return db.execute(f"SELECT {function}({', '.join('?' * len(bound))})", bound).fetchone()[0]
+
+    long = "of_a_customer_" * 6
+    call("wf_start", "job", None, id="many", max_attempts=9, tags={long: long}, headers={long: long}, partition=long)
+    for i in range(3):
+        token = json.loads(call("wf_claim", "default", f"worker-{i}-of-the-host-with-a-long-name", id="many"))["token"]
+        call("wf_set", token, long, json.dumps(long))
+        call("wf_append", token, long, json.dumps(long))
+        call("wf_signal", "many", f"{long}{i}", json.dumps(long))
+        call("wf_spawn", token, f"{long}{i}", "job", "1")
+        call("wf_fail", token, json.dumps({"type": "ConnectionError", "message": f"gateway timeout after 1000 ms at {long}"}), step=long, delay=0)
+    page = ui_page.Served(tmp_path / "long.db", write=True)
+    try:
+        browser.looks("light", width, 900)
+        browser.enter(page)
+        browser.go("/workflow?id=many")
+        browser.shoot(f"long-{width}")
+        assert browser.run("return [...document.querySelectorAll('.failures td')].length") >= 15
+        assert browser.run(OUT) == []
+        assert browser.run("return document.documentElement.scrollWidth <= innerWidth")
+    finally:
+        page.close()
 
 
 def test_the_theme_can_be_switched(browser, page):
