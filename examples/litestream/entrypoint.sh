@@ -22,10 +22,10 @@
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 : "${DB:?is the path of the database}" "${REPLICA:?is where its replicas are}" "${SOCKET:=/run/litestream.sock}" "${WFEXT:=/usr/local/lib/libwfext}"
-DB=$(cd "$(dirname "$DB")" && pwd -P)/$(basename "$DB")   # Litestream knows it by this name alone
-
 die() { echo "entrypoint: $*" >&2; exit "${status:-1}"; }
 taken() { status=3 die "another machine has taken over: $*"; }
+folder=$(cd "$(dirname "$DB")" && pwd -P) || die "DB is $DB, and there is no such folder: is the volume there?"
+DB=$folder/$(basename "$DB")   # Litestream knows it by this name alone
 
 case $REPLICA in
   file:///*)
@@ -51,7 +51,7 @@ case $REPLICA in
       said=$(object)
       case ${said##*$'\n'} in
         200) printf '%s' "${said%$'\n'*}" ;;
-        404) ;;                                           # nothing was ever published
+        404) case $said in *NoSuchBucket*) die "there is no bucket $BUCKET" ;; esac ;;   # else nothing was ever published
         *) die "cannot read $REPLICA/current: $said" ;;   # which is not the same
       esac
     }
@@ -64,6 +64,9 @@ case $REPLICA in
   *) die "REPLICA must be file:///path or s3://bucket/path, not $REPLICA" ;;
 esac
 export DB SOCKET REPLICA_ROOT REPLICA_EPOCH=none
+case $DB in *[#?%]*) die "DB is $DB: Litestream opens no file with #, ? or % in its name" ;; esac
+# The same as they stand between the quotes of the configuration.
+export DB_QUOTED=${DB//\'/\'\'} SOCKET_QUOTED=${SOCKET//\'/\'\'} REPLICA_ROOT_QUOTED=${REPLICA_ROOT//\'/\'\'}
 
 in_file() {  # in_file <database> <SQL>
   sqlite3 -bail -batch -cmd ".load '$WFEXT'" -cmd ".timeout 10000" -cmd "PRAGMA synchronous = FULL" "$1" "$2"
@@ -91,7 +94,9 @@ What this file has and that one has not is lost to the others. To go on there, p
   epoch=$(in_file "$DB.new" "SELECT wf_config('epoch')")
   [ ! -s "$DB.new-wal" ] || die "$DB.new is still in use"
   echo "$(new_path "$epoch") $current" > "$DB.replica"
+  sync "$DB.new" "$DB.replica" "$folder"
   mv "$DB.new" "$DB"     # a machine that dies before this line begins anew
+  sync "$folder"
 }
 
 publish() {
@@ -101,7 +106,7 @@ publish() {
   [ "$current" != "$mine" ] || return 0
   [ "$current" = "$origin" ] || taken "$current"
   tries=0
-  until said=$(in_file "$DB" "SELECT 'entrypoint: replicated to $mine: ' || wf_sync('1m', json_object('socket', '$SOCKET'))" 2>&1); do
+  until said=$(in_file "$DB" "SELECT 'entrypoint: replicated to $mine: ' || wf_sync('1m', json_object('socket', '$SOCKET_QUOTED'))" 2>&1); do
     case $said in *"No such file"* | *"Connection refused"*) ;; *) die "$said" ;; esac   # Litestream is just starting
     [ $((tries += 1)) -le 100 ] || die "$said"
     sleep 0.1
@@ -120,10 +125,10 @@ command=${1:-help}
 shift || true
 case $command in
   run)
+    [ $# -gt 0 ] || die "run what?"
     prepare
     rm -f "$SOCKET"
     # Litestream starts the application, and ends when it does, with all of it replicated.
-    [ $# -gt 0 ] || die "run what?"
     APPLICATION=$(printf '%q ' "$@")
     export APPLICATION
     replicate -exec "bash '$here/entrypoint.sh' as-child"

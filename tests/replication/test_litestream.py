@@ -388,6 +388,108 @@ def test_a_replica_that_is_damaged_is_not_restored(machines, tmp_path):
     assert done.returncode != 0 and not machine.db.exists(), done
 
 
+def test_it_may_be_killed_at_each_of_its_commands(machines, tmp_path):
+    """Of preparing, where there is nothing yet and where there is a replica to restore: what comes next gets the whole file, and what was published stays so."""
+    trap = tmp_path / "trap.sh"
+    trap.write_text("set -T; n=0; trap 'n=$((n + 1)); if [ $n = $KILL_AT ] && [ $BASHPID = $$ ]; then kill -9 $$; fi' DEBUG")
+    machine = machines("one")
+
+    def killed():
+        """Each time one command later, on an empty volume, until it has come to its end."""
+        at = 0
+        while True:
+            at += 1
+            shutil.rmtree(machine.volume)
+            machine.volume.mkdir()
+            if machine.entrypoint("prepare", BASH_ENV=str(trap), KILL_AT=str(at)).returncode == 0:
+                assert at > 15
+                return
+            yield at
+
+    for _ in killed():
+        done = machine.entrypoint("prepare")
+        assert done.returncode == 0, done
+    running(machine)
+    first, db = current(tmp_path), database(machine.db)
+    db.wf_start("job", id="w")
+    sync(db, machine)
+    db.close()
+    machine.cut_off()
+    seen = set()
+    for at in killed():
+        done = machine.entrypoint("prepare")
+        assert done.returncode == 0, (at, done)
+        db = database(machine.db)
+        assert (db.wf_status("w"), db.wf_check()) == ("pending", None)
+        db.close()
+        mine, origin = Path(f"{machine.db}.replica").read_text().split()
+        assert origin == first == current(tmp_path) and mine not in seen
+        seen.add(mine)
+
+
+@pytest.mark.parametrize("name", ["it's my app.db", "a: b.db", "[a]*.db", "-x.db", "$HOME.db", 'q".db'])
+def test_names_with_blanks_and_signs(machines, tmp_path, name):
+    machine = machines("one", where="it's: my replicas")
+    machine.db = machine.volume / name
+    machine.environment["DB"] = str(machine.db)
+    running(machine)
+    db = database(machine.db)
+    db.wf_start("job", id="w")
+    sync(db, machine)
+    db.close()
+    machine.destroy()
+    assert machine.entrypoint("prepare").returncode == 0
+    db = database(machine.db)
+    assert db.wf_status("w") == "pending"
+    db.close()
+
+
+@pytest.mark.parametrize("name", ["a#b.db", "a?b.db", "a%41.db"])
+def test_names_that_litestream_cannot_open_are_refused(machines, name):
+    """It would wait for them for ever, and the application with it."""
+    machine = machines("one")
+    machine.environment["DB"] = str(machine.volume / name)
+    done = machine.entrypoint("prepare")
+    assert done.returncode == 1 and "in its name" in done.stderr and list(machine.volume.iterdir()) == []
+
+
+def test_a_volume_that_is_not_there_is_not_replaced_by_another_folder(machines):
+    machine = machines("one")
+    machine.environment["DB"] = str(machine.volume / "none" / "wfext-test-app.db")
+    done = machine.entrypoint("prepare")
+    assert done.returncode == 1 and "is the volume there?" in done.stderr
+    assert not Path("/wfext-test-app.db").exists()
+
+
+def test_a_bucket_that_is_not_there_is_no_empty_one(machines, tmp_path):
+    from http.server import BaseHTTPRequestHandler, HTTPServer
+
+    class Store(BaseHTTPRequestHandler):
+        def do_GET(self):
+            body = b"<Error><Code>NoSuchBucket</Code></Error>"
+            self.send_response(404)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_):
+            pass
+
+    with HTTPServer(("127.0.0.1", 0), Store) as store:
+        threading.Thread(target=store.serve_forever, daemon=True).start()
+        machine = machines("one", S3_ENDPOINT=f"http://127.0.0.1:{store.server_port}", AWS_ACCESS_KEY_ID="k", AWS_SECRET_ACCESS_KEY="s")
+        machine.environment["REPLICA"] = "s3://bucket/app"
+        done = machine.entrypoint("prepare")
+        store.shutdown()
+    assert done.returncode == 1 and "no bucket bucket" in done.stderr and not machine.db.exists()
+
+
+def test_run_without_an_application_makes_nothing(machines):
+    machine = machines("one")
+    done = machine.entrypoint("run")
+    assert done.returncode == 1 and "run what?" in done.stderr and list(machine.volume.iterdir()) == []
+
+
 @pytest.mark.parametrize("missing", ["DB", "REPLICA"])
 def test_it_says_which_setting_is_missing(machines, missing):
     machine = machines("one")
