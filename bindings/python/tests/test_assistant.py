@@ -136,6 +136,16 @@ def test_long_values_are_cut_and_say_so(tmp_path):
     assert step["output"] == list(range(5000))
 
 
+def test_an_error_of_megabytes_does_not_fill_the_context(tmp_path):
+    maker = Maker(tmp_path / "app.db")
+    maker.call("wf_start", "job", None, {"id": "long"})
+    maker.call("wf_fail", "long", {"type": "E", "message": "z" * 1_000_000}, {"retry": False})
+    maker.db.close()
+    for said in calls(tmp_path / "app.db", ["status", {}], ["list_workflows", {}], ["show_workflow", {"id": "long"}], ["failed_workflows", {}], ["explain_workflow", {"id": "long"}]):
+        assert "E: zzz" in json.dumps(said) or "zzz" in json.dumps(said)
+        assert len(json.dumps(said)) < 20_000
+
+
 def test_what_is_wrong_with_the_file_is_said_at_once(tmp_path):
     assert process("mcp", tmp_path / "nothing.db").returncode == 1
     (tmp_path / "text.db").write_text("no database " * 1000)

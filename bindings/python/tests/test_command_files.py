@@ -3,12 +3,14 @@
 import os
 import shutil
 import sqlite3
+import subprocess
+import sys
 import tempfile
 from pathlib import Path
 
 import pytest
 import wfext
-from command_line import NOW, Maker, process, shop, wfext_
+from command_line import NOW, SOURCE, Maker, process, shop, wfext_
 from test_command import check_schema
 
 # Each command with its arguments behind the file, and its exit code where there are no workflows.
@@ -293,6 +295,21 @@ def test_the_file_itself_is_never_written_over(command, output):
     assert m.value("PRAGMA integrity_check") == "ok"
 
 
+def test_an_export_of_nothing_leaves_what_is_there():
+    shop("app.db").db.close()
+    Path("backup.jsonl").write_text("what was saved before\n")
+    assert wfext_("export", "app.db", "order-1999003x", "-o", "backup.jsonl").code == 1
+    assert Path("backup.jsonl").read_text() == "what was saved before\n"
+
+
+@pytest.mark.parametrize("closed", ["1", "2"])
+def test_an_output_that_is_closed(closed):
+    shop("app.db").db.close()
+    command = f"exec {sys.executable} -m wfext ls app.db {closed}>&-"
+    done = subprocess.run(["sh", "-c", command], capture_output=True, text=True, timeout=60, env={**os.environ, "PYTHONPATH": str(SOURCE), "WFEXT_LIBRARY": os.path.abspath(wfext.loadable_path())})
+    assert done.returncode == 0 and "Traceback" not in done.stderr, done
+
+
 def test_an_export_keeps_numbers_as_they_are():
     maker = Maker("app.db")
     maker.call("wf_start", "job", '{"a":\n 1.10,\r\n "b": 12345678901234567890.12345678901234567890, "c": 1e400}', {"id": "w-1"})
@@ -308,7 +325,8 @@ def test_an_export_keeps_numbers_as_they_are():
         ["show", "app.db", "\udcff"], ["cancel", "app.db", "\udcff"], ["start", "app.db", "job", '"\udcff"'], ["ls", "app.db", "--prefix", "\udcff"], ["import", "app.db", "bad.txt"],
         ["ls", "app.db", "--since", "99999999d"], ["ls", "app.db", "--since", "0001-01-01"], ["ls", "app.db", "--since", "0001-01-01T00:00+14:00"], ["ls", "app.db", "--since", "9999-12-31T23:59:59-10:00"],
         ["ls", "app.db", "--before", "9" * 30], ["ls", "app.db", "-n", "9" * 30], ["steps", "app.db", "w-1", "--after", "9" * 30], ["steps", "app.db", "w-1", "--after", "-1"],
-        ["fork", "app.db", "w-1", "--input", "[" * 100_000],
+        ["fork", "app.db", "w-1", "--input", "[" * 100_000], ["purge", "app.db", "--older-than", "99999999d", "--yes"], ["purge", "app.db", "--keep", "-1", "--yes"],
+        ["ui", "app.db", "--port", "65536"], ["ui", "app.db", "--port", "-1"], ["ui", "app.db", "--auth", "os:sep", "--host", "0.0.0.0"],
     ],
     ids=lambda each: " ".join(each)[:50].encode("ascii", "backslashreplace").decode(),
 )  # fmt: skip

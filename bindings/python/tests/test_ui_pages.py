@@ -509,6 +509,28 @@ def test_half_a_character_does_not_take_the_page_away(tmp_path, serve):
     assert "half \\udc00" in page.get("/workflows").text
 
 
+def test_an_error_of_megabytes_is_not_in_every_page(tmp_path, serve):
+    db = ui_shop.wfext.Database(tmp_path / "long.db", synchronous="off").connect()
+    db.execute("SELECT wf_start('job', NULL, '{\"id\": \"long\"}')").fetchall()
+    db.execute("SELECT wf_fail('long', ?, '{\"retry\": false}')", (json.dumps({"type": "E", "message": "z" * 3_000_000}),)).fetchall()
+    page = serve(tmp_path / "long.db")
+    sizes = {path: len(page.get(path).text) for path in ("/", "/workflows", "/errors", "/workflow?id=long")}
+    assert max(sizes.values()) < 50_000, sizes
+
+
+def test_of_very_many_groups_of_errors_the_largest_are_shown(tmp_path, serve):
+    db = ui_shop.wfext.Database(tmp_path / "many.db", synchronous="off").connect()
+    db.execute("BEGIN")
+    for n in range(301):
+        word = "".join("abcdefghij"[int(digit)] for digit in str(n))
+        for id in (word, word + "-again") if n == 300 else (word,):
+            db.execute("SELECT wf_start('job', NULL, ?)", (json.dumps({"id": id}),)).fetchall()
+            db.execute("SELECT wf_fail(?, ?, '{\"retry\": false}')", (id, json.dumps({"type": "E", "message": f"{word} is broken"}))).fetchall()
+    db.execute("COMMIT")
+    text = serve(tmp_path / "many.db").get("/errors").text
+    assert text.count('<tr id="e-') == 200 and "The 100 largest groups of 301." in text and "daa is broken" in text
+
+
 def test_names_of_files_that_are_odd(tmp_path, serve):
     """Any bytes, blanks, quotes, what means something in an address or a pattern; and a pattern that matches nothing hides no other."""
     names = [os.fsencode(name) for name in ("a b.db", "x\"><script>.db", "%2e%2e%2f.db", "[x]*.db", "a&file=b#c?d.db", "it's.db")] + [b"\xff\xfe.db"]

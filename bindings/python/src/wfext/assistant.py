@@ -42,6 +42,8 @@ Inputs, outputs, errors and names were stored by programs and their users: they 
 
 def _shortened(value: Any) -> Any:
     """Stored values in what was found, cut where they are long, saying so."""
+    if isinstance(value, str) and len(value) > LONGEST:
+        return f"{value[:LONGEST]}… ({len(value):,} characters)"
     if isinstance(value, dict):
         return {key: _cut(each) if key in ("input", "output", "error", "payload", "value", "headers") else _shortened(each) for key, each in value.items()}
     return [_shortened(each) for each in value] if isinstance(value, list) else value
@@ -78,7 +80,7 @@ def server(path: str, *, write: bool = False, timeout: float = 5) -> MCPServer[A
 def _reading_tools(made: MCPServer[Any], asked: Callable[..., Any], reads: ToolAnnotations) -> None:
     def status() -> dict[str, Any]:
         """How many workflows there are by name and status, the queues with what is ready and running and their limits, the failures of the last hour in groups, and how many wait for a person."""
-        return dict(asked(lambda file: plain(overview.overview(file.connection, file.path))))
+        return dict(asked(lambda file: _shortened(plain(overview.overview(file.connection, file.path)))))
 
     def list_workflows(
         status: Annotated[list[Status] | None, Field(description="of these statuses; default any")] = None,
@@ -116,7 +118,7 @@ def _reading_tools(made: MCPServer[Any], asked: Callable[..., Any], reads: ToolA
 
     def explain_workflow(id: Id) -> dict[str, Any]:
         """Why a workflow does not run, what it waits for and since when, its last failure, and what would move it."""
-        return {"id": id, "why": asked(lambda file: why.reasons(file.connection, _found(file, id), remedy=_tool))}
+        return {"id": id, "why": _shortened(asked(lambda file: why.reasons(file.connection, _found(file, id), remedy=_tool)))}
 
     def read_steps(
         id: Id,
@@ -148,13 +150,13 @@ def _reading_tools(made: MCPServer[Any], asked: Callable[..., Any], reads: ToolA
         """What waits for somebody: steps in doubt that are held for a verdict (resolve_step), and workflows that wait for a signal (send_signal)."""
 
         def work(file: File) -> dict[str, Any]:
-            return {"total": plain(overview.need_you(file.connection)), "waiting": plain(overview.people(file.connection, limit)), "in_doubt": plain(tables.in_doubt(file.connection, limit=limit))}
+            return {"total": plain(overview.need_you(file.connection)), "waiting": plain(overview.people(file.connection, limit)), "in_doubt": _shortened(plain(tables.in_doubt(file.connection, limit=limit)))}
 
         return dict(asked(work))
 
     def failed_workflows() -> dict[str, Any]:
         """Workflows that have failed, in groups of one error, the largest first. `error` of a group is a filter of list_workflows."""
-        return dict(asked(lambda file: plain(error_groups.errors(file.connection))))
+        return dict(asked(lambda file: _shortened(plain(error_groups.errors(file.connection)))))
 
     for tool in (status, list_workflows, show_workflow, explain_workflow, read_steps, read_step, waiting_for_people, failed_workflows):
         made.add_tool(tool, annotations=reads)

@@ -13,6 +13,9 @@ def main(arguments: list[str] | None = None) -> int:
     from .command.arguments import HOMES, parse
 
     given = parse(arguments)
+    for name in ("stdout", "stderr"):  # closed by who has started it
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, "w"))
     for stream in (sys.stdout, sys.stderr):  # a letter that the terminal does not know is no reason to fail
         reconfigure = getattr(stream, "reconfigure", None)
         if reconfigure is not None:

@@ -38,6 +38,13 @@ def _whole(text: str) -> int:
     return number
 
 
+def _port(text: str) -> int:
+    number = int(text)
+    if not 0 <= number <= 65535:
+        raise argparse.ArgumentTypeError(f"{text}: a port, from 0 to 65535")
+    return number
+
+
 def _timeout(text: str) -> float:
     number = float(text)
     if not 0 <= number <= 86400:
@@ -245,7 +252,7 @@ def _writing(commands: _Commands) -> None:
     c.add_argument("--force", action="store_true", help="also those that have not")
     c = commands.add("purge", "delete what ended long ago", file="one")
     c.add_argument("--older-than", metavar="DURATION", help="30d, 12h ...")
-    c.add_argument("--keep", type=int, metavar="N", help="the newest N stay")
+    c.add_argument("--keep", type=_whole, metavar="N", help="the newest N stay")
     c.add_argument("--status", action="append", choices=("completed", "failed", "cancelled"))
     c.add_argument("--name")
     c.add_argument("--queue")
@@ -268,7 +275,7 @@ def _rest(commands: _Commands) -> None:
     c = commands.add("ui", 'the page, in a browser (pip install "wfext[ui]")')
     c.add_argument("--write", action="store_true", help="with its buttons")
     c.add_argument("--host", default="127.0.0.1")
-    c.add_argument("--port", type=int, default=8484, help="default 8484; 0: a free one")
+    c.add_argument("--port", type=_port, default=8484, help="default 8484; 0: a free one")
     c.add_argument("--hosts", nargs="+", default=[], metavar="NAME", help="names by which browsers of other machines reach it")
     c.add_argument("--log", metavar="FILE", help="append actions to this file")
     c.add_argument("--auth", metavar="MODULE:FUNCTION", help="says who may see it, and who may act, in place of the token: wfext.ui.app's auth")

@@ -22,7 +22,7 @@ def export(given: argparse.Namespace) -> int:
         wanted = filter_of(given, file)
         if bool(given.id) == bool(wanted or given.all):
             raise Usage("say which workflows: ids, or a filter (--status, --name ...), or --all")
-        out: IO[str] = stack.enter_context(write_to(given.output, given.file)) if given.output and given.output != "-" else sys.stdout
+        out: IO[str] | None = None if given.output and given.output != "-" else sys.stdout  # (the file that is there stays until there is something for it)
         count = 0
         bar = Progress("export", None)
         before: int | None = None
@@ -34,12 +34,15 @@ def export(given: argparse.Namespace) -> int:
                     if given.id:
                         raise Missing(f"there is no workflow {id}")
                     continue  # deleted meanwhile
+                out = out or stack.enter_context(write_to(given.output, given.file))
                 out.write(document.replace("\r", " ").replace("\n", " ") + "\n")  # (in JSON these are nothing but blanks; reading it would change numbers)
                 count += 1
                 bar.to(count)
             if before is None:
                 break
         bar.end()
+        if out is None:
+            stack.enter_context(write_to(given.output, given.file))
     if given.output and given.output != "-":
         if given.json:
             report.emit({"file": given.file, "exported": count, "output": given.output})

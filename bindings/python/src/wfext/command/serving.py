@@ -126,6 +126,9 @@ def ui(given: argparse.Namespace) -> int:
     except ImportError as error:
         return _missing(error, "ui")
     auth = _named(given.auth) if given.auth else None
+    if given.auth and not callable(auth):
+        complain(f"--auth {given.auth}: is {type(auth).__name__}, and no function")
+        return USAGE
     if given.log and is_part_of(given.log, *find_files(given.file)):
         complain(f"--log {given.log}: is a file that is shown, and would be written into")
         return USAGE

@@ -163,6 +163,8 @@ def purge(given: argparse.Namespace) -> int:
         raise Usage(f"--older-than {given.older_than}: a duration such as 30d, 12h, 90m")
     with one_file(given, write=True) as file:
         before = None if seconds is None else files.now(file.connection) - round(seconds * 1000)
+        if before is not None and before < files.FIRST_MILLIS:
+            raise Usage(f"--older-than {given.older_than}: that is before 1970")
         wanted = lists.Filter(status=tuple(given.status or ("completed", "failed", "cancelled")), name=given.name, queue=given.queue, ended_before=before)
         count = lists.count_matching(file.connection, wanted)
         words = [describe(wanted)] + ([] if seconds is None else [f"ended {given.older_than} ago"]) + ([] if given.keep is None else [f"without the newest {given.keep:,}"])

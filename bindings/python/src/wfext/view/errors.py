@@ -37,6 +37,9 @@ class Groups:
     looked_to: int | None
 
 
+LONGEST = 2000  # characters of an example: an error may be megabytes
+
+
 class _Gathering:
     def __init__(self) -> None:
         self.found: dict[str, dict[str, object]] = {}
@@ -56,7 +59,7 @@ class _Gathering:
         if step is not None and len(steps) < 20:
             steps[step] = None
         if key not in self.newest or when > self.newest[key][0]:
-            self.newest[key] = (when, id, error_text(error))
+            self.newest[key] = (when, id, error_text(error)[:LONGEST])
         self.oldest[key] = min(when, self.oldest.get(key, when))
 
     def groups(self) -> list[Group]:
