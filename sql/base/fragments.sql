@@ -296,7 +296,7 @@ END
 -- Of workflows, those without `late` have started in the order of their created_at. What the next one to start at :now has there: the latest created_at
 -- of those before it, where its own is earlier (clocks go back), else NULL. The last row knows, be it late itself or not.
 -- name: fragment_latest
-(SELECT coalesce(late, created_at) FROM main._wf_workflow ORDER BY seq DESC LIMIT 1)
+(SELECT coalesce(late, created_at) FROM main._wf_workflow NOT INDEXED ORDER BY seq DESC LIMIT 1)
 
 -- name: fragment_late
 nullif(max(:now, {{latest}}), :now)

@@ -68,7 +68,7 @@ SELECT * FROM (SELECT due_at, seq, 2, 1 FROM main._wf_workflow WHERE lane = +:la
 -- (One after the other, as long as they are asked for. It is compiled more often than it is run.)
 -- name: lane_heads_passing_over
 SELECT h.due_at, h.seq, p.column2, p.column3
-FROM (VALUES (3, 0, 0), (1, 0, 1), (0, 1, 1), (4, 2, 0), (5, 2, 1)) AS p CROSS JOIN main._wf_workflow AS h ON h.seq = (
+FROM (VALUES (3, 0, 0), (1, 0, 1), (0, 1, 1), (4, 2, 0), (5, 2, 1)) AS p CROSS JOIN main._wf_workflow AS h NOT INDEXED ON h.seq = (
   SELECT w.seq FROM main._wf_workflow AS w
   WHERE w.lane = +:lane AND w.place = p.column1 AND w.nth IS NULL AND w.due_at <= :now AND NOT {{put_off}} AND NOT {{too_long}} AND NOT (:looks AND {{in_vain}}) ORDER BY w.due_at, w.seq LIMIT 1)
 

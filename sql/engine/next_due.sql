@@ -23,7 +23,7 @@ FROM (
 WITH RECURSIVE q(queue, kind) AS (
   SELECT * FROM (SELECT queue, kind FROM main._wf_lane ORDER BY queue, kind LIMIT 1)
   UNION ALL
-  SELECT l.queue, l.kind FROM q CROSS JOIN main._wf_lane AS l
+  SELECT l.queue, l.kind FROM q CROSS JOIN main._wf_lane AS l NOT INDEXED
     ON l.lane = coalesce((SELECT o.lane FROM main._wf_lane AS o WHERE o.queue = q.queue AND o.kind > q.kind ORDER BY o.kind LIMIT 1),
                          (SELECT o.lane FROM main._wf_lane AS o WHERE o.queue > q.queue ORDER BY o.queue, o.kind LIMIT 1)))
 SELECT queue, kind FROM q

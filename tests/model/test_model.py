@@ -63,7 +63,7 @@ MORE_TABLES = {
     "table_signals": "SELECT workflow_id, name, key, payload, received_at, taken_by FROM wf_signals ORDER BY workflow_id, seq",
     "table_events": "SELECT * FROM wf_events ORDER BY name",
     "table_values": "SELECT * FROM wf_values ORDER BY workflow_id, key",
-    "table_streams": "SELECT * FROM wf_streams ORDER BY workflow_id, stream, offset",
+    "table_streams": "SELECT workflow_id, stream, offset, value, appended_at, closed FROM wf_streams ORDER BY workflow_id, stream, offset",
     "table_in_doubt": "SELECT workflow_id, step, held, begun_at FROM wf_in_doubt ORDER BY workflow_id, step",
 }
 
