@@ -404,6 +404,15 @@ def test_a_search_says_how_far_it_has_looked(engine, serve, tmp_path):
     assert 1 < pages < 100
 
 
+def test_a_search_that_takes_long_does_not_renew_itself(engine, serve, tmp_path):
+    many(engine, 50)
+    page = serve(tmp_path / "test.db", before="import wfext.ui.pages; wfext.ui.pages.RESTS_SECONDS = -1")
+    answer = page.get("/workflows?version=none")
+    assert 'data-mark=""' in answer.text and "wfext-mark" not in answer.headers and "does not renew itself" in answer.text
+    quick = serve(tmp_path / "test.db").get("/workflows?version=none")
+    assert 'data-mark=""' not in quick.text and "does not renew itself" not in quick.text
+
+
 def test_bulk_says_how_far_it_is_and_goes_on(engine, serve, tmp_path):
     """(With no time at all: one transaction a request.)"""
     many(engine, 2500)

@@ -85,13 +85,15 @@ class Visit:
         return render.address(self.root + self.path, **kept, **changes)
 
     def answer(self, template: str, context: Callable[[Look], dict[str, Any]]) -> Response:
-        """The page; 204 for who has it already, which the mark in the request says."""
+        """The page; 204 for who has it already, which the mark in the request says. With `rests` in its context it has no mark, and does not ask for itself again."""
         source = self.source().look()
         state = f"{source.version}.{int(time.time() / BUCKET_SECONDS)}"
         given = self.request.headers.get(MARK, "")
         if given and given.partition("-")[0] == state:
             return Response(status_code=204, headers={MARK: given})
         made = {**self.about(source), **context(source)}
+        if made.get("rests"):
+            return self.respond(template, made)
         return self.respond(template, made, f"{state}.stale" if source.stale else state)
 
     def about(self, source: Look) -> dict[str, Any]:

@@ -57,16 +57,19 @@ def file_size(path: str) -> int | None:
         return None
 
 
+RESTS_SECONDS = 0.5
+
+
 def workflows_page(request: Request) -> Response:
     visit = Visit(request)
     asked = filters.read(visit.query)
 
     def context(source: Look) -> dict[str, Any]:
-        with source.reader() as file:
+        with source.reader() as file:  # (a search that took long is not done again every two seconds, for each who has left it open)
             page = lists.list_workflows(file.connection, asked.filter, before=asked.before, limit=50, seconds=2)
             queues = names(file.connection, "queue")
             kinds = names(file.connection, "name")
-        return {"asked": asked, "page": page, "queue_names": queues, "workflow_names": kinds, "statuses": lists.STATUSES}
+        return {"asked": asked, "page": page, "queue_names": queues, "workflow_names": kinds, "statuses": lists.STATUSES, "rests": page.seconds > RESTS_SECONDS}
 
     return visit.answer("workflows.html", context)
 
