@@ -310,6 +310,18 @@ def test_an_output_that_is_closed(closed):
     assert done.returncode == 0 and "Traceback" not in done.stderr, done
 
 
+def test_an_export_moves_no_cursor():
+    """It may go to a terminal: what JSON may hold as it is (C1 controls, DEL, what turns the direction) is escaped, and comes back as it was."""
+    maker = Maker("app.db")
+    stored = '"\x9b31m red \u202e \x7f \U000e0001 größe"'
+    maker.call("wf_start", "job", stored, {"id": "w-1"})
+    maker.db.close()
+    out = wfext_("export", "app.db", "w-1").out
+    assert out.rstrip("\n").isprintable() and "größe" in out and "\\u009b31m" in out
+    assert wfext_("import", "other.db", input=out).code == 0
+    assert Maker("other.db").value("SELECT input FROM wf_workflows") == stored
+
+
 def test_an_export_keeps_numbers_as_they_are():
     maker = Maker("app.db")
     maker.call("wf_start", "job", '{"a":\n 1.10,\r\n "b": 12345678901234567890.12345678901234567890, "c": 1e400}', {"id": "w-1"})

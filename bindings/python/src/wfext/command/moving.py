@@ -35,7 +35,7 @@ def export(given: argparse.Namespace) -> int:
                         raise Missing(f"there is no workflow {id}")
                     continue  # deleted meanwhile
                 out = out or stack.enter_context(write_to(given.output, given.file))
-                out.write(document.replace("\r", " ").replace("\n", " ") + "\n")  # (in JSON these are nothing but blanks; reading it would change numbers)
+                out.write(_line(document) + "\n")
                 count += 1
                 bar.to(count)
             if before is None:
@@ -49,6 +49,12 @@ def export(given: argparse.Namespace) -> int:
         else:
             print(f"{plural(count, 'workflow')} exported")
     return OK
+
+
+def _line(document: str) -> str:
+    """A document in one line that does nothing to a terminal: what is not printable stands in JSON between quotes alone, where its escape means the same. (Reading it would change numbers.)"""
+    text = document.replace("\r", " ").replace("\n", " ").replace("\t", " ")
+    return text if text.isprintable() else "".join(c if c.isprintable() else json.dumps(c)[1:-1] for c in text)
 
 
 def import_(given: argparse.Namespace) -> int:
