@@ -221,6 +221,23 @@ def test_who_and_when_are_logged(shop, tmp_path):
     assert [json.loads(line)["action"] for line in log.read_text().splitlines()] == ["pause", "resume"]
 
 
+@pytest.mark.parametrize("hosts", [[], ["ops.example.org"]], ids=["alone", "behind another"])
+def test_the_address_in_the_log_is_not_the_callers_choice(shop, hosts):
+    served = ui_page.Served(shop, write=True, hosts=hosts)
+    served.post("pause", id="none", headers={"X-Forwarded-For": "192.0.2.7"})
+    assert [line["from"] for line in served.close()] == ["192.0.2.7" if hosts else "127.0.0.1"]
+
+
+def test_the_log_of_a_step_has_the_address_too(shop):
+    served = ui_page.Served(shop, write=True)
+    served.post("fork", [("from", "charge"), ("new_id", "forked-by-a-test")], id="order-42")
+    served.post("retry", [("from", "none")], id="order-42")
+    forked, retried = served.close()
+    assert (forked["from"], forked["from_step"], forked["id"]) == ("127.0.0.1", "charge", "order-42"), forked
+    assert forked.get("made") == "forked-by-a-test" or "error" in forked
+    assert retried["from"] == "127.0.0.1" and retried["id"] == "order-42"
+
+
 def test_a_host_that_others_reach_needs_names(tmp_path):
     with pytest.raises(AssertionError, match="others could reach the page"):
         ui_page.Served(tmp_path / "none.db", host="0.0.0.0")

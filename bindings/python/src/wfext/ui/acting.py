@@ -97,6 +97,7 @@ def _named(form: Form) -> dict[str, Any]:
 
 def _log(visit: Visit, entry: dict[str, Any]) -> None:
     client = visit.request.client
+    entry = {"from_step" if key == "from" else key: value for key, value in entry.items()}  # (`from` is the address)
     line = {"at": datetime.now(timezone.utc).isoformat(timespec="milliseconds"), "who": visit.viewer.name, "from": client.host if client else None, **entry}
     log.info(json.dumps(line, ensure_ascii=True, default=str))
 
@@ -181,7 +182,7 @@ def _fork(visit: Visit, c: sqlite3.Connection, form: Form, back: str) -> Outcome
     id = _need(form, "id")
     options = {"from": form.get("from") or None, "id": form.get("new_id") or None}
     made = actions.fork(c, id, **options)
-    return Outcome(f"Forked from {id}" + (f" before {options['from']}" if options["from"] else ""), visit.link("/workflow", id=made), {"id": id, "made": made, **options})
+    return Outcome(f"Forked from {id}" + (f" before {options['from']}" if options["from"] else ""), visit.link("/workflow", id=made), {"id": id, "made": made, "from": options["from"]})
 
 
 def _resolve(visit: Visit, c: sqlite3.Connection, form: Form, back: str) -> Outcome:

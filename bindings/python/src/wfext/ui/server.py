@@ -56,7 +56,8 @@ def serve(
     address = f"http://{shown}:{port}/" + (f"?token={door.token}" if door else "")
     (ready or _say)(address)
     # (Not uvicorn's log of accesses: it would hold the token.)
-    server = uvicorn.Server(uvicorn.Config(page, log_level="warning", access_log=False, server_header=False, timeout_graceful_shutdown=3))
+    # X-Forwarded-For is believed where there may be a server in front; else whoever acts could write any address into the log.
+    server = uvicorn.Server(uvicorn.Config(page, log_level="warning", access_log=False, server_header=False, proxy_headers=bool(hosts), timeout_graceful_shutdown=3))
     server.run(sockets=[listening])
 
 
