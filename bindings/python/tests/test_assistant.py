@@ -136,6 +136,17 @@ def test_long_values_are_cut_and_say_so(tmp_path):
     assert step["output"] == list(range(5000))
 
 
+def test_half_a_character_hides_nothing(tmp_path):
+    maker = Maker(tmp_path / "app.db")
+    maker.call("wf_start", "job", '{"\\ud801": "\\ud800"}', {"id": "half"})
+    token = maker.claim("default", "w")
+    maker.call("wf_step", token, "s", '"\\udc00"')
+    maker.call("wf_fail", token, '{"type": "E", "message": "half \\udfff"}', '{"retry": false}')
+    maker.db.close()
+    for said in calls(tmp_path / "app.db", ["status", {}], ["list_workflows", {}], ["show_workflow", {"id": "half"}], ["read_steps", {"id": "half"}], ["read_step", {"id": "half", "step": "s"}], ["failed_workflows", {}], ["explain_workflow", {"id": "half"}]):
+        assert said.keys() != {"error"} and "\\\\ud" in json.dumps(said), said
+
+
 def test_an_error_of_megabytes_does_not_fill_the_context(tmp_path):
     maker = Maker(tmp_path / "app.db")
     maker.call("wf_start", "job", None, {"id": "long"})

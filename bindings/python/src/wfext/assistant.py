@@ -54,6 +54,15 @@ def _cut(value: Any) -> Any:
     return value if len(text) <= LONGEST else {"$cut": text[:LONGEST], "characters": len(text)}
 
 
+def _sendable(value: Any) -> Any:
+    """What was found, with half of a surrogate pair (JSON may hold one, UTF-8 cannot) as its escape."""
+    if isinstance(value, str):
+        return value if value.isascii() else value.encode("utf-8", "backslashreplace").decode()
+    if isinstance(value, dict):
+        return {_sendable(key): _sendable(each) for key, each in value.items()}
+    return [_sendable(each) for each in value] if isinstance(value, list) else value
+
+
 def server(path: str, *, write: bool = False, timeout: float = 5) -> MCPServer[Any]:
     """The server of one file, with its tools; `timeout`: seconds that a call waits for a lock."""
     made: MCPServer[Any] = MCPServer("wfext", version=__version__, instructions=_INSTRUCTIONS.format(path=path, rights="to read and to act on" if write else "read-only"), log_level="WARNING")
@@ -61,13 +70,14 @@ def server(path: str, *, write: bool = False, timeout: float = 5) -> MCPServer[A
     def asked(work: Callable[[File], T], *, writes: bool = False) -> T:
         try:
             with open_file(path, write=writes, timeout=timeout) as file:
-                return work(file)
+                found: T = _sendable(work(file))
+                return found
         except NoFile as error:
             raise ToolError(str(error)) from error
         except Exception as error:
-            found = translate(error)
-            if isinstance(found, sqlite3.Error) or hasattr(found, "code"):
-                raise ToolError(str(found)) from error
+            wrong = translate(error)
+            if isinstance(wrong, sqlite3.Error) or hasattr(wrong, "code"):
+                raise ToolError(str(wrong)) from error
             raise
 
     reads = ToolAnnotations(read_only_hint=True, open_world_hint=False)
