@@ -330,10 +330,11 @@ status <> CASE WHEN place IS NULL THEN 'completed' WHEN place = 0 THEN 'pending'
 (SELECT lane, queue, kind, partition FROM main._wf_lane INDEXED BY _wf_lane_turn WHERE turn IS NOT NULL
  UNION ALL SELECT lane, queue, kind, partition FROM main._wf_lane INDEXED BY _wf_lane_open WHERE next_due IS NOT NULL AND next_due <= :now AND turn IS NULL)
 
--- The number of a new lane: the next one in the last block of its queue, kind and name, or where that is full the first of a new one.
+-- The number of a new lane: the next one in the last block of its queue, kind and name, or where that is full the first of a new one. (No one gets to
+-- 2^62 but by hand, and there is none after 2^63 - 1.)
 -- name: fragment_new_lane
-coalesce((SELECT CASE WHEN (lane + 1) & 255 THEN lane + 1 END FROM main._wf_lane WHERE queue = :queue AND kind = :kind AND name = :name ORDER BY lane DESC LIMIT 1),
-         ((SELECT max(lane) FROM main._wf_lane) | 255) + 1, 1)
+coalesce((SELECT CASE WHEN (lane + 1) & 255 THEN lane + 1 END FROM main._wf_lane WHERE queue = :queue AND kind = :kind AND name = :name AND lane < 1 << 62 ORDER BY lane DESC LIMIT 1),
+         ((SELECT max(lane) FROM main._wf_lane WHERE lane < 1 << 62) | 255) + 1, 1)
 
 -- What is claimed.
 -- name: fragment_claimed

@@ -1,7 +1,8 @@
 """What is stored is input: every column of every table damaged, one after the other, and rows at random, by damage.py in processes of their own.
 
 A crash, a hang or a transaction left open fails, and so does any report of a sanitizer; a result of JSON that does not parse, a text that hosts
-cannot read, an error without a code, and a table that cannot be read. Columns and tables are those that the file has, so that a new one comes in
+cannot read, an error without a code, and a table that cannot be read (wf_exports may say that a workflow cannot be exported). Columns and tables are
+those that the file has, so that a new one comes in
 by itself.
 """
 
