@@ -96,7 +96,7 @@ void fill(Fixture& f, int64_t n, int64_t partitions) {
   const Changes changes = {
       {"seq", "10 + i"}, {"id", "printf('%08x-%04x-7000-8000-%012x', (10 + i) >> 16, (10 + i) & 65535, i)"}, {"lane", "CASE WHEN i % 3500 = 9 THEN 9 * 256 ELSE " + lane + " END"},
       {"status", "s"}, {"place", "CASE s WHEN 'pending' THEN 0 WHEN 'running' THEN 1 WHEN 'waiting' THEN 3 WHEN 'paused' THEN 2 END"},
-      {"due_at", "CASE WHEN " + ended + " THEN NULL WHEN s IN ('running', 'waiting') THEN t.due_at + 90000000000 ELSE t.due_at + i END"},
+      {"due_at", "CASE WHEN " + ended + " THEN NULL WHEN s IN ('running', 'waiting') THEN t.due_at + 90000000000 ELSE t.due_at + i - " + std::to_string(n) + " END"},
       {"paused_from", "CASE s WHEN 'paused' THEN 'pending' END"}, {"wake", "CASE s WHEN 'waiting' THEN 2 ELSE 0 END"}, {"again", "s NOT IN ('waiting', 'running')"},
       {"nonce", "CASE s WHEN 'running' THEN 65537 END"}, {"attempt", begun}, {"lease", "CASE s WHEN 'running' THEN 300000 END"},
       {"worker", "CASE WHEN " + begun + " THEN 'worker-' || (i % 16) END"}, {"started_at", "CASE WHEN " + begun + " THEN t.created_at + i * 3 + 5 END"},

@@ -72,8 +72,27 @@ WHERE (s.status = 'begun' OR s.status = 'waiting') AND s.kind = 'step' AND s.non
 SELECT sum((SELECT count(*) FROM main._wf_workflow AS x INDEXED BY _wf_due WHERE x.place = p.value AND x.lane BETWEEN b.first AND b.last))
 FROM {{blocks}} AS b CROSS JOIN _wf.json_each('[0,1,2,3,4,5]') AS p WHERE :queue IS NULL OR b.queue = :queue
 
+-- Of workflows that are due, all but those that are just new: place 0, without a slot, and nothing against them. (Others too: each is looked at.)
+-- An input can only be too long in a file that is larger: else that is not asked for each.
+-- name: fragment_may_differ
+(SELECT seq FROM main._wf_workflow INDEXED BY _wf_due WHERE place = 1 AND due_at <= :now
+ UNION SELECT seq FROM main._wf_workflow INDEXED BY _wf_resumed WHERE place > 2 AND due_at <= :now
+ UNION SELECT seq FROM main._wf_workflow INDEXED BY _wf_deadline WHERE deadline_at <= :now AND finished_at IS NULL
+ UNION SELECT wf FROM main._wf_trouble
+ UNION SELECT seq FROM main._wf_workflow INDEXED BY _wf_status WHERE status IN ('waiting', 'running') AND {{unusual}}
+ UNION SELECT seq FROM main._wf_workflow INDEXED BY _wf_limited WHERE limited IS NOT NULL
+ UNION SELECT value FROM _wf.json_each('[' || trim(:met, ',') || ']')
+ UNION SELECT w.seq FROM (SELECT 1 FROM main.pragma_page_count AS c, main.pragma_page_size AS s WHERE c.page_count * s.page_size * 2 + 4096 > :longest)
+       CROSS JOIN {{open_lanes}} AS l CROSS JOIN main._wf_workflow AS w INDEXED BY _wf_due ON w.place = 0 AND w.lane = l.lane AND w.nth IS NULL AND w.due_at <= :now
+       CROSS JOIN main._wf_large AS x ON x.wf = w.seq AND x.what = 0 AND x.size * 2 + 4096 > :longest)
+
+-- The partition of l, a lane, where its queue limits each.
+-- name: fragment_limited_partition
+CASE WHEN l.partition <> '' AND l.queue IN (SELECT queue FROM main._wf_queue WHERE partition_concurrency IS NOT NULL) THEN l.partition ELSE '' END
+
 -- What claims could take now, together, one after the other, by a worker that holds nothing: of those that are due, by queue and partition,
 -- what holds its slot, and what only goes on with an attempt, as far as slots and rates allow. (l and w as {{refusal}} has them, one rule.)
+-- What is new is counted by the index alone; what may not be just that is looked at, each, and taken out of that count.
 -- name: count_ready
 SELECT coalesce(sum(min(workers, held_on + min(starts, held_new) + min(slots, goes_on + min(starts - min(starts, held_new), new)))), 0)
 FROM (SELECT p.queue,
@@ -81,14 +100,20 @@ FROM (SELECT p.queue,
              coalesce(max(0, q.concurrency - (SELECT count(*) FROM main._wf_workflow AS x WHERE x.limited >= p.queue || char(31) AND x.limited < p.queue || char(32) AND {{holds_slot}})), 9e15) AS slots,
              coalesce(max(0, q.rate_limit - (SELECT total(n) FROM main._wf_rate AS r WHERE r.queue = p.queue AND r.at > :now - q.rate_per AND r.at <= :now)), 9e15) AS starts,
              sum(held_on) AS held_on, sum(held_new) AS held_new, sum(min(goes_on, slots)) AS goes_on, sum(min(new, max(slots - goes_on, 0))) AS new
-      FROM (SELECT d.queue, sum(holds AND goes_on) AS held_on, sum(holds AND NOT goes_on) AS held_new, sum(NOT holds AND goes_on) AS goes_on, sum(NOT holds AND NOT goes_on) AS new,
+      FROM (SELECT d.queue, sum(held_on) AS held_on, sum(held_new) AS held_new, sum(goes_on) AS goes_on, sum(new) AS new,
                    CASE WHEN d.partition = '' THEN 9e15
                         ELSE coalesce(max(0, (SELECT q.partition_concurrency FROM main._wf_queue AS q WHERE q.queue = d.queue)
                                - (SELECT count(*) FROM main._wf_workflow AS x WHERE x.limited = d.queue || char(31) || d.partition AND {{holds_slot}})), 9e15) END AS slots
-            FROM (SELECT l.queue AS queue, l.partition AS partition, w.flags & 8 AND w.limited IS NOT NULL AS holds, {{goes_on}} AS goes_on
-                  FROM {{open_lanes}} AS l CROSS JOIN main._wf_workflow AS w
-                    ON w.lane = l.lane AND w.place IN (0, 1, 3, 4, 5) AND w.nth IS NULL AND w.due_at <= :now AND coalesce(w.deadline_at > :now, 1)
-                  WHERE l.kind = 0 AND (:queue IS NULL OR l.queue = :queue) AND ({{waits_on}} OR NOT {{poisoned}}) AND NOT {{put_off}} AND NOT {{too_long}} AND NOT {{in_vain}}) AS d
+            FROM (SELECT l.queue AS queue, {{limited_partition}} AS partition, 0 AS held_on, 0 AS held_new, 0 AS goes_on,
+                         (SELECT count(*) FROM main._wf_workflow AS w INDEXED BY _wf_due WHERE w.place = 0 AND w.lane = l.lane AND w.nth IS NULL AND w.due_at <= :now) AS new
+                  FROM {{open_lanes}} AS l WHERE l.kind = 0 AND (:queue IS NULL OR l.queue = :queue)
+                  UNION ALL
+                  SELECT queue, partition, can AND holds AND goes_on, can AND holds AND NOT goes_on, can AND NOT holds AND goes_on, (can AND NOT holds AND NOT goes_on) - (place = 0)
+                  FROM (SELECT l.queue, {{limited_partition}} AS partition, w.place, w.flags & 8 AND w.limited IS NOT NULL AS holds, {{goes_on}} AS goes_on,
+                               coalesce(coalesce(w.deadline_at > :now, 1) AND ({{waits_on}} OR NOT {{poisoned}}) AND NOT {{put_off}} AND NOT {{too_long}} AND NOT {{in_vain}}, 0) AS can
+                        FROM {{may_differ}} AS s CROSS JOIN main._wf_workflow AS w ON w.seq = s.seq AND w.place IN (0, 1, 3, 4, 5) AND w.nth IS NULL AND w.due_at <= :now
+                        CROSS JOIN main._wf_lane AS l ON l.lane = w.lane
+                        WHERE l.kind = 0 AND (l.turn IS NOT NULL OR l.next_due <= :now) AND (:queue IS NULL OR l.queue = :queue) LIMIT -1)) AS d
             GROUP BY d.queue, d.partition) AS p
       LEFT JOIN main._wf_queue AS q ON q.queue = p.queue
       WHERE coalesce(q.paused, 0) = 0
