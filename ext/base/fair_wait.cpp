@@ -1,5 +1,7 @@
 #include "base/fair_wait.h"
 
+#include <atomic>
+
 namespace wf {
 namespace {
 
@@ -11,7 +13,11 @@ bool waits_by_handler() {
 #ifdef SQLITE_OMIT_COMPILEOPTION_DIAGS
   return true;
 #else
-  return sqlite3_compileoption_used("ENABLE_SETLK_TIMEOUT") == 0;
+  // (SQLite goes through all of its options for each. Of two threads that ask at once both find the same.)
+  static std::atomic<int> known{-1};
+  int is = known.load(std::memory_order_relaxed);
+  if (is < 0) known.store(is = sqlite3_compileoption_used("ENABLE_SETLK_TIMEOUT") == 0, std::memory_order_relaxed);
+  return is != 0;
 #endif
 }
 

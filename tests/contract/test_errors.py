@@ -176,7 +176,7 @@ def test_a_newer_file_comes_before_a_wrong_context_and_a_wrong_argument(world, c
     "call",
     ["wf_start()", "wf_start('a', NULL, NULL, NULL)", "wf_step('a')", "wf_step('a', 'b', '1', NULL, NULL)", "wf_complete()", "wf_fail('a')",
      "wf_heartbeat()", "wf_release()", "wf_status()", "wf_result()", "wf_error()", "wf_key('a')", "wf_version(1)", "wf_config()",
-     "wf_pending(1, 2)", "wf_ready(1, 2)", "wf_clock(1, 2)", "wf_recover(NULL, NULL)"],
+     "wf_pending(1, 2)", "wf_ready(1, 2, 3)", "wf_clock(1, 2)", "wf_recover(NULL, NULL)"],
 )
 def test_a_wrong_number_of_arguments_is_reported_by_sqlite_itself(db, call):
     with pytest.raises(Exception, match="wrong number of arguments to function wf_"):

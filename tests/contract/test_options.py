@@ -282,7 +282,7 @@ def test_options_in_the_place_of_another_argument_are_told_where_they_belong(db,
         db.value("SELECT " + call)
 
 
-@pytest.mark.parametrize("call", ["wf_pending('{\"queue\":\"q\"}')", "wf_ready('{}')"])
+@pytest.mark.parametrize("call", ["wf_pending('{\"queue\":\"q\"}')"])
 def test_a_function_without_options_says_that_it_has_none(db, call):
     with wf_error("WF_INVALID", "looks like options: it has none"):
         db.value("SELECT " + call)
