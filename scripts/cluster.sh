@@ -8,8 +8,6 @@ source=$(cd "$(dirname "$0")/../cluster/hiqlite" && pwd)
 build=$(cd "$1" && pwd)
 version=$(sed -n 's/^hiqlite = .*"=\([^"]*\)".*/\1/p' "$source/Cargo.toml")
 target=${CARGO_TARGET_DIR:-${XDG_CACHE_HOME:-$HOME/.cache}/wfext/hiqlite-$version}
-cargo=cargo
-command -v cargo >/dev/null || cargo=$HOME/.cargo/bin/cargo
 
 key=$(cd "$source" && cat Cargo.toml Cargo.lock build.rs src/*.rs "$build/libwfext.a" | sha256sum | cut -c1-32)
 mkdir -p "$build/cluster" "$target/nodes"
@@ -19,7 +17,8 @@ mkdir -p "$build/cluster" "$target/nodes"
 exec 9>"$target/lock"
 ! command -v flock >/dev/null || flock 9
 if [ ! -x "$target/nodes/$key" ]; then
-  WFEXT_STATIC=$build "$cargo" build --release --locked --quiet --manifest-path "$source/Cargo.toml" --target-dir "$target" -j "${JOBS:-$(nproc 2>/dev/null || echo 2)}" >&2
+  PATH=$(bash "$(dirname "$0")/cargo.sh" 95):$PATH || exit 1
+  WFEXT_STATIC=$build cargo build --release --locked --quiet --manifest-path "$source/Cargo.toml" --target-dir "$target" -j "${JOBS:-$(nproc 2>/dev/null || echo 2)}" >&2
   cp "$target/release/wfext-node" "$target/nodes/$key.new" && mv "$target/nodes/$key.new" "$target/nodes/$key"
   (cd "$target/nodes" && ls -t | tail -n +6 | xargs -r rm -f)    # those of older sources
 fi

@@ -100,7 +100,7 @@ look() {
         ;;
       cluster)
         need g++ "compiling SQLite" header span
-        need rustup "Cargo, 1.95 or later: what Debian has is older (rustup default stable)" has_rust_of 95
+        need rustup "a way to get Cargo, 1.95 or later" has_way_to_rust
         need strace "seeing what is on disk" have strace
         ;;
       dist)
@@ -217,8 +217,27 @@ wants_litestream() {
 # Debian 12 has a Rust that is new enough under another name.
 rust_package=cargo
 grep -qs '^PRETTY_NAME="Debian GNU/Linux 12' /etc/os-release && rust_package=cargo-web
-has_rust_of() { local found; found=$({ cargo --version || ~/.cargo/bin/cargo --version; } 2>/dev/null) && [[ $found =~ ^cargo\ 1\.([0-9]+) ]] && [ "${BASH_REMATCH[1]}" -ge "$1" ]; }
-has_rust() { has_rust_of 85; }
+has_rust() { bash "$here/cargo.sh" 85; }
+
+# What the nodes of a cluster want is newer than the Rust of any Debian. rustup has it, which Debian 12 and Ubuntu 22.04 do not have.
+has_rustup() { have rustup || [ -x ~/.cargo/bin/rustup ]; }
+knows_no_rustup() { (. "${OS_RELEASE:-/etc/os-release}" && case $ID-$VERSION_ID in debian-1[0-2] | ubuntu-2[0-2].*) ;; *) false ;; esac) 2>/dev/null; }
+has_way_to_rust() { bash "$here/cargo.sh" 95 || has_rustup || knows_no_rustup; }
+wants_cluster() {
+  case " $* " in *" cluster "*) ;; *) return 0 ;; esac
+  local said rustup=rustup
+  bash "$here/cargo.sh" 95 >/dev/null 2>&1 && return 0
+  have rustup >/dev/null || rustup=~/.cargo/bin/rustup
+  if has_rustup >/dev/null; then
+    echo "setup: installing a new Rust by rustup"
+    said=$("$rustup" toolchain install stable --profile minimal --no-self-update 2>&1 </dev/null) && bash "$here/cargo.sh" 95 >/dev/null && return 0
+  fi
+  {
+    echo "setup: no node of a cluster can be built: its tests are skipped (in CI: an error)."
+    { bash "$here/cargo.sh" 95 2>&1 >/dev/null || true; } | sed 's/^/  /'
+    [ -z "${said:-}" ] || sed 's/^/  rustup: /' <<<"$said"
+  } >&2
+}
 
 # Zig, whose compiler builds for every platform, from PyPI into build/zig.
 zig_modules=$here/../build/zig
@@ -289,6 +308,7 @@ fetch_the_rest() {
   wants_litestream "$@"
   wants_hosts "$@"
   wants_zig "$@"
+  wants_cluster "$@"
 }
 
 look "$@"

@@ -45,6 +45,15 @@ def test_the_request_form(cluster, fake):
     assert fake.seen[-1][0] == "/db/query" and fake.seen[-1][1] == {"level": "weak"}
 
 
+def test_a_recovery_has_an_id_and_stands_once(cluster, fake):
+    """Which explicit mode wants, and by which the second try is known."""
+    cluster.call("wf_start", "order", None)
+    fake.faults[:] = ["lost"]
+    assert json.loads(cluster.call("wf_recover"))["epoch"]
+    said = [json.loads(params[-1])["id"] for _, _, statements, *_ in fake.seen for sql, *params in statements if "wf_recover" in sql]
+    assert len(said) == 2 and len(set(said)) == 1, said
+
+
 @pytest.mark.parametrize("fault", ["lost", "leader lost", "no leader", "text", "closed"])
 def test_calls_are_repeated_and_stand_once(cluster, fake, fault):
     """Whatever becomes of an answer."""

@@ -30,7 +30,7 @@ def test_all_nodes_are_killed_at_once(binary, tmp_path):
     played(binary, tmp_path, workflows=60, kills=0, all_at_once=2, rebuild=False)
 
 
-@pytest.mark.skipif(not DEEP, reason="only in the deep run: takes half an hour")
+@pytest.mark.skipif(not DEEP, reason="only in the deep run: 5,000 workflows and 30 kills")
 def test_the_deep_run(binary, tmp_path):
     played(binary, tmp_path, workflows=5000, kills=30, all_at_once=3, patience=7200)
 

@@ -14,9 +14,9 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 
 
-def test_the_units_of_the_node(binary):
+def test_the_units_of_the_node(binary, cargo):
     """cargo test, on what the program was built from."""
-    env = {**os.environ, "WFEXT_STATIC": str(binary.parents[1]), "PATH": f"{os.environ['PATH']}:{os.path.expanduser('~/.cargo/bin')}"}
+    env = {**os.environ, "WFEXT_STATIC": str(binary.parents[1]), "PATH": f"{cargo}:{os.environ['PATH']}"}
     version = re.search(r'^hiqlite = .*"=([^"]+)"', (ROOT / "cluster/hiqlite/Cargo.toml").read_text(), re.MULTILINE)[1]
     target = os.environ.get("CARGO_TARGET_DIR") or os.path.join(os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache"), f"wfext/hiqlite-{version}")
     command = ["cargo", "test", "--release", "--locked", "--quiet", "--manifest-path", ROOT / "cluster/hiqlite/Cargo.toml", "--target-dir", target]

@@ -103,6 +103,52 @@ def test_a_build_wants_no_python(machine):
     assert not any(package.startswith("python") for package in machine.installed())
 
 
+def program(machine, name, text):
+    path = machine.folder / "bin" / name
+    path.write_text(f"#!/bin/bash\n{text}\n")
+    path.chmod(0o755)
+
+
+@pytest.fixture
+def old_rust(machine):
+    """setup("cluster", release=...) on a machine whose Rust is that of Debian 12, and which has the rest."""
+    program(machine, "c++", "cat > /dev/null")
+    program(machine, "strace", "true")
+    program(machine, "cargo", "echo cargo 1.85.0")
+
+    def setup(release):
+        (machine.folder / "os-release").write_text(release)
+        return machine("cluster", OS_RELEASE=str(machine.folder / "os-release"), HOME=str(machine.folder))
+
+    setup.log = machine.folder / "state" / "apt.log"
+    return setup
+
+
+def test_a_rust_that_is_too_old_is_named_and_no_error(old_rust):
+    """Debian 12 has no package that would help: asking for one would fail all that is set up with it."""
+    done = old_rust("ID=debian\nVERSION_ID=12")
+    assert (done.returncode, done.stdout) == (0, ""), done.stderr
+    assert "no node of a cluster can be built: its tests are skipped" in done.stderr
+    assert "Rust 1.95 or later is wanted, and" in done.stderr and "bin/cargo is 1.85" in done.stderr and "rustup toolchain install stable" in done.stderr
+    assert not old_rust.log.exists()
+
+
+def test_rustup_brings_a_new_rust(old_rust, machine):
+    """And the user's own default stays."""
+    new = machine.folder / "new"
+    program(machine, "rustup", f'[ "$1" = which ] && {{ [ -e {new}/cargo ] && echo {new}/cargo; exit; }}\n[ "$1 $2" = "toolchain install" ] && mkdir {new} && printf "#!/bin/bash\\necho cargo 1.96.0" > {new}/cargo && chmod +x {new}/cargo')
+    done = old_rust("ID=debian\nVERSION_ID=13")
+    assert (done.returncode, done.stderr) == (0, ""), done.stderr
+    found = subprocess.run(["bash", str(machine.folder / "scripts" / "cargo.sh"), "95"], env={"PATH": str(machine.folder / "bin"), "HOME": str(machine.folder)}, capture_output=True, text=True)
+    assert found.stdout.strip() == str(new)
+    assert old_rust("ID=debian\nVERSION_ID=13").stdout == ""
+
+
+def test_a_debian_that_has_rustup_is_asked_for_it(old_rust):
+    old_rust("ID=debian\nVERSION_ID=13")
+    assert "rustup" in old_rust.log.read_text()
+
+
 @pytest.mark.parametrize("target", ["build", "demo"])
 def test_make_builds_the_module_alone(target):
     """And not the static library, which nobody asked for."""

@@ -125,6 +125,7 @@ impl Node {
     async fn failed(&self, error: WriteError, uri: &axum::http::Uri) -> Response {
         match error {
             WriteError::NotLeader(leader) => self.elsewhere(leader, uri).await,
+            WriteError::TooLong(message) => answer(StatusCode::PAYLOAD_TOO_LARGE, json!({"error": {"code": "TOO_LONG", "message": message}})),
             WriteError::Unknown(message) => {
                 self.counts.unknown.fetch_add(1, Ordering::Relaxed);
                 unavailable("UNKNOWN", "unknown", &message)

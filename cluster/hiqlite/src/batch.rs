@@ -14,7 +14,7 @@ use rusqlite::{Connection, ffi};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value as Json, json};
 
-use crate::statements::{Failure, Statement, run};
+use crate::statements::{Failure, ROOM, Statement, run_judged};
 
 pub const CALL: &str = "SELECT wfext_node_run(?1) AS answer";
 
@@ -48,18 +48,27 @@ fn called(context: &Context<'_>) -> String {
 
 /// {"results": [...]}, or {"error": ...} where a transaction failed; with `each` an error stands in the place of its result.
 pub fn perform(connection: &Connection, request: &Request) -> Json {
-    let results = if request.each { each(connection, request) } else { together(connection, request) };
+    let mut room = ROOM;
+    forget(connection);
+    let results = if request.each { each(connection, request, &mut room) } else { together(connection, request, &mut room) };
     match results {
         Ok(results) => json!({"results": results}),
         Err(failure) => json!({"error": failure}),
     }
 }
 
-fn each(connection: &Connection, request: &Request) -> Result<Vec<Json>, Failure> {
+/// last_insert_rowid() and changes() of the request before: a node that was started since has none.
+fn forget(connection: &Connection) {
+    // SAFETY: the connection is open, and used by this thread alone.
+    unsafe { ffi::sqlite3_set_last_insert_rowid(connection.handle(), 0) };
+    let _ = connection.execute_batch("DELETE FROM _metadata WHERE 0"); // a table of hiqlite's
+}
+
+fn each(connection: &Connection, request: &Request, room: &mut usize) -> Result<Vec<Json>, Failure> {
     let mut results = Vec::with_capacity(request.statements.len());
     for (at, statement) in request.statements.iter().enumerate() {
         let single = Request { each: false, statements: vec![statement.clone()] };
-        results.push(match together(connection, &single) {
+        results.push(match together(connection, &single, room) {
             Ok(mut result) => result.swap_remove(0),
             Err(failure) => json!({"error": failure.at(at)}),
         });
@@ -67,12 +76,12 @@ fn each(connection: &Connection, request: &Request) -> Result<Vec<Json>, Failure
     Ok(results)
 }
 
-fn together(connection: &Connection, request: &Request) -> Result<Vec<Json>, Failure> {
+fn together(connection: &Connection, request: &Request, room: &mut usize) -> Result<Vec<Json>, Failure> {
     let control = |sql: &str| connection.execute_batch(sql).map_err(|error| of_the_statement(Failure::of(&error)));
     control("SAVEPOINT wfext_node")?;
     let mut results = Vec::with_capacity(request.statements.len());
     for (at, statement) in request.statements.iter().enumerate() {
-        match run(connection, statement).map_err(of_the_statement) {
+        match run_judged(connection, statement, room).map_err(of_the_statement) {
             Ok(_) if connection.is_autocommit() => return Err(Failure::new(ffi::SQLITE_ABORT, "the transaction was rolled back by one of its statements").at(at)),
             Ok(result) => results.push(result),
             Err(failure) => {
@@ -185,6 +194,15 @@ mod tests {
         assert!(answer.is_err() || answer.unwrap().contains("not nine"));
         assert_eq!(count(&db), 0);
         assert!(db.is_autocommit());
+    }
+
+    #[test]
+    fn a_request_knows_nothing_of_the_one_before() {
+        let db = db();
+        db.execute_batch("CREATE TABLE _metadata(x)").unwrap();
+        call(&db, json!({"statements": ["INSERT INTO t VALUES(1), (2)"]}));
+        let answer = call(&db, json!({"statements": ["SELECT last_insert_rowid(), changes()"]}));
+        assert_eq!(answer["results"][0]["rows"], json!([[0, 0]]));
     }
 
     #[test]

@@ -22,6 +22,8 @@ pub struct Cluster {
 pub enum WriteError {
     /// Nothing was written: another node leads (its id, where it is known)
     NotLeader(Option<u64>),
+    /// Nothing was written: the request does not fit into the log
+    TooLong(String),
     /// It may have been written, or may still be
     Unknown(String),
 }
@@ -92,12 +94,17 @@ impl Cluster {
 
     /// Runs a request on all nodes: its answer, as batch.rs makes it.
     pub async fn write(&self, request: &batch::Request) -> Result<String, WriteError> {
+        let text = serde_json::to_string(request).expect("what was read can be written");
+        // As it was read it was shorter: 1e15 is 1000000000000000.0. The log's writer ends over an entry that is longer than its files.
+        let most = self.flags.wal_size() as usize - (64 << 10);
+        if text.len() > most {
+            return Err(WriteError::TooLong(format!("the request has {} bytes in the log: at most {most} (--max-body)", text.len())));
+        }
         let view = self.view().await.map_err(|_| WriteError::NotLeader(None))?;
         if view.leader != Some(self.flags.id) {
             return Err(WriteError::NotLeader(view.leader));
         }
         let writer = self.writer(view.term).await?;
-        let text = serde_json::to_string(request).expect("what was read can be written");
         let call = writer.execute_returning_one(batch::CALL, vec![Param::Text(text)]);
         match timeout(self.flags.timeout(), call).await {
             Err(_) => Err(WriteError::Unknown(format!("no majority of the nodes has answered within {} ms", self.flags.timeout))),

@@ -75,7 +75,7 @@ pub struct Flags {
     pub waits: u64,
 
     /// Bytes of a request at most
-    #[arg(long, env = "WFEXT_NODE_MAX_BODY", default_value_t = 4 << 20, value_parser = clap::value_parser!(u64).range(1024..=1 << 30))]
+    #[arg(long, env = "WFEXT_NODE_MAX_BODY", default_value_t = 4 << 20, value_parser = clap::value_parser!(u64).range(1024..=16 << 20))]
     pub max_body: u64,
 
     /// Takes part without a vote: for reads nearby
@@ -209,6 +209,11 @@ impl Flags {
         Duration::from_millis(self.timeout)
     }
 
+    /// Bytes of a file of the log: an entry has to fit into one.
+    pub fn wal_size(&self) -> u32 {
+        (2 << 20).max(self.max_body as u32 * 2)
+    }
+
     pub fn node_config(&self) -> NodeConfig {
         let listen = match self.listen() {
             IpAddr::V6(address) => format!("[{address}]"),
@@ -231,7 +236,7 @@ impl Flags {
                 Fsync::Answer => LogSync::Immediate,
                 Fsync::Later(ms) => LogSync::IntervalMillis(ms),
             },
-            wal_size: (2 << 20).max(self.max_body as u32 * 2), // an entry has to fit into one file,
+            wal_size: self.wal_size(),
             raft_config,
             tls_raft: self.tls(),
             tls_api: self.tls(),

@@ -14,6 +14,8 @@ unsafe extern "C" fn node_init(db: *mut ffi::sqlite3, message: *mut *mut c_char,
         if crate::functions::AS_SQLITE_IS.get() {
             return Ok(());
         }
+        // SAFETY: the connection is being opened, by this thread.
+        unsafe { crate::judge::watch(connection.handle()) };
         crate::batch::register(&connection)?;
         crate::functions::register(&connection)
     };

@@ -5,6 +5,7 @@
 //!   api         HTTP
 //!   cluster     who leads, writing through the log
 //!   batch       what every node does for one entry of it
+//!   judge       what a statement of an entry may not do
 //!   statements  SQL as it comes in, and what one statement gives
 //!   functions   those whose results differ from node to node
 //!   readers     connections that only read
@@ -18,6 +19,7 @@ mod config;
 mod extension;
 mod files;
 mod functions;
+mod judge;
 mod readers;
 mod statements;
 mod values;
@@ -148,12 +150,14 @@ fn recovery_id() -> String {
 async fn prepare(node: Arc<Node>) {
     let restored = node.cluster.flags.restore.is_some();
     let mut recovered = !restored;
+    // Of one id, so that it is done once where the first answer was lost.
+    let recovery = json!({"now": api::now() as f64 / 1000.0, "id": recovery_id()}).to_string();
     while !(is_explicit(&node).await && recovered) {
         let leads = node.cluster.view().await.is_ok_and(|view| view.leader == Some(node.cluster.flags.id));
         if leads {
             let mut statements = vec![Statement::Plain("SELECT wf_init()".into()), Statement::Plain("SELECT wf_config('clock', 'explicit')".into())];
             if restored {
-                statements.push(Statement::Bound(("SELECT wf_recover(?)".into(), Params::Positions(vec![json!(json!({"now": api::now() as f64 / 1000.0, "id": recovery_id()}).to_string())]))));
+                statements.push(Statement::Bound(("SELECT wf_recover(?)".into(), Params::Positions(vec![json!(recovery)]))));
             }
             match node.cluster.write(&Request { each: false, statements }).await {
                 Ok(text) => match serde_json::from_str::<Json>(&text) {

@@ -11,7 +11,7 @@ use serde_json::Value as Json;
 use tokio::sync::Semaphore;
 use tokio::task::spawn_blocking;
 
-use crate::statements::{Failure, Statement, run};
+use crate::statements::{Failure, ROOM, Statement, run};
 
 pub struct Readers {
     path: PathBuf,
@@ -95,15 +95,16 @@ fn snapshot(connection: &Connection, statements: &[Statement]) -> Result<Vec<Jso
     if several {
         connection.execute_batch("BEGIN").map_err(|error| Failure::of(&error))?;
     }
-    let results = statements.iter().enumerate().map(|(at, statement)| only_read(connection, statement).map_err(|failure| failure.at(at))).collect();
+    let mut room = ROOM;
+    let results = statements.iter().enumerate().map(|(at, statement)| only_read(connection, statement, &mut room).map_err(|failure| failure.at(at))).collect();
     if several {
         let _ = connection.execute_batch("ROLLBACK");
     }
     results
 }
 
-fn only_read(connection: &Connection, statement: &Statement) -> Result<Json, Failure> {
-    run(connection, statement).map_err(|failure| match failure.code {
+fn only_read(connection: &Connection, statement: &Statement, room: &mut usize) -> Result<Json, Failure> {
+    run(connection, statement, room).map_err(|failure| match failure.code {
         ffi::SQLITE_READONLY => Failure { message: format!("{}: this is a read, send it to /write", failure.message), ..failure },
         _ => failure,
     })
@@ -116,6 +117,8 @@ const DOING: [&str; 5] = ["wal_checkpoint", "optimize", "incremental_vacuum", "s
 fn only_reads(context: AuthContext<'_>) -> Authorization {
     match context.action {
         AuthAction::Attach { .. } | AuthAction::Detach { .. } => Authorization::Deny,
+        AuthAction::Read { table_name, .. } if table_name.eq_ignore_ascii_case("wf_fleet") => Authorization::Deny, // it opens other files
+        AuthAction::Function { function_name } if function_name.eq_ignore_ascii_case("wfext_node_run") => Authorization::Deny,
         AuthAction::Pragma { pragma_name, pragma_value } => {
             let name = pragma_name.to_ascii_lowercase();
             let asks = if pragma_value.is_some() { WITH_AN_ARGUMENT.contains(&name.as_str()) } else { !DOING.contains(&name.as_str()) };

@@ -5,7 +5,8 @@ use rusqlite::{Batch, Connection, Error, ffi};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value as Json, json};
 
-use crate::values::{to_json, to_sql};
+use crate::judge;
+use crate::values::{json_size, to_json, to_sql};
 
 /// One statement: its text, or [text, parameters], parameters being an array, or an object by name with or without the sign before it.
 #[derive(Clone, Debug, Deserialize, Serialize)]
@@ -98,33 +99,68 @@ pub fn may_be_written(statement: &Statement) -> Result<(), Failure> {
         "" => "is empty",
         "BEGIN" | "COMMIT" | "END" | "ROLLBACK" | "SAVEPOINT" | "RELEASE" => "is not sent by itself: the statements of one request are one transaction",
         "ATTACH" | "DETACH" | "PRAGMA" | "VACUUM" => "is about one machine, and every node would repeat it",
+        "EXPLAIN" => "shows what one machine would do: ask for it by /read",
         "CREATE" if second.starts_with("TEMP") => "lives on one connection, and every node has its own",
         _ => return Ok(()),
     };
     Err(Failure::new(ffi::SQLITE_MISUSE, format!("{} {why}", if first.is_empty() { "a statement" } else { &first })))
 }
 
-/// Runs one statement to its end: {"columns", "rows"} where it has columns, and "changes" and "last_insert_rowid" where it writes.
-pub fn run(connection: &Connection, statement: &Statement) -> Result<Json, Failure> {
-    let failed = |error: Error| Failure::of(&error);
+/// Bytes that all answers of a request may have together, as JSON: else one statement without an end would take the memory of every node. Less than a value may have, as the answer of a
+/// write is one.
+pub const ROOM: usize = judge::LONGEST / 4 * 3;
+
+fn take(room: &mut usize, bytes: usize) -> Result<(), Failure> {
+    *room = room.checked_sub(bytes).ok_or_else(|| Failure::new(ffi::SQLITE_TOOBIG, format!("the answer has more than {} MB: ask for less of it (LIMIT)", ROOM >> 20)))?;
+    Ok(())
+}
+
+/// As `run`, of a statement that every node repeats.
+pub fn run_judged(connection: &Connection, statement: &Statement, room: &mut usize) -> Result<Json, Failure> {
+    let (prepared, why) = judge::compiled(|| prepare(connection, statement));
+    let prepared = prepared.map_err(|failure| match why {
+        Some(message) if failure.code == ffi::SQLITE_AUTH => Failure { message, ..failure },
+        _ => failure,
+    })?;
+    finish(connection, prepared, statement, room)
+}
+
+/// Runs one statement to its end: {"columns", "rows"} where it has columns, and "changes" and "last_insert_rowid" where it writes. `room`: bytes left for the answer.
+pub fn run(connection: &Connection, statement: &Statement, room: &mut usize) -> Result<Json, Failure> {
+    finish(connection, prepare(connection, statement)?, statement, room)
+}
+
+fn prepare<'c>(connection: &'c Connection, statement: &Statement) -> Result<rusqlite::Statement<'c>, Failure> {
+    if statement.sql().contains('\0') {
+        return Err(Failure::new(ffi::SQLITE_MISUSE, "a statement with a NUL character, at which it would end"));
+    }
     let mut batch = Batch::new(connection, statement.sql());
-    let Some(mut prepared) = batch.next().map_err(failed)? else {
+    let Some(prepared) = batch.next().map_err(|error| Failure::of(&error))? else {
         return Err(Failure::new(ffi::SQLITE_MISUSE, "a statement is empty"));
     };
-    if !matches!(batch.next(), Ok(None)) {
-        return Err(Failure::new(ffi::SQLITE_MISUSE, "several statements in one text: send them as several"));
+    match batch.next() {
+        Ok(None) => Ok(prepared),
+        Err(error) if Failure::of(&error).code == ffi::SQLITE_AUTH => Err(Failure::of(&error)),
+        _ => Err(Failure::new(ffi::SQLITE_MISUSE, "several statements in one text: send them as several")),
     }
+}
+
+fn finish(connection: &Connection, mut prepared: rusqlite::Statement<'_>, statement: &Statement, room: &mut usize) -> Result<Json, Failure> {
+    let failed = |error: Error| Failure::of(&error);
     bind(&mut prepared, statement.params())?;
     let writes = !prepared.readonly();
     let columns: Vec<String> = prepared.column_names().into_iter().map(str::to_string).collect();
     let count = columns.len();
+    take(room, 128 + columns.iter().map(|name| json_size(rusqlite::types::ValueRef::Text(name.as_bytes()))).sum::<usize>())?;
     let mut out = Map::new();
     let mut rows = Vec::new();
     let mut cursor = prepared.raw_query();
     while let Some(row) = cursor.next().map_err(failed)? {
         let mut values = Vec::with_capacity(count);
         for column in 0..count {
-            values.push(to_json(row.get_ref(column).map_err(failed)?));
+            let value = row.get_ref(column).map_err(failed)?;
+            take(room, json_size(value))?;
+            values.push(to_json(value));
         }
         rows.push(Json::Array(values));
     }
@@ -191,18 +227,19 @@ mod tests {
         let db = Connection::open_in_memory().unwrap();
         let all = [r#""SELECT 1""#, r#"["SELECT 1"]"#, r#"["SELECT ?", [1]]"#, r#"["SELECT :a", {"a": 1}]"#, r#"["SELECT :a", {":a": 1}]"#, r#"["SELECT :a + :a - :b", {"a": 1, "b": 1}]"#];
         for text in all {
-            assert_eq!(run(&db, &statement(text)).unwrap()["rows"], json!([[1]]), "{text}");
+            assert_eq!(run(&db, &statement(text), &mut ROOM.clone()).unwrap()["rows"], json!([[1]]), "{text}");
         }
         for text in [r#"["SELECT ?", []]"#, r#""SELECT ?""#, r#"["SELECT 1", [1]]"#, r#"["SELECT :a", {}]"#, r#"["SELECT :a", {"a": 1, "b": 2}]"#, r#"["SELECT ?", {"a": 1}]"#] {
-            assert_eq!(run(&db, &statement(text)).unwrap_err().code, ffi::SQLITE_RANGE, "{text}");
+            assert_eq!(run(&db, &statement(text), &mut ROOM.clone()).unwrap_err().code, ffi::SQLITE_RANGE, "{text}");
         }
     }
 
     #[test]
     fn one_statement_in_one_text() {
         let db = Connection::open_in_memory().unwrap();
-        assert!(run(&db, &statement(r#""CREATE TABLE t(a); CREATE TABLE u(a)""#)).unwrap_err().message.contains("several"));
-        assert!(run(&db, &statement(r#""SELECT 1; -- and no more""#)).is_ok());
+        assert!(run(&db, &statement(r#""CREATE TABLE t(a); CREATE TABLE u(a)""#), &mut ROOM.clone()).unwrap_err().message.contains("several"));
+        assert!(run(&db, &statement(r#""SELECT 1\u0000; DROP TABLE t""#), &mut ROOM.clone()).unwrap_err().message.contains("NUL"));
+        assert!(run(&db, &statement(r#""SELECT 1; -- and no more""#), &mut ROOM.clone()).is_ok());
         assert_eq!(db.query_row("SELECT count(*) FROM sqlite_master", [], |row| row.get::<_, i64>(0)).unwrap(), 0);
     }
 
@@ -210,14 +247,14 @@ mod tests {
     fn an_error_has_its_codes() {
         let db = Connection::open_in_memory().unwrap();
         db.execute_batch("CREATE TABLE t(a PRIMARY KEY); INSERT INTO t VALUES(1)").unwrap();
-        let failure = run(&db, &statement(r#""INSERT INTO t VALUES(1)""#)).unwrap_err();
+        let failure = run(&db, &statement(r#""INSERT INTO t VALUES(1)""#), &mut ROOM.clone()).unwrap_err();
         assert_eq!((failure.code, failure.extended), (ffi::SQLITE_CONSTRAINT, ffi::SQLITE_CONSTRAINT_PRIMARYKEY));
-        assert_eq!(run(&db, &statement(r#""SELECT absent FROM t""#)).unwrap_err().message, "no such column: absent");
+        assert_eq!(run(&db, &statement(r#""SELECT absent FROM t""#), &mut ROOM.clone()).unwrap_err().message, "no such column: absent");
     }
 
     #[test]
     fn what_is_about_one_machine_is_refused() {
-        let refused = ["", " ; ", "begin", "-- x\nCOMMIT", "/* a */ /* b */ Rollback", "savepoint a", "PRAGMA synchronous=0", "ATTACH 'x' AS y", "VACUUM INTO 'x'", "CREATE TEMP TABLE t(a)", "create temporary view v as select 1"];
+        let refused = ["", " ; ", "begin", "-- x\nCOMMIT", "/* a */ /* b */ Rollback", "savepoint a", "PRAGMA synchronous=0", "ATTACH 'x' AS y", "VACUUM INTO 'x'", "CREATE TEMP TABLE t(a)", "create temporary view v as select 1", "explain pragma query_only = 1"];
         for sql in refused {
             assert!(may_be_written(&Statement::Plain(sql.into())).is_err(), "{sql}");
         }

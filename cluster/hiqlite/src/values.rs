@@ -42,6 +42,15 @@ pub fn to_json(value: ValueRef<'_>) -> Json {
     }
 }
 
+/// Bytes of `to_json` as text, at most.
+pub fn json_size(value: ValueRef<'_>) -> usize {
+    match value {
+        ValueRef::Null | ValueRef::Integer(_) | ValueRef::Real(_) => 32,
+        ValueRef::Text(text) => 8 + text.iter().map(|byte| if byte.is_ascii_control() { 6 } else if matches!(byte, b'"' | b'\\') { 2 } else if byte.is_ascii() { 1 } else { 3 }).sum::<usize>(),
+        ValueRef::Blob(blob) => 32 + blob.len().div_ceil(3) * 4,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -52,6 +61,7 @@ mod tests {
             let given: Json = serde_json::from_str(text).unwrap();
             let bound = to_sql(&given).unwrap();
             assert_eq!(to_json((&bound).into()), given, "{text}");
+            assert!(text.len() < json_size((&bound).into()), "{text}");
         }
     }
 

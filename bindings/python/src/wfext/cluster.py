@@ -441,7 +441,7 @@ class Cluster:
         if writes and has_options and isinstance(options, dict) and not (function == "wf_step" and len(given) == 2):
             given = (given + [None] * positions)[:positions]
             options.setdefault("now", self.now() if now is None else now)
-            if function in ("wf_start", "wf_fork"):
+            if function in ("wf_start", "wf_fork", "wf_recover"):
                 options.setdefault("id", new_id())
             elif function == "wf_signal" or (function == "wf_claim" and "limit" not in options and "id" not in options):
                 options.setdefault("key", new_id())
