@@ -162,6 +162,7 @@ def test_a_lane_that_moves_while_all_that_is_due_in_it_is_put_off(still, setting
 def test_where_nothing_is_put_off_hardly_anyone_asks(still):
     """A claim asks once, with the timeouts and schedules that are due; starts, steps and ends, which move lanes, do not ask."""
     still.wf_queue("default", partition_concurrency=5)
+    assert still.claim() is None  # the first of a connection is never the plain one
     assert still.claim() is None  # in vain: so the next does not first try whether it is plain, and ask for that
     still.wf_start("job", id="w", partition="p")
     asked = []
