@@ -67,6 +67,7 @@ def built(tmp_path_factory):
     folder = TOOLS / "package"
     shutil.rmtree(folder, ignore_errors=True)
     shutil.copytree(PACKAGE, folder, ignore=shutil.ignore_patterns("node_modules", "dist"))
+    shutil.copy(ROOT / "bindings" / "numbers.json", TOOLS)  # beside the package, as there
     done = run("node", TOOLS / "node_modules" / "tsdown" / "dist" / "run.mjs", cwd=folder)
     assert done.returncode == 0, done.stdout + done.stderr
     yield folder

@@ -17,7 +17,7 @@ constexpr Part kFileParts[] = {
     {"definitions", Sql::export_definitions, Sql::import_definition, "Nname Cversion Ccurrent Jdefinition"},
     {"schedules", Sql::export_schedules, Sql::import_schedule, "Nname Ncron Nworkflow Jsettings Tcreated_at tlast_at Cskipped vinput"},
 };
-constexpr size_t kEvents = 2, kDefinitionPart = 3;
+constexpr size_t kEventsPart = 2, kDefinitionPart = 3;
 
 Status read_file_document(json::Checked document, json::Checked (&rows)[std::size(kFileParts)]) {
   json::Checked format, made_by;
@@ -124,7 +124,7 @@ Status import_file(Db& db, json::Checked document, const Now& now, Text& out) {
       place.clear();
       place.add(kFileParts[i].name).add('[').add_integer(n).add(']');
       if (!place.ok()) return Status::no_memory();
-      if (i == kEvents) WF_TRY(wake_for(db, e.value(), time));
+      if (i == kEventsPart) WF_TRY(wake_for(db, e.value(), time));
       WF_TRY(take_row(db, i, e.value(), place.view(), time));
     }
     out.add(i == 0 ? "{\"" : ",\"").add(kFileParts[i].name).add("\":").add_integer(n);

@@ -20,7 +20,7 @@ constexpr size_t kLongestPattern = 4096;
 // A file system dates by a clock that stands still for some milliseconds: what was written so shortly before a look may be written again without a trace.
 constexpr int64_t kFresh = 100, kNanos = 1000000;
 constexpr int kWait = 20, kWaitForIndex = 5000;  // milliseconds, for locks
-constexpr int kSteps = 20000;                    // of SQLite between two looks at whether who asks was interrupted: less than a millisecond
+constexpr int kStepsBetweenLooks = 20000;                    // of SQLite between two looks at whether who asks was interrupted: less than a millisecond
 
 int stop_with_parent(void* parent) { return static_cast<Db*>(parent)->stop().after(Stop::kStride) ? 1 : 0; }
 
@@ -41,7 +41,7 @@ class Own {
     int rc = sqlite3_open_v2(name, &handle_, flags | SQLITE_OPEN_PRIVATECACHE | SQLITE_OPEN_NOMUTEX, vfs != nullptr ? vfs->zName : nullptr);
     if (rc == SQLITE_OK) {
       sqlite3_busy_timeout(handle_, wait);
-      sqlite3_progress_handler(handle_, kSteps, stop_with_parent, &parent_);
+      sqlite3_progress_handler(handle_, kStepsBetweenLooks, stop_with_parent, &parent_);
       db_ = Db::create(handle_, parent_.above());
       if (db_ == nullptr) return Status::no_memory();
       db_->is_our_own();

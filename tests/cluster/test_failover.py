@@ -1,21 +1,30 @@
 """Nodes are killed while they lead: what was acknowledged is there, once, on all nodes."""
 
+import importlib.util
 import json
 import os
 import shutil
 import subprocess
 import threading
 import time
+from pathlib import Path
 
 import pytest
 
 DEEP = bool(os.environ.get("WFEXT_DEEP"))
 
 
-def played(binary, tmp_path, **given):
-    from demo import run
+def demo():
+    """cluster/demo.py. (Another demo may be imported already.)"""
+    path = Path(__file__).resolve().parents[2] / "cluster" / "demo.py"
+    spec = importlib.util.spec_from_file_location("demo_of_the_cluster", path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
 
-    result = run(binary, tmp_path / "demo", workers=8, **given)
+
+def played(binary, tmp_path, **given):
+    result = demo().run(binary, tmp_path / "demo", workers=8, **given)
     print(json.dumps(result))
     assert result["lost"] == 0 and result["done twice"] == 0 and result["rows without record"] == 0, result
     assert result["equal"], result["digests"]

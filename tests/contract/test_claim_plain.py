@@ -28,6 +28,18 @@ def raw(db, sql):
     db.execute(sql)
 
 
+def known(db):
+    """The first claim of a connection asks whether it may claim here, and is never the plain one: this is it."""
+    db.wf_init()
+    assert db.claim("nowhere", now=BASE) is None
+
+
+@pytest.fixture
+def db(db):
+    known(db)
+    return db
+
+
 # What is done before the claim, and whether it is plain then.
 PLAIN = {
     "one": lambda db: start(db),
@@ -97,6 +109,7 @@ def test_claims_as_the_whole_way_does(connect, what):
     claims, states = [], []
     for name in ("plain", "whole"):
         db = connect(":memory:")
+        known(db)
         db.at(0)
         {**PLAIN, **OTHER}[what](db)
         db.at(2 * MINUTE)
@@ -117,6 +130,7 @@ def test_options_that_stay_plain(connect, options):
     claims = []
     for now in ({}, {"now": BASE}):
         db = connect(":memory:")
+        known(db)
         db.at(0)
         start(db)
         db.wf_step("w", "a", {"x": 1})

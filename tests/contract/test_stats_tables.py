@@ -9,7 +9,7 @@ COLUMNS = {
     "wf_signals": "workflow_id seq name key payload received_at taken_by",
     "wf_events": "name payload emitted_at",
     "wf_values": "workflow_id key value updated_at",
-    "wf_streams": "workflow_id stream offset value appended_at closed",
+    "wf_streams": "workflow_id stream offset value appended_at closed epoch",
     "wf_in_doubt": "workflow_id step key held begun_at worker",
     "wf_queues": "queue concurrency worker_concurrency partition_concurrency hold rate_limit rate_per paused lease max_attempts backoff "
     "depth running oldest_due_at",

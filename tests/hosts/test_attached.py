@@ -208,7 +208,7 @@ def test_temp_objects_named_like_table_valued_functions(db, kind):
     assert db.wf_join("joins", "j", '["waits"]') is None
     assert db.wf_check() is None
     assert db.value("SELECT count(*) FROM wf_functions") > 10
-    assert db.value("SELECT count(*) FROM wf_doctor") == 18
+    assert db.value("SELECT count(*) FROM wf_doctor") == 19
     assert db.column("SELECT id FROM wf_workflows WHERE id IN ('waits', 'joins') ORDER BY created_at") == ["waits", "joins"]
 
 
