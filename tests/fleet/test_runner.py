@@ -1,5 +1,6 @@
 """examples/fleet/runner.py: one process for many files, none of them open while nothing is to be done, and killed at any moment."""
 
+import contextlib
 import json
 import os
 import random
@@ -67,7 +68,11 @@ class Running:
         return json.loads(self.process.stdout.readline())
 
     def descriptors(self):
-        return [os.readlink("/proc/%d/fd/%s" % (self.process.pid, fd)) for fd in os.listdir("/proc/%d/fd" % self.process.pid)]
+        found = []
+        for fd in os.listdir("/proc/%d/fd" % self.process.pid):
+            with contextlib.suppress(FileNotFoundError):  # it was closed meanwhile
+                found.append(os.readlink("/proc/%d/fd/%s" % (self.process.pid, fd)))
+        return found
 
     def stop(self, number=signal.SIGTERM):
         self.process.send_signal(number)

@@ -6,6 +6,7 @@ import sqlite3
 import subprocess
 import sys
 import threading
+import time
 from urllib.parse import quote, urlencode
 
 import pytest
@@ -203,7 +204,9 @@ def test_a_fleet(tmp_path, serve):
     for name_of in ("-wal", "-shm"):
         if (tmp_path / f"agent-0.db{name_of}").exists():
             os.replace(tmp_path / f"agent-0.db{name_of}", tmp_path / f"agent-1.db{name_of}")
-    text = page.get("/workflows?" + urlencode({"file": name})).text
+    until = time.monotonic() + 30  # (answers are shared for a moment)
+    while "job-0" not in (text := page.get("/workflows?" + urlencode({"file": name})).text) and time.monotonic() < until:
+        time.sleep(0.1)
     assert "job-0" in text
 
 

@@ -120,7 +120,10 @@ def _missing(error: ImportError, extra: str) -> int:
 def ui(given: argparse.Namespace) -> int:
     from ..view.files import find_files
 
-    find_files(given.file)  # what is not there is said at once
+    files = find_files(given.file)  # what is not there is said at once
+    if given.log and is_part_of(given.log, *files):
+        complain(f"--log {given.log}: is a file that is shown, and would be written into")
+        return USAGE
     try:
         page: Any = importlib.import_module("..ui", __package__)
     except ImportError as error:
@@ -128,9 +131,6 @@ def ui(given: argparse.Namespace) -> int:
     auth = _named(given.auth) if given.auth else None
     if given.auth and not callable(auth):
         complain(f"--auth {given.auth}: is {type(auth).__name__}, and no function")
-        return USAGE
-    if given.log and is_part_of(given.log, *find_files(given.file)):
-        complain(f"--log {given.log}: is a file that is shown, and would be written into")
         return USAGE
     try:
         page.serve(given.file if len(given.file) > 1 else given.file[0], host=given.host, port=given.port, write=given.write, auth=auth, hosts=given.hosts, log=given.log)
