@@ -240,6 +240,24 @@ def test_a_reader_cannot_write(many):
         file.connection.execute("SELECT wf_cancel('odd-1')").fetchall()
 
 
+def test_a_reader_does_nothing_to_a_file_that_has_taken_the_place_of_its_own(tmp_path):
+    """A restore with a reader open: the -wal that is still there belongs to the old file, and is not written into the new one."""
+    path, other = tmp_path / "app.db", tmp_path / "other.db"
+    for each in (path, other):
+        maker = Maker(str(each))
+        maker.call("wf_start", "job", None, {"id": each.stem})
+        maker.db.close()
+    reader = files.open_file(str(path))
+    writer = Maker(str(path))
+    writer.call("wf_start", "job", None, {"id": "late"})
+    writer.db.close()
+    wal, restored = (tmp_path / "app.db-wal").read_bytes(), other.read_bytes()
+    assert wal
+    other.replace(path)
+    reader.close()
+    assert path.read_bytes() == restored and (tmp_path / "app.db-wal").read_bytes() == wal
+
+
 def test_a_fleet(many, tmp_path):
     (row,) = fleet.fleet([many])
     assert (row.ready, row.running, row.waiting, row.failed, row.in_doubt, row.error) == (1714, 0, 0, 286, 0, None)

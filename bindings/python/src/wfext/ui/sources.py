@@ -39,7 +39,7 @@ class Source:
         self._born = secrets.token_hex(3)
         self._answers: dict[str, _Answer] = {}
         self._asking: dict[str, threading.Lock] = {}
-        self._place = _place(path)
+        self._place = view.place_of(path)
         self._age = 0  # of the connections: those of an older one are not kept
         self._closed = False
 
@@ -70,7 +70,7 @@ class Source:
     def version(self) -> str:
         """Another text once somebody has changed the file. Costs a look at the file's header."""
         with self._watching:
-            place = _place(self.path)
+            place = view.place_of(self.path)
             if place != self._place:  # another file has its name (a restore): what is open is the old one
                 self._place = place
                 self._drop()
@@ -115,14 +115,6 @@ class Source:
         with self._watching:
             self._closed = True
             self._drop()
-
-
-def _place(path: str) -> tuple[int, int]:
-    try:
-        found = os.stat(path)
-    except OSError:
-        return (0, 0)
-    return (found.st_dev, found.st_ino)
 
 
 @dataclasses.dataclass(frozen=True)

@@ -4,7 +4,7 @@
     with files.open_file("app.db") as file:
         page = lists.list_workflows(file.connection, lists.Filter(status=("failed",)))
 
-files      find_files, open_file (File), limited, mark, has_tables, now, to_millis, to_sql_time
+files      find_files, open_file (File), place_of, limited, mark, has_tables, now, to_millis, to_sql_time
 rows       fitted, is_time, moment: rows as dataclasses, each value of its type
 values     parsed, one_line, error_text, error_group: stored values for people and for JSON
 lists      Filter, list_workflows (Page of Row), matching_ids, count_matching (Count)

@@ -40,19 +40,29 @@ def find_files(patterns: Sequence[str]) -> list[str]:
     return list(found)
 
 
+def place_of(path: str) -> tuple[int, int]:
+    """Another one once another file has the name; (0, 0): there is none."""
+    try:
+        found = os.stat(path)
+    except OSError:
+        return (0, 0)
+    return (found.st_dev, found.st_ino)
+
+
 class File:
     """An open file: `connection` (of sqlite3, in autocommit, with the extension), `path`, `writable`, and `note`: what is unusual about how it was opened, or None.
 
     Use it in one thread at a time, and close it, or say `with open_file(...) as file`.
     """
 
-    def __init__(self, path: str, connection: sqlite3.Connection, writable: bool, leaves_wal: bool, note: str | None):
+    def __init__(self, path: str, connection: sqlite3.Connection, writable: bool, leaves_wal: bool, place: tuple[int, int], note: str | None):
         self.path = path
         self.connection = connection
         self.writable = writable
         self.note = note
         self.lock = threading.Lock()  # for those who share it between threads
         self._leaves_wal = leaves_wal
+        self._place = place
 
     def __enter__(self) -> File:
         return self
@@ -61,9 +71,12 @@ class File:
         self.close()
 
     def close(self) -> None:
-        """Closes it. A reader makes the files -wal and -shm where they are missing, and may not remove them: those that this one has made are removed, unless others use them."""
+        """Closes it. A reader makes the files -wal and -shm where they are missing, and may not remove them: those that this one has made are removed, unless others use them.
+
+        Where another file has the name now (a restore), they are left alone: what is in the -wal would be written into that one.
+        """
         self.connection.close()
-        if self._leaves_wal:
+        if self._leaves_wal and place_of(self.path) == self._place:
             with contextlib.suppress(sqlite3.Error):
                 tidy = sqlite3.connect(_uri(self.path, "rw"), uri=True, isolation_level=None, timeout=0)
                 with contextlib.closing(tidy):
@@ -91,6 +104,7 @@ def open_file(path: str, *, write: bool = False, create: bool = False, timeout: 
     """
     if not os.path.exists(path) and not (write and create):
         raise NoFile(f"{path}: no such file")
+    place = place_of(path)
     had_wal = os.path.exists(path + "-wal")
     mode = ("rwc" if create else "rw") if write else "ro"
     note = None
@@ -123,7 +137,7 @@ def open_file(path: str, *, write: bool = False, create: bool = False, timeout: 
         connection.close()
         raise
     leaves = not write and note is None and not had_wal and os.access(path, os.W_OK) and os.path.exists(path + "-wal")
-    return File(path, connection, write, leaves, note)
+    return File(path, connection, write, leaves, place, note)
 
 
 _READONLY_ROLLBACK = sqlite3.SQLITE_READONLY | 3 << 8
