@@ -11,7 +11,7 @@ from ..view import files, lists, one
 from ..view.values import error_text, one_line
 from . import report
 from .opening import OK, REFUSED, Missing, filter_of, one_file, read_files
-from .reading import status_text
+from .reading import emit_status, status_text
 from .shown import local, safe
 
 
@@ -25,7 +25,7 @@ def top(given: argparse.Namespace) -> int:
         for file in read_files(given):
             found = overview.overview(file.connection, file.path)
             if given.json:
-                report.emit({"file": file.path, **{key: value for key, value in report.plain(found).items() if key != "path"}})
+                emit_status(found)
             else:
                 texts.append(status_text(found))
         if not given.json:

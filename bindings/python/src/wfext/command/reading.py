@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import sqlite3
+from collections.abc import Callable
 from typing import Any
 
 from ..view import files, lists
@@ -18,7 +20,7 @@ def status(given: argparse.Namespace) -> int:
     for file in read_files(given):
         found = overview.overview(file.connection, file.path)
         if given.json:
-            report.emit({"file": file.path, **_without(report.plain(found), "path")})
+            emit_status(found)
             continue
         if not first:
             print()
@@ -27,8 +29,10 @@ def status(given: argparse.Namespace) -> int:
     return int(given.worst)
 
 
-def _without(found: dict[str, Any], *names: str) -> dict[str, Any]:
-    return {key: value for key, value in found.items() if key not in names}
+def emit_status(found: Any) -> None:
+    """A line of JSON about an Overview."""
+    fields = report.plain(found)
+    report.emit({"file": fields.pop("path"), **fields})
 
 
 def status_text(found: Any) -> str:
@@ -38,17 +42,20 @@ def status_text(found: Any) -> str:
         return f"{safe(found.path)}  {size(found.size)}, no workflows: the engine has made no tables yet"
     lines = [f"{safe(found.path)}  {size(found.size)}, {number(found.live)} live, {need}"]
     if found.queues:
-        rows = [
-            (safe(q.name), number(q.ready), number(q.running), number(q.live), "-" if q.oldest_due_at is None else age(found.now - q.oldest_due_at), safe(q.limits() or "-")) for q in found.queues
-        ]
-        lines += ["", table(("QUEUE", "READY", "RUNNING", "LIVE", "OLDEST", "LIMITS"), rows, "READY RUNNING LIVE", "LIMITS")]
+        lines += ["", queue_text(found.queues, found.now)]
     if found.failures.groups:
         lines += ["", "Failures of the last hour" + ("" if found.failures.complete else f" (the newest {found.failures.looked_at:,}: since {local(found.failures.looked_to or found.now, found.now)})")]
-        rows2 = [(f"{g.count:,}", safe(g.example), safe(", ".join(g.steps) or "-"), ago(g.last_at, found.now)) for g in found.failures.groups[:10]]
-        lines.append(table(("N", "ERROR", "STEP", "LAST"), rows2, "N", "ERROR"))
+        rows = [(f"{g.count:,}", safe(g.example), safe(", ".join(g.steps) or "-"), ago(g.last_at, found.now)) for g in found.failures.groups[:10]]
+        lines.append(table(("N", "ERROR", "STEP", "LAST"), rows, "N", "ERROR"))
         if len(found.failures.groups) > 10:
             lines.append(f"and {len(found.failures.groups) - 10:,} more kinds: wfext errors")
     return "\n".join(lines)
+
+
+def queue_text(found: Any, now: int) -> str:
+    """The table of queues (tables.Queue)."""
+    rows = [(safe(q.name), number(q.ready), number(q.running), number(q.live), "-" if q.oldest_due_at is None else age(now - q.oldest_due_at), safe(q.limits() or "-")) for q in found]
+    return table(("QUEUE", "READY", "RUNNING", "LIVE", "OLDEST", "LIMITS"), rows, "READY RUNNING LIVE", "LIMITS")
 
 
 _LIST = ("ID", "STATUS", "NAME", "QUEUE", "STARTED", "WHY")
@@ -167,26 +174,21 @@ def errors(given: argparse.Namespace) -> int:
     return int(given.worst)
 
 
-def queues(given: argparse.Namespace) -> int:
-    from ..view import actions, tables
-
-    for name, paused in ((given.pause, True), (given.resume, False)):
-        if name is not None:
-            _on_each(given, lambda connection, name=name, paused=paused: actions.pause_queue(connection, name, paused))
+def _listed(given: argparse.Namespace, name: str, find: Callable[[sqlite3.Connection], list[Any]], text: Callable[[list[Any], int], str]) -> int:
+    """What find(connection) finds, file by file: as `name` of a line of JSON, or text(found, now)."""
     for file in read_files(given):
-        found = tables.queues(file.connection)
+        found = find(file.connection)
         if given.json:
-            report.emit({"file": file.path, "queues": found})
+            report.emit({"file": file.path, name: found})
             continue
         now = files.now(file.connection)
         if given.many:
             print(safe(file.path))
-        rows = [(safe(q.name), number(q.ready), number(q.running), number(q.live), "-" if q.oldest_due_at is None else age(now - q.oldest_due_at), safe(q.limits() or "-")) for q in found]
-        print(table(("QUEUE", "READY", "RUNNING", "LIVE", "OLDEST", "LIMITS"), rows, "READY RUNNING LIVE", "LIMITS"))
+        print(text(found, now))
     return int(given.worst)
 
 
-def _on_each(given: argparse.Namespace, work: Any) -> None:
+def _on_each(given: argparse.Namespace, work: Callable[[sqlite3.Connection], None]) -> None:
     paths = files.find_files(given.file)
     if len(paths) > 1:
         raise Usage(f"this is said of one file, not of {len(paths)}")
@@ -194,47 +196,49 @@ def _on_each(given: argparse.Namespace, work: Any) -> None:
         work(file.connection)
 
 
+def _paused(given: argparse.Namespace, pause: Callable[[sqlite3.Connection, str, bool], None]) -> None:
+    """--pause and --resume: pause(connection, name, whether it is to be paused)."""
+    for name, paused in ((given.pause, True), (given.resume, False)):
+        if name is not None:
+            _on_each(given, lambda connection: pause(connection, name, paused))
+
+
+def queues(given: argparse.Namespace) -> int:
+    from ..view import actions, tables
+
+    _paused(given, actions.pause_queue)
+    return _listed(given, "queues", tables.queues, queue_text)
+
+
 def schedules(given: argparse.Namespace) -> int:
     from ..view import actions, tables
 
-    for name, paused in ((given.pause, True), (given.resume, False)):
-        if name is not None:
-            _on_each(given, lambda connection, name=name, paused=paused: actions.pause_schedule(connection, name, paused))
+    _paused(given, actions.pause_schedule)
     if given.fire is not None:
         _on_each(given, lambda connection: complain("fired: " + actions.fire(connection, given.fire)))
-    for file in read_files(given):
-        found = tables.schedules(file.connection)
-        if given.json:
-            report.emit({"file": file.path, "schedules": found})
-            continue
-        now = files.now(file.connection)
-        if given.many:
-            print(safe(file.path))
-        rows = [
-            (
-                safe(s.name), safe(s.cron + (f" {s.timezone}" if s.timezone else "")), safe(s.workflow), "paused" if s.paused else ago(s.next_at, now),
-                "-" if s.last_at is None else f"{ago(s.last_at, now)}, {safe(s.last_status or 'gone')}", f"{s.skipped:,}", safe(s.error or "-"),
-            )
-            for s in found
-        ]  # fmt: skip
-        print(table(("SCHEDULE", "CRON", "WORKFLOW", "NEXT", "LAST", "SKIPPED", "ERROR"), rows, "SKIPPED", "ERROR"))
-    return int(given.worst)
+    return _listed(given, "schedules", tables.schedules, _schedule_text)
+
+
+def _schedule_text(found: Any, now: int) -> str:
+    rows = [
+        (
+            safe(s.name), safe(s.cron + (f" {s.timezone}" if s.timezone else "")), safe(s.workflow), "paused" if s.paused else ago(s.next_at, now),
+            "-" if s.last_at is None else f"{ago(s.last_at, now)}, {safe(s.last_status or 'gone')}", f"{s.skipped:,}", safe(s.error or "-"),
+        )
+        for s in found
+    ]  # fmt: skip
+    return table(("SCHEDULE", "CRON", "WORKFLOW", "NEXT", "LAST", "SKIPPED", "ERROR"), rows, "SKIPPED", "ERROR")
 
 
 def definitions(given: argparse.Namespace) -> int:
     from ..view import tables
 
-    for file in read_files(given):
-        found = tables.definitions(file.connection, all_versions=given.all)
-        if given.json:
-            report.emit({"file": file.path, "definitions": found})
-            continue
-        now = files.now(file.connection)
-        if given.many:
-            print(safe(file.path))
-        rows = [(safe(d.name), str(d.version) + ("" if d.current else " old"), number(d.steps), number(d.live), ago(d.created_at, now)) for d in found]
-        print(table(("DEFINITION", "VERSION", "STEPS", "LIVE", "DEFINED"), rows, "STEPS LIVE"))
-    return int(given.worst)
+    return _listed(given, "definitions", lambda connection: tables.definitions(connection, all_versions=given.all), _definition_text)
+
+
+def _definition_text(found: Any, now: int) -> str:
+    rows = [(safe(d.name), str(d.version) + ("" if d.current else " old"), number(d.steps), number(d.live), ago(d.created_at, now)) for d in found]
+    return table(("DEFINITION", "VERSION", "STEPS", "LIVE", "DEFINED"), rows, "STEPS LIVE")
 
 
 def explain(given: argparse.Namespace) -> int:
