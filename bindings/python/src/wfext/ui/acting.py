@@ -18,7 +18,7 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 
 from ..errors import Error
-from ..view import actions, files, lists
+from ..view import actions, files
 from . import filters
 from .answer import Visit
 from .render import plural
@@ -155,20 +155,15 @@ def _on_workflows(visit: Visit, c: sqlite3.Connection, form: Form, back: str) ->
 def _on_all(visit: Visit, c: sqlite3.Connection, form: Form, action: str, options: dict[str, Any]) -> Outcome:
     """In portions of at most 1,000, each a transaction, for some seconds; then the list says how far it is, and has a button to go on."""
     asked = filters.read(ImmutableMultiDict(parse_qsl(form["filter"])), strict=True)
-    before = filters.whole(form.get("from_seq"))
     until = time.monotonic() + BULK_SECONDS
-    changed = looked = 0
-    while True:
-        ids, before = lists.matching_ids(c, asked.filter, before=before, limit=actions.PORTION, seconds=2)
-        if ids:
-            changed += actions.act(c, action, ids, skip=True, **options)
-            looked += len(ids)
-        if before is None or time.monotonic() > until:
+    done = actions.Done(0, 0, None)
+    for done in actions.act_on_all(c, action, asked.filter, before=filters.whole(form.get("from_seq")), **options):
+        if time.monotonic() > until:
             break
-    details = {"filter": asked.given, "changed": changed, "looked_at": looked, "finished": before is None, **options}
-    note = f"{plural(changed, 'workflow')} {WORDS[action]}" + (f" of {looked:,} that matched" if looked != changed else "")
-    if before is not None:
-        return Outcome(f"{note}; there may be more: go on", visit.link("/bulk", **asked.given, again=action, from_seq=before), details)
+    details = {"filter": asked.given, "changed": done.changed, "looked_at": done.looked_at, "finished": done.next is None, **options}
+    note = f"{plural(done.changed, 'workflow')} {WORDS[action]}" + (f" of {done.looked_at:,} that matched" if done.looked_at != done.changed else "")
+    if done.next is not None:
+        return Outcome(f"{note}; there may be more: go on", visit.link("/bulk", **asked.given, again=action, from_seq=done.next), details)
     return Outcome(note, visit.link("/workflows", **asked.given), details)
 
 

@@ -5,6 +5,7 @@ The connection is one that was opened for writing. Errors of the engine come as 
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import json
 import sqlite3
@@ -20,11 +21,11 @@ BULK = ("cancel", "pause", "resume", "retry", "reschedule", "delete", "signal")
 
 @dataclasses.dataclass(frozen=True)
 class Done:
-    """How far an action has come: `changed` workflows, of `looked_at`; `finished`: that was all."""
+    """How far an action has come: `changed` workflows, of `looked_at`. `next`: pass it as `before` to go on; None: that was all."""
 
     changed: int
     looked_at: int
-    finished: bool
+    next: int | None
 
 
 def call(connection: sqlite3.Connection, sql: str, *values: Any) -> Any:
@@ -34,6 +35,19 @@ def call(connection: sqlite3.Connection, sql: str, *values: Any) -> Any:
     except sqlite3.Error as error:
         raise translate(error) from error
     return row[0][0] if row else None
+
+
+@contextlib.contextmanager
+def _transaction(connection: sqlite3.Connection) -> Iterator[None]:
+    """All of it, or, with the error that it raises, nothing."""
+    call(connection, "BEGIN IMMEDIATE")
+    try:
+        yield
+        call(connection, "COMMIT")
+    except BaseException:
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+        raise
 
 
 def _options(given: dict[str, Any]) -> str:
@@ -63,42 +77,35 @@ def _signal(connection: sqlite3.Connection, ids: list[str], *, signal: str, payl
     from ..errors import NotFound, WrongState
 
     sent = 0
-    call(connection, "BEGIN IMMEDIATE")
-    try:
+    with _transaction(connection):
         for id in ids:
             try:
                 sent += int(call(connection, "SELECT wf_signal(?, ?, ?, ?)", id, signal, payload, _options({"key": key})))
             except (NotFound, WrongState):
                 if not skip:
                     raise
-        call(connection, "COMMIT")
-    except BaseException:
-        if connection.in_transaction:
-            connection.execute("ROLLBACK")
-        raise
     return sent
 
 
-def act_on_all(connection: sqlite3.Connection, action: str, wanted: Filter, *, portion: int = PORTION, **options: Any) -> Iterator[Done]:
-    """The same on all workflows that match, newest first; after each portion how far it is. What cannot be (it has ended meanwhile, say) is left out.
+def act_on_all(connection: sqlite3.Connection, action: str, wanted: Filter, *, before: int | None = None, portion: int = PORTION, **options: Any) -> Iterator[Done]:
+    """The same on all workflows that match, newest first (`before`: from there on); after each portion how far it is. What cannot be (it has ended meanwhile, say) is left out.
 
     The caller may stop between two portions: what was done stays done.
     """
     changed = looked = 0
-    before: int | None = None
     while True:
         ids, before = matching_ids(connection, wanted, before=before, limit=min(portion, PORTION), seconds=2)
         if ids:
             changed += act(connection, action, ids, skip=True, **options)
             looked += len(ids)
-        yield Done(changed, looked, before is None)
+        yield Done(changed, looked, before)
         if before is None:
             return
 
 
 def run_all(connection: sqlite3.Connection, action: str, wanted: Filter, *, progress: Callable[[Done], None] | None = None, **options: Any) -> Done:
     """act_on_all to its end."""
-    done = Done(0, 0, True)
+    done = Done(0, 0, None)
     for done in act_on_all(connection, action, wanted, **options):
         if progress:
             progress(done)
@@ -140,19 +147,13 @@ def pause_schedule(connection: sqlite3.Connection, name: str, paused: bool) -> N
     """Pauses a schedule, or lets it go on: it is made again as it was, but for that. Raises NotFound."""
     from ..errors import NotFound
 
-    call(connection, "BEGIN IMMEDIATE")
-    try:
+    with _transaction(connection):
         row = connection.execute("SELECT cron, workflow, input, timezone, catch_up, grace, overlap, start FROM wf_schedules WHERE name = ?", (name,)).fetchone()
         if row is None:
             raise NotFound(f"WF_NOT_FOUND: there is no schedule {name}")
         cron, workflow, input, timezone, catch_up, grace, overlap, begin = row
         options = {"timezone": timezone, "catch_up": catch_up, "grace": grace, "overlap": overlap, "paused": paused, "start": json.loads(begin) if begin else None}
         call(connection, "SELECT wf_schedule(?, ?, ?, ?, ?)", name, cron, workflow, input, _options(options))
-        call(connection, "COMMIT")
-    except BaseException:
-        if connection.in_transaction:
-            connection.execute("ROLLBACK")
-        raise
 
 
 def fire(connection: sqlite3.Connection, name: str) -> str:

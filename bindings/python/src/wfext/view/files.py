@@ -6,7 +6,6 @@ import contextlib
 import glob
 import os
 import sqlite3
-import threading
 import time
 from collections.abc import Iterator, Sequence
 
@@ -60,7 +59,6 @@ class File:
         self.connection = connection
         self.writable = writable
         self.note = note
-        self.lock = threading.Lock()  # for those who share it between threads
         self._leaves_wal = leaves_wal
         self._place = place
 
