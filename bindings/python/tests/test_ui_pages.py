@@ -206,6 +206,7 @@ def test_a_fleet(tmp_path, serve):
         assert beside == ([] if n == 0 else ["-wal", "-shm"])
         for end in ("", *beside):
             os.replace(tmp_path / f"agent-{n}.db{end}", tmp_path / f"agent-1.db{end}")
+        assert page.get("/value?" + urlencode({"file": name, "id": f"job-{n}", "what": "input"})).status == 200
         assert f"job-{n}" in page.get("/workflows?" + urlencode({"file": name})).text
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 import time
 from collections.abc import Callable
@@ -49,8 +50,6 @@ def overview_page(request: Request) -> Response:
 
 
 def file_size(path: str) -> int | None:
-    import os
-
     try:
         return os.path.getsize(path)
     except OSError:
@@ -172,7 +171,7 @@ def value_page(request: Request) -> Response:
     """One stored value in full, as text to save."""
     visit = Visit(request)
     id, what, step = visit.query.get("id", ""), visit.query.get("what", ""), visit.query.get("step")
-    with visit.source().reader() as file:
+    with visit.source().look().reader() as file:
         found: Any = one.step(file.connection, id, step) if step is not None else one.workflow(file.connection, id)
     if found is None or what not in ("input", "output", "error") or not hasattr(found, what):
         raise Missing("There is no such value")
