@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from markupsafe import Markup, escape
 
 from ..view import lists, one, timeline
+from ..view.values import one_line, parsed
 from .render import STATES, duration, percent
 
 ATTEMPTS = 30  # rows of attempts at most, the last ones
@@ -71,8 +72,6 @@ def rows(workflow: one.Workflow, steps: Sequence[one.Step], failures: Sequence[o
 
 def _child(bar: timeline.Bar, by_id: dict[str, lists.Row]) -> lists.Row | None:
     """The child that a step has spawned: its output is the child's id."""
-    from ..view.values import parsed
-
     if bar.step is None or bar.step.output is None or bar.step.kind not in ("spawn", "task", "start"):
         return None
     found = parsed(bar.step.output)
@@ -88,8 +87,6 @@ def _line(bar: timeline.Bar, pen: _Pen, label: str, text: str) -> Line:
 def _step(bar: timeline.Bar, pen: _Pen, child: lists.Row | None, now: int, tries: Sequence[one.Failure]) -> Line:
     step = bar.step
     assert step is not None
-    from ..view.values import one_line
-
     how_often = f"{step.attempts} tries" if step.attempts > 1 else ""
     if step.status in ("failed", "error"):
         text = bar.error or ""

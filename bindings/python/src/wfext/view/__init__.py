@@ -6,7 +6,7 @@
 
 files      find_files, open_file (File), place_of, limited, mark, has_tables, now, to_millis, to_sql_time
 rows       fitted, is_time, moment: rows as dataclasses, each value of its type
-values     parsed, one_line, error_text, error_group: stored values for people and for JSON
+values     parsed, signal_names, one_line, error_text, error_group: stored values for people and for JSON
 lists      Filter, list_workflows (Page of Row), matching_ids, count_matching (Count)
 one        workflow, steps, last_steps, step, failures, signals, awaited, values, streams, items, children, ancestors
 timeline   timeline (Timeline of Bar, Scale with Fold): where to draw what

@@ -10,7 +10,7 @@ from typing import Any
 from .files import has_tables
 from .lists import LIVE, ROW_COLUMNS, Row, reasons_of, to_row
 from .rows import fitted, whole
-from .values import Value, parsed
+from .values import Value, parsed, signal_names
 
 PART = 500
 
@@ -204,20 +204,10 @@ def awaited(connection: sqlite3.Connection, id: str) -> list[str]:
     """Names of the signals that the workflow waits for now: what a form to send one offers."""
     if not has_tables(connection):
         return []
-    import json
-
-    names: dict[str, None] = {}
     rows = connection.execute(
         "SELECT s.kind, s.topics FROM _wf_workflow AS w JOIN _wf_step AS s ON s.wf = w.seq WHERE w.id = ? AND s.status = 'waiting' AND s.kind IN ('await', 'wait_any') LIMIT 100", (id,)
     )
-    for kind, topics in rows:
-        try:
-            found = json.loads(topics)
-            for signal in found if kind == "await" else [name for each in found["waits"] for name in each.get("signal", [])]:
-                names[str(signal)] = None
-        except (ValueError, TypeError, KeyError, AttributeError):
-            continue
-    return list(names)
+    return list(dict.fromkeys(name for kind, topics in rows for name in signal_names(kind, topics) or ()))
 
 
 def values(connection: sqlite3.Connection, id: str, *, after: str = "", limit: int = PART) -> list[NamedValue]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import sqlite3
-from typing import Any
 
 from .errors import Groups, recent_failures
 from .files import Interrupted, has_tables, limited, to_millis, to_sql_time
@@ -12,6 +11,7 @@ from .files import now as now_of
 from .lists import Count
 from .rows import fitted, moment
 from .tables import Queue, in_doubt, queues
+from .values import signal_names
 
 CAP = 1000  # of what is counted row by row
 
@@ -137,8 +137,6 @@ def need_you(connection: sqlite3.Connection, most: int = CAP) -> Count:
 
 def people(connection: sqlite3.Connection, limit: int = 50) -> list[Person]:
     """What waits for a person: steps in doubt that are held, then workflows that wait for a signal; as many as are found within 50 ms, at most `limit`."""
-    import json
-
     if not has_tables(connection):
         return []
     held = in_doubt(connection, held_only=True, limit=limit)
@@ -150,19 +148,11 @@ def people(connection: sqlite3.Connection, limit: int = 50) -> list[Person]:
                 " WHERE s.status = 'waiting' AND (s.kind = 'await' OR s.kind = 'wait_any' AND s.topics LIKE '%\"signal\"%') LIMIT ?",
                 (max(0, limit - len(found)),),
             ):
-                found.append(fitted(Person, (id, name, "signal", step, _signals(topics, kind, json), at)))
+                names = signal_names(kind, topics)
+                found.append(fitted(Person, (id, name, "signal", step, str(topics) if names is None else ", ".join(names), at)))
     except Interrupted:
         pass
     return found
-
-
-def _signals(topics: Any, kind: str, json: Any) -> str:
-    try:
-        read = json.loads(topics)
-        names = read if kind == "await" else [name for each in read["waits"] for name in each.get("signal", [])]
-        return ", ".join(str(each) for each in names)
-    except (ValueError, TypeError, KeyError, AttributeError):
-        return str(topics)
 
 
 def workers(connection: sqlite3.Connection) -> list[Worker] | None:

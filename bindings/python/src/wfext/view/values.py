@@ -25,6 +25,15 @@ def _refuse(word: str) -> Any:
     raise ValueError(f"{word} is no JSON")
 
 
+def signal_names(kind: str, topics: Any) -> list[str] | None:
+    """The signals that a step of kind await or wait_any waits for, by what its row says; None: it does not say it (a row that was changed by hand)."""
+    try:
+        found = json.loads(topics)
+        return [str(each) for each in (found if kind == "await" else [name for each in found["waits"] for name in each.get("signal", [])])]
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
+        return None
+
+
 def one_line(value: Value) -> str:
     """The value as stored, for people. Still to be escaped for where it is shown."""
     if value is None:
