@@ -65,8 +65,9 @@ type barrier struct {
 }
 
 type joined struct {
-	done chan struct{}
-	err  error
+	waiting int // how many have come
+	done    chan struct{}
+	err     error
 }
 
 func (b *barrier) join(app *App) error {
@@ -77,6 +78,7 @@ func (b *barrier) join(app *App) error {
 		mine = &joined{done: make(chan struct{})}
 		b.next = mine
 	}
+	mine.waiting++
 	b.mu.Unlock()
 	if leads {
 		b.one.Lock()

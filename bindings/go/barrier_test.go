@@ -123,9 +123,9 @@ func TestEffectsSideBySideShareABarrier(t *testing.T) {
 	goes := make(chan none)
 	path, asked := controlSocket(t, func(n int64) int64 { <-goes; return n })
 	asks(t, app, path)
-	w := Workflow(app, "w", func(ctx context.Context, _ none) (int, error) {
+	w := Workflow(app, "w", func(ctx context.Context, numbers []int) (int, error) {
 		futures := []*Future[int]{}
-		for i := range 10 {
+		for _, i := range numbers {
 			futures = append(futures, Go(ctx, fmt.Sprintf("pay %d", i), func(ctx context.Context) (int, error) { return Effect(ctx, "pay", returns(i), Durable()) }))
 		}
 		sum := 0
@@ -139,16 +139,24 @@ func TestEffectsSideBySideShareABarrier(t *testing.T) {
 		return sum, nil
 	})
 	work(t, app)
-	h := begun(t, w, none{})
+	first := begun(t, w, []int{0})
+	until(t, func() bool { return asked.Load() == 1 }) // from now on it is under way
+	numbers := []int{}
+	for i := range 39 {
+		numbers = append(numbers, i+1)
+	}
+	others := begun(t, w, numbers)
 	until(t, func() bool {
-		rows, err := app.Query("SELECT count(*) FROM _wf_step WHERE status = 'begun'")
-		return err == nil && asked.Load() > 0 && rows[0][0] == int64(10)
+		app.barrier.mu.Lock()
+		defer app.barrier.mu.Unlock()
+		return app.barrier.next != nil && app.barrier.next.waiting == len(numbers)
 	})
 	close(goes)
-	out, err := result(t, h)
+	out, err := result(t, first)
 	must(t, err)
-	equal(t, out, 45)
-	if asked.Load() > 3 {
-		t.Fatal(asked.Load())
-	}
+	equal(t, out, 0)
+	out, err = result(t, others)
+	must(t, err)
+	equal(t, out, 780)
+	equal(t, asked.Load(), int64(2))
 }

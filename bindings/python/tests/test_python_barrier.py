@@ -92,13 +92,22 @@ def test_a_durable_effect(app, colour):
     assert app.client.rows("SELECT count(*) FROM wf_failures") == [(0,)]
 
 
-def test_effects_side_by_side_share_a_barrier(app):
-    """One that is wanted while another is under way begins behind all that have come by then."""
-    under_way, goes = threading.Event(), threading.Event()
+def test_effects_side_by_side_share_a_barrier(app, monkeypatch):
+    """Those that are wanted while one is under way are one: it begins behind all that have come by then."""
+    under_way, goes, come, together = threading.Event(), threading.Event(), [], []
+    enter = app.barrier.enter
+
+    def entering():
+        entered = enter()
+        come.append(entered)
+        return entered
+
+    monkeypatch.setattr(app.barrier, "enter", entering)
 
     def answer(request, number):
         under_way.set()
         assert goes.wait(60)
+        together.append(app.client.rows("SELECT count(*) FROM wf_steps WHERE workflow_id = 'others' AND status = 'begun'")[0][0])
         return {"status": "synced", "path": request["body"]["path"], "txid": number, "replicated_txid": number}
 
     @app.effect(durable=True)
@@ -106,17 +115,44 @@ def test_effects_side_by_side_share_a_barrier(app):
         return n
 
     @app.workflow
-    async def w(ctx: wfext.AsyncContext) -> int:
-        return sum(await asyncio.gather(*(ctx.step(pay, n) for n in range(10))))
+    async def w(ctx: wfext.AsyncContext, numbers: list[int]) -> int:
+        return sum(await asyncio.gather(*(ctx.step(pay, n) for n in numbers)))
 
     with ControlSocket(answer) as server, app.worker():
         asks(app, server)
-        handle = w.start()
+        first = w.start([0])
         assert under_way.wait(60)
-        wait_for(lambda: app.client.rows("SELECT count(*) FROM _wf_step WHERE status = 'begun'") == [(10,)])
+        others = w.options(id="others").start(list(range(1, 40)))  # more than there are threads
+        wait_for(lambda: len(come) == 40)
         goes.set()
-        assert finish(handle) == 45
-        assert len(server.asked) <= 3
+        assert (finish(first), finish(others)) == (0, sum(range(1, 40)))
+        assert len(server.asked) == 2 and together == [39, 39]
+
+
+def test_who_goes_takes_the_barrier_from_nobody(app):
+    """Of two that wait for the same one, the first, who is to ask, is cancelled meanwhile."""
+    under_way, goes = threading.Event(), threading.Event()
+
+    def answer(request, number):
+        under_way.set()
+        assert goes.wait(60)
+        return (number, number)
+
+    async def three():
+        before = asyncio.create_task(app.barrier.join_from_loop())
+        await asyncio.to_thread(under_way.wait, 60)
+        first, second = asyncio.create_task(app.barrier.join_from_loop()), asyncio.create_task(app.barrier.join_from_loop())
+        await asyncio.sleep(0)  # both wait
+        first.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await first
+        goes.set()
+        return [(await each)["txid"] for each in (before, second)]
+
+    with ControlSocket(answer) as server:
+        asks(app, server)
+        assert asyncio.run(three()) == [1, 2]
+        assert len(server.asked) == 2
 
 
 def test_durable_is_for_effects(app):

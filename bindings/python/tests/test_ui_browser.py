@@ -84,14 +84,20 @@ class Browser:
         return self.run("return document.querySelector(arguments[0])?.innerText ?? ''", css)
 
     def until(self, what, script, *arguments):
-        """Waits until the script gives something true, and returns it."""
+        """Waits until the script gives something true, and returns it. (While one page goes and the next one comes there may be no body for it to look at.)"""
+        from selenium.common.exceptions import JavascriptException
+
         end = time.monotonic() + 60
+        failed = None
         while time.monotonic() < end:
-            found = self.run(script, *arguments)
+            try:
+                found = self.run(script, *arguments)
+            except JavascriptException as error:
+                found, failed = None, error
             if found:
                 return found
             time.sleep(0.05)
-        raise AssertionError(f"never came: {what}; the page says:\n{self.text('body')}")
+        raise AssertionError(f"never came: {what}; at {self.driver.current_url} the page says:\n{self.text('body')}") from failed
 
     def shoot(self, name, whole=True):
         size = self.driver.execute_cdp_cmd("Page.getLayoutMetrics", {})["cssContentSize"]
@@ -449,7 +455,8 @@ def test_a_form_of_another_page_is_refused(browser, own, tmp_path):
         def log_message(self, *_):
             pass
 
-    other = http.server.HTTPServer(("127.0.0.1", 0), Other)
+    # (a thread for each connection: browsers open some before they have anything to ask, and one thread would wait for those)
+    other = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Other)
     threading.Thread(target=other.serve_forever, daemon=True).start()
     try:
         browser.driver.get(f"http://127.0.0.1:{other.server_port}/")
@@ -458,6 +465,7 @@ def test_a_form_of_another_page_is_refused(browser, own, tmp_path):
         assert shop.db.execute("SELECT wf_status('order-1999139')").fetchone() == ("pending",)
     finally:
         other.shutdown()
+        other.server_close()
 
 
 if os.environ.get("WFEXT_PICTURES"):  # of docs/view.md: WFEXT_PICTURES=docs/view

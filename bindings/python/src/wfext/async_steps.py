@@ -282,7 +282,7 @@ class AsyncSteps(Calls):
             if "output" in begun:
                 return values.dumps(begun["output"])
             key = begun["key"]
-            if step.durable and not await asyncio.to_thread(attempt.barrier, step, name):
+            if not await attempt.barrier_from_loop(step, name):
                 self._ends("the engine failed")
         if step.is_async:
             text = await self._function(step, name, key, args, kwargs)

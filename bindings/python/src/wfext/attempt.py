@@ -136,9 +136,23 @@ class Attempt:
         try:
             self.app.barrier.join()
         except Exception as error:
-            log.error("workflow %s: the effect %s is not tried now, since its record is not on the replica: %s", self.claim.id, name, error)
+            self._no_barrier(name, error)
             return False
         return True
+
+    async def barrier_from_loop(self, step: Step[..., Any], name: str) -> bool:
+        """The same for a coroutine."""
+        if not step.durable:
+            return True
+        try:
+            await self.app.barrier.join_from_loop()
+        except Exception as error:
+            self._no_barrier(name, error)
+            return False
+        return True
+
+    def _no_barrier(self, name: str, error: Exception) -> None:
+        log.error("workflow %s: the effect %s is not tried now, since its record is not on the replica: %s", self.claim.id, name, error)
 
     def begin(self) -> None:
         """Before anything is done that is not recorded."""

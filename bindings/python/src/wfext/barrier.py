@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
 from concurrent.futures import Future
 from typing import Any
@@ -36,20 +37,37 @@ class Barrier:
 
     def join(self) -> dict[str, Any]:
         """With those that come meanwhile."""
+        mine, leads = self.enter()
+        if leads:
+            self._lead(mine)
+        return mine.result()  # type: ignore[no-any-return]
+
+    async def join_from_loop(self) -> dict[str, Any]:
+        """The same for a coroutine: however many wait, they take one thread, so that all of them can come before the next one begins."""
+        mine, leads = self.enter()
+        if leads:
+            threading.Thread(target=self._lead, args=(mine,), name="wfext-barrier", daemon=True).start()
+        return await asyncio.wrap_future(mine)
+
+    def enter(self) -> tuple[Future[Any], bool]:
+        """The next barrier, and whether the caller is the first to want it, and has to ask."""
+        mine: Future[Any]
         if self._database.is_replicated:
-            return {}
+            mine = Future()
+            mine.set_result({})
+            return mine, False
         with self._lock:
             leads = self._next is None
-            if leads:
+            if self._next is None:
                 self._next = Future()
-            mine = self._next
-        assert mine is not None
-        if leads:
-            with self._one:
-                with self._lock:
-                    self._next = None  # who comes from now on may have committed too late for this one
-                try:
-                    mine.set_result(self.wait(JOINED_TIMEOUT, {}))
-                except BaseException as error:
-                    mine.set_exception(error)
-        return mine.result()  # type: ignore[no-any-return]
+                self._next.set_running_or_notify_cancel()  # who goes away takes it from nobody else
+            return self._next, leads
+
+    def _lead(self, mine: Future[Any]) -> None:
+        with self._one:
+            with self._lock:
+                self._next = None  # who comes from now on may have committed too late for this one
+            try:
+                mine.set_result(self.wait(JOINED_TIMEOUT, {}))
+            except BaseException as error:
+                mine.set_exception(error)
