@@ -6,7 +6,6 @@ A language is a driver in this folder, started as `driver MEASURE FILE SETTINGS`
 have it answers with {"skip": why}. The table is that of bench/report.cpp: smaller is better.
 """
 
-import argparse
 import dataclasses
 import json
 import os
@@ -18,7 +17,9 @@ from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
-sys.path.insert(0, str(ROOT / "bindings"))
+sys.path[:0] = [str(ROOT / "bindings"), str(ROOT / "bench")]
+
+import lines  # noqa: E402
 
 
 @dataclasses.dataclass(frozen=True)
@@ -65,25 +66,6 @@ def go_driver(languages, folder):
     return [str(program)] if done.returncode == 0 else f"it does not build: {(done.stderr.strip() or 'failed').splitlines()[-1]}"
 
 
-def verdict(row):
-    if row["bar"] == 0:
-        return "-"
-    return "goal" if row["ratio"] <= row["goal"] else "bar" if row["ratio"] <= row["bar"] else "MISS"
-
-
-def number(value, unit):
-    return f"x{value:.2f}" if unit == "x" else f"{value:.2f} {unit}" if unit == "ms" and value < 10 else f"{value:.0f} {unit}"
-
-
-def micros(us):
-    return "" if us == 0 else f"{us:.2f}" if us < 100 else f"{us:.0f}"
-
-
-def line(row):
-    bar, goal = (number(row[key], row["unit"]) if row[key] else "" for key in ("bar", "goal"))
-    return f"{row['name']:<70} {number(row['ratio'], row['unit']):>9} {bar:>8} {goal:>8}  {row['verdict']:<6} {micros(row['us']):>11} {micros(row['raw_us']):>11}  {row['note']}".rstrip()
-
-
 def measure(language, command, measure, given, scratch):
     """The row, or why there is none."""
     if isinstance(command, str):
@@ -99,25 +81,20 @@ def measure(language, command, measure, given, scratch):
     if "skip" in answer:
         return answer["skip"]
     us, raw_us = answer.get("us", 0), answer.get("raw_us", 0)
-    row = {"name": f"{language}: {measure.what}", "ratio": answer["value"] if "value" in answer else us / raw_us, "unit": measure.unit, "bar": measure.bar, "goal": measure.goal}
-    return {**row, "verdict": verdict(row), "us": us, "raw_us": raw_us, "note": answer.get("note", "")}
+    value = answer["value"] if "value" in answer else us / raw_us
+    return lines.row(f"{language}: {measure.what}", value, measure.unit, measure.bar, measure.goal, us, raw_us, answer.get("note", ""))
 
 
 def main():
-    parser = argparse.ArgumentParser(prog="bench/packages/run.py")
-    parser.add_argument("--quick", action="store_true", help="tiny sizes: does it run at all? (not a figure)")
+    parser = lines.options("bench/packages/run.py", "tiny sizes")
     parser.add_argument("--only", action="append", default=[], help=f"a language, or a measure ({' '.join(each.name for each in MEASURES)}); may be repeated")
-    parser.add_argument("--json", action="store_true", help="for machines")
-    parser.add_argument("--save", help="the same beside the table, into a file")
-    parser.add_argument("--dir", help="where the databases go")
-    parser.add_argument("--library", default=str(ROOT / "build/libwfext.so"))
     given = parser.parse_args()
     only = {word.lower() for word in given.only}
     commands = {language: command for language, command in drivers().items() if not only & {"python", "node", "go"} or language.lower() in only}
     measures = [each for each in MEASURES if not only & {other.name for other in MEASURES} or each.name in only]
     rows, skipped = [], 0
     if not given.json:
-        print(f"{'what':<70} {'ratio':>9} {'bar':>8} {'goal':>8}  {'':<6} {'us':>11} {'raw us':>11}  note", flush=True)
+        print(lines.head(), flush=True)
     scratch = Path(tempfile.mkdtemp(dir=given.dir, prefix="wfext-packages-"))
     try:
         for each in measures:
@@ -126,18 +103,15 @@ def main():
                 if isinstance(row, str):
                     skipped += 1
                     if not given.json:
-                        print(f"{f'{language}: {each.what}':<70} {'':>9} {'':>8} {'':>8}  {'skip':<6} {'':>11} {'':>11}  {row}", flush=True)
+                        print(lines.skipped(f"{language}: {each.what}", row), flush=True)
                     continue
                 rows.append(row)
                 if not given.json:
-                    print(line(row), flush=True)
+                    print(lines.line(row), flush=True)
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
-    text = json.dumps(rows, indent=1) + "\n"
-    if given.save:
-        Path(given.save).write_text(text)
+    lines.give(rows, given)
     if given.json:
-        print(text, end="")
         return
     counts = [sum(row["verdict"] == what for row in rows) for what in ("goal", "bar", "MISS")]
     print("\n%d at the goal, %d within the bar, %d missed, %d skipped." % (*counts, skipped))
