@@ -20,6 +20,7 @@ import concurrent.futures
 import contextlib
 import ctypes
 import ctypes.util
+import dataclasses
 import datetime
 import fnmatch
 import heapq
@@ -34,14 +35,19 @@ import threading
 import time
 from pathlib import Path
 
-PAUSES = [0.001 * 2**i for i in range(9)]  # of looks at a file that was just written to: half a second in all
+PAUSES = [0.001 * 2 ** min(i, 5) for i in range(20)]  # between looks at a file that was just written to: half a second in all
+SETTLE = 8                                 # looks in a row that have found nothing new: 0.1 s
 BACK_OFF = (1.0, 60.0)                     # seconds, from and to: for a file that wants something which nobody here can do
-SETTLE = PAUSES[6]
 FRESH = 0.1                                # what was written so shortly ago may be written again and have the same time
+SOON = 0.01                                # for a file that was left, as others wait, while somebody was writing to it
 
 
 class Suspended(Exception):
     """The workflow waits; its function is called again when there is something to go on with."""
+
+
+class Refused(Exception):
+    """The workflow was cancelled, paused, or taken by another: it says so itself."""
 
 
 class Job:
@@ -52,7 +58,12 @@ class Job:
         self.id, self.name, self.input, self.attempt = claim["id"], claim["name"], claim["input"], claim["attempt"]
 
     def _call(self, call, *arguments):
-        return self.db.execute("SELECT " + call, (self.token, *arguments)).fetchone()[0]
+        try:
+            return self.db.execute("SELECT " + call, (self.token, *arguments)).fetchone()[0]
+        except sqlite3.Error as error:
+            if str(error).startswith("WF_"):
+                raise Refused(str(error)) from error
+            raise
 
     def step(self, name, function, *arguments):
         """The result of function(*arguments), which is called until it was recorded once."""
@@ -73,17 +84,37 @@ class Job:
         return json.loads(message)["payload"]
 
 
+@dataclasses.dataclass
+class Served:
+    """What became of a file that was served."""
+
+    name: str
+    done: int = 0          # how much
+    due: float = None      # when it wants something again, in seconds since 1970
+    others: bool = False   # what it wants now cannot be done here
+    held: bool = False     # somebody was in the middle of a transaction
+    quiet: bool = True     # it was left because nothing came any more
+    state: tuple = None    # Runner.state() when it was closed, if another write would have another one
+
+
 class FolderEvents:
     """Names of files in a folder that were written, made, or moved there, as Linux tells them."""
 
-    MASK = 0x2 | 0x80 | 0x100 | 0x200  # written, moved here, made, deleted
-    OVERFLOW = 0x4000
+    MASK = 0x2 | 0x80 | 0x100 | 0x200 | 0x800  # written, moved here, made, deleted; the folder itself was moved away
+    OVERFLOW, MOVED, IGNORED = 0x4000, 0x800, 0x8000
 
     def __init__(self, folder):
         libc = ctypes.CDLL(ctypes.util.find_library("c"), use_errno=True)
+        self.ended = False  # the folder is gone: whatever has its name now is not this one
         self.fd = libc.inotify_init1(os.O_NONBLOCK | os.O_CLOEXEC)
         if self.fd < 0 or libc.inotify_add_watch(self.fd, os.fsencode(folder), self.MASK) < 0:
-            raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()), folder)
+            error = OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()), str(folder))
+            self.close()
+            raise error
+
+    def close(self):
+        if self.fd >= 0:
+            os.close(self.fd)
 
     def read(self):
         """The names; None among them: some were lost."""
@@ -93,7 +124,8 @@ class FolderEvents:
                 at = 0
                 while at < len(data):
                     _, mask, _, size = struct.unpack_from("iIII", data, at)
-                    names.add(None if mask & self.OVERFLOW else os.fsdecode(data[at + 16:at + 16 + size].rstrip(b"\0")))
+                    self.ended = self.ended or bool(mask & (self.MOVED | self.IGNORED))
+                    names.add(None if mask & (self.OVERFLOW | self.MOVED | self.IGNORED) else os.fsdecode(data[at + 16:at + 16 + size].rstrip(b"\0")))
                     at += 16 + size
         return names
 
@@ -111,11 +143,8 @@ class Runner:
         self.folder, self.functions, self.pattern, self.library = Path(folder).resolve(), functions, pattern, library
         self.queues, self.lease, self.most_open = json.dumps(list(queues)), lease, most_open
         self.index = str(index or self.folder.with_name(self.folder.name + ".fleet"))
-        self.events = None
-        if notify and sys.platform == "linux":
-            with contextlib.suppress(OSError):
-                self.events = FolderEvents(self.folder)
-        self.every = every or (30 if self.events else 1)
+        self.notify, self.events, self.given_every = notify and sys.platform == "linux", None, every
+        self.watch()
         self.alone = self.is_alone()
         self.worker = "fleet" if self.alone else "fleet-%d" % os.getpid()
         self.left = set()                    # files in which a runner of our name, that is no more, holds something
@@ -142,6 +171,16 @@ class Runner:
             return True
         except (ImportError, OSError):
             return False
+
+    def watch(self):
+        """Where notifications can be had, from now on; a folder that is not there, or one watch too many, is tried again with each look through it."""
+        if self.events and self.events.ended:
+            self.events.close()
+            self.events = None
+        if self.notify and not self.events:
+            with contextlib.suppress(OSError):
+                self.events = FolderEvents(self.folder)
+        self.every = 1 if self.notify and not self.events else self.given_every or (30 if self.events else 1)
 
     # -- One file -----------------------------------------------------------------------------------------------------
 
@@ -175,70 +214,96 @@ class Runner:
         return None if text is None else datetime.datetime.fromisoformat(text + "+00:00").timestamp()
 
     def work(self, db):
-        """Does what the file has for us now; how much, and when it wants something again."""
+        """Does what the file has for us now; how much, and whether there is more, which is somebody else's."""
         done = 0
         while True:
             due = self.next_due(db)
             if due is None or due > time.time() or self.stopped:
-                return done, due                       # nothing was written, in a file that has no workflows either
+                return done, False                     # nothing was written, in a file that has no workflows either
             moved = db.execute("SELECT wf_run('{\"limit\":100}') + wf_tick()").fetchone()[0]
             options = {"names": list(self.functions), "lease": self.lease}
             claim, = db.execute("SELECT wf_claim(?, ?, ?)", (self.queues, self.worker, json.dumps(options))).fetchone()
             if claim is not None:
                 self.call(db, json.loads(claim))
             elif not moved:
-                return done, due                       # somebody else's
+                return done, True
             done += 1
 
     def call(self, db, claim):
         job = Job(db, claim)
         try:
-            output = json.dumps(self.functions[job.name](job))
-        except Suspended:
+            end = "wf_complete(?, ?)", json.dumps(self.functions[job.name](job))
+        except (Suspended, Refused):
             return
         except Exception as error:
             if str(error).startswith("WF_"):
-                return                                 # cancelled, paused, taken by another: the workflow says so
-            db.execute("SELECT wf_fail(?, ?)", (job.token, json.dumps({"code": type(error).__name__, "message": str(error)})))
-            return
-        db.execute("SELECT wf_complete(?, ?)", (job.token, output))
+                return
+            end = "wf_fail(?, ?)", json.dumps({"code": type(error).__name__, "message": str(error)})
+        with contextlib.suppress(Refused):
+            job._call(*end)
+
+    @staticmethod
+    def no_one_writes(db):
+        """Whether nobody is in the middle of a transaction: what is in the files, and what readers see, is the same then. (A commit is written first, then synced, and then
+        seen, however long that takes; and only the first of these can be told from outside.)"""
+        try:
+            db.execute("PRAGMA busy_timeout = 0")
+            db.execute("BEGIN IMMEDIATE")
+            db.execute("ROLLBACK")
+            return True
+        except sqlite3.OperationalError as refused:
+            if "locked" not in str(refused):
+                raise
+            return False
+        finally:
+            db.execute("PRAGMA busy_timeout = 5000")
 
     def serve(self, name, changed):
         """In a thread: opens the file, does what there is, and goes on until it has been quiet for a while, or others want its place."""
-        due, state, done = None, None, 0
+        served = Served(name)
         try:
             with contextlib.closing(self.connect(self.folder / name)) as db:
                 self.counts["opened"] += 1
+                inode = (self.state(name) or [None])[0]
                 if name in self.left:                  # the runner that was killed holds nothing any more
                     db.execute("SELECT wf_recover(?)", (json.dumps({"worker": self.worker, "lost": True}),))
                     self.left.discard(name)
-                version, pauses, pause, written = None, iter(PAUSES), PAUSES[0], False
-                while pause is not None:
+                version, quiet, written = None, 0, False
+                while True:
                     changed.clear()
                     now, = db.execute("PRAGMA data_version").fetchone()
-                    more, due = self.work(db)
-                    if more or now != version:         # (a notification may come before its commit: so it is looked at again)
-                        done, version, pauses, pause, written = done + more, now, iter(PAUSES), PAUSES[0], written or more
-                    if self.stopped or self.waiting:
+                    more, others = self.work(db)
+                    served.done += more
+                    if more or now != version:
+                        version, quiet, written = now, 0, written or more
+                    if self.stopped or self.waiting or quiet == len(PAUSES):
                         break
-                    if not changed.wait(pause):
-                        pause = next(pauses, None)
-                    if written and pause == SETTLE:    # early enough that the time of the file says whether somebody has written after us
+                    if changed.wait(PAUSES[quiet]):    # a notification may come before its commit: so all of the looks that follow one follow this one, too
+                        quiet = 0
+                        if (self.state(name) or [None])[0] != inode:
+                            others = False             # another file has its name now
+                            break
+                    else:
+                        quiet += 1
+                    if written and quiet == SETTLE:    # early enough that the time of the file says whether somebody has written after us
                         db.execute("PRAGMA busy_timeout = 0")
                         db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
                         db.execute("PRAGMA busy_timeout = 5000")
                         written = False
+                served.quiet = quiet == len(PAUSES)
                 before = self.state(name)
-                due = self.next_due(db)
+                served.held = not self.no_one_writes(db)
+                served.due = self.next_due(db)         # (a commit since the last look is no work of somebody else's)
+                served.others = others and db.execute("PRAGMA data_version").fetchone()[0] == version
             state = self.state(name)
-            if state != before or state is None or time.time_ns() - max(state[2], state[5]) < FRESH * 1e9:
-                state = None
+            if not served.held and state == before and state and state[0] == inode and time.time_ns() - max(state[2], state[5]) > FRESH * 1e9:
+                served.state = state
         except sqlite3.Error as error:
             self.counts["errors"] += 1
             if self.failed[name] == 0:
                 print("%s: %s" % (name, error), file=sys.stderr, flush=True)
-            return name, time.time(), self.state(name), 0
-        return name, due, state, done
+            return Served(name, due=time.time(), others=True, state=self.state(name))
+        return served
 
     # -- All of them --------------------------------------------------------------------------------------------------
 
@@ -260,7 +325,8 @@ class Runner:
             if self.alone and running and self.counts["looks"] == 1:
                 self.left.add(name)
                 when = 0
-            if name not in self.due or (name not in self.active and not self.failed[name] and when != self.due[name]):
+            known = self.due.get(name, when)           # (it is looked at no later than was known: a notification may have come before its commit)
+            if name not in self.due or (name not in self.active and not self.failed[name] and when is not None and (known is None or when < known)):
                 self.look_at(name, when)
         for name in [name for name in self.due if name not in found]:
             del self.due[name]
@@ -270,7 +336,7 @@ class Runner:
     def has_changed(self, name):
         """A notification: of a file of ours, or its -wal. What we have written ourselves is known."""
         name = name.removesuffix("-wal").removesuffix("-journal")
-        if not fnmatch.fnmatch(name, self.pattern):
+        if name.endswith("-shm") or not fnmatch.fnmatch(name, self.pattern):
             return
         if name in self.active:
             self.active[name].set()
@@ -302,30 +368,31 @@ class Runner:
         with self.lock:
             results, self.results = self.results, []
         for future in results:
-            name, due, state, done = future.result()
+            served = future.result()
+            name, due = served.name, served.due
             del self.active[name]
-            self.counts["done"] += done
-            self.seen[name] = state
+            self.counts["done"] += served.done
+            self.seen[name] = served.state
             now = time.time()
-            if due is not None and due <= now and not done:
-                self.failed[name] += 1                 # another's work, or a damaged file
-                due = now + min(BACK_OFF[0] * 2 ** (self.failed[name] - 1), BACK_OFF[1])
+            if served.others:                          # another's work, or a damaged file
+                self.failed[name] = 1 if served.done else min(self.failed[name] + 1, 20)
+                due = now + min((BACK_OFF[0] if served.quiet else SOON) * 2 ** (self.failed[name] - 1), BACK_OFF[1])
             else:
                 self.failed.pop(name, None)
-                again = now + 2 * FRESH if state is None else 0 if state != self.state(name) else None
-                if again is not None:                  # somebody has written meanwhile; or it cannot be told yet
-                    due = again if due is None else min(due, again)
+            if served.state is None and not served.others:     # it cannot be told yet whether somebody has written
+                again = now + (SOON if served.held and not served.quiet else 2 * FRESH)
+                due = again if due is None else min(due, again)
+            elif served.state is not None and served.state != self.state(name):
+                due = now
             self.look_at(name, due)
 
     def run(self, until=lambda runner: False):
         """Until stop(), or `until` says so."""
         self.results = []
         next_look = 0
-        ready = select.poll()
-        for fd in [self.bell[0]] + ([self.events.fd] if self.events else []):
-            ready.register(fd, select.POLLIN)
         while not self.stopped and not until(self):
             if (began := time.monotonic()) >= next_look:
+                self.watch()
                 self.look_through()                    # (much is opened where much is due, and then there is better to do)
                 took = time.monotonic() - began
                 next_look = began + took + max(self.every, 5 * took)
@@ -333,6 +400,9 @@ class Runner:
             wait = next_look - time.monotonic()
             if self.heap:
                 wait = min(wait, self.heap[0][0] - time.time())
+            ready = select.poll()
+            for fd in [self.bell[0]] + ([self.events.fd] if self.events else []):
+                ready.register(fd, select.POLLIN)
             ready.poll(max(wait, 0) * 1000)
             self.finish()
             if self.events:

@@ -274,3 +274,207 @@ def test_two_runners_share_the_work(agents, run):
     lines = (agents.parent / "trace").read_text().splitlines()
     assert sorted(lines) == sorted("a%d-%d %s" % (i, k, s) for i in range(6) for k in range(5) for s in "abc")
     assert [running.process.poll() for running in both] == [None, None]
+
+
+# What must not be missed: between a notification and its commit, between a look and the close. The runner is taken apart, and its pauses are the test's, so that each moment is
+# met every time, and nothing depends on how fast the machine is.
+
+sys.path.insert(0, str(RUNNER.parent))
+import runner as example  # noqa: E402
+
+
+class Pauses:
+    """In the place of the event by which a file's thread is told of notifications: `script` is called with (number of the pause, its length), and says whether there was one."""
+
+    def __init__(self, script):
+        self.script, self.lengths = script, []
+
+    def clear(self):
+        pass
+
+    set = clear
+
+    def wait(self, pause):
+        self.lengths.append(pause)
+        return bool(self.script(len(self.lengths), pause))
+
+
+@pytest.fixture
+def taken_apart(agents, monkeypatch):
+    """A runner that looks at nothing by itself, and a file with an open connection; it notes in `seen` what it was given to do."""
+    made = example.Runner(agents, {"three": lambda job: made.noted.append(job.id)}, library=extension_path(), notify=False)
+    made.noted, made.results = [], []
+    db = agent(agents / "a.db")
+    db.execute("PRAGMA synchronous = full")
+    db.wf_init()
+    yield made, db
+    db.close()
+    made.pool.shutdown()
+
+
+def serve(runner, script=lambda n, pause: False):
+    """Serves a.db in this thread, as the runner's would, and takes it back; what became of it."""
+    pauses = Pauses(script)
+    runner.active["a.db"] = pauses
+    served = runner.serve("a.db", pauses)
+    done = example.concurrent.futures.Future()
+    done.set_result(served)
+    runner.results.append(done)
+    runner.finish()
+    return served, pauses.lengths
+
+
+def age(agents, seconds=60):
+    """Nothing was written to the file for so long."""
+    for path in agents.glob("a.db*"):
+        past = time.time_ns() - int(seconds * 1e9)
+        os.utime(path, ns=(past, past))
+
+
+@pytest.mark.parametrize("at", [1, 5, 12, 20])
+@pytest.mark.parametrize("takes", [1, 3, 8])
+def test_a_notification_comes_before_its_commit(taken_apart, at, takes):
+    """However quiet it had been: the looks that follow a notification are close to each other again, so that less than 50 ms go by after the commit."""
+    runner, db = taken_apart
+
+    def script(n, pause):
+        if n == at + takes:
+            db.wf_start("three", id="w")  # the commit that was told of so many looks ago
+        return n == at
+
+    served, lengths = serve(runner, script)
+    assert runner.noted == ["w"] and served.done == 1
+    assert lengths[at] == example.PAUSES[0] and max(lengths) < 0.05
+    assert sum(lengths) < 3
+
+
+def test_a_commit_between_the_last_look_and_the_close_is_nobody_else_s(taken_apart, monkeypatch):
+    """It was taken for work of another, which is looked at again a second later, then after 2, 4 ... 60."""
+    runner, db = taken_apart
+    state = runner.state
+
+    def commits(name):
+        monkeypatch.setattr(runner, "state", state)
+        db.wf_start("three", id="w")
+        return state(name)
+
+    served, _ = serve(runner, lambda n, pause: n == 20 and monkeypatch.setattr(runner, "state", commits))
+    assert runner.noted == [] and served.done == 0 and not served.others
+    assert runner.due["a.db"] <= time.time() and not runner.failed["a.db"]
+    assert serve(runner)[0].done == 1 and runner.noted == ["w"]
+
+
+def test_what_becomes_due_between_the_last_look_and_the_close_is_nobody_else_s(taken_apart, monkeypatch):
+    runner, db = taken_apart
+    db.wf_start("three", id="w", delay=3600)
+    real, looks = time.time, []
+
+    def next_due(db):
+        looks.append(1)
+        if len(looks) == 22:  # the last one is when it is closed
+            monkeypatch.setattr(example.time, "time", lambda: real() + 3601)
+        return real() + 3600
+
+    monkeypatch.setattr(runner, "next_due", next_due)
+    served, _ = serve(runner)
+    assert len(looks) == 22 and not served.others and not runner.failed["a.db"] and runner.due["a.db"] <= time.time()
+
+
+def test_what_is_really_another_s_is_left_alone_for_a_while(taken_apart):
+    """What makes the two tests above ones; and after a thousand times it still is."""
+    runner, db = taken_apart
+    db.wf_start("another", id="w")
+    waits = []
+    for times in (0, 1, 2, 2000):
+        runner.failed["a.db"] = times
+        served, _ = serve(runner)
+        assert served.others and served.done == 0
+        waits.append(round(runner.due["a.db"] - time.time()))
+    assert waits == [1, 2, 4, 60]
+
+
+@pytest.mark.parametrize("mode", ["wal", "delete"])
+def test_a_commit_that_takes_long_is_not_in_what_was_seen(taken_apart, agents, mode):
+    """It was written, which dates the file, and is being brought to the disk, which may take any time; what was seen by then is without it, and no notification follows."""
+    runner, db = taken_apart
+    db.execute("PRAGMA journal_mode = " + mode)
+    age(agents)
+    assert serve(runner)[0].state is not None and runner.due["a.db"] is None
+    db.execute("BEGIN IMMEDIATE")
+    db.wf_start("three", id="w")
+    age(agents)
+    served, _ = serve(runner)
+    assert served.state is None and runner.due["a.db"] <= time.time() + 2 * example.FRESH
+    db.execute("COMMIT")
+    age(agents)
+    served, _ = serve(runner)
+    assert runner.noted == ["w"]
+
+
+def test_a_file_that_is_left_for_others_while_it_is_written_is_soon_looked_at_again(taken_apart, agents):
+    """Where others wait for its place it is closed after one look, and a commit that was told of may come a moment later."""
+    runner, db = taken_apart
+    runner.waiting.append("b.db")
+    age(agents)
+    served, lengths = serve(runner)
+    assert lengths == [] and not served.quiet
+    assert served.state is not None and runner.due["a.db"] is None  # nobody was writing: so nothing can come without another notification
+    db.execute("BEGIN IMMEDIATE")
+    db.wf_start("three", id="w")
+    age(agents)
+    assert serve(runner)[0].state is None
+    assert runner.due["a.db"] - time.time() < 0.05
+    db.execute("COMMIT")
+    assert serve(runner)[0].done == 1
+    db.wf_start("another", id="w2")
+    assert serve(runner)[0].others and runner.due["a.db"] - time.time() < 0.05
+
+
+def test_a_look_through_the_folder_forgets_no_notification(taken_apart, agents):
+    """The file has changed, and its commit cannot be seen yet: what wf_fleet says of it is what was before."""
+    runner, db = taken_apart
+    serve(runner)
+    db.execute("BEGIN IMMEDIATE")
+    db.wf_start("three", id="w")
+    (agents / "a.db-wal").touch()
+    runner.has_changed("a.db-wal")
+    assert runner.due["a.db"] == 0
+    runner.look_through()
+    assert runner.due["a.db"] == 0
+    db.execute("COMMIT")
+    runner.begin()
+    runner.pool.shutdown()
+    assert runner.noted == ["w"]
+
+
+def test_a_file_that_takes_the_place_of_one_that_is_open_is_opened(taken_apart, agents):
+    runner, db = taken_apart
+    other = agent(agents.parent / "other.db")
+    other.wf_start("three", id="of the other")
+    other.close()
+    db.close()
+    age(agents)
+    os.utime(agents.parent / "other.db", (0, 0))
+    served, _ = serve(runner, lambda n, pause: n == 20 and os.replace(agents.parent / "other.db", agents / "a.db"))
+    assert served.state is None and runner.due["a.db"] <= time.time() + 2 * example.FRESH and runner.noted == []
+    assert serve(runner)[0].done == 1 and runner.noted == ["of the other"]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="has no notifications of this kind")
+def test_a_folder_that_is_taken_away_and_another_one_in_its_place(agents, run):
+    """The notifications are of the folder that was there first: so they are asked for again."""
+    db = agent(agents / "a.db")
+    db.wf_init()
+    db.close()
+    running = ready(run("--every", "3600"), agents)
+    os.rename(agents, agents.parent / "away")
+    wait_for(lambda: running.counts()["files"] == 0)
+    agents.mkdir()
+    shutil.copy(agents.parent / "away/a.db", agents / "a.db")
+    wait_for(lambda: running.counts()["files"] == 1)
+    for i in range(10):
+        db = agent(agents / "a.db")
+        db.wf_start("three", {}, id="w%d" % i)
+        wait_for(lambda: db.wf_status("w%d" % i) == "completed")
+        db.close()
+    assert running.stop() == 0
