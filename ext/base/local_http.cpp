@@ -17,7 +17,7 @@ namespace wf {
 
 int64_t LocalHttp::left() const { return until_ - monotonic_clock(); }
 
-Status LocalHttp::fail(const char* why) const { return Status::error(Code::state, "%s: %s (socket '%.*s')", words_, why, WF_SV(socket_)); }
+Status LocalHttp::fail(const char* why, const char* hint) const { return Status::error(Code::state, "%s: %s (socket '%.*s')%s", words_, why, WF_SV(socket_), hint); }
 
 Status LocalHttp::pause(int64_t nanoseconds) {
   const int64_t most = left();
@@ -148,7 +148,7 @@ Status LocalHttp::exchange(int file, string_view question) {
   std::memcpy(address.sun_path, socket_.data(), socket_.size());
   // A server that has as many callers as it takes: there is nothing to poll for, it says only "again".
   while (file < 0 || (::connect(file, reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0 && errno != EISCONN)) {
-    if (file < 0 || (errno != EAGAIN && errno != EINTR && errno != EINPROGRESS && errno != EALREADY)) return fail(std::strerror(errno));
+    if (file < 0 || (errno != EAGAIN && errno != EINTR && errno != EINPROGRESS && errno != EALREADY)) return fail(std::strerror(errno), errno == ENOENT || errno == ECONNREFUSED ? hint_ : "");
     WF_TRY(pause(5 * kMillisecond));
   }
   Text bytes;

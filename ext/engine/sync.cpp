@@ -19,12 +19,14 @@ constexpr int64_t kUntilKnown = 2000 * kMillisecond, kBetweenTries = 20 * kMilli
 constexpr int64_t kFirstPause = kMillisecond, kLastPause = 64 * kMillisecond;
 // 0.5.18, in thousands of thousands. Older ones have made replicas that could not be restored, behind syncs that had said success.
 constexpr int64_t kOldestLitestream = 5018;
+constexpr char kHowToListen[] =
+    ". Litestream listens only where its configuration has socket: {enabled: true, path: ...}; which path it is, wf_config('sync_socket', ...) says. See docs/replication.md";
 
 // A call of wf_sync, as far as it has come.
 class Barrier {
  public:
   Barrier(Db& db, Millis timeout, string_view socket, string_view path)
-      : path_(path), began_(monotonic_clock()), server_(socket, began_ + timeout * kMillisecond, db.stop(), words_) {}
+      : path_(path), began_(monotonic_clock()), server_(socket, began_ + timeout * kMillisecond, db.stop(), words_, kHowToListen) {}
 
   Status pass(Synced* out) {
     WF_TRY(check_version());

@@ -229,8 +229,11 @@ def test_a_newer_one_is_not(db, listen, version):
     assert sync(db, listen((7, 7), info=version))["txid"] == 7
 
 
+HINT = "socket: {enabled: true, path: ...}"
+
+
 def test_no_socket(db, tmp_path):
-    with wf_error("WF_STATE", "/nowhere/litestream.sock", "No such file"):
+    with wf_error("WF_STATE", "/nowhere/litestream.sock", "No such file", HINT, "wf_config('sync_socket', ...)", "docs/replication.md"):
         db.wf_sync(1, socket="/nowhere/litestream.sock")
 
 
@@ -245,7 +248,7 @@ def test_nobody_behind_the_socket(db, listen):
     server = listen()
     with socket.socket(socket.AF_UNIX) as gone:
         gone.bind(server.path + "2")  # and does not listen
-        with wf_error("WF_STATE", server.path + "2", "refused"):
+        with wf_error("WF_STATE", server.path + "2", "refused", HINT):
             db.wf_sync(1, socket=server.path + "2")
 
 
@@ -272,9 +275,9 @@ OTHERS = {
 @pytest.mark.parametrize("info", OTHERS.values(), ids=OTHERS)
 def test_something_else_behind_the_socket(db, listen, info):
     server = listen((7, 7), info=info)
-    with wf_error("WF_STATE", "something else", server.path):
+    with wf_error("WF_STATE", "something else", server.path) as caught:
         sync(db, server)
-    assert server.asked == []
+    assert server.asked == [] and HINT not in caught.text
 
 
 def test_a_database_that_is_not_registered_is_named(db, listen, tmp_path):
