@@ -39,8 +39,8 @@ class Machine:
         with open(self.log, "a") as log:
             return subprocess.Popen(["bash", HERE / "entrypoint.sh", "run", *map(str, application)], env=self.environment, stdout=log, stderr=log, start_new_session=True)
 
-    def prepare(self):
-        subprocess.run(["bash", HERE / "entrypoint.sh", "prepare"], env=self.environment, check=True, capture_output=True)
+    def entrypoint(self, command):
+        subprocess.run(["bash", HERE / "entrypoint.sh", command], env=self.environment, check=True, capture_output=True)
 
     def destroy(self, process):
         os.killpg(process.pid, signal.SIGKILL)
@@ -76,6 +76,7 @@ def run(folder, kind, barriers, how_many, environment, replica, losses):
     machine = Machine(folder, replica, environment)
     start = lambda: machine.start(sys.executable, HERE / "import.py", machine.db, source, barriers)  # noqa: E731
     left = lambda: len(list(source.glob("*.json")))  # noqa: E731
+    machine.entrypoint("begin")
     process, known = start(), set()
     for loss in range(1, how_many + 1):
         wanted = left() - random.randrange(BATCHES // how_many // 3, BATCHES // how_many - 10)
@@ -86,7 +87,7 @@ def run(folder, kind, barriers, how_many, environment, replica, losses):
         time.sleep(random.random() * 0.1)
         machine.destroy(process)
         acknowledged = everything - {(batch.stem, n) for batch in source.glob("*.json") for n in range(ROWS)} - known
-        machine.prepare()
+        machine.entrypoint("prepare")
         restored = rows_of(machine.db)
         gone = acknowledged - restored
         known |= gone  # are not counted again

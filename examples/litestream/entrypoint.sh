@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Runs an application on a file that Litestream replicates, on a machine that may have lost it.
 #
+#   entrypoint.sh begin                   once in the life of REPLICA, by hand: says there that nothing was published yet, so that the first machine may begin a file
 #   entrypoint.sh run <application> ...   all of it: the entrypoint of a container
 #   entrypoint.sh prepare                 where there is no file, restores it and recovers: once, before all else
 #   entrypoint.sh replicate               becomes Litestream
@@ -8,8 +9,8 @@
 #   entrypoint.sh check                   whether that is still the path of this file; 3: another machine has taken over
 #
 # Every restored file goes on under a path of its own, below REPLICA: two writers on one path would break it, and the machine that was thought dead may live.
-# REPLICA/current names the path that is whole, and that the next restore takes. $DB.replica names the one of the file that is here, and behind it the one that
-# it was restored from.
+# REPLICA/current names the path that is whole, and that the next restore takes; `none` says that there is none yet. Where it is missing nothing is begun: REPLICA
+# may be a share that is not mounted, or another bucket. $DB.replica names the path of the file that is here, and behind it the one that it was restored from.
 #
 # Settings, from the environment:
 #   DB        the file                            /data/app.db
@@ -31,10 +32,14 @@ case $REPLICA in
   file:///*)
     REPLICA_ROOT=${REPLICA#file://}
     : "${CONFIG:=$here/litestream.file.yml}"
-    read_current() { if [ -e "$REPLICA_ROOT/current" ]; then cat "$REPLICA_ROOT/current"; fi; }
+    stored_current() { if [ -e "$REPLICA_ROOT/current" ]; then cat "$REPLICA_ROOT/current"; fi; }
     write_current() {
+      local new=$REPLICA_ROOT/.current.$1   # of this path alone: two machines may be here at once
       mkdir -p "$REPLICA_ROOT"
-      printf '%s\n' "$1" > "$REPLICA_ROOT/current.new" && sync "$REPLICA_ROOT/current.new" && mv "$REPLICA_ROOT/current.new" "$REPLICA_ROOT/current"
+      printf '%s\n' "$1" > "$new"
+      sync "$new"
+      mv "$new" "$REPLICA_ROOT/current"
+      sync "$REPLICA_ROOT"                  # a power cut takes the name back no more
     }
     ;;
   s3://*/*)
@@ -46,7 +51,7 @@ case $REPLICA in
       curl -sS --retry 3 --retry-delay 1 --retry-connrefused --aws-sigv4 "aws:amz:$AWS_REGION:s3" -H 'x-amz-content-sha256: UNSIGNED-PAYLOAD' -K - -w '\n%{http_code}' "$@" "$S3_ENDPOINT/$BUCKET/$REPLICA_ROOT/current" \
         <<<"user = \"$AWS_ACCESS_KEY_ID:$AWS_SECRET_ACCESS_KEY\""   # not in the list of processes
     }
-    read_current() {
+    stored_current() {
       local said
       said=$(object)
       case ${said##*$'\n'} in
@@ -65,6 +70,12 @@ case $REPLICA in
 esac
 export DB SOCKET REPLICA_ROOT REPLICA_EPOCH=none
 case $DB in *[#?%]*) die "DB is $DB: Litestream opens no file with #, ? or % in its name" ;; esac
+read_current() {
+  local said
+  said=$(stored_current)
+  [ -n "$said" ] || die "nothing was ever published at $REPLICA: is it mounted, and the right one? If this is its first start, say so once: entrypoint.sh begin"
+  echo "$said"
+}
 # The same as they stand between the quotes of the configuration.
 export DB_QUOTED=${DB//\'/\'\'} SOCKET_QUOTED=${SOCKET//\'/\'\'} REPLICA_ROOT_QUOTED=${REPLICA_ROOT//\'/\'\'}
 
@@ -73,6 +84,13 @@ in_file() {  # in_file <database> <SQL>
 }
 # A path that nothing else has ever had: the epoch, and what tells machines apart that begin it in the same millisecond.
 new_path() { echo "$1-$(od -An -N4 -tx4 /dev/urandom | tr -d ' ')"; }
+
+begin() {
+  local current
+  current=$(stored_current)
+  [ -z "$current" ] || { echo "entrypoint: $REPLICA was begun before, $current is the current one"; return; }
+  write_current none
+}
 
 prepare() {
   local current mine origin epoch
@@ -85,7 +103,7 @@ What this file has and that one has not is lost to the others. To go on there, p
     return
   fi
   rm -rf "$DB.new" "$DB.new-wal" "$DB.new-shm" "$DB-wal" "$DB-shm" "$(dirname "$DB")/.$(basename "$DB")-litestream"   # of another file
-  if [ -n "$current" ]; then
+  if [ "$current" != none ]; then
     REPLICA_EPOCH=$current litestream restore -config "$CONFIG" -integrity-check full -o "$DB.new" "$DB"
     in_file "$DB.new" "SELECT 'entrypoint: recovered ' || wf_recover()"
   else
@@ -137,11 +155,11 @@ case $command in
     publish
     eval "exec $APPLICATION"
     ;;
-  prepare | replicate | publish) "$command" "$@" ;;
+  begin | prepare | replicate | publish) "$command" "$@" ;;
   check)
     read -r mine _ < "$DB.replica"
     current=$(read_current)
     [ "$current" = "$mine" ] || taken "$current is the current one, and not $mine"
     ;;
-  *) sed -n '2,9p' "$0" >&2; exit 2 ;;
+  *) sed -n '2,10p' "$0" >&2; exit 2 ;;
 esac

@@ -119,6 +119,7 @@ def test_nothing_behind_a_barrier_is_lost_with_a_volume(replica, tmp_path):
     world = World(tmp_path / "world")
     gone = 0
     try:
+        assert machine.entrypoint("begin").returncode == 0
         for loss in range(LOSSES):
             begun = world.count("safe")
             machine.start(sys.executable, WRITER, machine.db, world.folder, f"w{loss}", f"{seed}-{loss}")

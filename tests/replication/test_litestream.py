@@ -1,8 +1,10 @@
 """wf_sync and examples/litestream with the real Litestream: what its page says of it."""
 
+import itertools
 import json
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import tempfile
@@ -239,11 +241,14 @@ def test_a_replica_that_cannot_be_written_says_so_at_once(db, replicated, tmp_pa
 
 @pytest.fixture
 def machines(tmp_path):
+    """Makes machines; the first one of a replica begins it."""
     binary()
     made = []
 
-    def machine(name, where="replicas", **environment):
+    def machine(name, where="replicas", begin=True, **environment):
         made.append(Machine(tmp_path, f"file://{tmp_path / where}", environment, name))
+        if begin and not (tmp_path / where).exists():
+            assert made[-1].entrypoint("begin").returncode == 0
         return made[-1]
 
     yield machine
@@ -256,18 +261,32 @@ def running(machine):
     machine.until(Path(f"{machine.db}.running").exists, "the application")
 
 
+def running_with_a_job(machine):
+    """The application runs, and the workflow `w` is behind a barrier."""
+    running(machine)
+    db = database(machine.db)
+    db.wf_start("job", id="w")
+    sync(db, machine)
+    db.close()
+
+
+def status_of_the_job(machine):
+    """Of `w`, in a file that is whole."""
+    db = database(machine.db)
+    assert db.wf_check() is None
+    found = db.wf_status("w")
+    db.close()
+    return found
+
+
 def current(tmp_path):
     return (tmp_path / "replicas/current").read_text().strip()
 
 
 def test_a_new_machine_begins_where_the_old_one_was_and_under_a_path_of_its_own(machines, tmp_path):
     old = machines("old")
-    running(old)
+    running_with_a_job(old)
     first = current(tmp_path)
-    db = database(old.db)
-    db.wf_start("job", id="w")
-    sync(db, old)
-    db.close()
     old.destroy()
     new = machines("new")
     running(new)
@@ -345,11 +364,8 @@ def test_an_old_machine_that_lives_writes_to_its_own_path_and_is_told(machines, 
 
 def test_a_machine_that_is_lost_before_it_has_published_changes_nothing(machines, tmp_path):
     old = machines("old")
-    running(old)
-    first, db = current(tmp_path), database(old.db)
-    db.wf_start("job", id="w")
-    sync(db, old)
-    db.close()
+    running_with_a_job(old)
+    first = current(tmp_path)
     old.destroy()
     new = machines("new")
     for _ in range(3):
@@ -359,9 +375,7 @@ def test_a_machine_that_is_lost_before_it_has_published_changes_nothing(machines
         shutil.rmtree(new.volume)
         new.volume.mkdir()
     running(new)
-    db = database(new.db)
-    assert db.wf_status("w") == "pending"
-    db.close()
+    assert status_of_the_job(new) == "pending"
 
 
 def test_it_does_not_begin_anew_where_it_cannot_see_what_is_current(machines, tmp_path):
@@ -374,11 +388,7 @@ def test_it_does_not_begin_anew_where_it_cannot_see_what_is_current(machines, tm
 
 def test_a_replica_that_is_damaged_is_not_restored(machines, tmp_path):
     machine = machines("one")
-    running(machine)
-    db = database(machine.db)
-    db.wf_start("job", id="w")
-    sync(db, machine)
-    db.close()
+    running_with_a_job(machine)
     machine.destroy()
     for file in (tmp_path / "replicas" / current(tmp_path)).rglob("*.ltx"):
         data = bytearray(file.read_bytes())
@@ -388,43 +398,190 @@ def test_a_replica_that_is_damaged_is_not_restored(machines, tmp_path):
     assert done.returncode != 0 and not machine.db.exists(), done
 
 
-def test_it_may_be_killed_at_each_of_its_commands(machines, tmp_path):
-    """Of preparing, where there is nothing yet and where there is a replica to restore: what comes next gets the whole file, and what was published stays so."""
-    trap = tmp_path / "trap.sh"
-    trap.write_text("set -T; n=0; trap 'n=$((n + 1)); if [ $n = $KILL_AT ] && [ $BASHPID = $$ ]; then kill -9 $$; fi' DEBUG")
-    machine = machines("one")
+class Killed:
+    """entrypoint.sh <command>, again and again, each time killed one command later, until it has come to its end."""
 
-    def killed():
-        """Each time one command later, on an empty volume, until it has come to its end."""
-        at = 0
-        while True:
-            at += 1
-            shutil.rmtree(machine.volume)
-            machine.volume.mkdir()
-            if machine.entrypoint("prepare", BASH_ENV=str(trap), KILL_AT=str(at)).returncode == 0:
-                assert at > 15
+    def __init__(self, tmp_path, command, fewest):
+        self.command, self.fewest = command, fewest
+        self.trap = tmp_path / "trap.sh"
+        self.trap.write_text("if [ \"${1-}\" = \"$KILLED\" ]; then set -T; n=0; trap 'n=$((n + 1)); if [ $n = $KILL_AT ] && [ $BASHPID = $$ ]; then kill -9 $$; fi' DEBUG; fi")
+
+    def environment(self, at):
+        return {"BASH_ENV": str(self.trap), "KILLED": self.command, "KILL_AT": str(at)}
+
+    def each(self, machine, before=lambda: None):
+        """Yields after each kill; `before` each of them."""
+        for at in itertools.count(1):
+            before()
+            done = machine.entrypoint(self.command, **self.environment(at))
+            if done.returncode == 0:
+                assert at > self.fewest, at
                 return
+            assert done.returncode == -signal.SIGKILL, (at, done)
             yield at
 
-    for _ in killed():
+
+def test_beginning_may_be_killed_at_each_command(machines, tmp_path):
+    machine = machines("one")
+    mark = tmp_path / "replicas/current"
+    seen = set()
+
+    def nothing():
+        shutil.rmtree(tmp_path / "replicas", ignore_errors=True)
+
+    for at in Killed(tmp_path, "begin", 20).each(machine, nothing):
+        seen.add(mark.exists())
+        if not mark.exists():  # then nothing is begun, for it may be a share that is not there
+            assert machine.entrypoint("prepare").returncode == 1 and list(machine.volume.iterdir()) == [], at
+        assert machine.entrypoint("begin").returncode == 0
+        assert mark.read_text() == "none\n"
+    assert seen == {False, True}
+
+
+def test_preparing_may_be_killed_at_each_command(machines, tmp_path):
+    """Where there is nothing yet and where there is a replica to restore: what comes next gets the whole file, and what was published stays so."""
+    machine = machines("one")
+    killed = Killed(tmp_path, "prepare", 20)
+
+    def empty_volume():
+        shutil.rmtree(machine.volume)
+        machine.volume.mkdir()
+
+    for _ in killed.each(machine, empty_volume):
         done = machine.entrypoint("prepare")
         assert done.returncode == 0, done
-    running(machine)
-    first, db = current(tmp_path), database(machine.db)
-    db.wf_start("job", id="w")
-    sync(db, machine)
-    db.close()
+    running_with_a_job(machine)
+    first = current(tmp_path)
     machine.cut_off()
     seen = set()
-    for at in killed():
+    for at in killed.each(machine, empty_volume):
         done = machine.entrypoint("prepare")
         assert done.returncode == 0, (at, done)
-        db = database(machine.db)
-        assert (db.wf_status("w"), db.wf_check()) == ("pending", None)
-        db.close()
+        assert status_of_the_job(machine) == "pending"
         mine, origin = Path(f"{machine.db}.replica").read_text().split()
         assert origin == first == current(tmp_path) and mine not in seen
         seen.add(mine)
+
+
+def paths(tmp_path):
+    return {path.name for path in (tmp_path / "replicas").iterdir() if path.is_dir()}
+
+
+def restored_by_another(machines, name):
+    """What a machine finds that takes over now: the status of `w`."""
+    new = machines(name)
+    done = new.entrypoint("prepare")
+    assert done.returncode == 0, done
+    return status_of_the_job(new)
+
+
+def test_publishing_may_be_killed_at_each_command(machines, tmp_path):
+    """The name is of the old path or of the new one, which is whole by then; what comes next ends it."""
+    old = machines("old")
+    running_with_a_job(old)
+    first = current(tmp_path)
+    old.destroy()
+    new, mark = machines("new"), tmp_path / "replicas/current"
+    assert new.entrypoint("prepare").returncode == 0
+    mine = Path(f"{new.db}.replica").read_text().split()[0]
+    new.become("replicate")
+    seen = []
+    for _ in Killed(tmp_path, "publish", 30).each(new, lambda: mark.write_text(first + "\n")):
+        seen.append(current(tmp_path))
+        if seen[-1] == mine != seen[-2]:  # as soon as it is the current one
+            assert restored_by_another(machines, "third") == "pending"
+        assert new.entrypoint("publish").returncode == 0
+        assert current(tmp_path) == mine
+    assert set(seen) == {first, mine} and seen == sorted(seen, key=[first, mine].index)
+    assert current(tmp_path) == mine
+
+
+def test_replicating_may_be_killed_at_each_command(machines, tmp_path):
+    """Until it has become Litestream, which is killed elsewhere, it has made nothing; what comes next does."""
+    machine = machines("one")
+    assert machine.entrypoint("prepare").returncode == 0
+    mine = Path(f"{machine.db}.replica").read_text().split()[0]
+    killed = Killed(tmp_path, "replicate", 10)
+    for at in itertools.count(1):
+        machine.become("replicate", **killed.environment(at))
+        until(lambda: machine.process.poll() is not None or paths(tmp_path), "its end, or Litestream")
+        if machine.process.poll() is None:
+            break
+        assert machine.process.poll() == -signal.SIGKILL and paths(tmp_path) == set() and current(tmp_path) == "none"
+    assert at > killed.fewest and paths(tmp_path) == {mine}
+    assert machine.entrypoint("publish").returncode == 0
+    assert current(tmp_path) == mine
+
+
+@pytest.mark.parametrize("command, fewest", [("run", 30), ("as-child", 15)])
+def test_running_may_be_killed_at_each_command(machines, tmp_path, command, fewest):
+    """Before it is Litestream, and before it is the application: the next start has both, and all that was there."""
+    machine = machines("one")
+    running(machine)
+    first, db = current(tmp_path), database(machine.db)
+    db.wf_start("job", id="w")
+    db.close()
+    killed, begun = Killed(tmp_path, command, fewest), Path(f"{machine.db}.running")
+    for at in itertools.count(1):
+        machine.cut_off()
+        begun.unlink(missing_ok=True)
+        machine.start(*SLEEPER, **killed.environment(at))
+        until(lambda: machine.process.poll() is not None or begun.exists(), "its end, or the application")
+        if begun.exists():
+            break
+        assert machine.process.poll() != 0 and current(tmp_path) == first
+    assert at > fewest
+    db = database(machine.db)
+    assert (db.wf_status("w"), db.wf_check(), sync(db, machine)["txid"] >= 1) == ("pending", None, True)
+    db.close()
+    assert paths(tmp_path) == {first}
+
+
+@pytest.mark.parametrize("command", ["prepare", "publish", "check", "run"])
+def test_a_share_that_is_not_mounted_is_no_first_start(machines, tmp_path, command):
+    """On a fresh machine an empty file would be begun beside the replica that is there; on one that has its file nothing says any more whether it is the current one."""
+    old = machines("old")
+    running_with_a_job(old)
+    old.cut_off()
+    begun = Path(f"{old.db}.running")
+    begun.unlink()
+    (tmp_path / "replicas").rename(tmp_path / "share")
+    for mount_point in (False, True):
+        if mount_point:
+            (tmp_path / "replicas").mkdir()
+        new = machines("new mounted" if mount_point else "new", begin=False)
+        for machine in (old, new) if command in ("prepare", "run") else (old,):
+            done = machine.entrypoint(command, *(SLEEPER if command == "run" else ()))
+            assert done.returncode == 1 and "is it mounted" in done.stderr and "entrypoint.sh begin" in done.stderr, done
+        assert list(new.volume.iterdir()) == [] and not begun.exists()
+        assert not mount_point or list((tmp_path / "replicas").iterdir()) == []
+    (tmp_path / "replicas").rmdir()
+    (tmp_path / "share").rename(tmp_path / "replicas")
+    assert restored_by_another(machines, "third") == "pending"
+
+
+def test_what_was_begun_is_not_begun_anew(machines, tmp_path):
+    machine = machines("one")
+    running(machine)
+    first = current(tmp_path)
+    done = machine.entrypoint("begin")
+    assert done.returncode == 0 and first in done.stdout and current(tmp_path) == first
+
+
+def test_a_name_is_on_the_disk_before_anybody_goes_by_it(machines, tmp_path):
+    """What is written, is written out before it gets its name; and the name, before what goes by it."""
+    machine = machines("one")
+    tools = tmp_path / "tools"
+    tools.mkdir()
+    for tool in ("sync", "mv"):
+        (tools / tool).write_text(f"#!/bin/sh\necho {tool} \"$@\" >> '{tmp_path}/calls'\nexec {shutil.which(tool)} \"$@\"\n")
+        (tools / tool).chmod(0o755)
+    machine.environment["PATH"] = f"{tools}:{machine.environment['PATH']}"
+    running(machine)
+    root, mine = tmp_path / "replicas", current(tmp_path)
+    assert (tmp_path / "calls").read_text().splitlines() == [
+        f"sync {machine.db}.new {machine.db}.replica {machine.volume}", f"mv {machine.db}.new {machine.db}", f"sync {machine.volume}",
+        f"sync {root}/.current.{mine}", f"mv {root}/.current.{mine} {root}/current", f"sync {root}"]
 
 
 @pytest.mark.parametrize("name", ["it's my app.db", "a: b.db", "[a]*.db", "-x.db", "$HOME.db", 'q".db'])
@@ -432,16 +589,10 @@ def test_names_with_blanks_and_signs(machines, tmp_path, name):
     machine = machines("one", where="it's: my replicas")
     machine.db = machine.volume / name
     machine.environment["DB"] = str(machine.db)
-    running(machine)
-    db = database(machine.db)
-    db.wf_start("job", id="w")
-    sync(db, machine)
-    db.close()
+    running_with_a_job(machine)
     machine.destroy()
     assert machine.entrypoint("prepare").returncode == 0
-    db = database(machine.db)
-    assert db.wf_status("w") == "pending"
-    db.close()
+    assert status_of_the_job(machine) == "pending"
 
 
 @pytest.mark.parametrize("name", ["a#b.db", "a?b.db", "a%41.db"])

@@ -68,11 +68,14 @@ class Machine:
     def entrypoint(self, *arguments, **environment):
         return subprocess.run(["bash", str(EXAMPLE / "entrypoint.sh"), *arguments], env={**self.environment, **environment}, capture_output=True, text=True, timeout=300)
 
-    def start(self, *application, **environment):
-        """entrypoint.sh run <application>, in a process group of its own."""
+    def become(self, *arguments, **environment):
+        """entrypoint.sh with these arguments, in a process group of its own."""
         with open(self.log, "a") as log:
-            self.process = subprocess.Popen(["bash", str(EXAMPLE / "entrypoint.sh"), "run", *map(str, application)], env={**self.environment, **environment}, stdout=log,
-                                            stderr=log, stdin=subprocess.DEVNULL, start_new_session=True)
+            self.process = subprocess.Popen(["bash", str(EXAMPLE / "entrypoint.sh"), *map(str, arguments)], env={**self.environment, **environment}, stdout=log, stderr=log,
+                                            stdin=subprocess.DEVNULL, start_new_session=True)
+
+    def start(self, *application, **environment):
+        self.become("run", *application, **environment)
 
     def until(self, condition, what):
         """Waits for a state while it runs."""
