@@ -365,6 +365,109 @@ def test_an_action(browser, own):
     assert browser.complaints() == []
 
 
+def click(browser, label, within="main"):
+    """By the mouse, where it is: what is covered or out of reach fails."""
+    for each in browser.driver.find_elements("css selector", f"{within} button"):
+        if each.text.strip() == label:
+            each.click()
+            return
+    raise AssertionError(f"no button {label} in {within}: {browser.text()}")
+
+
+def row(browser, text, css):
+    """The rows (or sections) that have the text, as a selector."""
+    found = browser.run("return [...document.querySelectorAll(arguments[1])].filter(e => e.innerText.includes(arguments[0])).map(e => e.id)", text, css)
+    assert len(found) == 1, found
+    return f"[id='{found[0]}']"
+
+
+def said(browser, text):
+    browser.until(f"the note {text}", "return document.querySelector('.note')?.innerText.startsWith(arguments[0])", text)
+
+
+def test_verdicts(browser, own):
+    """Done with an output, retry, failed with an error: each of the three buttons, on the step that it stands at."""
+    shop, _ = own
+    shop.call("wf_start", "payout", "{}", at=100, id="payout-9", queue="payouts")
+    for at, options in ((90, {}), (60, {"in_doubt": "hold"})):  # the first worker was lost
+        token = json.loads(shop.call("wf_claim", "payouts", "worker-9", at=at, id="payout-9", lease=20))["token"]
+        shop.call("wf_begin", token, "transfer", at=at - 2, **options)
+    held = {id for (id,) in shop.db.execute("SELECT workflow_id FROM wf_in_doubt WHERE held")}
+    assert held == {"payout-1", "payout-2", "payout-9"}
+    browser.go("/in-doubt")
+    for id, value, verdict in [("payout-1", '{"paid": true}', "Done"), ("payout-2", "no such account", "Failed"), ("payout-9", "", "Retry")]:
+        section = row(browser, f"of {id}", "main section")
+        browser.find(f"{section} input[name=value]").send_keys(value)
+        click(browser, verdict, section)
+        said(browser, f"Step transfer of {id}: {verdict.lower()}")
+    status = dict(shop.db.execute("SELECT id, status FROM wf_workflows WHERE id GLOB 'payout-*'"))
+    assert (status["payout-1"], status["payout-2"], status["payout-9"]) == ("pending", "failed", "pending")
+    assert shop.db.execute("SELECT status, output FROM wf_steps WHERE workflow_id = 'payout-1'").fetchall() == [("done", '{"paid": true}')]
+    assert "no such account" in shop.db.execute("SELECT wf_error('payout-2')").fetchone()[0]
+    assert browser.complaints() == []
+
+
+def test_schedules(browser, own):
+    shop, _ = own
+    (fired,) = shop.db.execute("SELECT count(*) FROM wf_workflows WHERE name = 'poll'").fetchone()
+    browser.go("/schedules")
+    click(browser, "Pause", row(browser, "nightly", "tbody tr"))
+    said(browser, "nightly is paused")
+    assert shop.db.execute("SELECT name FROM wf_schedules WHERE paused ORDER BY 1").fetchall() == [("monthly",), ("nightly",)]
+    click(browser, "Resume", row(browser, "nightly", "tbody tr"))
+    said(browser, "nightly goes on")
+    assert shop.db.execute("SELECT name FROM wf_schedules WHERE paused").fetchall() == [("monthly",)]
+    click(browser, "Fire now", row(browser, "poll", "tbody tr"))
+    browser.driver.switch_to.alert.accept()
+    said(browser, "poll has started ")
+    assert shop.db.execute("SELECT count(*) FROM wf_workflows WHERE name = 'poll'").fetchone() == (fired + 1,)
+    assert browser.complaints() == []
+
+
+def test_queues(browser, own):
+    shop, _ = own
+    browser.go("/queues")
+    click(browser, "Pause", row(browser, "bulk", "tbody tr"))
+    browser.driver.switch_to.alert.dismiss()
+    assert shop.db.execute("SELECT paused FROM wf_queues WHERE queue = 'bulk'").fetchone() == (0,)
+    click(browser, "Pause", row(browser, "bulk", "tbody tr"))
+    browser.driver.switch_to.alert.accept()
+    said(browser, "Queue bulk is paused")
+    assert shop.db.execute("SELECT paused, concurrency FROM wf_queues WHERE queue = 'bulk'").fetchone() == (1, 8)  # its limits stay
+    click(browser, "Resume", row(browser, "imports", "tbody tr"))
+    said(browser, "Queue imports goes on")
+    assert shop.db.execute("SELECT queue FROM wf_queues WHERE paused").fetchall() == [("bulk",)]
+    assert browser.complaints() == []
+
+
+def test_a_button_does_what_it_says_after_a_change(browser, own):
+    """Somebody else was faster, and the page has followed: its buttons are those of what stands beside them now."""
+    shop, _ = own
+    browser.go("/workflow?id=order-1999139")
+    shop.end = time.time()
+    shop.call("wf_pause", "order-1999139")
+    browser.until("the other button", "return [...document.querySelectorAll('main button')].some(b => b.textContent.trim() === 'Resume')")
+    click(browser, "Resume")
+    said(browser, "order-1999139: resumed")
+    assert shop.db.execute("SELECT wf_status('order-1999139')").fetchone() == ("pending",)
+    browser.go("/queues")
+    shop.call("wf_queue", "bulk", paused=True)
+    browser.until("the other button", "return document.querySelector('[id=q-bulk] button')?.textContent.trim() === 'Resume'")
+    click(browser, "Resume", "[id=q-bulk]")
+    said(browser, "Queue bulk goes on")
+    assert shop.db.execute("SELECT paused FROM wf_queues WHERE queue = 'bulk'").fetchone() == (0,)
+    browser.go("/in-doubt")
+    ids = browser.run("return [...document.querySelectorAll('main h2 a')].map(a => a.innerText)")
+    assert set(ids[:2]) == {"payout-1", "payout-2"}
+    browser.run("window.same = true")
+    shop.call("wf_resolve", ids[0], "transfer", "retry")
+    browser.until("that it is gone", "return document.querySelector('main h2 a').innerText === arguments[0]", ids[1])
+    assert browser.run("return window.same")
+    click(browser, "Retry", "main section")
+    said(browser, f"Step transfer of {ids[1]}: retry")
+    assert shop.db.execute("SELECT count(*) FROM wf_in_doubt WHERE held").fetchone() == (0,)
+
+
 def test_a_step_opens_in_place(browser, own):
     browser.go("/workflow?id=order-1999135")
     browser.run("window.same = true")

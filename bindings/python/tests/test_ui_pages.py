@@ -1,5 +1,6 @@
 """What the pages show and what their buttons do, by HTTP: each page on files of all kinds, each action, the mark, stored text that would be HTML."""
 
+import heapq
 import json
 import os
 import sqlite3
@@ -245,6 +246,32 @@ def test_nothing_changed_is_204(shop, serve):
         answer = page.get(path, Wfext_Mark=mark)
         mark = answer.headers["wfext-mark"]
         seen = answer.text or seen
+
+
+@pytest.mark.parametrize("viewers", [1, 10, 100])
+def test_all_viewers_together_take_a_twentieth_of_a_processor(viewers):
+    """However many pages are left open: each of them asks less often then. (In a play, of ten minutes: each answer takes 30 ms.)"""
+    sys.path.append(str(ui_page.LIBRARIES))
+    from wfext.ui.answer import Pace
+
+    pace, took = Pace(), []
+    coming = [(n * 2 / viewers, n) for n in range(viewers)]
+    while coming[0][0] < 600:
+        at, n = heapq.heappop(coming)
+        took.append(at)
+        heapq.heappush(coming, (at + pace.took(0.03, at), n))
+    share = sum(0.03 for at in took if at > 300) / 300
+    assert pace.pause == Pace.SHORTEST if viewers == 1 else Pace.SHORTEST < pace.pause <= Pace.LONGEST
+    assert share == pytest.approx(0.015 if viewers == 1 else 0.05 if viewers == 10 else 0.1, rel=0.1)  # (with a hundred it is 30 seconds: it stays alive)
+
+
+def test_the_pause_is_said(shop, serve):
+    page = serve(shop.path)
+    first = page.get("/")
+    assert first.headers["wfext-pause"] == page.get("/", Wfext_Mark=first.headers["wfext-mark"]).headers["wfext-pause"] == "2.0"
+    slow = serve(shop.path, before="from wfext.ui.answer import Pace; Pace.SHARE = 1e-6")
+    assert slow.get("/").headers["wfext-pause"] == "2.0"  # it is for those that live
+    assert slow.get("/", Wfext_Mark="other").headers["wfext-pause"] == "30.0"
 
 
 def test_ten_viewers_ask_once(shop, serve):

@@ -136,7 +136,7 @@ def test_a_figure_that_takes_too_long_is_none(connection, monkeypatch):
     monkeypatch.setattr(files, "_STEPS", 1)
     for module in (overview, tables, lists, errors):
         monkeypatch.setattr(module, "limited", lambda connection, seconds=0: real(connection, -1))
-    assert overview.live(connection) is None and overview.by_status(connection) is None and overview.counts(connection) is None and overview.workers(connection) is None
+    assert overview.live(connection) is None and overview.tally(connection) is None and overview.counts(connection) is None and overview.workers(connection) is None
     assert not overview.need_you(connection).exact and not overview.ended_per_minute(connection)[1]
     assert [(queue.name, queue.ready, queue.live) for queue in tables.queues(connection)] == [(f"queue-{i}", None, None) for i in range(5)]
     assert not errors.recent_failures(connection).complete
@@ -144,7 +144,9 @@ def test_a_figure_that_takes_too_long_is_none(connection, monkeypatch):
 
 def test_counts(connection):
     assert overview.live(connection) == 2000 - len(range(0, 2000, 7))
-    assert overview.by_status(connection) == {"failed": 286, "pending": 1714}
+    counted = overview.tally(connection)
+    assert counted.by_status() == {"failed": 286, "pending": 1714} and counted.live() == overview.live(connection) == overview.live(connection, counted)
+    assert tables.queues(connection, counted.live_by_queue()) == tables.queues(connection)
     groups = overview.counts(connection)
     assert sum(each.count for each in groups) == 2000 and {each.name for each in groups} == {"name-0", "name-1", "name-2"}
     assert next(each for each in groups if (each.name, each.status) == ("name-1", "pending")).oldest_at == (NOW + 1) * 1000
@@ -418,3 +420,26 @@ def test_a_reason_that_was_not_looked_up_says_so(connection):
     assert set(lists.reasons_of(connection, numbers, seconds=60).values()) == {"ready"}
     assert set(lists.reasons_of(connection, numbers, seconds=0).values()) == {lists.NOT_LOOKED_UP}
     assert lists.reasons_of(connection, [1], seconds=60) == {}  # it has ended
+
+
+def test_a_portion_is_as_wide_as_its_time_allows(connection, monkeypatch):
+    """Whatever a workflow takes to be looked at, and where that changes in the middle."""
+    taken = []
+
+    def take(self, low, limit, into):
+        whole = low > 0 or self.at < 5000  # (nothing is found at once)
+        cost = 20e-6 if self.at > 2_000_000 else 400e-6 if self.at > 1_000_000 else 2e-6
+        self.took = (self.at - low) * cost
+        if whole and self.took > files.PORTION_SECONDS:
+            self.took, whole = files.PORTION_SECONDS, False
+        if whole:
+            self.at = low
+        taken.append((self.took, self.at))
+        return whole
+
+    monkeypatch.setattr(lists.Scan, "_take", take)
+    scan = lists.Scan(connection, Filter(worker="nobody"), "w.seq", 3_000_000, float("inf"))
+    assert scan.rows(50) == [] and scan.complete
+    ended = [at for took, at in taken if took >= files.PORTION_SECONDS and at < 3_000_000]
+    assert len(ended) <= 2 and all(abs(at - 2_000_000) < 4096 for at in ended)  # where it became dear, and nowhere else
+    assert sum(took for took, _ in taken) / len(taken) > 0.95 * lists.AIM_SECONDS  # as few of them as may be

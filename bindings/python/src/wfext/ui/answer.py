@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import collections
 import hashlib
 import secrets
 import threading
@@ -20,8 +21,35 @@ from .guard import Viewer
 from .sources import Look, Source, Sources, short_name
 
 MARK = "Wfext-Mark"
+PAUSE = "Wfext-Pause"  # seconds after which a page that lives asks again
 BUCKET_SECONDS = 10  # a page that says "12 m ago" is made anew after this long, changed file or not
 NOTE_SECONDS = 60  # what an action has done is said on the page for that long
+
+
+class Pace:
+    """How often pages that live ask again: every two seconds, and less often where all of them together would take more than a twentieth of a processor."""
+
+    SHARE = 0.05
+    SHORTEST, LONGEST = 2.0, 30.0  # seconds
+    WINDOW = 10.0  # what is looked back on
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._answers: collections.deque[tuple[float, float]] = collections.deque()  # (when, what it would have taken if they had come each second)
+        self._demand = 0.0
+        self.pause = self.SHORTEST
+
+    def took(self, seconds: float, now: float | None = None) -> float:
+        """An answer to one of them has taken so much work. The pause from now on."""
+        now = time.monotonic() if now is None else now
+        with self._lock:
+            self._answers.append((now, seconds * self.pause))
+            self._demand += seconds * self.pause
+            while self._answers[0][0] < now - self.WINDOW:
+                self._demand -= self._answers.popleft()[1]
+            # (all of them together, in one round of theirs)
+            self.pause = min(self.LONGEST, max(self.SHORTEST, self._demand / self.WINDOW / self.SHARE))
+            return self.pause
 
 
 class Desk:
@@ -32,6 +60,7 @@ class Desk:
         self.templates = templates
         self.write = write
         self.title = title
+        self.pace = Pace()
         self._notes: dict[str, tuple[float, str, str]] = {}
         self._lock = threading.Lock()
 
@@ -49,6 +78,11 @@ class Desk:
         with self._lock:
             found = self._notes.get(name or "")
         return (found[1], found[2]) if found and found[0] > time.monotonic() else None
+
+
+def tally(source: Look) -> overview.Tally | None:
+    """What all pages of the file take their counts from."""
+    return source.shared("tally", overview.tally)
 
 
 class Visit:
@@ -86,9 +120,15 @@ class Visit:
 
     def answer(self, template: str, context: Callable[[Look], dict[str, Any]]) -> Response:
         """The page; 204 for who has it already, which the mark in the request says. With `rests` in its context it has no mark, and does not ask for itself again."""
+        given = self.request.headers.get(MARK, "")
+        began = time.thread_time()
+        response = self._answer(template, context, given)
+        response.headers[PAUSE] = f"{self.desk.pace.took(time.thread_time() - began) if given else self.desk.pace.pause:.1f}"
+        return response
+
+    def _answer(self, template: str, context: Callable[[Look], dict[str, Any]], given: str) -> Response:
         source = self.source().look()
         state = f"{source.version}.{int(time.time() / BUCKET_SECONDS)}"
-        given = self.request.headers.get(MARK, "")
         if given and given.partition("-")[0] == state:
             return Response(status_code=204, headers={MARK: given})
         made = {**self.about(source), **context(source)}
@@ -104,7 +144,7 @@ class Visit:
             "now": self._now(source),
             "need": source.shared("need", overview.need_you),
             "doubt": source.shared("doubt", lambda c: len(tables.in_doubt(c, held_only=True, limit=100))),
-            "counts": source.shared("by_status", overview.by_status),
+            "counts": counted.by_status() if (counted := tally(source)) else None,
         }
 
     @staticmethod

@@ -15,7 +15,7 @@ from starlette.responses import RedirectResponse, Response
 
 from ..view import drawing, errors, files, lists, one, overview, tables
 from . import charts, filters, timelines
-from .answer import Visit
+from .answer import Visit, tally
 from .sources import Look
 
 
@@ -29,13 +29,14 @@ def overview_page(request: Request) -> Response:
         return RedirectResponse(visit.link("/files"), 303)
 
     def context(source: Look) -> dict[str, Any]:
+        counted = tally(source)
         ended, complete = source.shared("ended", overview.ended_per_minute)
         return {
-            "live": source.shared("live", overview.live),
-            "groups": source.shared("counts", overview.counts),
+            "live": source.shared("live", lambda c: overview.live(c, counted)),
+            "groups": counted.groups(source.shared("oldest", overview.oldest_due, 10)) if counted else None,
             "people": source.shared("people", lambda c: overview.people(c, 12)),
             "failures": source.shared("failures", errors.recent_failures),
-            "queues": source.shared("queues", tables.queues),
+            "queues": queues(source),
             "schedules": source.shared("schedules", tables.schedules),
             "workers": source.shared("workers", overview.workers),
             "doctor": [each for each in source.shared("doctor", lambda c: tables.doctor(c, writable=False), 10) if not each.ok],
@@ -47,6 +48,11 @@ def overview_page(request: Request) -> Response:
         }
 
     return visit.answer("overview.html", context)
+
+
+def queues(source: Look) -> list[tables.Queue]:
+    counted = tally(source)
+    return source.shared("queues", lambda c: tables.queues(c, counted.live_by_queue() if counted else None))
 
 
 def file_size(path: str) -> int | None:
@@ -66,9 +72,9 @@ def workflows_page(request: Request) -> Response:
     def context(source: Look) -> dict[str, Any]:
         with source.reader() as file:  # (a search that took long is not done again every two seconds, for each who has left it open)
             page = lists.list_workflows(file.connection, asked.filter, before=asked.before, limit=50, seconds=2)
-            queues = names(file.connection, "queue")
+            queue_names = names(file.connection, "queue")
             kinds = names(file.connection, "name")
-        return {"asked": asked, "page": page, "queue_names": queues, "workflow_names": kinds, "statuses": lists.STATUSES, "rests": page.seconds > RESTS_SECONDS}
+        return {"asked": asked, "page": page, "queue_names": queue_names, "workflow_names": kinds, "statuses": lists.STATUSES, "rests": page.seconds > RESTS_SECONDS}
 
     return visit.answer("workflows.html", context)
 
@@ -216,7 +222,7 @@ def definitions_page(request: Request) -> Response:
 
 
 def queues_page(request: Request) -> Response:
-    return Visit(request).answer("queues.html", lambda source: {"queues": source.shared("queues", tables.queues), "workers": source.shared("workers", overview.workers)})
+    return Visit(request).answer("queues.html", lambda source: {"queues": queues(source), "workers": source.shared("workers", overview.workers)})
 
 
 def schedules_page(request: Request) -> Response:

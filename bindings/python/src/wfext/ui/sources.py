@@ -90,7 +90,7 @@ class Source:
         with lock:
             known = self._answers.get(name)
             age = time.monotonic() - known.at if known else float("inf")
-            if known is None or age > (SAME_SECONDS if known.version == version else seconds):
+            if known is None or age > (max(SAME_SECONDS, seconds) if known.version == version else seconds):
                 began = time.monotonic()
                 with self.reader() as file:
                     known = _Answer(began, version, ask(file.connection))

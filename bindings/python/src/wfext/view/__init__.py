@@ -10,7 +10,7 @@ values     parsed, signal_names, one_line, error_text, error_group: stored value
 lists      Filter, list_workflows (Page of Row), matching_ids, count_matching (Count)
 one        workflow, steps, last_steps, step, failures, signals, awaited, values, streams, items, children, ancestors
 timeline   timeline (Timeline of Bar, Scale with Fold): where to draw what
-overview   overview, by_status, counts, live, need_you, people, workers, ended_per_minute
+overview   overview, tally (Tally), oldest_due, counts, live, need_you, people, workers, ended_per_minute
 errors     errors, recent_failures (Groups of Group)
 tables     queues, schedules, definitions, in_doubt, doctor, check
 why        reasons: why a workflow does not run, in sentences

@@ -11,8 +11,9 @@ from collections.abc import Iterator, Sequence
 
 from .. import loading
 
-PORTION_SECONDS = 0.05  # a query that takes longer is ended: what reads for long keeps the WAL from being written back
-_STEPS = 5000  # instructions of SQLite between two looks at the clock
+# A query that takes longer is ended, so that none takes 50 ms: what reads for long keeps the WAL from being written back. (The rest is for what happens between two looks at the clock.)
+PORTION_SECONDS = 0.04
+_STEPS = 2000  # instructions of SQLite between two looks at the clock
 
 
 class Interrupted(Exception):

@@ -9,10 +9,9 @@ from __future__ import annotations
 import dataclasses
 import sqlite3
 import time
-from collections.abc import Iterator
 from typing import Any
 
-from .files import PORTION_SECONDS, Interrupted, has_tables, limited, to_millis, to_sql_time
+from .files import Interrupted, has_tables, limited, to_millis, to_sql_time
 from .rows import fitted, text
 from .values import Value, error_group, error_text
 
@@ -113,6 +112,8 @@ def last_seq(connection: sqlite3.Connection) -> int:
 
 
 _FEW = 2000
+AIM_SECONDS = 0.02  # of a portion: the next one is made so wide that it takes as long as this
+NARROWEST, WIDEST = 16, 1 << 20
 
 
 class Scan:
@@ -125,7 +126,8 @@ class Scan:
         self.at = before if before is not None else last_seq(connection) + 1
         self.where, self.values = conditions(wanted)
         self.error = wanted.error
-        self.width = 4096
+        self.width = 4096  # numbers that a portion looks at
+        self.took = 0.0  # seconds of work of the last query
         self.numbers = self._numbers() if wanted.id_prefix is not None and self.at > 1 else None
         self.complete = False
 
@@ -151,26 +153,25 @@ class Scan:
         self.complete = True
         return found
 
-    def _query(self, low: int, limit: int) -> Iterator[tuple[Any, ...]]:
-        sql = f"SELECT {self.columns} FROM wf_workflows AS w WHERE {self.where} AND w.seq < ? AND w.seq >= ? ORDER BY w.seq DESC LIMIT ?"
-        return iter(self.connection.execute(sql, (*self.values, self.at, low, limit)))
-
     def _take(self, low: int, limit: int, into: list[tuple[Any, ...]]) -> bool:
         """Takes rows from `at` down to `low`; whether all of them were looked at."""
-        last = None
-        count = 0
+        sql = f"SELECT {self.columns} FROM wf_workflows AS w WHERE {self.where} AND w.seq < ? AND w.seq >= ? ORDER BY w.seq DESC LIMIT ?"
+        came: list[tuple[Any, ...]] = []
+        whole, began = True, time.thread_time()
         try:
             with limited(self.connection):
-                for row in self._query(low, limit):
-                    count += 1
-                    last = row[0]
-                    if self.error is None or error_group(row[-1]) == self.error:
-                        into.append(row)
+                for row in self.connection.execute(sql, (*self.values, self.at, low, limit)):
+                    came.append(row)
         except Interrupted:
-            self.at = last if last is not None else self.at
-            return False
-        self.at = last if count == limit and last is not None else low
-        return True
+            whole = False
+        self.took = time.thread_time() - began
+        # (not while the query is open: what is done to errors takes its time)
+        into += came if self.error is None else [row for row in came if error_group(row[-1]) == self.error]
+        if came and not (whole and len(came) < limit):
+            self.at = came[-1][0]
+        elif whole:
+            self.at = low
+        return whole
 
     def rows(self, limit: int) -> list[tuple[Any, ...]]:
         """At most `limit` of them (with `error` a few more may be looked at). `complete` says whether the first workflow was reached or there are enough."""
@@ -184,12 +185,10 @@ class Scan:
             if at_once:
                 at_once = self._take(0, wanted, found)
                 continue
-            began = time.thread_time()
+            from_here = self.at
             whole = self._take(max(0, self.at - self.width), wanted, found)
-            if not whole:
-                self.width = max(16, self.width // 4)
-            elif time.thread_time() - began < PORTION_SECONDS / 4:
-                self.width = min(self.width * 2, 1 << 20)
+            fits = int((from_here - self.at) * AIM_SECONDS / max(self.took, 1e-4)) if whole else self.width // 4
+            self.width = max(NARROWEST, min(fits, 2 * self.width, WIDEST))
         if self.error is not None and len(found) > limit:
             found = found[:limit]
             self.at = found[-1][0]

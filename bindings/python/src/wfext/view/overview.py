@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 import sqlite3
+from typing import Any
 
 from .errors import Groups, recent_failures
 from .files import Interrupted, has_tables, limited, to_millis, to_sql_time
 from .files import now as now_of
-from .lists import Count
+from .lists import LIVE, Count
 from .rows import fitted, moment
 from .tables import Queue, in_doubt, queues
 from .values import signal_names
@@ -74,45 +75,83 @@ class Overview:
     failures: Groups
 
 
-def by_status(connection: sqlite3.Connection) -> dict[str, int] | None:
-    """How many workflows of each status there are; None: not counted in time."""
+@dataclasses.dataclass(frozen=True)
+class Tally:
+    """All workflows by queue, name and status: (queue, name, status, count). Counted once, for all figures that are sums of these."""
+
+    rows: list[tuple[Any, Any, Any, int]]
+
+    def by_status(self) -> dict[str, int]:
+        found: dict[str, int] = {}
+        for _, _, status, count in self.rows:
+            found[status] = found.get(status, 0) + count
+        return found
+
+    def live(self) -> int:
+        """How many have not ended."""
+        return sum(count for _, _, status, count in self.rows if status in LIVE)
+
+    def live_by_queue(self) -> dict[str, int]:
+        found: dict[str, int] = {}
+        for queue, _, status, count in self.rows:
+            found[queue] = found.get(queue, 0) + (count if status in LIVE else 0)
+        return found
+
+    def groups(self, ages: dict[tuple[str, str], int]) -> list[Group]:
+        """By name and status, with the earliest due time of what is live (`oldest_due`)."""
+        found: dict[tuple[Any, Any], int] = {}
+        for _, name, status, count in self.rows:
+            found[name, status] = found.get((name, status), 0) + count
+        return [fitted(Group, (*key, count, ages.get(key))) for key, count in sorted(found.items(), key=lambda each: (str(each[0][0]), str(each[0][1])))]
+
+
+def tally(connection: sqlite3.Connection) -> Tally | None:
+    """From the engine's counts; None: not counted in time."""
     if not has_tables(connection):
-        return {}
+        return Tally([])
     try:
         with limited(connection):
-            return dict(connection.execute("SELECT status, sum(count) FROM wf_stats GROUP BY status").fetchall())
+            return Tally(connection.execute("SELECT queue, name, status, sum(count) FROM wf_stats GROUP BY queue, name, status").fetchall())
     except Interrupted:
         return None
 
 
-def counts(connection: sqlite3.Connection) -> list[Group] | None:
+_FEW = 2000  # of a place: all of them are looked at; else each lane is asked for its first one
+_PLACES = ("pending", "running", "waiting", "waiting", "running", "waiting")
+
+
+def oldest_due(connection: sqlite3.Connection) -> dict[tuple[str, str], int]:
+    """The earliest due time of what is pending, running or waiting, by name and status; of those that were found in time."""
+    found: dict[tuple[str, str], int] = {}
+    if not has_tables(connection):
+        return found
+    of_all = "SELECT l.name, min(w.due_at) FROM _wf_workflow AS w INDEXED BY _wf_due CROSS JOIN _wf_lane AS l ON l.lane = w.lane WHERE w.place = ? AND w.nth IS NULL GROUP BY l.name"
+    of_lanes = (
+        "SELECT l.name, min((SELECT min(w.due_at) FROM _wf_workflow AS w INDEXED BY _wf_due WHERE w.lane = l.lane AND w.place = ? AND w.nth IS NULL)) FROM _wf_lane AS l GROUP BY l.name"
+    )
+    for place, status in enumerate(_PLACES):
+        try:
+            with limited(connection):
+                many = connection.execute("SELECT 1 FROM _wf_workflow INDEXED BY _wf_due WHERE place = ? LIMIT 1 OFFSET ?", (place, _FEW)).fetchone()
+                rows = connection.execute(of_lanes if many else of_all, (place,)).fetchall()
+        except (Interrupted, sqlite3.OperationalError):  # (the second: a file that was changed by hand)
+            continue
+        for name, due in rows:
+            if (due := moment(due)) is not None:
+                found[name, status] = min(due, found.get((name, status), due))
+    return found
+
+
+def counts(connection: sqlite3.Connection, counted: Tally | None = None) -> list[Group] | None:
     """By name and status, with the earliest due time of what is live; None: not counted in time."""
-    if not has_tables(connection):
-        return []
-    try:
-        with limited(connection):
-            rows = connection.execute("SELECT name, status, sum(count) FROM wf_stats GROUP BY name, status ORDER BY name, status").fetchall()
-    except Interrupted:
-        return None
-    ages: dict[tuple[str, str], int] = {}
-    status = ("pending", "running", "waiting", "waiting", "running", "waiting")
-    try:
-        with limited(connection):
-            for place, what in enumerate(status):
-                for name, due in connection.execute(
-                    "SELECT l.name, min((SELECT min(w.due_at) FROM _wf_workflow AS w INDEXED BY _wf_due WHERE w.lane = l.lane AND w.place = ? AND w.nth IS NULL)) FROM _wf_lane AS l GROUP BY l.name", (place,)
-                ):
-                    if (due := moment(due)) is not None:
-                        ages[name, what] = min(due, ages.get((name, what), due))
-    except (Interrupted, sqlite3.OperationalError):
-        pass
-    return [fitted(Group, (name, what, count, ages.get((name, what)))) for name, what, count in rows]
+    counted = counted or tally(connection)
+    return None if counted is None else counted.groups(oldest_due(connection))
 
 
-def live(connection: sqlite3.Connection) -> int | None:
+def live(connection: sqlite3.Connection, counted: Tally | None = None) -> int | None:
     """How many workflows have not ended; None: not counted in time."""
-    if not has_tables(connection):
-        return 0
+    if counted is not None or not has_tables(connection):
+        return counted.live() if counted else 0
     try:
         with limited(connection):
             return int(connection.execute("SELECT wf_pending()").fetchone()[0])
@@ -202,5 +241,8 @@ def ended_per_minute(connection: sqlite3.Connection, minutes: int = 60, most: in
 def overview(connection: sqlite3.Connection, path: str = "") -> Overview:
     """What `wfext status` shows. `size`: bytes, with what is in the WAL."""
     size = connection.execute("PRAGMA page_count").fetchone()[0] * connection.execute("PRAGMA page_size").fetchone()[0]
-    return Overview(path, size, now_of(connection), has_tables(connection), live(connection), need_you(connection), counts(connection), queues(connection), recent_failures(connection))
-
+    counted = tally(connection)
+    return Overview(
+        path, size, now_of(connection), has_tables(connection), live(connection, counted), need_you(connection), counts(connection, counted), queues(connection, counted.live_by_queue() if counted else None),
+        recent_failures(connection),
+    )

@@ -55,8 +55,8 @@ FROM (SELECT queue FROM n WHERE queue IS NOT NULL UNION SELECT queue FROM _wf_qu
 """
 
 
-def queues(connection: sqlite3.Connection, *, seconds: float = PORTION_SECONDS) -> list[Queue]:
-    """All queues, by name. What cannot be counted in `seconds` is None; names and settings are always there."""
+def queues(connection: sqlite3.Connection, live: dict[str, int] | None = None, *, seconds: float = PORTION_SECONDS) -> list[Queue]:
+    """All queues, by name. What cannot be counted in `seconds` is None; names and settings are always there. `live`: how many live workflows each has, where that is known (overview.Tally)."""
     if not has_tables(connection):
         return []
     columns = "queue, paused, concurrency, worker_concurrency, partition_concurrency, hold, rate_limit, rate_per, lease, max_attempts, backoff"
@@ -65,15 +65,16 @@ def queues(connection: sqlite3.Connection, *, seconds: float = PORTION_SECONDS) 
             rows = connection.execute(f"SELECT {columns}, depth, running, oldest_due_at FROM wf_queues ORDER BY queue").fetchall()
     except Interrupted:
         rows = [(*row, None, None, None) for row in connection.execute(_SETTINGS)]
-    live: dict[str, int] = {}
+    found: dict[str, int] = dict.fromkeys((row[0] for row in rows), 0) | live if live is not None else {}
     try:
         with limited(connection, seconds):
             for row in rows:
-                live[row[0]] = connection.execute("SELECT wf_pending(?)", (row[0],)).fetchone()[0]
+                if live is None:
+                    found[row[0]] = connection.execute("SELECT wf_pending(?)", (row[0],)).fetchone()[0]
     except (Interrupted, sqlite3.OperationalError):  # (the second: a name that is none, in a file that was changed by hand)
         pass
     return [
-        fitted(Queue, (name, depth, running, live.get(name), oldest, paused, *limits, parsed(backoff))) for name, paused, *limits, backoff, depth, running, oldest in rows
+        fitted(Queue, (name, depth, running, found.get(name), oldest, paused, *limits, parsed(backoff))) for name, paused, *limits, backoff, depth, running, oldest in rows
     ]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import re
 from typing import Any
@@ -65,5 +66,12 @@ def error_group(error: Value) -> str:
 
     It is printable, so that it can be copied from one place and said in another: what is not is a blank.
     """
+    return _group_of_known(error) if isinstance(error, str) and len(error) <= 1000 else _group(error)
+
+
+def _group(error: Value) -> str:
     text = error_text(error)[:400]
     return _varies.sub("#", " ".join((text if text.isprintable() else "".join(c if c.isprintable() else " " for c in text)).split()))[:200]
+
+
+_group_of_known = functools.lru_cache(4096)(_group)  # (a page that lives asks for the same ones every two seconds)

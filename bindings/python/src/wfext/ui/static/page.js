@@ -1,29 +1,31 @@
-// The page lives: every two seconds it asks whether something has changed (204: nothing), and puts what has into its place. It does not while it is hidden,
-// while something is selected or being written, and while the network is away it says so. All else is links and forms, and works without this file.
+// The page lives: every two seconds (or as seldom as the server says, where many look) it asks whether something has changed (204: nothing), and puts what has into its place. It does not
+// while it is hidden, while something is selected or being written, and while the network is away it says so. All else is links and forms, and works without this file.
 "use strict";
-const PAUSE = 2000;
 const root = document.documentElement;
 const store = { get: (k) => { try { return localStorage.getItem(k); } catch { return null; } }, set: (k, v) => { try { localStorage.setItem(k, v); } catch { /* none */ } } };
 const theme = store.get("wfext-theme");
 if (theme) root.dataset.theme = theme;
 
+// (`form.id` is a field of that name, where there is one)
+const idOf = (node) => (node.getAttribute && node.getAttribute("id")) || "";
+
 // Puts the new tree into the old one, and leaves alone what is the same: focus, what is open, what is typed and how far was scrolled stay.
 function merge(old, fresh) {
   if (old.isEqualNode(fresh)) return;
-  if (old.nodeType !== fresh.nodeType || old.nodeName !== fresh.nodeName || (old.id || "") !== (fresh.id || "")) { old.replaceWith(fresh); return; }
+  if (old.nodeType !== fresh.nodeType || old.nodeName !== fresh.nodeName || idOf(old) !== idOf(fresh)) { old.replaceWith(fresh); return; }
   if (old.nodeType !== Node.ELEMENT_NODE) { old.data = fresh.data; return; }
-  const kept = old.nodeName === "DETAILS" ? ["open"] : old.matches("input, select, textarea") ? ["value", "checked"] : old.dataset.keeps ? old.dataset.keeps.split(" ") : [];
+  const kept = old.nodeName === "DETAILS" ? ["open"] : old.type === "checkbox" ? ["checked"] : old.matches("input:not([type=hidden]), select, textarea") ? ["value", "checked"] : old.dataset.keeps ? old.dataset.keeps.split(" ") : [];
   for (const { name } of [...old.attributes]) if (!fresh.hasAttribute(name) && !kept.includes(name)) old.removeAttribute(name);
   for (const { name, value } of [...fresh.attributes]) if (old.getAttribute(name) !== value && !kept.includes(name)) old.setAttribute(name, value);
   const named = new Map();
-  for (const child of old.children) if (child.id) named.set(child.id, child);
+  for (const child of old.children) if (idOf(child)) named.set(idOf(child), child);
   let at = old.firstChild;
   for (const child of [...fresh.childNodes]) {
-    const same = child.id && named.get(child.id);
+    const same = idOf(child) && named.get(idOf(child));
     if (same) {
       if (same !== at) old.insertBefore(same, at); else at = at.nextSibling;
       merge(same, child);
-    } else if (at && !at.id && !child.id) {
+    } else if (at && !idOf(at) && !idOf(child)) {
       const next = at.nextSibling;
       merge(at, child);
       at = next;
@@ -52,6 +54,8 @@ const isBusy = () => {
 
 let mark = "";
 let asking = false;
+let pause = 2000;
+const beat = () => look().finally(() => setTimeout(beat, pause));
 async function look() {
   if (document.hidden || asking || !mark) return;
   if (isBusy()) { say("held"); return; }
@@ -65,6 +69,7 @@ async function look() {
       document.title = fresh.title;
       times();
     }
+    pause = Math.min(60, Number(answer.headers.get("Wfext-Pause")) || 2) * 1000;
     if (answer.ok) { mark = answer.headers.get("Wfext-Mark") || mark; say("live"); } else say("lost");
   } catch { say("lost"); } finally { asking = false; }
 }
@@ -73,7 +78,7 @@ document.addEventListener("DOMContentLoaded", () => {
   mark = document.body.dataset.mark || "";
   times();
   count();
-  if (mark) { say("live"); setInterval(look, PAUSE); document.addEventListener("visibilitychange", look); }
+  if (mark) { say("live"); setTimeout(beat, pause); document.addEventListener("visibilitychange", look); }
 });
 
 // The selection of a list, and the number of what is selected
