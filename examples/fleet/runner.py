@@ -156,6 +156,7 @@ class Runner:
         self.waiting = collections.deque()   # files to be served
         self.lock = threading.Lock()
         self.stopped = False
+        self.offset = time.time() - time.monotonic()
         self.counts = collections.Counter()
         self.bell = os.pipe()
         os.set_blocking(self.bell[0], False)
@@ -313,9 +314,31 @@ class Runner:
         if when is not None:
             heapq.heappush(self.heap, (when, name))
 
+    def rows(self):
+        """What wf_fleet says, with the index if that can be used: it is written without sync, so a power cut may have broken it."""
+        columns, files = "SELECT file, next_due, running FROM ", str(self.folder / self.pattern)
+        try:
+            return self.fleet.execute(columns + "wf_fleet(?, ?)", (files, self.index)).fetchall()
+        except sqlite3.Error as error:
+            self.counts["errors"] += 1
+            print("%s: %s" % (self.index, error), file=sys.stderr, flush=True)
+            if "malformed" in str(error) or "not a database" in str(error):
+                with contextlib.suppress(OSError):     # put aside, for it may have been given by mistake
+                    os.replace(self.index, self.index + ".damaged")
+            return self.fleet.execute(columns + "wf_fleet(?)", (files,)).fetchall()
+
+    def mind_the_clock(self):
+        """Where it was set back, what was to be looked at a moment later would be by as much: all is looked at."""
+        offset = time.time() - time.monotonic()
+        if offset < self.offset - 1:
+            self.failed.clear()
+            for name in self.due:
+                self.look_at(name, 0)
+        self.offset = offset
+
     def look_through(self):
         """All files: only those that have changed are opened, and those that are due."""
-        rows = self.fleet.execute("SELECT file, next_due, running FROM wf_fleet(?, ?)", (str(self.folder / self.pattern), self.index)).fetchall()
+        rows = self.rows()
         self.counts["looks"] += 1
         found = set()
         for path, due, running in rows:
@@ -396,6 +419,7 @@ class Runner:
                 self.look_through()                    # (much is opened where much is due, and then there is better to do)
                 took = time.monotonic() - began
                 next_look = began + took + max(self.every, 5 * took)
+            self.mind_the_clock()
             self.begin()
             wait = next_look - time.monotonic()
             if self.heap:

@@ -478,3 +478,62 @@ def test_a_folder_that_is_taken_away_and_another_one_in_its_place(agents, run):
         wait_for(lambda: db.wf_status("w%d" % i) == "completed")
         db.close()
     assert running.stop() == 0
+
+
+def test_an_index_that_is_broken_is_put_aside(taken_apart, agents, capfd):
+    """It is written without sync: a power cut may leave anything in its place."""
+    runner, db = taken_apart
+    runner.look_through()
+    index = agents.parent / "agents.fleet"
+    whole = index.read_bytes()
+    for broken in (b"no database at all " * 1000, whole[:4096] + b"\xff" * (len(whole) - 4096), whole[:100] + b"\xff" * (len(whole) - 100)):
+        index.write_bytes(broken)
+        runner.due.clear()
+        runner.look_through()
+        assert set(runner.due) == {"a.db"}
+        assert (agents.parent / "agents.fleet.damaged").read_bytes() == broken and str(index) in capfd.readouterr().err
+        runner.look_through()
+        assert index.exists() and capfd.readouterr().err == ""
+
+
+def test_an_index_that_cannot_be_written_is_done_without(taken_apart, agents, capfd):
+    runner, db = taken_apart
+    runner.index = str(agents.parent / "no such folder" / "index")
+    runner.look_through()
+    assert set(runner.due) == {"a.db"} and "unable to open" in capfd.readouterr().err
+
+
+def test_a_clock_that_is_set_back_delays_nothing(taken_apart, monkeypatch):
+    runner, db = taken_apart
+    serve(runner)
+    runner.look_at("a.db", time.time() + 0.2)  # it is to be looked at once more, a moment later
+    runner.mind_the_clock()
+    assert runner.due["a.db"] > 0
+    real = time.time
+    monkeypatch.setattr(example.time, "time", lambda: real() - 86400)
+    runner.mind_the_clock()
+    assert runner.due["a.db"] == 0
+    runner.look_at("a.db", None)
+    monkeypatch.setattr(example.time, "time", lambda: real() - 86400.5)  # a little is no jump
+    runner.mind_the_clock()
+    assert runner.due["a.db"] is None
+
+
+def test_without_watches_left_it_looks_each_second_until_there_are(agents, monkeypatch):
+    """fs.inotify.max_user_watches is used up by others."""
+    events, refused = example.FolderEvents, []
+
+    def none_left(folder):
+        refused.append(folder)
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(example.sys, "platform", "linux")
+    monkeypatch.setattr(example, "FolderEvents", none_left)
+    runner = example.Runner(agents, {}, library=extension_path())
+    assert refused and runner.events is None and runner.every == 1
+    if events is not None and os.path.exists("/proc/sys/fs/inotify"):
+        monkeypatch.setattr(example, "FolderEvents", events)
+        runner.watch()
+        assert runner.events is not None and runner.every == 30
+        runner.events.close()
+    runner.pool.shutdown()
