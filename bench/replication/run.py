@@ -3,7 +3,8 @@
     run.py [--seconds 2] [--barriers 300] [--save file.json]
 
 Barriers, to a folder and to a loopback S3: a step and a barrier behind it, alone; a barrier behind nothing new; 100 steps and one barrier. Commits: steps that
-are recorded one by one, without and with Litestream, by synchronous and wal_autocheckpoint, and how long the WAL has become.
+are recorded one by one, without and with Litestream, by synchronous and wal_autocheckpoint, and how long the WAL has become. Less than two minutes, on a slow disk too:
+each line has so many barriers, or as many as there is time for. The tables are those of docs/replication.md.
 """
 
 import argparse
@@ -21,6 +22,7 @@ sys.path.insert(0, str(ROOT / "examples/litestream"))
 from loopback_s3 import S3  # noqa: E402
 
 LITESTREAM = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "wfext/litestream-0.5.18/litestream"
+MOST = 10
 MODULE = os.environ.get("WFEXT") or str(ROOT / "build/libwfext.so")
 
 
@@ -72,9 +74,9 @@ class Setup:
 
 
 def milliseconds(action, count):
-    """(p50, p99) of so many."""
-    took = []
-    for _ in range(count):
+    """(p50, p99) of so many, or of as many as are done in MOST seconds."""
+    took, end = [], time.perf_counter() + MOST
+    while len(took) < count and time.perf_counter() < end:
         begin = time.perf_counter()
         action()
         took.append((time.perf_counter() - begin) * 1000)
@@ -102,8 +104,9 @@ def barriers(replica, count, environment=None):
         setup.barrier()
 
     found = {}
-    for name, action, times in (("a step and a barrier", alone, count), ("nothing new", setup.barrier, count), ("100 steps and a barrier", hundred, max(20, count // 10)),
-                                ("100 steps in a transaction, and a barrier", one_transaction, max(20, count // 10))):
+    few = max(20, count // 10)
+    for name, action, times in (("a step and a barrier", alone, count), ("nothing new", setup.barrier, count), ("100 steps in a transaction, and a barrier", one_transaction, few),
+                                ("100 steps one by one (100 commits), and a barrier", hundred, few)):
         found[name] = milliseconds(action, times)
     setup.close()
     return found
@@ -124,36 +127,42 @@ def commits(replica, synchronous, autocheckpoint, seconds):
     return rate, longest * 1000, wal
 
 
+def short(number):
+    return f"{number:.1f}" if number < 10 else f"{number:,.0f}"
+
+
+def table(head, rows):
+    print()
+    for cells in (head, ["---"] * len(head), *rows):
+        print("| " + " | ".join(cells) + " |")
+
+
 def main():
-    options = argparse.ArgumentParser()
-    options.add_argument("--seconds", type=float, default=2)
+    options = argparse.ArgumentParser(prog="bench/replication/run.py")
+    options.add_argument("--seconds", type=float, default=2, help="for each line of commits")
     options.add_argument("--barriers", type=int, default=300)
-    options.add_argument("--save")
+    options.add_argument("--save", help="the same beside the tables, as JSON into a file")
     given = options.parse_args()
     if not LITESTREAM.exists():
         print("\nno Litestream: scripts/setup.sh litestream makes it, for the figures of docs/replication.md")
         return
     saved = {"barriers": {}, "commits": {}}
-    print("\nLitestream 0.5.18\n")
-    print(f"{'barriers, ms':44} {'p50':>8} {'p99':>8}")
     with tempfile.TemporaryDirectory() as folder:
         s3 = S3(Path(folder))
         try:
-            replicas = {"folder": ("file", None), "S3, loopback": ({"type": "s3", "bucket": "bucket", "path": "app", "endpoint": s3.direct, "region": "us-east-1",
-                                                                  "force-path-style": True}, s3.environment())}
-            for name, (replica, environment) in replicas.items():
-                saved["barriers"][name] = barriers(replica, given.barriers, environment)
-                for what, (half, most) in saved["barriers"][name].items():
-                    print(f"{name + ': ' + what:44.70} {half:8.2f} {most:8.2f}")
+            replica = {"type": "s3", "bucket": "bucket", "path": "app", "endpoint": s3.direct, "region": "us-east-1", "force-path-style": True}
+            saved["barriers"] = {"folder": barriers("file", given.barriers), "S3 on loopback": barriers(replica, given.barriers, s3.environment())}
         finally:
             s3.close()
-    print(f"\n{'steps one by one':44} {'per s':>8} {'longest, ms':>12} {'WAL, MB':>8}")
+    folder, s3 = saved["barriers"].values()
+    table(["barriers, milliseconds", "folder, p50", "p99", "S3 on loopback, p50", "p99"], [[name, *map(short, folder[name]), *map(short, s3[name])] for name in folder])
+    rows = []
     for synchronous in ("FULL", "NORMAL"):
         for autocheckpoint in (1000, 0):
-            for replica in (None, "file"):
-                name = f"{synchronous}, autocheckpoint {autocheckpoint}, {'Litestream' if replica else 'alone'}"
-                saved["commits"][name] = rate, longest, wal = commits(replica, synchronous, autocheckpoint, given.seconds)
-                print(f"{name:44} {rate:8,.0f} {longest:12.1f} {wal:8.1f}")
+            alone, beside = (commits(replica, synchronous, autocheckpoint, given.seconds) for replica in (None, "file"))
+            saved["commits"][f"{synchronous}, {autocheckpoint}"] = {"alone": alone, "with Litestream": beside}
+            rows.append([f"`{synchronous}`, `wal_autocheckpoint` {autocheckpoint}", f"{alone[0]:,.0f}", f"{beside[0]:,.0f}", f"{beside[2]:.0f} MB"])
+    table(["steps one by one", "alone, per second", "with Litestream", f"WAL after {given.seconds:g} seconds, with Litestream"], rows)
     if given.save:
         Path(given.save).write_text(json.dumps(saved, indent=1))
 
