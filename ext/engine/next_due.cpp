@@ -42,7 +42,7 @@ Status next_due(Db& db, Millis now, Millis* out) {
   const auto look = [&](Millis time) {
     wanted = false;
     if (guess.integer(1) != 0) WF_TRY(is_something_due(db, time, &wanted));
-    if (!wanted) WF_TRY(find_work(db, time, &wanted));
+    if (!wanted && guess.integer(3) != 0) WF_TRY(find_work(db, time, &wanted));
     if (!wanted && guess.integer(2) != 0) {
       WF_TRY(any_row(db, Sql::tick_poison, time, &wanted));
       if (!wanted) WF_TRY(any_row(db, Sql::gone_next, time, &wanted));

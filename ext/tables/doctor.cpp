@@ -7,6 +7,7 @@
 
 #include "base/file_watch.h"
 #include "base/json.h"
+#include "base/write_lock.h"
 #include "engine/restored.h"
 #include "engine/settings.h"
 #include "engine/wait_for_work.h"
@@ -16,13 +17,6 @@ namespace wf {
 namespace {
 
 constexpr int kLooks = 20, kBetweenLooks = 5;  // milliseconds: a lock that is held longer is worth a word
-constexpr int kShmWriteLock = 0, kShmRegion = 32768;  // of SQLite's WAL
-
-sqlite3_file* file_of(Db& db, int which) {
-  sqlite3_file* file = nullptr;
-  if (sqlite3_file_control(db.handle(), "main", which, &file) != SQLITE_OK) return nullptr;
-  return file != nullptr && file->pMethods != nullptr ? file : nullptr;
-}
 
 struct DoctorFacts {
   int moved = -1;         // -1: not known
@@ -37,20 +31,6 @@ bool may_write_now(Db& db) {
     if (sqlite3_stmt_busy(s) && !sqlite3_stmt_readonly(s)) return true;
   }
   return false;
-}
-
-// Whether the write lock is held: 1, 0, or -1, not known.
-int is_locked(sqlite3_file* file, bool wal) {
-  const sqlite3_io_methods& io = *file->pMethods;
-  if (!wal) {
-    int held = 0;
-    return io.xCheckReservedLock(file, &held) == SQLITE_OK ? held != 0 : -1;
-  }
-  void volatile* region = nullptr;
-  if (io.iVersion < 2 || io.xShmMap == nullptr || io.xShmMap(file, 0, kShmRegion, 0, &region) != SQLITE_OK || region == nullptr) return -1;
-  const int rc = io.xShmLock(file, kShmWriteLock, 1, SQLITE_SHM_LOCK | SQLITE_SHM_EXCLUSIVE);
-  if (rc == SQLITE_OK) io.xShmLock(file, kShmWriteLock, 1, SQLITE_SHM_UNLOCK | SQLITE_SHM_EXCLUSIVE);
-  return rc == SQLITE_OK ? 0 : (rc & 0xff) == SQLITE_BUSY ? 1 : -1;
 }
 
 // Whether the file, or a WAL that something is in, has gone from its place, or another one stands there.

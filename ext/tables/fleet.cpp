@@ -9,6 +9,7 @@
 #include <optional>
 
 #include "base/close_hook.h"
+#include "base/write_lock.h"
 #include "engine/next_due.h"
 #include "engine/recover.h"
 #include "functions/invoke.h"
@@ -100,6 +101,9 @@ Status Fleet::look_into(Db& parent, const char* path, bool alone, Row* row) {
   bool exists;
   WF_TRY(db.schema_exists(&exists));
   if (!exists) return Status::error(Code::not_found, "there are no workflows in this file, nor tables for them");
+  // A commit is written first, which dates the file, then brought to the disk, and seen only then, however long that takes. What is read from here on has
+  // all that was written before, if nobody is in between now.
+  if (file_of(db, SQLITE_FCNTL_JOURNAL_POINTER) != nullptr) row->is_held = is_locked(file_of(db, SQLITE_FCNTL_FILE_POINTER), true) == 1;
   Millis now;
   WF_TRY(time_to_show(db, {}, &now));
   Query counts(db, Sql::fleet_counts);  // under way until the end: all is of one state of the file
@@ -117,7 +121,7 @@ Status Fleet::look_into(Db& parent, const char* path, bool alone, Row* row) {
 
 // `known`: on a row of the index for this file, or nullptr.
 Status Fleet::look_at(Db& db, size_t path, Query* known) {
-  Row row{static_cast<int64_t>(path), -1, {}, {}, false, false};
+  Row row{static_cast<int64_t>(path), -1, {}, {}, false, false, false};
   const char* name = paths_[path];
   const char* own_name = name;  // SQLite follows a link, and has the -wal and the journal beside the file itself
 #ifndef _WIN32
@@ -158,7 +162,7 @@ Status Fleet::look_at(Db& db, size_t path, Query* known) {
     looked = look_into(db, name, alone, &row);
     if (looked.rc() == SQLITE_NOMEM || looked.rc() == SQLITE_INTERRUPT) return looked;
     const State after = state(&file);
-    row.is_kept = after.is(row.state.bytes()) && !(alone && beside(own_name, "-journal", &ok).exists);
+    row.is_kept = !row.is_held && after.is(row.state.bytes()) && !(alone && beside(own_name, "-journal", &ok).exists);
     if (!alone || (row.is_kept && looked.ok())) break;
     row.state = after;
   }

@@ -42,6 +42,7 @@ class Fleet {
     int64_t numbers[kNumbers];
     State state;
     bool is_new, is_kept;
+    bool is_held;  // somebody was in the middle of a transaction
     int64_t& at(FleetColumn column) { return numbers[static_cast<size_t>(column) - kFirst]; }
   };
 

@@ -1,14 +1,14 @@
 """wf_next_due: until then a claim, wf_run and wf_tick find nothing, and then they do."""
 
+import os
 import random
 
 import pytest
 
-from support import open_database
 from support.clock import BASE
+from support.next_due import LIMITS, play, what_happens
 
 NEVER = 250_000_000_000  # seconds: in the year 9892
-QUEUES = ("default", "limited", "parts", "held", "rated")
 
 
 @pytest.fixture
@@ -24,25 +24,6 @@ def due(db):
     text = db.wf_next_due()
     assert db.total_changes == before
     return None if text is None else round(db.value("SELECT (julianday(?) - 2440587.5) * 86400000", text)) / 1000 - BASE
-
-
-def copy(db, at):
-    other = open_database(":memory:")
-    db.backup(other)
-    other.wf_clock(at)
-    return other
-
-
-def what_happens(db, at):
-    """What claims, wf_run and wf_tick do in a copy of the file at that time: nothing, or something."""
-    other = copy(db, at)
-    before = "\n".join(line for line in other.iterdump() if "_wf_lane" not in line)
-    other.wf_tick()
-    other.wf_run()
-    claims = [other.wf_claim(queue) for queue in QUEUES + ("work",)]
-    after = "\n".join(line for line in other.iterdump() if "_wf_lane" not in line)
-    other.close()
-    return [claim for claim in claims if claim] or before != after
 
 
 def check(db):
@@ -177,57 +158,9 @@ def test_what_a_huge_deleted_workflow_has_left(db, at):
     assert check(db) is None
 
 
-def play(db, at, rng):
-    """One random call; what it refuses is none of ours."""
-    ids = db.column("SELECT id FROM wf_workflows WHERE completed_at IS NULL") or ["none"]
-    id, queue = rng.choice(ids), rng.choice(QUEUES)
-    step = "s%d" % rng.randrange(4)
-    some = rng.choice([0.5, 3, 20, 45, 300])
-    call = rng.randrange(23)
-    if call < 4:
-        options = {"queue": queue}
-        if rng.random() < 0.3: options["delay"] = some
-        if rng.random() < 0.3: options["timeout"] = rng.choice([10, 100, 1000])
-        if rng.random() < 0.3: options["max_attempts"] = rng.choice([1, 2])
-        if rng.random() < 0.6: options["partition"] = rng.choice("ab")
-        if rng.random() < 0.1: options["manual"] = True
-        if rng.random() < 0.2: options["cleanup"] = True
-        options["priority"] = rng.choice([0, 0, 5])
-        db.wf_start(rng.choice(["job", "mail"]), **options)
-    elif call < 9:
-        claim = db.claim(queue, rng.choice([None, "worker"]), lease=rng.choice([5, 30, 200]))
-        if claim and rng.random() < 0.7:
-            token = claim["token"]
-            what = rng.randrange(8)
-            if what == 0: db.wf_complete(token)
-            elif what == 1: db.wf_fail(token, "no")
-            elif what == 2: db.wf_release(token, delay=some)
-            elif what == 3: db.wf_sleep(token, step, some, keep=rng.random() < 0.5)
-            elif what == 4: db.wf_await(token, step, "go", rng.choice([None, some]), keep=rng.random() < 0.5)
-            elif what == 5: db.wf_acquire(token, step, "calls", rng.choice([1, 2]))
-            elif what == 6: db.wf_wait_any(token, step, [{"signal": "go"}, {"sleep": some}], None, mode=rng.choice(["any", "all"]))
-            else: db.wf_begin(token, step), db.wf_fail(token, "no", step=step)
-    elif call == 9: db.wf_signal(id, "go")
-    elif call == 10: db.wf_pause(id)
-    elif call == 11: db.wf_resume(id)
-    elif call == 12: db.wf_cancel(id)
-    elif call == 13: db.wf_queue("limited", concurrency=rng.choice([1, 2]), paused=rng.random() < 0.2)
-    elif call == 14: db.wf_queue("held", concurrency=1, hold=rng.choice(["lease", "started"]))
-    elif call == 15: db.wf_queue("parts", partition_concurrency=rng.choice([1, 2]), hold=rng.choice(["lease", "started"]))
-    elif call == 16: db.wf_queue("rated", rate={"limit": rng.choice([1, 2]), "per": rng.choice([1, 60])})
-    elif call == 17: db.wf_schedule("s%d" % rng.randrange(2), rng.choice(["@every 1m", "@every 1h"]), "job", None, overlap=rng.choice(["skip", "queue", "allow"]),
-                                    paused=rng.random() < 0.4)
-    elif call == 18: db.wf_start("flow", id="f%d" % rng.randrange(9))
-    elif call == 19: db.wf_run(limit=rng.choice([1, 10]))
-    elif call == 20: db.wf_tick()
-    elif call == 21: db.claim(None, None, id=id, lease=rng.choice([5, 30]))
-    else: db.wf_rate("calls", limit=rng.choice([1, 3]), per=rng.choice([2, 30]))
-    if rng.random() < 0.4:
-        at(db.clock + rng.choice([0.001, 1, 7, 31, 200]))
-
-
+@pytest.mark.parametrize("without", [(), LIMITS], ids=["limits", "no queue has settings"])
 @pytest.mark.parametrize("seed", range(12))
-def test_of_any_file(db, at, seed):
+def test_of_any_file(db, at, seed, without):
     rng = random.Random(seed)
     db.wf_rate("calls", limit=2, per=10)
     db.wf_define("flow", {"steps": [
@@ -235,7 +168,7 @@ def test_of_any_file(db, at, seed):
     answers = []
     for _ in range(120):
         try:
-            play(db, at, rng)
+            play(db, at, rng, without)
         except Exception as refused:
             assert "WF_" in str(refused), refused
         answers.append(check(db))
@@ -259,6 +192,21 @@ def test_it_takes_the_moment_between(db, at):
         db.wf_complete(claim["token"])
         seen.append(claim["id"])
     assert len(seen) == 20 and db.wf_pending() == 0
+
+
+@pytest.mark.parametrize("options", [{}, {"partition": "p"}], ids=["loose", "in turn"])
+def test_of_many_lanes_any_one(db, at, options):
+    """More of them than are looked at for a first guess, and only the last one has something in it."""
+    for i in range(100):
+        db.wf_start("job%d" % i, id="w%d" % i, delay=1000 + i, **options)
+    for i in range(99):
+        db.wf_cancel("w%d" % i)
+    assert check(db) == 1099
+    at(1099)
+    db.wf_await("w99", "s", "go")
+    assert check(db) is None
+    db.wf_signal("w99", "go")
+    assert check(db) == 1099
 
 
 def test_a_manual_one_that_may_lose_no_lease(db, at):
@@ -305,10 +253,13 @@ MIXES = {
 }
 
 
+MANY = 1_000_000 if os.environ.get("WFEXT_DEEP") else 20_000 if os.environ.get("WFEXT_SANITIZE") else 100_000
+
+
 @pytest.mark.parametrize("mix", MIXES)
 def test_what_it_looks_at_does_not_grow(connect, mix):
     costs = []
-    for n in (200, 8000):
+    for n in (200, MANY):
         db = connect(":memory:")
         db.at(0)
         db.execute("CREATE TABLE n AS WITH RECURSIVE n(i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n LIMIT %d) SELECT i FROM n" % n)
@@ -316,4 +267,5 @@ def test_what_it_looks_at_does_not_grow(connect, mix):
         MIXES[mix](db, n)
         db.execute("COMMIT")
         costs.append(cost(db))
+        db.close()
     assert costs[1] <= costs[0] * 1.3, costs

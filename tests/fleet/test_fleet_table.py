@@ -1,6 +1,7 @@
 """wf_fleet: one row a file, whatever is wrong with one of them, and no lock of this process lost."""
 
 import os
+import random
 import shutil
 import sqlite3
 import subprocess
@@ -11,6 +12,7 @@ import pytest
 
 from support import open_database
 from support.clock import BASE
+from support.next_due import play, what_happens
 
 COLUMNS = ["file", "error", "next_due", "ready", "running", "waiting", "failed", "in_doubt", "epoch", "size"]
 
@@ -326,6 +328,35 @@ def test_a_damaged_file_is_known_a_locked_one_is_not(db, agents, tmp_path):
     locked.close()
 
 
+@pytest.mark.parametrize("mode", ["wal", "delete"])
+def test_a_commit_that_takes_long_is_not_taken_for_seen(db, agents, tmp_path, mode):
+    """It is written, which dates the file, then brought to the disk, and seen only then: nothing that can be told from outside changes any more. So whoever looks in between does not rely
+    on what he saw."""
+    index = tmp_path / "fleet.idx"
+
+    def is_relied_on():
+        fleet(db, agents, index)
+        kept = sqlite3.connect(index)
+        ((state,),) = kept.execute("SELECT state IS NOT NULL FROM fleet_index").fetchall()
+        kept.close()
+        return bool(state)
+
+    a = agent(agents / "a.db", mode)
+    a.wf_init()
+    settle(agents)
+    assert is_relied_on() and looked_into(db, agents, index) == []
+    a.execute("BEGIN IMMEDIATE")
+    a.wf_start("job", delay=500)
+    for path in agents.glob("a.db-wal"):
+        os.utime(path, (1e9, 1e9))  # it was written long ago, and is being brought to the disk
+    assert mode == "delete" or not is_relied_on()
+    a.execute("COMMIT")
+    settle(agents)
+    assert fleet(db, agents, index)["a.db"]["next_due"] == "2027-01-15 08:08:20.000"
+    assert is_relied_on() and looked_into(db, agents, index) == []
+    a.close()
+
+
 def test_an_index_that_is_none(db, agents, tmp_path):
     (tmp_path / "index").write_text("something else altogether " * 100)
     with pytest.raises(sqlite3.DatabaseError, match="file is not a database"):
@@ -335,7 +366,6 @@ def test_an_index_that_is_none(db, agents, tmp_path):
 
 def test_it_tells_the_same_with_an_index_and_without(db, agents, tmp_path):
     """Whatever happens between two looks."""
-    import random
     rng = random.Random(5)
     index = tmp_path / "fleet.idx"
     now = 0
@@ -355,6 +385,66 @@ def test_it_tells_the_same_with_an_index_and_without(db, agents, tmp_path):
         if turn % 7 == 0:
             settle(agents)
             assert fleet(db, agents, index) == fleet(db, agents), turn
+
+
+def is_exact(row, path, now):
+    """Something is to be done in the file at that time, and nothing before."""
+    a = open_database(path)
+    try:
+        if row["next_due"] is None:
+            return not what_happens(a, 250_000_000_000)
+        due = round(a.value("SELECT (julianday(?) - 2440587.5) * 86400000", row["next_due"])) / 1000
+        return what_happens(a, due) and (due <= BASE + now or not what_happens(a, due - 0.001))
+    finally:
+        a.close()
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_the_index_is_exact_in_both_directions(db, agents, tmp_path, seed):
+    """Whoever sleeps until the time that it says finds something to do then, and a millisecond before would have found nothing: also where it was kept, and time alone went on."""
+    rng = random.Random(seed)
+    index = tmp_path / "fleet.idx"
+    now, kept, seen = 0, 0, set()
+    for turn in range(30):
+        a = agent(agents / ("a%d.db" % rng.randrange(4)))
+
+        def at(offset):
+            a.clock = offset
+            a.at(offset)
+
+        at(now)
+        if turn < 4:
+            a.wf_rate("calls", limit=2, per=10)
+            a.wf_define("flow", {"steps": [{"name": "a", "sql": "SELECT 1"}, {"name": "nap", "sleep": "7s"}, {"name": "go", "await": "go", "timeout": "90s"}]})
+        for _ in range(rng.randrange(1, 6)):
+            try:
+                play(a, at, rng)
+            except sqlite3.Error as refused:
+                assert "WF_" in str(refused), refused
+        now = a.clock
+        a.close()
+        if turn % 5 == 4:
+            settle(agents)
+            fleet(db, agents, index)
+            settle(agents)
+            fleet(db, agents, index)
+            now += rng.choice([0, 3, 40])
+            db.at(now)
+            kept += len(known_by(index, now))
+        db.at(now)
+        for name, row in fleet(db, agents, index).items():
+            assert row["error"] is None and is_exact(row, agents / name, now), (turn, name, row)
+            seen.add(row["next_due"])
+    assert kept > 0 and len(seen) > 10
+
+
+def known_by(index, now):
+    """The files of which the index alone tells at that time."""
+    rows = sqlite3.connect(index)
+    try:
+        return rows.execute("SELECT file FROM fleet_index WHERE state IS NOT NULL AND (next_due IS NULL OR next_due > ?)", ((BASE + now) * 1000,)).fetchall()
+    finally:
+        rows.close()
 
 
 def test_no_descriptor_is_left(db, agents, tmp_path):
