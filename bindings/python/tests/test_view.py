@@ -377,6 +377,13 @@ def test_a_drawing_goes_down_and_nothing_overlaps(count):
     for row in rows_of.values():
         row.sort()
         assert row[0] >= 0 and row[-1] + 200 <= width and all(b - a >= 200 for a, b in zip(row, row[1:]))
+    # A line passes the boxes of the rows between its ends: it has a straight piece beside them, one in each of these rows.
+    edges = [(depth[node.name] - depth[name], node.name) for node in drawn.nodes for name in node.after]
+    lines = [each.get("d") for each in made.iter("{http://www.w3.org/2000/svg}path") if each.get("class") == "edge"]
+    for (span, _), line in zip(edges, lines, strict=True):
+        passed = [(float(x), float(y)) for x, y in re.findall(r" ([\d.]+) ([\d.]+)v46", line)]
+        assert len(passed) == span - 1
+        assert all(0 < x < width and not any(left <= x <= left + 200 for left in rows_of[y]) for x, y in passed)
     assert len(list(made.iter("{http://www.w3.org/2000/svg}path"))) == sum(len(node.after) for node in drawn.nodes) + 1  # and the head of the arrows
     text = drawing.dot(drawn)
     assert len(re.findall(r"^  s\d+ \[label=", text, re.M)) == count and text.count(" -> ") == sum(len(node.after) for node in drawn.nodes)

@@ -136,10 +136,14 @@ def svg(drawn: Graph, *, standalone: bool = True) -> str:
     width = widest * (_WIDTH + _ACROSS) - _ACROSS + 2 * _MARGIN
     height = max(1, len(rows)) * (_HEIGHT + _DOWN) - _DOWN + 2 * _MARGIN
     corner: dict[str, tuple[float, float]] = {}
+    row_of: dict[str, int] = {}
+    gaps: list[list[float]] = []  # of each row: where a line can pass its boxes, between them and beside them
     for y, row in enumerate(rows):
         left: float = (width - (len(row) * (_WIDTH + _ACROSS) - _ACROSS)) / 2
+        gaps.append([min(max(4, left - _ACROSS / 2 + x * (_WIDTH + _ACROSS)), width - 4) for x in range(len(row) + 1)])
         for x, i in enumerate(row):
             corner[drawn.nodes[i].name] = (left + x * (_WIDTH + _ACROSS), _MARGIN + y * (_HEIGHT + _DOWN))
+            row_of[drawn.nodes[i].name] = y
     title = f"{drawn.name} version {drawn.version}" if drawn.version is not None else drawn.name
     out = [
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width:g} {height:g}" width="{width:g}" height="{height:g}" role="img" class="definition">',
@@ -152,9 +156,8 @@ def svg(drawn: Graph, *, standalone: bool = True) -> str:
         x1, y1 = corner[node.name]
         for name in node.after:
             if name in corner:
-                x0, y0 = corner[name]
-                a, b, c, d = x0 + _WIDTH / 2, y0 + _HEIGHT, x1 + _WIDTH / 2, y1 - 2
-                out.append(f'<path class="edge" marker-end="url(#arrow)" d="M{a:g} {b:g}C{a:g} {b + _DOWN * 0.6:g} {c:g} {d - _DOWN * 0.6:g} {c:g} {d:g}"/>')
+                between = gaps[row_of[name] + 1 : row_of[node.name]]
+                out.append(f'<path class="edge" marker-end="url(#arrow)" d="{_edge(*corner[name], x1, y1, between)}"/>')
     for node in drawn.nodes:
         x2, y2 = corner[node.name]
         classes = "node" + (f" state-{_word(node.state)}" if node.state else "") + (" conditional" if node.conditional else "")
@@ -162,9 +165,25 @@ def svg(drawn: Graph, *, standalone: bool = True) -> str:
         out.append(f"<g class={quoteattr(classes)}><title>{escape(_clean(f'{node.name}: {node.action}' + (f' ({node.state})' if node.state else '')))}</title>")
         out.append(f'<rect x="{x2:g}" y="{y2:g}" width="{_WIDTH}" height="{_HEIGHT}" rx="{18 if node.conditional else 5}"/>')
         out.append(f'<text class="name" x="{x2 + 10:g}" y="{y2 + 19:g}">{escape(_cut(node.name + signs, 24))}</text>')
-        out.append(f'<text class="action" x="{x2 + 10:g}" y="{y2 + 36:g}">{escape(_cut(f"{node.state}: {node.action}" if node.state else node.action, 30))}</text></g>')
+        out.append(f'<text class="action" x="{x2 + 10:g}" y="{y2 + 36:g}">{escape(_cut(f"{node.state}: {node.action}" if node.state else node.action, 29))}</text></g>')
     out.append("</svg>")
     return "\n".join(out) + "\n"
+
+
+def _edge(x0: float, y0: float, x1: float, y1: float, between: list[list[float]]) -> str:
+    """A line from the box with the one corner to that with the other, through a gap of each row `between` them: the one that is least out of its way."""
+    x, y, to = x0 + _WIDTH / 2, y0 + _HEIGHT, x1 + _WIDTH / 2
+    path = f"M{x:g} {y:g}"
+
+    def curve(x: float, y: float, x_to: float, y_to: float) -> str:
+        return f"C{x:g} {y + _DOWN * 0.6:g} {x_to:g} {y_to - _DOWN * 0.6:g} {x_to:g} {y_to:g}"
+
+    for left, gaps in enumerate(between):
+        wanted = x + (to - x) / (len(between) - left + 1)
+        gap = min(gaps, key=lambda each: abs(each - wanted))
+        path += curve(x, y, gap, y + _DOWN) + f"v{_HEIGHT}"
+        x, y = gap, y + _DOWN + _HEIGHT
+    return path + curve(x, y, to, y1 - 2)
 
 
 _STYLE = (
