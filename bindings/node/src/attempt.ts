@@ -32,6 +32,11 @@ export interface StepRecord {
   error?: unknown;
 }
 
+const TICKS = 4; // of process.nextTick(), by which some libraries go on, too
+
+// One of its own each time: what hangs on it is to be collected.
+const never = (): Promise<never> => new Promise(() => undefined);
+
 export type Log = Pick<Console, "info" | "warn" | "error">;
 
 /** Thrown to nobody: the attempt is over, and what its code awaits never settles. */
@@ -69,6 +74,7 @@ export class Attempt {
   #used = new Set<string>();
   #stopping = false;
   #isWoken = false;
+  #ticks = 0; // after which it rests
   #drained: (() => void) | undefined; // once the code has ended
   #endsInTwoPhases = false;
   #end!: (why: string) => void;
@@ -148,7 +154,7 @@ export class Attempt {
         return value;
       },
       (error: unknown) => {
-        if (error instanceof AttemptOver || this.isOver) return new Promise<never>(() => undefined);
+        if (this.#isItsEnd(error)) return never();
         this.wakes();
         throw error;
       },
@@ -157,23 +163,46 @@ export class Attempt {
     return guarded;
   }
 
-  /** The code goes on. What it calls until the loop turns follows from that. */
+  #isItsEnd(error: unknown): boolean {
+    return error instanceof AttemptOver || this.isOver;
+  }
+
+  /** The code goes on. What it calls until its promises have nothing more to do follows from that; what a timer or a file wakes behind it does not. */
   wakes(): void {
+    this.#ticks = TICKS;
     if (this.#isWoken) return;
     this.#isWoken = true;
-    setImmediate(() => (this.#isWoken = false));
+    process.nextTick(this.#rests);
   }
+  #rests = (): void => {
+    this.#ticks -= 1;
+    this.#isWoken = this.#ticks > 0;
+    if (this.#isWoken) process.nextTick(this.#rests);
+  };
 
   /** A step or a wait, which settles beside others, one after the other. */
   settling<T>(step: string, work: () => Promise<T>): Promise<T> {
-    return this.within(async () => {
-      this.turns.begins();
-      try {
-        return await this.guard(work()); // where the attempt is over it is in flight for ever
-      } finally {
-        await this.turns.settles(step, this.#isRecorded(step));
-      }
-    });
+    const flight = scope.getStore()?.branch?.flight ?? this.flight;
+    flight.begins();
+    this.turns.begins();
+    return this.guard(this.#settling(step, work, flight));
+  }
+
+  // Where the attempt is over it is in flight for ever.
+  async #settling<T>(step: string, work: () => Promise<T>, flight: Flight): Promise<T> {
+    let outcome: { value: T } | { error: unknown };
+    try {
+      outcome = { value: await work() };
+    } catch (error) {
+      if (this.#isItsEnd(error)) return never();
+      outcome = { error };
+    }
+    const turn = this.turns.settles(step, this.#isRecorded(step));
+    if (turn !== undefined) await turn;
+    if ("error" in outcome && this.isOver) return never();
+    flight.settles();
+    if ("error" in outcome) throw outcome.error;
+    return outcome.value;
   }
 
   /** Something that is in flight in its branch of the code. */

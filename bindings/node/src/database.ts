@@ -1,6 +1,7 @@
 // The database as the rest of the package sees it: calls that are answered when they are committed. The connection is in a thread of its own (thread.ts), so the event loop never waits for the disk.
 
 import { Worker } from "node:worker_threads";
+import { Direct } from "./direct.ts";
 import { type Driver, type Settings, openConnection } from "./driver.ts";
 import { WfextError, isOfTheMachine, translate } from "./errors.ts";
 import { loadablePath } from "./load.ts";
@@ -43,24 +44,36 @@ export interface Transaction {
 const TRANSACTION_LIMIT = 1000; // milliseconds
 const THREAD = import.meta.url.endsWith(".ts") ? "./thread.ts" : "./thread.mjs";
 
+const calls = new Map<string, string>(); // by name and number of parameters
+function callOf(name: string, params: number): string {
+  const key = name + params;
+  let sql = calls.get(key);
+  if (sql === undefined) calls.set(key, (sql = `SELECT ${name}(${Array(params).fill("?").join(", ")})`));
+  return sql;
+}
+
+const SOON = Promise.resolve(); // as a microtask, for less than queueMicrotask() costs
+
 /** A thread with a connection, and what is asked of it. */
 class Thread {
   #worker: Worker;
   #waiting = new Map<number, { resolve: (value: unknown) => void; reject: (error: Error) => void }>();
   #next = 1;
   #batch: Call[] = [];
+  #short = false;
+  #isHeld = false;
   #ended: Error | undefined;
+  #direct: Direct | undefined;
+  #isOpen = false; // it has answered: the file is there, with its journal
 
-  constructor(settings: Settings) {
+  constructor(settings: Settings, direct?: Direct) {
+    this.#direct = direct;
     this.#worker = new Worker(new URL(THREAD, import.meta.url), { workerData: settings, name: "wfext database" });
     this.#worker.on("message", (answers: Answer[]) => {
-      for (const { id, value, error } of answers) {
-        const waiting = this.#waiting.get(id);
-        this.#waiting.delete(id);
-        if (error !== undefined) waiting?.reject(translate(error));
-        else waiting?.resolve(value ?? null);
+      for (const answer of answers) {
+        if (answer.error === undefined) this.#isOpen = true;
+        this.#answer(answer);
       }
-      if (this.#waiting.size === 0) this.#worker.unref();
     });
     const ended = (error: Error): void => {
       this.#ended = error;
@@ -72,26 +85,58 @@ class Thread {
     this.#worker.unref();
   }
 
+  #answer({ id, value, error }: Answer): void {
+    const waiting = this.#waiting.get(id);
+    this.#waiting.delete(id);
+    if (error !== undefined) waiting?.reject(translate(error));
+    else waiting?.resolve(value ?? null);
+    if (this.#waiting.size > 0 || !this.#isHeld) return;
+    this.#isHeld = false;
+    this.#worker.unref();
+  }
+
   keepsAlive(does: boolean): void {
     if (does) this.#worker.ref();
     else this.#worker.unref();
   }
 
-  ask(kind: Call["kind"], sql?: string, params?: unknown[]): Promise<unknown> {
+  /** isShort: it may be made here, where nothing else is under way. */
+  ask(kind: Call["kind"], sql?: string, params?: unknown[], isShort = false): Promise<unknown> {
     if (this.#ended !== undefined) return Promise.reject(this.#ended);
     return new Promise((resolve, reject) => {
       const id = this.#next++;
       this.#waiting.set(id, { resolve, reject });
-      if (this.#batch.length === 0) {
-        this.#worker.ref();
-        queueMicrotask(() => {
-          const batch = this.#batch;
-          this.#batch = [];
-          this.#worker.postMessage(batch);
-        });
-      }
-      this.#batch.push({ id, kind, ...(sql === undefined ? {} : { sql }), ...(params === undefined ? {} : { params }) });
+      if (!isShort) this.#hold();
+      if (this.#batch.length === 0) void SOON.then(this.#sends);
+      this.#short = isShort; // of the last one, which counts where it is the only one
+      this.#batch.push({ id, kind, sql, params });
     });
+  }
+
+  #sends = (): void => this.#send();
+
+  // What has been asked for together. A short call that nothing else is beside is made here.
+  #send(): void {
+    const batch = this.#batch;
+    this.#batch = [];
+    const [first] = batch;
+    if (this.#short && this.#waiting.size === 1 && this.#isOpen) {
+      const answer = this.#direct?.call(first!.sql!, first!.params!);
+      if (answer !== undefined) {
+        const told = (): void => this.#answer({ id: first!.id, ...answer });
+        if (this.#direct!.isLongTurn) setImmediate(told);
+        else told();
+        return;
+      }
+    }
+    if (!this.#isHeld) this.#hold();
+    this.#worker.postMessage(batch);
+  }
+
+  // The process is to stay until it has answered.
+  #hold(): void {
+    this.#isHeld = true;
+    this.#worker.ref();
   }
 }
 
@@ -100,6 +145,7 @@ export class Database {
   readonly path: string;
   readonly settings: Settings;
   #calls: Thread | undefined;
+  #direct: Direct | undefined;
   #waiters = new Set<Waiter>();
   #watch: Watch | undefined;
   #transactions: Promise<unknown> = Promise.resolve();
@@ -117,15 +163,15 @@ export class Database {
 
   #thread(): Thread {
     if (this.#closed) throw new WfextError(`the database ${this.path} is closed`);
-    return (this.#calls ??= new Thread(this.settings));
+    return (this.#calls ??= new Thread(this.settings, (this.#direct = Direct.of(this.settings))));
   }
 
   /** A function of the engine, by its name: its value, once it is committed. */
   async call(name: string, ...params: unknown[]): Promise<unknown> {
-    const sql = `SELECT ${name}(${params.map(() => "?").join(", ")})`;
+    const sql = callOf(name, params.length);
     if (name === "wf_run") return (await this.rows(sql, ...params))[0]![0]; // it runs statements of the application's, and so belongs into no group
     if (name === "wf_wait" || name === "wf_sync") return this.#apart(sql, params); // it may last
-    return this.#thread().ask("call", sql, params);
+    return this.#thread().ask("call", sql, params, Direct.isShort(name, params));
   }
 
   async #apart(sql: string, params: unknown[]): Promise<unknown> {
@@ -223,6 +269,7 @@ export class Database {
   async #close(): Promise<void> {
     await this.#watch?.stop();
     this.#closed = true;
+    this.#direct?.close(); // first: who closes the last connection makes a checkpoint
     await Promise.all([this.#calls?.ask("close"), ...[...this.#waiters].map((waiter) => waiter.close())]);
   }
 }

@@ -108,6 +108,11 @@ export function openPlain(driver: Driver, path: string, timeout: number, library
   return driver === "better-sqlite3" ? openBetterSqlite3(path, timeout, library) : openNodeSqlite(path, timeout, library);
 }
 
+/** What is a number to JavaScript stays one; what is larger is a bigint. */
+export function plainValue(value: unknown): unknown {
+  return typeof value === "bigint" && value >= BigInt(Number.MIN_SAFE_INTEGER) && value <= BigInt(Number.MAX_SAFE_INTEGER) ? Number(value) : value;
+}
+
 /** One with it, and with all settings. */
 export function openConnection(settings: Settings): Connection {
   const connection = openPlain(settings.driver, settings.path, settings.busyTimeout * 1000, settings.library);

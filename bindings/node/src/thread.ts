@@ -3,13 +3,13 @@
 // Another thread of the same code has a connection for wf_wait alone.
 
 import { parentPort, workerData } from "node:worker_threads";
-import { type Connection, type Settings, openConnection } from "./driver.ts";
+import { type Connection, type Settings, openConnection, plainValue } from "./driver.ts";
 
 export interface Call {
   id: number;
   kind: "call" | "rows" | "begin" | "run" | "commit" | "rollback" | "close";
-  sql?: string;
-  params?: unknown[];
+  sql?: string | undefined;
+  params?: unknown[] | undefined;
 }
 export interface Answer {
   id: number;
@@ -30,15 +30,10 @@ function open(): Connection {
   return (db ??= openConnection(settings));
 }
 
-// What is a number to JavaScript stays one; what is larger is a bigint.
-function plain(value: unknown): unknown {
-  return typeof value === "bigint" && value >= BigInt(Number.MIN_SAFE_INTEGER) && value <= BigInt(Number.MAX_SAFE_INTEGER) ? Number(value) : value;
-}
-
 function rows(sql: string, params: unknown[]): unknown[][] {
   return open()
     .rows(sql, params)
-    .map((row) => row.map(plain));
+    .map((row) => row.map(plainValue));
 }
 
 function value(call: Call): unknown {
