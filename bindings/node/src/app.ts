@@ -3,9 +3,10 @@
 import { randomBytes } from "node:crypto";
 import type { Log } from "./attempt.ts";
 import { Barrier, type SyncOptions, type Synced } from "./barrier.ts";
+import { checkKeys, checkText, shown } from "./check.ts";
 import { Handle } from "./client.ts";
 import type { Context, Duration } from "./context.ts";
-import { Database, type DatabaseOptions, type Row } from "./database.ts";
+import { DATABASE_OPTIONS, Database, type DatabaseOptions, type Row } from "./database.ts";
 import { Mistake, WfextError } from "./errors.ts";
 import { checkFunction, checkName } from "./names.ts";
 import { refuseInside } from "./scope.ts";
@@ -55,8 +56,8 @@ export class WorkflowRef<I, R> {
 
   constructor(app: App, name: string, options: WorkflowOptions = {}) {
     this.app = app;
-    this.name = checkName(name);
-    this.options = options;
+    this.name = checkName(name, "a workflow");
+    this.options = checkKeys("a workflow", options, ["queue", "version", "undo"]);
   }
 
   /** Starts it. */
@@ -119,6 +120,7 @@ export class App {
   #workers = 0;
 
   constructor(path: string, options: AppOptions = {}) {
+    checkKeys("an app", options, [...DATABASE_OPTIONS, "lifespan"]);
     this.database = new Database(path, options);
     this.barrier = new Barrier(this.database);
     this.#lifespan = options.lifespan;
@@ -126,7 +128,7 @@ export class App {
 
   /** Declares a workflow. Another function of the same name is refused: it would run what was started for the first. */
   workflow<I, R>(name: string, fn: (ctx: Context, input: I) => Promise<R>, options: WorkflowOptions = {}): Workflow<I, R> {
-    const workflow = new Workflow(this, name, checkFunction(checkName(name), fn), options);
+    const workflow = new Workflow(this, name, checkFunction(checkName(name, "a workflow"), fn), options);
     const declared = this.workflows.get(name) as unknown as Workflow<I, R> | undefined;
     if (declared !== undefined && declared.fn !== fn) throw new Mistake(`this app has a workflow ${JSON.stringify(name)} already, of another function: give this one another name`);
     this.workflows.set(name, workflow as unknown as Workflow<never, unknown>);
@@ -140,16 +142,22 @@ export class App {
 
   /** The handle of a workflow that was started before. */
   handle<R = unknown>(id: string): Handle<R> {
+    checkText("the id of a workflow", id);
     return new Handle(this.database, id);
   }
 
   /** Declares a queue with its limits: options of wf_queue. Applied when a worker starts. */
   queue(name: string, options: Record<string, unknown>): void {
+    checkText("the name of a queue", name);
+    if (options === null || typeof options !== "object") throw new WfextError(`the options of the queue ${name} are ${shown(options)}: an object`);
     this.#queues.set(name, options);
   }
 
   /** Declares a schedule: a cron text or an interval as of wf_schedule. Applied when a worker starts. */
   schedule<I>(name: string, timing: string, workflow: Workflow<I, unknown>, input: I, options: Record<string, unknown> = {}): void {
+    checkText("the name of a schedule", name);
+    checkText(`the timing of the schedule ${name}`, timing);
+    if (!((workflow as unknown) instanceof WorkflowRef)) throw new WfextError(`the workflow of the schedule ${name} is ${shown(workflow)}: what app.workflow() has given`);
     const start = workflow.startOptions({ ...(options["start"] as object | undefined) });
     this.#schedules.set(name, [timing, workflow.name, dumps(input, `the input of ${workflow.name}`), JSON.stringify({ ...options, start })]);
   }
@@ -210,6 +218,7 @@ export class App {
 
   /** Workflows, newest first: columns of wf_workflows that are equal to something. */
   async list(equal: Record<string, unknown> = {}, limit = 100): Promise<Record<string, unknown>[]> {
+    if (!Number.isInteger(limit)) throw new WfextError(`limit is ${shown(limit)}: a whole number`);
     const columns = (await this.database.rows("PRAGMA table_info(wf_workflows)")).map((row) => String(row[1]));
     for (const column of Object.keys(equal)) if (!columns.includes(column) && column !== "tag") throw new WfextError(`wf_workflows has no column ${column}: ${columns.join(", ")}`);
     const where = Object.keys(equal).map((column) => `${column} = ?`);
@@ -224,6 +233,8 @@ export class App {
 
   /** At most so many shares in a time, for ctx.acquire(). */
   async rate(name: string, options: { limit: number; per: Duration }): Promise<void> {
+    checkText("the name of a rate", name);
+    if (options === null || typeof options !== "object") throw new WfextError(`the options of the rate ${name} are ${shown(options)}: an object`);
     await this.database.call("wf_rate", name, JSON.stringify(options));
   }
 

@@ -3,6 +3,7 @@
 import type { App, WorkflowRef } from "./app.ts";
 import type { Attempt, Log } from "./attempt.ts";
 import type { Transaction } from "./database.ts";
+import { checkArray, checkText, shown } from "./check.ts";
 import { Mistake, TimeoutError, WorkflowCancelled, WorkflowFailed } from "./errors.ts";
 import { checkFunction, checkName } from "./names.ts";
 import { scope } from "./scope.ts";
@@ -94,6 +95,9 @@ export class Context {
 
   /** Seconds, a text such as "7d", or until a time. Survives a restart; holds nothing. */
   sleep(time: Duration | Date, name = "sleep"): Promise<void> {
+    if (time instanceof Date ? Number.isNaN(time.getTime()) : typeof time === "number" ? Number.isNaN(time) : typeof time !== "string") {
+      throw new Mistake(`the time of ${shown(name)} is ${time instanceof Date ? "a Date that is no time" : shown(time)}: seconds, a text such as "7d", or a Date`);
+    }
     return this.#wait(name, ["sleep"], "wf_sleep", [time instanceof Date ? time.toISOString() : time], () => undefined) as Promise<void>;
   }
 
@@ -120,7 +124,7 @@ export class Context {
   /** Starts a child, once. */
   start<I, R>(workflow: WorkflowRef<I, R> | string, input: I, options: Record<string, unknown> = {}): Promise<Child<Json<R>>> {
     const attempt = this.#attempt;
-    const name = typeof workflow === "string" ? workflow : workflow.name;
+    const name = checkName(typeof workflow === "string" ? workflow : workflow?.name, "a workflow");
     const given = typeof workflow === "string" ? options : workflow.startOptions(options);
     const step = attempt.take(name);
     const starting = async (): Promise<Child<Json<R>>> => {
@@ -136,6 +140,7 @@ export class Context {
   /** The outputs of children, once all have ended. One that failed rejects with WorkflowFailed. */
   join<T extends readonly Child[]>(children: T, options: { timeout?: Duration; name?: string } = {}): Promise<{ [K in keyof T]: T[K] extends Child<infer R> ? R : never }> {
     const { name = "join", ...given } = options;
+    for (const child of checkArray("the children", children)) if (typeof child?.id !== "string") throw new Mistake(`a child is ${shown(child)}: what ctx.start() has given`);
     return this.#joinAs(this.#attempt.take(checkName(name)), children, given) as never;
   }
 
@@ -162,11 +167,12 @@ export class Context {
 
   /** Appends to a stream of this workflow; a replay does not repeat it. In a step it is appended at the end. */
   append(stream: string, value: unknown): Promise<number> {
-    return this.#attempt.streams.append(stream, value);
+    return this.#attempt.streams.append(checkText("the name of a stream", stream), value);
   }
 
   /** A named value that others can read. */
   set(key: string, value: unknown): Promise<void> {
+    checkText("the name of a value", key);
     if (this.#attempt.replaysOnly) return Promise.resolve(); // it is set
     return this.#now(() => this.#attempt.record("wf_set", key, dumps(value, `the value ${key}`))) as Promise<void>;
   }
@@ -195,8 +201,9 @@ export class Context {
 
   /** fn of each item, side by side, with names of their own for the steps of each: `name[0].step`. */
   map<I, R>(name: string, items: readonly I[], fn: (item: I, index: number) => Promise<R>): Promise<R[]> {
-    checkFunction(name, fn);
-    const prefix = this.#attempt.take(checkName(name));
+    checkFunction(checkName(name), fn);
+    checkArray(`the items of ${JSON.stringify(name)}`, items);
+    const prefix = this.#attempt.take(name);
     return this.#attempt.within(() => Promise.all(items.map((item, i) => this.#attempt.branch(`${prefix}[${i}].`, () => fn(item, i)))));
   }
 

@@ -1,6 +1,7 @@
 // The database as the rest of the package sees it: calls that are answered when they are committed. The connection is in a thread of its own (thread.ts), so the event loop never waits for the disk.
 
 import { Worker } from "node:worker_threads";
+import { checkParams, checkSeconds, checkText, shown } from "./check.ts";
 import { Direct } from "./direct.ts";
 import { type Driver, type Settings, openConnection } from "./driver.ts";
 import { WfextError, isOfTheMachine, translate } from "./errors.ts";
@@ -23,9 +24,11 @@ export interface DatabaseOptions {
   pragmas?: Record<string, number | string>;
 }
 
+export const DATABASE_OPTIONS = ["driver", "journal", "synchronous", "busyTimeout", "pragmas"];
 const OF_THE_APP: Record<string, string> = { journal_mode: "journal", synchronous: "synchronous", busy_timeout: "busyTimeout" };
 
 function checkPragmas(pragmas: Record<string, number | string>): Record<string, number | string> {
+  if (pragmas === null || typeof pragmas !== "object" || Array.isArray(pragmas)) throw new WfextError(`pragmas is ${shown(pragmas)}: an object of names and values`);
   const isWord = (value: unknown): boolean => typeof value === "string" && /^-?\w+$/.test(value);
   for (const [name, value] of Object.entries(pragmas)) {
     if (!isWord(name) || !(isWord(value) || Number.isSafeInteger(value))) throw new WfextError(`pragmas has ${JSON.stringify(name)}: ${JSON.stringify(value)}: names of pragmas, each with a whole number or a word`);
@@ -153,10 +156,12 @@ export class Database {
   #closing: Promise<void> | undefined;
 
   constructor(path: string, options: DatabaseOptions = {}) {
+    checkText("the path of the file", path);
     const { driver = "node:sqlite", journal = "wal", synchronous = "full", busyTimeout = 30, pragmas = {} } = options;
     if (driver !== "node:sqlite" && driver !== "better-sqlite3") throw new WfextError(`driver is ${String(driver)}: node:sqlite or better-sqlite3`);
     if (!["wal", "delete", "truncate", "persist"].includes(journal)) throw new WfextError(`journal is ${journal}: one of wal, delete, truncate, persist`);
     if (!["off", "normal", "full", "extra"].includes(synchronous)) throw new WfextError(`synchronous is ${synchronous}: one of off, normal, full, extra`);
+    checkSeconds("busyTimeout", busyTimeout);
     this.path = path;
     this.settings = { driver, path, library: loadablePath(), journal, synchronous, busyTimeout, pragmas: checkPragmas(pragmas) };
   }
@@ -168,6 +173,7 @@ export class Database {
 
   /** A function of the engine, by its name: its value, once it is committed. */
   async call(name: string, ...params: unknown[]): Promise<unknown> {
+    checkParams(`${name}()`, params);
     const sql = callOf(name, params.length);
     if (name === "wf_run") return (await this.rows(sql, ...params))[0]![0]; // it runs statements of the application's, and so belongs into no group
     if (name === "wf_wait" || name === "wf_sync") return this.#apart(sql, params); // it may last
@@ -185,6 +191,8 @@ export class Database {
 
   /** All rows of a query. */
   async rows(sql: string, ...params: unknown[]): Promise<Row[]> {
+    checkText("a statement", sql);
+    checkParams("a statement", params);
     return this.#thread().ask("rows", sql, params) as Promise<Row[]>;
   }
 
@@ -237,6 +245,12 @@ export class Database {
     let trouble: unknown; // of the machine: what follows from it is not the application's failure
     const rows = (sql: string, ...params: unknown[]): Promise<Row[]> => {
       if (!open) return Promise.reject(new WfextError("this transaction has ended"));
+      try {
+        checkText("a statement", sql);
+        checkParams("a statement", params);
+      } catch (error) {
+        return Promise.reject(error as Error);
+      }
       const word = /^(?:\s|;|--[^\n]*(?:\n|$)|\/\*[^]*?\*\/)*([A-Za-z]+)/.exec(sql)?.[1]?.toUpperCase() ?? "";
       if (["BEGIN", "COMMIT", "END", "ROLLBACK", "SAVEPOINT", "RELEASE"].includes(word)) {
         return Promise.reject(new WfextError(`${word} in a transaction of a step: it is begun and ended around the function`));

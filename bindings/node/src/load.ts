@@ -2,6 +2,7 @@
 
 import { existsSync } from "node:fs";
 import { createRequire } from "node:module";
+import { shown } from "./check.ts";
 import { WfextError } from "./errors.ts";
 
 /**
@@ -25,5 +26,6 @@ export function loadablePath(): string {
 
 /** Loads the extension into an open database of node:sqlite (with allowExtension), better-sqlite3 or a driver like them. */
 export function load(db: { loadExtension(path: string): unknown }): void {
+  if (typeof (db as { loadExtension?: unknown } | undefined)?.loadExtension !== "function") throw new WfextError(`load() was given ${shown(db)}: an open database that has loadExtension()`);
   db.loadExtension(loadablePath());
 }

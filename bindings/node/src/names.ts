@@ -1,11 +1,12 @@
 // Names of steps. One is taken when the step is called, in the order of the code; the second of one name in an attempt is `name#2`, over all kinds. So a replay finds its records only if
 // the order of the calls is the same each time. It is not where a name is repeated by branches that run side by side: that is refused.
 
+import { shown } from "./check.ts";
 import { Mistake, Nondeterminism } from "./errors.ts";
 
 /** The name, if it may be given by hand. */
-export function checkName(name: unknown): string {
-  if (typeof name !== "string" || name === "") throw new Mistake(`the name of a step is ${String(name)}: it is a text`);
+export function checkName(name: unknown, what = "a step"): string {
+  if (typeof name !== "string" || name === "") throw new Mistake(`the name of ${what} is ${shown(name)}: a text that is not empty`);
   if (/#\d+$/.test(name)) throw new Mistake(`the name ${JSON.stringify(name)} ends in # and a number, which are for repeated names`);
   return name;
 }

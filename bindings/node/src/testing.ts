@@ -3,11 +3,12 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import type { App } from "./app.ts";
+import { App } from "./app.ts";
 import { Attempt, type Claim } from "./attempt.ts";
+import { shown } from "./check.ts";
 import { type Handle, milliseconds } from "./client.ts";
 import type { Duration } from "./context.ts";
-import { TimeoutError } from "./errors.ts";
+import { TimeoutError, WfextError } from "./errors.ts";
 import { readSteps, runClaim } from "./run.ts";
 import { loads } from "./values.ts";
 
@@ -31,6 +32,7 @@ export class Harness {
   }
 
   static async of(app: App, start: Date | string = "2026-01-01T00:00:00.000Z"): Promise<Harness> {
+    if (!((app as unknown) instanceof App)) throw new WfextError(`Harness.of() was given ${shown(app)}: an app`);
     const harness = new Harness(app, new Date(start).getTime());
     await harness.#set(harness.#now);
     await app.apply();

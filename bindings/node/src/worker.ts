@@ -2,6 +2,7 @@
 
 import { randomBytes } from "node:crypto";
 import type { App } from "./app.ts";
+import { checkKeys, checkSeconds, checkText, checkTexts, shown } from "./check.ts";
 import { Attempt, type Claim, type Log, type Surroundings } from "./attempt.ts";
 import type { Waiter } from "./database.ts";
 import { WfextError } from "./errors.ts";
@@ -52,9 +53,14 @@ export class Worker {
   #end!: () => void;
 
   constructor(app: App, options: WorkerOptions) {
+    checkKeys("a worker", options, ["concurrency", "lease", "name", "queues", "workflows", "versions", "grace", "log"]);
     const { concurrency = 200, lease = 30, log = console } = options;
-    if (!Number.isInteger(concurrency) || concurrency < 1) throw new WfextError(`concurrency is ${concurrency}: at least 1`);
-    if (!(lease > 0)) throw new WfextError(`lease is ${lease}: more than 0 seconds`);
+    if (!Number.isInteger(concurrency) || concurrency < 1) throw new WfextError(`concurrency is ${shown(concurrency)}: a whole number, at least 1`);
+    if (typeof lease !== "number" || !(lease > 0)) throw new WfextError(`lease is ${shown(lease)}: more than 0 seconds`);
+    if (options.grace !== undefined) checkSeconds("grace", options.grace);
+    if (options.name !== undefined) checkText("the name of a worker", options.name);
+    for (const list of ["queues", "workflows", "versions"] as const) if (options[list] !== undefined) checkTexts(list, options[list], list === "versions");
+    for (const level of ["info", "warn", "error"] as const) if (typeof log?.[level] !== "function") throw new WfextError(`log has no function ${level}`);
     if (app.workflows.size === 0) throw new WfextError("this app has no workflow: declare one with app.workflow()");
     this.app = app;
     this.#options = options;

@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { Context } from "../src/index.ts";
-import { Mistake, NotJSON, WorkflowFailed } from "../src/index.ts";
+import { App, Harness, Mistake, NotJSON, WfextError, WorkflowFailed, load } from "../src/index.ts";
 import { makeApp, timeout, works } from "./support.ts";
 
 test("a mistake is final at once", async (t) => {
@@ -21,6 +21,14 @@ test("a mistake is final at once", async (t) => {
     ["no items", /give a function/, (ctx) => ctx.map("a", [1])],
     ["no duration", /WF_INVALID/, (ctx) => ctx.sleep("7 days")],
     ["a start that is not recorded", /would not be recorded/, () => app.ref("x").start(null)],
+    ["no time", /time of "sleep" is NaN/, (ctx) => ctx.sleep(Number.NaN)],
+    ["no date", /a Date that is no time/, (ctx) => ctx.sleep(new Date("x"))],
+    ["no child", /a child is "x"/, (ctx) => ctx.join(["x"])],
+    ["no children", /the children are undefined/, (ctx) => ctx.join()],
+    ["no workflow", /name of a workflow is undefined/, (ctx) => ctx.start()],
+    ["a number of items", /items of "a" are 5/, (ctx) => ctx.map("a", 5, () => 1)],
+    ["no stream", /name of a stream is undefined/, (ctx) => ctx.append()],
+    ["no key", /name of a value is ""/, (ctx) => ctx.set("", 1)],
     ["no undo", /undo: true/, (ctx) => ctx.compensate("a", () => 1)],
   ];
   for (const [name, , fn] of wrong) app.workflow(name, async (ctx) => fn(ctx));
@@ -100,4 +108,44 @@ test("what is of a class is no JSON", async (t) => {
   for (const name of Object.keys(made)) await assert.rejects((await steps.start(name)).result(timeout), new RegExp(`what make returns\\.parts\\[0\\] is a ${name}`));
   assert.deepEqual(await (await fine.start(null)).result(timeout), { none: {}, date: "1970-01-01T00:00:00.000Z", url: "http://a.b/", own: 1 });
   await assert.rejects(steps.start(new Map() as never), NotJSON);
+});
+
+test("what is given wrongly is named", async (t) => {
+  // eslint-disable-next-line @typescript-eslint/no-explicit-any
+  const app: any = makeApp(t);
+  const w = app.workflow("w", async () => 1);
+  // eslint-disable-next-line @typescript-eslint/no-explicit-any
+  const AnyApp = App as any;
+  const wrong: [RegExp, () => unknown][] = [
+    [/path of the file is undefined/, () => new AnyApp()],
+    [/path of the file is 5/, () => new AnyApp(5)],
+    [/busyTimeout is "30s"/, () => new AnyApp("x.db", { busyTimeout: "30s" })],
+    [/busyTimeout is -1/, () => new AnyApp("x.db", { busyTimeout: -1 })],
+    [/pragmas is 5/, () => new AnyApp("x.db", { pragmas: 5 })],
+    [/an app has no option "synchronus": .*synchronous/, () => new AnyApp("x.db", { synchronus: "full" })],
+    [/name of a workflow is 5/, () => app.workflow(5, async () => 1)],
+    [/a workflow has no option "queu": queue/, () => app.workflow("x", async () => 1, { queu: "a" })],
+    [/id of a workflow is 5/, () => app.handle(5)],
+    [/name of a queue is 5/, () => app.queue(5, {})],
+    [/options of the queue q are undefined/, () => app.queue("q")],
+    [/timing of the schedule s is 5/, () => app.schedule("s", 5, w, null)],
+    [/workflow of the schedule s is "w"/, () => app.schedule("s", "1h", "w", null)],
+    [/options of the rate r are undefined/, () => app.rate("r")],
+    [/limit is "many"/, () => app.list({}, "many")],
+    [/parameter 1 of wf_emit\(\) is undefined/, () => app.emit()],
+    [/parameter 2 of wf_signal\(\) is an array/, () => app.database.call("wf_signal", "w", ["go"])],
+    [/parameter 1 of a statement is a function/, () => app.database.rows("SELECT ?", () => 1)],
+    [/a statement is 5/, () => app.database.rows(5)],
+    [/concurrency is "8"/, () => app.start({ concurrency: "8" })],
+    [/lease is "30s"/, () => app.start({ lease: "30s" })],
+    [/grace is "5s"/, () => app.start({ grace: "5s" })],
+    [/name of a worker is 5/, () => app.start({ name: 5 })],
+    [/queues is "default"/, () => app.start({ queues: "default" })],
+    [/workflows is an array/, () => app.start({ workflows: [] })],
+    [/a worker has no option "concurency": concurrency/, () => app.start({ concurency: 5 })],
+    [/log has no function warn/, () => app.start({ log: { info() {} } })],
+    [/load\(\) was given undefined/, () => (load as (db?: unknown) => void)()],
+    [/Harness.of\(\) was given "x.db"/, () => Harness.of("x.db" as never)],
+  ];
+  for (const [message, work] of wrong) await assert.rejects(async () => work(), (error) => error instanceof WfextError && message.test(error.message), String(message));
 });
