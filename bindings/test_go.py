@@ -31,7 +31,16 @@ def written():
 
 @pytest.mark.skipif(not os.environ.get("WFEXT_DEEP"), reason="only in the deep run: compiles SQLite once more")
 def test_race():
-    done = go("test", "-count=1", "-race", ".")
+    done = go("test", "-count=1", "-race", ".", "./internal/goid")
+    assert done.returncode == 0, done.stdout[-8000:] + done.stderr[-4000:]
+
+
+@pytest.mark.parametrize("cpu", ["", "arm64", "386"])
+def test_goroutines_are_told_apart(cpu):
+    """By the runtime's own record where it is known how to come to it, and by stack traces elsewhere. For other processors it is only compiled."""
+    if cpu != "" and not os.environ.get("WFEXT_DEEP"):
+        pytest.skip("only in the deep run: compiles the library of Go once more")
+    done = go("test", "-count=1", "./internal/goid") if cpu == "" else go("vet", "./internal/goid", GOARCH=cpu, CGO_ENABLED="0")
     assert done.returncode == 0, done.stdout[-8000:] + done.stderr[-4000:]
 
 

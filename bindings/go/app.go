@@ -4,6 +4,7 @@ package wfext
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"regexp"
@@ -87,12 +88,20 @@ func Open(path string, options ...AppOption) (*App, error) {
 	for _, option := range options {
 		option(app)
 	}
-	if s := d.settings; !strings.Contains(" wal delete truncate persist ", " "+s.journal+" ") {
+	switch s := d.settings; {
+	case path == "":
+		return nil, errors.New("wfext: the path of the file is \"\"")
+	case s.busyTimeout < 0:
+		return nil, fmt.Errorf("wfext: BusyTimeout is %v: 0 or more", s.busyTimeout)
+	case !slices.Contains([]string{"wal", "delete", "truncate", "persist"}, s.journal):
 		return nil, fmt.Errorf("wfext: journal is %q: wal, delete, truncate or persist", s.journal)
-	} else if !strings.Contains(" off normal full extra ", " "+s.synchronous+" ") {
+	case !slices.Contains([]string{"off", "normal", "full", "extra"}, s.synchronous):
 		return nil, fmt.Errorf("wfext: synchronous is %q: off, normal, full or extra", s.synchronous)
 	}
-	return app, checkPragmas(d.settings.pragmas)
+	if err := checkPragmas(d.settings.pragmas); err != nil {
+		return nil, err
+	}
+	return app, nil
 }
 
 // Close does what was asked, and closes the connections.
@@ -103,6 +112,9 @@ func (app *App) Close() {
 
 // DeclareQueue declares a queue with its limits: options of wf_queue. Applied when a worker starts. It panics where the queue is declared already.
 func (app *App) DeclareQueue(name string, options map[string]any) {
+	if name == "" {
+		panic(misuse("wfext: the name of a queue is \"\""))
+	}
 	app.mu.Lock()
 	defer app.mu.Unlock()
 	if _, taken := app.queues[name]; taken {
@@ -113,6 +125,9 @@ func (app *App) DeclareQueue(name string, options map[string]any) {
 
 // Schedule declares a schedule: a cron text or an interval as of wf_schedule. Applied when a worker starts.
 func Schedule[In, Out any](app *App, name, timing string, d *Definition[In, Out], in In, options ...StartOption) error {
+	if name == "" || timing == "" {
+		return misuse("wfext: the schedule %q has the timing %q: a schedule has a name and a timing", name, timing)
+	}
 	input, err := marshal(in, "the input of "+d.name)
 	if err != nil {
 		return err

@@ -8,6 +8,8 @@ import (
 	"log/slog"
 	"sync"
 	"time"
+
+	"github.com/wfext/wfext/bindings/go/internal/goid"
 )
 
 type claim struct {
@@ -45,7 +47,7 @@ type attempt struct {
 	changed     *sync.Cond        // with the lock: a step or a branch has ended, or the attempt is over
 	over        error             // why the attempt is over, from the first moment that anybody knows
 	closing     bool              // the code has failed: nothing more is begun, and what is in flight is recorded
-	scopes      map[string]*scope // of the goroutines of branches
+	scopes      map[uint64]*scope // of the goroutines of branches
 	used        map[string]bool
 	streams     map[string]int64 // where they went on when this attempt looked
 	undo        []compensation
@@ -76,16 +78,16 @@ type scope struct {
 	position  []int          // of the branch in the code
 	events    int            // branches and compensations of it so far
 	base      int            // the last of the records that were read back before it began
-	latest    map[string]int // the same by goroutine
+	latest    map[uint64]int // the same by goroutine
 }
 
 type attemptKey struct{}
 
 func newAttempt(app *App, workflow *definition, c claim, records []record, s surroundings) *attempt {
-	a := &attempt{app: app, surroundings: s, workflow: workflow, claim: c, used: map[string]bool{}, streams: map[string]int64{}, scopes: map[string]*scope{}, replaysOnly: c.Ending != nil}
+	a := &attempt{app: app, surroundings: s, workflow: workflow, claim: c, used: map[string]bool{}, streams: map[string]int64{}, scopes: map[uint64]*scope{}, replaysOnly: c.Ending != nil}
 	a.changed = sync.NewCond(&a.mu)
 	a.load(records)
-	a.root = &scope{attempt: a, names: newNames(""), base: -1, latest: map[string]int{}}
+	a.root = &scope{attempt: a, names: newNames(""), base: -1, latest: map[uint64]int{}}
 	return a
 }
 
@@ -222,7 +224,7 @@ func (s *scope) takeBeside(name string, beside bool) (string, error) {
 	if err := checkName(name); err != nil {
 		return "", err
 	}
-	here := goroutine()
+	here := goid.ID()
 	taken, err := s.names.take(name, here, beside)
 	if err == nil {
 		s.attempt.uses(taken)

@@ -4,6 +4,8 @@ import (
 	"context"
 	"slices"
 	"time"
+
+	"github.com/wfext/wfext/bindings/go/internal/goid"
 )
 
 // A Future is a branch that runs beside the others.
@@ -19,6 +21,11 @@ type Future[T any] struct {
 // Go runs fn beside the code that follows, with names of its own for its steps: "name.step". Join every future before the workflow waits or ends; what it comes to is what Join returns, and not what it says over a channel.
 func Go[T any](ctx context.Context, name string, fn func(ctx context.Context) (T, error)) *Future[T] {
 	f := &Future[T]{done: make(chan struct{})}
+	if fn == nil {
+		f.err = misuse("wfext: the function of the branch %s is nil", name)
+		close(f.done)
+		return f
+	}
 	if f.parent, f.branch, f.err = branchOf(ctx, name); f.err != nil {
 		close(f.done)
 		return f
@@ -43,17 +50,17 @@ func branchOf(ctx context.Context, name string) (parent, branch *scope, err erro
 	if err != nil {
 		return nil, nil, err
 	}
-	here, a := goroutine(), parent.attempt
+	here, a := goid.ID(), parent.attempt
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	parent.running++
 	parent.unjoined++
-	return parent, &scope{attempt: a, names: newNames(taken + "."), isBranch: true, position: parent.next(), base: parent.lastRead(here), latest: map[string]int{}}, nil
+	return parent, &scope{attempt: a, names: newNames(taken + "."), isBranch: true, position: parent.next(), base: parent.lastRead(here), latest: map[uint64]int{}}, nil
 }
 
 // enter notes that this goroutine is the branch's.
 func (s *scope) enter() {
-	here := goroutine()
+	here := goid.ID()
 	s.attempt.mu.Lock()
 	s.attempt.scopes[here] = s
 	s.attempt.mu.Unlock()
@@ -61,7 +68,7 @@ func (s *scope) enter() {
 
 // leave waits for the branches of the branch. Where one waits, so does it, whatever its code returned.
 func (s *scope) leave(parent *scope, err error) error {
-	here, a := goroutine(), s.attempt
+	here, a := goid.ID(), s.attempt
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	s.branchesEnd(a.app.patience, func() bool { return a.over != nil })
@@ -105,7 +112,7 @@ func (f *Future[T]) Join() (T, error) {
 	if f.branch == nil {
 		return f.value, f.err
 	}
-	here, a := goroutine(), f.parent.attempt
+	here, a := goid.ID(), f.parent.attempt
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if !f.joined {
@@ -139,7 +146,7 @@ func (c compensation) compare(other compensation) int {
 }
 
 func (s *scope) compensates(run func(context.Context) error) {
-	here, a := goroutine(), s.attempt
+	here, a := goid.ID(), s.attempt
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.undo = append(a.undo, compensation{s, s.lastRead(here), s.next(), run})
@@ -152,7 +159,7 @@ func (s *scope) next() []int {
 }
 
 // reads notes that the goroutine has come to a step.
-func (s *scope) reads(here, step string) {
+func (s *scope) reads(here uint64, step string) {
 	a := s.attempt
 	if a.claim.Ending == nil {
 		return
@@ -165,7 +172,7 @@ func (s *scope) reads(here, step string) {
 }
 
 // lastRead is the last record that the goroutine has come to. The caller holds the lock.
-func (s *scope) lastRead(here string) int {
+func (s *scope) lastRead(here uint64) int {
 	if at, ok := s.latest[here]; ok {
 		return at
 	}

@@ -418,9 +418,9 @@ func TestMistakesAreFinalAtOnce(t *testing.T) {
 	app := openApp(t)
 	var runs atomic.Int32
 	all := map[string]func(ctx context.Context) error{
-		"needs a name": func(ctx context.Context) error { _, err := Step(ctx, "", returns(1)); return err },
-		"ends in #":    func(ctx context.Context) error { _, err := Step(ctx, "a#2", returns(1)); return err },
-		"not joined":   func(ctx context.Context) error { Go(ctx, "b", returns(1)); return nil },
+		`the name is ""`: func(ctx context.Context) error { _, err := Step(ctx, "", returns(1)); return err },
+		"ends in #":      func(ctx context.Context) error { _, err := Step(ctx, "a#2", returns(1)); return err },
+		"not joined":     func(ctx context.Context) error { Go(ctx, "b", returns(1)); return nil },
 		"waits while": func(ctx context.Context) error {
 			Go(ctx, "b", returns(1))
 			return Sleep(ctx, time.Millisecond)

@@ -7,10 +7,12 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/wfext/wfext/bindings/go/internal/goid"
 )
 
 // A group has at most groupCalls calls and takes no new one after groupTime, so that those who wait are answered soon. Where several came together the last time, as many are waited for, for at most
-// gatherTime: they were answered together, and so they are about to call again.
+// gatherTime, and as many more as came meanwhile: they were answered together, and so they are about to call again.
 const (
 	groupCalls = 100
 	groupTime  = 5 * time.Millisecond
@@ -41,7 +43,7 @@ type database struct {
 	ending   sync.Once
 	owner    sync.Mutex   // who has it uses the connection
 	c        *connection  // nil until it is wanted
-	together atomic.Int32 // calls of the last group
+	together atomic.Int32 // calls that may be expected to come together
 	queued   atomic.Int32 // calls that the goroutine has not answered
 	inside   sync.Map     // the goroutines of functions of transactions
 	insides  atomic.Int32 // how many
@@ -58,7 +60,7 @@ func (d *database) isInside() bool {
 	if d.insides.Load() == 0 {
 		return false
 	}
-	_, inside := d.inside.Load(goroutine())
+	_, inside := d.inside.Load(goid.ID())
 	return inside
 }
 
@@ -251,9 +253,10 @@ func (d *database) gather(first *call) (group []*call, following *call) {
 // group runs calls from first on in one transaction, as long as more are there. It returns what comes behind them and does not belong there.
 func (d *database) group(c *connection, first *call) *call {
 	group, following := d.gather(first)
-	d.together.Store(int32(len(group)))
 	if len(group) == 1 {
-		first.done <- alone(c, first)
+		a := alone(c, first)
+		d.expect(1, following)
+		first.done <- a
 		return following
 	}
 	answers := []answer{}
@@ -284,10 +287,20 @@ func (d *database) group(c *connection, first *call) *call {
 			answers = append(answers, alone(c, one))
 		}
 	}
+	d.expect(len(group), following)
 	for i, one := range group {
 		one.done <- answers[i]
 	}
 	return following
+}
+
+// expect is said before so many are answered: they are about to call again, beside those that have come meanwhile. Else the two would go on in turns, each in a group of half the size.
+func (d *database) expect(answered int, following *call) {
+	waiting := len(d.calls)
+	if following != nil {
+		waiting++
+	}
+	d.together.Store(int32(min(answered+waiting, groupCalls)))
 }
 
 // gone: SQLite has ended the whole transaction (a full disk, an I/O error, a trigger's ROLLBACK).

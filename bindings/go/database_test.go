@@ -96,3 +96,16 @@ func TestPragmasReachEveryConnection(t *testing.T) {
 		}
 	}
 }
+
+func TestWhatIsAnsweredIsExpectedBesideWhatHasComeMeanwhile(t *testing.T) {
+	d := newDatabase(settings{})
+	for range 3 {
+		d.calls <- &call{}
+	}
+	d.expect(4, nil)
+	equal(t, d.together.Load(), int32(7))
+	d.expect(4, &call{}) // it has been taken out already
+	equal(t, d.together.Load(), int32(8))
+	d.expect(99, nil)
+	equal(t, d.together.Load(), int32(groupCalls))
+}

@@ -50,6 +50,9 @@ func define[In, Out any](app *App, name string, options []WorkflowOption) *Defin
 // Workflow declares a workflow. It panics where the name is taken, or may not be one.
 func Workflow[In, Out any](app *App, name string, fn func(ctx context.Context, in In) (Out, error), options ...WorkflowOption) *Definition[In, Out] {
 	d := define[In, Out](app, name, options)
+	if fn == nil {
+		panic(misuse("wfext: the function of the workflow %q is nil", name))
+	}
 	if d.queue == "" {
 		d.queue = "default"
 	}

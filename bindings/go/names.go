@@ -1,10 +1,8 @@
 package wfext
 
 import (
-	"bytes"
 	"fmt"
 	"regexp"
-	"runtime"
 	"sync"
 )
 
@@ -12,7 +10,7 @@ var counted = regexp.MustCompile(`#\d+$`)
 
 func checkName(name string) error {
 	if name == "" {
-		return misuse("wfext: a step needs a name")
+		return misuse("wfext: the name is \"\": steps and workflows have one")
 	}
 	if counted.MatchString(name) {
 		return misuse("wfext: the name %q ends in # and a number, which are for repeated names", name)
@@ -22,7 +20,7 @@ func checkName(name string) error {
 
 type use struct {
 	count     int
-	goroutine string
+	goroutine uint64
 	racy      bool
 }
 
@@ -37,7 +35,7 @@ type names struct {
 
 func newNames(prefix string) *names { return &names{prefix: prefix, uses: map[string]*use{}} }
 
-func (n *names) take(name, here string, beside bool) (string, error) {
+func (n *names) take(name string, here uint64, beside bool) (string, error) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	racy := n.inFlight > 0 || beside
@@ -64,13 +62,4 @@ func (n *names) settles() {
 	n.mu.Lock()
 	n.inFlight--
 	n.mu.Unlock()
-}
-
-// goroutine is a name of the one that calls.
-func goroutine() string {
-	buffer := make([]byte, 64)
-	buffer = buffer[:runtime.Stack(buffer, false)]
-	buffer = bytes.TrimPrefix(buffer, []byte("goroutine "))
-	number, _, _ := bytes.Cut(buffer, []byte(" "))
-	return string(number)
 }

@@ -165,7 +165,7 @@ func (a *attempt) runUndo(traced context.Context) (string, error) {
 	defer cancel()
 	var first error
 	for _, each := range slices.Backward(undo) {
-		err := each.run(context.WithValue(ctx, attemptKey{}, &scope{attempt: a, names: each.scope.names, base: -1, latest: map[string]int{}}))
+		err := each.run(context.WithValue(ctx, attemptKey{}, &scope{attempt: a, names: each.scope.names, base: -1, latest: map[uint64]int{}}))
 		if over := a.isOver(); over != nil {
 			return "", over
 		}

@@ -50,6 +50,9 @@ type stepKind struct {
 
 // Step does it once: what it returns is recorded, and read back in every replay. Inside of another step it is a plain call.
 func Step[T any](ctx context.Context, name string, fn func(ctx context.Context) (T, error), options ...StepOption) (T, error) {
+	if fn == nil {
+		return noFunction[T](name)
+	}
 	if stepOf(ctx) != nil {
 		return fn(ctx)
 	}
@@ -58,12 +61,23 @@ func Step[T any](ctx context.Context, name string, fn func(ctx context.Context) 
 
 // Effect is a step with an effect outside, which is recorded before it is tried, too: Key(ctx) is the key to send along.
 func Effect[T any](ctx context.Context, name string, fn func(ctx context.Context) (T, error), options ...StepOption) (T, error) {
+	if fn == nil {
+		return noFunction[T](name)
+	}
 	return step[T](ctx, name, options, stepKind{kind: "effect", run: func(ctx context.Context) (any, error) { return fn(ctx) }})
 }
 
 // Transaction is a step that writes rows of the application's: they and its record are one commit. Nobody else writes meanwhile: it has a second, and calls nothing else of the app.
 func Transaction[T any](ctx context.Context, name string, fn func(tx *Tx) (T, error)) (T, error) {
+	if fn == nil {
+		return noFunction[T](name)
+	}
 	return step[T](ctx, name, nil, stepKind{kind: "transaction", transact: func(tx *Tx) (any, error) { return fn(tx) }})
+}
+
+func noFunction[T any](name string) (T, error) {
+	var none T
+	return none, misuse("wfext: the function of the step %s is nil", name)
 }
 
 func step[T any](ctx context.Context, name string, options []StepOption, k stepKind) (T, error) {
@@ -76,11 +90,28 @@ func step[T any](ctx context.Context, name string, options []StepOption, k stepK
 	for _, option := range options {
 		option(&k.options)
 	}
+	if err := k.check(name); err != nil {
+		return none, err
+	}
 	text, err := s.step(ctx, name, k)
 	if err != nil {
 		return none, err
 	}
 	return decode[T](text)
+}
+
+func (k stepKind) check(name string) error {
+	switch o := k.options; {
+	case o.attempts < 1:
+		return misuse("wfext: the step %s has %d attempts: at least 1", name, o.attempts)
+	case o.backoff < 0:
+		return misuse("wfext: the step %s has a backoff of %v: 0 or more", name, o.backoff)
+	case o.timeout < 0:
+		return misuse("wfext: the step %s has a timeout of %v: more than 0", name, o.timeout)
+	case !slices.Contains([]string{"", "retry", "hold", "fail"}, o.inDoubt):
+		return misuse("wfext: the step %s has InDoubt(%q): retry, hold or fail", name, o.inDoubt)
+	}
+	return nil
 }
 
 // stepRun is a step that is being done.

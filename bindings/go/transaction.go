@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"github.com/mattn/go-sqlite3"
+
+	"github.com/wfext/wfext/bindings/go/internal/goid"
 )
 
 const transactionLimit = time.Second
@@ -60,7 +62,7 @@ func (tx *Tx) run(work func(*Tx) (any, error)) (any, error) {
 	ended := make(chan answer, 1)
 	tx.d.insides.Add(1)
 	go func() {
-		here := goroutine()
+		here := goid.ID()
 		tx.d.inside.Store(here, true)
 		defer tx.d.insides.Add(-1)
 		defer tx.d.inside.Delete(here)

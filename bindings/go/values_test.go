@@ -171,7 +171,7 @@ func TestAWorkflowOfANameThatIsTaken(t *testing.T) {
 		Workflow(app, name, func(context.Context, none) (none, error) { return none{}, nil })
 		return ""
 	}
-	equal(t, []string{declare("w"), declare("w"), declare("")}, []string{"<nil>", `wfext: the workflow "w" is declared twice`, "wfext: a step needs a name"})
+	equal(t, []string{declare("w"), declare("w"), declare("")}, []string{"<nil>", `wfext: the workflow "w" is declared twice`, `wfext: the name is "": steps and workflows have one`})
 }
 
 func TestIntegersInAny(t *testing.T) {

@@ -79,6 +79,15 @@ func (app *App) Start(options ...WorkerOption) (*Worker, error) {
 	if w.concurrency < 1 || w.lease <= 0 {
 		return nil, fmt.Errorf("wfext: concurrency is %d and lease %v: at least 1, and more than 0", w.concurrency, w.lease)
 	}
+	if w.grace < 0 {
+		return nil, fmt.Errorf("wfext: Grace is %v: 0 or more", w.grace)
+	}
+	if w.queues != nil && (len(w.queues) == 0 || slices.Contains(w.queues, "")) {
+		return nil, fmt.Errorf("wfext: Queues are %q: one or more names", w.queues)
+	}
+	if w.log == nil {
+		return nil, errors.New("wfext: Logger is nil")
+	}
 	if err := w.chooseWorkflows(); err != nil {
 		return nil, err
 	}
@@ -280,7 +289,7 @@ func (w *Worker) wait(c *connection) error {
 	if err != nil {
 		return translate(err)
 	}
-	if text := asText(found); len(tokens) > 0 && strings.HasPrefix(text, "[") {
+	if text := asText(found); len(tokens) > 0 && w.runs(tokens) && strings.HasPrefix(text, "[") {
 		came, err := decode[[]struct{ Index int }](text)
 		if err != nil {
 			return err
@@ -300,6 +309,18 @@ func (w *Worker) tokens() []string {
 		tokens = append(tokens, token)
 	}
 	return tokens
+}
+
+// runs says whether these are all under way. Where one has come to its end it is that of which the wait has told: if another was lost beside it, the next one tells.
+func (w *Worker) runs(tokens []string) bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for _, token := range tokens {
+		if w.attempts[token] == nil {
+			return false
+		}
+	}
+	return true
 }
 
 func (w *Worker) begin(c claim) {
