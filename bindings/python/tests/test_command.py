@@ -394,3 +394,9 @@ def test_more_pages(file):
     done = wfext_("steps", file, "order-1999003", "-n", "1")
     (after,) = re.findall(r"more with --after (\d+)", done.err)
     assert "charge" in wfext_("steps", file, "order-1999003", "--after", after).out and "charge" not in done.out
+
+
+def test_the_help_has_a_line_for_each_command(monkeypatch):
+    monkeypatch.setenv("COLUMNS", "200")
+    done = wfext_("--help")
+    assert re.search(r"^    definitions +workflows that", done.out, re.M) and not re.search(r"^    \S+$", done.out, re.M)

@@ -84,6 +84,11 @@ class _Help(argparse.HelpFormatter):
         given = os.environ.get("COLUMNS", "")
         super().__init__(prog, width=int(given) if given.isdigit() else 110)  # (argparse would import shutil to ask the terminal, for every argument)
 
+    def add_argument(self, action: argparse.Action) -> None:
+        super().add_argument(action)
+        if isinstance(action, argparse._SubParsersAction):
+            self._action_max_length += self._indent_increment  # (argparse forgets that commands stand further in, and breaks the line behind the longest ones)
+
 
 class _Nowhere:
     """Takes what is said of a command that was not given."""
