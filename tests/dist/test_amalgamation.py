@@ -9,7 +9,7 @@ import pytest
 from making import amalgamate, dist
 
 # As the first lines of the file say, but unoptimized: quicker, and warnings are errors.
-COMMAND = ("-std=c++20", "-fPIC", "-fno-exceptions", "-fno-rtti", "-fno-threadsafe-statics", "-Wall", "-Wextra", "-Wshadow", "-Werror")
+COMMAND = ("-std=c++20", "-fPIC", "-fno-exceptions", "-fno-rtti", "-fno-threadsafe-statics", "-ffp-contract=off", "-Wall", "-Wextra", "-Wshadow", "-Werror")
 
 
 @pytest.fixture(scope="module")

@@ -5,6 +5,7 @@ for a reason stands here.
 """
 
 import os
+import platform
 import sqlite3
 import sys
 from pathlib import Path
@@ -37,6 +38,7 @@ ALLOWED = {
     "Litestream is not set up (scripts/setup.sh litestream)": not CI,
     "the page is not set up (scripts/setup.sh ui)": not CI,
     "a browser is not set up (scripts/setup.sh ui browser)": not CI,
+    "no processor whose instructions are known here": platform.machine() not in ("x86_64", "aarch64", "arm64"),
     "only Linux says how a file is open": not sys.platform.startswith("linux"),
     "PostgreSQL and Absurd are not set up (scripts/setup.sh leaving)": not CI,
     "Rust is not set up (scripts/setup.sh rust)": not CI,
