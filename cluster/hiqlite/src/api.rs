@@ -186,6 +186,9 @@ async fn read(State(node): App, OriginalUri(uri): OriginalUri, Query(level): Que
             if view.leader != Some(node.cluster.flags.id) {
                 return Err(node.elsewhere(view.leader, &uri).await);
             }
+            if !view.up_to_date {
+                return Err(unavailable("NO_LEADER", "none", "this node leads since a moment ago, and has not yet read all of its log"));
+            }
         }
         "strong" => {
             if let Err(error) = node.cluster.confirm().await {

@@ -34,6 +34,8 @@ pub struct View {
     pub term: u64,
     pub state: String,
     pub applied: u64,
+    /// It has applied an entry of this term: the leader that has knows all that was answered before
+    pub up_to_date: bool,
     pub last_log: u64,
     pub voters: Vec<u64>,
     pub members: BTreeMap<u64, String>, // id and address for HTTP
@@ -41,8 +43,7 @@ pub struct View {
 
 impl Cluster {
     pub fn new(flags: Flags, client: Client) -> Cluster {
-        // The certificates of 'auto' prove nothing, and the secret goes to this very machine.
-        let http = reqwest::Client::builder().danger_accept_invalid_certs(flags.tls.as_deref() == Some("auto")).timeout(Duration::from_secs(60)).build().expect("a client");
+        let http = flags.client(Duration::from_secs(60));
         Cluster { flags, client, bridge: Mutex::default(), http }
     }
 
@@ -55,6 +56,7 @@ impl Cluster {
             term: metrics.current_term,
             state: format!("{:?}", metrics.state).to_lowercase(),
             applied: metrics.last_applied.map_or(0, |log| log.index),
+            up_to_date: metrics.last_applied.is_some_and(|log| log.leader_id.term == metrics.current_term),
             last_log: metrics.last_log_index.unwrap_or(0),
             voters: metrics.membership_config.voter_ids().collect(),
             members,
@@ -136,6 +138,19 @@ impl Cluster {
             return Ok(());
         }
         Err(answer.text().await.unwrap_or_default())
+    }
+
+    /// A learner that is to vote: the leader makes it a voter. hiqlite does so once, when a node joins; one that began anew in the middle of it would stay a learner.
+    pub async fn ask_for_a_vote(&self) {
+        let this = self.flags.this();
+        let body = json!({"node_id": this.id, "addr_api": this.api, "addr_raft": this.raft}).to_string();
+        for other in self.flags.nodes.iter().filter(|node| node.id != this.id) {
+            let url = format!("{}://{}/cluster/become_member/sqlite", self.flags.scheme(), other.api);
+            let request = self.http.post(url).header("X-API-SECRET", &self.flags.secret).header("Content-Type", "application/json").body(body.clone());
+            if request.send().await.is_ok_and(|answer| answer.status().is_success()) {
+                return;
+            }
+        }
     }
 
     /// Takes about ten seconds in a cluster: hiqlite's pause, in which others take over.

@@ -205,6 +205,11 @@ impl Flags {
         self.data.join("state_machine/db/hiqlite.db")
     }
 
+    /// For requests to the nodes. The certificates of 'auto' prove nothing.
+    pub fn client(&self, timeout: Duration) -> reqwest::Client {
+        reqwest::Client::builder().danger_accept_invalid_certs(self.tls.as_deref() == Some("auto")).timeout(timeout).build().expect("a client")
+    }
+
     pub fn timeout(&self) -> Duration {
         Duration::from_millis(self.timeout)
     }

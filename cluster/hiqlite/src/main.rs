@@ -2,6 +2,8 @@
 //!
 //!   config      flags and environment
 //!   anew        a node that cannot go on as it is
+//!   log         what a kill leaves behind in the log
+//!   first       whether node 1 begins a cluster
 //!   api         HTTP
 //!   cluster     who leads, writing through the log
 //!   batch       what every node does for one entry of it
@@ -18,8 +20,10 @@ mod cluster;
 mod config;
 mod extension;
 mod files;
+mod first;
 mod functions;
 mod judge;
+mod log;
 mod readers;
 mod statements;
 mod values;
@@ -27,7 +31,7 @@ mod values;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use clap::Parser;
 use clap::error::ErrorKind;
@@ -58,7 +62,10 @@ fn main() {
 fn run(flags: Flags) -> Result<(), String> {
     std::fs::create_dir_all(&flags.data).map_err(|error| format!("--data {}: {error}", flags.data.display()))?;
     extension::register().map_err(|error| error.to_string())?;
+    let _lock = anew::alone(&flags)?;
     files::prepare_restore(&flags)?;
+    log::tidy(&flags.data)?;
+    anew::guard(&flags);
     batch::DATA.set(flags.data.clone()).expect("set once");
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
@@ -66,20 +73,19 @@ fn run(flags: Flags) -> Result<(), String> {
         .build()
         .map_err(|error| error.to_string())?;
     let stopped = runtime.block_on(serve(flags));
+    anew::stopping();
     runtime.shutdown_timeout(Duration::from_secs(1));
     stopped
 }
 
 async fn serve(flags: Flags) -> Result<(), String> {
     let mut stop = Box::pin(asked_to_stop());
+    let starting = tokio::spawn(watch_the_start(flags.clone()));
     let client = tokio::select! {
-        started = hiqlite::start_node(flags.node_config()) => match started {
-            Ok(client) => client,
-            Err(error @ hiqlite::Error::WAL(_)) => return Err(anew::from_nothing(&flags, &error.to_string()).await),
-            Err(error) => return Err(error.to_string()),
-        },
+        started = start(&flags) => started?,
         () = &mut stop => return Ok(()), // it waits for the others: nothing has begun
     };
+    starting.abort();
     files::restored(&flags);
     let (_, port) = host_and_port(&flags.this().http)?;
     let address = SocketAddr::new(flags.listen(), port);
@@ -94,6 +100,7 @@ async fn serve(flags: Flags) -> Result<(), String> {
     });
     tokio::spawn(prepare(node.clone()));
     tokio::spawn(watch(node.clone()));
+    tokio::spawn(vote(node.clone()));
 
     let handle = axum_server::Handle::new();
     let app = api::router(node.clone()).into_make_service();
@@ -113,6 +120,7 @@ async fn serve(flags: Flags) -> Result<(), String> {
     stop.await;
     // hiqlite goes on for some seconds, in which what is under way is answered.
     node.stopping.store(true, Ordering::Release);
+    anew::stopping();
     node.cluster.stop().await;
     handle.graceful_shutdown(Some(Duration::from_millis(500)));
     let _ = server.await;
@@ -125,18 +133,58 @@ async fn asked_to_stop() {
     tokio::select! { _ = terminate.recv() => {}, _ = interrupt.recv() => {} }
 }
 
+/// hiqlite, once it has started; never, where Raft has ended meanwhile.
+async fn start(flags: &Flags) -> Result<hiqlite::Client, String> {
+    let mut config = flags.node_config();
+    let known = first::knows_of_a_cluster(flags, &mut config.nodes).await;
+    match hiqlite::start_node(config).await {
+        Ok(client) => {
+            if known && first::is_alone(flags, &client).await {
+                anew::log_is_of_no_use("it has begun a cluster of its own, and there is one already".into());
+                std::future::pending::<()>().await;
+            }
+            return Ok(client);
+        }
+        Err(error @ hiqlite::Error::WAL(_)) => anew::log_is_of_no_use(error.to_string()),
+        Err(error @ (hiqlite::Error::RaftErrorFatal(_) | hiqlite::Error::RaftError(_))) => anew::raft_has_ended(error.to_string()),
+        Err(error) => return Err(error.to_string()),
+    }
+    std::future::pending().await
+}
+
+/// While hiqlite starts, and asks the numbers of a Raft that has ended for a sign of life: it tells others that it has.
+async fn watch_the_start(flags: Flags) {
+    let client = flags.client(Duration::from_secs(5));
+    loop {
+        tokio::time::sleep(Duration::from_millis(500)).await;
+        if let Some(Err(why)) = first::membership(&flags, &client, flags.this().api.as_str()).await
+            && why.contains("RaftErrorFatal")
+        {
+            anew::raft_has_ended(why);
+        }
+    }
+}
+
 /// Raft has ended over its log or its database, and hiqlite goes on without it.
 async fn watch(node: Arc<Node>) {
-    let begun = Instant::now();
     loop {
         tokio::time::sleep(Duration::from_millis(100)).await;
-        if let Err(why) = node.cluster.view().await
-            && !node.stopping.load(Ordering::Acquire)
-        {
-            let why = anew::from_log(&node.cluster.flags, begun.elapsed(), &why).await;
-            eprintln!("wfext-node: {why}");
-            std::process::exit(1);
+        if let Err(why) = node.cluster.view().await {
+            anew::raft_has_ended(why);
         }
+    }
+}
+
+/// A member without a vote, which it is to have, asks for it.
+async fn vote(node: Arc<Node>) {
+    let id = node.cluster.flags.id;
+    while !node.cluster.flags.learner {
+        match node.cluster.view().await {
+            Ok(view) if view.voters.contains(&id) => return,
+            Ok(view) if view.members.contains_key(&id) && view.leader.is_some_and(|leader| leader != id) => node.cluster.ask_for_a_vote().await,
+            _ => {}
+        }
+        tokio::time::sleep(Duration::from_secs(1)).await;
     }
 }
 
