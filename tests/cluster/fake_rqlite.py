@@ -86,11 +86,11 @@ class FakeRqlite:
             return None
         if parts.path == "/db/request" and asked.get("level") == "strong":
             with self.lock:
-                results = self._run(self.writer, statements, "transaction" in asked)
+                results = self._run(self.writer, statements, "transaction" in asked, "blob_array" in asked)
         elif parts.path in ("/db/query", "/db/request"):
             reader = self._open(read_only=True)
             try:
-                results = self._run(reader, statements, False)
+                results = self._run(reader, statements, False, "blob_array" in asked)
             finally:
                 reader.close()
         else:
@@ -102,7 +102,10 @@ class FakeRqlite:
             return self._answer(handler, 200, '{"results":[],"error":"leadership lost while committing log"}')
         return self._answer(handler, 200, json.dumps({"results": results}))
 
-    def _run(self, db, statements, transaction):
+    def _run(self, db, statements, transaction, arrays):
+        def blob(value):
+            return list(value) if arrays else base64.b64encode(value).decode()
+
         results = []
         if transaction:
             db.execute("BEGIN IMMEDIATE")
@@ -111,7 +114,7 @@ class FakeRqlite:
             try:
                 cursor = db.execute(sql, given)
                 if cursor.description:
-                    rows = [[base64.b64encode(value).decode() if isinstance(value, bytes) else value for value in row] for row in cursor.fetchall()]
+                    rows = [[blob(value) if isinstance(value, bytes) else value for value in row] for row in cursor.fetchall()]
                     results.append({"columns": [column[0] for column in cursor.description], "types": ["text"] * len(cursor.description), **({"values": rows} if rows else {})})
                 else:
                     results.append({"last_insert_id": cursor.lastrowid, "rows_affected": cursor.rowcount})

@@ -38,11 +38,11 @@ def test_the_request_form(cluster, fake):
     before = time.time()
     cluster.call("wf_start", "order", '{"sku": "tea"}', '{"id": "o1"}')
     path, asked, [[sql, *params]], _ = fake.seen[-1]
-    assert path == "/db/request" and asked == {"level": "strong", "transaction": ""}
+    assert path == "/db/request" and asked == {"level": "strong", "blob_array": "", "transaction": ""}
     assert sql == "SELECT wf_start(?, ?, ?) AS result" and params[:2] == ["order", '{"sku": "tea"}']
     assert json.loads(params[2])["id"] == "o1" and before - 1 <= json.loads(params[2])["now"] <= time.time()
     assert cluster.call("wf_status", "o1") == "pending"
-    assert fake.seen[-1][0] == "/db/query" and fake.seen[-1][1] == {"level": "weak"}
+    assert fake.seen[-1][0] == "/db/query" and fake.seen[-1][1] == {"level": "weak", "blob_array": ""}
 
 
 def test_a_recovery_has_an_id_and_stands_once(cluster, fake):
@@ -136,9 +136,25 @@ def test_a_long_poll(cluster, fake):
     assert (path, asked["level"], sql, timeout, json.loads(given)) == ("/db/query", "none", "SELECT wf_wait(?, ?) AS result", 5, {"queue": "default"})
 
 
+def test_a_long_poll_on_a_node_that_is_behind(cluster, fake, tmp_path):
+    """It has not yet heard of the workflow. The one that leads has the last word."""
+    behind = FakeRqlite(tmp_path / "behind.db", extension_path())
+    behind.writer.execute("SELECT wf_config('clock', 'explicit')").fetchall()
+    try:
+        cluster.call("wf_start", "order", None, '{"id": "new"}')
+        cluster._look_around = lambda: None
+        cluster.nodes, cluster._leader = [fake.url, behind.url], fake.url
+        assert cluster.wait(0, {"id": "new"}) in (None, 0)
+        assert [asked["level"] for _, asked, *_ in behind.seen] == ["none"], "it was not asked"
+        with pytest.raises(wfext.NotFound):
+            cluster.wait(0, {"id": "absent"})
+    finally:
+        behind.close()
+
+
 def test_blobs(cluster):
-    cluster.write([["CREATE TABLE t(x)"], ["INSERT INTO t VALUES(?)", [b"\x00\xff"]]])
-    assert cluster.read([["SELECT hex(x), typeof(x) FROM t"]])[0].rows == [["00FF", "blob"]]
+    cluster.write([["CREATE TABLE t(x BLOB)"], ["INSERT INTO t VALUES(?)", [b"\x00\xff"]]])
+    assert cluster.read([["SELECT hex(x), typeof(x), x FROM t"]])[0].rows == [["00FF", "blob", b"\x00\xff"]]
 
 
 def test_a_password_is_sent(fake):

@@ -351,7 +351,7 @@ class Cluster:
             elif self.engine == "hiqlite":
                 out.append(Result(result.get("columns", []), [[_value(value) for value in row] for row in result.get("rows", [])], result.get("changes")))
             else:
-                out.append(Result(result.get("columns", []), result.get("values") or [], result.get("rows_affected")))
+                out.append(Result(result.get("columns", []), [[bytes(value) if isinstance(value, list) else value for value in row] for row in result.get("values") or []], result.get("rows_affected")))
         return out
 
     def _bound(self, statements: Sequence[Statement]) -> list[list[Any]]:
@@ -373,7 +373,7 @@ class Cluster:
         self._look_around()
         if self.engine == "rqlite":
             # At level strong the request goes through the log, and the rows of each statement come back. Never `linearizable`: docs/cluster.md
-            path = "/db/request?level=strong" + ("" if each else "&transaction")
+            path = "/db/request?level=strong&blob_array" + ("" if each else "&transaction")
             answer = self._send(path, self._bound(statements), repeat=repeat, read=self._read_rqlite)
         else:
             answer = self._send("/write", {"statements": self._bound(statements), "each": each}, repeat=repeat, read=self._read_hiqlite)
@@ -386,7 +386,7 @@ class Cluster:
         self._look_around()
         if self.engine == "rqlite":
             of_rqlite = {"local": "none", "leader": "weak", "strong": "strong"}[level]
-            answer = self._send(f"/db/query?level={of_rqlite}", self._bound(statements), repeat=True, read=self._read_rqlite)
+            answer = self._send(f"/db/query?level={of_rqlite}&blob_array", self._bound(statements), repeat=True, read=self._read_rqlite)
         else:
             answer = self._send(f"/read?level={level}", {"statements": self._bound(statements)}, repeat=True, read=self._read_hiqlite)
         return self._results(answer["results"], each=False)
@@ -397,8 +397,9 @@ class Cluster:
         with self._lock:
             others = [each for each in self.nodes if each != self._leader]
         random.shuffle(others)
-        last: _Answer | None = None
-        for each in [node] if node else others + ([self._leader] if self._leader else []):
+        leader = self._leader
+        last: Exception | None = None
+        for each in [node] if node else others + ([leader] if leader else []):
             try:
                 if self.engine == "rqlite":
                     body: Any = [["SELECT wf_wait(?, ?) AS result", timeout, json.dumps(options)]]
@@ -407,6 +408,11 @@ class Cluster:
                     return result.value
                 status, answer, _ = self._ask(each, "POST", "/wait", json.dumps({"timeout": timeout, "options": options}).encode(), timeout + self.timeout, hold)
                 return self._read_hiqlite(status, answer)["result"]
+            except StatementFailed as error:
+                # A node that does not lead may be behind: what it has not heard of may be there.
+                if node or each == leader:
+                    raise translate(error) from error
+                last = error
             except _Answer as error:
                 last = error
         with self._lock:
