@@ -204,6 +204,29 @@ def has_entries(nodes, node):
     return any(True for log in (nodes.data(node) / "logs").glob("*.wal") for _ in entries(log))
 
 
+def test_a_leader_that_has_not_yet_read_its_log_says_nothing(fresh):
+    """What was answered before is there at the first answer of a read at the leader, though it leads before it has repeated its log."""
+    nodes = fresh(1).start().wait_healthy()
+    assert nodes.ask(1, "/write", {"statements": ["CREATE TABLE kept(x PRIMARY KEY)"]})[0] == 200
+    slow = "INSERT INTO kept WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 2000000) SELECT ? + 0 * max(i) FROM n"
+    for number in range(6):
+        status, answer = nodes.ask(1, "/write", {"statements": [[slow, [number]]]}, timeout=60)
+        assert status == 200, answer
+    nodes.kill(1)
+    nodes.start()
+    until = time.monotonic() + 120
+    refused = 0
+    while True:
+        status, answer = nodes.ask(1, "/read", {"statements": ["SELECT count(*) FROM kept"]})
+        if status == 200 or status == 422:
+            break
+        refused += status == 503
+        assert time.monotonic() < until, (status, answer)
+        time.sleep(0.005)
+    assert status == 200 and answer["results"][0]["rows"] == [[6]], answer
+    assert refused > 0, "it had read its log before it was asked"
+
+
 def checksum(data):
     """CRC-32 as POSIX's cksum has it, but for the length."""
     crc = 0
