@@ -67,7 +67,7 @@ def all_ended(app, name, ids):
         app.handle(id).result(timeout=600)
 
 
-def slots(path, workflows, slots, rounds, **_):
+def slots(path, workflows, slots, rounds, seconds, **_):
     """Of workflows of two steps: the time of each with the package's worker, and with as many threads that claim and record by a connection each."""
     app = wfext.App(path, synchronous="full")
 
@@ -104,7 +104,7 @@ def slots(path, workflows, slots, rounds, **_):
             thread.join()
         return time.perf_counter() - begin
 
-    return compared(package, hand, workflows, rounds)
+    return compared(package, hand, workflows, rounds, seconds)
 
 
 def fill(app, queue, workflows):
@@ -112,7 +112,7 @@ def fill(app, queue, workflows):
     app.database.submit_transaction(lambda tx: [tx.execute("SELECT wf_start('hand', ?, ?)", (f'{{"n": {n}}}', f'{{"queue": "{queue}"}}')).fetchone() for n in range(workflows)]).result()
 
 
-def loop(path, workflows, slots, rounds, **_):
+def loop(path, workflows, slots, rounds, seconds, **_):
     """The same of a loop: coroutines of which each has a connection, used in a thread."""
     app = wfext.App(path, synchronous="full")
 
@@ -151,12 +151,20 @@ def loop(path, workflows, slots, rounds, **_):
         asyncio.run(all_of_them())
         return time.perf_counter() - begin
 
-    return compared(package, hand, workflows, rounds)
+    return compared(package, hand, workflows, rounds, seconds)
 
 
-def compared(package, hand, workflows, rounds):
-    ours, theirs = [], []
+def in_time(rounds, seconds):
+    """The rounds, of which none but the first begins when the time is over."""
+    begin = time.perf_counter()
     for round in range(rounds):
+        if round == 0 or time.perf_counter() - begin < seconds:
+            yield round
+
+
+def compared(package, hand, workflows, rounds, seconds):
+    ours, theirs = [], []
+    for round in in_time(rounds, seconds):
         for what, times in ((package, ours), (hand, theirs)) if round % 2 == 0 else ((hand, theirs), (package, ours)):
             times.append(what())
     us, raw_us = (statistics.median(times) / workflows * 1e6 for times in (ours, theirs))
@@ -224,13 +232,13 @@ def memory(path, workflows, **_):
     return {"value": max(after - before, 0), "note": f"{before / 1024:.0f} MiB before; a row each, no coroutine"}
 
 
-def agent(path, agents, rounds, peers, **_):
+def agent(path, agents, rounds, peers, seconds, **_):
     """agent_wfext.py and agent_dbos.py, turn by turn, in processes of their own: seconds of so many agents at once, of which each asks five times, uses four tools, and waits for a person."""
     dbos = Path(peers) / "py/bin/python"
     if not dbos.exists():
         return {"skip": "DBOS is not installed (make bench-peers does)"}
     ours, theirs = [], []
-    for round in range(rounds):
+    for round in in_time(rounds, seconds):
         ours.append(run_agent([sys.executable, HERE / "agent_wfext.py"], f"{path}-ours-{round}", agents))
         theirs.append(run_agent([dbos, HERE / "agent_dbos.py"], f"{path}-dbos-{round}", agents))
     us, raw_us = (statistics.median(times) / agents * 1e6 for times in (ours, theirs))

@@ -35,6 +35,7 @@ class Measure:
     goal: float = 0
 
 
+SECONDS = 20  # after which no round of a measure begins but its first: all of it is done in minutes on a slow disk, too
 MEASURES = [
     Measure("step", "a step / the bare call, synchronous=NORMAL", {"steps": 1000, "rounds": 9}, {"steps": 50, "rounds": 3}, bar=2, goal=1.5),
     Measure("slots", "a workflow of 8 plain slots / with a connection for each, FULL", {"workflows": 1000, "slots": 8, "rounds": 3}, {"workflows": 40, "slots": 8, "rounds": 1}, bar=0.5, goal=0.25),
@@ -70,7 +71,7 @@ def measure(language, command, measure, given, scratch):
     """The row, or why there is none."""
     if isinstance(command, str):
         return command
-    settings = {**(measure.quick if given.quick else measure.settings), "library": str(Path(given.library).resolve()), "peers": str(ROOT / "build/peers")}
+    settings = {**(measure.quick if given.quick else measure.settings), "seconds": SECONDS, "library": str(Path(given.library).resolve()), "peers": str(ROOT / "build/peers")}
     # Without what Python finds by itself for this process: another interpreter may be behind the command.
     environment = {**os.environ, "WFEXT_LIBRARY": settings["library"], "PYTHONPATH": str(ROOT / "bindings/python/src"), "PYTHONDONTWRITEBYTECODE": "1"}
     done = subprocess.run([*command, measure.name, str(scratch / f"{language}-{measure.name}"), json.dumps(settings)], env=environment, capture_output=True, text=True, timeout=1800)

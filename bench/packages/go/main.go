@@ -19,7 +19,7 @@ import (
 	wfext "github.com/wfext/wfext/bindings/go"
 )
 
-type settings struct{ Steps, Rounds, Workflows, Slots int }
+type settings struct{ Steps, Rounds, Workflows, Slots, Seconds int }
 
 type answer map[string]any
 
@@ -168,7 +168,11 @@ func slots(s settings) answer {
 		return time.Since(begin)
 	}
 	var ours, theirs []time.Duration
+	begun := time.Now()
 	for round := range s.Rounds {
+		if round > 0 && time.Since(begun) > time.Duration(s.Seconds)*time.Second {
+			break
+		}
 		if round%2 == 0 {
 			ours = append(ours, pack())
 			theirs = append(theirs, byHands())
