@@ -399,7 +399,7 @@ lists.time = types.SimpleNamespace(monotonic=lambda: next(ticks), thread_time=la
 
 
 @contextlib.contextmanager
-def limited(connection, seconds=None):
+def limited(connection, seconds=None, patience=5):
     left = iter(range(40))
     connection.set_progress_handler(lambda: next(left, None) is None, 100)
     try:

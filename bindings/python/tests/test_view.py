@@ -67,7 +67,7 @@ def patience(request, monkeypatch):
     turn = 0
     real = files.limited
 
-    def limited(connection, seconds=files.PORTION_SECONDS):
+    def limited(connection, seconds=files.PORTION_SECONDS, patience=5):
         nonlocal turn
         turn += 1
         return real(connection, -1 if turn % 3 == 1 else seconds)
@@ -135,7 +135,7 @@ def test_a_figure_that_takes_too_long_is_none(connection, monkeypatch):
     real = files.limited
     monkeypatch.setattr(files, "_STEPS", 1)
     for module in (overview, tables, lists, errors):
-        monkeypatch.setattr(module, "limited", lambda connection, seconds=0: real(connection, -1))
+        monkeypatch.setattr(module, "limited", lambda connection, seconds=0, patience=5: real(connection, -1))
     assert overview.live(connection) is None and overview.tally(connection) is None and overview.counts(connection) is None and overview.workers(connection) is None
     assert not overview.need_you(connection).exact and not overview.ended_per_minute(connection)[1]
     assert [(queue.name, queue.ready, queue.live) for queue in tables.queues(connection)] == [(f"queue-{i}", None, None) for i in range(5)]

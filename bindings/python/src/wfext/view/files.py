@@ -159,9 +159,9 @@ def _look(connection: sqlite3.Connection) -> None:
 
 
 @contextlib.contextmanager
-def limited(connection: sqlite3.Connection, seconds: float = PORTION_SECONDS) -> Iterator[None]:
-    """Ends a query inside that is still at it after `seconds` of work, or five times as long on a machine that has no time for it, with Interrupted. (Rows that have come by then are good.)"""
-    work, until = time.thread_time() + seconds, time.monotonic() + 5 * seconds
+def limited(connection: sqlite3.Connection, seconds: float = PORTION_SECONDS, patience: float = 5) -> Iterator[None]:
+    """Ends a query inside that is still at it after `seconds` of work, or `patience` times as long on a machine that has no time for it, with Interrupted. (Rows that have come by then are good.)"""
+    work, until = time.thread_time() + seconds, time.monotonic() + patience * seconds
     connection.set_progress_handler(lambda: time.thread_time() > work or time.monotonic() > until, _STEPS)
     try:
         yield

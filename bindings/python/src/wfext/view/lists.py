@@ -154,12 +154,12 @@ class Scan:
         return found
 
     def _take(self, low: int, limit: int, into: list[tuple[Any, ...]]) -> bool:
-        """Takes rows from `at` down to `low`; whether all of them were looked at."""
+        """Takes rows from `at` down to `low`; whether all of them were looked at. (A portion is not waited for on a machine that has no time for it: a narrower one may pass.)"""
         sql = f"SELECT {self.columns} FROM wf_workflows AS w WHERE {self.where} AND w.seq < ? AND w.seq >= ? ORDER BY w.seq DESC LIMIT ?"
         came: list[tuple[Any, ...]] = []
         whole, began = True, time.thread_time()
         try:
-            with limited(self.connection):
+            with limited(self.connection, patience=1 if low > 0 else 5):
                 for row in self.connection.execute(sql, (*self.values, self.at, low, limit)):
                     came.append(row)
         except Interrupted:
