@@ -35,6 +35,9 @@ Status next_due(Db& db, Millis now, Millis* out) {
   bool wanted;
   WF_TRY(db.schema_exists(&wanted));
   if (!wanted) return {};
+  Query ever(db, Sql::next_due_ever);
+  WF_TRY(ever.one_row());
+  if (ever.integer(0) == 0) return {};
   Query guess(db, Sql::next_due_guess);  // under way until the end: what follows sees the same state of the file
   guess.bind(":now", now);
   WF_TRY(guess.next(&wanted));
@@ -42,7 +45,7 @@ Status next_due(Db& db, Millis now, Millis* out) {
   const auto look = [&](Millis time) {
     wanted = false;
     if (guess.integer(1) != 0) WF_TRY(is_something_due(db, time, &wanted));
-    if (!wanted && guess.integer(3) != 0) WF_TRY(find_work(db, time, &wanted));
+    if (!wanted) WF_TRY(find_work(db, time, &wanted));
     if (!wanted && guess.integer(2) != 0) {
       WF_TRY(any_row(db, Sql::tick_poison, time, &wanted));
       if (!wanted) WF_TRY(any_row(db, Sql::gone_next, time, &wanted));

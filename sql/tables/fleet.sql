@@ -4,9 +4,9 @@
 SELECT (SELECT count(*) FROM main._wf_workflow WHERE status = 'failed' AND {{unusual}}), total(status = 'running'), total(status = 'waiting'),
        (SELECT value FROM main._wf_meta WHERE key = 'epoch'),
        (SELECT count(*) FROM main._wf_step AS s CROSS JOIN main._wf_workflow AS w ON w.seq = s.wf
-        WHERE s.status IN ('begun', 'waiting') AND s.kind = 'step' AND w.place IS NOT NULL AND s.nonce IS NOT NULL
+        WHERE (s.status = 'waiting' OR s.status = 'begun' OR s.status = 'ready') AND s.status <> 'ready' AND s.kind = 'step' AND w.place IS NOT NULL AND s.nonce IS NOT NULL
           AND (s.status = 'waiting' OR NOT (s.nonce IS w.nonce AND w.status = 'running' AND w.due_at > :now)))
-FROM main._wf_workflow WHERE place IS NOT NULL
+FROM main._wf_workflow WHERE place >= 0
 
 -- Of how many files something was kept: what can be lost with the machine, as all can be looked up again.
 -- name: fleet_index_quick

@@ -387,6 +387,28 @@ def test_it_tells_the_same_with_an_index_and_without(db, agents, tmp_path):
             assert fleet(db, agents, index) == fleet(db, agents), turn
 
 
+def test_what_it_looks_at_does_not_grow_with_what_has_ended(db, agents):
+    """Counted by how often it looks whether who asks was interrupted, which is every so many instructions of SQLite's virtual machine."""
+    looks = []
+    for n in (10, 20_000):
+        a = agent(agents / ("a%d.db" % n))
+        a.execute("BEGIN")
+        for i in range(n):
+            a.wf_start("job", id="w%d" % i)
+            a.wf_step("w%d" % i, "s", 1)
+            a.wf_complete("w%d" % i)
+        a.execute("COMMIT")
+        assert a.value("SELECT count(*) FROM wf_workflows WHERE status = 'completed'") == n
+        a.close()
+        asked = []
+        db.set_progress_handler(lambda: asked.append(1) and 0, 1)
+        (row,) = db.records("SELECT * FROM wf_fleet(?)", str(agents / ("a%d.db" % n)))
+        db.set_progress_handler(None, 0)
+        assert row["error"] is None
+        looks.append(len(asked))
+    assert looks[1] <= looks[0], looks
+
+
 def is_exact(row, path, now):
     """Something is to be done in the file at that time, and nothing before."""
     a = open_database(path)
