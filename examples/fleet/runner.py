@@ -378,6 +378,8 @@ class Runner:
             name = self.waiting.popleft()
             self.active[name] = threading.Event()
             self.pool.submit(self.serve, name, self.active[name]).add_done_callback(self.ended)
+        for name in list(self.active)[:len(self.waiting)]:     # those that have been open the longest give way now, and not after their pause
+            self.active[name].set()
 
     def ended(self, future):
         with self.lock:

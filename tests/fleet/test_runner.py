@@ -430,6 +430,18 @@ def test_a_file_that_is_left_for_others_while_it_is_written_is_soon_looked_at_ag
     assert serve(runner)[0].others and runner.due["a.db"] - time.time() < 0.05
 
 
+def test_who_waits_for_a_place_does_not_wait_for_a_pause(taken_apart):
+    """Files that are open because something may yet come to them are told at once that others want their places."""
+    runner, db = taken_apart
+    runner.active = {"b%d.db" % i: example.threading.Event() for i in range(runner.most_open)}
+    runner.begin()
+    assert not any(event.is_set() for event in runner.active.values())
+    for name in ("a.db", "c.db"):
+        runner.look_at(name, 0)
+    runner.begin()
+    assert [name for name, event in runner.active.items() if event.is_set()] == ["b0.db", "b1.db"] and list(runner.waiting) == ["a.db", "c.db"]
+
+
 def test_a_look_through_the_folder_forgets_no_notification(taken_apart, agents):
     """The file has changed, and its commit cannot be seen yet: what wf_fleet says of it is what was before."""
     runner, db = taken_apart
