@@ -612,12 +612,13 @@ def test_a_volume_that_is_not_there_is_not_replaced_by_another_folder(machines):
     assert not Path("/wfext-test-app.db").exists()
 
 
-def test_a_bucket_that_is_not_there_is_no_empty_one(machines, tmp_path):
+@pytest.mark.parametrize("missing, words", [("NoSuchBucket", "no bucket bucket"), ("NoSuchKey", "nothing was ever published at s3://bucket/app")])
+def test_a_bucket_that_is_not_there_is_no_empty_one_and_an_empty_one_no_first_start(machines, tmp_path, missing, words):
     from http.server import BaseHTTPRequestHandler, HTTPServer
 
     class Store(BaseHTTPRequestHandler):
         def do_GET(self):
-            body = b"<Error><Code>NoSuchBucket</Code></Error>"
+            body = b"<Error><Code>%s</Code></Error>" % missing.encode()
             self.send_response(404)
             self.send_header("Content-Length", str(len(body)))
             self.end_headers()
@@ -632,7 +633,7 @@ def test_a_bucket_that_is_not_there_is_no_empty_one(machines, tmp_path):
         machine.environment["REPLICA"] = "s3://bucket/app"
         done = machine.entrypoint("prepare")
         store.shutdown()
-    assert done.returncode == 1 and "no bucket bucket" in done.stderr and not machine.db.exists()
+    assert done.returncode == 1 and words in done.stderr and not machine.db.exists()
 
 
 def test_run_without_an_application_makes_nothing(machines):
