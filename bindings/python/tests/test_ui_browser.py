@@ -447,6 +447,10 @@ def test_a_button_does_what_it_says_after_a_change(browser, own):
     shop.end = time.time()
     shop.call("wf_pause", "order-1999139")
     browser.until("the other button", "return [...document.querySelectorAll('main button')].some(b => b.textContent.trim() === 'Resume')")
+    forms = "return [...document.querySelectorAll('main form')].map(f => [...new FormData(f)].filter(([name]) => name !== 'back').join(' '))"
+    followed = browser.run(forms)
+    browser.driver.refresh()
+    assert followed == browser.run(forms)  # as if it had been opened now
     click(browser, "Resume")
     said(browser, "order-1999139: resumed")
     assert shop.db.execute("SELECT wf_status('order-1999139')").fetchone() == ("pending",)

@@ -8,11 +8,14 @@ if (theme) root.dataset.theme = theme;
 
 // (`form.id` is a field of that name, where there is one)
 const idOf = (node) => (node.getAttribute && node.getAttribute("id")) || "";
+// What makes a node another one, so that nothing of the old one may stay: a form by what it does, to what; a field by its kind and name.
+const kindOf = (node) => node.nodeName + " " + idOf(node) + " " + (node.nodeName === "FORM" ? [...node.querySelectorAll("input[type=hidden]:not([name=back])")].map((e) => `${e.name}=${e.value}`).join("&")
+  : node.nodeName === "INPUT" ? `${node.type} ${node.name}` : "");
 
 // Puts the new tree into the old one, and leaves alone what is the same: focus, what is open, what is typed and how far was scrolled stay.
 function merge(old, fresh) {
   if (old.isEqualNode(fresh)) return;
-  if (old.nodeType !== fresh.nodeType || old.nodeName !== fresh.nodeName || idOf(old) !== idOf(fresh)) { old.replaceWith(fresh); return; }
+  if (old.nodeType !== fresh.nodeType || kindOf(old) !== kindOf(fresh)) { old.replaceWith(fresh); return; }
   if (old.nodeType !== Node.ELEMENT_NODE) { old.data = fresh.data; return; }
   const kept = old.nodeName === "DETAILS" ? ["open"] : old.type === "checkbox" ? ["checked"] : old.matches("input:not([type=hidden]), select, textarea") ? ["value", "checked"] : old.dataset.keeps ? old.dataset.keeps.split(" ") : [];
   for (const { name } of [...old.attributes]) if (!fresh.hasAttribute(name) && !kept.includes(name)) old.removeAttribute(name);
