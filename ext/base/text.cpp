@@ -149,12 +149,17 @@ size_t utf8_length(string_view text) {
 }
 
 bool is_utf8(string_view text, Stop* stop) {
+  constexpr size_t kEight = sizeof(uint64_t);
+  const auto is_ascii = [&](size_t from) {
+    uint64_t eight;
+    std::memcpy(&eight, text.data() + from, kEight);
+    return (eight & 0x8080808080808080) == 0;
+  };
   for (size_t i = 0, looked = 0; i < text.size();) {
-    // Eight bytes of ASCII at once.
-    constexpr uint64_t kNoAscii = 0x8080808080808080;
-    uint64_t eight = kNoAscii;
-    if (text.size() - i >= sizeof eight) std::memcpy(&eight, text.data() + i, sizeof eight);
-    const size_t length = (eight & kNoAscii) == 0 ? sizeof eight : utf8_length(part(text, i));
+    // Eight bytes of ASCII at once, the last ones with some before them. (A call for each of the others takes as long as the row that it is in.)
+    const size_t left = text.size() - i;
+    size_t length = left >= kEight ? (is_ascii(i) ? kEight : 0) : text.size() >= kEight && is_ascii(text.size() - kEight) ? left : 0;
+    if (length == 0) length = static_cast<unsigned char>(text[i]) < 0x80 ? 1 : utf8_length(part(text, i));
     if (length == 0) return false;
     i += length;
     if (stop == nullptr || i - looked < Stop::kStride) continue;
