@@ -80,6 +80,20 @@ class Browser:
     def find(self, css):
         return self.driver.find_element("css selector", css)
 
+    def press(self, css, label=None):
+        """Clicks what is found, by the mouse, where it is: what is covered or out of reach fails. (The page lives: what was found may have been replaced before it is clicked.)"""
+        from selenium.common.exceptions import StaleElementReferenceException
+
+        while True:
+            try:
+                for each in self.driver.find_elements("css selector", css):
+                    if label in (None, each.text.strip()):
+                        each.click()
+                        return
+            except StaleElementReferenceException:
+                continue
+            raise AssertionError(f"no {css} {label or ''}: {self.text()}")
+
     def text(self, css="main"):
         return self.run("return document.querySelector(arguments[0])?.innerText ?? ''", css)
 
@@ -366,12 +380,7 @@ def test_an_action(browser, own):
 
 
 def click(browser, label, within="main"):
-    """By the mouse, where it is: what is covered or out of reach fails."""
-    for each in browser.driver.find_elements("css selector", f"{within} button"):
-        if each.text.strip() == label:
-            each.click()
-            return
-    raise AssertionError(f"no button {label} in {within}: {browser.text()}")
+    browser.press(f"{within} button", label)
 
 
 def row(browser, text, css):
@@ -500,18 +509,18 @@ def test_a_bulk_action(browser, own):
     boxes[2].send_keys(" ")
     assert browser.text("[data-count]") == "3 selected"
     browser.shoot("selecting", whole=False)
-    browser.find("button[value=retry]").click()
+    browser.press("button[value=retry]")
     browser.until("the note", "return document.querySelector('.note')?.innerText === '3 workflows to be tried again'")
     assert {shop.db.execute("SELECT wf_status(?)", (id,)).fetchone() for id in chosen} == {("pending",)}
     browser.go("/workflows?name=import&queue=bulk")
-    browser.find("a.button[href^='/bulk']").click()
+    browser.press("a.button[href^='/bulk']")
     browser.until("the count", "return document.querySelector('main').innerText.includes('24 workflows match')")
     browser.run("window.confirm = (text) => { window.asks = text; return false; }")
-    browser.find("button[value=cancel]").click()
+    browser.press("button[value=cancel]")
     assert browser.run("return window.asks").startswith("Cancel 24?")
     assert shop.db.execute("SELECT count(*) FROM wf_workflows WHERE status = 'cancelled' AND queue = 'bulk'").fetchone() == (0,)
     browser.run("window.confirm = () => true")
-    browser.find("button[value=cancel]").click()
+    browser.press("button[value=cancel]")
     browser.until("the note", "return document.querySelector('.note')?.innerText === '24 workflows cancelled'")
     assert shop.db.execute("SELECT count(*) FROM wf_workflows WHERE status = 'cancelled' AND queue = 'bulk'").fetchone() == (24,)
 
