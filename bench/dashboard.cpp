@@ -112,6 +112,8 @@ void fill(Fixture& f, int64_t n, int64_t partitions) {
   }
   // What is in line is due an hour after it was started.
   db.exec("UPDATE _wf_lane SET line = 2, turn = NULL, next_due = (SELECT min(due_at) FROM _wf_workflow AS w WHERE w.lane = _wf_lane.lane AND place IN (0, 1, 3)) WHERE line > 0");
+  // One that has failed and is gone, for the table: it is made with its first row.
+  for (const char* call : {"wf_start('once', NULL, '{\"id\":\"once\",\"queue\":\"once\"}')", "wf_fail('once', 'no', '{\"retry\":false}')", "wf_delete('once')"}) db.exec(std::string("SELECT ") + call);
   db.exec("INSERT INTO _wf_failure(n, wf, attempt, error, at) SELECT seq << 28 | 1, seq, 1, error, finished_at FROM _wf_workflow WHERE status = 'failed'");
   db.exec("INSERT INTO _wf_step(n, wf, name, kind, status, attempts, begun_at, at, due_at) "
           "SELECT seq << 28 | 1, seq, 'nap', 'sleep', 'waiting', 0, created_at, created_at, due_at FROM _wf_workflow WHERE status = 'waiting'");

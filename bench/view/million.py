@@ -69,6 +69,9 @@ def make(path, count=1_000_000, lanes=0):
         db.execute(f"UPDATE _wf_lane SET count_{each} = coalesce({count}, 0)")
     due = "(SELECT min(due_at) FROM _wf_workflow AS w WHERE w.lane = _wf_lane.lane AND place IN (0, 1, 3))"
     db.execute(f"UPDATE _wf_lane SET line = 2, turn = NULL, next_due = {due} WHERE line > 0")
+    # One that has failed and is gone, for the table: it is made with its first row.
+    for call in ("wf_start('once', NULL, '{\"id\":\"once\",\"queue\":\"once\"}')", "wf_fail('once', 'no', '{\"retry\":false}')", "wf_delete('once')"):
+        db.execute("SELECT " + call).fetchall()
     db.execute(
         "INSERT INTO _wf_failure(n, wf, attempt, step, worker, claimed_at, error, at) SELECT seq << 28 | 1, seq, 1, 'charge', worker, started_at, error, finished_at FROM _wf_workflow"
         " WHERE status = 'failed'"

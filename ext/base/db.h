@@ -28,6 +28,7 @@ namespace wf {
 
 struct Above;
 struct RowTaker;
+class WriteScope;
 
 // The newest file format that this extension knows: that of the last script schema_<n> in sql/.
 constexpr int64_t kSchemaVersion = std::size(kSchemas);
@@ -126,6 +127,8 @@ class Db {
   bool scope_opens() { return scopes_++ != 0; }
   void scope_closes() { --scopes_; }
   bool in_scope() const { return scopes_ != 0; }
+  // That of these in which all others are.
+  WriteScope*& outermost_scope() { return outermost_scope_; }
 
   // The transaction of a call could not be ended: see scope.h.
   void remains_stuck() { stuck_ = true, stuck_at_ = sqlite3_total_changes(handle_); }
@@ -244,6 +247,7 @@ class Db {
   int references_ = 1;
   int depth_ = 0;
   int scopes_ = 0;
+  WriteScope* outermost_scope_ = nullptr;
   bool stuck_ = false;
   int stuck_at_ = 0;
   bool running_ = false;

@@ -1,6 +1,7 @@
 // Query: one statement of the cache, from its parameters to its rows.
 #include "base/db.h"
 
+#include "base/rare.h"
 #include "base/unscoped.h"
 
 namespace wf {
@@ -101,6 +102,12 @@ Status Query::run() {
   // PRAGMA count_changes makes a row of what was changed.
   for (bool row = true; row;) {
     if (Status failed = next(&row); !failed.ok()) {
+      bool made = false;
+      if ((failed.rc() & 0xff) == SQLITE_ERROR && statement_ != nullptr) WF_TRY(make_table_of(db_, sqlite3_sql(statement_), &made));
+      if (made) {
+        row = true;
+        continue;
+      }
       db_.leaves_work((failed.rc() & 0xff) == SQLITE_CONSTRAINT && changes() != 0);
       return (failed.rc() & 0xff) == SQLITE_CONSTRAINT ? used_up(static_cast<Status&&>(failed)) : static_cast<Status&&>(failed);
     }

@@ -63,6 +63,20 @@ Status refused(const char* function) {
   return Status::error(Code::context, "%s() cannot run inside a statement that writes: call it as SELECT %s(...)", function, function);
 }
 
+// An authorizer may leave out a table, or an index that keeps something unique.
+Status run_schema(Db& db, Sql script) {
+  WF_TRY(db.script(script));
+  const SqlText text(script);
+  if (!text.ok()) return Status::no_memory();
+  constexpr string_view kCreate = "CREATE ";
+  int64_t expected = 0;
+  for (size_t at = 0; (at = text.view().find(kCreate, at)) != string_view::npos; at += kCreate.size()) ++expected;
+  Query q(db, Sql::schema_made);
+  q.bind(":script", text.view());
+  WF_TRY(q.one_row());
+  return q.integer(0) >= expected ? Status() : Status::ignored("CREATE", "TABLE or INDEX");
+}
+
 // Cluster nodes that get a new extension one after the other would upgrade at different calls.
 Status may_upgrade(Db& db, const char* function, int64_t version) {
   Query q(db, Sql::clock_is_explicit);
@@ -101,6 +115,23 @@ Status wait_for_lock(Db& db, FairWait& wait) {
   return wait.until([&db] { return take_lock(db); });
 }
 
+Status make_rare_table(Db& db, string_view table, Sql script) {
+  WF_TRY(db.may_create());
+  {
+    Query note(db, Sql::rare_made);
+    note.bind(":table", table);
+    WF_TRY(note.run());
+    if (note.changes() == 0) return Status::error(Code::state, "the table %.*s is missing", WF_SV(table));
+  }
+  db.tables_are_made();
+  if (db.outermost_scope() != nullptr) WF_TRY(db.outermost_scope()->begin_probe(Sql::memory_probe));
+  Status made = run_schema(db, script);
+  if (made.ok()) made = take_lock(db);  // the way back depends on it
+  // Where there is no savepoint a table may be there without its indexes.
+  if (!made.ok()) db.leaves_work(true);
+  return made;
+}
+
 WriteScope::WriteScope(Db& db) : db_(db) {}
 
 WriteScope::~WriteScope() {
@@ -129,6 +160,7 @@ Status WriteScope::begin(Inline inline_mode, const char* function, bool locked) 
   if (owns_ ? !db_.autocommit() : sure_ || may_be_done(rc)) {
     open_ = true;
     nested_ = db_.scope_opens();
+    if (!nested_) db_.outermost_scope() = this;
   }
   if (!sure_) return Status::sqlite(rc, db_.handle());
   if (!open_) return Status::ignored("SAVEPOINT", "(BEGIN)");
@@ -180,20 +212,6 @@ Status WriteScope::lock(const char* function, FairWait& wait) {
                        exists ? "upgrade" : "create");
 }
 
-// An authorizer may leave out a table, or an index that keeps something unique.
-Status WriteScope::run_schema(Sql script) {
-  WF_TRY(db_.script(script));
-  const SqlText text(script);
-  if (!text.ok()) return Status::no_memory();
-  constexpr string_view kCreate = "CREATE ";
-  int64_t expected = 0;
-  for (size_t at = 0; (at = text.view().find(kCreate, at)) != string_view::npos; at += kCreate.size()) ++expected;
-  Query q(db_, Sql::schema_made);
-  q.bind(":script", text.view());
-  WF_TRY(q.one_row());
-  return q.integer(0) >= expected ? Status() : Status::ignored("CREATE", "TABLE or INDEX");
-}
-
 // Makes the tables, or brings them forward, one version after the other. A file that was just made runs every script, so that there is
 // one way only to get to a format.
 Status WriteScope::run_schemas() {
@@ -202,7 +220,7 @@ Status WriteScope::run_schemas() {
   bool exists;
   int64_t version;
   WF_TRY(db_.schema_version(&exists, &version));
-  for (size_t i = version < 0 ? 0 : static_cast<size_t>(version); i < std::size(kSchemas); ++i) WF_TRY(run_schema(kSchemas[i]));
+  for (size_t i = version < 0 ? 0 : static_cast<size_t>(version); i < std::size(kSchemas); ++i) WF_TRY(run_schema(db_, kSchemas[i]));
   {
     Query q(db_, Sql::schema_reached);
     q.bind(":version", kSchemaVersion);
@@ -211,7 +229,6 @@ Status WriteScope::run_schemas() {
   return exists && version > 0 ? Status() : write_place(db_);
 }
 
-// A read that is under way until the scope ends. To be called behind the lock, or early, before there is anything to take back.
 Status WriteScope::begin_probe(Sql probe) {
   if (probe_ != nullptr) return {};
   WF_TRY(db_.borrow(probe, &probe_, &probe_slot_));
@@ -265,6 +282,7 @@ int WriteScope::commit_behind_readers() {
 void WriteScope::close() {
   open_ = false;
   db_.scope_closes();
+  if (!nested_) db_.outermost_scope() = nullptr;
 }
 
 // Undoes what was done since the savepoint. That of a scope further out has the same name: where it is not sure that our own is there, the

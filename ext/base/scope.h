@@ -34,6 +34,9 @@ Status check_transaction(Db& db);
 // Takes the write lock of main; SQLITE_ERROR where there are no tables.
 Status wait_for_lock(Db& db, FairWait& wait);
 
+// Makes a table of rare.h by its script. Inside a statement that writes, too: it stays without rows until all of it is there.
+Status make_rare_table(Db& db, string_view table, Sql script);
+
 // The plain statement `sql`, with which a scope begins, and more behind it: run() says in `done` whether it has done all of it, which it does only in a file of
 // this format, at a time that is the call's. What was half done is undone. It is not run inside a statement that writes, where it could not be.
 struct PlainOpening {
@@ -66,13 +69,14 @@ class WriteScope {
   // Before begin(): the call is asked to bring the tables forward, and may where no other does, in explicit mode.
   void is_to_upgrade() { upgrades_ = true; }
   bool is_inline() const { return inline_; }
+  // A read that is under way until the scope ends, so that there is a way back where there is no memory. To be called behind the lock, or early, before there
+  // is anything to take back.
+  Status begin_probe(Sql probe);
 
  private:
   Status prepare(bool locked);
   Status lock(const char* function, FairWait& wait);
   Status create_tables(FairWait& wait);
-  Status begin_probe(Sql probe);
-  Status run_schema(Sql script);
   Status run_schemas();
   int commit_behind_readers();
   void close();

@@ -1,6 +1,7 @@
 // The statement cache of a connection.
 #include "base/db.h"
 
+#include "base/rare.h"
 #include "base/unscoped.h"
 
 namespace wf {
@@ -33,7 +34,13 @@ Status Db::prepare(Sql sql, sqlite3_stmt** out) {
     return prepare(text.view(), out);
   }
   WF_TRY(notice_change());
-  WF_TRY(is_plain(sql) ? prepare_plain(text.view(), out) : prepare(text.view(), out));
+  Status prepared = is_plain(sql) ? prepare_plain(text.view(), out) : prepare(text.view(), out);
+  if ((prepared.rc() & 0xff) == SQLITE_ERROR) {  // ON CONFLICT DO UPDATE does not compile there
+    bool made = false;
+    WF_TRY(make_table_of(*this, text.view(), &made));
+    if (made) prepared = prepare(text.view(), out);
+  }
+  WF_TRY(static_cast<Status&&>(prepared));
   Status checked = rights_.check(text.view(), *out);
   if (!checked.ok()) {
     sqlite3_finalize(*out);

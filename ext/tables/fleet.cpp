@@ -9,6 +9,7 @@
 #include <optional>
 
 #include "base/close_hook.h"
+#include "base/rare.h"
 #include "base/write_lock.h"
 #include "engine/next_due.h"
 #include "engine/recover.h"
@@ -49,6 +50,7 @@ class Own {
       if (parent_.clock_is_fixed()) db_->fix_clock(parent_.clock());
       db_->retain();
       rc = register_close_hook(handle_, db_);
+      if (rc == SQLITE_OK) rc = register_rare_tables(handle_, db_);
       if (rc == SQLITE_OK) rc = register_functions(handle_, db_, false);
     }
     return rc == SQLITE_OK ? Status() : handle_ != nullptr ? Status::sqlite(rc, handle_) : Status::no_memory();

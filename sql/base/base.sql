@@ -67,6 +67,11 @@ UPDATE main._wf_meta SET value = :version WHERE key = 'schema_version' AND value
 -- name: schema_made
 SELECT count(*) FROM main.sqlite_master WHERE instr(:script, 'main.' || name) AND type IN ('table', 'index') AND name <> '_wf_meta'
 
+-- Changes nothing where the table was made before.
+-- name: rare_made
+INSERT INTO main._wf_meta(key, value) VALUES('made', :table)
+ON CONFLICT(key) DO UPDATE SET value = value || ' ' || excluded.value WHERE NOT instr(value || ' ', excluded.value || ' ')
+
 -- name: create_meta
 CREATE TABLE IF NOT EXISTS main._wf_meta(
   key TEXT NOT NULL PRIMARY KEY,       -- schema_version, epoch, and the keys of wf_config

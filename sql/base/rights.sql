@@ -26,6 +26,6 @@ FROM _wf.json_each('[1]')
 -- name: rights_recurse
 SELECT (WITH RECURSIVE t(i) AS (SELECT 0 UNION ALL SELECT 1 FROM t LIMIT 2) SELECT i FROM t WHERE i > 0) AS "WITH RECURSIVE"
 
--- Makes two trees, or an authorizer is against it. (Without an index for its key SQLite itself crashes where it makes a table WITHOUT ROWID.)
+-- Makes two trees, and keeps no column of the row that SQLite changes for it in its own table, or an authorizer is against it. (Without an index for its key SQLite itself crashes where it makes a table WITHOUT ROWID.)
 -- name: rights_create
 EXPLAIN CREATE TABLE main._wf_none(a PRIMARY KEY)

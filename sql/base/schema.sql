@@ -102,15 +102,6 @@ CREATE INDEX IF NOT EXISTS main._wf_deadline ON _wf_workflow(deadline_at, finish
 CREATE UNIQUE INDEX IF NOT EXISTS main._wf_dedup ON _wf_workflow(dedup) WHERE dedup IS NOT NULL AND finished_at IS NULL;
 CREATE INDEX IF NOT EXISTS main._wf_child ON _wf_workflow(parent) WHERE parent IS NOT NULL;
 
--- Values over 1 KiB, so that a claim does not drag them along. A rowid table on purpose: its index stays small.
-CREATE TABLE IF NOT EXISTS main._wf_large(
-  wf INTEGER NOT NULL,
-  what INTEGER NOT NULL,               -- 0 input, 1 output, 2 error; 3 the first input, after wf_continue with another, be it large or not
-  size INTEGER NOT NULL,               -- bytes of the value: known without reading it
-  value,
-  PRIMARY KEY(wf, what)
-);
-
 CREATE TABLE IF NOT EXISTS main._wf_step(
   n INTEGER PRIMARY KEY,               -- wf << 28 | its place in the order of recording, from 1: see fragment_its_rows
   wf INTEGER NOT NULL,
@@ -135,6 +126,19 @@ CREATE INDEX IF NOT EXISTS main._wf_open ON _wf_step(status, wf, due_at) WHERE s
 -- Steps in doubt that hold their workflow.
 CREATE INDEX IF NOT EXISTS main._wf_held ON _wf_step(wf) WHERE status = 'waiting' AND kind = 'step';
 
+INSERT OR IGNORE INTO main._wf_meta(key, value) VALUES('schema_version', 1), ('epoch', 1);
+
+-- name: script_large
+-- Values over 1 KiB, so that a claim does not drag them along. A rowid table on purpose: its index stays small.
+CREATE TABLE IF NOT EXISTS main._wf_large(
+  wf INTEGER NOT NULL,
+  what INTEGER NOT NULL,               -- 0 input, 1 output, 2 error; 3 the first input, after wf_continue with another, be it large or not
+  size INTEGER NOT NULL,               -- bytes of the value: known without reading it
+  value,
+  PRIMARY KEY(wf, what)
+);
+
+-- name: script_redo
 -- How often steps that were recorded have been dropped, to be done again. Rows of such steps alone.
 CREATE TABLE IF NOT EXISTS main._wf_redo(
   wf INTEGER NOT NULL,
@@ -143,11 +147,13 @@ CREATE TABLE IF NOT EXISTS main._wf_redo(
   PRIMARY KEY(wf, step)
 ) WITHOUT ROWID;
 
+-- name: script_gone
 -- Workflows that are deleted, and of which rows of other tables are left to be cleared away.
 CREATE TABLE IF NOT EXISTS main._wf_gone(
   wf INTEGER PRIMARY KEY
 );
 
+-- name: script_failure
 CREATE TABLE IF NOT EXISTS main._wf_failure(
   n INTEGER PRIMARY KEY,               -- as that of _wf_step
   wf INTEGER NOT NULL,
@@ -160,17 +166,22 @@ CREATE TABLE IF NOT EXISTS main._wf_failure(
 );
 CREATE INDEX IF NOT EXISTS main._wf_failure_at ON _wf_failure(at);
 
+-- name: script_queue
 CREATE TABLE IF NOT EXISTS main._wf_queue(
   queue TEXT NOT NULL PRIMARY KEY,
   concurrency INTEGER,
   worker_concurrency INTEGER,
   partition_concurrency INTEGER,
   hold TEXT,                           -- lease (NULL) or started
-  rate_limit INTEGER, rate_per INTEGER,
+  rate_limit INTEGER,
+  rate_per INTEGER,
   paused INTEGER NOT NULL DEFAULT 0,
-  lease INTEGER, max_attempts INTEGER, backoff TEXT
+  lease INTEGER,
+  max_attempts INTEGER,
+  backoff TEXT
 ) WITHOUT ROWID;
 
+-- name: script_signal
 -- Messages to one workflow, each taken by one await.
 CREATE TABLE IF NOT EXISTS main._wf_signal(
   n INTEGER PRIMARY KEY,               -- as that of _wf_step: order of arrival
@@ -184,12 +195,15 @@ CREATE TABLE IF NOT EXISTS main._wf_signal(
 CREATE INDEX IF NOT EXISTS main._wf_signal_queue ON _wf_signal(wf, name, taken);
 CREATE UNIQUE INDEX IF NOT EXISTS main._wf_signal_key ON _wf_signal(wf, name, key) WHERE key IS NOT NULL;
 
+-- name: script_event
 -- Named facts for everyone, and who waits for one ('e' || event) or for a workflow to end ('w' || seq).
 CREATE TABLE IF NOT EXISTS main._wf_event(
   name TEXT NOT NULL PRIMARY KEY,
   at INTEGER NOT NULL,
   payload
 );
+
+-- name: script_waiter
 CREATE TABLE IF NOT EXISTS main._wf_waiter(
   topic TEXT NOT NULL,
   wf INTEGER NOT NULL,
@@ -198,6 +212,7 @@ CREATE TABLE IF NOT EXISTS main._wf_waiter(
 ) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS main._wf_waiter_of ON _wf_waiter(wf, step);
 
+-- name: script_value
 CREATE TABLE IF NOT EXISTS main._wf_value(
   wf INTEGER NOT NULL,
   key TEXT NOT NULL,
@@ -205,6 +220,8 @@ CREATE TABLE IF NOT EXISTS main._wf_value(
   value,
   PRIMARY KEY(wf, key)
 );
+
+-- name: script_stream
 CREATE TABLE IF NOT EXISTS main._wf_stream(
   wf INTEGER NOT NULL,
   stream TEXT NOT NULL,
@@ -214,6 +231,7 @@ CREATE TABLE IF NOT EXISTS main._wf_stream(
   PRIMARY KEY(wf, stream, offset)
 );
 
+-- name: script_tag
 -- Tags, by which workflows are found.
 CREATE TABLE IF NOT EXISTS main._wf_tag(
   wf INTEGER NOT NULL,
@@ -223,6 +241,7 @@ CREATE TABLE IF NOT EXISTS main._wf_tag(
 ) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS main._wf_tag_of ON _wf_tag(tag, wf);
 
+-- name: script_stream_end
 -- Streams that were trimmed or closed, and no others.
 CREATE TABLE IF NOT EXISTS main._wf_stream_end(
   wf INTEGER NOT NULL,
@@ -233,6 +252,7 @@ CREATE TABLE IF NOT EXISTS main._wf_stream_end(
   PRIMARY KEY(wf, stream)
 ) WITHOUT ROWID;
 
+-- name: script_rate
 -- First claims of a queue with a rate limit, inside its window.
 CREATE TABLE IF NOT EXISTS main._wf_rate(
   queue TEXT NOT NULL,
@@ -241,12 +261,15 @@ CREATE TABLE IF NOT EXISTS main._wf_rate(
   PRIMARY KEY(queue, at)
 ) WITHOUT ROWID;
 
+-- name: script_limit
 -- Limits for calls (wf_rate), the shares that were given of them, inside their windows, and who waits for one.
 CREATE TABLE IF NOT EXISTS main._wf_limit(
   name TEXT NOT NULL PRIMARY KEY,
   rate_limit INTEGER NOT NULL,
   rate_per INTEGER NOT NULL
 ) WITHOUT ROWID;
+
+-- name: script_share
 CREATE TABLE IF NOT EXISTS main._wf_share(
   rate TEXT NOT NULL,                  -- name of the limit
   per_key TEXT NOT NULL,               -- '' = none
@@ -255,6 +278,8 @@ CREATE TABLE IF NOT EXISTS main._wf_share(
   upto INTEGER NOT NULL,               -- these and all that were given before, so that nothing need be added up
   PRIMARY KEY(rate, per_key, at)
 ) WITHOUT ROWID;
+
+-- name: script_line
 CREATE TABLE IF NOT EXISTS main._wf_line(
   rate TEXT NOT NULL,
   per_key TEXT NOT NULL,
@@ -268,6 +293,7 @@ CREATE TABLE IF NOT EXISTS main._wf_line(
 CREATE UNIQUE INDEX IF NOT EXISTS main._wf_line_of ON _wf_line(wf, step);
 CREATE INDEX IF NOT EXISTS main._wf_line_due ON _wf_line(rate, per_key, due_at, place);
 
+-- name: script_schedule
 CREATE TABLE IF NOT EXISTS main._wf_schedule(
   name TEXT NOT NULL PRIMARY KEY,
   cron TEXT NOT NULL,
@@ -282,6 +308,7 @@ CREATE TABLE IF NOT EXISTS main._wf_schedule(
 );
 CREATE INDEX IF NOT EXISTS main._wf_schedule_next ON _wf_schedule(next_at, paused) WHERE next_at IS NOT NULL AND paused = 0;
 
+-- name: script_trouble
 -- What time has made due and could not be done: put off, and tried again.
 CREATE TABLE IF NOT EXISTS main._wf_trouble(
   wf INTEGER NOT NULL,                 -- the workflow; 0: a schedule
@@ -296,6 +323,7 @@ CREATE TABLE IF NOT EXISTS main._wf_trouble(
 ) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS main._wf_trouble_next ON _wf_trouble(next_at);
 
+-- name: script_definition
 CREATE TABLE IF NOT EXISTS main._wf_definition(
   name TEXT NOT NULL,
   version INTEGER NOT NULL,
@@ -304,5 +332,3 @@ CREATE TABLE IF NOT EXISTS main._wf_definition(
   created_at INTEGER NOT NULL,
   PRIMARY KEY(name, version)
 );
-
-INSERT OR IGNORE INTO main._wf_meta(key, value) VALUES('schema_version', 1), ('epoch', 1);

@@ -3,10 +3,19 @@
 -- name: check_exists
 SELECT 1 FROM main.sqlite_master WHERE type = 'table' AND name = '_wf_workflow'
 
+-- Of the rare tables those that were made, by the note in _wf_meta, and the indexes of those that there are.
 -- name: check_objects
 SELECT 'a table or index is missing', j.value
-FROM _wf.json_each('["_wf_lane","_wf_workflow","_wf_large","_wf_step","_wf_redo","_wf_gone","_wf_failure","_wf_queue","_wf_signal","_wf_event","_wf_waiter","_wf_value","_wf_stream","_wf_stream_end","_wf_tag","_wf_rate","_wf_limit","_wf_share","_wf_line","_wf_schedule","_wf_trouble","_wf_definition","_wf_lane_open","_wf_lane_block","_wf_lane_turn","_wf_lane_scripted","_wf_due","_wf_resumed","_wf_status","_wf_late","_wf_lost","_wf_held","_wf_failure_at","_wf_claim_key","_wf_limited","_wf_deadline","_wf_dedup","_wf_child","_wf_open","_wf_signal_queue","_wf_signal_key","_wf_waiter_of","_wf_schedule_next","_wf_trouble_next","_wf_tag_of","_wf_line_of","_wf_line_due"]') AS j
+FROM _wf.json_each('["_wf_lane","_wf_workflow","_wf_step","_wf_lane_open","_wf_lane_block","_wf_lane_turn","_wf_lane_scripted","_wf_due","_wf_resumed","_wf_status","_wf_late","_wf_lost","_wf_held","_wf_claim_key","_wf_limited","_wf_deadline","_wf_dedup","_wf_child","_wf_open"]') AS j
 WHERE NOT EXISTS (SELECT 1 FROM main.sqlite_master WHERE name = j.value)
+UNION ALL
+SELECT 'a table or index is missing', j.value
+FROM _wf.json_each('["' || replace((SELECT value FROM main._wf_meta WHERE key = 'made' AND value NOT GLOB '*[^a-z_ ]*'), ' ', '","') || '"]') AS j
+WHERE NOT EXISTS (SELECT 1 FROM main.sqlite_master WHERE name = j.value)
+UNION ALL
+SELECT 'a table or index is missing', j.key
+FROM _wf.json_each('{"_wf_failure_at":"_wf_failure","_wf_signal_queue":"_wf_signal","_wf_signal_key":"_wf_signal","_wf_waiter_of":"_wf_waiter","_wf_schedule_next":"_wf_schedule","_wf_trouble_next":"_wf_trouble","_wf_tag_of":"_wf_tag","_wf_line_of":"_wf_line","_wf_line_due":"_wf_line"}') AS j
+WHERE EXISTS (SELECT 1 FROM main.sqlite_master WHERE name = j.value) AND NOT EXISTS (SELECT 1 FROM main.sqlite_master WHERE name = j.key)
 
 -- SQLite's own check of the file, all of it or without a look into every index. (As a table it knows no schema before SQLite 3.33.)
 -- name: check_file
@@ -94,6 +103,7 @@ WHERE coalesce(CASE key WHEN 'schema_version' THEN typeof(value) <> 'integer' OR
                WHEN 'backoff' THEN CASE WHEN json_valid(value) THEN json_type(value) <> 'object' ELSE 1 END
                WHEN 'place' THEN typeof(value) <> 'text'
                WHEN 'recovery' THEN typeof(value) <> 'text'
+               WHEN 'made' THEN typeof(value) <> 'text' OR value GLOB '*[^a-z_ ]*'
                WHEN 'require_recover' THEN value IS NOT 1
                WHEN 'sync_socket' THEN typeof(value) <> 'text' OR value NOT GLOB '/*'
                WHEN 'sync_path' THEN typeof(value) <> 'text' OR value NOT GLOB '/*'

@@ -75,7 +75,7 @@ OTHER = {
     "one is woken": lambda db: (start(db), db.wf_sleep(held(db), "nap", 1), db.at(MINUTE)),
     "a deadline is due": lambda db: (start(db, "t", timeout=1), start(db), db.at(MINUTE)),
     "a schedule is due": lambda db: (db.wf_schedule("s", "@every 1s", "job", start={"queue": "q"}), start(db), db.at(MINUTE)),
-    "put off": lambda db: (start(db, "troubled"), start(db), raw(db, "INSERT INTO _wf_trouble(wf, schedule, tries, at, next_at, error) VALUES(1, '', 1, 1800000000000, 1800003600000, '{}')")),
+    "put off": lambda db: (start(db, "troubled"), start(db), db.make("_wf_trouble"), raw(db, "INSERT INTO _wf_trouble(wf, schedule, tries, at, next_at, error) VALUES(1, '', 1, 1800000000000, 1800003600000, '{}')")),
     "given back": lambda db: (start(db), db.wf_step("w", "a", 1), db.wf_release(db.claim(id="w")["token"])),
     "recovered": lambda db: (start(db), db.claim(id="w"), db.wf_recover()),
     "by hand only": lambda db: start(db, manual=True),

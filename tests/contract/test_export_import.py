@@ -722,6 +722,7 @@ def test_no_document_builds_a_damaged_file(db, there):
     there.wf_start("job", id="w3/child", queue="q")
     there.wf_start("waiter", id="waiter", queue="q")
     there.wf_queue("q", concurrency=3, hold="started")
+    there.make()  # and not in each of the transactions that are undone
     taken = 0
     for seed in range(20000 if os.environ.get("WFEXT_DEEP") else 1200):
         document = hostile(Random(seed), documents)

@@ -151,6 +151,7 @@ def test_wf_run_is_wanted(db, at):
 
 def test_what_a_huge_deleted_workflow_has_left(db, at):
     db.wf_start("job", id="w1")
+    db.make("_wf_gone")
     db.execute("INSERT INTO _wf_gone(wf) VALUES(77)")
     db.wf_cancel("w1")
     assert check(db) == 0

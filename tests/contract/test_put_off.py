@@ -383,6 +383,7 @@ def test_a_paused_one_that_could_not_be_woken_is_woken_too(still):
 def test_an_event_that_cannot_be_recorded_is_still_an_error(still):
     still.wf_start("job", id="t")
     still.wf_await_event("t", "e", "paid")
+    still.make("_wf_event")
     still.execute("CREATE TRIGGER refuse BEFORE INSERT ON _wf_event BEGIN SELECT raise(ABORT, 'no such luck'); END")
     with pytest.raises(Exception, match="no such luck"):
         still.wf_emit("paid")
@@ -534,6 +535,7 @@ def test_in_a_transaction_of_the_application_a_rollback_is_the_triggers_will(sti
 def test_a_note_that_is_rolled_back_as_well_is_an_error(still):
     still.wf_start("job", id="t", timeout=1)
     refuse(still, error=ROLLBACK)
+    still.make("_wf_trouble")
     still.execute("CREATE TRIGGER note BEFORE INSERT ON _wf_trouble BEGIN SELECT raise(ROLLBACK, 'nor this'); END")
     still.at(2)
     with pytest.raises(Exception, match="nor this"):

@@ -70,6 +70,7 @@ def test_what_is_not_just_new_among_much_that_is(db, partitions, limits):
     db.wf_await("w6", "go", "go")
     db.wf_signal("w6", "go")
     db.wf_pause("w7")
+    db.make("_wf_trouble")
     db.execute("INSERT INTO _wf_trouble(wf, schedule, tries, at, next_at, error) SELECT seq, '', 1, 0, 9e15, 'x' FROM _wf_workflow WHERE id = 'w8'")
     db.at(10)
     ready = db.wf_ready("q")

@@ -930,6 +930,7 @@ def test_a_trigger_that_a_pragma_wakes_is_seen(db):
 def test_a_rollback_that_nothing_foretells_fails_the_step(db):
     """A trigger on a table that the statement does not name: of a virtual table's own tables, or of what a wf_ function writes."""
     start(db, note("a"), sql("b", "SELECT wf_signal(:id, 'x')", max_attempts=1, on_error="continue"), note("c"))
+    db.make("_wf_signal")
     db.execute("CREATE TRIGGER g AFTER INSERT ON _wf_signal BEGIN SELECT RAISE(ROLLBACK, 'boo'); END")
     assert db.wf_run() == 3 and log(db) == ["a", "c"] and db.wf_status("w1") == "completed" and steps(db)["b"] == "error"
     assert "boo" in db.value("SELECT error FROM wf_failures")

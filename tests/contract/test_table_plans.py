@@ -57,6 +57,7 @@ def query_below(db, sql):
 @pytest.mark.parametrize("sql, found_by", PLANS, ids=[sql.split(" FROM ")[1] for sql, _ in PLANS])
 def test_it_reaches_the_index(memdb, sql, found_by):
     memdb.wf_init()
+    memdb.make()
     newer = sqlite3.sqlite_version_info >= (3, 38)
     if " IN " in sql and not newer:
         pytest.skip("before 3.38 SQLite looks the values up one by one, and sorts")

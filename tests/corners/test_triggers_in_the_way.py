@@ -4,7 +4,7 @@ import sqlite3
 
 import pytest
 
-from support import extension_path
+from support import extension_path, open_database
 
 CALLS = {
     "start": "wf_start('job', 1, '{\"id\":\"new\"}')",
@@ -124,9 +124,9 @@ TOKEN = []
 
 @pytest.fixture(scope="module")
 def prepared():
-    db = sqlite3.connect(":memory:", isolation_level=None)
-    db.enable_load_extension(True)
-    db.load_extension(extension_path())
+    db = open_database(":memory:")
+    db.wf_init()
+    db.make()  # a trigger can be on each
     for call in ("wf_clock('2027-01-15 08:00:00')", "wf_start('job', 1, '{\"id\":\"w\"}')", "wf_step('w', 'before', 1)", "wf_signal('w', 'sent', 1)", "wf_schedule('fired', '@hourly', 'job')", "wf_append('w', 'read', '[1, 2, 3]', '{\"each\":true}')",
                  "wf_fail('w', 'no', '{\"step\":\"broken\",\"delay\":0}')",
                  "wf_start('job', 1, '{\"id\":\"fresh\"}')",

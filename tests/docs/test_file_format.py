@@ -20,6 +20,7 @@ def documented():
 
 def test_every_table_and_column_is_described_in_order(db):
     db.wf_init()
+    db.make()
     made = {
         table: db.column("SELECT name FROM pragma_table_info(?)", table)
         for table in db.column("SELECT name FROM sqlite_master WHERE type = 'table' AND name LIKE '\\_wf\\_%' ESCAPE '\\'")
@@ -29,6 +30,7 @@ def test_every_table_and_column_is_described_in_order(db):
 
 def test_every_index_is_named(db):
     db.wf_init()
+    db.make()
     text = PAGE.read_text()
     indexes = db.column("SELECT name FROM sqlite_master WHERE type = 'index' AND sql IS NOT NULL AND tbl_name LIKE '\\_wf\\_%' ESCAPE '\\'")
     assert indexes and [i for i in indexes if f"`{i}`" not in text] == []

@@ -3,10 +3,21 @@
 import functools
 import json
 import os
+import re
 import sqlite3
 from pathlib import Path
 
 from .clock import BASE
+
+SCHEMA = (Path(__file__).resolve().parents[2] / "sql" / "base" / "schema.sql").read_text(encoding="utf-8")
+
+
+def made_by(*tables):
+    """The statements that make these rare tables, all of them by default."""
+    for name, script in re.findall(r"-- name: script_(\w+)\n(.*?)(?=\n-- name:|\Z)", SCHEMA, re.S):
+        if not tables or "_wf_" + name in tables:
+            yield from filter(None, (" ".join(statement.split()) for statement in re.sub(r"--.*", "", script).split(";")))
+
 
 def extension_path():
     """The module under test: $WFEXT, else the release build of this repository."""
@@ -89,6 +100,11 @@ class Database(sqlite3.Connection):
 
     def workflow(self, id="w1"):
         return self.record("SELECT * FROM wf_workflows WHERE id = ?", id)
+
+    def make(self, *tables):
+        """Makes rare tables that the file does not have, all of them by default: for a test that writes their rows itself, or puts a trigger on them."""
+        for statement in made_by(*tables):
+            self.execute(statement)
 
     def everything(self):
         """All the engine shows, to prove that a call changed nothing."""

@@ -117,6 +117,16 @@ const std::vector<Scenario>& scenarios() {
       {"heartbeat", claimed, "SELECT wf_heartbeat(?1, 7200)", kToken},
       {"append_as_step", claimed, "SELECT wf_append(?1, 's', 1, '{\"step\":\"a\",\"cleanup\":true}')", kToken},
       {"release_paused", {"SELECT wf_init()", kStart, kClaim, "SELECT wf_pause('w')"}, "SELECT wf_release(?1)", kToken},
+      // Each makes a table that the file does not have.
+      {"first_signal", claimed, "SELECT wf_signal('w', 'go', 1, '{\"key\":\"k\"}')"},
+      {"first_signal_inline", claimed, "INSERT INTO app(k, v) VALUES (7, wf_signal('w', 'go', 1, '{\"key\":\"k\"}')) ON CONFLICT DO NOTHING"},
+      {"first_signal_in_transaction", claimed, "SELECT wf_signal('w', 'go', 1, '{\"key\":\"k\"}')", false, kInTransaction},
+      {"first_value", claimed, "SELECT wf_set(?1, 'k', 1)", kToken},
+      {"first_value_inline", claimed, "INSERT INTO app(k, v) VALUES (7, wf_set(?1, 'k', 1)) ON CONFLICT DO NOTHING", kToken},
+      {"first_waiter_in_transaction", claimed, "SELECT wf_await_event(?1, 'a', 'e')", kToken, kInTransaction},
+      {"first_event", {"SELECT wf_init()"}, "SELECT wf_emit('e', 1)"},
+      {"first_queue", claimed, "SELECT wf_queue('q', '{\"concurrency\":2}')"},
+      {"first_tags_inline", claimed, "INSERT INTO app(k, v) VALUES (7, wf_start('job', 1, '{\"id\":\"s\",\"tags\":{\"a\":\"b\"}}')) ON CONFLICT DO NOTHING"},
       {"release", claimed, "SELECT wf_release(?1, '{\"delay\":5}')", kToken},
       {"recover", claimed, "SELECT wf_recover('{\"worker\":\"worker\"}')"},
       {"recover_lost", claimed, "SELECT wf_recover('{\"worker\":\"worker\",\"lost\":true}')"},
@@ -208,13 +218,14 @@ std::string Connection::query(const char* sql) {
 
 std::string stored(Connection& c) {
   std::string all;
-  for (const char* table : {"_wf_meta", "_wf_workflow", "_wf_step", "_wf_failure", "_wf_large", "_wf_signal", "_wf_value", "_wf_stream", "_wf_waiter"}) {
+  for (const char* table : {"_wf_meta", "_wf_workflow", "_wf_step", "_wf_failure", "_wf_large", "_wf_signal", "_wf_value", "_wf_stream", "_wf_waiter", "_wf_queue", "_wf_event", "_wf_tag"}) {
     std::string columns;
     c.run("SELECT 'quote(' || name || ')' FROM pragma_table_info(?1) WHERE name NOT IN ('nonce', 'closed_nonce')", table, &columns);
     if (columns.empty()) continue;
     std::string list = std::regex_replace(columns, std::regex("\\|\n"), ",");
     list.pop_back();
-    all += std::string(table) + "\n" + c.query(("SELECT " + list + " FROM main." + table + " ORDER BY 1, 2").c_str()) + "\n";
+    const std::string rows = c.query(("SELECT " + list + " FROM main." + table + " ORDER BY 1, 2").c_str());
+    if (!rows.empty()) all += std::string(table) + "\n" + rows + "\n";  // a table that the file does not have is one without rows, where the extension is
   }
   return without_nonces(all);
 }
