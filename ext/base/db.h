@@ -111,13 +111,20 @@ class Db {
   // compiled anew, for which there may be no memory once something has failed; so they are forgotten before the next transaction begins.
   void tables_are_made() { tables_made_ = true; }
   void forget_rolled_back();
+  // Forgets the statements of the way back, to be compiled anew while nothing is to be taken back.
+  void forget_way_back();
+
+  // Whether the schema has changed, or was read for the first time, and nobody has looked since what ANALYZE has left: statistics.h.
+  bool may_have_statistics() const { return may_have_statistics_; }
+  void knows_statistics() { may_have_statistics_ = false; }
 
   // How it waits for locks.
   Waiting& waiting() { return waiting_; }
 
-  // Whether it is known that nothing forbids to claim: engine/restored.h.
-  bool may_claim() const { return may_claim_; }
-  void knows_may_claim(bool may) { may_claim_ = may; }
+  // What was found out about the file's place, and that it is the one where it belongs: engine/restored.h.
+  bool has_looked_for_place() const { return place_ != Place::unknown; }
+  bool is_in_place() const { return place_ == Place::own; }
+  void knows_place(bool own) { place_ = own ? Place::own : Place::other; }
 
   // Whether the file is known to say nothing of its clock: as long as the scope lives that has looked, and no other has since.
   bool has_system_clock() const { return system_clock_; }
@@ -263,9 +270,10 @@ class Db {
   unsigned format_of_ = 0;      // the state of the file in which it was
   bool plain_fires_triggers_ = true;
   bool left_work_ = false;
+  bool may_have_statistics_ = true;
   bool tables_made_ = false;    // in the transaction under way, or in the last one
   bool system_clock_ = false;
-  bool may_claim_ = false;
+  enum class Place : unsigned char { unknown, own, other } place_ = Place::unknown;
   bool clock_fixed_ = false;
   Millis clock_ = 0;
   uint64_t uses_ = 0;

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "base/db.h"
+#include "base/eponymous.h"
 
 namespace wf {
 
@@ -22,26 +23,22 @@ inline int connect_no_rows(sqlite3* handle, void* db, const char* declaration, s
   return SQLITE_OK;
 }
 
-// Eponymous only: without xCreate.
 constexpr sqlite3_module no_rows(int (*connect)(sqlite3*, void*, int, const char* const*, sqlite3_vtab**, char**), int (*disconnect)(sqlite3_vtab*),
                                  int (*update)(sqlite3_vtab*, int, sqlite3_value**, sqlite3_int64*)) {
-  sqlite3_module m = {};
-  m.xConnect = connect;
-  m.xDisconnect = disconnect;
-  m.xBestIndex = [](sqlite3_vtab*, sqlite3_index_info* info) {
-    info->estimatedCost = 1;
-    return SQLITE_OK;
-  };
-  m.xOpen = [](sqlite3_vtab* table, sqlite3_vtab_cursor** out) {
-    *out = &static_cast<NoRows*>(table)->cursor;
-    return SQLITE_OK;
-  };
-  m.xClose = [](sqlite3_vtab_cursor*) { return SQLITE_OK; };
-  m.xFilter = [](sqlite3_vtab_cursor*, int, const char*, int, sqlite3_value**) { return SQLITE_OK; };
-  m.xNext = [](sqlite3_vtab_cursor*) { return SQLITE_OK; };
-  m.xEof = [](sqlite3_vtab_cursor*) { return 1; };
-  m.xColumn = [](sqlite3_vtab_cursor*, sqlite3_context*, int) { return SQLITE_OK; };
-  m.xRowid = [](sqlite3_vtab_cursor*, sqlite3_int64*) { return SQLITE_OK; };
+  sqlite3_module m = eponymous(
+      connect,
+      [](sqlite3_vtab*, sqlite3_index_info* info) {
+        info->estimatedCost = 1;
+        return SQLITE_OK;
+      },
+      disconnect,
+      [](sqlite3_vtab* table, sqlite3_vtab_cursor** out) {
+        *out = &static_cast<NoRows*>(table)->cursor;
+        return SQLITE_OK;
+      },
+      [](sqlite3_vtab_cursor*) { return SQLITE_OK; }, [](sqlite3_vtab_cursor*, int, const char*, int, sqlite3_value**) { return SQLITE_OK; },
+      [](sqlite3_vtab_cursor*) { return SQLITE_OK; }, [](sqlite3_vtab_cursor*) { return 1; },
+      [](sqlite3_vtab_cursor*, sqlite3_context*, int) { return SQLITE_OK; }, [](sqlite3_vtab_cursor*, sqlite3_int64*) { return SQLITE_OK; });
   m.xUpdate = update;
   return m;
 }

@@ -2,6 +2,7 @@
 
 #include "base/fair_wait.h"
 #include "base/place.h"
+#include "base/statistics.h"
 
 namespace wf {
 namespace {
@@ -146,6 +147,10 @@ Status WriteScope::begin(Inline inline_mode, const char* function, bool locked) 
   if (db_.autocommit()) db_.forget_rolled_back();
   FairWait wait(db_);
   WF_TRY(wait.until([&] { return prepare(locked); }));
+  if (db_.may_have_statistics() && db_.autocommit() && check_context(db_, function).ok()) {
+    WF_TRY(drop_statistics(db_, wait));
+    WF_TRY(prepare(locked));
+  }
   owns_ = db_.autocommit();
   commit_waits_ = owns_ && wait.commit_waits();
   db_.leaves_work(false);

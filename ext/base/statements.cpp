@@ -62,6 +62,7 @@ Status Db::notice_change() {
   look_compiled_ = compiled;
   rights_.forget();
   ++rights_now_;
+  may_have_statistics_ = true;
   return {};
 }
 
@@ -201,6 +202,10 @@ bool Db::give_up_one() {
 void Db::forget_rolled_back() {
   if (!tables_made_) return;
   tables_made_ = false;
+  forget_way_back();
+}
+
+void Db::forget_way_back() {
   for (size_t i = 0; i <= static_cast<size_t>(Sql::lock); ++i) {
     if (!cache_[i].in_use) drop(cache_[i]);
   }

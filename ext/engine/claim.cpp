@@ -124,7 +124,7 @@ Status claim_up_to(Db& db, const Claim& asked, int64_t limit, bool careful, cons
   args.time_was_said = now.given;
   *count = 0;
   WriteScope scope(db);
-  if (!careful && limit == 1 && db.may_claim() && PlainClaim::is_worth_it(db, args, now.given)) {
+  if (!careful && limit == 1 && db.has_looked_for_place() && PlainClaim::is_worth_it(db, args, now.given)) {
     PlainClaim plain(db, args, out);
     WF_TRY(scope.begin("wf_claim", &plain, Inline::refused));
     if (plain.done) {
@@ -134,8 +134,8 @@ Status claim_up_to(Db& db, const Claim& asked, int64_t limit, bool careful, cons
     }
   } else {
     WF_TRY(scope.begin(Inline::refused, "wf_claim"));
-    WF_TRY(may_claim_here(db));
   }
+  WF_TRY(may_claim_here(db));
   Millis time;
   WF_TRY(call_time(db, now, &time));
   WF_TRY(do_what_is_due(db, time, &args.troubled));

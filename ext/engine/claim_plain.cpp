@@ -45,6 +45,7 @@ Status PlainClaim::run() {
   Query q(db_, sql);
   q.bind(":now", now_).bind(":queue", args_.queue).bind(":due", due_).bind(":lease", args_.lease != kNoTime ? args_.lease : kDefaultLease);
   q.bind_name(":worker", args_.worker).bind(":name", args_.worker).bind(":format", kSchemaVersion);
+  if (db_.is_in_place()) q.bind(":in_place", int64_t{1});
   if (args_.lease != kNoTime) q.bind(":says_lease", int64_t{1});
   const size_t before = out_.size();
   seq_ = 0;

@@ -28,7 +28,7 @@ Status new_nonce(Db& db, const Workflow& w, bool time_was_said, Millis now, int6
   SettingValue epoch;
   WF_TRY(read_setting(db, Setting::epoch, &epoch));
   Text seed;
-  WF_TRY(add_recovery(db, seed));
+  WF_TRY(add_meta(db, "recovery", seed));
   seed.add(' ').add_integer(now).add(' ').add_integer(epoch.value.integer).add(' ').add_integer(w.seq).add(' ').add_integer(w.attempt + w.resumed).add(' ').add(w.id.view());
   if (!seed.ok()) return Status::no_memory();
   *nonce = nonce_of(hash64(seed.view()), w.period);

@@ -108,7 +108,7 @@ Status recover(Db& db, const Recover& args, const Now& now, Recovered* out) {
       return Status::error(Code::invalid, "the option \"id\" is required: wf_config('clock') is 'explicit' in this file. Say what no other recovery of a copy of it says, as a new UUID, so that the tokens of two copies differ");
     }
     Text before;
-    WF_TRY(add_recovery(db, before));
+    WF_TRY(add_meta(db, "recovery", before));
     if (!args.id.empty() && before.view() == args.id) {
       WF_TRY(read_outcome(db, out));
       return scope.commit();

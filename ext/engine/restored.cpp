@@ -1,27 +1,14 @@
 #include "engine/restored.h"
 
 #include "base/place.h"
+#include "engine/settings.h"
 
 namespace wf {
-namespace {
-
-// The stored value of a key, where there is one.
-Status read_meta(Db& db, string_view key, Text* out) {
-  Query q(db, Sql::setting_get);
-  if (!q.prepared()) return {};  // there are no tables yet
-  q.bind(":key", key);
-  bool row;
-  WF_TRY(q.next(&row));
-  if (row) out->add(q.text(0));
-  return out->ok() ? Status() : Status::no_memory();
-}
-
-}  // namespace
 
 Status find_restored(Db& db, Restored* out) {
   *out = Restored::unknown;
   Text stored, here;
-  WF_TRY(read_meta(db, "place", &stored));
+  WF_TRY(add_meta(db, "place", stored));
   if (stored.size() == 0) return {};
   add_place(db, here);
   if (!here.ok()) return Status::no_memory();
@@ -30,13 +17,16 @@ Status find_restored(Db& db, Restored* out) {
 }
 
 Status may_claim_here(Db& db) {
-  if (db.may_claim()) return {};
-  Text required;
-  WF_TRY(read_meta(db, "require_recover", &required));
-  Restored restored = Restored::no;
-  if (required.view() == "1") WF_TRY(find_restored(db, &restored));
-  db.knows_may_claim(restored != Restored::yes);
-  if (db.may_claim()) return {};
+  if (db.is_in_place()) return {};
+  Text stored;
+  WF_TRY(add_meta(db, "require_recover", stored));
+  const bool is_required = stored.view() == "1";
+  if (is_required || !db.has_looked_for_place()) {
+    Restored restored;
+    WF_TRY(find_restored(db, &restored));
+    db.knows_place(restored != Restored::yes);
+  }
+  if (!is_required || db.is_in_place()) return {};
   return Status::error(Code::state, "this file was restored or copied: wf_config('require_recover') lets nothing be claimed before SELECT wf_recover() has run");
 }
 

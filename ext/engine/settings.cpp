@@ -281,13 +281,13 @@ Status write_setting(Db& db, Setting setting, const Value& value) {
   // Machines that repeat each other's calls have each their own place.
   if (setting == Setting::clock && value.bytes == "explicit") WF_TRY(run_all(db, Sql::setting_drop, [](Query& q) { q.bind(":key", "place"); }));
   else if (was_explicit) WF_TRY(write_place(db));
-  db.knows_may_claim(false);
   return scope.commit();
 }
 
-Status add_recovery(Db& db, Text& out) {
+Status add_meta(Db& db, string_view key, Text& out) {
   Query q(db, Sql::setting_get);
-  q.bind(":key", "recovery");
+  if (!q.prepared()) return {};  // there are no tables yet
+  q.bind(":key", key);
   bool row;
   WF_TRY(q.next(&row));
   if (row) out.add(q.text(0));

@@ -86,7 +86,7 @@ Status write_setting(Db& db, Setting setting, const Value& value);
 
 // Opens a new epoch: larger than any before, also than one given to another copy of the file since. Of two copies it is another, too, where `id`, of the recovery, is.
 Status next_epoch(Db& db, Millis now, string_view id, int64_t* out);
-// Appends the id of the last recovery, if it had one.
-Status add_recovery(Db& db, Text& out);
+// Appends what is stored under a key of _wf_meta, as text, if anything is.
+Status add_meta(Db& db, string_view key, Text& out);
 
 }  // namespace wf

@@ -2,6 +2,8 @@
 
 #include <charconv>
 
+#include "base/json.h"
+
 namespace wf {
 namespace {
 
@@ -156,7 +158,9 @@ Status check_name(string_view what, string_view name) {
     const bool upper = before == 0xc2 && byte < 0xa0;  // U+0080 to U+009F
     before = byte;
     if (byte < 0x20 || byte == 0x7f || upper) {
-      return Status::error(Code::invalid, "%.*s holds the control character U+%04X", WF_SV(what), static_cast<unsigned>(byte));
+      Text escaped;
+      json::quote(excerpt(name), escaped);
+      return Status::error(Code::invalid, "%.*s holds the control character U+%04X: %.*s", WF_SV(what), static_cast<unsigned>(byte), WF_SV(escaped.view()));
     }
   }
   return {};

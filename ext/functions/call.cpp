@@ -11,7 +11,7 @@ Status Call::read_options() {
   if (!given(last)) return check_last();
   const Value value = raw(last);
   if (value.type != Value::Type::text) {
-    return Status::error(Code::invalid, "options of %s() must be a JSON object as text, got %s", function.name(), value.type_name());
+    return Status::error(Code::invalid, "options of %s() must be a JSON object as text, got %.*s", function.name(), WF_SV(GivenValue(value).view()));
   }
   return options.parse(function.options, value.bytes, &db.stop(), function.name());
 }
@@ -39,15 +39,20 @@ Status Call::meant_as_options(string_view what, string_view given) const {
                        function.options.empty() ? "it has none" : "they come last, after NULL for what is left out");
 }
 
+GivenValue::GivenValue(const Value& value) {
+  add(value.type_name());
+  if (value.type == Value::Type::integer || value.type == Value::Type::real) {
+    add(' ');
+    add_json(value, *this);
+  } else if (value.type == Value::Type::text) {
+    add(" '").add(shown(value.bytes)).add('\'');
+  }
+}
+
 Status Call::name(int i, const char* what, string_view* out) const {
   const Value value = raw(i);
   if (value.type != Value::Type::text) {
-    Text shown;
-    if (value.type == Value::Type::integer || value.type == Value::Type::real) {
-      shown.add(' ');
-      add_json(value, shown);
-    }
-    return Status::error(Code::invalid, "%s of %s() must be text, got %s%.*s", what, function.name(), value.type_name(), WF_SV(shown.view()));
+    return Status::error(Code::invalid, "%s of %s() must be text, got %.*s", what, function.name(), WF_SV(GivenValue(value).view()));
   }
   *out = value.bytes;
   if (looks_like_options(i, value.bytes)) return meant_as_options(what, value.bytes);
@@ -75,9 +80,7 @@ Status Call::integer(int i, const char* what, int64_t least, int64_t* out) const
     if (static_cast<double>(*out) != given.real) *out = least - 1;
   }
   if (*out >= least) return {};
-  char number[24] = "";
-  if (given.type == Value::Type::integer) sqlite3_snprintf(sizeof number, number, "%lld", static_cast<long long>(given.integer));
-  return Status::error(Code::invalid, "%s of %s() must be an integer from %lld, got %s", what, function.name(), static_cast<long long>(least), number[0] != '\0' ? number : given.type_name());
+  return Status::error(Code::invalid, "%s of %s() must be an integer from %lld, got %.*s", what, function.name(), static_cast<long long>(least), WF_SV(GivenValue(given).view()));
 }
 
 Status Call::optional_name(int i, const char* what, string_view* out) const {

@@ -64,6 +64,13 @@ Status read_start_options(const Options& options, Start* out);
 // The result of a start: the id, or with the option "report" what came of it.
 Status result_started(Call& call, string_view id, Started outcome);
 
+// What was given, for messages: "text 'x'", "a real 0.5".
+struct GivenValue : Text {
+  explicit GivenValue(const Value& value);
+};
+// WF_INVALID: that `what` must be `wanted`, and what was given.
+Status wrong_value(const char* what, const char* wanted, const Value& got);
+
 // A duration or time, as users write it in SQL or in JSON.
 Status read_duration(const char* what, const Value& value, Millis min, Millis* out);
 Status read_time(const char* what, const Value& value, Millis* out);

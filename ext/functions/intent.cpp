@@ -105,7 +105,7 @@ Status read_append(const Call& call, Text& buffer, Append* out) {
   const Value array = call.raw(2);
   if (array.type == Value::Type::text) out->items = json::check(array.bytes, &call.db.stop());
   if (out->items.is(json::Kind::array)) return {};
-  return Status::error(Code::invalid, "value of wf_append() must be a JSON array with the option \"each\"");
+  return wrong_value("value of wf_append()", "a JSON array with the option \"each\"", array);
 }
 
 }  // namespace

@@ -48,7 +48,7 @@ Status export_each(Call& call, json::Checked ids, Millis now, Text& out) {
 
 Status import_one(Call& call, json::Checked document, bool in_array, Text& out) {
   if (!document.is(json::Kind::object)) {
-    return Status::error(Code::invalid, "json of wf_import() must be a document of wf_export(), a JSON object, or an array of them");
+    return wrong_value("json of wf_import()", "a document of wf_export(), a JSON object, or an array of them", in_array ? Value::text(document.text()) : call.raw(0));
   }
   if (is_file_document(document)) return import_file(call.db, document, call.options.now(), out);
   Name id;

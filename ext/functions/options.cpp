@@ -19,10 +19,6 @@ struct ShownOption : Text {
   }
 };
 
-Status wrong(const char* what, const char* wanted, const Value& got) {
-  return Status::error(Code::invalid, "%s must be %s, got %.*s", what, wanted, WF_SV(ShownOption(got).view()));
-}
-
 // The JSON value as SQLite would see it: strings unquoted (held by `buffer`), numbers as numbers, the rest as text.
 Value plain(json::Checked json, Text& buffer) {
   switch (json.kind()) {
@@ -66,6 +62,10 @@ Status read_json_duration(const char* what, json::Checked json, Millis min, Mill
 
 }  // namespace
 
+Status wrong_value(const char* what, const char* wanted, const Value& got) {
+  return Status::error(Code::invalid, "%s must be %s, got %.*s", what, wanted, WF_SV(ShownOption(got).view()));
+}
+
 Status read_duration(const char* what, const Value& value, Millis min, Millis* out) {
   bool ok = false;
   switch (value.type) {
@@ -74,8 +74,8 @@ Status read_duration(const char* what, const Value& value, Millis min, Millis* o
     case Value::Type::text: ok = parse_duration(value.bytes, out); break;
     default: break;
   }
-  if (!ok) return wrong(what, kDurationForm, value);
-  if (*out < min) return wrong(what, min > 0 ? "greater than 0" : "0 or more", value);
+  if (!ok) return wrong_value(what, kDurationForm, value);
+  if (*out < min) return wrong_value(what, min > 0 ? "greater than 0" : "0 or more", value);
   return {};
 }
 
@@ -87,11 +87,11 @@ Status read_time(const char* what, const Value& value, Millis* out) {
     case Value::Type::text: ok = parse_time(value.bytes, out); break;
     default: break;
   }
-  return ok && *out <= kTimeMax ? Status() : wrong(what, kTimeForm, value);
+  return ok && *out <= kTimeMax ? Status() : wrong_value(what, kTimeForm, value);
 }
 
 Status read_backoff(const char* what, json::Checked json, Backoff* out) {
-  if (!json.is(json::Kind::object)) return wrong(what, "an object with initial, factor, max, jitter", Value::text(json.text()));
+  if (!json.is(json::Kind::object)) return wrong_value(what, "an object with initial, factor, max, jitter", Value::text(json.text()));
   *out = {};
   static constexpr string_view kKeys[] = {"initial", "max", "factor", "jitter"};
   bool seen[std::size(kKeys)] = {};

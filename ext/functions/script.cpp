@@ -12,7 +12,7 @@ Status wf_define(Call& call) {
   WF_TRY(call.name(0, "name", &name));
   const Value document = call.raw(1);
   if (document.type != Value::Type::text) {
-    return Status::error(Code::invalid, "definition of wf_define() must be a JSON object as text, got %s", document.type_name());
+    return Status::error(Code::invalid, "definition of wf_define() must be a JSON object as text, got %.*s", WF_SV(GivenValue(document).view()));
   }
   int64_t version;
   WF_TRY(define(call.db, name, document.bytes, call.options.now(), &version));
@@ -32,7 +32,7 @@ Status wf_undefine(Call& call) {
 Status wf_explain(Call& call) {
   const Value what = call.raw(0);
   if (what.type != Value::Type::text) {
-    return Status::error(Code::invalid, "what of wf_explain() must be a name, an id or a definition, got %s", what.type_name());
+    return Status::error(Code::invalid, "what of wf_explain() must be a name, an id or a definition, got %.*s", WF_SV(GivenValue(what).view()));
   }
   Text plan;
   WF_TRY(explain(call.db, what.bytes, call.options.integer("format", 0) == 1, plan));

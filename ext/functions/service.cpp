@@ -48,17 +48,15 @@ Status stored_setting(const Call& call, Setting setting, Text& buffer, Value* ou
       if (value.type == Value::Type::real && value.real >= 1 && value.real <= 1e6) number = static_cast<int64_t>(value.real);
       const bool whole = value.type == Value::Type::integer || (value.type == Value::Type::real && static_cast<double>(number) == value.real);
       if (!whole || number < 1 || number > kMaxAttemptsLimit) {
-        return Status::error(Code::invalid, "%.*s must be an integer from 1 to %lld", WF_SV(kSettings[static_cast<int>(setting)].name),
-                             static_cast<long long>(kMaxAttemptsLimit));
+        static_assert(kMaxAttemptsLimit == 1000000);
+        return wrong_value(kSettings[static_cast<int>(setting)].name.data(), "an integer from 1 to 1000000", value);
       }
       *out = Value::of(number);
       return {};
     }
     case Setting::backoff: {
       const json::Checked json = value.type == Value::Type::text ? json::check(value.bytes, nullptr) : json::Checked();
-      if (!json) {
-        return Status::error(Code::invalid, "backoff must be a JSON object with initial, factor, max, jitter");
-      }
+      if (!json) return wrong_value("backoff", "a JSON object with initial, factor, max, jitter", value);
       Backoff backoff;
       WF_TRY(read_backoff("backoff", json, &backoff));
       add_backoff(backoff, buffer);
@@ -67,7 +65,7 @@ Status stored_setting(const Call& call, Setting setting, Text& buffer, Value* ou
     }
     case Setting::clock:
       if (value.type != Value::Type::text || (value.bytes != "system" && value.bytes != "explicit")) {
-        return Status::error(Code::invalid, "clock must be 'system' or 'explicit'");
+        return wrong_value("clock", "'system' or 'explicit'", value);
       }
       *out = value;
       return {};
@@ -78,7 +76,7 @@ Status stored_setting(const Call& call, Setting setting, Text& buffer, Value* ou
       return {};
     }
     case Setting::require_recover:
-      if (value.type != Value::Type::integer || (value.integer != 0 && value.integer != 1)) return Status::error(Code::invalid, "require_recover must be 0 or 1");
+      if (value.type != Value::Type::integer || (value.integer != 0 && value.integer != 1)) return wrong_value("require_recover", "0 or 1", value);
       *out = value;
       return {};
     case Setting::sync_socket:

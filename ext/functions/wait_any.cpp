@@ -13,7 +13,7 @@ Status wf_wait_any(Call& call) {
   const Value given = call.raw(2);
   const json::Checked array = given.type == Value::Type::text ? json::check(given.bytes, &call.db.stop()) : json::Checked();
   if (!json::Elements(array).next()) {
-    return Status::error(Code::invalid, "waits of wf_wait_any() must be a JSON array of objects like {\"signal\":\"go\"}, {\"event\":...}, {\"join\":[...]}, {\"sleep\":\"1h\"}");
+    return wrong_value("waits of wf_wait_any()", "a JSON array of objects like {\"signal\":\"go\"}, {\"event\":...}, {\"join\":[...]}, {\"sleep\":\"1h\"}", given);
   }
   WF_TRY(read_wait_list("waits", array, held, &args.things));
   if (call.given(3)) WF_TRY(read_duration("timeout", call.raw(3), 0, &args.timeout));

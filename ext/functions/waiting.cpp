@@ -122,9 +122,7 @@ Status wf_join(Call& call) {
   if (call.given(2)) {
     const Value given = call.raw(2);
     if (given.type != Value::Type::text || !opens_with(given.bytes, '[')) {
-      const bool is_text = given.type == Value::Type::text;
-      return Status::error(Code::invalid, "ids of wf_join() must be a JSON array of ids, like [\"w1/kid\"], got %s%.*s%s", is_text ? "'" : "",
-                           WF_SV(is_text ? shown(given.bytes) : given.type_name()), is_text ? "'" : "");
+      return Status::error(Code::invalid, "ids of wf_join() must be a JSON array of ids, like [\"w1/kid\"], got %.*s", WF_SV(GivenValue(given).view()));
     }
     WF_TRY(call.names(2, "ids", ids));
   }

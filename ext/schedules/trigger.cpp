@@ -55,8 +55,9 @@ Status trigger_span(Db& db, string_view name, const Span& asked, const Now& now,
   WF_TRY(call_time(db, now, &clock));
   Span span = asked;
   if (span.to == kNoTime) span.to = clock;
-  if (span.to > clock) return Status::error(Code::invalid, "the option \"to\" of wf_trigger() is later than now: what is to come fires by itself");
-  if (span.from > span.to) return Status::error(Code::invalid, "the option \"from\" of wf_trigger() is later than \"to\"");
+  const TimeText from(span.from, TimeForm::sql), to(span.to, TimeForm::sql);
+  if (span.to > clock) return Status::error(Code::invalid, "the option \"to\" of wf_trigger(), %.*s, is later than now: what is to come fires by itself", WF_SV(to.view()));
+  if (span.from > span.to) return Status::error(Code::invalid, "the option \"from\" of wf_trigger(), %.*s, is later than \"to\", %.*s", WF_SV(from.view()), WF_SV(to.view()));
   Stored stored;
   WF_TRY(read_all(db, name, &stored));
   Calendar calendar;

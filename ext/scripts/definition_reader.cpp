@@ -28,7 +28,7 @@ class DefinitionReader {
       return {};
     }
     if (!json.is(json::Kind::object)) {
-      mistakes_.add(-1, {}, "it must be a JSON object, with the key steps");
+      mistakes_.add(-1, {}, "it must be a JSON object, with the key steps, got %.*s", WF_SV(shown(document)));
       return {};
     }
     members(json, kInDocument, -1, "", &d_.defaults_);

@@ -2,6 +2,7 @@
 
 #include <new>
 
+#include "base/eponymous.h"
 #include "tables/fleet.h"
 #include "tables/tables.h"
 
@@ -139,21 +140,7 @@ int fleet_rowid(sqlite3_vtab_cursor* base, sqlite3_int64* out) {
   return SQLITE_OK;
 }
 
-constexpr sqlite3_module fleet_module() {
-  sqlite3_module m = {};
-  m.xConnect = fleet_connect;  // no xCreate: eponymous only
-  m.xBestIndex = fleet_best_index;
-  m.xDisconnect = fleet_disconnect;
-  m.xOpen = fleet_open;
-  m.xClose = fleet_close;
-  m.xFilter = fleet_filter;
-  m.xNext = fleet_next;
-  m.xEof = fleet_eof;
-  m.xColumn = fleet_column;
-  m.xRowid = fleet_rowid;
-  return m;
-}
-const sqlite3_module kFleetModule = fleet_module();
+constexpr sqlite3_module kFleetModule = eponymous(fleet_connect, fleet_best_index, fleet_disconnect, fleet_open, fleet_close, fleet_filter, fleet_next, fleet_eof, fleet_column, fleet_rowid);
 
 }  // namespace
 

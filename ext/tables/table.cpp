@@ -4,6 +4,7 @@
 #include <charconv>
 #include <new>
 
+#include "base/eponymous.h"
 #include "base/json.h"
 #include "base/scope.h"
 #include "engine/claim_order.h"
@@ -305,21 +306,7 @@ int close(sqlite3_vtab_cursor* cursor) {
   return SQLITE_OK;
 }
 
-constexpr sqlite3_module module() {
-  sqlite3_module m = {};
-  m.xConnect = connect;  // no xCreate: eponymous only
-  m.xBestIndex = best_index;
-  m.xDisconnect = disconnect;
-  m.xOpen = open;
-  m.xClose = close;
-  m.xFilter = filter;
-  m.xNext = next;
-  m.xEof = eof;
-  m.xColumn = column;
-  m.xRowid = rowid;
-  return m;
-}
-const sqlite3_module kModule = module();
+constexpr sqlite3_module kModule = eponymous(connect, best_index, disconnect, open, close, filter, next, eof, column, rowid);
 
 void release_registration(void* pointer) {
   Db* db = static_cast<Registration*>(pointer)->db;

@@ -37,6 +37,17 @@ SELECT 1
 -- name: lock
 INSERT OR ROLLBACK INTO main._wf_meta(key) SELECT NULL WHERE :undo
 
+-- What ANALYZE has found in our tables: ext/base/statistics.h. (SQLite reads it when it opens a file, or is told to.)
+-- name: statistics_are_ours
+SELECT 1 FROM main.sqlite_stat1 WHERE tbl GLOB '_wf_*' LIMIT 1
+
+-- name: script_drop_samples
+DELETE FROM main.sqlite_stat4 WHERE tbl GLOB '_wf_*'
+
+-- name: script_drop_statistics
+DELETE FROM main.sqlite_stat1 WHERE tbl GLOB '_wf_*';
+ANALYZE main.sqlite_master;
+
 -- name: plain_triggers
 SELECT 1 FROM main.sqlite_master WHERE type = 'trigger' AND tbl_name COLLATE NOCASE IN ('_wf_step', '_wf_workflow') LIMIT 1
 

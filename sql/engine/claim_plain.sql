@@ -1,7 +1,7 @@
 -- A claim of what is plainly next.
 
 -- Claims, for one worker of one queue, where nothing has to be looked at but the heads of one lane, nor written but a row: time has made nothing due, the
--- queue has no settings, no lane of it is in line, no other of the highest priority may hold something due, what comes first is new or to be retried, and
+-- queue has no settings, nothing forbids to claim here, no lane is in line, no other of the highest priority may hold something due, what comes first is new or to be retried, and
 -- no lease was lost. One statement, which also takes the write lock; where it has changed nothing, claim.cpp finds out why. (_wf_take: see base/taker.h.)
 -- name: claim_plain
 UPDATE main._wf_workflow
@@ -29,4 +29,5 @@ WHERE seq = (
   AND NOT EXISTS (SELECT 1 FROM main._wf_lane WHERE queue = +:queue AND kind = 0 AND turn IS NOT NULL)
   AND NOT EXISTS (SELECT 1 FROM main._wf_queue WHERE queue = +:queue)
   AND (:says_lease OR NOT EXISTS (SELECT 1 FROM main._wf_meta WHERE key = 'lease'))
+  AND (:in_place OR NOT EXISTS (SELECT 1 FROM main._wf_meta WHERE key = 'require_recover'))
   AND NOT {{anything_due}} AND {{plain_file}}

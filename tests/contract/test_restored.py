@@ -152,9 +152,40 @@ def test_without_it_a_copy_is_claimed_from(file, connect, tmp_path):
     assert connect(tmp_path / "copy.db").claim(now=BASE)["id"] == "w1"
 
 
+def test_what_another_says_of_it_holds_at_once(file, connect, tmp_path):
+    db = connect(file)
+    for n in range(40):
+        db.wf_start("job", n)
+    db.wf_define("flow", {"steps": [{"name": "a", "sql": "SELECT 1"}]})
+    db.close()
+    copy_of(file, tmp_path / "copy.db")
+    worker, other = connect(tmp_path / "copy.db"), connect(tmp_path / "copy.db")
+    for n in range(3):
+        # (A claim in vain, so that plain ones are tried again later: both ways to claim are met.)
+        for _ in range(1 + 5 * n):
+            assert worker.claim() is not None
+        other.wf_config("require_recover", 1)
+        for call in (lambda: worker.wf_claim(), lambda: worker.wf_claim(None, None, limit=2), lambda: worker.wf_run()):
+            with wf_error("WF_STATE", "restored", "wf_recover()"):
+                call()
+        other.wf_config("require_recover", 0)
+    other.wf_config("require_recover", 1)
+    other.wf_recover()
+    assert worker.claim() is not None
+
+
+def test_in_its_place_nobody_is_refused(file, connect):
+    worker, other = connect(file), connect(file)
+    worker.wf_start("job")
+    assert worker.claim() is not None
+    other.wf_config("require_recover", 1)
+    worker.wf_start("job")
+    assert worker.claim() is not None
+
+
 def test_it_is_0_or_1(db):
     for value in (2, "yes", 0.5, "1"):
-        with wf_error("WF_INVALID", "require_recover"):
+        with wf_error("WF_INVALID", "require_recover", str(value)):
             db.wf_config("require_recover", value)
     db.wf_config("require_recover", 1)
     assert db.wf_check() is None

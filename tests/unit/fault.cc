@@ -82,6 +82,8 @@ const std::vector<Scenario>& scenarios() {
       {"start_large", {"SELECT wf_init()"}, large_start.c_str()},
       {"start_again", {kStart}, "SELECT wf_start('job', '{\"in\": 1.0}', '{\"id\":\"w\"}')"},
       {"start_inline", {"SELECT wf_init()"}, "INSERT INTO app(k, v) VALUES (7, wf_start('job', 1, '{\"id\":\"s\"}')) ON CONFLICT DO NOTHING"},
+      {"start_analyzed", {kStart, "ANALYZE"}, "SELECT wf_start('job', 1, '{\"id\":\"s\"}')"},
+      {"set_analyzed", {kStart, "ANALYZE"}, "SELECT wf_set('w', 'k', 1)"},
       {"start_in_transaction", {"SELECT wf_init()"}, "SELECT wf_start('job', 1, '{\"id\":\"s\"}')", false, kInTransaction},
       {"claim", {kStart, "SELECT wf_step('w', 'a', 1)"}, "SELECT wf_claim('default', 'worker', '{\"key\":\"k\",\"steps\":true}')"},
       {"claim_steps_in_transaction", {kStart, "SELECT wf_step('w', 'a', 1)"}, "SELECT wf_claim('default', 'worker', '{\"key\":\"k\",\"steps\":true}')", false, kInTransaction},
