@@ -6,10 +6,9 @@
 
 #include "wfext.h"
 
-#include "base/close_hook.h"
 #include "base/db.h"
 #include "base/library.h"
-#include "base/rare.h"
+#include "base/no_rows.h"
 #include "engine/above.h"
 #include "functions/invoke.h"
 #include "schedules/schedule.h"
@@ -44,9 +43,7 @@ int load(sqlite3* handle, char** message) {
   if (is_loaded(handle)) return SQLITE_OK;
   wf::Db* db = wf::Db::create(handle, kAbove);
   if (db == nullptr) return SQLITE_NOMEM;
-  db->retain();  // for the hook's module, which releases it also if registering fails
-  int rc = wf::register_close_hook(handle, db);
-  if (rc == SQLITE_OK) rc = wf::register_rare_tables(handle, db);
+  int rc = wf::register_tables_without_rows(handle, db);
   if (rc == SQLITE_OK) rc = wf::register_tables(handle, db);
   if (rc == SQLITE_OK) rc = wf::register_functions(handle, db);  // wf_version last: is_loaded() looks for it
   if (rc != SQLITE_OK) *message = sqlite3_mprintf("wfext could not be registered: %s", sqlite3_errmsg(handle));

@@ -7,7 +7,7 @@
 //   if (found) seq = q.integer(0);
 //
 // Statements are prepared at their first use, once per connection, and finalized when the connection closes (see
-// close_hook.h). A statement is reset when its Query goes. Nothing read from a table is kept here between calls. All of it
+// no_rows.h). A statement is reset when its Query goes. Nothing read from a table is kept here between calls. All of it
 // runs under the connection's own mutex, so it is as thread-safe as the connection.
 #pragma once
 

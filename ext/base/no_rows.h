@@ -1,46 +1,24 @@
-// Virtual tables that never have a row: the close hook, and the tables that a file does not have yet.
+// Virtual tables that never have a row, and are there without being created ("eponymous"): the close hook, and the rare tables that a file does not have yet.
+//
+// The close hook frees the cached statements before SQLite looks whether any statement is left. sqlite3_close() disconnects the connection's virtual tables first
+// and counts its statements afterwards. So a table whose xDisconnect finalizes the statements lets sqlite3_close() return SQLITE_OK and keeps sqlite3_close_v2()
+// from leaving a zombie. A function's destructor would come too late. It is connected (by Db) with the first cached statement, not at load: a file that is
+// locked, or whose key is still to be given, could not be read then.
+//
+// Rare tables are those that most files never need, each made, with its indexes, when its first row is inserted. Until then its name stands for a virtual table,
+// which SQLite takes where a file has no table of a name. So each statement compiles and finds nothing, or changes nothing; an INSERT fails, whereupon Query::run()
+// makes the table and runs it again: SQLite compiles it anew, as it does all statements after a change of the schema, and now the name is that of the table.
+// That is undone with the transaction, and the name is the virtual table's again.
 #pragma once
 
 #include "base/db.h"
-#include "base/eponymous.h"
 
 namespace wf {
 
-struct NoRows : sqlite3_vtab {
-  sqlite3_vtab_cursor cursor;  // of all statements: there is nothing that one could keep
-  Db* db;
-};
+// Registers all of them.
+int register_tables_without_rows(sqlite3* handle, Db* db);
 
-// `declaration`: CREATE TABLE.
-inline int connect_no_rows(sqlite3* handle, void* db, const char* declaration, sqlite3_vtab** out) {
-  const int rc = sqlite3_declare_vtab(handle, declaration);
-  if (rc != SQLITE_OK) return rc;
-  auto* table = static_cast<NoRows*>(sqlite3_malloc64(sizeof(NoRows)));
-  if (table == nullptr) return SQLITE_NOMEM;
-  *table = {};
-  table->db = static_cast<Db*>(db);
-  *out = table;
-  return SQLITE_OK;
-}
-
-constexpr sqlite3_module no_rows(int (*connect)(sqlite3*, void*, int, const char* const*, sqlite3_vtab**, char**), int (*disconnect)(sqlite3_vtab*),
-                                 int (*update)(sqlite3_vtab*, int, sqlite3_value**, sqlite3_int64*)) {
-  sqlite3_module m = eponymous(
-      connect,
-      [](sqlite3_vtab*, sqlite3_index_info* info) {
-        info->estimatedCost = 1;
-        return SQLITE_OK;
-      },
-      disconnect,
-      [](sqlite3_vtab* table, sqlite3_vtab_cursor** out) {
-        *out = &static_cast<NoRows*>(table)->cursor;
-        return SQLITE_OK;
-      },
-      [](sqlite3_vtab_cursor*) { return SQLITE_OK; }, [](sqlite3_vtab_cursor*, int, const char*, int, sqlite3_value**) { return SQLITE_OK; },
-      [](sqlite3_vtab_cursor*) { return SQLITE_OK; }, [](sqlite3_vtab_cursor*) { return 1; },
-      [](sqlite3_vtab_cursor*, sqlite3_context*, int) { return SQLITE_OK; }, [](sqlite3_vtab_cursor*, sqlite3_int64*) { return SQLITE_OK; });
-  m.xUpdate = update;
-  return m;
-}
+// Where `insert`, which has failed, is one into a rare table that the file does not have: makes that. WF_STATE if it had it once.
+Status make_table_of(Db& db, string_view insert, bool* made);
 
 }  // namespace wf

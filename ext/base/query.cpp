@@ -1,7 +1,7 @@
 // Query: one statement of the cache, from its parameters to its rows.
 #include "base/db.h"
 
-#include "base/rare.h"
+#include "base/no_rows.h"
 #include "base/unscoped.h"
 
 namespace wf {

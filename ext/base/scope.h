@@ -34,7 +34,7 @@ Status check_transaction(Db& db);
 // Takes the write lock of main; SQLITE_ERROR where there are no tables.
 Status wait_for_lock(Db& db, FairWait& wait);
 
-// Makes a table of rare.h by its script. Inside a statement that writes, too: it stays without rows until all of it is there.
+// Makes a table of no_rows.h by its script. Inside a statement that writes, too: it stays without rows until all of it is there.
 Status make_rare_table(Db& db, string_view table, Sql script);
 
 // The plain statement `sql`, with which a scope begins, and more behind it: run() says in `done` whether it has done all of it, which it does only in a file of

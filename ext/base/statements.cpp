@@ -1,7 +1,7 @@
 // The statement cache of a connection.
 #include "base/db.h"
 
-#include "base/rare.h"
+#include "base/no_rows.h"
 #include "base/unscoped.h"
 
 namespace wf {
@@ -18,7 +18,7 @@ constexpr int64_t kMostHeld = 544 * 1024;
 
 Status Db::prepare(string_view text, sqlite3_stmt** out) {
   if (!hooked_) {
-    // Must come before the first cached statement: see close_hook.h.
+    // Must come before the first cached statement: see no_rows.h.
     WF_TRY(connect_close_hook());
     hooked_ = true;
   }

@@ -10,9 +10,7 @@ Status Call::read_options() {
   if (function.options.empty()) return {};
   if (!given(last)) return check_last();
   const Value value = raw(last);
-  if (value.type != Value::Type::text) {
-    return Status::error(Code::invalid, "options of %s() must be a JSON object as text, got %.*s", function.name(), WF_SV(GivenValue(value).view()));
-  }
+  if (value.type != Value::Type::text) return wrong("options", "a JSON object as text", value);
   return options.parse(function.options, value.bytes, &db.stop(), function.name());
 }
 
@@ -39,21 +37,21 @@ Status Call::meant_as_options(string_view what, string_view given) const {
                        function.options.empty() ? "it has none" : "they come last, after NULL for what is left out");
 }
 
-GivenValue::GivenValue(const Value& value) {
-  add(value.type_name());
-  if (value.type == Value::Type::integer || value.type == Value::Type::real) {
-    add(' ');
-    add_json(value, *this);
-  } else if (value.type == Value::Type::text) {
-    add(" '").add(shown(value.bytes)).add('\'');
+Status Call::wrong(const char* what, const char* wanted, const Value& got) const {
+  Text shown_value;
+  shown_value.add(got.type_name());
+  if (got.type == Value::Type::integer || got.type == Value::Type::real) {
+    shown_value.add(' ');
+    add_json(got, shown_value);
+  } else if (got.type == Value::Type::text) {
+    shown_value.add(" '").add(shown(got.bytes)).add('\'');
   }
+  return Status::error(Code::invalid, "%s of %s() must be %s, got %.*s", what, function.name(), wanted, WF_SV(shown_value.view()));
 }
 
 Status Call::name(int i, const char* what, string_view* out) const {
   const Value value = raw(i);
-  if (value.type != Value::Type::text) {
-    return Status::error(Code::invalid, "%s of %s() must be text, got %.*s", what, function.name(), WF_SV(GivenValue(value).view()));
-  }
+  if (value.type != Value::Type::text) return wrong(what, "text", value);
   *out = value.bytes;
   if (looks_like_options(i, value.bytes)) return meant_as_options(what, value.bytes);
   return check_name(what, value.bytes);
@@ -80,7 +78,9 @@ Status Call::integer(int i, const char* what, int64_t least, int64_t* out) const
     if (static_cast<double>(*out) != given.real) *out = least - 1;
   }
   if (*out >= least) return {};
-  return Status::error(Code::invalid, "%s of %s() must be an integer from %lld, got %.*s", what, function.name(), static_cast<long long>(least), WF_SV(GivenValue(given).view()));
+  Text wanted;
+  wanted.add("an integer from ").add_integer(least).add('\0');
+  return wanted.ok() ? wrong(what, wanted.view().data(), given) : Status::no_memory();
 }
 
 Status Call::optional_name(int i, const char* what, string_view* out) const {

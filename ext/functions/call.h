@@ -64,10 +64,6 @@ Status read_start_options(const Options& options, Start* out);
 // The result of a start: the id, or with the option "report" what came of it.
 Status result_started(Call& call, string_view id, Started outcome);
 
-// What was given, for messages: "text 'x'", "a real 0.5".
-struct GivenValue : Text {
-  explicit GivenValue(const Value& value);
-};
 // WF_INVALID: that `what` must be `wanted`, and what was given.
 Status wrong_value(const char* what, const char* wanted, const Value& got);
 
@@ -101,6 +97,8 @@ class Call {
   Status id(int i, string_view* out) const;
   // One name, or a JSON array of names: a JSON array in any case.
   Status names(int i, const char* what, Text& out) const;
+  // WF_INVALID: that the argument `what` must be `wanted`, and what was given: "text 'x'", "a real 0.5".
+  Status wrong(const char* what, const char* wanted, const Value& got) const;
   // An input or payload: JSON, a number, a BLOB or NULL.
   Status input(int i, const char* what, Value* out) const;
   // An output or error, which is never refused: text that is not JSON becomes a JSON string, held by `buffer`.

@@ -14,9 +14,7 @@ constexpr string_view kNotOfSchedules[] = {"id", "at", "dedup", "if_exists", "re
 
 Status cron_argument(const Call& call, int i, string_view* out) {
   const Value value = call.raw(i);
-  if (value.type != Value::Type::text) {
-    return Status::error(Code::invalid, "cron of %s() must be text, got %.*s", call.function.name(), WF_SV(GivenValue(value).view()));
-  }
+  if (value.type != Value::Type::text) return call.wrong("cron", "text", value);
   *out = value.bytes;
   return {};
 }

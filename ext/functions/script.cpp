@@ -11,9 +11,7 @@ Status wf_define(Call& call) {
   string_view name;
   WF_TRY(call.name(0, "name", &name));
   const Value document = call.raw(1);
-  if (document.type != Value::Type::text) {
-    return Status::error(Code::invalid, "definition of wf_define() must be a JSON object as text, got %.*s", WF_SV(GivenValue(document).view()));
-  }
+  if (document.type != Value::Type::text) return call.wrong("definition", "a JSON object as text", document);
   int64_t version;
   WF_TRY(define(call.db, name, document.bytes, call.options.now(), &version));
   call.result(version);
@@ -31,9 +29,7 @@ Status wf_undefine(Call& call) {
 
 Status wf_explain(Call& call) {
   const Value what = call.raw(0);
-  if (what.type != Value::Type::text) {
-    return Status::error(Code::invalid, "what of wf_explain() must be a name, an id or a definition, got %.*s", WF_SV(GivenValue(what).view()));
-  }
+  if (what.type != Value::Type::text) return call.wrong("what", "a name, an id or a definition", what);
   Text plan;
   WF_TRY(explain(call.db, what.bytes, call.options.integer("format", 0) == 1, plan));
   call.result(plan.view());

@@ -121,9 +121,7 @@ Status wf_join(Call& call) {
   Text ids;
   if (call.given(2)) {
     const Value given = call.raw(2);
-    if (given.type != Value::Type::text || !opens_with(given.bytes, '[')) {
-      return Status::error(Code::invalid, "ids of wf_join() must be a JSON array of ids, like [\"w1/kid\"], got %.*s", WF_SV(GivenValue(given).view()));
-    }
+    if (given.type != Value::Type::text || !opens_with(given.bytes, '[')) return call.wrong("ids", "a JSON array of ids, like [\"w1/kid\"]", given);
     WF_TRY(call.names(2, "ids", ids));
   }
   thing.names = ids.view();

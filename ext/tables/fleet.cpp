@@ -8,8 +8,7 @@
 #endif
 #include <optional>
 
-#include "base/close_hook.h"
-#include "base/rare.h"
+#include "base/no_rows.h"
 #include "base/write_lock.h"
 #include "engine/next_due.h"
 #include "engine/recover.h"
@@ -48,9 +47,7 @@ class Own {
       if (db_ == nullptr) return Status::no_memory();
       db_->is_our_own();
       if (parent_.clock_is_fixed()) db_->fix_clock(parent_.clock());
-      db_->retain();
-      rc = register_close_hook(handle_, db_);
-      if (rc == SQLITE_OK) rc = register_rare_tables(handle_, db_);
+      rc = register_tables_without_rows(handle_, db_);
       if (rc == SQLITE_OK) rc = register_functions(handle_, db_, false);
     }
     return rc == SQLITE_OK ? Status() : handle_ != nullptr ? Status::sqlite(rc, handle_) : Status::no_memory();
