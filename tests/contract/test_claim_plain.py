@@ -246,4 +246,4 @@ def test_who_has_waited_for_the_lock_has_the_whole_lease(db, connect):
     thread.join()
     assert claimed["id"] == "x"
     assert claimed["lease_expires_at"] >= db.value("SELECT strftime('%Y-%m-%dT%H:%M:%fZ', ?, '+1 second')", free)
-    assert db.value("SELECT started_at FROM _wf_workflow WHERE id = 'x'") >= db.value("SELECT unixepoch(?) * 1000", free)
+    assert db.value("SELECT started_at FROM _wf_workflow WHERE id = 'x'") >= db.value("SELECT strftime('%s', ?) * 1000", free)

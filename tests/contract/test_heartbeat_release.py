@@ -278,7 +278,7 @@ def test_a_paused_claim_is_given_back_into_its_waits(db):
     assert db.claim() is None
     db.wf_resume("w1")
     claim = db.claim()
-    assert db.value("SELECT wf_await(?, 'go', 'go') ->> '$.payload'", claim["token"]) == 1
+    assert db.value("SELECT json_extract(wf_await(?, 'go', 'go'), '$.payload')", claim["token"]) == 1
     assert db.wf_check() is None
 
 

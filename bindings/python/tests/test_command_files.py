@@ -400,7 +400,7 @@ def test_rows_that_were_changed_by_hand(seed):
     chance = random.Random(seed)
     shop("app.db").db.close()
     db = sqlite3.connect("app.db", isolation_level=None)
-    tables = [name for (name,) in db.execute("SELECT name FROM sqlite_schema WHERE type = 'table' AND name LIKE '\\_wf\\_%' ESCAPE '\\' ORDER BY name")]
+    tables = [name for (name,) in db.execute("SELECT name FROM sqlite_master WHERE type = 'table' AND name LIKE '\\_wf\\_%' ESCAPE '\\' ORDER BY name")]
     changes = []
     while len(changes) < 4:
         table = chance.choice(tables)

@@ -839,7 +839,7 @@ def test_types_come_back(app):
     with app.worker():
         handle = w.start(line)
         assert finish(handle) == line
-        assert app.client.rows("SELECT input ->> '$.sku' FROM wf_workflows")[0] == ("tea",)
+        assert app.client.rows("SELECT json_extract(input, '$.sku') FROM wf_workflows")[0] == ("tea",)
 
 
 def test_outside_of_a_workflow(app):

@@ -185,7 +185,7 @@ def test_queues_and_schedules_are_declared_with_the_code(app, caplog):
         handles = [one_by_one.start(n) for n in range(5)]
         assert [finish(handle) for handle in handles] == list(range(5))
     assert most == [1]
-    assert app.client.rows("SELECT name, workflow, input, timezone, start ->> '$.queue' FROM wf_schedules WHERE name = 'nightly'") == [
+    assert app.client.rows("SELECT name, workflow, input, timezone, json_extract(start, '$.queue') FROM wf_schedules WHERE name = 'nightly'") == [
         ("nightly", "one_by_one", '{"n":7}', "Europe/Berlin", "narrow")
     ]
     assert app.client.rows("SELECT rate_limit FROM wf_rates WHERE name = 'calls'") == [(5,)]

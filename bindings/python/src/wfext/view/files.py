@@ -155,7 +155,7 @@ def _text(stored: bytes) -> str:
 
 def _look(connection: sqlite3.Connection) -> None:
     """Reads something, which tells whether it can be read."""
-    connection.execute("SELECT 1 FROM sqlite_schema LIMIT 1").fetchall()
+    connection.execute("SELECT 1 FROM sqlite_master LIMIT 1").fetchall()
 
 
 @contextlib.contextmanager
@@ -180,7 +180,7 @@ def mark(connection: sqlite3.Connection) -> str:
 
 def has_tables(connection: sqlite3.Connection) -> bool:
     """Whether the file holds workflows, or could: the engine has made its tables."""
-    return connection.execute("SELECT 1 FROM sqlite_schema WHERE name = '_wf_meta'").fetchone() is not None
+    return connection.execute("SELECT 1 FROM sqlite_master WHERE name = '_wf_meta'").fetchone() is not None
 
 
 def now(connection: sqlite3.Connection) -> int:
