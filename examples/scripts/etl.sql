@@ -18,7 +18,7 @@ INSERT INTO feed
 SELECT wf_define('etl', '{
   "input": {"day": "text"},
   "steps": [
-    {"name": "check",  "sql": "SELECT CASE WHEN :attempt < 3 THEN json(''the feed is not complete'') ELSE count(*) END AS n FROM feed WHERE day = :day",
+    {"name": "check",  "sql": "SELECT CASE WHEN :attempt < 3 THEN json(''only '' || count(*) || '' rows have come'') ELSE count(*) END AS n FROM feed WHERE day = :day",
                        "max_attempts": 5, "backoff": {"initial": 0}},
     {"name": "load",   "sql": "INSERT INTO sale SELECT * FROM feed WHERE day = :day AND sku IS NOT NULL AND typeof(amount) <> ''text''"},
     {"name": "reject", "sql": "INSERT INTO rejected SELECT * FROM feed WHERE day = :day AND (sku IS NULL OR typeof(amount) = ''text'')", "after": "check"},
