@@ -44,7 +44,11 @@ SELECT 1 FROM main.sqlite_stat1 WHERE tbl GLOB '_wf_*' LIMIT 1
 -- name: script_drop_samples
 DELETE FROM main.sqlite_stat4 WHERE tbl GLOB '_wf_*'
 
+-- Old versions of SQLite, 3.31 is one, go on with the last number of rows of a table that has no figures any more: so it is first told the one that tables
+-- have by default.
 -- name: script_drop_statistics
+UPDATE main.sqlite_stat1 SET idx = NULL, stat = '1048576' WHERE tbl GLOB '_wf_*';
+ANALYZE main.sqlite_master;
 DELETE FROM main.sqlite_stat1 WHERE tbl GLOB '_wf_*';
 ANALYZE main.sqlite_master;
 
