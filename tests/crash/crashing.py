@@ -21,19 +21,24 @@ def warm_up():
         _warm[0].claim()
 
 
+def kill_after(operations, db):
+    """This process is killed when the connection has done so many operations of SQLite's machine."""
+    left = [operations]
+
+    def tick():
+        left[0] -= 1
+        if left[0] <= 0:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    db.set_progress_handler(tick, 1)
+
+
 def killed_after(operations, path, call):
     """In a child: the call, killed after so many operations of SQLite. True if it was killed; else it has given something true."""
     def body():
         db = open_database(path)
         db.value("SELECT count(*) FROM wf_steps")
-        left = [operations]
-
-        def tick():
-            left[0] -= 1
-            if left[0] <= 0:
-                os.kill(os.getpid(), signal.SIGKILL)
-
-        db.set_progress_handler(tick, 1)
+        kill_after(operations, db)
         assert call(db)
 
     _, status = os.waitpid(forked(body), 0)

@@ -207,9 +207,10 @@ class Crew:
         Outside(db, self.cases).begin()
         db.close()
 
-    def life(self, seed, recover):
+    def life(self, seed, recover, opened=lambda db: None):
         rng = random.Random(seed)
         db = open_database(self.path, timeout=20)
+        opened(db)
         db.execute("PRAGMA synchronous = off")
         db.execute("PRAGMA foreign_keys = on")
         db.at(self.now())
