@@ -111,7 +111,8 @@ fail_step_options = Options(3, at=[now_and(15), now_and(-1)], step=STEPS, retry=
 release_options = Options(1, {"delay": [-1]}, delay=[5, 0, "1m"], at=[now_and(7), now_and(-2)], now=NOW)
 continue_options = Options(3, {"period": [0, "1"], "streams": ["no"]}, period=[1, 1, 2, 3], delay=[5, 0], timeout=[20], version=["v1", "v2"], priority=[5],
                            headers=[{"h": 2}], streams=[False, True], now=NOW)
-recover_options = Options(2, {"pause": ["yes"], "worker": [""], "lost": [2]}, pause=[True, False, False], lost=[True, False], worker=["worker-1", "worker-2", "nobody"], now=NOW)
+recover_options = Options(2, {"pause": ["yes"], "id": [""], "worker": [""], "lost": [2]}, pause=[True, False, False], lost=[True, False],
+                          id=["r0", "r1", "r2"], worker=["worker-1", "worker-2", "nobody"], now=NOW)
 
 queues = Some([None] * 6 + ["default", "q", "q", '["default","q"]', '["q", "default"]'], ["[]", '["q",5]', 5, ""])
 workers = Some(["worker-1", "worker-2", None], ["", 5])

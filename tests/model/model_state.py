@@ -210,6 +210,7 @@ class State:
     starts: list = field(default_factory=list)     # (queue, at) of claims that started an attempt, for the rate limits
     config: dict = field(default_factory=dict)
     epoch: int = 1
+    recovery: str = None                           # the id of the last recovery that had one
     count: int = 0                                 # of step rows so far
     made: bool = False                             # the tables are known to exist
     turn: int = 0                                  # counts what matters to turns

@@ -187,6 +187,8 @@ class Machine:
                 options = {"now": json_time(self.now)} | options
                 if function == "wf_start" and self.calls % 5:
                     options = {"id": calls.IDS[self.calls % 4]} | options
+                if function == "wf_recover" and self.calls % 5:
+                    options = {"id": "r%d" % (self.calls % 3)} | options
             if options != {} or self.calls % 2:
                 args += [None] * (OPTIONS_AT[function] - len(args)) + [json.dumps(options) if isinstance(options, dict) else options]
         args = [json.dumps(arg, separators=(",", ":")) if isinstance(arg, list) else arg for arg in args]
