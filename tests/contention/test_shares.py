@@ -9,6 +9,7 @@ import pytest
 
 from pool import errors, name_of, run
 from support import BASE, open_database
+from support.clock import seconds_of
 
 PROCESSES = 8
 COUNT = 60
@@ -78,7 +79,7 @@ def test_shares_are_exact_and_in_turn(tmp_path, key):
 
     told = {r["id"]: r["told"] for r in reports if "told" in r}
     assert len(told) == COUNT == sum("told" in r for r in reports)                  # each once
-    times = sorted(db.column("SELECT CAST(round((julianday(?) - 2440587.5) * 86400000) AS INTEGER)", at)[0] for at in told.values())
+    times = sorted(round(seconds_of(at) * 1000) for at in told.values())
     for first, after in zip(times, times[LIMIT:]):
         assert after - first >= PER * 1000                                          # never more than the limit in any period
     places = {r["id"]: r["place"] for r in reports if "place" in r}

@@ -1,9 +1,8 @@
 """The backoff of the n-th failure: min(max, initial * factor ^ (n - 1)), less a share of at most `jitter`."""
 
-from datetime import datetime
-
 import pytest
 from support import BASE
+from support.clock import seconds_of
 
 
 def delays(db, count, id="w1", **backoff):
@@ -14,8 +13,7 @@ def delays(db, count, id="w1", **backoff):
     for _ in range(count):
         token = db.claim(id=id, now=now)["token"]
         assert db.wf_fail(token, "e", now=now) == "pending"
-        # (Not by julianday(): older SQLites are a millisecond off now and then.)
-        due = datetime.fromisoformat(db.value("SELECT due_at FROM wf_workflows WHERE id = ?", id) + "+00:00").timestamp()
+        due = seconds_of(db.value("SELECT due_at FROM wf_workflows WHERE id = ?", id))
         found.append(round(due - now, 3))
         now = round(due, 3)
     db.execute("COMMIT")

@@ -1,12 +1,11 @@
 """wf_next_due: until then a claim, wf_run and wf_tick find nothing, and then they do."""
 
-import datetime
 import os
 import random
 
 import pytest
 
-from support.clock import BASE
+from support.clock import BASE, seconds_of
 from support.next_due import LIMITS, play, what_happens
 
 NEVER = 250_000_000_000  # seconds: in the year 9892
@@ -24,8 +23,7 @@ def due(db):
     before = db.total_changes
     text = db.wf_next_due()
     assert db.total_changes == before
-    # (Not by julianday(): older SQLites are a millisecond off now and then.)
-    return None if text is None else datetime.datetime.fromisoformat(text + "+00:00").timestamp() - BASE
+    return None if text is None else seconds_of(text) - BASE
 
 
 def check(db):

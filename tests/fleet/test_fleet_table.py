@@ -11,7 +11,7 @@ import time
 import pytest
 
 from support import open_database
-from support.clock import BASE
+from support.clock import BASE, seconds_of
 from support.next_due import play, what_happens
 
 COLUMNS = ["file", "error", "next_due", "ready", "running", "waiting", "failed", "in_doubt", "epoch", "size"]
@@ -415,7 +415,7 @@ def is_exact(row, path, now):
     try:
         if row["next_due"] is None:
             return not what_happens(a, 250_000_000_000)
-        due = round(a.value("SELECT (julianday(?) - 2440587.5) * 86400000", row["next_due"])) / 1000
+        due = seconds_of(row["next_due"])
         return what_happens(a, due) and (due <= BASE + now or not what_happens(a, due - 0.001))
     finally:
         a.close()

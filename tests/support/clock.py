@@ -11,6 +11,11 @@ def sql_time(offset=0):
     return moment.strftime("%Y-%m-%d %H:%M:%S.") + "%03d" % (moment.microsecond // 1000)
 
 
+def seconds_of(text):
+    """The seconds since 1970 of a time in either form. (julianday() of older SQLites is a millisecond off now and then.)"""
+    return datetime.fromisoformat(text.replace("Z", "") + "+00:00").timestamp()
+
+
 def json_time(offset=0):
     """The same moment as JSON results show it: 2027-01-15T08:00:00.000Z"""
     return sql_time(offset).replace(" ", "T") + "Z"
