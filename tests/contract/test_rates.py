@@ -96,7 +96,7 @@ def test_a_rate_that_does_not_exist_is_no_rate_without_limit(db):
 @pytest.mark.parametrize("amount", [0, -1, 1.5, "x", b"1"])
 def test_an_amount_is_an_integer_from_one(db, amount):
     db.wf_rate("api", limit=5, per=1)
-    with wf_error("WF_INVALID", "amount", f"got {amount}" if isinstance(amount, int) else ""):
+    with wf_error("WF_INVALID", "amount", f"got an integer {amount}" if isinstance(amount, int) else ""):
         db.wf_acquire(claimed(db), "share", "api", amount)
 
 

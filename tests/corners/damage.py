@@ -255,9 +255,10 @@ class Trial:
 
 
 def tables():
-    """All tables that the file has."""
+    """All tables that a file can have."""
     db = open_database(":memory:")
     db.wf_init()
+    db.make()
     names = db.column("SELECT name FROM sqlite_master WHERE type = 'table' AND name GLOB '_wf_*' ORDER BY name")
     db.close()
     return names
