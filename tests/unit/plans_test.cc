@@ -3,6 +3,7 @@
 #include <sqlite3.h>
 
 #include <cstdio>
+#include <functional>
 #include <map>
 #include <string>
 
@@ -10,8 +11,6 @@
 #include "fault.h"
 
 namespace {
-
-constexpr const char* kPath = "plans_test.db";
 
 // The plan of every statement that compiles, which few do not: those with a placeholder of ours, or a table in TEMP.
 std::map<int, std::string> plans(fault::Connection& c) {
@@ -33,22 +32,27 @@ class Plans : public ::testing::TestWithParam<const char*> {
  protected:
   void SetUp() override { forget(); }
   void TearDown() override { forget(); }
-  static void forget() {
-    for (const char* end : {"", "-wal", "-shm", "-journal"}) std::remove((std::string(kPath) + end).c_str());
+  void forget() const {
+    for (const char* end : {"", "-wal", "-shm", "-journal"}) std::remove((path + end).c_str());
   }
+  // Its own: the others may run beside it.
+  const std::string path = "plans_test_" + std::to_string(std::hash<std::string>()(GetParam())) + ".db";
 };
 
 TEST_P(Plans, AreThoseWithoutStatistics) {
   std::map<int, std::string> expected;
   {
-    fault::Connection c(kPath);
+    fault::Connection c(path.c_str());
     c.query("SELECT wf_init()");
+    for (auto script = static_cast<size_t>(wf::Sql::script_large); script <= static_cast<size_t>(wf::Sql::script_definition); ++script) {
+      EXPECT_EQ(sqlite3_exec(c.handle(), wf::SqlText(static_cast<wf::Sql>(script)).c_str(), nullptr, nullptr, nullptr), SQLITE_OK);
+    }
     c.query("ANALYZE");
     c.query("DELETE FROM sqlite_stat1");
     EXPECT_EQ(c.close(), SQLITE_OK);
   }
   {
-    fault::Connection c(kPath);
+    fault::Connection c(path.c_str());
     expected = plans(c);
     ASSERT_GT(expected.size(), 400u);
     c.query((std::string("INSERT INTO sqlite_stat1 SELECT m.tbl_name, m.name, ") + GetParam() +
@@ -58,14 +62,14 @@ TEST_P(Plans, AreThoseWithoutStatistics) {
     EXPECT_EQ(c.close(), SQLITE_OK);
   }
   {
-    fault::Connection c(kPath);
+    fault::Connection c(path.c_str());
     EXPECT_NE(plans(c), expected);  // else they would prove nothing
     c.query("SELECT wf_start('job')");
     EXPECT_EQ(c.query("SELECT count(*) FROM sqlite_stat1"), "0");
     EXPECT_EQ(plans(c), expected);  // and this connection has forgotten what it had read
     EXPECT_EQ(c.close(), SQLITE_OK);
   }
-  fault::Connection c(kPath);
+  fault::Connection c(path.c_str());
   EXPECT_EQ(plans(c), expected);
 }
 
