@@ -114,6 +114,14 @@ class Db {
   // Forgets the statements of the way back, to be compiled anew while nothing is to be taken back.
   void forget_way_back();
 
+  // A call begins that is in no other.
+  void call_begins() {
+    stop_.forget();
+    if (rare_of_.file != nullptr) look_for_another_main();
+  }
+  // The virtual table of a rare table is connected: no_rows.h.
+  void rare_is_connected();
+
   // Whether the schema has changed, or was read for the first time, and nobody has looked since what ANALYZE has left: statistics.h.
   bool may_have_statistics() const { return may_have_statistics_; }
   void knows_statistics() { may_have_statistics_ = false; }
@@ -230,6 +238,12 @@ class Db {
   };
   static constexpr size_t kTexts = 4;
 
+  struct Main {
+    sqlite3_file* file = nullptr;
+    const sqlite3_io_methods* methods = nullptr;
+  };
+  Main main_file() const;
+  void look_for_another_main();
   Status connect_close_hook();
   Status prepare(string_view text, sqlite3_stmt** out);
   Status prepare(Sql sql, sqlite3_stmt** out);
@@ -255,6 +269,7 @@ class Db {
   int depth_ = 0;
   int scopes_ = 0;
   WriteScope* outermost_scope_ = nullptr;
+  Main rare_of_;                // that in which rare tables are connected, if any
   bool stuck_ = false;
   int stuck_at_ = 0;
   bool running_ = false;

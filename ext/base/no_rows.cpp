@@ -56,7 +56,7 @@ int connect(sqlite3* handle, void* db, int, const char* const* names, sqlite3_vt
   if (table == nullptr) return SQLITE_NOMEM;
   *table = {};
   if (is_hook) table->db = static_cast<Db*>(db);
-  else (void)sqlite3_vtab_config(handle, SQLITE_VTAB_INNOCUOUS);
+  else static_cast<Db*>(db)->rare_is_connected(), (void)sqlite3_vtab_config(handle, SQLITE_VTAB_INNOCUOUS);
   *out = table;
   return SQLITE_OK;
 }
@@ -97,13 +97,43 @@ constexpr sqlite3_module kNoRows = [] {
 
 }  // namespace
 
-int register_tables_without_rows(sqlite3* handle, Db* db) {
+namespace {
+
+int register_first(size_t n, sqlite3* handle, Db* db) {
   int rc = SQLITE_OK;
-  for (size_t i = 0; i < std::size(kNames) && rc == SQLITE_OK; ++i) {
+  for (size_t i = 0; i < n && rc == SQLITE_OK; ++i) {
     db->retain();  // for the module, which releases it also if registering fails
     rc = sqlite3_create_module_v2(handle, kNames[i], &kNoRows, db, Db::release);
   }
   return rc;
+}
+
+}  // namespace
+
+int register_tables_without_rows(sqlite3* handle, Db* db) { return register_first(std::size(kNames), handle, db); }
+
+Db::Main Db::main_file() const {
+  Main main;
+  (void)sqlite3_file_control(handle_, nullptr, SQLITE_FCNTL_FILE_POINTER, &main.file);
+  if (main.file != nullptr) main.methods = main.file->pMethods;
+  return main;
+}
+
+void Db::rare_is_connected() {
+  if (rare_of_.file == nullptr) rare_of_ = main_file();
+}
+
+// sqlite3_deserialize() gives the connection another main, and an eponymous virtual table stays with the one that was there when it was connected, whose description
+// SQLite has freed by then. Where a module is registered anew its table is connected anew.
+void Db::look_for_another_main() {
+  const Main now = main_file();
+  if (now.file == rare_of_.file && now.methods == rare_of_.methods) return;
+  rare_of_ = {};
+  (void)register_first(kRareTables, handle_, this);
+}
+
+bool has_rare_table(const Db& db, const char* table) {
+  return sqlite3_table_column_metadata(db.handle(), "main", table, nullptr, nullptr, nullptr, nullptr, nullptr, nullptr) == SQLITE_OK;
 }
 
 Status make_table_of(Db& db, string_view insert, bool* made) {
@@ -111,8 +141,8 @@ Status make_table_of(Db& db, string_view insert, bool* made) {
   insert = part(insert, insert.find("_wf_"));
   insert = part(insert, 0, insert.find('('));
   const size_t rare = rare_table(insert);
-  // (Looks at SQLite's description of main, by which it has just compiled, and asks no authorizer.)
-  if (rare == kRareTables || sqlite3_table_column_metadata(db.handle(), "main", kNames[rare], nullptr, nullptr, nullptr, nullptr, nullptr, nullptr) == SQLITE_OK) return {};
+  // (SQLite has just compiled by what it knows.)
+  if (rare == kRareTables || has_rare_table(db, kNames[rare])) return {};
   *made = true;
   return make_rare_table(db, insert, script_of(rare));
 }

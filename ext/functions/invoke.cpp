@@ -31,7 +31,7 @@ void invoke(sqlite3_context* context, int argc, sqlite3_value** argv) {
   const sqlite3_int64 last_rowid = sqlite3_last_insert_rowid(db.handle());
   Status status;
   if (Db::Depth depth(db); depth.ok()) {
-    if (depth.is_outermost()) db.stop().forget();
+    if (depth.is_outermost()) db.call_begins();
     if (db.is_stuck()) status = check_transaction(db);
     bool exists;
     // Inside a transaction a writing function looks only once it has the write lock: see scope.h.

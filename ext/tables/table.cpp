@@ -159,7 +159,7 @@ int filter(sqlite3_vtab_cursor* base, int used, const char* plan, int argc, sqli
   auto* cursor = static_cast<Cursor*>(base);
   auto* table = static_cast<TableObject*>(base->pVtab);
   cursor->close();
-  if (!table->db->is_in_a_call()) table->db->stop().forget();
+  if (!table->db->is_in_a_call()) table->db->call_begins();
   unsigned char place = 0;
   for (size_t i = 0; i < table->table->columns.size(); ++i) cursor->place[i] = (used >> i & 1) != 0 ? ++place : 0;
   cursor->created = place + 1;

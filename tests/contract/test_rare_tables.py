@@ -190,6 +190,20 @@ def test_a_reader_that_was_open_before_sees_it_when_it_looks_anew(db, connect):
     assert db.column("SELECT name FROM wf_signals ORDER BY seq") == ["go", "stop"]
 
 
+@pytest.mark.parametrize("table, before, call", CASES)
+def test_what_the_application_reads_meanwhile_goes_on(db, table, before, call):
+    """A table that is made and undone in the same call would end it."""
+    fill = prepared(db, before)
+    for i in range(50):
+        db.wf_start("job", id="n%d" % i, delay=3600000)
+    readers = [db.execute(sql % table) for sql in ("SELECT id FROM wf_workflows -- %s", "SELECT id, (SELECT count(*) FROM %s) FROM _wf_workflow")]
+    read = [reader.fetchmany(5) for reader in readers]
+    db.value("SELECT " + fill(call))
+    assert table in tables(db)
+    for rows, reader in zip(read, readers):
+        assert len(rows + reader.fetchall()) >= 50
+
+
 @pytest.mark.parametrize("how", ["query_only", "mode=ro", "immutable=1"])
 def test_a_connection_that_cannot_write_reads_as_if_it_were_there(db, path, how):
     prepared(db, [])
