@@ -115,10 +115,7 @@ class Db {
   void forget_way_back();
 
   // A call begins that is in no other.
-  void call_begins() {
-    stop_.forget();
-    if (rare_of_.file != nullptr) look_for_another_main();
-  }
+  void call_begins();
   // The virtual table of a rare table is connected: no_rows.h.
   void rare_is_connected();
 
@@ -242,8 +239,7 @@ class Db {
     sqlite3_file* file = nullptr;
     const sqlite3_io_methods* methods = nullptr;
   };
-  Main main_file() const;
-  void look_for_another_main();
+  [[gnu::noinline]] Main main_file() const;
   Status connect_close_hook();
   Status prepare(string_view text, sqlite3_stmt** out);
   Status prepare(Sql sql, sqlite3_stmt** out);

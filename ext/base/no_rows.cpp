@@ -125,7 +125,9 @@ void Db::rare_is_connected() {
 
 // sqlite3_deserialize() gives the connection another main, and an eponymous virtual table stays with the one that was there when it was connected, whose description
 // SQLite has freed by then. Where a module is registered anew its table is connected anew.
-void Db::look_for_another_main() {
+void Db::call_begins() {
+  stop_.forget();
+  if (rare_of_.file == nullptr) return;
   const Main now = main_file();
   if (now.file == rare_of_.file && now.methods == rare_of_.methods) return;
   rare_of_ = {};

@@ -221,8 +221,8 @@ FROM main._wf_definition AS d
          SELECT json_array(  -- (hand edits: a sum of them overflows not)
            sum(max(0, min(CASE k.partition WHEN '' THEN coalesce((SELECT o.nth FROM main._wf_workflow AS o WHERE o.lane = k.lane AND o.place IS NULL ORDER BY o.nth DESC LIMIT 1), 0)
                           ELSE k.count_to END, 34359738367))
-               - max(0, min(k.gone, 34359738367)) - min(k.count_failed, 34359738367) - min(k.count_cancelled, 34359738367)),
-           sum(min(k.count_failed, 34359738367)), sum(min(k.count_cancelled, 34359738367)), sum(min(k.count_paused, 34359738367)), -sum(min(k.count_paused, 34359738367)))
+               - max(0, min(k.gone, 34359738367)) - max(0, min(k.count_failed, 34359738367)) - max(0, min(k.count_cancelled, 34359738367))),
+           sum(max(0, min(k.count_failed, 34359738367))), sum(max(0, min(k.count_cancelled, 34359738367))), sum(max(0, min(k.count_paused, 34359738367))), -sum(max(0, min(k.count_paused, 34359738367))))
          FROM main._wf_lane AS k WHERE k.lane BETWEEN b.first AND b.last)) AS s
        UNION ALL
        SELECT l.name, l.queue, CASE s.value WHEN 1 THEN r.status ELSE r.usual END, CASE s.value WHEN 1 THEN r.n ELSE -r.n END
