@@ -4,6 +4,7 @@ import sqlite3
 import sys
 
 import pytest
+from damage import tables as all_tables
 from support import wf_error
 
 CALLS = [
@@ -200,8 +201,7 @@ def test_last_insert_rowid_is_kept(work, call):
 @pytest.mark.parametrize("call", CALLS)
 def test_attached_and_temporary_tables_of_the_same_name_are_left_alone(work, tmp_path, call):
     work.execute("ATTACH ? AS other", (str(tmp_path / "other.db"),))
-    tables = work.column("SELECT name FROM main.sqlite_master WHERE type = 'table' AND name LIKE '\\_wf%' ESCAPE '\\'")
-    assert "_wf_workflow" in tables
+    tables = all_tables()  # rare ones as well, that the file itself may not have
     for table in tables:
         for schema in ("other", "temp"):
             work.execute("CREATE TABLE %s.%s(n)" % (schema, table))

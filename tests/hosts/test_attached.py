@@ -86,6 +86,7 @@ def shadow(db):
     """TEMP tables with the names and columns of ours, each with a row that would be found."""
     reference = open_database(":memory:")
     reference.running("ghost")
+    reference.make()
     for name, sql in reference.execute("SELECT name, sql FROM sqlite_master WHERE type = 'table' AND sql LIKE 'CREATE TABLE%'"):
         db.execute(sql.replace("CREATE TABLE", "CREATE TEMP TABLE", 1))
         for row in reference.execute(f"SELECT * FROM {name}").fetchall():
