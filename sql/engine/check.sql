@@ -10,7 +10,7 @@ FROM _wf.json_each('["_wf_lane","_wf_workflow","_wf_step","_wf_lane_open","_wf_l
 WHERE NOT EXISTS (SELECT 1 FROM main.sqlite_master WHERE name = j.value)
 UNION ALL
 SELECT 'a table or index is missing', j.value
-FROM _wf.json_each('["' || replace((SELECT value FROM main._wf_meta WHERE key = 'made' AND value NOT GLOB '*[^a-z_ ]*'), ' ', '","') || '"]') AS j
+FROM _wf.json_each('["' || replace((SELECT value FROM main._wf_meta WHERE key = 'made' AND value NOT GLOB '*[^a-z_ ]*' AND instr(hex(value), '00') = 0), ' ', '","') || '"]') AS j
 WHERE NOT EXISTS (SELECT 1 FROM main.sqlite_master WHERE name = j.value)
 UNION ALL
 SELECT 'a table or index is missing', j.key
@@ -103,7 +103,7 @@ WHERE coalesce(CASE key WHEN 'schema_version' THEN typeof(value) <> 'integer' OR
                WHEN 'backoff' THEN CASE WHEN json_valid(value) THEN json_type(value) <> 'object' ELSE 1 END
                WHEN 'place' THEN typeof(value) <> 'text'
                WHEN 'recovery' THEN typeof(value) <> 'text'
-               WHEN 'made' THEN typeof(value) <> 'text' OR value GLOB '*[^a-z_ ]*'
+               WHEN 'made' THEN typeof(value) <> 'text' OR value GLOB '*[^a-z_ ]*' OR instr(hex(value), '00') > 0
                WHEN 'require_recover' THEN value IS NOT 1
                WHEN 'sync_socket' THEN typeof(value) <> 'text' OR value NOT GLOB '/*'
                WHEN 'sync_path' THEN typeof(value) <> 'text' OR value NOT GLOB '/*'

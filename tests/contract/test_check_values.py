@@ -31,7 +31,7 @@ WRONG = {
         "key": NAMES + [("'other'", "key = 'lease'")],
         "value": [(value, "key = '%s'" % key) for key, values in {
             "lease": ["0", "315569520000000", "'1s'"], "max_attempts": ["0", "1000001"], "epoch": ["0", "9007199254740993"], "schema_version": ["0", "'1'"],
-            "backoff": BACKOFFS}.items() for value in values],
+            "backoff": BACKOFFS, "made": ["''", "1", "'A'", "'\"'", "x'00ff'", "x'5f77'", "CAST(x'5f776600ff' AS TEXT)"]}.items() for value in values],
     },
     "_wf_lane": {
         "lane": [("9000", "queue = 'q'")], "queue": NAMES, "kind": NO_FLAG + [("1", "kind = 0"), ("0", "kind = 1")], "partition": NAMES[1:], "name": NAMES,
