@@ -876,6 +876,8 @@ def test_what_the_statement_meets_is_a_failure_of_its_step(db, tmp_path):
 
 def test_a_result_that_is_too_long_is_a_failure_of_its_step(db):
     start(db, sql("a", "SELECT hex(zeroblob(300)) AS x, hex(zeroblob(300)) AS y", max_attempts=1, on_error="continue"), note("b"))
+    if sqlite3.sqlite_version_info < (3, 39):  # it reads nothing of a row that is longer than its limit: no table can be made beside those of ours
+        db.make("_wf_failure")
     db.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, 1000)
     assert db.wf_run() == 2 and log(db) == ["b"]
     assert "too big" in db.value("SELECT error FROM wf_failures")
