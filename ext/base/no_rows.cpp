@@ -45,7 +45,7 @@ bool declare(Sql script, Text& out) {
   return text.ok() && out.ok();
 }
 
-int connect(sqlite3* handle, void* db, int, const char* const* names, sqlite3_vtab** out, char**) {
+int no_rows_connect(sqlite3* handle, void* db, int, const char* const* names, sqlite3_vtab** out, char**) {
   const size_t rare = rare_table(names[0]);
   const bool is_hook = rare == kRareTables;
   Text declaration;
@@ -61,37 +61,37 @@ int connect(sqlite3* handle, void* db, int, const char* const* names, sqlite3_vt
   return SQLITE_OK;
 }
 
-int disconnect(sqlite3_vtab* table) {
+int no_rows_disconnect(sqlite3_vtab* table) {
   if (Db* db = static_cast<NoRows*>(table)->db; db != nullptr) db->finalize_all();
   sqlite3_free(table);
   return SQLITE_OK;
 }
 
-int best_index(sqlite3_vtab*, sqlite3_index_info* info) {
+int no_rows_best_index(sqlite3_vtab*, sqlite3_index_info* info) {
   info->estimatedCost = 1;
   return SQLITE_OK;
 }
 
-int open(sqlite3_vtab* table, sqlite3_vtab_cursor** out) {
+int no_rows_open(sqlite3_vtab* table, sqlite3_vtab_cursor** out) {
   *out = &static_cast<NoRows*>(table)->cursor;
   return SQLITE_OK;
 }
 
-int close(sqlite3_vtab_cursor*) { return SQLITE_OK; }
-int filter(sqlite3_vtab_cursor*, int, const char*, int, sqlite3_value**) { return SQLITE_OK; }
-int eof(sqlite3_vtab_cursor*) { return 1; }
-int column(sqlite3_vtab_cursor*, sqlite3_context*, int) { return SQLITE_OK; }
-int rowid(sqlite3_vtab_cursor*, sqlite3_int64*) { return SQLITE_OK; }
+int no_rows_close(sqlite3_vtab_cursor*) { return SQLITE_OK; }
+int no_rows_filter(sqlite3_vtab_cursor*, int, const char*, int, sqlite3_value**) { return SQLITE_OK; }
+int no_rows_eof(sqlite3_vtab_cursor*) { return 1; }
+int no_rows_column(sqlite3_vtab_cursor*, sqlite3_context*, int) { return SQLITE_OK; }
+int no_rows_rowid(sqlite3_vtab_cursor*, sqlite3_int64*) { return SQLITE_OK; }
 
 // Of an INSERT: there is no row that another statement could change.
-int update(sqlite3_vtab* table, int, sqlite3_value**, sqlite3_int64*) {
+int no_rows_update(sqlite3_vtab* table, int, sqlite3_value**, sqlite3_int64*) {
   table->zErrMsg = sqlite3_mprintf("no such table");
   return SQLITE_ERROR;
 }
 
 constexpr sqlite3_module kNoRows = [] {
-  sqlite3_module m = eponymous(connect, best_index, disconnect, open, close, filter, close, eof, column, rowid);
-  m.xUpdate = update;
+  sqlite3_module m = eponymous(no_rows_connect, no_rows_best_index, no_rows_disconnect, no_rows_open, no_rows_close, no_rows_filter, no_rows_close, no_rows_eof, no_rows_column, no_rows_rowid);
+  m.xUpdate = no_rows_update;
   return m;
 }();
 

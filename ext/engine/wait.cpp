@@ -153,9 +153,9 @@ Status open(Db& db, const Handle& handle, Workflow& w, const Wait& args, Millis 
   WF_TRY(list_waiter(db, w.seq, row, now));
   // (The wait for a share may be open beside a claim, too: the share is given when it is asked for.)
   if ((args.keep || row.is_share()) && !(w.flags & kKept)) WF_TRY(run_for(db, Sql::wait_keep, w.seq));
-  if (args.keep) WF_TRY(renew_lease(db, handle, now));
   WF_TRY(write_row(db, Sql::wait_open, w.seq, row, now, {}));
-  return args.keep ? Status() : suspend_beside(db, handle, w, row.n, row.next_look(), now);
+  // (Behind the row, by which a row of lost leases ends.)
+  return args.keep ? renew_lease(db, handle, now) : suspend_beside(db, handle, w, row.n, row.next_look(), now);
 }
 
 // Decides an open wait, and records its outcome.

@@ -305,3 +305,19 @@ def test_also_after_the_lease_has_ended_beside_a_kept_wait(db):
     assert db.claim() is None
     assert db.wf_step(token, "slow", 7) == 7
     assert db.wf_check() is None
+
+
+def test_one_that_is_opened_ends_a_row_of_lost_leases(db):
+    """As every record does: its workflow no longer stands behind those that have lost one lease."""
+    db.wf_start("job", id="kept")
+    db.wf_start("job", id="other", at=NOW + 20)
+    assert db.claim()["id"] == "kept"
+    db.wf_clock(NOW + 60)
+    again = db.claim()
+    assert (again["id"], again["wake"]) == ("kept", "lost")
+    assert db.wf_await(again["token"], "answer", "ok", keep=True) is None
+    db.wf_clock(NOW + 70)
+    assert db.claim()["id"] == "other"
+    db.wf_clock(NOW + 140)
+    # Of both the lease has run out, that of the kept wait first: it is looked at first, and waits from then on.
+    assert (db.claim()["id"], db.wf_status("kept"), db.wf_check()) == ("other", "waiting", None)

@@ -1,5 +1,6 @@
 """wf_fleet: one row a file, whatever is wrong with one of them, and no lock of this process lost."""
 
+import gc
 import os
 import random
 import shutil
@@ -473,6 +474,7 @@ def test_no_descriptor_is_left(db, agents, tmp_path):
     for i in range(30):
         agent(agents / ("a%d.db" % i)).wf_init()
     fleet(db, agents, tmp_path / "idx")
+    gc.collect()  # connections of this and other tests, which would be closed at any time
     before = len(os.listdir("/proc/self/fd"))
     fleet(db, agents, tmp_path / "idx")
     rows = db.execute("SELECT * FROM wf_fleet(?)", [str(agents / "*.db")])
