@@ -47,9 +47,10 @@ if [ $# -eq 0 ]; then
   limit ctest --test-dir "$build" --output-on-failure --no-tests=error -j "$jobs" 2>&1 </dev/null | tee "$logs/ctest.log"
   unit=$?
 fi
+# (tests/dist by name: pytest passes over folders that are called so.)
 # The packages beside them run from their sources, with the module that is tested.
 settings+=("WFEXT_LIBRARY=${settings[0]#WFEXT=}" "PYTHONPATH=$PWD/bindings/python/src")
-limit env "${settings[@]}" "$python" -m pytest tests bindings -rs -p no:cacheprovider -o faulthandler_timeout=600 --durations=20 ${side_by_side[@]+"${side_by_side[@]}"} "$@" \
+limit env "${settings[@]}" "$python" -m pytest tests tests/dist bindings -rs -p no:cacheprovider -o faulthandler_timeout=600 --durations=20 ${side_by_side[@]+"${side_by_side[@]}"} "$@" \
   2>&1 </dev/null | tee "$logs/pytest.log"
 sql=$?
 

@@ -900,8 +900,12 @@ class ModelCore:
         queue = arg.optional_name(queue)
         return sum(not w.over and queue in (None, w.queue) for w in self.state.workflows.values())
 
+    query_only = False  # whether the connection that asks cannot write
+
     def wf_ready(self, queue=None):
         queue = arg.optional_name(queue)
+        if self.state.config.get("clock") == "explicit" and not self.query_only:
+            raise arg.invalid("now is required on a connection that can write")
         ready = [w for w in self.state.workflows.values() if queue in (None, w.queue) and self.may_be_ready(w, self.clock)]
         return sum(self.together(name, [w for w in ready if w.queue == name], self.clock) for name in {w.queue for w in ready})
 
