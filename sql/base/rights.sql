@@ -14,7 +14,7 @@ EXPLAIN UPDATE main.$table SET $columns
 SELECT char(97) AS char, coalesce(1, 1) AS coalesce, ifnull(1, 1) AS ifnull, instr(1, 1) AS instr, length(1) AS length, max(1, 1) AS max, min(1, 1) AS min,
   nullif(1, 2) AS "nullif", printf('1') AS printf, quote(1) AS quote, replace(1, 1, 1) AS replace, strftime('1', 1) AS strftime, substr(1, 1) AS substr,
   trim(1) AS trim, typeof(1) AS typeof, (SELECT count(*)) AS count, (SELECT sum(1)) AS sum, (SELECT total(1)) AS total,
-  (SELECT group_concat(1)) AS group_concat
+  (SELECT group_concat(1)) AS group_concat, hex(1) AS hex
 
 -- name: rights_call_json
 SELECT json(1) AS json, json_array() AS json_array, json_array_length('[]') AS json_array_length, json_extract('[1]', '$[0]') AS json_extract,
