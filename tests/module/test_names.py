@@ -1,0 +1,13 @@
+"""pytest puts each folder of tests on the path: of two files of one name it would collect the first alone."""
+from collections import Counter
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+
+
+def test_no_two_files_of_tests_share_a_name():
+    folders = [ROOT / "tests", *(ROOT / "bindings").glob("*/tests")]
+    names = Counter(file.name for folder in [*folders, ROOT / "bindings"]
+                    for file in (folder.glob("test_*.py") if folder.name == "bindings" else folder.rglob("test_*.py")))
+    assert len(names) > 100
+    assert [name for name, times in names.items() if times > 1] == []
