@@ -12,6 +12,13 @@
 
 namespace wf {
 
+// The name of an option. Where it stands in the code the compiler counts its letters: a call asks for many options, and mostly has none.
+struct OptionName : string_view {
+  template <size_t kSize>
+  consteval OptionName(const char (&name)[kSize]) : string_view(name, kSize - 1) {}  // NOLINT(google-explicit-constructor)
+  constexpr OptionName(string_view name) : string_view(name) {}                      // NOLINT(google-explicit-constructor)
+};
+
 // The options of a call, as its function's registry entry describes them.
 class Options {
  public:
@@ -25,17 +32,17 @@ class Options {
   Status parse(std::span<const Option> described, string_view text, Stop* stop, const char* function = nullptr);
 
   // Whether the option was given, and not as null.
-  bool has(string_view name) const { return find(name) != nullptr; }
-  string_view text(string_view name, string_view otherwise = {}) const;   // of name, id, names (a JSON array), object
-  json::Checked names(string_view name) const;                            // of names: an array; none where it was not given
-  json::Checked object(string_view name) const { return names(name); }    // of object
-  Value value(string_view name) const;                                    // of value: JSON text
-  int64_t integer(string_view name, int64_t otherwise) const;             // of integer, duration, time, choice
-  bool boolean(string_view name, bool otherwise = false) const { return integer(name, otherwise) != 0; }
-  Backoff backoff(string_view name) const;
+  bool has(OptionName name) const { return find(name) != nullptr; }
+  string_view text(OptionName name, string_view otherwise = {}) const;   // of name, id, names (a JSON array), object
+  json::Checked names(OptionName name) const;                            // of names: an array; none where it was not given
+  json::Checked object(OptionName name) const { return names(name); }    // of object
+  Value value(OptionName name) const;                                    // of value: JSON text
+  int64_t integer(OptionName name, int64_t otherwise) const;             // of integer, duration, time, choice
+  bool boolean(OptionName name, bool otherwise = false) const { return integer(name, otherwise) != 0; }
+  Backoff backoff(OptionName name) const;
   Now now() const { return {has("now"), integer("now", 0)}; }
   // Whether the option was given, also as null.
-  bool mentions(string_view name) const;
+  bool mentions(OptionName name) const;
   // WF_INVALID if both are given.
   Status exclusive(const char* one, const char* other) const;
 
@@ -49,7 +56,8 @@ class Options {
     Text text;
   };
 
-  const Given* find(string_view name) const;
+  const Given* find(OptionName name) const { return described_.empty() ? nullptr : look_for(name); }
+  const Given* look_for(string_view name) const;
   Status read(const Option& option, json::Checked json, Given* out);
 
   std::span<const Option> described_;

@@ -156,7 +156,7 @@ Status wf_step(Call& call) {
   WF_TRY(read_fingerprint(call, &print));
   if (call.count() == 2 || (values && !call.given(2))) {
     for (const char* records : {"error", "once", "cleanup"}) {  // and this call only reads
-      if (o.boolean(records)) {
+      if (o.boolean(string_view(records))) {
         return Status::error(Code::invalid, "the option \"%s\" of wf_step() is for a call that records, and with \"values\" the output NULL only reads: "
                              "give an output, 'null' if there is none", records);
       }

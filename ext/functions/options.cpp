@@ -238,36 +238,36 @@ Status Options::read(const Option& option, json::Checked json, Given* out) {
   return {};
 }
 
-const Options::Given* Options::find(string_view name) const {
+const Options::Given* Options::look_for(string_view name) const {
   for (size_t i = 0; i < described_.size(); ++i) {
     if (given_[i].given && name == described_[i].name) return &given_[i];  // most are not given: asked first, as it costs least
   }
   return nullptr;
 }
 
-string_view Options::text(string_view name, string_view otherwise) const {
+string_view Options::text(OptionName name, string_view otherwise) const {
   const Given* given = find(name);
   return given != nullptr ? given->text.view() : otherwise;
 }
 
-json::Checked Options::names(string_view name) const { return json::check(text(name), stop_); }
+json::Checked Options::names(OptionName name) const { return json::check(text(name), stop_); }
 
-Value Options::value(string_view name) const {
+Value Options::value(OptionName name) const {
   const Given* given = find(name);
   return given != nullptr ? Value::text(given->text.view()) : Value{};
 }
 
-int64_t Options::integer(string_view name, int64_t otherwise) const {
+int64_t Options::integer(OptionName name, int64_t otherwise) const {
   const Given* given = find(name);
   return given != nullptr ? given->integer : otherwise;
 }
 
-Backoff Options::backoff(string_view name) const {
+Backoff Options::backoff(OptionName name) const {
   const Given* given = find(name);
   return given != nullptr ? given->backoff : Backoff{};
 }
 
-bool Options::mentions(string_view name) const {
+bool Options::mentions(OptionName name) const {
   for (size_t i = 0; i < described_.size(); ++i) {
     if (name == described_[i].name) return given_[i].given || given_[i].null;
   }
@@ -275,7 +275,7 @@ bool Options::mentions(string_view name) const {
 }
 
 Status Options::exclusive(const char* one, const char* other) const {
-  if (!has(one) || !has(other)) return {};
+  if (!has(string_view(one)) || !has(string_view(other))) return {};
   return Status::error(Code::invalid, "the options \"%s\" and \"%s\" exclude each other", one, other);
 }
 

@@ -10,7 +10,7 @@ namespace {
 
 // Merges the options into the settings; null takes one away.
 Status merge(const Options& o, QueueSettings* s) {
-  const auto number = [&o](const char* name, int64_t none, int64_t* out) {
+  const auto number = [&o](OptionName name, int64_t none, int64_t* out) {
     if (o.mentions(name)) *out = o.integer(name, none);
   };
   number("concurrency", -1, &s->concurrency);

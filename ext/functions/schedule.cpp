@@ -73,7 +73,7 @@ Status wf_trigger(Call& call) {
   const Options& o = call.options;
   if (!o.has("from")) {
     for (const char* option : {"to", "limit"}) {
-      if (o.has(option)) return Status::error(Code::invalid, "the option \"%s\" of wf_trigger() goes with \"from\"", option);
+      if (o.has(string_view(option))) return Status::error(Code::invalid, "the option \"%s\" of wf_trigger() goes with \"from\"", option);
     }
     Name id;
     WF_TRY(trigger(call.db, name, time, o.now(), &id));

@@ -45,7 +45,7 @@ class Thing {
   Status check() const {
     const char* kind = nullptr;
     for (const char* name : {"queue", "worker", "names", "versions", "id", "streams", "tokens", "wake"}) {
-      if (!o_.has(name)) continue;
+      if (!o_.has(string_view(name))) continue;
       const char* own = name == string_view("worker") || name == string_view("names") || name == string_view("versions") ? "queue" : name;
       if (kind != nullptr && string_view(kind) != own) {
         return Status::error(Code::invalid, "the option \"%s\" of wf_wait() does not go with \"%s\": \"any\" waits for several things", name, kind);
