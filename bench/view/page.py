@@ -9,9 +9,6 @@ bench/report.cpp: smaller is better.
 It needs the libraries of the page (scripts/setup.sh ui).
 """
 
-import argparse
-import dataclasses
-import json
 import os
 import shutil
 import sqlite3
@@ -25,8 +22,10 @@ from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
-sys.path[:0] = [str(HERE), str(ROOT / "bindings/python/src"), str(ROOT / "bindings/python/tests")]
+sys.path[:0] = [str(HERE), str(HERE.parent), str(ROOT / "bindings/python/src"), str(ROOT / "bindings/python/tests")]
 sys.path.append(str(ROOT / "build/ui"))
+
+import lines  # noqa: E402
 
 PAGES = {
     "overview": "/",
@@ -41,26 +40,6 @@ PAGES = {
 }
 # Looked for, for seconds: what counts is that no query is long.
 SEARCHES = {"workflows, a filter without an index": "/workflows?version=none", "errors": "/errors"}
-
-
-@dataclasses.dataclass
-class Row:
-    name: str
-    ratio: float
-    unit: str
-    bar: float
-    goal: float
-    note: str = ""
-
-    @property
-    def verdict(self):
-        return "-" if not self.bar else "goal" if self.ratio <= self.goal else "bar" if self.ratio <= self.bar else "MISS"
-
-    def line(self):
-        def shown(value):
-            return "" if not value else f"x{value:.3f}" if self.unit == "x" else f"{value:.1f} {self.unit}"
-
-        return f"{self.name:<70} {shown(self.ratio):>9} {shown(self.bar):>9} {shown(self.goal):>9}  {self.verdict:<5} {self.note}".rstrip()
 
 
 longest = [0.0, ""]
@@ -118,8 +97,8 @@ def pages_of(path, mix, rounds):
                 queries.append(tuple(longest))
         query, sql = sorted(queries)[len(queries) // 2]
         bars = (50, 20) if name in PAGES else (0, 0)
-        yield Row(f"{name}, {mix}", statistics.median(times) * 1000, "ms", *bars)
-        yield Row("  its longest query", query * 1000, "ms", 50, 40, " ".join(sql.split())[:90])
+        yield lines.row(f"{name}, {mix}", statistics.median(times) * 1000, "ms", *bars)
+        yield lines.row("  its longest query", query * 1000, "ms", 50, 40, note=" ".join(sql.split())[:90])
     app.state.desk.sources.close()
 
 
@@ -181,17 +160,12 @@ def viewers_cost(path, slices, seconds, viewers=10):
     worker.wait()
     served.close()
     alone, looked_at = statistics.median(jobs[False]), statistics.median(jobs[True])
-    return Row("a worker's job, ten viewers / nobody looks", alone / looked_at, "x", 1.05, 1.02, f"{looked_at / seconds:,.0f} jobs/s; {seen[0]} pages, {seen[1]} times nothing new")
+    note = f"{looked_at / seconds:,.0f} jobs/s; {seen[0]} pages, {seen[1]} times nothing new"
+    return lines.row("a worker's job, ten viewers / nobody looks", alone / looked_at, "x", 1.05, 1.02, note=note)
 
 
 def main():
-    parser = argparse.ArgumentParser(prog="bench/view/page.py")
-    parser.add_argument("--quick", action="store_true", help="a small file: does it run at all? (not a figure)")
-    parser.add_argument("--json", action="store_true", help="for machines")
-    parser.add_argument("--save", help="the same beside the table, into a file")
-    parser.add_argument("--dir", help="where the databases go")
-    parser.add_argument("--library", default=str(ROOT / "build/libwfext.so"))
-    given = parser.parse_args()
+    given = lines.options("bench/view/page.py", "a small file").parse_args()
     os.environ["WFEXT_LIBRARY"] = str(Path(given.library).resolve())
     import million
 
@@ -202,10 +176,10 @@ def main():
     def say(row):
         rows.append(row)
         if not given.json:
-            print(row.line(), flush=True)
+            print(lines.line(row), flush=True)
 
     if not given.json:
-        print(f"{'what':<70} {'ratio':>9} {'bar':>9} {'goal':>9}", flush=True)
+        print(lines.head(), flush=True)
     try:
         count = 2000 if given.quick else 1_000_000
         for mix, partitions in {"10 lanes": 0, f"{count // 100:,} partitions": count // 100}.items():
@@ -220,11 +194,7 @@ def main():
             path.unlink()
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
-    text = json.dumps([{**dataclasses.asdict(row), "verdict": row.verdict, "us": 0, "raw_us": 0} for row in rows], indent=1) + "\n"
-    if given.save:
-        Path(given.save).write_text(text)
-    if given.json:
-        print(text, end="")
+    lines.give(rows, given)
 
 
 if __name__ == "__main__":

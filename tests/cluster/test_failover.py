@@ -55,12 +55,20 @@ def put(nodes, node, key, patience=60):
         time.sleep(0.02)
 
 
+def with_a_table(nodes, keys=0, columns="x PRIMARY KEY"):
+    """The leader, and another node: nodes that have a table `kept`, with so many keys."""
+    leader = nodes.leader()
+    status, answer = nodes.ask(leader, "/write", {"statements": [f"CREATE TABLE kept({columns})"]})
+    assert status == 200, answer
+    for number in range(keys):
+        put(nodes, leader, number)
+    return leader, next((node for node in nodes.ports if node != leader), None)
+
+
 def test_a_leader_that_says_nothing_is_replaced(fresh):
     """Its machine is gone without a word: connections to it stay open, and hiqlite's own client would wait for 35 s."""
     nodes = fresh().start().wait_healthy()
-    leader = nodes.leader()
-    put_first = nodes.ask(leader, "/write", {"statements": ["CREATE TABLE kept(x PRIMARY KEY)"]})
-    assert put_first[0] == 200, put_first
+    leader, _ = with_a_table(nodes)
     put(nodes, leader, 1)
     nodes.freeze(leader)
     begun = time.monotonic()
@@ -80,8 +88,7 @@ def test_a_leader_that_says_nothing_is_replaced(fresh):
 
 def test_without_a_majority_nothing_is_written(fresh):
     nodes = fresh(timeout=1000).start().wait_healthy()
-    leader = nodes.leader()
-    assert nodes.ask(leader, "/write", {"statements": ["CREATE TABLE kept(x PRIMARY KEY)"]})[0] == 200
+    leader, _ = with_a_table(nodes)
     others = [node for node in nodes.ports if node != leader]
     nodes.kill(*others)
     status, answer = nodes.ask(leader, "/write", {"statements": ["INSERT INTO kept VALUES(1)"]})
@@ -102,8 +109,7 @@ def test_an_answered_write_is_on_the_disk_of_a_majority(fresh, tmp_path):
     if tracer is None:
         pytest.skip("strace is not installed (scripts/setup.sh cluster)")
     nodes = fresh().start().wait_healthy()
-    leader = nodes.leader()
-    assert nodes.ask(leader, "/write", {"statements": ["CREATE TABLE kept(x)"]})[0] == 200
+    leader, _ = with_a_table(nodes, columns="x")
     nodes.wait_equal()
     tracers = {}
     for node, process in nodes.running.items():
@@ -136,9 +142,7 @@ def is_sync(line):
 def test_a_node_that_is_far_behind_gets_a_snapshot(fresh):
     """More than once: hiqlite's log does not survive it in the process that got it, which then begins anew in its own place."""
     nodes = fresh(snapshot=100).start().wait_healthy()
-    leader = nodes.leader()
-    assert nodes.ask(leader, "/write", {"statements": ["CREATE TABLE kept(x PRIMARY KEY)"]})[0] == 200
-    behind = next(node for node in nodes.ports if node != leader)
+    leader, behind = with_a_table(nodes)
     for turn in range(3):
         nodes.kill(behind)
         for number in range(350):
@@ -150,15 +154,10 @@ def test_a_node_that_is_far_behind_gets_a_snapshot(fresh):
     assert len({nodes.digest(node) for node in nodes.ports}) == 1
 
 
-
 def test_a_node_whose_raft_ends_while_it_joins_begins_anew(fresh):
     """As after a snapshot that came in the meantime: the reader of the log has a file with nothing in it before it, Raft ends, and hiqlite would ask its numbers for ever."""
     nodes = fresh().start().wait_healthy()
-    leader = nodes.leader()
-    assert nodes.ask(leader, "/write", {"statements": ["CREATE TABLE kept(x PRIMARY KEY)"]})[0] == 200
-    for number in range(20):
-        put(nodes, leader, number)
-    joining = next(node for node in nodes.ports if node != leader)
+    _, joining = with_a_table(nodes, keys=20)
     nodes.kill(joining)
     nodes.wipe(joining)
     nodes.start(joining)
@@ -207,7 +206,7 @@ def has_entries(nodes, node):
 def test_a_leader_that_has_not_yet_read_its_log_says_nothing(fresh):
     """What was answered before is there at the first answer of a read at the leader, though it leads before it has repeated its log."""
     nodes = fresh(1).start().wait_healthy()
-    assert nodes.ask(1, "/write", {"statements": ["CREATE TABLE kept(x PRIMARY KEY)"]})[0] == 200
+    with_a_table(nodes)
     slow = "INSERT INTO kept WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 2000000) SELECT ? + 0 * max(i) FROM n"
     for number in range(6):
         status, answer = nodes.ask(1, "/write", {"statements": [[slow, [number]]]}, timeout=60)
@@ -250,12 +249,8 @@ def entries(log):
 def test_a_log_whose_end_cannot_be_read_ends_no_node_silently(fresh):
     """The thread that reads the log panics, and Raft with it: nobody is told but by the panic."""
     nodes = fresh().start().wait_healthy()
-    leader = nodes.leader()
-    assert nodes.ask(leader, "/write", {"statements": ["CREATE TABLE kept(x PRIMARY KEY)"]})[0] == 200
-    for number in range(20):
-        put(nodes, leader, number)
+    _, broken = with_a_table(nodes, keys=20)
     nodes.wait_equal()
-    broken = next(node for node in nodes.ports if node != leader)
     nodes.kill(broken)
     [log] = sorted((nodes.data(broken) / "logs").glob("*.wal"))
     at, _, content = list(entries(log))[-1]
@@ -271,8 +266,7 @@ def test_a_log_whose_end_cannot_be_read_ends_no_node_silently(fresh):
 def test_entries_that_were_taken_back_do_not_return(fresh):
     """A leader's entries that no majority had are overwritten by those of the next one; behind these, the rest of them is still in the file, and a killed node finds it."""
     nodes = fresh().start().wait_healthy()
-    leader = nodes.leader()
-    assert nodes.ask(leader, "/write", {"statements": ["CREATE TABLE kept(x PRIMARY KEY)"]})[0] == 200
+    leader, _ = with_a_table(nodes)
     put(nodes, leader, "once")
     nodes.wait_equal()
     nodes.kill(leader)
@@ -304,7 +298,7 @@ def test_entries_that_were_taken_back_do_not_return(fresh):
 def test_a_file_of_the_log_that_was_being_made(fresh, content):
     """hiqlite passes it over, and the log ends for good where it would be made."""
     nodes = fresh(1).start().wait_healthy()
-    assert nodes.ask(1, "/write", {"statements": ["CREATE TABLE kept(x)"]})[0] == 200
+    with_a_table(nodes, columns="x")
     nodes.kill(1)
     [log] = sorted((nodes.data(1) / "logs").glob("*.wal"))
     log.with_name(f"{int(log.stem) + 1:016}.wal").write_bytes(content)
@@ -329,15 +323,14 @@ def test_a_second_process_of_a_node_takes_nothing_away(fresh):
     assert "another process has" in nodes.log(2).read_text()
     assert nodes.data(2).exists() and not (nodes.folder / "node-2.broken").exists()
     assert first.poll() is None
-    put_in = nodes.ask(nodes.leader(), "/write", {"statements": ["CREATE TABLE kept(x)"]})
-    assert put_in[0] == 200, put_in
+    with_a_table(nodes, columns="x")
     nodes.wait_equal()
 
 
 def test_node_1_begins_no_second_cluster(fresh):
     """Its disk is lost, and the node that hiqlite asks does not answer."""
     nodes = fresh().start().wait_healthy()
-    assert nodes.ask(nodes.leader(), "/write", {"statements": ["CREATE TABLE kept(x PRIMARY KEY)"]})[0] == 200
+    with_a_table(nodes)
     nodes.wait_equal()
     nodes.kill(1, 2)
     nodes.wipe(1)
@@ -368,12 +361,8 @@ def garble(nodes, node):
 
 def test_a_node_whose_log_is_broken_begins_from_the_others(fresh):
     nodes = fresh().start().wait_healthy()
-    leader = nodes.leader()
-    assert nodes.ask(leader, "/write", {"statements": ["CREATE TABLE kept(x PRIMARY KEY)"]})[0] == 200
-    for number in range(20):
-        put(nodes, leader, number)
+    _, broken = with_a_table(nodes, keys=20)
     nodes.wait_equal()
-    broken = next(node for node in nodes.ports if node != leader)
     nodes.kill(broken)
     garble(nodes, broken)
     nodes.start(broken).wait_healthy().wait_equal()
@@ -385,9 +374,7 @@ def test_a_node_whose_log_is_broken_begins_from_the_others(fresh):
 def test_a_broken_log_is_kept_where_no_other_node_leads(fresh):
     """It may be the last one."""
     nodes = fresh(1).start().wait_healthy()
-    assert nodes.ask(1, "/write", {"statements": ["CREATE TABLE kept(x PRIMARY KEY)"]})[0] == 200
-    for number in range(20):
-        put(nodes, 1, number)
+    with_a_table(nodes, keys=20)
     nodes.kill(1)
     garble(nodes, 1)
     before = sorted((nodes.data(1) / "logs").glob("*.wal"))

@@ -136,7 +136,7 @@ def test_a_figure_that_takes_too_long_is_none(connection, monkeypatch):
     monkeypatch.setattr(files, "_STEPS", 1)
     for module in (overview, tables, lists, errors):
         monkeypatch.setattr(module, "limited", lambda connection, seconds=0, patience=5: real(connection, -1))
-    assert overview.live(connection) is None and overview.tally(connection) is None and overview.counts(connection) is None and overview.workers(connection) is None
+    assert overview.live(connection) is None and overview.tally(connection) is None and overview.overview(connection).counts is None and overview.workers(connection) is None
     assert not overview.need_you(connection).exact and not overview.ended_per_minute(connection)[1]
     assert [(queue.name, queue.ready, queue.live) for queue in tables.queues(connection)] == [(f"queue-{i}", None, None) for i in range(5)]
     assert not errors.recent_failures(connection).complete
@@ -147,7 +147,7 @@ def test_counts(connection):
     counted = overview.tally(connection)
     assert counted.by_status() == {"failed": 286, "pending": 1714} and counted.live() == overview.live(connection) == overview.live(connection, counted)
     assert tables.queues(connection, counted.live_by_queue()) == tables.queues(connection)
-    groups = overview.counts(connection)
+    groups = overview.overview(connection).counts
     assert sum(each.count for each in groups) == 2000 and {each.name for each in groups} == {"name-0", "name-1", "name-2"}
     assert next(each for each in groups if (each.name, each.status) == ("name-1", "pending")).oldest_at == (NOW + 1) * 1000
     minutes, complete = overview.ended_per_minute(connection)

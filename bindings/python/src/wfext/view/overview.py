@@ -142,12 +142,6 @@ def oldest_due(connection: sqlite3.Connection) -> dict[tuple[str, str], int]:
     return found
 
 
-def counts(connection: sqlite3.Connection, counted: Tally | None = None) -> list[Group] | None:
-    """By name and status, with the earliest due time of what is live; None: not counted in time."""
-    counted = counted or tally(connection)
-    return None if counted is None else counted.groups(oldest_due(connection))
-
-
 def live(connection: sqlite3.Connection, counted: Tally | None = None) -> int | None:
     """How many workflows have not ended; None: not counted in time."""
     if counted is not None or not has_tables(connection):
@@ -243,6 +237,13 @@ def overview(connection: sqlite3.Connection, path: str = "") -> Overview:
     size = connection.execute("PRAGMA page_count").fetchone()[0] * connection.execute("PRAGMA page_size").fetchone()[0]
     counted = tally(connection)
     return Overview(
-        path, size, now_of(connection), has_tables(connection), live(connection, counted), need_you(connection), counts(connection, counted), queues(connection, counted.live_by_queue() if counted else None),
+        path,
+        size,
+        now_of(connection),
+        has_tables(connection),
+        live(connection, counted),
+        need_you(connection),
+        counted.groups(oldest_due(connection)) if counted else None,
+        queues(connection, counted.live_by_queue() if counted else None),
         recent_failures(connection),
     )

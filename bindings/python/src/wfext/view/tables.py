@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import sqlite3
 from typing import Any
@@ -65,14 +66,13 @@ def queues(connection: sqlite3.Connection, live: dict[str, int] | None = None, *
             rows = connection.execute(f"SELECT {columns}, depth, running, oldest_due_at FROM wf_queues ORDER BY queue").fetchall()
     except Interrupted:
         rows = [(*row, None, None, None) for row in connection.execute(_SETTINGS)]
-    found: dict[str, int] = dict.fromkeys((row[0] for row in rows), 0) | live if live is not None else {}
-    try:
-        with limited(connection, seconds):
+    found: dict[str, int] = {}
+    if live is not None:
+        found = dict.fromkeys((row[0] for row in rows), 0) | live
+    else:  # (an OperationalError: a name that is none, in a file that was changed by hand)
+        with contextlib.suppress(Interrupted, sqlite3.OperationalError), limited(connection, seconds):
             for row in rows:
-                if live is None:
-                    found[row[0]] = connection.execute("SELECT wf_pending(?)", (row[0],)).fetchone()[0]
-    except (Interrupted, sqlite3.OperationalError):  # (the second: a name that is none, in a file that was changed by hand)
-        pass
+                found[row[0]] = connection.execute("SELECT wf_pending(?)", (row[0],)).fetchone()[0]
     return [
         fitted(Queue, (name, depth, running, found.get(name), oldest, paused, *limits, parsed(backoff))) for name, paused, *limits, backoff, depth, running, oldest in rows
     ]
