@@ -3,6 +3,7 @@
 import heapq
 import json
 import os
+import re
 import sqlite3
 import subprocess
 import sys
@@ -83,8 +84,6 @@ def test_every_page_shows_what_is_there(shop, serve):
 
 def test_pages_by_key(shop, serve):
     """50 at once, each workflow once, newest first."""
-    import re
-
     page = serve(shop.path)
     seen, path = [], "/workflows"
     while path:
@@ -103,8 +102,6 @@ def test_long_histories_come_in_parts(engine, serve, tmp_path):
     engine.execute("COMMIT").fetchall()
     page = serve(tmp_path / "test.db")
     sizes, path = [], "/workflow?id=long"
-    import re
-
     while path:
         text = page.get(path).text
         sizes.append(len(set(re.findall(r">(step-\d+)</span>", text))))
@@ -289,6 +286,36 @@ def test_ten_viewers_ask_once(shop, serve):
         assert len([fd for fd in os.listdir(folder) if os.path.realpath(f"{folder}/{fd}") == os.path.realpath(shop.path)]) <= 5
 
 
+COUNTING = """
+from wfext.ui import pages
+from wfext.view import overview
+said = []
+
+
+def tally(connection):
+    said.append(1)
+    return overview.Tally([("a queue", "a name", "pending", len(said))])
+
+
+overview.tally = tally
+pages.COUNTS_SECONDS = %s
+"""
+
+
+def test_counts_above_the_list_may_be_older_than_the_list(shop, serve):
+    """They cost more than it does: they are asked once for all who look at lists, and not for a page that does not show them."""
+    for seconds, expected in (("1e9", ["1", "1"]), ("-1", ["1", "2"])):
+        page = serve(shop.path, before=COUNTING % seconds)
+        assert page.get("/workflow?id=order-42").status == page.get("/errors").status == page.get("/in-doubt").status == 200
+        seen = []
+        for id in ("first", "second"):
+            shop.call("wf_start", "order", None, id=f"{id} of {seconds}")
+            text = page.get("/workflows").text
+            assert f"{id} of {seconds}" in text and "<option>a queue</option>" in text and "<option>a name</option>" in text
+            seen += re.findall(r"</svg>pending <small>(\d+)</small>", text)
+        assert seen == expected
+
+
 # Actions
 
 
@@ -374,8 +401,6 @@ def test_bulk_on_all_that_match(shop, serve):
     failed = value(shop.db, "SELECT count(*) FROM wf_workflows WHERE status = 'failed' AND error LIKE '%SMTPError%'")
     others = value(shop.db, "SELECT count(*) FROM wf_workflows WHERE status = 'failed'") - failed
     import html
-    import re
-
     (filter,) = {html.unescape(each) for each in re.findall(r'name="filter" value="([^"]*SMTP[^"]*)"', page.get("/errors").text)}
     assert page.note(page.post("retry", all="1", filter=filter)) == [f"{failed} workflows to be tried again"]
     assert value(shop.db, "SELECT count(*) FROM wf_workflows WHERE status = 'failed'") == others > 0
@@ -419,8 +444,6 @@ lists.list_workflows = lambda *a, **k: real(*a, **{**k, "seconds": 30})
 def test_a_search_says_how_far_it_has_looked(engine, serve, tmp_path):
     """It looks at some, says so, and goes on from there until it has looked at all."""
     import html
-    import re
-
     many(engine, 3000)
     page = serve(tmp_path / "test.db", before=COUNTED)
     path, pages = "/workflows?version=none", 0

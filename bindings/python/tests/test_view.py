@@ -137,7 +137,7 @@ def test_a_figure_that_takes_too_long_is_none(connection, monkeypatch):
     for module in (overview, tables, lists, errors):
         monkeypatch.setattr(module, "limited", lambda connection, seconds=0, patience=5: real(connection, -1))
     assert overview.live(connection) is None and overview.tally(connection) is None and overview.overview(connection).counts is None and overview.workers(connection) is None
-    assert not overview.need_you(connection).exact and not overview.ended_per_minute(connection)[1]
+    assert not overview.need_you(connection).exact and not overview.failed(connection).exact and not overview.ended_per_minute(connection)[1]
     assert [(queue.name, queue.ready, queue.live) for queue in tables.queues(connection)] == [(f"queue-{i}", None, None) for i in range(5)]
     assert not errors.recent_failures(connection).complete
 
@@ -147,6 +147,8 @@ def test_counts(connection):
     counted = overview.tally(connection)
     assert counted.by_status() == {"failed": 286, "pending": 1714} and counted.live() == overview.live(connection) == overview.live(connection, counted)
     assert tables.queues(connection, counted.live_by_queue()) == tables.queues(connection)
+    assert counted.names() == (["name-0", "name-1", "name-2"], [f"queue-{i}" for i in range(5)])
+    assert overview.failed(connection) == lists.Count(286, True) and overview.failed(connection, most=100) == lists.Count(100, False)
     groups = overview.overview(connection).counts
     assert sum(each.count for each in groups) == 2000 and {each.name for each in groups} == {"name-0", "name-1", "name-2"}
     assert next(each for each in groups if (each.name, each.status) == ("name-1", "pending")).oldest_at == (NOW + 1) * 1000
@@ -422,11 +424,23 @@ def test_paths_of_every_kind(tmp_path):
     assert len(list(tmp_path.iterdir())) == 5
 
 
-def test_a_reason_that_was_not_looked_up_says_so(connection):
+def test_a_reason_that_was_not_looked_up_says_so(connection, monkeypatch):
     numbers = [row.seq for row in lists.list_workflows(connection, Filter(status=("pending",)), limit=3).rows]
-    assert set(lists.reasons_of(connection, numbers, seconds=60).values()) == {"ready"}
-    assert set(lists.reasons_of(connection, numbers, seconds=0).values()) == {lists.NOT_LOOKED_UP}
-    assert lists.reasons_of(connection, [1], seconds=60) == {}  # it has ended
+    ready = dict.fromkeys(numbers, "ready")
+    assert lists.reasons_of(connection, numbers) == ready
+    assert lists.reasons_of(connection, [1]) == {}  # it has ended
+    # All at once took too long: one by one.
+    real, asked = files.limited, []
+
+    def limited(connection, *given):
+        asked.append(given)
+        return real(connection, -1) if len(asked) == 1 else real(connection, 60)
+
+    monkeypatch.setattr(files, "_STEPS", 1)
+    monkeypatch.setattr(lists, "limited", limited)
+    assert lists.reasons_of(connection, [*numbers, 1], seconds=60) == ready and len(asked) == 5
+    asked.clear()
+    assert lists.reasons_of(connection, numbers, seconds=0) == dict.fromkeys(numbers, lists.NOT_LOOKED_UP) and len(asked) == 1
 
 
 def test_a_portion_is_as_wide_as_its_time_allows(connection, monkeypatch):

@@ -15,7 +15,7 @@ import jinja2
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
-from ..view import files, overview, tables
+from ..view import files, lists, overview, tables
 from . import render
 from .guard import Viewer
 from .sources import Look, Source, Sources, short_name
@@ -81,7 +81,7 @@ class Desk:
 
 
 def tally(source: Look) -> overview.Tally | None:
-    """What all pages of the file take their counts from."""
+    """What the pages of the file take their counts from."""
     return source.shared("tally", overview.tally)
 
 
@@ -122,19 +122,20 @@ class Visit:
         """The page; 204 for who has it already, which the mark in the request says. With `rests` in its context it has no mark, and does not ask for itself again."""
         given = self.request.headers.get(MARK, "")
         began = time.thread_time()
-        response = self._answer(template, context, given)
-        response.headers[PAUSE] = f"{self.desk.pace.took(time.thread_time() - began) if given else self.desk.pace.pause:.1f}"
+        response, beside = self._answer(template, context, given)
+        response.headers[PAUSE] = f"{self.desk.pace.took(time.thread_time() - began + beside) if given else self.desk.pace.pause:.1f}"
         return response
 
-    def _answer(self, template: str, context: Callable[[Look], dict[str, Any]], given: str) -> Response:
+    def _answer(self, template: str, context: Callable[[Look], dict[str, Any]], given: str) -> tuple[Response, float]:
+        """And the work that was done for it beside this thread."""
         source = self.source().look()
         state = f"{source.version}.{int(time.time() / BUCKET_SECONDS)}"
         if given and given.partition("-")[0] == state:
-            return Response(status_code=204, headers={MARK: given})
+            return Response(status_code=204, headers={MARK: given}), 0.0
         made = {**self.about(source), **context(source)}
         if made.get("rests"):
-            return self.respond(template, made)
-        return self.respond(template, made, f"{state}.stale" if source.stale else state)
+            return self.respond(template, made), source.work
+        return self.respond(template, made, f"{state}.stale" if source.stale else state), source.work
 
     def about(self, source: Look) -> dict[str, Any]:
         """What the bar at the top says of the file."""
@@ -142,9 +143,8 @@ class Visit:
             "source": source,
             "file_title": self.desk.title or short_name(source.path),
             "now": self._now(source),
-            "need": source.shared("need", overview.need_you),
             "doubt": source.shared("doubt", lambda c: len(tables.in_doubt(c, held_only=True, limit=100))),
-            "counts": counted.by_status() if (counted := tally(source)) else None,
+            "failed": source.shared("failed", overview.failed),
         }
 
     @staticmethod
@@ -163,8 +163,7 @@ class Visit:
                 "note": self.desk.note(self.query.get("note")),
                 "source": None,
                 "file_title": self.desk.title or short_name(self.file_name or self.desk.sources.patterns[0]),
-                "need": None,
-                "counts": None,
+                "failed": lists.Count(0, True),
                 "doubt": 0,
                 **context,
             }

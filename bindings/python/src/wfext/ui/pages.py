@@ -32,6 +32,7 @@ def overview_page(request: Request) -> Response:
         counted = tally(source)
         ended, complete = source.shared("ended", overview.ended_per_minute)
         return {
+            "need": source.shared("need", overview.need_you),
             "live": source.shared("live", lambda c: overview.live(c, counted)),
             "groups": counted.groups(source.shared("oldest", overview.oldest_due, 10)) if counted else None,
             "people": source.shared("people", lambda c: overview.people(c, 12)),
@@ -63,6 +64,8 @@ def file_size(path: str) -> int | None:
 
 
 RESTS_SECONDS = 0.5
+COUNTS_SECONDS = 10.0  # how old the counts above the list may be: they cost more than it does
+NAMES = 100  # for a field to choose from
 
 
 def workflows_page(request: Request) -> Response:
@@ -70,24 +73,22 @@ def workflows_page(request: Request) -> Response:
     asked = filters.read(visit.query)
 
     def context(source: Look) -> dict[str, Any]:
+        counting = source.beside("tally", overview.tally, COUNTS_SECONDS)
         with source.reader() as file:  # (a search that took long is not done again every two seconds, for each who has left it open)
             page = lists.list_workflows(file.connection, asked.filter, before=asked.before, limit=50, seconds=2)
-            queue_names = names(file.connection, "queue")
-            kinds = names(file.connection, "name")
-        return {"asked": asked, "page": page, "queue_names": queue_names, "workflow_names": kinds, "statuses": lists.STATUSES, "rests": page.seconds > RESTS_SECONDS}
+        counted = counting()
+        names, queues = counted.names() if counted else ([], [])
+        return {
+            "asked": asked,
+            "page": page,
+            "counts": counted.by_status() if counted else None,
+            "workflow_names": names[:NAMES],
+            "queue_names": queues[:NAMES],
+            "statuses": lists.STATUSES,
+            "rests": page.seconds > RESTS_SECONDS,
+        }
 
     return visit.answer("workflows.html", context)
-
-
-def names(connection: sqlite3.Connection, column: str) -> list[str]:
-    """Names of queues or workflows for a field to choose from, the first 100; none where they are not found in time."""
-    if not files.has_tables(connection):
-        return []
-    try:
-        with files.limited(connection, 0.02):
-            return [row[0] for row in connection.execute(f"SELECT DISTINCT {column} FROM _wf_lane ORDER BY 1 LIMIT 100")]
-    except files.Interrupted:
-        return []
 
 
 def bulk_page(request: Request) -> Response:
@@ -146,6 +147,7 @@ def workflow_page(request: Request) -> Response:
                 "ancestors": one.ancestors(c, id),
                 "drawn": drawing.svg(graph, standalone=False) if graph else None,
             }
+        context["row"] = timelines.row
         context["timeline"] = timelines.rows(found, steps, failures, children, now, first=after == 0)
         return context
 

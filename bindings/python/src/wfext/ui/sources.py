@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import concurrent.futures
 import contextlib
 import dataclasses
 import glob
@@ -29,8 +30,9 @@ LOOKS_SECONDS = 2.0  # the patterns are looked at again after this long
 class Source:
     """One file. Connections are opened when they are wanted, read-only, and kept."""
 
-    def __init__(self, path: str):
+    def __init__(self, path: str, helpers: concurrent.futures.Executor):
         self.path = path
+        self.helpers = helpers
         self._free = threading.BoundedSemaphore(READERS)
         self._idle: list[view.File] = []
         self._lock = threading.Lock()
@@ -132,6 +134,7 @@ class Look:
         self.path = source.path
         self.version = version
         self.stale = False
+        self.work = 0.0  # seconds on the processor of what was asked beside
 
     def reader(self) -> contextlib.AbstractContextManager[view.File]:
         return self.source.reader()
@@ -140,6 +143,22 @@ class Look:
         """ask(connection), or what it has said to somebody a moment ago: so that ten viewers cost what one does."""
         answer, is_new = self.source.shared(name, ask, self.version, seconds)
         self.stale = self.stale or not is_new
+        return answer
+
+    def beside(self, name: str, ask: Callable[[sqlite3.Connection], T], seconds: float = SHARED_SECONDS) -> Callable[[], T]:
+        """As `shared`, asked while the page goes on; call what this gives for the answer. (Not while you have a reader: the answer may wait for one.)"""
+
+        def asked() -> tuple[T, float]:
+            began = time.thread_time()
+            return self.shared(name, ask, seconds), time.thread_time() - began
+
+        coming = self.source.helpers.submit(asked)
+
+        def answer() -> T:
+            said, work = coming.result()
+            self.work += work
+            return said
+
         return answer
 
 
@@ -154,6 +173,7 @@ class Sources:
         self._looked = float("-inf")
         self._open: dict[str, Source] = {}
         self._counting = threading.Lock()
+        self._helpers = concurrent.futures.ThreadPoolExecutor(READERS, "wfext-ui")
         self._lines: dict[tuple[str, ...], tuple[float, list[fleet.FleetFile]]] = {}
 
     def names(self) -> list[str]:
@@ -181,7 +201,7 @@ class Sources:
             raise view.NoFile(f"{name}: no file of this page")
         over: list[Source] = []
         with self._lock:
-            source = self._open.pop(name, None) or Source(name)
+            source = self._open.pop(name, None) or Source(name, self._helpers)
             self._open[name] = source  # the last one used is the last
             while len(self._open) > KEPT_FILES:
                 over.append(self._open.pop(next(iter(self._open))))
@@ -200,6 +220,7 @@ class Sources:
             return known[1]
 
     def close(self) -> None:
+        self._helpers.shutdown()
         with self._lock:
             sources, self._open = list(self._open.values()), {}
         for each in sources:

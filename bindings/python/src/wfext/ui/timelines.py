@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from urllib.parse import quote
 
 from markupsafe import Markup, escape
 
 from ..view import lists, one, timeline
 from ..view.values import one_line, parsed
-from .render import STATES, duration, percent
+from .render import STATES, brief, duration, percent, state
 
 ATTEMPTS = 30  # rows of attempts at most, the last ones
+_USUAL = ("step", "line", "attempt", "sql")  # kinds that need no saying
 _NARROW = 0.003  # what took next to nothing is drawn that wide, to be seen
 
 
@@ -29,7 +31,6 @@ class Line:
     is_error: bool
     step: one.Step | None = None
     child: str | None = None
-    title: str = ""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -70,6 +71,33 @@ def rows(workflow: one.Workflow, steps: Sequence[one.Step], failures: Sequence[o
     return Drawn(lines, _axis(scale), duration(sum(fold.end - fold.begin for fold in scale.folds)) if scale.folds else "")
 
 
+def row(line: Line, base: str, chosen: str | None, link: Callable[..., str]) -> Markup:
+    """The row of the table, of 500 that a page may have: put together by hand, which takes a quarter of what a template does, so what is stored is escaped here.
+
+    base     the address of the page with no step chosen
+    chosen   the step that is: its link leads back
+    link     from a path and its parameters to an address
+    """
+    label = escape(line.label)
+    name = state(line.state, label)
+    if line.step is not None:
+        step = "" if line.step.name == chosen else f"&amp;step={quote(line.step.name)}"
+        link_or_not = f'<a data-row data-soft href="{escape(base)}{step}#{line.key}" title="{label}">{name}</a>'
+    else:
+        link_or_not = f'<span class="soft" title="{label}">{name}</span>'
+    kind = "" if line.kind in _USUAL else f' <span class="tag">{escape(line.kind)}</span>'
+    if line.child is not None:
+        what = f'<a class="one-line id" href="{escape(link("/workflow", id=line.child))}">{escape(line.child)}</a>'
+    else:
+        text = escape(brief(line.text))
+        what = f'<span class="one-line{" bad" if line.is_error else ""}" title="{text if len(line.text) <= 160 else escape(brief(line.text, 600))}">{text}</span>'
+    part = ' class="part"' if line.kind == "line" else ""
+    return Markup(
+        f'<tr id="{line.key}"{part}>\n<td class="name">{link_or_not}{kind}</td>\n<td class="draw">{line.drawing}</td>\n<td class="took n">{line.took}</td>\n'
+        f'<td class="what">{what}</td>\n</tr>'
+    )
+
+
 def _child(bar: timeline.Bar, by_id: dict[str, lists.Row]) -> lists.Row | None:
     """The child that a step has spawned: its output is the child's id."""
     if bar.step is None or bar.step.output is None or bar.step.kind not in ("spawn", "task", "start"):
@@ -81,7 +109,7 @@ def _child(bar: timeline.Bar, by_id: dict[str, lists.Row]) -> lists.Row | None:
 def _line(bar: timeline.Bar, pen: _Pen, label: str, text: str) -> Line:
     state = {"line": "pending", "suspended": "waiting"}.get(bar.state, bar.state)
     failed = state in ("failed", "lost")
-    return Line(f"t-{bar.kind}-{bar.attempt or 0}", label, bar.kind, state, _draw(bar, pen), duration(bar.millis), text, failed, title=_said(bar))
+    return Line(f"t-{bar.kind}-{bar.attempt or 0}", label, bar.kind, state, _draw(bar, pen), duration(bar.millis), text, failed)
 
 
 def _step(bar: timeline.Bar, pen: _Pen, child: lists.Row | None, now: int, tries: Sequence[one.Failure]) -> Line:
@@ -106,8 +134,8 @@ def _step(bar: timeline.Bar, pen: _Pen, child: lists.Row | None, now: int, tries
         text = f"{child.status}"
     return Line(
         f"t-s-{step.seq}", step.name, step.kind, step.status, drawing, took, " · ".join(each for each in (how_often, text) if each), step.status in ("failed", "error"), step,
-        child.id if child is not None else None, _said(bar),
-    )  # fmt: skip
+        child.id if child is not None else None,
+    )
 
 
 def _said(bar: timeline.Bar) -> str:
@@ -123,7 +151,7 @@ class _Pen:
 
 
 def _draw(bar: timeline.Bar, pen: _Pen, tries: Sequence[one.Failure] = ()) -> Markup:
-    """A row's drawing, of 500 that a page may have: put together by hand, so what is stored is escaped here, and a state that is none of ours (a file changed by hand) is not written."""
+    """A row's drawing, put together by hand, too: what is stored is escaped here, and a state that is none of ours (a file changed by hand) is not written."""
     state = bar.state if bar.state in STATES or bar.state in ("line", "suspended") else "planned"
     thick = 12 if bar.kind in ("step", "child") else 6
     said = escape(_said(bar))

@@ -8,6 +8,7 @@ import os
 import sqlite3
 import time
 from collections.abc import Iterator, Sequence
+from datetime import datetime, timedelta, timezone  # (sqlite3 imports it, too)
 
 from .. import loading
 
@@ -194,8 +195,6 @@ def to_millis(text: str | None) -> int | None:
     """A time of the engine's tables ('2026-11-23 10:00:00.000', UTC) in milliseconds since 1970. None for None, and for what is none."""
     if not isinstance(text, str):
         return None
-    from datetime import datetime, timezone
-
     try:
         moment = datetime.fromisoformat(text).replace(tzinfo=timezone.utc)
     except ValueError:
@@ -208,7 +207,5 @@ FIRST_MILLIS, LAST_MILLIS = 0, 253_402_300_799_999  # the times that a filter ma
 
 def to_sql_time(millis: int) -> str:
     """The same moment as the engine's tables show it, to compare with their columns."""
-    from datetime import datetime, timedelta, timezone
-
     moment = datetime(1970, 1, 1, tzinfo=timezone.utc) + timedelta(milliseconds=millis)
     return moment.strftime("%Y-%m-%d %H:%M:%S.") + f"{moment.microsecond // 1000:03d}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import sqlite3
 from typing import Any
@@ -97,6 +98,11 @@ class Tally:
             found[queue] = found.get(queue, 0) + (count if status in LIVE else 0)
         return found
 
+    def names(self) -> tuple[list[str], list[str]]:
+        """The names of workflows, and of queues, that there are."""
+        names, queues = ({row[column] for row in self.rows if isinstance(row[column], str)} for column in (1, 0))
+        return sorted(names), sorted(queues)
+
     def groups(self, ages: dict[tuple[str, str], int]) -> list[Group]:
         """By name and status, with the earliest due time of what is live (`oldest_due`)."""
         found: dict[tuple[Any, Any], int] = {}
@@ -151,6 +157,17 @@ def live(connection: sqlite3.Connection, counted: Tally | None = None) -> int | 
             return int(connection.execute("SELECT wf_pending()").fetchone()[0])
     except Interrupted:
         return None
+
+
+def failed(connection: sqlite3.Connection, most: int = CAP) -> Count:
+    """How many workflows have failed, counted up to `most`."""
+    if not has_tables(connection):
+        return Count(0, True)
+    found, exact = 0, False
+    with contextlib.suppress(Interrupted), limited(connection):
+        found = connection.execute("SELECT count(*) FROM (SELECT 1 FROM wf_workflows WHERE status = 'failed' LIMIT ?)", (most + 1,)).fetchone()[0]
+        exact = found <= most
+    return Count(min(found, most), exact)
 
 
 def need_you(connection: sqlite3.Connection, most: int = CAP) -> Count:

@@ -37,15 +37,16 @@ def _number(value: Any) -> float | None:
     return value if isinstance(value, (int, float)) else None
 
 
-_BY_TYPE: dict[str, Callable[[Any], Any] | None] = {
-    "int": lambda value: whole(value) or 0,
-    "int | None": whole,
-    "str": lambda value: text(value) or "",
-    "str | None": text,
-    "float | None": _number,
-    "bool": bool,
+_BY_TYPE: dict[str, tuple[tuple[type, ...], Callable[[Any], Any]]] = {  # the types that are right, and what makes the others so
+    "int": ((int,), lambda value: whole(value) or 0),
+    "int | None": ((int, type(None)), whole),
+    "str": ((str,), lambda value: text(value) or ""),
+    "str | None": ((str, type(None)), text),
+    "float | None": ((float, type(None)), _number),
+    "bool": ((), bool),
 }
-_converters: dict[type[Any], list[Callable[[Any], Any] | None]] = {}
+_AS_IT_IS: tuple[tuple[type, ...], Callable[[Any], Any]] = ((), lambda value: value)
+_converters: dict[type[Any], list[tuple[tuple[type, ...], Callable[[Any], Any]]]] = {}
 
 
 def fitted(cls: type[T], row: Sequence[Any]) -> T:
@@ -53,6 +54,6 @@ def fitted(cls: type[T], row: Sequence[Any]) -> T:
     found = _converters.get(cls)
     if found is None:
         found = _converters[cls] = [
-            moment if each.type == "int | None" and is_time(each.name) else _BY_TYPE.get(str(each.type)) for each in dataclasses.fields(cls)  # type: ignore[arg-type]
+            ((), moment) if each.type == "int | None" and is_time(each.name) else _BY_TYPE.get(str(each.type), _AS_IT_IS) for each in dataclasses.fields(cls)  # type: ignore[arg-type]
         ]
-    return cls(*(value if convert is None else convert(value) for convert, value in zip(found, row, strict=True)))
+    return cls(*[value if type(value) in right else convert(value) for (right, convert), value in zip(found, row, strict=True)])
