@@ -100,7 +100,8 @@ class Tally:
 
     def names(self) -> tuple[list[str], list[str]]:
         """The names of workflows, and of queues, that there are."""
-        names, queues = ({row[column] for row in self.rows if isinstance(row[column], str)} for column in (1, 0))
+        names = {name for _, name, _, _ in self.rows if isinstance(name, str)}
+        queues = {queue for queue, _, _, _ in self.rows if isinstance(queue, str)}
         return sorted(names), sorted(queues)
 
     def groups(self, ages: dict[tuple[str, str], int]) -> list[Group]:
