@@ -1,6 +1,7 @@
 """What is a mistake of the code, whose failure an error is, and what a cut short step leaves: each of them once was retried without end, dropped, or taken for a result."""
 
 import asyncio
+import datetime
 import sqlite3
 import sys
 import threading
@@ -10,6 +11,7 @@ import pytest
 
 import wfext
 from wfext.command.serving import grace
+from wfext.testing import Harness
 
 LONG = 60  # seconds: a net for hangs, no measure
 
@@ -368,3 +370,208 @@ def test_pragmas_reach_every_connection(tmp_path):
     for given in ({"journal_mode": "off"}, {"foreign_keys": "1; DROP TABLE child"}, {"a b": 1}):
         with pytest.raises(ValueError, match="pragmas has"):
             wfext.App(tmp_path / "test.db", pragmas=given)
+
+
+NAN = float("nan")
+LONG_NAME = "x" * 300
+
+
+def declared(app):
+    """Something of each kind to give to the wrong place."""
+
+    @app.workflow
+    def w(ctx: wfext.Context, n: int = 0) -> int:
+        return n
+
+    @app.step
+    def s(n: int = 0) -> int:
+        return n
+
+    @app.step
+    async def of_a_loop(n: int = 0) -> int:
+        return n
+
+    return w, s, of_a_loop
+
+
+@pytest.mark.parametrize(
+    ("named", "given"),
+    [
+        ("path of the file is None", {"path": None}),
+        ("path of the file is 5", {"path": 5}),
+        ("path of the file is ''", {"path": ""}),
+        ("path of the file is b'x'", {"path": b"x"}),
+        ("'synchronus'", {"synchronus": "full"}),
+        ("journal is 5", {"journal": 5}),
+        ("journal is 'off'", {"journal": "off"}),
+        ("synchronous is 1", {"synchronous": 1}),
+        ("busy_timeout: .* -1", {"busy_timeout": -1}),
+        ("busy_timeout: .* nan", {"busy_timeout": NAN}),
+        ("pragmas is 5", {"pragmas": 5}),
+        (r"pragmas is \['a'\]", {"pragmas": ["a"]}),
+        ("pragmas has 5", {"pragmas": {5: 1}}),
+        ("driver is 'nope'", {"driver": "nope"}),
+        ("driver is 5", {"driver": 5}),
+        ("lifespan is 5", {"lifespan": 5}),
+    ],
+)
+def test_what_an_app_is_given_wrongly_is_named(tmp_path, named, given):
+    with pytest.raises((TypeError, ValueError, ImportError), match=named):
+        wfext.App(**{"path": tmp_path / "wrong.db", **given})
+
+
+def test_what_is_declared_wrongly_is_named(app):
+    w, s, of_a_loop = declared(app)
+    for named, work in [
+        ("name of a workflow is 5", lambda: app.workflow(name=5)(w.fn)),
+        ("name of a workflow is ''", lambda: app.workflow(name="")(w.fn)),
+        ("name of a workflow has 300 bytes", lambda: app.workflow(name=LONG_NAME)(w.fn)),
+        ("queue of x is 5", lambda: app.workflow(name="x", queue=5)(w.fn)),
+        ("queue of x is ''", lambda: app.workflow(name="x", queue="")(w.fn)),
+        ("undo is 'yes'", lambda: app.workflow(name="x", undo="yes")(w.fn)),
+        ("'queu'", lambda: app.workflow(queu="a")(w.fn)),
+        ("timeout: .* nan", lambda: app.workflow(name="x", timeout=NAN)(w.fn)),
+        (r"delay: .* \[1\]", lambda: app.workflow(name="x", delay=[1])(w.fn)),
+        ("name of a step is 5", lambda: app.step(name=5)(s.fn)),
+        ("name of a step has 300 bytes", lambda: app.step(name=LONG_NAME)(s.fn)),
+        ("'attempt'", lambda: app.step(attempt=3)(s.fn)),
+        ("backoff: .* -1", lambda: app.step(backoff=-1)(s.fn)),
+        ("backoff: .* nan", lambda: app.step(backoff=NAN)(s.fn)),
+        ("timeout needs an async function", lambda: app.step(timeout=1)(s.fn)),
+        ("timeout is 0", lambda: app.step(timeout=0)(of_a_loop.fn)),
+        ("a plain function", lambda: app.transaction(of_a_loop.fn)),
+        ("in_doubt is 'maybe'", lambda: app.effect(in_doubt="maybe")(s.fn)),
+        ("durable is 'yes'", lambda: app.effect(durable="yes")(s.fn)),
+        ("name of a queue is 5", lambda: app.queue(5)),
+        ("name of a rate is 5", lambda: app.rate(5, limit=1, per=1)),
+        ("limit is 'many'", lambda: app.rate("r", limit="many", per=1)),
+        ("limit is -1", lambda: app.rate("r", limit=-1, per=1)),
+        ("per: .* nan", lambda: app.rate("r", limit=1, per=NAN)),
+        ("per is 0", lambda: app.rate("r", limit=1, per=0)),
+        ("name of a schedule is 5", lambda: app.schedule(5, "1h", w)),
+        ("timing of the schedule s is 5", lambda: app.schedule("s", 5, w)),
+        ("workflow of the schedule s is 'w'", lambda: app.schedule("s", "1h", "w")),
+        ("workflow of the schedule s is <function", lambda: app.schedule("s", "1h", w.fn)),
+        ("too many positional", lambda: app.schedule("s", "1h", w, 1, 2)),
+        ("name of a worker is 5", lambda: app.start(name=5)),
+        ("name of a worker is ''", lambda: app.start(name="")),
+        ("queues is 'default'", lambda: app.start(queues="default")),
+        (r"queues is \[5\]", lambda: app.start(queues=[5])),
+        (r"queues is \[\]", lambda: app.start(queues=[])),
+        ("workflows is 'w'", lambda: app.start(workflows="w")),
+        (r"versions is \[5\]", lambda: app.start(versions=[5])),
+        ("'concurency'", lambda: app.start(concurency=5)),
+        ("grace: .* -1", lambda: app.start(grace=-1)),
+        ("app of a worker is 'x'", lambda: wfext.Worker("x")),
+        ("app of the harness is 'x.db'", lambda: Harness("x.db")),
+        ("start is 'yesterday'", lambda: Harness(app, start="yesterday")),
+        ("start is 5", lambda: Harness(app, start=5)),
+        (r"load\(\) was given 'x.db'", lambda: wfext.load("x.db")),
+    ]:
+        with pytest.raises((TypeError, ValueError), match=named):
+            work()
+    assert set(app.workflows) == {"w"} and not app.schedules and not app.queues and not app.rates
+    with pytest.raises(wfext.Invalid, match="concurency"):  # what the engine knows better
+        app.queue("q", concurency=3)
+        app.start()
+
+
+def test_what_a_client_is_given_wrongly_is_named(app):
+    w, _, _ = declared(app)
+    handle = w.start()
+    for named, work in [
+        ("'idd'", lambda: w.options(idd="x")),
+        ("delay: .* nan", lambda: w.options(delay=NAN).start()),
+        ('"delay" must be 0 or more, got -1', lambda: w.options(delay=-1).start()),
+        ('"id" has 300 bytes', lambda: w.options(id=LONG_NAME).start()),
+        ("says no time zone", lambda: w.options(at=datetime.datetime(2030, 1, 1)).start()),
+        ("unexpected keyword argument 'm'", lambda: w.start(m=1)),
+        ("input of w.n is nan", lambda: w.start(NAN)),
+        ("name of a workflow is 5", lambda: app.ref(5)),
+        ("name of a workflow is ''", lambda: app.ref("")),
+        ("'idd'", lambda: app.ref("w", idd="x")),
+        ("id of a workflow is 5", lambda: app.handle(5)),
+        ("id of a workflow is None", lambda: app.handle(None)),
+        ("workflow of a handle is 'w'", lambda: app.handle("x", "w")),
+        ("no workflow 'nope'", lambda: app.handle("nope").result(timeout=LONG)),
+        ("timeout: .* -1", lambda: handle.result(timeout=-1)),
+        ("timeout: .* nan", lambda: handle.result(timeout=NAN)),
+        (r"parameter 2 of wf_signal\(\) is \['go'\]", lambda: handle.signal(["go"])),
+        ("payload of go is nan", lambda: handle.signal("go", NAN)),
+        ("says no time zone", lambda: handle.reschedule(datetime.datetime(2030, 1, 1))),
+        (r"parameter 2 of wf_get\(\) is \[\]", lambda: handle.get([])),
+        ("name of a stream is 5", lambda: handle.stream(5)),
+        ("offset in the stream s is 'x'", lambda: handle.stream("s", "x")),
+        ("offset in the stream s is -1", lambda: handle.stream("s", -1)),
+        ('no option "fromm"', lambda: handle.retry(fromm=1)),
+        ("event of wf_emit.* 5", lambda: app.client.emit(5)),
+        (r"parameter 1 of wf_emit\(\) is \[\]", lambda: app.client.emit([])),  # sqlite3 says here what was wrong in the call before
+        ("limit is 'x'", lambda: app.client.list(limit="x")),
+        ("limit is -1", lambda: app.client.list(limit=-1)),
+        ("no column 'statuss'", lambda: app.client.list(statuss="failed")),
+        ("function of a call is 5", lambda: app.client.call(5)),
+        ("function of a call is \"wf_status", lambda: app.client.call("wf_status('x'); DROP TABLE t")),
+        ("name of a rate is 5", lambda: app.client.rate(5, limit=1, per=1)),
+        ("duration is nan", lambda: app.sync(NAN)),
+    ]:
+        with pytest.raises((TypeError, ValueError, wfext.EngineError, wfext.NotJSON), match=named):
+            work()
+    assert [row["id"] for row in app.client.list()] == [handle.id]
+
+
+IN_A_WORKFLOW = {
+    "sleep": ("got -1", lambda c, d: c.sleep(-1)),
+    "sleep nan": ("duration is nan", lambda c, d: c.sleep(NAN)),
+    "sleep soon": ("'soon'", lambda c, d: c.sleep("soon")),
+    "sleep none": ("duration is None", lambda c, d: c.sleep(None)),
+    "sleep until": ("says no time zone", lambda c, d: c.sleep(datetime.datetime(2030, 1, 1))),
+    "sleep name": ("name of a step has 300 bytes", lambda c, d: c.sleep(1, name=LONG_NAME)),
+    "signal": ("name of a signal is 5", lambda c, d: c.wait_signal(5)),
+    "signal none": ("name of a signal is None", lambda c, d: c.wait_signal(None)),
+    "signal list": ("name of a signal is []", lambda c, d: c.wait_signal([])),
+    "signal of two": ("name of a signal is 5", lambda c, d: c.wait_signal(["a", 5])),
+    "signal timeout": ("duration is nan", lambda c, d: c.wait_signal("a", timeout=NAN)),
+    "signal timeout negative": ("got -1", lambda c, d: c.wait_signal("a", timeout=-1)),
+    "event": ("name of an event is ['e']", lambda c, d: c.wait_event(["e"], name="n")),
+    "event long": ("name of an event has 300 bytes", lambda c, d: c.wait_event(LONG_NAME)),
+    "join": ("what is joined is 'x'", lambda c, d: c.join("x")),
+    "join list": ("what is joined is []", lambda c, d: c.join([])),
+    "acquire": ("name of a rate is ['r']", lambda c, d: c.acquire(["r"], name="q")),
+    "acquire amount": ("got text 'x'", lambda c, d: c.acquire("r", "x")),
+    "start": ("what is started is 5", lambda c, d: c.start(5)),
+    "start function": ("what is started is <function", lambda c, d: c.start(d[0].fn)),
+    "start step": ("what is started is <step s>", lambda c, d: c.start(d[1])),
+    "start nothing": ("name of a workflow is ''", lambda c, d: c.start("")),
+    "start option": ("delay: a duration is nan", lambda c, d: c.start(d[0].options(delay=NAN))),
+    "call": ("what is started is None", lambda c, d: c.call(None)),
+    "append": ("name of a stream is ['x']", lambda c, d: c.append(["x"], 1)),
+    "append nan": ("is nan", lambda c, d: c.append("x", NAN)),
+    "set": ("key of a value is ['k']", lambda c, d: c.set(["k"], 1)),
+    "map name": ("name of a step is 5", lambda c, d: c.map(5, [1], print)),
+    "map items": ("items of map('m') are 5", lambda c, d: c.map("m", 5, print)),
+    "map function": ("function of map('m') is 5", lambda c, d: c.map("m", [1], 5)),
+    "patched": ("name of a step is 5", lambda c, d: c.patched(5)),
+    "compensate": ("not <function", lambda c, d: c.compensate(d[1].fn)),
+    "step": ("5 is no step", lambda c, d: c.step(5)),
+}
+
+
+def test_what_a_context_is_given_wrongly_fails_the_workflow_in_the_first_attempt(app):
+    """In both colours, by an error that names it; not ten attempts, and no wait for ever."""
+    others = declared(app)
+
+    @app.workflow
+    def of_a_thread(ctx: wfext.Context, what: str) -> None:
+        IN_A_WORKFLOW[what][1](ctx, others)
+
+    @app.workflow
+    async def of_a_loop(ctx: wfext.AsyncContext, what: str) -> None:
+        given = IN_A_WORKFLOW[what][1](ctx, others)
+        if given is not None and hasattr(given, "__await__"):
+            await given
+
+    with app.worker():
+        begun = [(what, workflow, workflow.start(what)) for what in IN_A_WORKFLOW for workflow in (of_a_thread, of_a_loop)]
+        for what, workflow, handle in begun:
+            error, attempts = failed(handle)
+            assert IN_A_WORKFLOW[what][0] in error["message"] and attempts <= 2, (what, workflow, error, attempts)

@@ -19,6 +19,7 @@ from .client import Client, Handle, Named
 from .database import Database
 from .definitions import Duration, StartOptions, Step, Workflow, duration, seconds
 from .errors import Error
+from .names import check_text
 from .sync_context import Context
 from .transaction import Transaction
 from .worker import Worker
@@ -70,6 +71,8 @@ class App:
         busy_timeout: Duration = 30,
         pragmas: Mapping[str, int | str] | None = None,
     ):
+        if lifespan is not None and not callable(lifespan):
+            raise TypeError(f"lifespan is {lifespan!r}: a function of the app that gives a context manager")
         self.database = _of_cluster(path) or Database(path, driver=driver, journal=journal, synchronous=synchronous, busy_timeout=seconds(busy_timeout, "busy_timeout"), pragmas=pragmas)
         self.client = Client(self)
         self.barrier = Barrier(self.database)
@@ -178,14 +181,23 @@ class App:
 
     def queue(self, name: str, **options: Any) -> None:
         """Declares a queue with its limits: options of wf_queue. Applied when a worker starts."""
-        self.queues[name] = options
+        self.queues[check_text(name, "the name of a queue")] = options
 
     def rate(self, name: str, *, limit: int, per: Duration) -> None:
         """Declares a rate for ctx.acquire(): at most so many shares in a time. Applied when a worker starts."""
+        check_text(name, "the name of a rate")
+        if isinstance(limit, bool) or not isinstance(limit, int) or limit < 1:
+            raise ValueError(f"the rate {name}: limit is {limit!r}: a whole number from 1")
+        if seconds(per, f"the rate {name}: per") == 0:
+            raise ValueError(f"the rate {name}: per is {per!r}: more than 0 seconds")
         self.rates[name] = {"limit": limit, "per": duration(per)}
 
     def schedule(self, name: str, timing: str, workflow: Workflow[P, Any], *args: P.args, **kwargs: P.kwargs) -> Schedule:
         """Declares a schedule: a cron text or an interval as of wf_schedule, and the workflow with its arguments. Applied when a worker starts. Options: see what it returns."""
+        check_text(name, "the name of a schedule")
+        check_text(timing, f"the timing of the schedule {name}")
+        if not isinstance(workflow, Workflow):
+            raise TypeError(f"the workflow of the schedule {name} is {workflow!r}: what @app.workflow has declared")
         options: dict[str, Any] = {}
         self.schedules[name] = (timing, workflow, workflow.input(args, kwargs), options)
         return Schedule(options)

@@ -233,7 +233,7 @@ class AsyncContext(AsyncSteps):
 
     def map(self, name: str, items: Iterable[Any], fn: Callable[[Any], Awaitable[T]]) -> Awaitable[list[T]]:
         """fn of each item, side by side, with names of their own for the steps of each: `name[0].step`."""
-        prefix = self._take(name)
+        prefix = self._branches(name, items, fn)
 
         async def branch(i: int, item: Any) -> T:
             current_branch.set((f"{prefix}[{i}].", Names()))  # of this task alone

@@ -8,7 +8,7 @@ from __future__ import annotations
 import dataclasses
 import datetime
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, Generic, TypeVar
 
 from . import values
@@ -16,7 +16,7 @@ from .attempt import Attempt, current_step
 from .definitions import Bound, Duration, StartOptions, Step, Workflow, duration, moment
 from .errors import WorkflowCancelled, WorkflowFailed, final
 from .logs import WorkflowLog
-from .names import check_name
+from .names import check_name, check_text
 
 T = TypeVar("T")
 UNSET: Any = object()
@@ -152,8 +152,8 @@ class Calls:
 
     def _wait_signal(self, name: str | list[str], timeout: Duration | None, default: Any, returns: Any) -> Wait:
         several = not isinstance(name, str)
-        names = list(name) if several else [str(name)]
-        step = self._take(check_name(names[0]))
+        names = [check_text(each, "the name of a signal") for each in (name if isinstance(name, (list, tuple)) and name else [name])]
+        step = self._take(check_name(names[0], "a signal"))
 
         def meaning(answer: Any) -> Any:
             if answer.get("timeout"):
@@ -165,7 +165,8 @@ class Calls:
         return Wait(step, ("await",), "wf_await", (given, None if timeout is None else duration(timeout)), {}, meaning)
 
     def _wait_event(self, event: str, timeout: Duration | None, default: Any, name: str | None, returns: Any) -> Wait:
-        step = self._take(check_name(name or event))
+        check_text(event, "the name of an event")
+        step = self._take(check_name(event, "an event") if name is None else check_name(name))
 
         def meaning(answer: Any) -> Any:
             if answer.get("timeout"):
@@ -178,6 +179,9 @@ class Calls:
         return self._join_as(self._take(check_name(name) if name else "join"), children, timeout, return_exceptions)
 
     def _join_as(self, step: str, children: tuple[Child[Any], ...], timeout: Duration | None = None, return_exceptions: bool = False) -> Wait:
+        for given in children:
+            if not isinstance(given, Child):
+                raise final(TypeError(f"what is joined is {given!r}: children, as ctx.start() gives them"))
 
         def meaning(answer: list[dict[str, Any]]) -> list[Any]:
             ended = {entry["id"]: entry for entry in answer}
@@ -198,7 +202,8 @@ class Calls:
         return Wait(step, ("join",), "wf_join", (values.dumps([child.id for child in children]),), options, meaning)
 
     def _acquire(self, rate: str, amount: int, key: str | None, timeout: Duration | None, name: str | None) -> Wait:
-        step = self._take(check_name(name or rate))
+        check_text(rate, "the name of a rate")
+        step = self._take(check_name(rate, "a rate") if name is None else check_name(name))
         options: dict[str, Any] = {}
         if key is not None:
             options["key"] = key
@@ -218,9 +223,11 @@ class Calls:
         if isinstance(workflow, str):
             if args[1:] or kwargs:
                 raise final(TypeError(f"a child by name takes one value, its input: {workflow!r}"))
-            name, returns = workflow, Any
+            name, returns = check_text(workflow, "the name of a workflow"), Any
             given = values.dumps(args[0] if args else None, f"the input of {workflow}")
             options = "{}"
+        elif not isinstance(workflow, (Workflow, Bound)):
+            raise final(TypeError(f"what is started is {workflow!r}: a workflow (@app.workflow), one with options, or the name of one"))
         else:
             bound = workflow if isinstance(workflow, Bound) else Bound(workflow, StartOptions())
             name, given, options = bound.call(args, kwargs)
@@ -238,6 +245,7 @@ class Calls:
 
     def _append_name(self, stream: str) -> str | None:
         """None inside of a step, which no replay runs again: there it is appended at the end."""
+        check_text(stream, "the name of a stream")
         return self._attempt.take_name(f"append {stream}", self._branch(), in_order=True) if current_step.get() is None else None
 
     def _appended(self, step: str) -> int | None:
@@ -255,6 +263,7 @@ class Calls:
         return self._attempt.call("wf_append", stream, text, *options)
 
     def _set(self, key: str, value: Any) -> tuple[str, tuple[Any, ...]]:
+        check_text(key, "the key of a value")
         self._attempt.begin()
         return self._attempt.call("wf_set", key, values.dumps(value, f"the value {key}"))
 
@@ -273,6 +282,15 @@ class Calls:
         if not self._attempt.workflow.undoes:
             raise final(TypeError(f"the workflow {self.name} calls compensate() in a function of its own: declare it with undo=True, so that its first record says that there is something to undo"))
         self._attempt.undo.append((step, args, kwargs))
+
+    def _branches(self, name: str, items: Any, fn: Any) -> str:
+        """The name that map() takes, once what it was given is seen to be right."""
+        check_name(name)
+        if not isinstance(items, Iterable):
+            raise final(TypeError(f"the items of map({name!r}) are {items!r}: something to go through"))
+        if not callable(fn):
+            raise final(TypeError(f"the function of map({name!r}) is {fn!r}"))
+        return self._take(name)
 
     def _patch(self, name: str) -> tuple[str, bool, tuple[str, tuple[Any, ...]] | None]:
         """The step, the answer, and the call that records it where it is not."""

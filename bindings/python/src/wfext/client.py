@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import datetime
+import re
 import secrets
 import time
 import uuid
@@ -16,6 +17,7 @@ from .attempt import current_attempt, current_step
 from .database import Database, Row
 from .definitions import Bound, Duration, StartOptions, Workflow, duration, moment, seconds
 from .errors import Error, NotFound, WorkflowCancelled, WorkflowFailed
+from .names import check_text
 
 if TYPE_CHECKING:
     from .app import App
@@ -113,10 +115,12 @@ class Handle(Generic[R]):
 
     def stream(self, name: str, offset: int = 0, *, follow: bool = True) -> Iterator[Any]:
         """The items of a stream from an offset on; waits for more until the stream is closed or the workflow has ended."""
+        _check_stream(name, offset)
         return self._client._stream(self.id, name, offset, follow)
 
     async def astream(self, name: str, offset: int = 0, *, follow: bool = True) -> AsyncIterator[Any]:
         """The same for an event loop: `async for item in handle.astream("words")`."""
+        _check_stream(name, offset)
         items = self._client._stream(self.id, name, offset, follow)
         over = object()
         try:
@@ -131,6 +135,24 @@ class Handle(Generic[R]):
                     pass
 
 
+def _check_stream(name: Any, offset: Any) -> None:
+    check_text(name, "the name of a stream")
+    if isinstance(offset, bool) or not isinstance(offset, int) or offset < 0:
+        raise ValueError(f"the offset in the stream {name} is {offset!r}: a whole number from 0")
+
+
+_function = re.compile(r"wf_[a-z_]+", re.ASCII)
+
+
+def _check_call(function: Any, params: tuple[Any, ...]) -> None:
+    if not isinstance(function, str) or not _function.fullmatch(function):
+        raise TypeError(f"the function of a call is {function!r}: the name of one of the engine's, such as 'wf_status'")
+    # (An error of sqlite3 about it may have the message of the one before.)
+    for at, value in enumerate(params, 1):
+        if not (value is None or isinstance(value, (str, int, float, bytes, bytearray, memoryview))):
+            raise TypeError(f"parameter {at} of {function}() is {value!r}: a text, a number, bytes or None; JSON is a text, too")
+
+
 def _refuse_inside(what: str, instead: str) -> None:
     if current_attempt.get() is not None and current_step.get() is None:
         raise Error(f"{what} inside of a workflow would hold it without being recorded: {instead}")
@@ -141,7 +163,7 @@ class Named:
 
     def __init__(self, client: Client, name: str, options: StartOptions):
         self._client = client
-        self.name = name
+        self.name = check_text(name, "the name of a workflow")
         self.given = options
 
     def __repr__(self) -> str:
@@ -174,6 +196,7 @@ class Client:
 
     def call(self, function: str, *params: Any) -> Any:
         """Any function of the engine, by its name."""
+        _check_call(function, params)
         sql = f"SELECT {function}({', '.join('?' * len(params))})"
         if function == "wf_wait":  # it may last
             with self._database.borrowed() as connection:
@@ -202,10 +225,14 @@ class Client:
 
     def handle(self, id: str, workflow: Workflow[..., Any] | None = None) -> Handle[Any]:
         """A workflow that was started before."""
-        return Handle(self, id, workflow.returns if workflow is not None else Any)
+        if workflow is not None and not isinstance(workflow, Workflow):
+            raise TypeError(f"the workflow of a handle is {workflow!r}: what @app.workflow has declared, or None")
+        return Handle(self, check_text(id, "the id of a workflow"), workflow.returns if workflow is not None else Any)
 
     def list(self, *, where: str = "1", params: tuple[Any, ...] = (), limit: int = 100, **equal: Any) -> list[dict[str, Any]]:
         """Workflows, newest first: columns of wf_workflows that are equal to something (status='failed'), or a condition in SQL with its parameters."""
+        if isinstance(limit, bool) or not isinstance(limit, int) or limit < 0:
+            raise ValueError(f"limit is {limit!r}: a whole number from 0")
         columns = [row[1] for row in self.rows("PRAGMA table_info(wf_workflows)")]
         for column in equal:
             if column not in columns and column != "tag":
@@ -220,7 +247,7 @@ class Client:
 
     def rate(self, name: str, *, limit: int, per: Duration) -> None:
         """At most so many shares in a time, for ctx.acquire()."""
-        self.call("wf_rate", name, values.dumps({"limit": limit, "per": duration(per)}))
+        self.call("wf_rate", check_text(name, "the name of a rate"), values.dumps({"limit": limit, "per": duration(per)}))
 
     # Waiting, on connections of their own
 

@@ -73,12 +73,16 @@ class Database:
     kept_connections = 4
 
     def __init__(self, path: str | os.PathLike[str], *, driver: Any = None, journal: str = "wal", synchronous: str = "full", busy_timeout: float = 30, pragmas: Mapping[str, int | str] | None = None):
-        if journal.lower() not in _JOURNALS:
+        if not isinstance(path, (str, os.PathLike)) or not os.fspath(path) or not isinstance(os.fspath(path), str):
+            raise TypeError(f"the path of the file is {path!r}: a text or a Path")
+        if not isinstance(journal, str) or journal.lower() not in _JOURNALS:
             raise ValueError(f"journal is {journal!r}: one of {', '.join(_JOURNALS)}")
-        if synchronous.lower() not in _SYNCHRONOUS:
+        if not isinstance(synchronous, str) or synchronous.lower() not in _SYNCHRONOUS:
             raise ValueError(f"synchronous is {synchronous!r}: one of {', '.join(_SYNCHRONOUS)}")
+        if not isinstance(pragmas or {}, Mapping):
+            raise TypeError(f"pragmas is {pragmas!r}: a dictionary of names and values")
         for name, value in (pragmas or {}).items():
-            if not _word.fullmatch(name) or isinstance(value, bool) or not (isinstance(value, int) or (isinstance(value, str) and _word.fullmatch(value))):
+            if not isinstance(name, str) or not _word.fullmatch(name) or isinstance(value, bool) or not (isinstance(value, int) or (isinstance(value, str) and _word.fullmatch(value))):
                 raise ValueError(f"pragmas has {name!r}: {value!r}: names of pragmas, each with a whole number or a word")
             if name.lower() in _OF_THE_APP:
                 raise ValueError(f"pragmas has {name!r}: say it by App({_OF_THE_APP[name.lower()]}=...)")

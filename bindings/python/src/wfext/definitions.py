@@ -6,6 +6,7 @@ import dataclasses
 import datetime
 import functools
 import inspect
+import math
 import re
 import typing
 from collections.abc import Callable, Iterable
@@ -13,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar
 
 from . import tracing, values
 from .errors import final
-from .names import check_name
+from .names import check_name, check_text
 
 if TYPE_CHECKING:
     from .app import App
@@ -35,6 +36,8 @@ def duration(value: Any) -> float | str:
         return value.total_seconds()
     if isinstance(value, bool) or not isinstance(value, (int, float, str)):
         raise final(TypeError(f"a duration is {value!r}: seconds, a text such as '90s' or '7d', or a timedelta"))
+    if isinstance(value, float) and not math.isfinite(value):
+        raise final(ValueError(f"a duration is {value!r}: a number of seconds"))
     return value
 
 
@@ -42,8 +45,8 @@ def seconds(value: Any, what: str) -> float:
     """A duration that this package measures itself. `what` names it in errors."""
     try:
         given = duration(value)
-    except TypeError as error:
-        raise final(TypeError(f"{what}: {error}")) from None
+    except (TypeError, ValueError) as error:
+        raise final(type(error)(f"{what}: {error}")) from None
     if isinstance(given, str):
         if not _duration.fullmatch(given):
             raise final(ValueError(f"{what}: a duration is {given!r}: seconds, a text such as '90s', '1h30m' or '7d', or a timedelta"))
@@ -71,7 +74,7 @@ def _exceptions(given: Any, what: str) -> tuple[type[BaseException], ...]:
 def moment(value: datetime.datetime) -> str:
     """As the engine takes it."""
     if value.tzinfo is None:
-        raise ValueError(f"{value!r} says no time zone")
+        raise final(ValueError(f"{value!r} says no time zone"))
     return value.astimezone(datetime.timezone.utc).isoformat().replace("+00:00", "Z")
 
 
@@ -125,6 +128,8 @@ class Step(Generic[P, R]):
             raise TypeError(f"{self.name}: a transaction is a plain function: it is run by the thread of the database")
         if in_doubt not in ("retry", "hold", "fail"):
             raise ValueError(f"{self.name}: in_doubt is {in_doubt!r}: retry, hold or fail")
+        if not isinstance(durable, bool):
+            raise TypeError(f"{self.name}: durable is {durable!r}: true or false")
         if durable and kind != "effect":
             raise TypeError(f"{self.name}: durable is for effects, whose record comes before them")
         self.durable = durable
@@ -132,6 +137,8 @@ class Step(Generic[P, R]):
         self.backoff = None if backoff is None else seconds(backoff, f"{self.name}: backoff")
         self.retry_on = _exceptions(retry_on, f"{self.name}: retry_on")
         self.timeout = None if timeout is None else seconds(timeout, f"{self.name}: timeout")
+        if self.timeout == 0:
+            raise ValueError(f"{self.name}: timeout is {timeout!r}: more than 0 seconds")
         self.in_doubt = in_doubt
         self.returns = _hints(fn).get("return", Any)
 
@@ -177,7 +184,10 @@ class StartOptions:
             if value is None:
                 continue
             if field.name in ("delay", "timeout"):
-                value = duration(value)
+                try:
+                    value = duration(value)
+                except (TypeError, ValueError) as error:
+                    raise final(type(error)(f"{field.name}: {error}")) from None
             elif isinstance(value, datetime.datetime):
                 value = moment(value)
             out[field.name] = value
@@ -195,9 +205,12 @@ class Workflow(Generic[P, R]):
         functools.update_wrapper(self, fn)
         self.app = app
         self.fn = fn
-        self.name = check_name(fn.__name__ if name is None else name)
+        self.name = check_name(fn.__name__ if name is None else name, "a workflow")
         self.is_async = inspect.iscoroutinefunction(fn)
-        self.queue = queue
+        self.queue = check_text(queue, f"the queue of {self.name}")
+        if undo is not None and not isinstance(undo, bool):
+            raise TypeError(f"{self.name}: undo is {undo!r}: true or false")
+        defaults.given()  # what is none of a duration is said where it is declared
         self.defaults = defaults
         # From its first record on, a failure or a cancel comes back to code that can undo something.
         self.undoes = "compensate" in fn.__code__.co_names if undo is None else undo

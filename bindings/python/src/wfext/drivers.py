@@ -15,7 +15,10 @@ def find(driver: Any) -> Any:
     if driver is None:
         driver = "sqlite3"
     if isinstance(driver, str):
-        driver = importlib.import_module(driver)
+        try:
+            driver = importlib.import_module(driver)
+        except ImportError as error:
+            raise ImportError(f"driver is {driver!r}: {error}", name=driver) from error
     if not isinstance(driver, types.ModuleType) or not (hasattr(driver, "connect") or hasattr(driver, "Connection")):
         raise TypeError(f"driver is {driver!r}: a module like sqlite3, or apsw")
     return driver

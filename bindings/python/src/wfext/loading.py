@@ -29,6 +29,8 @@ def loadable_path() -> str:
 
 def load(connection: Any) -> None:
     """Loads the extension into an open connection of `sqlite3`, of a driver like it, or of `apsw`."""
+    if not (hasattr(connection, "execute") or hasattr(connection, "cursor")):
+        raise TypeError(f"load() was given {connection!r}: an open connection of sqlite3, of a driver like it, or of apsw")
     enable = getattr(connection, "enable_load_extension", None) or getattr(connection, "enableloadextension", None)
     if enable is None:
         raise RuntimeError("this Python's sqlite3 was built without loadable extensions: use another Python, or a driver that has them (App(..., driver='apsw'))")

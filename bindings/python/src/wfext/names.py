@@ -13,15 +13,25 @@ from typing import Any
 from .errors import Nondeterminism, final
 
 _counted = re.compile(r"#\d+$")
+_LONGEST = 255  # bytes of a name, in the engine
 
 
-def check_name(name: str) -> str:
+def check_text(value: Any, what: str) -> str:
+    """The text that something is found by. `what` names it in errors."""
+    if not isinstance(value, str) or not value:
+        raise final(TypeError(f"{what} is {value!r}: it is a text"))
+    length = len(value.encode("utf-8", "surrogatepass"))
+    if length > _LONGEST:
+        raise final(ValueError(f"{what} has {length} bytes, {_LONGEST} are allowed: {value[:60]!r}..."))
+    return value
+
+
+def check_name(name: Any, what: str = "a step") -> str:
     """The name, if it may be given by hand."""
-    if not isinstance(name, str) or not name:
-        raise final(TypeError(f"the name of a step is {name!r}: it is a text"))
+    check_text(name, f"the name of {what}")
     if _counted.search(name):
         raise final(ValueError(f"the name {name!r} ends in # and a number, which are for repeated names"))
-    return name
+    return str(name)
 
 
 class _Use:

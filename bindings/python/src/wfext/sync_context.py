@@ -219,7 +219,7 @@ class Context(Calls):
     def map(self, name: str, items: Iterable[Any], fn: Callable[[Any], T]) -> list[T]:
         """fn of each item, whose steps get names of their own: `name[0].step`. One after the other in plain code."""
         out = []
-        prefix = self._take(name)
+        prefix = self._branches(name, items, fn)
         for i, item in enumerate(items):
             token = current_branch.set((f"{prefix}[{i}].", Names()))
             try:

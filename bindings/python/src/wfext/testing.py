@@ -31,8 +31,15 @@ class Harness:
     """
 
     def __init__(self, app: App, start: str = "2026-01-01T00:00:00.000Z"):
+        if not isinstance(app, App):
+            raise TypeError(f"the app of the harness is {app!r}: an App")
         self.app = app
-        self._now = datetime.datetime.fromisoformat(start)
+        try:
+            self._now = datetime.datetime.fromisoformat(start)
+            if self._now.tzinfo is None:
+                raise ValueError("it says no time zone")
+        except (TypeError, ValueError) as error:
+            raise ValueError(f"start is {start!r}: a time such as '2026-01-01T00:00:00.000Z' ({error})") from None
         self._worker = Worker(app, lease=3600 * 24 * 365)
         self._worker.name = "test"
         self._runner = asyncio.Runner()  # one loop for all attempts, as in a worker

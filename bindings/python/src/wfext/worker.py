@@ -20,6 +20,7 @@ from .attempt import Attempt, AttemptOver, Claim, current_attempt, error_value, 
 from .database import Database
 from .definitions import Duration, seconds
 from .errors import Busy, Error, NotOurs
+from .names import check_text
 from .worker_name import WorkerName
 
 if TYPE_CHECKING:
@@ -61,6 +62,11 @@ class Worker:
         versions            only workflows of these versions (option `version` of a start), and those without one
         grace               how long plain code has to come to its next call when the worker stops
         """
+        for option, given in (("queues", queues), ("workflows", workflows), ("versions", versions)):
+            if given is not None and not (isinstance(given, (list, tuple, set, frozenset)) and given and all(isinstance(each, str) and each for each in given)):
+                raise TypeError(f"{option} is {given!r}: a list of texts, of one at least; None is all")
+        if name is not None:
+            check_text(name, "the name of a worker")
         for option, count in (("concurrency", concurrency), ("async_concurrency", async_concurrency)):
             if isinstance(count, bool) or not isinstance(count, int):
                 raise TypeError(f"{option} is {count!r}: a whole number")
@@ -69,6 +75,8 @@ class Worker:
         lease_seconds = seconds(lease, "lease")
         if lease_seconds <= 0:
             raise ValueError(f"lease is {lease!r}: more than 0 seconds")
+        if not hasattr(app, "workflows"):
+            raise TypeError(f"the app of a worker is {app!r}: an App")
         self.app = app
         self.database: Database = app.database
         self.lease = lease_seconds
@@ -78,10 +86,10 @@ class Worker:
         if unknown := set(workflows or ()) - set(app.workflows):
             raise Error(f"this app has no workflow {sorted(unknown)[0]!r}: {', '.join(sorted(app.workflows))}")
         of_these = [workflow for workflow in app.workflows.values() if workflows is None or workflow.name in workflows]
-        self.queues = queues or sorted({workflow.queue for workflow in of_these} | (set(app.queues) if workflows is None else set()))
+        self.queues = list(queues or ()) or sorted({workflow.queue for workflow in of_these} | (set(app.queues) if workflows is None else set()))
         self._slots = {False: concurrency, True: async_concurrency}
         self._names = {is_async: [w.name for w in of_these if w.is_async is is_async] for is_async in (False, True)}
-        self._filter = {} if versions is None else {"versions": versions}
+        self._filter = {} if versions is None else {"versions": list(versions)}
         self._wake = f"worker {secrets.token_hex(8)}"
         self._lock = threading.Lock()
         self._changed = threading.Condition(self._lock)
