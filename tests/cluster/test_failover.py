@@ -86,6 +86,48 @@ def test_a_leader_that_says_nothing_is_replaced(fresh):
     assert took < 30, f"a write was accepted {took:.1f} s later: it waited for hiqlite's client"
 
 
+def test_a_client_gives_a_leader_up_that_says_nothing(fresh):
+    """Once another one leads: its own time for an answer is far longer. So does a write that may not be repeated, and says so."""
+    from wfext.cluster import OutcomeUnknown
+
+    nodes = fresh().start().wait_healthy()
+    cluster, other = nodes.cluster(timeout=300, patience=300), nodes.cluster(timeout=300, patience=300)
+    cluster.write([["CREATE TABLE kept(x PRIMARY KEY)"]])
+    other.read([["SELECT * FROM kept"]])
+    leader = nodes.leader()
+    nodes.freeze(leader)
+    process = nodes.running.pop(leader)
+    begun = time.monotonic()
+    try:
+        cluster.write([["REPLACE INTO kept VALUES(1)"]], repeat=True)
+        with pytest.raises(OutcomeUnknown, match="does not answer, and .* leads"):
+            other.write([["REPLACE INTO kept VALUES(2)"]])
+        took = time.monotonic() - begun
+    finally:
+        nodes.running[leader] = process
+        nodes.thaw(leader)
+    assert took < 120, f"{took:.1f} s: it waited for an answer of a machine that is gone"
+    cluster.close()
+    other.close()
+
+
+def test_a_client_waits_for_a_leader_that_is_slow(three):
+    """Others are asked meanwhile, and say that it leads: nothing is given up, and nothing sent again."""
+    cluster = three.cluster(timeout=300)
+    asked = []
+    leads_instead = cluster._leads_instead
+    cluster._leads_instead = lambda node: asked.append(leads_instead(node)) or asked[-1]
+    cluster.write([["CREATE TABLE slow(n)"]])
+    rows = 1_000_000
+    while not asked:
+        rows *= 2
+        sql = "INSERT INTO slow WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < ?) SELECT max(i) FROM n"
+        cluster.write([[sql, [rows]]])
+    assert set(asked) == {None}
+    assert cluster.read([["SELECT count(*), max(n) FROM slow GROUP BY n HAVING count(*) > 1"]])[0].rows == []
+    cluster.close()
+
+
 def test_without_a_majority_nothing_is_written(fresh):
     nodes = fresh(timeout=1000).start().wait_healthy()
     leader, _ = with_a_table(nodes)

@@ -37,6 +37,8 @@ Statement = Sequence[Any]  # [sql] or [sql, parameters]: a list, or an object by
 
 _positional = re.compile(r"\((.*)\)$")
 
+_SILENCE = 0.5  # seconds without an answer after which the other nodes are asked whether one of them leads by now
+
 
 class StatementFailed(Error):
     """SQLite refused a statement, on all nodes: nothing of its transaction stands. `statement` says which, from 0; `sqlite_errorcode` is SQLite's, where the server gives it."""
@@ -95,7 +97,7 @@ class Cluster:
     url        one address or several, with commas: `http://:TOKEN@host:port,host:port`, for rqlite `http://user:password@host:port`. The others are found by asking
     token      what wfext-node wants; default: the one in the address, or the environment variable WFEXT_NODE_TOKEN
     engine     'hiqlite' or 'rqlite'; default: whichever answers
-    timeout    seconds for the answer to one request
+    timeout    seconds for the answer to one request; one that says nothing is given up sooner where another node leads by now (hiqlite)
     patience   seconds in all for a request that is sent again: longer than a change of leaders
     max_skew   seconds by which this machine's clock may be off the clocks of the nodes
     tls        an ssl.SSLContext; default: certificates are checked as the system does
@@ -136,6 +138,7 @@ class Cluster:
         self._lock = threading.Lock()
         self._idle: dict[str, list[http.client.HTTPConnection]] = {}
         self._leader: str | None = None
+        self._ids: dict[str, int] = {}  # of nodes that have said theirs
         self._known_until = 0.0
         self._last_time = 0.0
         self._functions: dict[str, tuple[int, bool, bool]] | None = None
@@ -175,8 +178,10 @@ class Cluster:
             else:
                 connection.close()
 
-    def _ask(self, node: str, method: str, path: str, body: bytes | None, timeout: float, hold: Any = None) -> tuple[int, Any, http.client.HTTPResponse]:
-        """Status, JSON and response. Raises _Answer where there is no such thing. `hold(connection)`: told before the answer is waited for."""
+    def _ask(
+        self, node: str, method: str, path: str, body: bytes | None, timeout: float, hold: Any = None, leads: bool = False
+    ) -> tuple[int, Any, http.client.HTTPResponse]:
+        """Status, JSON and response. Raises _Answer where there is no such thing. `hold(connection)`: told before the answer is waited for. leads: it is for the node that leads alone."""
         with self._connection(node, timeout) as connection:
             try:
                 if connection.sock is None:
@@ -187,6 +192,8 @@ class Cluster:
                 hold(connection)
             try:
                 connection.request(method, path, body, self._headers)
+                if leads:
+                    self._await(node, connection.sock, timeout)
                 response = connection.getresponse()
                 data = response.read()
             except (OSError, http.client.HTTPException) as error:
@@ -200,14 +207,53 @@ class Cluster:
             raise _Answer(f"{node}: {response.status} {said}", done="unknown") from None
         return response.status, answer, response
 
+    def _await(self, node: str, sock: Any, timeout: float) -> None:
+        """Until there is something to read. A machine that is gone without a word never answers, and its connections stay open: while nothing comes, the others are asked,
+        and where one of them leads by now, this request is given up. A node that leads and is slow is waited for."""
+        until = time.monotonic() + timeout
+        with selectors.DefaultSelector() as selector:
+            selector.register(sock, selectors.EVENT_READ)
+            while not selector.select(max(0.0, min(_SILENCE, until - time.monotonic()))):
+                if time.monotonic() >= until:
+                    raise TimeoutError("timed out")
+                leader = self._leads_instead(node)
+                if leader is not None:
+                    raise _Answer(f"{node} does not answer, and {leader} leads", done="unknown", leader=leader)
+
+    def _leads_instead(self, node: str) -> str | None:
+        """The address of the node that leads, where that is another one: as those others say that know the newest term."""
+        with self._lock:
+            id = self._ids.get(node)
+            others = [other for other in self.nodes if other != node and self._ids.get(other) != id]
+        term, leader = -1, None
+        for other in others if id is not None else ():
+            try:
+                status, answer, _ = self._ask(other, "GET", "/cluster", None, 1.0)
+            except (_Answer, Refused):
+                continue
+            if status == 200 and isinstance(answer, dict) and answer["term"] > term:
+                term = answer["term"]
+                leader = next((member["url"] for member in answer["members"] if member["id"] == answer["leader"] != id), None)
+        return leader
+
     # Who is there
 
     def _look_around(self) -> None:
-        """Asks every node who the others are, which leads, and what time it is; once in a while."""
+        """Asks every node who the others are, which leads, and what time it is; once in a while, and by one thread: one that says nothing takes its time."""
         with self._lock:
             if time.monotonic() < self._known_until:
                 return
+            if self._known_until:
+                self._known_until = time.monotonic() + 60.0
             nodes = list(self.nodes)
+        try:
+            self._look_at(nodes)
+        except BaseException:
+            with self._lock:
+                self._known_until = 0.0
+            raise
+
+    def _look_at(self, nodes: list[str]) -> None:
         found, offsets, trouble = [], [], []
         for node in nodes:
             try:
@@ -242,6 +288,8 @@ class Cluster:
         if status != 200 or not isinstance(answer, dict):
             raise _Answer(f"{node}: {status} {answer}", done="no")
         if self.engine == "hiqlite":
+            with self._lock:
+                self._ids[node] = answer["node"]
             members = [(member["url"], member["id"] == answer["leader"]) for member in answer["members"]]
             said = answer["time"] / 1000
         else:
@@ -281,6 +329,7 @@ class Cluster:
 
     def _send(self, path: str, body: Any, *, repeat: bool, read: Any) -> Any:
         """Asks the nodes in turn until one has answered: read(status, answer), which raises _Answer where that is no answer yet."""
+        leads = read == self._read_hiqlite and not path.endswith("level=local")
         text = json.dumps(body).encode()
         until = time.monotonic() + self.patience
         pause, unknown, last = 0.02, False, "no node answers"
@@ -288,7 +337,7 @@ class Cluster:
             self._look_around()
             for node in self._candidates():
                 try:
-                    status, answer, _ = self._ask(node, "POST", path, text, self.timeout)
+                    status, answer, _ = self._ask(node, "POST", path, text, self.timeout, leads=leads)
                     result = read(status, answer)
                 except _Answer as error:
                     last = str(error)
