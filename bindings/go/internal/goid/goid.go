@@ -2,7 +2,8 @@
 //
 // A repeated name of a step is the same step again only where the same goroutine says it: so every call of a step asks who calls, and what a context carries does not tell, for goroutines that the code
 // itself has begun share it. The runtime knows the number and shows it in a stack trace alone, which costs microseconds, the more the deeper the stack is. So its place in the runtime's own record of a goroutine
-// is looked for, once, by traces of several; where it is not found for sure, it is the trace each time.
+// is looked for, once, by traces of several; where it is not found for sure, it is the trace each time. So nothing is taken for granted of how that record looks in a version of Go: what is relied on is what the
+// assembler's manual says, that the runtime's pointer to it is (TLS) on amd64 and g on arm64, and that a stack trace begins with the number.
 package goid
 
 import (
