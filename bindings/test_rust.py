@@ -33,24 +33,34 @@ def cargo(*arguments, cwd, **variables):
 
 
 @pytest.fixture(scope="module")
-def consumer(tmp_path_factory):
-    """A program that depends on what the package holds, whose two binaries are those of the page."""
+def packaged(tmp_path_factory):
+    """What the package holds, as its users get it."""
     amalgamation = tmp_path_factory.mktemp("amalgamation")
     embedded = Path(os.environ["WFEXT_LIBRARY"]).resolve().parent / "generated"
     subprocess.run([sys.executable, ROOT / "scripts" / "amalgamate.py", embedded, amalgamation], check=True)
     source = crate(tmp_path_factory.mktemp("source") / "wfext", amalgamation)
     cargo("package", "--no-verify", "--allow-dirty", "--quiet", cwd=source)
-    # One folder for all runs: Cargo goes by paths and times when it looks for what is compiled already.
-    folder = CACHE / "consumer"
+    return CACHE / "package" / f"wfext-{VERSION}.crate"
+
+
+def consume(packaged, name, programs, change=lambda text: text):
+    """A program that depends on it, whose binaries are those of the page; `change`: of its Cargo.toml. One folder for all runs: Cargo goes by paths and times when it looks for what is compiled already."""
+    folder = CACHE / name
     folder.mkdir(parents=True, exist_ok=True)
-    packaged = CACHE / "package" / f"wfext-{VERSION}.crate"
     _unpack(packaged, folder / "wfext")
     for path in CONSUMER.rglob("*"):
         if path.is_file():
-            _write(folder / path.relative_to(CONSUMER), path.read_bytes())
-    for name, program in zip(("hello", "with_sqlx"), PROGRAMS, strict=True):
-        _write(folder / "src" / "bin" / f"{name}.rs", program.encode())
+            content = path.read_bytes()
+            _write(folder / path.relative_to(CONSUMER), change(content.decode()).encode() if path.name == "Cargo.toml" else content)
+    for program, text in programs.items():
+        _write(folder / "src" / "bin" / f"{program}.rs", text.encode())
     return folder
+
+
+@pytest.fixture(scope="module")
+def consumer(packaged):
+    """With rusqlite and sqlx, which have to agree on one SQLite: that is not always the newest rusqlite."""
+    return consume(packaged, "consumer", {"hello": PROGRAMS[0], "with_sqlx": PROGRAMS[1]})
 
 
 def _write(path, content):
@@ -89,6 +99,25 @@ def test_a_consumer(built):
     said = cargo("test", "--workspace", "--quiet", cwd=built)
     sources = [*CONSUMER.rglob("*.rs"), ROOT / "bindings" / "rust" / "src" / "lib.rs"]
     assert sum(map(int, re.findall(r"(\d+) passed", said))) == sum(len(re.findall(r"#\[test\]", path.read_text())) for path in sources)
+
+
+@pytest.mark.skipif(not os.environ.get("WFEXT_DEEP"), reason="only in the deep run: compiles SQLite and the extension once more")
+def test_the_rusqlite_of_the_page(packaged, tmp_path):
+    """The page says the newest one, without sqlx: its program, and the tests of the consumer."""
+    if int(re.match(r"cargo 1\.(\d+)", cargo("--version", cwd=tmp_path)).group(1)) < 89:
+        pytest.skip("the newest rusqlite wants Rust 1.89")
+    said = re.search(r'^rusqlite = .*version = "(\S+)"', README.read_text(), re.MULTILINE).group(1)
+
+    def change(text):
+        return re.sub(r'(?m)^(?:sqlx|tokio) = .*\n', "", re.sub(r'(?m)^(rusqlite = .*version = )"\S+"', rf'\1"{said}"', text))
+
+    folder = consume(packaged, "newest", {"hello": PROGRAMS[0]}, change)
+    # A folder of its own for what is compiled: the program is of the same name as the one with the other rusqlite.
+    passed = cargo("test", "--workspace", "--quiet", cwd=folder, CARGO_TARGET_DIR=str(CACHE / "newest-target"))
+    assert sum(map(int, re.findall(r"(\d+) passed", passed))) > 5
+    assert f'name = "rusqlite"\nversion = "{said}.' in (folder / "Cargo.lock").read_text()
+    done = cargo("run", "--quiet", "--manifest-path", folder / "Cargo.toml", "--bin", "hello", cwd=tmp_path, CARGO_TARGET_DIR=str(CACHE / "newest-target"))
+    assert done == "\n".join(re.findall(r"// => (.*)", PROGRAMS[0])) + "\n"
 
 
 def test_version_is_the_extensions():

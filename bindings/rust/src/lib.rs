@@ -33,6 +33,9 @@ pub fn register() -> Result<(), LoadError> {
 /// # Safety
 /// `db` is an open connection, and no other thread uses it meanwhile: rusqlite's `Connection::handle()`, or what sqlx's `lock_handle()` gives.
 pub unsafe fn load(db: *mut sqlite3) -> Result<(), LoadError> {
+    if db.is_null() {
+        return Err(LoadError { code: libsqlite3_sys::SQLITE_MISUSE, message: "load() was given a null pointer: an open connection".into() });
+    }
     let mut message = std::ptr::null_mut();
     let code = sqlite3_wfext_init(db, &mut message, std::ptr::null());
     check(code, message)
@@ -179,6 +182,13 @@ mod tests {
         for text in ["WF_NOT_FOUND: no workflow 'w: x'", "(code: 1) WF_NOT_FOUND: no workflow 'w: x'", "error returned from database: (code: 1) WF_NOT_FOUND: no workflow 'w: x'"] {
             assert_eq!(Error::parse(text), Some(Error { code: Code::NotFound, message: "no workflow 'w: x'".into() }));
         }
+    }
+
+    #[test]
+    fn a_null_pointer_is_said_and_not_followed() {
+        // SAFETY: it is looked at before anything else.
+        let error = unsafe { load(std::ptr::null_mut()) }.unwrap_err();
+        assert_eq!(error.to_string(), "wfext: load() was given a null pointer: an open connection");
     }
 
     #[test]

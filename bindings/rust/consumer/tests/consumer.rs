@@ -47,6 +47,30 @@ fn errors_have_their_codes() {
 }
 
 #[test]
+fn what_is_given_wrongly_is_named() {
+    let db = memory();
+    text(&db, "SELECT wf_start('job', NULL, '{\"id\": \"w\"}')").unwrap();
+    let long = format!("SELECT wf_start('{}')", "x".repeat(300));
+    for (sql, says) in [
+        ("SELECT wf_start(5)", "name of wf_start() must be text, got an integer 5"),
+        ("SELECT wf_start('')", "name is empty"),
+        (&long, "name has 300 bytes"),
+        ("SELECT wf_start('job', 'no json')", "no json"),
+        ("SELECT wf_start('job', NULL, '{\"dely\": 1}')", "no option \"dely\""),
+        ("SELECT wf_start('job', NULL, '{\"delay\": -1}')", "got -1"),
+        ("SELECT wf_start('job', NULL, '{\"priority\": \"high\"}')", "\"high\""),
+        ("SELECT wf_sleep('w', 's', 'soon')", "'soon'"),
+        ("SELECT wf_await('w', 's', 'go', -5)", "-5"),
+        ("SELECT wf_claim('default', 'worker', '{\"lease\": 0}')", "got 0"),
+        ("SELECT wf_step(NULL, 's', 1)", "handle of wf_step() is NULL"),
+    ] {
+        let error = text(&db, sql).unwrap_err();
+        let found = Error::of(&error).unwrap_or_else(|| panic!("{sql}: {error}"));
+        assert!(found.code == Code::Invalid && found.message.contains(says), "{sql}: {error}");
+    }
+}
+
+#[test]
 fn rows_and_their_record_are_one_commit() {
     let mut db = memory();
     db.execute_batch("CREATE TABLE answer(n)").unwrap();
