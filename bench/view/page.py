@@ -75,7 +75,7 @@ def visit(app, path):
     from wfext.ui import pages
 
     parts = urlsplit(path)
-    scope = {"type": "http", "method": "GET", "scheme": "http", "server": ("127.0.0.1", 80), "path": parts.path, "query_string": parts.query.encode(), "headers": [], "root_path": ""}
+    scope = {"type": "http", "method": "GET", "scheme": "http", "server": ("127.0.0.1", 80), "path": parts.path, "query_string": parts.query.encode(), "headers": [], "root_path": "", "wfext.root": ""}
     answer = getattr(pages, pages.ADDRESSES[parts.path])(Request({**scope, "app": app, "wfext.viewer": wfext.ui.Viewer("bench")}))
     assert answer.status_code == 200, (path, answer.status_code)
 

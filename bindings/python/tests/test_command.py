@@ -204,6 +204,7 @@ def test_exit_codes(file):
     assert wfext_("ls", "nothing/*.db").code == 1
     assert wfext_("cancel", file, "nobody").code == 1
     assert wfext_("resolve", file, "pay-1", "other", "done").code == 1
+    assert wfext_("worker", file).code == f"wfext: {file} is a file: say where its App is, module:name"
     assert wfext_("nonsense").code == 2
     assert wfext_("ls", file, "--since", "yesterday").code == 2
     assert wfext_("start", file, "order", "{bad").code == 4

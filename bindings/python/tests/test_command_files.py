@@ -75,7 +75,14 @@ def test_no_database_at_all(name):
     Path("app.db").write_bytes(b"this is a text, and was one from the beginning\n" * 100)
     done = run(name)
     assert done.code == 4 and "Traceback" not in done.err, done
-    assert "not a database" in (done.out if name == "fleet" else done.err)
+    assert "not a database" in done.out if name == "fleet" else "wfext: app.db: file is not a database" in done.err, done
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_a_folder(name):
+    Path("app.db").mkdir()
+    done = run(name)
+    assert (done.code, done.err) == (1, f"wfext: app.db: {'no file could be looked at' if name == 'fleet' else 'a folder, and no file'}\n"), done
 
 
 @pytest.mark.parametrize("name", ALL)
@@ -144,7 +151,7 @@ def test_a_file_that_somebody_has_for_himself(name, lock):
     if name == "fleet":  # wf_fleet reads a file that holds still without a lock
         assert done.code == 0 and "  3  " in done.out
         return
-    assert done.code == 3 and "locked" in done.err, done
+    assert done.code == 3 and "wfext: app.db: database is locked: another connection holds the file (waited 0.05 s" in done.err, done
 
 
 def test_who_only_looks_is_not_held_up_by_a_writer(lock):

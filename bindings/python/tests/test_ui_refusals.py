@@ -142,6 +142,7 @@ def test_headers_on_every_answer(page):
 def test_what_there_is_not(page):
     found = {path: page.get(path).status for path in ("/nothing", "/workflow?id=none", "/workflow", "/value?id=order-42&what=seq", "/value?id=none&what=input", "/definitions?name=none", "/static/../guard.py", "/static/%2e%2e/guard.py")}
     assert set(found.values()) == {404}, found
+    assert 'href="/static/page.css"' in page.get("/static/nothing.css").text  # it looks like the others
     assert page.get("/act").status == 405
     for name in ("/etc/passwd", "../shop.db", "other.db"):
         answer = page.get(f"/?file={name}")

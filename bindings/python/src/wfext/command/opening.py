@@ -150,7 +150,7 @@ def describe(wanted: Filter) -> str:
 
 def failed(error: Exception, given: argparse.Namespace) -> int:
     """Says what went wrong, and gives the exit code. What is no error of the file, the engine or the usage is raised again."""
-    from ..errors import Error, translate
+    from ..errors import Busy, Error, translate
 
     if isinstance(error, UnicodeError):
         error = Usage(f"{repr(error.object)[:80]}: no UTF-8")  # type: ignore[attr-defined]
@@ -161,6 +161,9 @@ def failed(error: Exception, given: argparse.Namespace) -> int:
         raise error
     code = code_of(found)
     text = str(found)
+    file = getattr(given, "file", None)
+    if isinstance(found, (Busy, sqlite3.Error)) and file:  # (the engine's own errors name what they are about)
+        text = f"{file if isinstance(file, str) else ' '.join(file)}: {text}"
     if code == LOCKED:
         text = f"{text}: another connection holds the file (waited {given.timeout:g} s; --timeout waits longer)"
     if getattr(given, "json", False):

@@ -40,6 +40,8 @@ def find_app(text: str) -> App:
     """The App of `module:name`, from the folder in which the command is given. Raises SystemExit with a message where there is none."""
     from ..app import App
 
+    if os.path.isfile(text):
+        raise SystemExit(f"wfext: {text} is a file: say where its App is, module:name")
     found = _named(text if text.partition(":")[2] else text.rstrip(':') + ':app')
     if not isinstance(found, App):
         raise SystemExit(f"wfext: {text} is {type(found).__name__}, not wfext.App")

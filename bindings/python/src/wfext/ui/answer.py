@@ -93,7 +93,7 @@ class Visit:
         self.desk: Desk = request.app.state.desk
         self.viewer: Viewer = request.scope["wfext.viewer"]
         self.query = request.query_params
-        self.root: str = request.scope.get("root_path", "")
+        self.root: str = request.scope["wfext.root"]
         self.path = request.url.path.removeprefix(self.root) or "/"
         # (the name of a file may be any bytes, and starlette takes them for UTF-8)
         self.file_name: str | None = dict(parse_qsl(request.url.query, errors="surrogateescape")).get("file") or None

@@ -104,6 +104,7 @@ class Guard:
                 headers.setdefault("Cache-Control", "no-store")
             await send(message)
 
+        scope["wfext.root"] = scope.get("root_path", "")  # (what is mounted in the page has another)
         request = Request(scope, receive)
         answer = await self._refusal(request)
         await (answer or self.app)(scope, receive, sealed)

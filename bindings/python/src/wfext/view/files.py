@@ -104,6 +104,8 @@ def open_file(path: str, *, write: bool = False, create: bool = False, timeout: 
     """
     if not os.path.exists(path) and not (write and create):
         raise NoFile(f"{path}: no such file")
+    if os.path.isdir(path):
+        raise NoFile(f"{path}: a folder, and no file")
     place = place_of(path)
     had_wal = os.path.exists(path + "-wal")
     mode = ("rwc" if create else "rw") if write else "ro"
