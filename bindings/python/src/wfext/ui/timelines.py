@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Sequence
+from html import escape
 from urllib.parse import quote
 
-from markupsafe import Markup, escape
+from markupsafe import Markup
 
 from ..view import lists, one, timeline
 from ..view.values import one_line, parsed
-from .render import STATES, brief, duration, percent, state
+from .render import STATES, brief, duration, glyph, percent
 
 ATTEMPTS = 30  # rows of attempts at most, the last ones
 _USUAL = ("step", "line", "attempt", "sql")  # kinds that need no saying
@@ -79,12 +80,13 @@ def row(line: Line, base: str, chosen: str | None, link: Callable[..., str]) -> 
     link     from a path and its parameters to an address
     """
     label = escape(line.label)
-    name = state(line.state, label)
+    shape = line.state if line.state in STATES else "planned"
+    name = f'<span class="state {shape}">{glyph(shape)}{label}</span>'
     if line.step is not None:
         step = "" if line.step.name == chosen else f"&amp;step={quote(line.step.name)}"
-        link_or_not = f'<a data-row data-soft href="{escape(base)}{step}#{line.key}" title="{label}">{name}</a>'
+        name = f'<a data-row data-soft href="{escape(base)}{step}#{line.key}" title="{label}">{name}</a>'
     else:
-        link_or_not = f'<span class="soft" title="{label}">{name}</span>'
+        name = f'<span class="soft" title="{label}">{name}</span>'
     kind = "" if line.kind in _USUAL else f' <span class="tag">{escape(line.kind)}</span>'
     if line.child is not None:
         what = f'<a class="one-line id" href="{escape(link("/workflow", id=line.child))}">{escape(line.child)}</a>'
@@ -93,7 +95,7 @@ def row(line: Line, base: str, chosen: str | None, link: Callable[..., str]) -> 
         what = f'<span class="one-line{" bad" if line.is_error else ""}" title="{text if len(line.text) <= 160 else escape(brief(line.text, 600))}">{text}</span>'
     part = ' class="part"' if line.kind == "line" else ""
     return Markup(
-        f'<tr id="{line.key}"{part}>\n<td class="name">{link_or_not}{kind}</td>\n<td class="draw">{line.drawing}</td>\n<td class="took n">{line.took}</td>\n'
+        f'<tr id="{line.key}"{part}>\n<td class="name">{name}{kind}</td>\n<td class="draw">{line.drawing}</td>\n<td class="took n">{line.took}</td>\n'
         f'<td class="what">{what}</td>\n</tr>'
     )
 

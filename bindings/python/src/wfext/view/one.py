@@ -157,9 +157,10 @@ def _as_far(rows: Iterable[tuple[Any, ...]], most: int | None) -> list[Step]:
     size = 0
     for row in rows:
         found.append(fitted(Step, row))
-        size += sum(len(value) for value in row[4:6] if isinstance(value, (str, bytes)))
-        if most is not None and size > most:
-            break
+        if most is not None:
+            size += sum([len(value) for value in row[4:6] if isinstance(value, (str, bytes))])
+            if size > most:
+                break
     return found
 
 
