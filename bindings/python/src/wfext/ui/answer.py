@@ -32,6 +32,7 @@ class Pace:
     SHARE = 0.05
     SHORTEST, LONGEST = 2.0, 30.0  # seconds
     WINDOW = 10.0  # what is looked back on
+    AROUND = 0.003  # seconds of work of the server around each answer
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -40,8 +41,9 @@ class Pace:
         self.pause = self.SHORTEST
 
     def took(self, seconds: float, now: float | None = None) -> float:
-        """An answer to one of them has taken so much work. The pause from now on."""
+        """An answer to one of them has taken so much work, without what is around it. The pause from now on."""
         now = time.monotonic() if now is None else now
+        seconds += self.AROUND
         with self._lock:
             self._answers.append((now, seconds * self.pause))
             self._demand += seconds * self.pause

@@ -220,7 +220,6 @@ class Sources:
             return known[1]
 
     def close(self) -> None:
-        self._helpers.shutdown()
         with self._lock:
             sources, self._open = list(self._open.values()), {}
         for each in sources:
