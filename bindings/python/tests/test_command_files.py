@@ -436,7 +436,7 @@ def test_a_python_that_loads_no_extensions(monkeypatch):
 
     def load(connection):
         class Plain:
-            pass
+            execute = connection.execute
 
         return real(Plain())
 
