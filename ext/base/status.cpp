@@ -21,7 +21,7 @@ char* readable(char* message) {
 }  // namespace
 
 const char* code_name(Code code) {
-  static const char* const kNames[] = {
+  static constexpr char kNames[][18] = {
       "WF_SCHEMA", "WF_STUCK", "WF_CONTEXT", "WF_INVALID", "WF_NOT_FOUND", "WF_CANCELLED", "WF_STATE",
       "WF_LEASE_LOST", "WF_LEASED", "WF_PAUSED", "WF_SUSPENDED", "WF_NONDETERMINISM", "WF_STEP_FAILED", "WF_CONFLICT",
   };

@@ -21,7 +21,7 @@ Value Value::from(sqlite3_value* value) {
 }
 
 const char* Value::type_name() const {
-  static const char* const kNames[] = {"NULL", "an integer", "a real", "text", "a BLOB"};
+  static constexpr char kNames[][11] = {"NULL", "an integer", "a real", "text", "a BLOB"};
   return kNames[static_cast<int>(type)];
 }
 

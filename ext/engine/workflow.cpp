@@ -7,13 +7,14 @@
 namespace wf {
 namespace {
 
-constexpr string_view kStateNames[] = {"pending", "running", "waiting", "paused", "completed", "failed", "cancelled"};
-constexpr const char* kWakeNames[] = {"start", "retry", "timer", "signal", "event", "join", "lost", "recover", "release", "resume", "cleanup"};
+// (In place: a pointer would cost more, for it has to be relocated.)
+constexpr char kStateNames[][10] = {"pending", "running", "waiting", "paused", "completed", "failed", "cancelled"};
+constexpr char kWakeNames[][9] = {"start", "retry", "timer", "signal", "event", "join", "lost", "recover", "release", "resume", "cleanup"};
 constexpr string_view kTokenPrefix = "run_";
 
 }  // namespace
 
-const char* state_name(State state) { return kStateNames[static_cast<int>(state)].data(); }
+const char* state_name(State state) { return kStateNames[static_cast<int>(state)]; }
 
 Wake wake_of(int64_t stored) {
   return stored >= 0 && stored < static_cast<int64_t>(std::size(kWakeNames)) ? static_cast<Wake>(stored) : Wake::start;
@@ -23,7 +24,7 @@ const char* wake_name(Wake wake) { return kWakeNames[static_cast<int>(wake)]; }
 
 State state_of(string_view name) {
   for (int i = 0; i < static_cast<int>(std::size(kStateNames)); ++i) {
-    if (kStateNames[i] == name) return static_cast<State>(i);
+    if (name == kStateNames[i]) return static_cast<State>(i);
   }
   return State::failed;  // damaged by hand: terminal, so nothing acts on it
 }

@@ -35,7 +35,7 @@ enum class Order : char {
 };
 
 struct Table {
-  const char* name;
+  char name[15];                    // in place, as that of a column
   Sql query;                        // its first column is the row's number, then come `columns` in order
   std::span<const Column> columns;
   Order order = Order::any;
