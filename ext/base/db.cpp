@@ -50,6 +50,10 @@ bool Stop::look() {
   return stopped_ = (rc & 0xff) == SQLITE_INTERRUPT;
 }
 
+bool Db::has_table(const char* table) const {
+  return sqlite3_table_column_metadata(handle_, "main", table, nullptr, nullptr, nullptr, nullptr, nullptr, nullptr) == SQLITE_OK;
+}
+
 Millis Db::clock() const { return clock_fixed_ ? clock_ : within(wall_clock(), kTimeMin, kTimeMax); }
 
 Millis Db::wall_clock() const {

@@ -97,6 +97,9 @@ class Db {
     return version;
   }
 
+  // Whether main has this table, as far as SQLite knows. Asks no authorizer.
+  bool has_table(const char* table) const;
+
   // Whether main has our tables, all of them, and checks that this version knows their format (WF_SCHEMA).
   Status schema_exists(bool* exists);
   // The same, and the version of the format: 0 if there is none. `*system_clock`: the file says nothing of its clock.
@@ -135,12 +138,9 @@ class Db {
   bool has_system_clock() const { return system_clock_; }
   void know_clock(bool system_clock) { system_clock_ = system_clock; }
 
-  // Counts the scopes that are open; whether there was one before.
-  bool scope_opens() { return scopes_++ != 0; }
-  void scope_closes() { --scopes_; }
-  bool in_scope() const { return scopes_ != 0; }
-  // That of these in which all others are.
+  // Of the scopes that are open that in which all others are; nullptr: there is none.
   WriteScope*& outermost_scope() { return outermost_scope_; }
+  bool in_scope() const { return outermost_scope_ != nullptr; }
 
   // The transaction of a call could not be ended: see scope.h.
   void remains_stuck() { stuck_ = true, stuck_at_ = sqlite3_total_changes(handle_); }
@@ -263,7 +263,6 @@ class Db {
   Waiting waiting_;
   int references_ = 1;
   int depth_ = 0;
-  int scopes_ = 0;
   WriteScope* outermost_scope_ = nullptr;
   Main rare_of_;                // that in which rare tables are connected, if any
   bool stuck_ = false;

@@ -55,8 +55,12 @@ int no_rows_connect(sqlite3* handle, void* db, int, const char* const* names, sq
   auto* table = static_cast<NoRows*>(sqlite3_malloc64(sizeof(NoRows)));
   if (table == nullptr) return SQLITE_NOMEM;
   *table = {};
-  if (is_hook) table->db = static_cast<Db*>(db);
-  else static_cast<Db*>(db)->rare_is_connected(), (void)sqlite3_vtab_config(handle, SQLITE_VTAB_INNOCUOUS);
+  if (is_hook) {
+    table->db = static_cast<Db*>(db);
+  } else {
+    static_cast<Db*>(db)->rare_is_connected();
+    (void)sqlite3_vtab_config(handle, SQLITE_VTAB_INNOCUOUS);
+  }
   *out = table;
   return SQLITE_OK;
 }
@@ -95,10 +99,6 @@ constexpr sqlite3_module kNoRows = [] {
   return m;
 }();
 
-}  // namespace
-
-namespace {
-
 int register_first(size_t n, sqlite3* handle, Db* db) {
   int rc = SQLITE_OK;
   for (size_t i = 0; i < n && rc == SQLITE_OK; ++i) {
@@ -134,17 +134,13 @@ void Db::call_begins() {
   (void)register_first(kRareTables, handle_, this);
 }
 
-bool has_rare_table(const Db& db, const char* table) {
-  return sqlite3_table_column_metadata(db.handle(), "main", table, nullptr, nullptr, nullptr, nullptr, nullptr, nullptr) == SQLITE_OK;
-}
-
 Status make_table_of(Db& db, string_view insert, bool* made) {
   if (!has_prefix(insert, "INSERT ")) return {};
   insert = part(insert, insert.find("_wf_"));
   insert = part(insert, 0, insert.find('('));
   const size_t rare = rare_table(insert);
   // (SQLite has just compiled by what it knows.)
-  if (rare == kRareTables || has_rare_table(db, kNames[rare])) return {};
+  if (rare == kRareTables || db.has_table(kNames[rare])) return {};
   *made = true;
   return make_rare_table(db, insert, script_of(rare));
 }

@@ -18,9 +18,6 @@ namespace wf {
 // Registers all of them.
 int register_tables_without_rows(sqlite3* handle, Db* db);
 
-// Whether main has the rare table, as far as SQLite knows. Asks no authorizer.
-bool has_rare_table(const Db& db, const char* table);
-
 // Where `insert`, which has failed, is one into a rare table that the file does not have: makes that. WF_STATE if it had it once.
 Status make_table_of(Db& db, string_view insert, bool* made);
 

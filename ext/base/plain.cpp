@@ -9,7 +9,7 @@ namespace wf {
 Status run_plain(Db& db, Sql sql, const Doing& attempt) {
   constexpr int kTries = 50;  // as SQLite itself does where it compiles a statement anew
   FairWait wait(db);
-  if (db.may_have_statistics() && db.autocommit() && check_context(db, "").ok()) WF_TRY(drop_statistics(db, wait));
+  if (is_time_for_statistics(db)) WF_TRY(drop_statistics(db, wait));
   // To compile it reads, and a transaction that has read waits for nobody.
   if (!db.autocommit() && !db.is_compiled(sql)) {
     if (Status locked = wait_for_lock(db, wait); !locked.ok() && (locked.rc() & 0xff) != SQLITE_ERROR) return locked;

@@ -147,7 +147,7 @@ Status WriteScope::begin(Inline inline_mode, const char* function, bool locked) 
   if (db_.autocommit()) db_.forget_rolled_back();
   FairWait wait(db_);
   WF_TRY(wait.until([&] { return prepare(locked); }));
-  if (db_.may_have_statistics() && db_.autocommit() && check_context(db_, function).ok()) {
+  if (is_time_for_statistics(db_)) {
     WF_TRY(drop_statistics(db_, wait));
     WF_TRY(prepare(locked));
   }
@@ -164,7 +164,7 @@ Status WriteScope::begin(Inline inline_mode, const char* function, bool locked) 
   sure_ = rc == SQLITE_OK;
   if (owns_ ? !db_.autocommit() : sure_ || may_be_done(rc)) {
     open_ = true;
-    nested_ = db_.scope_opens();
+    nested_ = db_.in_scope();
     if (!nested_) db_.outermost_scope() = this;
   }
   if (!sure_) return Status::sqlite(rc, db_.handle());
@@ -286,7 +286,6 @@ int WriteScope::commit_behind_readers() {
 
 void WriteScope::close() {
   open_ = false;
-  db_.scope_closes();
   if (!nested_) db_.outermost_scope() = nullptr;
 }
 

@@ -28,6 +28,9 @@ enum class Inline : bool { refused, allowed };
 // WF_CONTEXT if a statement that writes is under way, in which `function` could not be atomic.
 Status check_context(Db& db, const char* function);
 
+// Whether the statistics are to be looked at now: statistics.h. They may be there, no transaction is open, and no statement that writes is under way.
+inline bool is_time_for_statistics(Db& db) { return db.may_have_statistics() && db.autocommit() && check_context(db, "").ok(); }
+
 // To be called first: WF_STUCK if the transaction of an earlier call is still open, and cannot be ended now.
 Status check_transaction(Db& db);
 

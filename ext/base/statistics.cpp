@@ -3,10 +3,6 @@
 namespace wf {
 namespace {
 
-bool has_table_of_statistics(const Db& db, const char* table) {
-  return sqlite3_table_column_metadata(db.handle(), "main", table, "tbl", nullptr, nullptr, nullptr, nullptr, nullptr) == SQLITE_OK;
-}
-
 bool statistics_are_ours(const Db& db) {
   const SqlText text(Sql::statistics_are_ours);
   sqlite3_stmt* statement = nullptr;
@@ -19,8 +15,8 @@ bool statistics_are_ours(const Db& db) {
 
 Status drop_statistics(Db& db, FairWait& wait) {
   db.knows_statistics();
-  if (!has_table_of_statistics(db, "sqlite_stat1") || !statistics_are_ours(db)) return {};
-  const bool has_samples = has_table_of_statistics(db, "sqlite_stat4");
+  if (!db.has_table("sqlite_stat1") || !statistics_are_ours(db)) return {};
+  const bool has_samples = db.has_table("sqlite_stat4");
   const Status dropped = wait.until([&] {
     if (has_samples) WF_TRY(db.script(Sql::script_drop_samples));
     return db.script(Sql::script_drop_statistics);

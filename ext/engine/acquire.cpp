@@ -1,6 +1,5 @@
 #include "engine/acquire.h"
 
-#include "base/no_rows.h"
 #include "base/scope.h"
 #include "engine/line.h"
 #include "engine/wait.h"
@@ -41,7 +40,7 @@ struct Giving final : PlainOpening {
       if (!half_done) return {};
     }
     // The first share of a file is never plain, and to undo that its table was made would end what the application reads.
-    if (!db.is_compiled(Sql::acquire_share) && !has_rare_table(db, "_wf_share")) return {};
+    if (!db.is_compiled(Sql::acquire_share) && !db.has_table("_wf_share")) return {};
     Query q(db, Sql::acquire_share);
     q.bind_at(1, Value::text(args.rate)).bind_at(2, Value::text(args.key)).bind_at(3, Value::of(time)).bind_at(4, Value::of(args.amount));
     WF_TRY(q.run());

@@ -1,5 +1,7 @@
 -- wf_fleet: what is counted in each of its files, and its index, a file of its own. See ext/tables/fleet.cpp.
 
+-- What may be in doubt is found among the open steps: their condition stands here as index _wf_open has it, by which SQLite sees that it may use it, and what is ready is
+-- taken away behind that. All steps of a file are never walked through.
 -- name: fleet_counts
 SELECT (SELECT count(*) FROM main._wf_workflow WHERE status = 'failed' AND {{unusual}}), total(status = 'running'), total(status = 'waiting'),
        (SELECT value FROM main._wf_meta WHERE key = 'epoch'),
