@@ -163,9 +163,9 @@ class Binder {
     return {};
   }
 
+  // As query_with_values() has written it: each value is a parameter, or all are one.
   Status bind_in(sqlite3_value* list) {
-    const int few = few_parameters(list);
-    if (few < 0) {
+    if (!query_.has(SqlParameter::by_name(ParameterName(parameter_ + 1, 0).c_str()))) {
       Text array;
       WF_TRY(in_values(list, stop_, array));
       next(Value::text(array.view()));
@@ -173,15 +173,16 @@ class Binder {
     }
     ++parameter_;
     InValues values(list);
-    for (int k = 0; k < few; ++k) {
+    for (int k = 0;; ++k) {
+      const ParameterName name(parameter_, k);
+      if (!query_.has(SqlParameter::by_name(name.c_str()))) return {};
       sqlite3_value* item = values.next();
       if (item == nullptr) {  // what is left over repeats them
         values = InValues(list);
         item = values.next();
       }
-      query_.bind_copy(SqlParameter::by_name(ParameterName(parameter_, k).c_str()), Value::from(item));
+      query_.bind_copy(SqlParameter::by_name(name.c_str()), Value::from(item));
     }
-    return {};
   }
 
   Db& db_;

@@ -81,8 +81,16 @@ int fail(sqlite3_vtab* table, const Status& status) {
 
 // ---- Running ---------------------------------------------------------------------------------------------------------
 
+// Whether a column is in use that the query computes: of wf_pending those that say what a claim would do, for which alone it has :longest and :met.
+bool computes(const Table& table, const Cursor& cursor) {
+  for (size_t i = 0; i < table.columns.size(); ++i) {
+    if (cursor.place[i] != 0 && table.columns[i].type == ColumnType::any) return true;
+  }
+  return false;
+}
+
 // Parameters that a named query may have beside the plan's.
-Status bind_facts(const TableObject& table, Query& query, const char* letters, int argc, sqlite3_value** argv) {
+Status bind_facts(const TableObject& table, const Cursor& cursor, Query& query, const char* letters, int argc, sqlite3_value** argv) {
   Now given;
   for (int i = 0; i < argc; ++i) {
     if (letters[i] != 't') continue;
@@ -92,7 +100,7 @@ Status bind_facts(const TableObject& table, Query& query, const char* letters, i
   Millis now = kNoTime;
   if (query.has(":now") || query.has(":longest")) WF_TRY(time_to_show(*table.db, given, &now));
   if (query.has(":now")) query.bind(":now", now);
-  if (query.has(":longest")) {
+  if (query.has(":longest") && computes(*table.table, cursor)) {
     int64_t longest;
     WF_TRY(longest_claim(*table.db, &longest));
     query.bind(":longest", longest).bind_copy(":met", Value::text(table.db->too_long().list(now)));
@@ -119,7 +127,7 @@ Status start_one(const TableObject& table, Cursor& cursor, const char* plan, boo
   if (!copy.ok()) return Status::no_memory();
   Query* q = cursor.both[i] = new (cursor.space[i]) Query(*table.db, has_values ? with_values.view() : cursor.mode != Mode::one ? copy.view() : query);
   if (!q->prepared()) return {};
-  WF_TRY(bind_facts(table, *q, letters_of(plan), argc, argv));
+  WF_TRY(bind_facts(table, cursor, *q, letters_of(plan), argc, argv));
   return bind_values(*table.db, plan, argc, argv, *q, created);
 }
 

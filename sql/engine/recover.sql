@@ -86,13 +86,18 @@ FROM {{blocks}} AS b CROSS JOIN _wf.json_each('[0,1,2,3,4,5]') AS p WHERE :queue
        CROSS JOIN {{open_lanes}} AS l CROSS JOIN main._wf_workflow AS w INDEXED BY _wf_due ON w.place = 0 AND w.lane = l.lane AND w.nth IS NULL AND w.due_at <= :now
        CROSS JOIN main._wf_large AS x ON x.wf = w.seq AND x.what = 0 AND x.size * 2 + 4096 > :longest)
 
+-- The queues that limit their partitions.
+-- name: fragment_limited_queues
+(SELECT queue FROM main._wf_queue WHERE partition_concurrency IS NOT NULL)
+
 -- The partition of l, a lane, where its queue limits each.
 -- name: fragment_limited_partition
-CASE WHEN l.partition <> '' AND l.queue IN (SELECT queue FROM main._wf_queue WHERE partition_concurrency IS NOT NULL) THEN l.partition ELSE '' END
+CASE WHEN l.partition <> '' AND l.queue IN {{limited_queues}} THEN l.partition ELSE '' END
 
 -- What claims could take now, together, one after the other, by a worker that holds nothing: of those that are due, by queue and partition,
 -- what holds its slot, and what only goes on with an attempt, as far as slots and rates allow. (l and w as {{refusal}} has them, one rule.)
--- What is new is counted by the index alone; what may not be just that is looked at, each, and taken out of that count.
+-- What is new is counted by the index alone, by lanes, or where many lanes have something due and a queue does not limit its partitions by blocks of them, less what a
+-- lane holds that has nothing due but what was put off; what may not be just new is looked at, each, and taken out of that count.
 -- name: count_ready
 SELECT coalesce(sum(min(workers, held_on + min(starts, held_new) + min(slots, goes_on + min(starts - min(starts, held_new), new)))), 0)
 FROM (SELECT p.queue,
@@ -106,7 +111,16 @@ FROM (SELECT p.queue,
                                - (SELECT count(*) FROM main._wf_workflow AS x WHERE x.limited = d.queue || char(31) || d.partition AND {{holds_slot}})), 9e15) END AS slots
             FROM (SELECT l.queue AS queue, {{limited_partition}} AS partition, 0 AS held_on, 0 AS held_new, 0 AS goes_on,
                          (SELECT count(*) FROM main._wf_workflow AS w INDEXED BY _wf_due WHERE w.place = 0 AND w.lane = l.lane AND w.nth IS NULL AND w.due_at <= :now) AS new
-                  FROM {{open_lanes}} AS l WHERE l.kind = 0 AND (:queue IS NULL OR l.queue = :queue)
+                  FROM (SELECT * FROM {{open_lanes}} LIMIT CASE WHEN {{many_open}} AND NOT EXISTS {{limited_queues}} THEN 0 ELSE -1 END) AS l
+                  WHERE l.kind = 0 AND (:queue IS NULL OR l.queue = :queue) AND (l.queue IN {{limited_queues}} OR NOT {{many_open}})
+                  UNION ALL
+                  SELECT b.queue, '', 0, 0, 0,
+                         (SELECT count(*) FROM main._wf_workflow AS w INDEXED BY _wf_due WHERE w.place = 0 AND w.lane BETWEEN b.first AND b.last AND w.nth IS NULL AND w.due_at <= :now)
+                  FROM {{blocks}} AS b WHERE b.kind = 0 AND (:queue IS NULL OR b.queue = :queue) AND b.queue NOT IN {{limited_queues}} AND {{many_open}}
+                  UNION ALL
+                  SELECT l.queue, '', 0, 0, 0, -1
+                  FROM main._wf_trouble AS x CROSS JOIN main._wf_workflow AS w ON w.seq = x.wf AND w.place = 0 AND w.nth IS NULL AND w.due_at <= :now CROSS JOIN main._wf_lane AS l ON l.lane = w.lane
+                  WHERE l.kind = 0 AND l.turn IS NULL AND coalesce(l.next_due > :now, 1) AND (:queue IS NULL OR l.queue = :queue) AND l.queue NOT IN {{limited_queues}} AND {{many_open}}
                   UNION ALL
                   SELECT queue, partition, can AND holds AND goes_on, can AND holds AND NOT goes_on, can AND NOT holds AND goes_on, (can AND NOT holds AND NOT goes_on) - (place = 0)
                   FROM (SELECT l.queue, {{limited_partition}} AS partition, w.place, w.flags & 8 AND w.limited IS NOT NULL AS holds, {{goes_on}} AS goes_on,
