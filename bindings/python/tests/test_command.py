@@ -276,6 +276,21 @@ def test_several_files(file, tmp_path):
     assert [(Path(line["file"]).name, line["ready"], line["error"]) for line in done.json] == [("a.db", 1, None), ("b.db", 1, None), ("c.db", None, "file is not a database")]
 
 
+@pytest.mark.parametrize("given", [["folder.db", "good.db"], ["good.db", "folder.db"]])
+def test_a_folder_among_several_files(given, tmp_path, monkeypatch):
+    """It is complained about, and the others are shown."""
+    monkeypatch.chdir(tmp_path)
+    os.mkdir("folder.db")
+    maker = Maker("good.db")
+    maker.call("wf_start", "job", None, {"id": "here"})
+    maker.db.close()
+    for command in ("ls", "status", "queues"):
+        done = wfext_(command, *given, "--json")
+        assert (done.code, done.err) == (4, "wfext: folder.db: a folder, and no file\n"), done
+        assert [line["file"] for line in done.json] == ["good.db"]
+    assert "here" in wfext_("ls", *given).out
+
+
 def test_watch_ends_with_the_workflow(file):
     """It prints what comes while it looks, and its code says how it has ended."""
     watching = subprocess.Popen(

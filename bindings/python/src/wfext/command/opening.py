@@ -51,11 +51,11 @@ def read_files(given: argparse.Namespace) -> Iterator[File]:
     for path in paths:
         try:
             file = open_file(path, timeout=given.timeout)
-        except sqlite3.Error as error:
+        except (sqlite3.Error, NoFile) as error:
             if not given.many:
                 raise
-            complain(f"{path}: {error}")
-            given.worst = max(given.worst, code_of(error))
+            complain(error if isinstance(error, NoFile) else f"{path}: {error}")
+            given.worst = max(given.worst, REFUSED if isinstance(error, NoFile) else code_of(error))  # (1 would say of all of them that it is not there)
             continue
         with file:
             if file.note and not given.json:
