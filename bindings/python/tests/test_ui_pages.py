@@ -316,6 +316,46 @@ def test_counts_above_the_list_may_be_older_than_the_list(shop, serve):
         assert seen == expected
 
 
+@pytest.mark.parametrize("what", ["an action", "another file of this name"])
+def test_an_answer_that_was_under_way_is_not_kept(shop, tmp_path, what):
+    """Who acts sees what is so afterwards: an older answer is for those who asked for it, and for nobody after the action."""
+    sys.path.append(str(ui_page.LIBRARIES))
+    from wfext.ui.sources import Sources
+
+    asked, may_answer = threading.Event(), threading.Event()
+
+    def count(connection):
+        return connection.execute("SELECT count(*) FROM wf_workflows WHERE status = 'paused'").fetchone()[0]
+
+    def slowly(connection):
+        found = count(connection)
+        asked.set()
+        assert may_answer.wait(60)
+        return found
+
+    here, restored = tmp_path / "here.db", tmp_path / "restored.db"
+    shop.db.execute("VACUUM INTO ?", (str(here),))
+    shop.call("wf_pause", "order-1999139")
+    shop.db.execute("VACUUM INTO ?", (str(restored),))
+    sources = Sources([shop.path if what == "an action" else str(here)])
+    try:
+        source = sources.get(None)
+        coming = source.look().beside("count", slowly, 1e9)
+        assert asked.wait(60)
+        if what == "an action":
+            shop.call("wf_resume", "order-1999139")
+            source.forget()
+        else:
+            os.replace(restored, here)
+            source.look()
+        may_answer.set()
+        before, after = (2, 1) if what == "an action" else (1, 2)
+        assert coming() == before and source.look().shared("count", count, 1e9) == after
+    finally:
+        may_answer.set()
+        sources.close()
+
+
 # Actions
 
 

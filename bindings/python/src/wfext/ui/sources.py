@@ -40,6 +40,7 @@ class Source:
         self._watching = threading.Lock()
         self._born = secrets.token_hex(3)
         self._answers: dict[str, _Answer] = {}
+        self._generation = 0  # of the answers: what was asked for in an older one is not kept
         self._asking: dict[str, threading.Lock] = {}
         self._place = view.place_of(path)
         self._age = 0  # of the connections: those of an older one are not kept
@@ -93,25 +94,30 @@ class Source:
             known = self._answers.get(name)
             age = time.monotonic() - known.at if known else float("inf")
             if known is None or age > (max(SAME_SECONDS, seconds) if known.version == version else seconds):
-                began = time.monotonic()
+                began, generation = time.monotonic(), self._generation
                 with self.reader() as file:
                     known = _Answer(began, version, ask(file.connection))
-                self._answers[name] = known
+                with self._lock:
+                    if generation == self._generation:
+                        self._answers[name] = known
         answer: T = known.answer
         return answer, known.version == version
 
     def forget(self) -> None:
-        """What was shared is asked again: after an action, so that who acted sees it."""
-        self._answers.clear()
+        """What was shared is asked again, and so is what somebody is asking just now: after an action, so that who acted sees it."""
+        with self._lock:
+            self._generation += 1
+            self._answers.clear()
 
     def _drop(self) -> None:
         with self._lock:
             idle, self._idle = self._idle, []
             self._age += 1
+            self._generation += 1
+            self._answers.clear()
         for file in [*idle, *([self._watch] if self._watch else [])]:
             file.close()
         self._watch = None
-        self._answers.clear()
 
     def close(self) -> None:
         with self._watching:
