@@ -2,6 +2,7 @@
 
 import asyncio
 import datetime
+import enum
 import sqlite3
 import sys
 import threading
@@ -474,6 +475,62 @@ def test_what_is_declared_wrongly_is_named(app):
     with pytest.raises(wfext.Invalid, match="concurency"):  # what the engine knows better
         app.queue("q", concurency=3)
         app.start()
+
+
+class Name(str, enum.Enum):
+    """Its str() is 'Name.A'."""
+
+    A = "a"
+
+
+def test_members_of_an_enum_are_the_text_that_they_are(app):
+    """Whoever declares by one and whoever starts by the text, or the other way round, mean the same; and each record is found again."""
+
+    @app.step(name=Name.A)
+    def one() -> int:
+        return 1
+
+    @app.workflow(name=Name.A, queue=Name.A)
+    def first(ctx: wfext.Context) -> list[int]:
+        ctx.append(Name.A, 0)
+        ctx.set(Name.A, 0)
+        return [one(), one(), *ctx.map(Name.A, [1], lambda n: one())]
+
+    @app.workflow(name="b")
+    def second(ctx: wfext.Context) -> None:
+        ctx.acquire(Name.A)
+        ctx.wait_event(Name.A)
+        ctx.join(ctx.start(Name.A))
+        ctx.wait_signal(Name.A)
+
+    app.queue(Name.A, concurrency=5)
+    app.rate(Name.A, limit=100, per="1m")
+    app.schedule(Name.A, "0 0 1 1 *", first)
+    app.client.emit(Name.A, "1")
+    for declared_ in (app.workflows, app.queues, app.rates, app.schedules):
+        assert all(type(each) is str for each in declared_)
+    with app.worker(name=Name.A, queues=[Name.A, "default"], workflows=[Name.A, "b"]):
+        assert app.undeclared() == []
+        by_member, by_text = app.ref(Name.A, queue=Name.A).start(), app.ref("a", queue="a").start()
+        assert by_member.result(timeout=LONG) == by_text.result(timeout=LONG) == [1, 1, 1]
+        assert [row["name"] for row in by_text.steps()] == ["append a", "a", "a#2", "a#3[0].a"]
+        other = second.start()
+        other.signal(Name.A, 1)
+        other.result(timeout=LONG)
+    assert [row["name"] for row in other.steps()] == ["a", "a#2", "a#3", "join", "a#4"]
+
+
+def test_a_timing_may_be_longer_than_a_name(app):
+    w, _, _ = declared(app)
+    each = [",".join(map(str, range(*given))) for given in ((60,), (24,), (1, 29))]
+    timing = f"{' '.join(each)} * *"
+    assert len(timing) > 255
+    app.schedule("often", timing, w)
+    with app.worker():
+        assert app.client.rows("SELECT cron FROM wf_schedules") == [(timing,)]
+    for given in (5, ""):
+        with pytest.raises(TypeError, match="timing of the schedule s is"):
+            app.schedule("s", given, w)
 
 
 def test_what_a_client_is_given_wrongly_is_named(app):

@@ -19,7 +19,7 @@ from .client import Client, Handle, Named
 from .database import Database
 from .definitions import Duration, StartOptions, Step, Workflow, duration, seconds
 from .errors import Error
-from .names import check_text
+from .names import check_some_text, check_text
 from .sync_context import Context
 from .transaction import Transaction
 from .worker import Worker
@@ -185,7 +185,7 @@ class App:
 
     def rate(self, name: str, *, limit: int, per: Duration) -> None:
         """Declares a rate for ctx.acquire(): at most so many shares in a time. Applied when a worker starts."""
-        check_text(name, "the name of a rate")
+        name = check_text(name, "the name of a rate")
         if isinstance(limit, bool) or not isinstance(limit, int) or limit < 1:
             raise ValueError(f"the rate {name}: limit is {limit!r}: a whole number from 1")
         if seconds(per, f"the rate {name}: per") == 0:
@@ -194,8 +194,8 @@ class App:
 
     def schedule(self, name: str, timing: str, workflow: Workflow[P, Any], *args: P.args, **kwargs: P.kwargs) -> Schedule:
         """Declares a schedule: a cron text or an interval as of wf_schedule, and the workflow with its arguments. Applied when a worker starts. Options: see what it returns."""
-        check_text(name, "the name of a schedule")
-        check_text(timing, f"the timing of the schedule {name}")
+        name = check_text(name, "the name of a schedule")
+        check_some_text(timing, f"the timing of the schedule {name}")
         if not isinstance(workflow, Workflow):
             raise TypeError(f"the workflow of the schedule {name} is {workflow!r}: what @app.workflow has declared")
         options: dict[str, Any] = {}

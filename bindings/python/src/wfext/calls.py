@@ -165,7 +165,7 @@ class Calls:
         return Wait(step, ("await",), "wf_await", (given, None if timeout is None else duration(timeout)), {}, meaning)
 
     def _wait_event(self, event: str, timeout: Duration | None, default: Any, name: str | None, returns: Any) -> Wait:
-        check_text(event, "the name of an event")
+        event = check_text(event, "the name of an event")
         step = self._take(check_name(event, "an event") if name is None else check_name(name))
 
         def meaning(answer: Any) -> Any:
@@ -202,7 +202,7 @@ class Calls:
         return Wait(step, ("join",), "wf_join", (values.dumps([child.id for child in children]),), options, meaning)
 
     def _acquire(self, rate: str, amount: int, key: str | None, timeout: Duration | None, name: str | None) -> Wait:
-        check_text(rate, "the name of a rate")
+        rate = check_text(rate, "the name of a rate")
         step = self._take(check_name(rate, "a rate") if name is None else check_name(name))
         options: dict[str, Any] = {}
         if key is not None:
@@ -245,7 +245,7 @@ class Calls:
 
     def _append_name(self, stream: str) -> str | None:
         """None inside of a step, which no replay runs again: there it is appended at the end."""
-        check_text(stream, "the name of a stream")
+        stream = check_text(stream, "the name of a stream")
         return self._attempt.take_name(f"append {stream}", self._branch(), in_order=True) if current_step.get() is None else None
 
     def _appended(self, step: str) -> int | None:
@@ -285,7 +285,7 @@ class Calls:
 
     def _branches(self, name: str, items: Any, fn: Any) -> str:
         """The name that map() takes, once what it was given is seen to be right."""
-        check_name(name)
+        name = check_name(name)
         if not isinstance(items, Iterable):
             raise final(TypeError(f"the items of map({name!r}) are {items!r}: something to go through"))
         if not callable(fn):

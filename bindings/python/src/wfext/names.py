@@ -16,10 +16,16 @@ _counted = re.compile(r"#\d+$")
 _LONGEST = 255  # bytes of a name, in the engine
 
 
-def check_text(value: Any, what: str) -> str:
-    """The text that something is found by. `what` names it in errors."""
+def check_some_text(value: Any, what: str) -> str:
+    """The text, which is not empty. `what` names it in errors. Of a member of a `class N(str, Enum)` it is the value, as the engine sees it: str() would say N.A."""
     if not isinstance(value, str) or not value:
         raise final(TypeError(f"{what} is {value!r}: it is a text"))
+    return str.__str__(value)
+
+
+def check_text(value: Any, what: str) -> str:
+    """The text that something is found by."""
+    value = check_some_text(value, what)
     length = len(value.encode("utf-8", "surrogatepass"))
     if length > _LONGEST:
         raise final(ValueError(f"{what} has {length} bytes, {_LONGEST} are allowed: {value[:60]!r}..."))
@@ -28,10 +34,10 @@ def check_text(value: Any, what: str) -> str:
 
 def check_name(name: Any, what: str = "a step") -> str:
     """The name, if it may be given by hand."""
-    check_text(name, f"the name of {what}")
-    if _counted.search(name):
-        raise final(ValueError(f"the name {name!r} ends in # and a number, which are for repeated names"))
-    return str(name)
+    text = check_text(name, f"the name of {what}")
+    if _counted.search(text):
+        raise final(ValueError(f"the name {text!r} ends in # and a number, which are for repeated names"))
+    return text
 
 
 class _Use:

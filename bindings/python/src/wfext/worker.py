@@ -66,7 +66,7 @@ class Worker:
             if given is not None and not (isinstance(given, (list, tuple, set, frozenset)) and given and all(isinstance(each, str) and each for each in given)):
                 raise TypeError(f"{option} is {given!r}: a list of texts, of one at least; None is all")
         if name is not None:
-            check_text(name, "the name of a worker")
+            name = check_text(name, "the name of a worker")
         for option, count in (("concurrency", concurrency), ("async_concurrency", async_concurrency)):
             if isinstance(count, bool) or not isinstance(count, int):
                 raise TypeError(f"{option} is {count!r}: a whole number")
