@@ -8,7 +8,9 @@ import sys
 from pathlib import Path
 
 import pytest
+import wfext
 from command_line import Maker, process, shop, wfext_
+from wfext.command.serving import find_app
 
 ROOT = Path(__file__).resolve().parents[3]
 GOLDEN = Path(__file__).with_name("golden")
@@ -204,7 +206,6 @@ def test_exit_codes(file):
     assert wfext_("ls", "nothing/*.db").code == 1
     assert wfext_("cancel", file, "nobody").code == 1
     assert wfext_("resolve", file, "pay-1", "other", "done").code == 1
-    assert wfext_("worker", file).code == f"wfext: {file} is a file: say where its App is, module:name"
     assert wfext_("nonsense").code == 2
     assert wfext_("ls", file, "--since", "yesterday").code == 2
     assert wfext_("start", file, "order", "{bad").code == 4
@@ -212,6 +213,26 @@ def test_exit_codes(file):
     error = wfext_("delete", file, "build-1", "--json")
     check_schema("error", error.json[0])
     assert error.json[0]["exit"] == 4 and error.json[0]["error"].startswith("WF_STATE")
+
+
+def test_a_file_is_no_module(tmp_path, monkeypatch):
+    """It is said to be one where there is no module of that name; a module with a file beside it is found."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", sys.path[:])
+    program = "import wfext\n\napp = wfext.App('jobs.db')\nother = 5\n"
+    for name, text in {"at_home": "", "at_home.py": program, "alone": "", "alone.db": "", "wants": "", "wants.py": "import nothing_of_this_name\n"}.items():
+        Path(name).write_text(text)
+    try:
+        for text in ("alone", "alone.db", "./alone.db", str(Path("alone.db").absolute()), "at_home.py"):
+            assert wfext_("worker", text).code == f"wfext: {text} is a file: say where its App is, module:name"
+        assert wfext_("worker", "wants").code == "wfext: wants:app: No module named 'nothing_of_this_name'"
+        assert wfext_("worker", "at_home:other").code == "wfext: at_home:other is int, not wfext.App"
+        assert wfext_("worker", "at_home:none").code == "wfext: at_home:none: module 'at_home' has no attribute 'none'"
+        for text in ("at_home", "at_home:", "at_home:app"):
+            assert isinstance(find_app(text), wfext.App)
+    finally:
+        if "at_home" in sys.modules:
+            sys.modules.pop("at_home").app.close()
 
 
 def test_documents_go_to_another_file(file):

@@ -31,6 +31,8 @@ def _named(text: str) -> Any:
     module, _, name = text.partition(":")
     sys.path.insert(0, os.getcwd())
     try:
+        if module.startswith("."):  # (relative to a package, and there is none)
+            raise ModuleNotFoundError(f"No module named {module!r}", name=module)
         return getattr(importlib.import_module(module), name)
     except (ImportError, AttributeError, ValueError) as error:
         raise SystemExit(f"wfext: {text}: {error}") from error
@@ -40,9 +42,15 @@ def find_app(text: str) -> App:
     """The App of `module:name`, from the folder in which the command is given. Raises SystemExit with a message where there is none."""
     from ..app import App
 
-    if os.path.isfile(text):
-        raise SystemExit(f"wfext: {text} is a file: say where its App is, module:name")
-    found = _named(text if text.partition(":")[2] else text.rstrip(':') + ':app')
+    module, _, name = text.partition(":")
+    try:
+        found = _named(f"{module}:{name or 'app'}")
+    except SystemExit as error:
+        missing = error.__cause__
+        # (What a module of this name wants itself, and does not find, is another matter.)
+        if isinstance(missing, ModuleNotFoundError) and f"{module}.".startswith(f"{missing.name}.") and os.path.isfile(text):
+            raise SystemExit(f"wfext: {text} is a file: say where its App is, module:name") from missing
+        raise
     if not isinstance(found, App):
         raise SystemExit(f"wfext: {text} is {type(found).__name__}, not wfext.App")
     return found
