@@ -138,8 +138,9 @@ class Cluster:
         self._lock = threading.Lock()
         self._idle: dict[str, list[http.client.HTTPConnection]] = {}
         self._leader: str | None = None
-        self._ids: dict[str, int] = {}  # of nodes that have said theirs
+        self._ids: dict[str, int] = {}  # of nodes, as they or others have said
         self._known_until = 0.0
+        self._answered = False  # the last look
         self._last_time = 0.0
         self._functions: dict[str, tuple[int, bool, bool]] | None = None
         self._pid = os.getpid()
@@ -231,7 +232,7 @@ class Cluster:
                 status, answer, _ = self._ask(other, "GET", "/cluster", None, 1.0)
             except (_Answer, Refused):
                 continue
-            if status == 200 and isinstance(answer, dict) and answer["term"] > term:
+            if status == 200 and isinstance(answer, dict) and answer["leader"] and answer["term"] > term:  # (one that is cut off counts terms on, and knows no leader)
                 term = answer["term"]
                 leader = next((member["url"] for member in answer["members"] if member["id"] == answer["leader"] != id), None)
         return leader
@@ -243,7 +244,7 @@ class Cluster:
         with self._lock:
             if time.monotonic() < self._known_until:
                 return
-            if self._known_until:
+            if self._answered:  # who goes on meanwhile knows of the cluster what was said last
                 self._known_until = time.monotonic() + 60.0
             nodes = list(self.nodes)
         try:
@@ -271,6 +272,7 @@ class Cluster:
         with self._lock:
             # What was said once stays, behind what the cluster says now: an address that is another one seen from there may be the only one that leads here.
             self.nodes = found + [node for node in self.nodes if node not in found]
+            self._answered = bool(offsets)
             self._known_until = time.monotonic() + (60.0 if offsets else 0.2)
         if trouble:
             log.info("of the cluster, not reached: %s", "; ".join(trouble))
@@ -289,7 +291,7 @@ class Cluster:
             raise _Answer(f"{node}: {status} {answer}", done="no")
         if self.engine == "hiqlite":
             with self._lock:
-                self._ids[node] = answer["node"]
+                self._ids.update({member["url"]: member["id"] for member in answer["members"]} | {node: answer["node"]})
             members = [(member["url"], member["id"] == answer["leader"]) for member in answer["members"]]
             said = answer["time"] / 1000
         else:
