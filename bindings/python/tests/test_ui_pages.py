@@ -302,6 +302,9 @@ pages.COUNTS_SECONDS = %s
 """
 
 
+UNCOUNTED = "from wfext.view import overview; overview.tally = lambda connection: None"
+
+
 def test_counts_above_the_list_may_be_older_than_the_list(shop, serve):
     """They cost more than it does: they are asked once for all who look at lists, and not for a page that does not show them."""
     for seconds, expected in (("1e9", ["1", "1"]), ("-1", ["1", "2"])):
@@ -314,6 +317,13 @@ def test_counts_above_the_list_may_be_older_than_the_list(shop, serve):
             assert f"{id} of {seconds}" in text and "<option>a queue</option>" in text and "<option>a name</option>" in text
             seen += re.findall(r"</svg>pending <small>(\d+)</small>", text)
         assert seen == expected
+
+
+def test_names_to_choose_from_do_not_wait_for_the_counts(shop, serve):
+    """In a file where nothing can be counted in time, too."""
+    page = serve(shop.path, before=UNCOUNTED).get("/workflows").text
+    there = [name for column in ("name", "queue") for (name,) in shop.db.execute(f"SELECT DISTINCT {column} FROM wf_workflows")]
+    assert len(there) > 10 and set(there) <= set(re.findall(r"<option>([^<]*)</option>", page))
 
 
 @pytest.mark.parametrize("what", ["an action", "another file of this name"])

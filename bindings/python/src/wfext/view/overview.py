@@ -123,6 +123,20 @@ def tally(connection: sqlite3.Connection) -> Tally | None:
         return None
 
 
+_NAMES_SECONDS = 0.02
+
+
+def names(connection: sqlite3.Connection, most: int) -> tuple[list[str], list[str]]:
+    """The same as Tally.names without counting, the first `most` of each: for where that is not done in time. None where they are not found in time."""
+    found: dict[str, list[str]] = {"name": [], "queue": []}
+    if has_tables(connection):
+        for column in found:
+            with contextlib.suppress(Interrupted), limited(connection, _NAMES_SECONDS):
+                rows = connection.execute(f"SELECT DISTINCT {column} FROM _wf_lane WHERE typeof({column}) = 'text' ORDER BY 1 LIMIT ?", (most,)).fetchall()
+                found[column] = [each for (each,) in rows]
+    return found["name"], found["queue"]
+
+
 _FEW = 2000  # of a place: all of them are looked at; else each lane is asked for its first one
 _PLACES = ("pending", "running", "waiting", "waiting", "running", "waiting")
 
