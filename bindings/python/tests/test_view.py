@@ -156,6 +156,19 @@ def test_counts(connection):
     assert complete and sum(each.failed for each in minutes) == 286 and minutes[-1].at == (NOW + 1980) * 1000
 
 
+def test_names_are_found_without_counting(connection, tmp_path):
+    """In each queue and kind, however many partitions there are: none of them is gone through."""
+    assert overview.names(connection) == overview.tally(connection).names()
+    maker = shop(tmp_path / "shop.db")
+    for each in range(1000):
+        maker.call("wf_start", f"by-{each % 2}", None, {"queue": f"parts-{each % 4 // 2}", "partition": str(each)})
+    found = overview.names(maker.db)
+    assert found == overview.tally(maker.db).names() and {"by-0", "by-1", "fulfil"} < set(found[0]) and {"parts-0", "parts-1"} < set(found[1])
+    plan = [row[3] for row in maker.db.execute("EXPLAIN QUERY PLAN " + overview._NAMES)]
+    assert [each for each in plan if "_wf_lane" in each and not each.startswith("SEARCH")] == []
+    maker.db.close()
+
+
 def test_errors_in_groups(connection):
     found = errors.errors(connection)
     assert (found.looked_at, found.complete, found.looked_to) == (286, True, None)

@@ -77,7 +77,7 @@ def workflows_page(request: Request) -> Response:
         with source.reader() as file:  # (a search that took long is not done again every two seconds, for each who has left it open)
             page = lists.list_workflows(file.connection, asked.filter, before=asked.before, limit=50, seconds=2)
         counted = counting()
-        names, queues = counted.names() if counted else source.shared("names", lambda c: overview.names(c, NAMES), COUNTS_SECONDS)
+        names, queues = counted.names() if counted else source.shared("names", overview.names, COUNTS_SECONDS)
         return {
             "asked": asked,
             "page": page,

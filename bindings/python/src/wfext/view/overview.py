@@ -123,18 +123,30 @@ def tally(connection: sqlite3.Connection) -> Tally | None:
         return None
 
 
-_NAMES_SECONDS = 0.02
+# Queues, and the names of workflows in each: found one after the other in the indexes, however many partitions there are.
+_NAMES = """
+WITH RECURSIVE q(queue) AS (
+  SELECT min(queue) FROM _wf_lane UNION ALL SELECT (SELECT min(l.queue) FROM _wf_lane AS l WHERE l.queue > q.queue) FROM q WHERE q.queue IS NOT NULL),
+k(queue, kind) AS (
+  SELECT q.queue, (SELECT min(l.kind) FROM _wf_lane AS l WHERE l.queue = q.queue) FROM q WHERE q.queue IS NOT NULL
+  UNION ALL SELECT k.queue, (SELECT min(l.kind) FROM _wf_lane AS l WHERE l.queue = k.queue AND l.kind > k.kind) FROM k WHERE k.kind IS NOT NULL),
+n(queue, kind, name) AS (
+  SELECT k.queue, k.kind, (SELECT min(l.name) FROM _wf_lane AS l WHERE l.queue = k.queue AND l.kind = k.kind) FROM k WHERE k.kind IS NOT NULL
+  UNION ALL SELECT n.queue, n.kind, (SELECT min(l.name) FROM _wf_lane AS l WHERE l.queue = n.queue AND l.kind = n.kind AND l.name > n.name) FROM n WHERE n.name IS NOT NULL)
+SELECT name, queue FROM n WHERE name IS NOT NULL"""
 
 
-def names(connection: sqlite3.Connection, most: int) -> tuple[list[str], list[str]]:
-    """The same as Tally.names without counting, the first `most` of each: for where that is not done in time. None where they are not found in time."""
-    found: dict[str, list[str]] = {"name": [], "queue": []}
+def names(connection: sqlite3.Connection) -> tuple[list[str], list[str]]:
+    """The same as Tally.names without counting, for where that takes too long; of more than can be read in time those that have come."""
+    names: set[str] = set()
+    queues: set[str] = set()
     if has_tables(connection):
-        for column in found:
-            with contextlib.suppress(Interrupted), limited(connection, _NAMES_SECONDS):
-                rows = connection.execute(f"SELECT DISTINCT {column} FROM _wf_lane WHERE typeof({column}) = 'text' ORDER BY 1 LIMIT ?", (most,)).fetchall()
-                found[column] = [each for (each,) in rows]
-    return found["name"], found["queue"]
+        with contextlib.suppress(Interrupted), limited(connection):
+            for name, queue in connection.execute(_NAMES):
+                if isinstance(name, str) and isinstance(queue, str):
+                    names.add(name)
+                    queues.add(queue)
+    return sorted(names), sorted(queues)
 
 
 _FEW = 2000  # of a place: all of them are looked at; else each lane is asked for its first one
