@@ -25,11 +25,11 @@ def check_some_text(value: Any, what: str) -> str:
 
 def check_text(value: Any, what: str) -> str:
     """The text that something is found by."""
-    value = check_some_text(value, what)
-    length = len(value.encode("utf-8", "surrogatepass"))
+    text = check_some_text(value, what)
+    length = len(text.encode("utf-8", "surrogatepass"))
     if length > _LONGEST:
-        raise final(ValueError(f"{what} has {length} bytes, {_LONGEST} are allowed: {value[:60]!r}..."))
-    return value
+        raise final(ValueError(f"{what} has {length} bytes, {_LONGEST} are allowed: {text[:60]!r}..."))
+    return text
 
 
 def check_name(name: Any, what: str = "a step") -> str:
