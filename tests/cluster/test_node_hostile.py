@@ -135,8 +135,11 @@ def test_what_is_no_json_is_said(three, body):
 
 
 def test_a_request_that_is_too_long_is_refused(write, three):
-    status, _ = raw(three, b'{"statements": ["SELECT 1' + b" " * (5 << 20) + b'"]}')
-    assert status == 413
+    try:
+        status, _ = raw(three, b'{"statements": ["SELECT 1' + b" " * (5 << 20) + b'"]}')
+        assert status == 413
+    except urllib.error.URLError as error:  # it hangs up on what it does not read, which may come before its answer
+        assert isinstance(error.reason, (BrokenPipeError, ConnectionResetError)), error
     assert write("SELECT 1")[0] == 200
 
 
