@@ -126,6 +126,6 @@ def test_version_is_the_extensions():
 
 def test_every_code_of_the_engine_is_a_code_of_the_crate():
     """Against the list of the engine."""
-    engine = set(re.findall(r'"(WF_[A-Z_]+)"', (ROOT / "ext" / "base" / "status.cpp").read_text().split("kNames[] = {")[1].split("};")[0]))
+    engine = set(re.findall(r'"(WF_[A-Z_]+)"', (ROOT / "ext" / "base" / "status.cpp").read_text().split("kNames[]")[1].split("};")[0]))
     here = set(re.findall(r'= "(WF_[A-Z_]+)",', (ROOT / "bindings" / "rust" / "src" / "lib.rs").read_text()))
     assert here == engine
