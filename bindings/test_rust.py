@@ -5,7 +5,6 @@ What is compiled for it stays outside of the clone, by version: ${XDG_CACHE_HOME
 
 import os
 import re
-import shutil
 import subprocess
 import sys
 from pathlib import Path

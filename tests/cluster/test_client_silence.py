@@ -23,7 +23,7 @@ class Nodes:
     """What three nodes of hiqlite answer to a client; those in `silent` nothing."""
 
     def __init__(self):
-        self.leader, self.term, self.silent = 2, 1, set()
+        self.leader, self.term, self.silent, self.cut_off = 2, 1, set(), None
         self.go_on = threading.Event()
         self.servers = {id: self._serve(id) for id in (1, 2, 3)}
         self.urls = {id: f"http://127.0.0.1:{server.server_address[1]}" for id, server in self.servers.items()}
@@ -62,7 +62,7 @@ class Nodes:
         return server
 
     def view(self, id):
-        cut_off = id == getattr(self, "cut_off", None)
+        cut_off = id == self.cut_off
         return {"node": id, "leader": None if cut_off else self.leader, "term": self.term + 100 * cut_off, "time": time.time() * 1000,
                 "members": [{"id": other, "url": url} for other, url in self.urls.items()]}
 

@@ -6,8 +6,6 @@ ROOT = Path(__file__).parents[2]
 
 
 def test_no_two_files_of_tests_share_a_name():
-    folders = [ROOT / "tests", *(ROOT / "bindings").glob("*/tests")]
-    names = Counter(file.name for folder in [*folders, ROOT / "bindings"]
-                    for file in (folder.glob("test_*.py") if folder.name == "bindings" else folder.rglob("test_*.py")))
+    names = Counter(file.name for file in [*ROOT.glob("tests/**/test_*.py"), *ROOT.glob("bindings/test_*.py"), *ROOT.glob("bindings/*/tests/test_*.py")])
     assert len(names) > 100
     assert [name for name, times in names.items() if times > 1] == []

@@ -17,7 +17,7 @@ from .async_context import AsyncContext
 from .barrier import Barrier
 from .client import Client, Handle, Named
 from .database import Database
-from .definitions import Duration, StartOptions, Step, Workflow, duration, seconds
+from .definitions import Duration, StartOptions, Step, Workflow, duration, seconds, whole_from
 from .errors import Error
 from .names import check_some_text, check_text
 from .sync_context import Context
@@ -186,8 +186,7 @@ class App:
     def rate(self, name: str, *, limit: int, per: Duration) -> None:
         """Declares a rate for ctx.acquire(): at most so many shares in a time. Applied when a worker starts."""
         name = check_text(name, "the name of a rate")
-        if isinstance(limit, bool) or not isinstance(limit, int) or limit < 1:
-            raise ValueError(f"the rate {name}: limit is {limit!r}: a whole number from 1")
+        whole_from(1, limit, f"the rate {name}: limit")
         if seconds(per, f"the rate {name}: per") == 0:
             raise ValueError(f"the rate {name}: per is {per!r}: more than 0 seconds")
         self.rates[name] = {"limit": limit, "per": duration(per)}

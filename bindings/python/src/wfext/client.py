@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 from . import values
 from .attempt import current_attempt, current_step
 from .database import Database, Row
-from .definitions import Bound, Duration, StartOptions, Workflow, duration, moment, seconds
+from .definitions import Bound, Duration, StartOptions, Workflow, duration, moment, seconds, whole_from
 from .errors import Error, NotFound, WorkflowCancelled, WorkflowFailed
 from .names import check_text
 
@@ -137,8 +137,7 @@ class Handle(Generic[R]):
 
 def _check_stream(name: Any, offset: Any) -> None:
     check_text(name, "the name of a stream")
-    if isinstance(offset, bool) or not isinstance(offset, int) or offset < 0:
-        raise ValueError(f"the offset in the stream {name} is {offset!r}: a whole number from 0")
+    whole_from(0, offset, f"the offset in the stream {name}")
 
 
 _function = re.compile(r"wf_[a-z_]+", re.ASCII)
@@ -231,8 +230,7 @@ class Client:
 
     def list(self, *, where: str = "1", params: tuple[Any, ...] = (), limit: int = 100, **equal: Any) -> list[dict[str, Any]]:
         """Workflows, newest first: columns of wf_workflows that are equal to something (status='failed'), or a condition in SQL with its parameters."""
-        if isinstance(limit, bool) or not isinstance(limit, int) or limit < 0:
-            raise ValueError(f"limit is {limit!r}: a whole number from 0")
+        whole_from(0, limit, "limit")
         columns = [row[1] for row in self.rows("PRAGMA table_info(wf_workflows)")]
         for column in equal:
             if column not in columns and column != "tag":

@@ -30,23 +30,21 @@ _duration = re.compile("(?=.)" + "".join(f"(?:{_NUMBER}{unit})?" for unit in _SE
 _part = re.compile(f"({_NUMBER})(ms|[dhms])", re.ASCII)
 
 
-def duration(value: Any) -> float | str:
-    """As the engine takes it: seconds, or a text such as '90s' or '7d'."""
+def duration(value: Any, what: str = "") -> float | str:
+    """As the engine takes it: seconds, or a text such as '90s' or '7d'. `what` names it in errors."""
+    of = f"{what}: " if what else ""
     if isinstance(value, datetime.timedelta):
         return value.total_seconds()
     if isinstance(value, bool) or not isinstance(value, (int, float, str)):
-        raise final(TypeError(f"a duration is {value!r}: seconds, a text such as '90s' or '7d', or a timedelta"))
+        raise final(TypeError(f"{of}a duration is {value!r}: seconds, a text such as '90s' or '7d', or a timedelta"))
     if isinstance(value, float) and not math.isfinite(value):
-        raise final(ValueError(f"a duration is {value!r}: a number of seconds"))
+        raise final(ValueError(f"{of}a duration is {value!r}: a number of seconds"))
     return value
 
 
 def seconds(value: Any, what: str) -> float:
     """A duration that this package measures itself. `what` names it in errors."""
-    try:
-        given = duration(value)
-    except (TypeError, ValueError) as error:
-        raise final(type(error)(f"{what}: {error}")) from None
+    given = duration(value, what)
     if isinstance(given, str):
         if not _duration.fullmatch(given):
             raise final(ValueError(f"{what}: a duration is {given!r}: seconds, a text such as '90s', '1h30m' or '7d', or a timedelta"))
@@ -56,9 +54,17 @@ def seconds(value: Any, what: str) -> float:
     return float(given)
 
 
-def _whole(value: Any, what: str) -> int:
+def whole(value: Any, what: str) -> int:
+    """The whole number. `what` names it in errors."""
     if isinstance(value, bool) or not isinstance(value, int):
         raise TypeError(f"{what} is {value!r}: a whole number")
+    return value
+
+
+def whole_from(least: int, value: Any, what: str) -> int:
+    """The whole number, which is not less than `least`."""
+    if isinstance(value, bool) or not isinstance(value, int) or value < least:
+        raise ValueError(f"{what} is {value!r}: a whole number from {least}")
     return value
 
 
@@ -120,7 +126,7 @@ class Step(Generic[P, R]):
         self.kind = kind
         self.name = check_name(fn.__name__ if name is None else name)
         self.is_async = inspect.iscoroutinefunction(fn)
-        if _whole(attempts, f"{self.name}: attempts") < 1:
+        if whole(attempts, f"{self.name}: attempts") < 1:
             raise ValueError(f"{self.name}: attempts is {attempts}, at least 1")
         if timeout is not None and not self.is_async:
             raise TypeError(f"{self.name}: a timeout needs an async function; a plain one cannot be stopped")
@@ -184,10 +190,7 @@ class StartOptions:
             if value is None:
                 continue
             if field.name in ("delay", "timeout"):
-                try:
-                    value = duration(value)
-                except (TypeError, ValueError) as error:
-                    raise final(type(error)(f"{field.name}: {error}")) from None
+                value = duration(value, field.name)
             elif isinstance(value, datetime.datetime):
                 value = moment(value)
             out[field.name] = value

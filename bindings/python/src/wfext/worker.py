@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 from . import async_context, sync_context, tracing, values
 from .attempt import Attempt, AttemptOver, Claim, current_attempt, error_value, is_final
 from .database import Database
-from .definitions import Duration, seconds
+from .definitions import Duration, seconds, whole
 from .errors import Busy, Error, NotOurs
 from .names import check_text
 from .worker_name import WorkerName
@@ -67,10 +67,7 @@ class Worker:
                 raise TypeError(f"{option} is {given!r}: a list of texts, of one at least; None is all")
         if name is not None:
             name = check_text(name, "the name of a worker")
-        for option, count in (("concurrency", concurrency), ("async_concurrency", async_concurrency)):
-            if isinstance(count, bool) or not isinstance(count, int):
-                raise TypeError(f"{option} is {count!r}: a whole number")
-        if concurrency < 1 or async_concurrency < 1:
+        if min(whole(concurrency, "concurrency"), whole(async_concurrency, "async_concurrency")) < 1:
             raise ValueError(f"concurrency is {concurrency} and async_concurrency {async_concurrency}: at least 1 each")
         lease_seconds = seconds(lease, "lease")
         if lease_seconds <= 0:

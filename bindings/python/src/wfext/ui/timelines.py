@@ -11,7 +11,7 @@ from markupsafe import Markup
 
 from ..view import lists, one, timeline
 from ..view.values import one_line, parsed
-from .render import STATES, brief, duration, glyph, percent
+from .render import STATES, brief, duration, percent, state
 
 ATTEMPTS = 30  # rows of attempts at most, the last ones
 _USUAL = ("step", "line", "attempt", "sql")  # kinds that need no saying
@@ -80,8 +80,7 @@ def row(line: Line, base: str, chosen: str | None, link: Callable[..., str]) -> 
     link     from a path and its parameters to an address
     """
     label = escape(line.label)
-    shape = line.state if line.state in STATES else "planned"
-    name = f'<span class="state {shape}">{glyph(shape)}{label}</span>'
+    name: str = state(line.state, line.label)
     if line.step is not None:
         step = "" if line.step.name == chosen else f"&amp;step={quote(line.step.name)}"
         name = f'<a data-row data-soft href="{escape(base)}{step}#{line.key}" title="{label}">{name}</a>'

@@ -123,17 +123,11 @@ def tally(connection: sqlite3.Connection) -> Tally | None:
         return None
 
 
-# Queues, and the names of workflows in each: found one after the other in the indexes, however many partitions there are.
+# Lanes of one queue, kind and name have their numbers in blocks of 256: the first lane of each block is enough, however many partitions there are.
 _NAMES = """
-WITH RECURSIVE q(queue) AS (
-  SELECT min(queue) FROM _wf_lane UNION ALL SELECT (SELECT min(l.queue) FROM _wf_lane AS l WHERE l.queue > q.queue) FROM q WHERE q.queue IS NOT NULL),
-k(queue, kind) AS (
-  SELECT q.queue, (SELECT min(l.kind) FROM _wf_lane AS l WHERE l.queue = q.queue) FROM q WHERE q.queue IS NOT NULL
-  UNION ALL SELECT k.queue, (SELECT min(l.kind) FROM _wf_lane AS l WHERE l.queue = k.queue AND l.kind > k.kind) FROM k WHERE k.kind IS NOT NULL),
-n(queue, kind, name) AS (
-  SELECT k.queue, k.kind, (SELECT min(l.name) FROM _wf_lane AS l WHERE l.queue = k.queue AND l.kind = k.kind) FROM k WHERE k.kind IS NOT NULL
-  UNION ALL SELECT n.queue, n.kind, (SELECT min(l.name) FROM _wf_lane AS l WHERE l.queue = n.queue AND l.kind = n.kind AND l.name > n.name) FROM n WHERE n.name IS NOT NULL)
-SELECT name, queue FROM n WHERE name IS NOT NULL"""
+WITH RECURSIVE block(first) AS (
+  SELECT min(lane) FROM _wf_lane UNION ALL SELECT (SELECT min(l.lane) FROM _wf_lane AS l WHERE l.lane > block.first | 255) FROM block WHERE block.first IS NOT NULL)
+SELECT l.name, l.queue FROM block CROSS JOIN _wf_lane AS l ON l.lane = block.first"""
 
 
 def names(connection: sqlite3.Connection) -> tuple[list[str], list[str]]:
@@ -186,30 +180,25 @@ def live(connection: sqlite3.Connection, counted: Tally | None = None) -> int | 
         return None
 
 
-def failed(connection: sqlite3.Connection, most: int = CAP) -> Count:
-    """How many workflows have failed, counted up to `most`."""
+def _count(connection: sqlite3.Connection, rows: str, most: int) -> Count:
+    """How many rows there are, counted up to `most`; 0, and not exact, where that takes too long."""
     if not has_tables(connection):
         return Count(0, True)
     found, exact = 0, False
     with contextlib.suppress(Interrupted), limited(connection):
-        found = connection.execute("SELECT count(*) FROM (SELECT 1 FROM wf_workflows WHERE status = 'failed' LIMIT ?)", (most + 1,)).fetchone()[0]
+        found = connection.execute(f"SELECT count(*) FROM (SELECT 1 FROM {rows} LIMIT ?)", (most + 1,)).fetchone()[0]
         exact = found <= most
     return Count(min(found, most), exact)
 
 
+def failed(connection: sqlite3.Connection, most: int = CAP) -> Count:
+    """How many workflows have failed, counted up to `most`."""
+    return _count(connection, "wf_workflows WHERE status = 'failed'", most)
+
+
 def need_you(connection: sqlite3.Connection, most: int = CAP) -> Count:
     """How many workflows wait for a signal or for a verdict on a step in doubt, counted up to `most`."""
-    if not has_tables(connection):
-        return Count(0, True)
-    found, exact = 0, True
-    try:
-        with limited(connection):
-            found = connection.execute(
-                "SELECT count(*) FROM (SELECT 1 FROM _wf_step WHERE status = 'waiting' AND (kind IN ('await', 'step') OR kind = 'wait_any' AND topics LIKE '%\"signal\"%') LIMIT ?)", (most + 1,)
-            ).fetchone()[0]
-    except Interrupted:
-        exact = False
-    return Count(min(found, most), exact and found <= most)
+    return _count(connection, "_wf_step WHERE status = 'waiting' AND (kind IN ('await', 'step') OR kind = 'wait_any' AND topics LIKE '%\"signal\"%')", most)
 
 
 def people(connection: sqlite3.Connection, limit: int = 50) -> list[Person]:
