@@ -94,6 +94,7 @@ TimeText::TimeText(Millis time, TimeForm form) {
   *out++ = '.';
   put(millis % 1000, 3);
   if (form == TimeForm::json) *out++ = 'Z';
+  *out = '\0';
   size_ = static_cast<size_t>(out - text_);
 }
 

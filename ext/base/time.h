@@ -25,6 +25,7 @@ class TimeText {
  public:
   TimeText(Millis time, TimeForm form);
   string_view view() const { return {text_, size_}; }
+  const char* c_str() const { return text_; }
 
  private:
   char text_[32];

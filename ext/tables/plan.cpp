@@ -95,8 +95,9 @@ class Planner {
     } else if (takes_in(i)) {
       letters_.add('i');
       if (is_parent) where_.truncate(begin), where_.add("_parent IN (SELECT seq FROM main._wf_workflow WHERE id");
-      where_.add(" IN ");
-      add_values_of(++parameters_, where_);
+      where_.add(" IN ").add(kValuesBegin);
+      parameter();
+      where_.add(kValuesEnd);
     } else {
       const bool is_place = this->is_place(constraint.iColumn);
       letters_.add(is_place ? place_letter(constraint.op) : value_letter(i));
@@ -296,8 +297,6 @@ class Planner {
 };
 
 }  // namespace
-
-void add_values_of(int parameter, Text& out) { out.add("(SELECT value FROM _wf.json_each(:p").add_integer(parameter).add("))"); }
 
 int make_plan(const Table& table, sqlite3_index_info& info) { return Planner(table, info).plan(); }
 

@@ -25,8 +25,9 @@ namespace wf {
 // with, around the table's named query. A result code of xBestIndex.
 int make_plan(const Table& table, sqlite3_index_info& info);
 
-// The values of an IN, as the plan has them: a JSON array in one parameter.
-void add_values_of(int parameter, Text& out);
+// The values of an IN, as the plan has them: a JSON array in one parameter, which stands between these.
+constexpr const char* kValuesBegin = "(SELECT value FROM _wf.json_each(";
+constexpr const char* kValuesEnd = "))";
 
 enum class Mode : char {
   one = '-',           // there is one query

@@ -96,11 +96,14 @@ class ParameterName {
       end = std::to_chars(end, end + 4, value).ptr;
     }
     *end = '\0';
+    size_ = static_cast<size_t>(end - text_);
   }
   const char* c_str() const { return text_; }
+  string_view view() const { return {text_, size_}; }
 
  private:
   char text_[16] = ":p";
+  size_t size_;
 };
 
 // Binds the values SQLite gives for the plan's letters.
@@ -175,9 +178,9 @@ class Binder {
     InValues values(list);
     for (int k = 0;; ++k) {
       const ParameterName name(parameter_, k);
-      if (!query_.has(SqlParameter::by_name(name.c_str()))) return {};
       sqlite3_value* item = values.next();
       if (item == nullptr) {  // what is left over repeats them
+        if (!query_.has(SqlParameter::by_name(name.c_str()))) return {};
         values = InValues(list);
         item = values.next();
       }
@@ -209,27 +212,29 @@ bool has_values_in_text(const char* plan) {
 Status query_with_values(Db& db, const char* plan, bool second, int argc, sqlite3_value** argv, Text& out) {
   const char* letters = letters_of(plan);
   string_view rest = query_of(plan, second);
+  out.make_room(rest.size() + 100);
   for (int i = 0, parameter = 0; i < argc; ++i) {
     parameter += parameters_of(letters[i]);
-    Text was, is;
-    if (letters[i] == 's') {
+    const bool is_status = letters[i] == 's';
+    if (!is_status && letters[i] != 'i') continue;
+    const int few = is_status ? 0 : few_parameters(argv[i]);
+    if (few < 0) continue;
+    const ParameterName named(parameter);
+    const string_view name = named.view();
+    const size_t at = rest.find(name) - (is_status ? 0 : string_view(kValuesBegin).size());
+    if (is_status) {
       const Value status = Value::from(argv[i]);
-      if (status.type != Value::Type::text || !add_status(status.bytes, is)) continue;
-      was.add(":p").add_integer(parameter);
-    } else if (letters[i] == 'i') {
-      const int few = few_parameters(argv[i]);
-      if (few < 0) continue;
-      add_values_of(parameter, was);
-      is.add('(');
-      for (int k = 0; k < few; ++k) is.add(k == 0 ? "" : ",").add(ParameterName(parameter, k).c_str());
-      is.add(')');
-    } else {
+      Text text;
+      if (status.type != Value::Type::text || !add_status(status.bytes, text)) continue;
+      if (!text.ok()) return Status::no_memory();
+      out.add(part(rest, 0, at)).add(text.view());
+      rest = part(rest, at + name.size());
       continue;
     }
-    if (!was.ok() || !is.ok()) return Status::no_memory();
-    const size_t at = rest.find(was.view());
-    out.add(part(rest, 0, at)).add(is.view());
-    rest = part(rest, at + was.size());
+    out.add(part(rest, 0, at)).add('(');
+    for (int k = 0; k < few; ++k) out.add(string_view(k == 0 ? "" : ",")).add(ParameterName(parameter, k).view());
+    out.add(')');
+    rest = part(rest, at + string_view(kValuesBegin).size() + name.size() + string_view(kValuesEnd).size());
   }
   const size_t some = rest.find(kSomePlace[0]);
   if (some != string_view::npos) {

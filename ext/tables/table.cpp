@@ -237,7 +237,9 @@ int column(sqlite3_vtab_cursor* base, sqlite3_context* context, int i) {
       // As sqlite3_result_value() would, but into the memory that the row before has left there.
       const string_view text = Value::from(value).bytes;
       if (is_utf8(text)) {
-        sqlite3_result_text64(context, text.data(), text.size(), SQLITE_TRANSIENT, SQLITE_UTF8);
+        // Without its size it keeps the NUL at its end: else sqlite3_column_text() would have to copy it for one.
+        if (std::strlen(text.data()) == text.size()) sqlite3_result_text(context, text.data(), -1, SQLITE_TRANSIENT);
+        else sqlite3_result_text64(context, text.data(), text.size(), SQLITE_TRANSIENT, SQLITE_UTF8);
         break;
       }
       // A hand edit has made it: hosts could not read the row, nor find it.
@@ -254,7 +256,7 @@ int column(sqlite3_vtab_cursor* base, sqlite3_context* context, int i) {
         break;
       }
       const TimeText time(integer, TimeForm::sql);
-      sqlite3_result_text(context, time.view().data(), static_cast<int>(time.view().size()), SQLITE_TRANSIENT);
+      sqlite3_result_text(context, time.c_str(), -1, SQLITE_TRANSIENT);
       break;
     }
     default: sqlite3_result_value(context, value);

@@ -1,6 +1,7 @@
 -- The queries behind the virtual tables: the row's number first, then the columns of ext/tables/tables.cpp, times in milliseconds.
 -- A query's conditions and order are added around it by table_select; SQLite flattens that into one query over the base tables.
 -- Parameters: :now, :functions and :host.
+-- (NOT INDEXED: where ANALYZE has seen that lanes are few, SQLite would read all of an index of theirs for every workflow, also where no column of them is asked for.)
 
 -- name: table_workflows
 SELECT w.seq AS _n, w.id AS id, l.name AS name, w.status AS status, l.queue AS queue, l.priority AS priority,
@@ -21,7 +22,7 @@ SELECT w.seq AS _n, w.id AS id, l.name AS name, w.status AS status, l.queue AS q
        w.period AS period, w.attempt_at AS attempt_at,
        nullif((SELECT json_group_object(g.key, CAST(substr(g.tag, length(g.key) + 2) AS TEXT)) FROM main._wf_tag AS g WHERE g.wf = w.seq), '{}') AS tags,
        w.seq AS seq, NULL AS tag, w.parent AS _parent, w.place AS _place, w.late AS _late, w.created_at AS _created
-FROM main._wf_workflow AS w LEFT JOIN main._wf_lane AS l ON l.lane = w.lane
+FROM main._wf_workflow AS w LEFT JOIN main._wf_lane AS l NOT INDEXED ON l.lane = w.lane
 
 -- name: table_pending
 SELECT w.seq AS _n, w.id AS id, l.name AS name, w.status AS status, l.queue AS queue, l.priority AS priority,
@@ -63,7 +64,7 @@ SELECT w.seq AS _n, w.id AS id, l.name AS name, w.status AS status, l.queue AS q
        END AS reason,
        w.attempt AS attempt, w.worker AS worker, w.deadline_at AS deadline_at, w.created_at AS created_at, w.seq AS seq, NULL AS tag,
        w.place AS _place, w.late AS _late, w.created_at AS _created
-FROM main._wf_workflow AS w LEFT JOIN main._wf_lane AS l ON l.lane = w.lane
+FROM main._wf_workflow AS w LEFT JOIN main._wf_lane AS l NOT INDEXED ON l.lane = w.lane
 WHERE w.place IS NOT NULL
 
 -- Of a row s that is numbered inside its workflow, w: its place there, with the affinity of a number.

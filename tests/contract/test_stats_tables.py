@@ -177,3 +177,9 @@ def test_values_over_one_kilobyte_are_shown(db):
     db.wf_emit("e", text)
     for table, column in (("wf_signals", "payload"), ("wf_values", "value"), ("wf_streams", "value"), ("wf_events", "payload")):
         assert db.column("SELECT %s FROM %s" % (column, table)) == [text]
+
+
+def test_a_text_with_a_nul_is_shown_to_its_end(db):
+    db.wf_start("job", id="w")
+    db.execute("UPDATE _wf_workflow SET worker = 'a' || char(0) || 'b'")
+    assert db.rows("SELECT worker, length(CAST(worker AS BLOB)) FROM wf_workflows") == [("a\x00b", 3)]

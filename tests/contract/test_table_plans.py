@@ -78,3 +78,15 @@ def test_a_query_without_an_index_is_seen(memdb):
     """So that the test above can fail."""
     memdb.wf_init()
     assert "SCAN w" in plan(memdb, query_below(memdb, "SELECT * FROM wf_workflows WHERE worker = 'ann'"))
+
+
+def test_lanes_are_found_by_their_number_also_where_statistics_say_that_they_are_few(memdb):
+    for i in range(300):
+        memdb.wf_start("job", queue="abc"[i % 3])
+    memdb.execute("ANALYZE")
+    memdb.execute("UPDATE sqlite_stat1 SET stat = '1000000 ' || stat WHERE tbl = '_wf_workflow'")
+    memdb.execute("ANALYZE sqlite_schema" if sqlite3.sqlite_version_info >= (3, 33) else "ANALYZE sqlite_master")
+    asked = plan(memdb, query_below(memdb, "SELECT id, status FROM wf_workflows ORDER BY id LIMIT 10"))
+    assert [line for line in asked if re.match(r"\w+ l\b", line)] == []  # no column of theirs is asked for: not at all
+    asked = plan(memdb, query_below(memdb, "SELECT id, status, queue FROM wf_workflows ORDER BY id LIMIT 10"))
+    assert [line.replace(" LEFT-JOIN", "") for line in asked if re.match(r"\w+ l\b", line)] == ["SEARCH l USING INTEGER PRIMARY KEY (rowid=?)"]
