@@ -36,6 +36,7 @@ CREATE TABLE IF NOT EXISTS main._wf_workflow(
   id TEXT NOT NULL UNIQUE,
   lane INTEGER NOT NULL,
   status TEXT NOT NULL,                -- pending running waiting paused completed failed cancelled
+  worker TEXT,                         -- of the last claim (what is asked for among all stands in front: a look at a column takes longer the more stand before it)
   place INTEGER,                       -- 0 in line for an attempt, 1 leased, 2 not offered (parked, paused, manual), 3 in line to be
                                        -- resumed, 4 leased again after a loss, 5 as 3, but behind new work, NULL terminal
   due_at INTEGER,                      -- start, retry, wake-up or lease expiry; never the deadline
@@ -51,7 +52,6 @@ CREATE TABLE IF NOT EXISTS main._wf_workflow(
   mark INTEGER NOT NULL DEFAULT 0,     -- its last step row when it failed or lost a lease: a later one breaks the row
   redo INTEGER NOT NULL DEFAULT 0,     -- of all its steps: part of wf_key, raised when its whole history is dropped
   period INTEGER NOT NULL DEFAULT 1,   -- raised by wf_continue
-  worker TEXT,
   claim TEXT,                          -- attempt and worker of the last claim, '2 worker-1', as the rows of its steps have them; room for it
   lease INTEGER,                       -- length of the current lease
   claim_key TEXT,                      -- key of the current claim
