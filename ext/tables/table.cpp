@@ -327,6 +327,7 @@ void release_registration(void* pointer) {
 }  // namespace
 
 int register_tables(sqlite3* handle, Db* db) {
+  if (const int rc = register_tallies(handle); rc != SQLITE_OK) return rc;
   for (const Table& table : tables()) {
     auto* registration = static_cast<Registration*>(sqlite3_malloc64(sizeof(Registration)));
     if (registration == nullptr) return SQLITE_NOMEM;

@@ -48,6 +48,9 @@ std::span<const Table> tables();
 // Registers every table on the connection.
 int register_tables(sqlite3* handle, Db* db);
 
+// The aggregate functions that the queries behind them call: tally.cpp.
+int register_tallies(sqlite3* handle);
+
 // The table-valued function wf_fleet: fleet.h. It opens files, so that no view and no trigger may.
 int register_fleet(sqlite3* handle, Db* db);
 

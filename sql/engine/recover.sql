@@ -115,7 +115,7 @@ FROM (SELECT p.queue,
                   WHERE l.kind = 0 AND (:queue IS NULL OR l.queue = :queue) AND (l.queue IN {{limited_queues}} OR NOT {{many_open}})
                   UNION ALL
                   SELECT b.queue, '', 0, 0, 0,
-                         (SELECT count(*) FROM main._wf_workflow AS w INDEXED BY _wf_due WHERE w.place = 0 AND w.lane BETWEEN b.first AND b.last AND w.nth IS NULL AND w.due_at <= :now)
+                         (SELECT count(*) FROM main._wf_workflow AS w INDEXED BY _wf_due WHERE w.place = 0 AND w.lane BETWEEN b.first AND b.last AND w.due_at <= :now)
                   FROM {{blocks}} AS b WHERE b.kind = 0 AND (:queue IS NULL OR b.queue = :queue) AND b.queue NOT IN {{limited_queues}} AND {{many_open}}
                   UNION ALL
                   SELECT l.queue, '', 0, 0, 0, -1

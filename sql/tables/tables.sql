@@ -143,10 +143,15 @@ SELECT s.n, w.id, s.name, w.seq || ' ' || s.name, 1, s.begun_at, w.worker
 FROM main._wf_step AS s INDEXED BY _wf_held CROSS JOIN main._wf_workflow AS w ON w.seq = s.wf
 WHERE s.status = 'waiting' AND s.kind = 'step' AND w.place IS NOT NULL
 
--- How many are in line, and since when: by lanes, or where many lanes have something due by blocks of them. What is put off is in line, too; of a lane
--- in which all is the claims know when they look again.
+-- How many are in line, and since when: what is new by lanes, l, or where many lanes have something due by blocks of them, b; what goes on by itself, or where that is
+-- much by blocks. What is put off is in line, too; of a lane in which all is the claims know when they look again. (The new ones of a lane are a range of the index,
+-- of which the first is the oldest; those of a block have to be looked at.)
 -- name: fragment_in_line
-json_array(count(*), min(w.due_at)) FROM main._wf_workflow AS w INDEXED BY _wf_due WHERE w.due_at <= :now AND w.place IN
+json_array((SELECT count(*) FROM main._wf_workflow AS w INDEXED BY _wf_due WHERE w.place = 0 AND w.lane = l.lane AND w.nth IS NULL AND w.due_at <= :now),
+           (SELECT min(w.due_at) FROM main._wf_workflow AS w INDEXED BY _wf_due WHERE w.place = 0 AND w.lane = l.lane AND w.nth IS NULL AND w.due_at <= :now))
+
+-- name: fragment_in_line_of_block
+(SELECT _wf_in_line(w.due_at, :now) FROM main._wf_workflow AS w INDEXED BY _wf_due WHERE w.lane BETWEEN b.first AND b.last AND w.place IN
 
 -- Whether many have something to go on with; else they are found by an index of theirs.
 -- name: fragment_many_resumed
@@ -159,18 +164,18 @@ SELECT CAST(row_number() OVER (ORDER BY n.queue) AS INTEGER) AS _n, n.queue AS q
        coalesce(d.depth, 0) AS depth, coalesce(r.running, 0) AS running, d.oldest_due_at AS oldest_due_at
 FROM (SELECT queue FROM main._wf_queue UNION SELECT queue FROM {{blocks}}) AS n LEFT JOIN main._wf_queue AS q ON q.queue = n.queue
 LEFT JOIN (SELECT queue, sum(json_extract(v, '$[0]')) AS depth, min(json_extract(v, '$[1]')) AS oldest_due_at
-           FROM (SELECT l.queue AS queue, (SELECT {{in_line}} (0, 3, 5) AND w.lane = l.lane AND w.nth IS NULL) AS v
+           FROM (SELECT l.queue AS queue, {{in_line}} AS v
                  FROM (SELECT * FROM {{open_lanes}} LIMIT CASE WHEN {{many_open}} THEN 0 ELSE -1 END) AS l
                  UNION ALL
-                 SELECT l.queue, (SELECT {{in_line}} (0, 3, 5) AND w.lane = l.lane AND w.nth IS NULL) FROM main._wf_lane AS l
+                 SELECT l.queue, {{in_line}} FROM main._wf_lane AS l
                  WHERE NOT {{many_open}} AND l.turn IS NULL AND coalesce(l.next_due > :now, 1) AND l.lane IN (SELECT o.lane FROM main._wf_trouble AS x CROSS JOIN main._wf_workflow AS o ON o.seq = x.wf)
                  UNION ALL
-                 SELECT b.queue, (SELECT {{in_line}} (0) AND w.lane BETWEEN b.first AND b.last) FROM {{blocks}} AS b WHERE {{many_open}}
+                 SELECT b.queue, {{in_line_of_block}} (0)) FROM {{blocks}} AS b WHERE {{many_open}}
                  UNION ALL
-                 SELECT b.queue, (SELECT {{in_line}} (3, 5) AND w.lane BETWEEN b.first AND b.last) FROM {{blocks}} AS b WHERE {{many_open}} AND {{many_resumed}}
+                 SELECT b.queue, {{in_line_of_block}} (3, 5)) FROM {{blocks}} AS b WHERE {{many_resumed}}
                  UNION ALL
                  SELECT l.queue, json_array(1, w.due_at) FROM main._wf_workflow AS w INDEXED BY _wf_resumed CROSS JOIN main._wf_lane AS l ON l.lane = w.lane
-                 WHERE w.place > 2 AND w.due_at <= :now AND w.place IN (3, 5) AND {{many_open}} AND NOT {{many_resumed}} LIMIT -1)
+                 WHERE w.place > 2 AND w.due_at <= :now AND w.place IN (3, 5) AND NOT {{many_resumed}} LIMIT -1)
            GROUP BY queue) AS d ON d.queue = n.queue
 LEFT JOIN (SELECT l.queue AS queue, count(*) AS running
            FROM (SELECT seq FROM {{claimed}}
@@ -215,26 +220,28 @@ SELECT d.rowid AS _n, d.name AS name, d.version AS version, d.current AS current
         WHERE l.kind = 1 AND l.name = d.name AND l.version = CAST(d.version AS TEXT)) AS live
 FROM main._wf_definition AS d
 
+-- How many of the block of lanes b are in a place.
+-- name: fragment_of_place
+(SELECT count(*) FROM main._wf_workflow AS x INDEXED BY _wf_due WHERE x.lane BETWEEN b.first AND b.last AND x.place =
+
 -- How many workflows there are, by name, queue and status. What has ended is numbered; what failed, was cancelled or is paused is counted by lanes; what is
 -- live is counted by blocks of lanes and its place, which says the status but for the rest, which is listed by it. (What a lane says that cannot be, by a hand
 -- edit, is passed over: a sum of it might overflow.)
 -- name: fragment_counts
 (SELECT c.name AS name, c.queue AS queue, c.status AS status, sum(c.n) AS count
- FROM (SELECT b.name AS name, b.queue AS queue, s.status AS status,
-              (SELECT count(*) FROM main._wf_workflow AS x INDEXED BY _wf_due WHERE x.place = s.place AND x.lane BETWEEN b.first AND b.last) AS n
-       FROM {{blocks}} AS b CROSS JOIN (SELECT 0 AS place, 'pending' AS status UNION ALL SELECT 1, 'running' UNION ALL SELECT 4, 'running'
-                                        UNION ALL SELECT 2, 'waiting' UNION ALL SELECT 3, 'waiting' UNION ALL SELECT 5, 'waiting') AS s
-       UNION ALL
-       SELECT b.name, b.queue, CASE s.key WHEN 0 THEN 'completed' WHEN 1 THEN 'failed' WHEN 2 THEN 'cancelled' WHEN 3 THEN 'paused' ELSE 'waiting' END, s.value
-       FROM {{blocks}} AS b CROSS JOIN _wf.json_each((
-         SELECT json_array(numbered - gone - failed - cancelled, failed, cancelled, paused, -paused)
-         FROM (SELECT coalesce(sum(CASE k.partition WHEN '' THEN (SELECT max(0, min(o.nth, 34359738367)) FROM main._wf_workflow AS o WHERE o.lane = k.lane AND o.place IS NULL ORDER BY o.nth DESC LIMIT 1)
-                                   ELSE CASE WHEN k.count_to BETWEEN 1 AND 34359738367 THEN k.count_to END END), 0) AS numbered,
-                      coalesce(sum(k.gone) FILTER (WHERE k.gone BETWEEN 1 AND 34359738367), 0) AS gone,
-                      coalesce(sum(k.count_failed) FILTER (WHERE k.count_failed BETWEEN 1 AND 34359738367), 0) AS failed,
-                      coalesce(sum(k.count_cancelled) FILTER (WHERE k.count_cancelled BETWEEN 1 AND 34359738367), 0) AS cancelled,
-                      coalesce(sum(k.count_paused) FILTER (WHERE k.count_paused BETWEEN 1 AND 34359738367), 0) AS paused
-               FROM main._wf_lane AS k WHERE k.lane BETWEEN b.first AND b.last))) AS s
+ FROM (SELECT g.name AS name, g.queue AS queue, s.column1 AS status,
+              CASE s.column1 WHEN 'pending' THEN g.pending WHEN 'running' THEN g.running WHEN 'waiting' THEN g.waiting - g.paused WHEN 'completed' THEN g.completed
+                             WHEN 'failed' THEN g.failed WHEN 'cancelled' THEN g.cancelled ELSE g.paused END AS n
+       FROM (SELECT name, queue, sum(pending) AS pending, sum(running) AS running, sum(waiting) AS waiting, sum(json_extract(ended, '$[0]')) AS completed,
+                    sum(json_extract(ended, '$[1]')) AS failed, sum(json_extract(ended, '$[2]')) AS cancelled, sum(json_extract(ended, '$[3]')) AS paused
+             FROM (SELECT b.name AS name, b.queue AS queue, {{of_place}} 0) AS pending, {{of_place}} 1) + {{of_place}} 4) AS running,
+                          {{of_place}} 2) + {{of_place}} 3) + {{of_place}} 5) AS waiting,
+                          (SELECT _wf_numbered(CASE k.partition WHEN '' THEN (SELECT max(0, min(o.nth, 34359738367)) FROM main._wf_workflow AS o WHERE o.lane = k.lane AND o.place IS NULL ORDER BY o.nth DESC LIMIT 1)
+                                                                ELSE k.count_to END, k.gone, k.count_failed, k.count_cancelled, k.count_paused)
+                           FROM main._wf_lane AS k WHERE k.lane BETWEEN b.first AND b.last) AS ended
+                   FROM {{blocks}} AS b LIMIT -1)
+             GROUP BY name, queue) AS g
+            CROSS JOIN (VALUES('pending'), ('running'), ('waiting'), ('completed'), ('failed'), ('cancelled'), ('paused')) AS s
        UNION ALL
        SELECT l.name, l.queue, CASE s.value WHEN 1 THEN r.status ELSE r.usual END, CASE s.value WHEN 1 THEN r.n ELSE -r.n END
        FROM (SELECT min(lane) AS lane, status, CASE WHEN place IS NULL THEN 'completed' WHEN place = 0 THEN 'pending' WHEN place IN (1, 4) THEN 'running' ELSE 'waiting' END AS usual, count(*) AS n
@@ -245,18 +252,18 @@ FROM main._wf_definition AS d
 -- name: table_counts
 SELECT CAST(row_number() OVER (ORDER BY name, queue, status) AS INTEGER) AS _n, name, queue, status, count FROM {{counts}} AS c
 
--- Seconds from the first claim to the end, or until now: of those among the newest 2,000. (As lists, each put in order: window functions take four times as long.)
+-- Seconds from the first claim to the end, or until now: of those among the newest 2,000. (First by blocks of lanes, which are numbers: names take twice as long
+-- to be put in order.)
 -- name: table_stats
 SELECT CAST(row_number() OVER (ORDER BY c.name, c.queue, c.status) AS INTEGER) AS _n, c.name AS name, c.queue AS queue, c.status AS status, c.count AS count,
-       d.p50 AS p50, d.p95 AS p95, d.max AS max
+       json_extract(d.spread, '$[0]') / 1000.0 AS p50, json_extract(d.spread, '$[1]') / 1000.0 AS p95, json_extract(d.spread, '$[2]') / 1000.0 AS max
 FROM {{counts}} AS c LEFT JOIN (
-  SELECT name, queue, status, json_extract(sorted, '$[' || ((size + 1) / 2 - 1) || ']') / 1000.0 AS p50,
-         json_extract(sorted, '$[' || ((size * 95 + 99) / 100 - 1) || ']') / 1000.0 AS p95, longest / 1000.0 AS max
-  FROM (SELECT name, queue, status, size, longest, (SELECT json_group_array(value) FROM (SELECT value FROM _wf.json_each(g.ms) ORDER BY value)) AS sorted
-        FROM (SELECT l.name AS name, l.queue AS queue, w.status AS status, count(*) AS size, max(w.ms) AS longest, json_group_array(w.ms) AS ms
-              FROM (SELECT lane, status, CAST(coalesce(finished_at, :now) - coalesce(started_at, created_at) AS INTEGER) AS ms FROM main._wf_workflow ORDER BY seq DESC LIMIT 2000) AS w
-                   JOIN main._wf_lane AS l ON l.lane = w.lane
-              GROUP BY l.name, l.queue, w.status) AS g LIMIT -1)) AS d ON d.name = c.name AND d.queue = c.queue AND d.status = c.status
+  SELECT l.name AS name, l.queue AS queue, w.status AS status, _wf_spread(w.ms) AS spread
+  FROM (SELECT lane >> 8 AS block, status, json_group_array(ms) AS ms
+        FROM (SELECT lane, status, CAST(coalesce(finished_at, :now) - coalesce(started_at, created_at) AS INTEGER) AS ms FROM main._wf_workflow ORDER BY seq DESC LIMIT 2000)
+        GROUP BY block, status LIMIT -1) AS w
+       CROSS JOIN main._wf_lane AS l ON l.lane = (SELECT min(k.lane) FROM main._wf_lane AS k WHERE k.lane BETWEEN w.block << 8 AND w.block << 8 | 255)
+  GROUP BY l.name, l.queue, w.status LIMIT -1) AS d ON d.name = c.name AND d.queue = c.queue AND d.status = c.status
 
 -- name: table_functions
 SELECT key AS _n, json_extract(value, '$.name') AS name, json_extract(value, '$.signature') AS signature,

@@ -67,3 +67,33 @@ def test_wf_stats_says_what_there_is(many):
     many.wf_complete("w1009")
     assert many.rows("SELECT name, queue, status, count FROM wf_stats") == many.rows(
         "SELECT l.name, l.queue, w.status, count(*) FROM _wf_workflow AS w JOIN _wf_lane AS l ON l.lane = w.lane GROUP BY 1, 2, 3")  # fmt: skip
+
+
+def test_wf_stats_says_how_long_they_take(many):
+    """Of each name, queue and status, though its workflows are in several blocks of lanes."""
+    for i in range(3, 900):
+        many.wf_cancel("w%d" % (1006 - i), now=BASE + NOW + i * 7919 % 1000)
+    times = {}
+    for name, queue, status, ms in many.rows(
+            "SELECT l.name, l.queue, w.status, coalesce(w.finished_at, ?) - coalesce(w.started_at, w.created_at) FROM _wf_workflow AS w JOIN _wf_lane AS l ON l.lane = w.lane "
+            "ORDER BY w.seq DESC LIMIT 2000", 1000 * (BASE + NOW)):  # fmt: skip
+        times.setdefault((name, queue, status), []).append(ms / 1000)
+    spread = {key: (sorted(each)[(len(each) + 1) // 2 - 1], sorted(each)[(len(each) * 95 + 99) // 100 - 1], max(each)) for key, each in times.items()}
+    assert {(name, queue, status): tuple(rest) for name, queue, status, *rest in many.rows("SELECT name, queue, status, p50, p95, max FROM wf_stats")} == spread
+
+
+@pytest.mark.parametrize("partitions", [3, 1010])
+def test_wf_queues_says_since_when_the_first_of_any_place_is_due(db, partitions):
+    """What is new, what goes on, and what comes behind new work: in few lanes and in many, and of each the first."""
+    db.at(0)
+    every(db, "wf_start('job', NULL, json_object('id', 'w' || i, 'queue', 'q' || (i % 2), 'partition', 'p' || i, 'delay', 20 - i % 10))", partitions)
+    places = [0, 3, 5]
+    for i, place in enumerate(places):
+        db.wf_start("job", id="x%d" % place, queue="q0", partition="p1")
+        db.execute("UPDATE _wf_workflow SET place = ?, due_at = ? WHERE id = ?", (place, 1000 * BASE + 5000 - i, "x%d" % place))
+    db.execute("UPDATE _wf_lane SET line = 1, turn = lane, next_due = NULL")
+    for now in (0, 4.998, 4.999, 5, 12, 30):
+        db.at(now)
+        assert db.rows("SELECT queue, depth, oldest_due_at FROM wf_queues") == db.rows(
+            "SELECT l.queue, sum(due), strftime('%Y-%m-%d %H:%M:%f', min(CASE WHEN due THEN w.due_at END) / 1000.0, 'unixepoch') "
+            "FROM (SELECT *, place IN (0, 3, 5) AND due_at <= ? AS due FROM _wf_workflow) AS w JOIN _wf_lane AS l ON l.lane = w.lane GROUP BY 1", int(1000 * (BASE + now)))  # fmt: skip
