@@ -17,6 +17,9 @@ constexpr int64_t kSlice = 100 * kMillisecond;
 constexpr int kCrowd = 32;
 constexpr int64_t kPart = 8, kShortest = 50 * kMicrosecond;
 
+// So close behind another a call comes that asks for nothing.
+constexpr int64_t kClose = kMillisecond;
+
 // (Nothing that is stored depends on it.)
 int64_t about(int64_t time) { return time / 2 + static_cast<int64_t>(static_cast<uint64_t>(monotonic_clock()) * 0x9e3779b97f4a7c15u >> 33) % time; }
 
@@ -58,6 +61,13 @@ void Waiting::look_for_others(unsigned version) {
   version_ = version;
   commits_ = 0;
   alone_ = !alone ? 0 : alone_ < kAlone ? alone_ + 1 : kAlone;
+}
+
+bool Waiting::is_alone() {
+  if (alone_ != kAlone) return false;
+  const int64_t before = came_;
+  came_ = monotonic_clock();
+  return came_ - before < kClose;
 }
 
 void Waiting::gives_back(int changes) {

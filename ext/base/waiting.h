@@ -26,9 +26,10 @@ class Waiting {
   void stand_in(sqlite3* handle) { sqlite3_busy_handler(handle, wait, this); }
   void give_way();
   // To ask for the timeout costs as much as a tenth of a wf_step. Who has called so often and seen nobody else's commits has nobody to wait for, and asks no
-  // more; should somebody come, it is SQLite's own handler that waits, once. That may take seconds, so it has to be more calls than the others sleep through.
+  // more, as long as one call follows the other closely; should somebody come, it is SQLite's own handler that waits, once. That may take seconds, and no
+  // interrupt ends it, so it has to be more calls than the others sleep through, and no pause in which they may have come.
   static constexpr int kAlone = 3000;
-  bool is_alone() const { return alone_ == kAlone; }
+  bool is_alone();
   // Before the lock: the version of the file is known from the last call, unless the application may have committed since. It has changed rows then, or has
   // a transaction under way.
   static constexpr int kUnknown = -1;
@@ -49,6 +50,7 @@ class Waiting {
   unsigned commits_ = 0;     // of our own since
   int changes_ = kUnknown;   // of rows, ever, behind the last of them
   int alone_ = 0;            // so many calls
+  int64_t came_ = 0;         // the last of those that found nobody
   int calls_ = 1 << 30;      // since one had to wait
   int64_t got_ = 0, given_back_ = 0, held_ = 0;  // the lock: when it was got and given back the last time, and between the two
 };

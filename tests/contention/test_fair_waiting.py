@@ -2,6 +2,7 @@
 
 import multiprocessing
 import sqlite3
+import threading
 import time
 
 import pytest
@@ -159,3 +160,33 @@ def test_one_that_holds_the_lock_for_long_fails_nobody(tmp_path):
     assert errors(reports) == []
     got = shares(reports, "ours")
     assert shares(reports, "held") and (got[0] >= 1 or sum(got) < 8 * 8)
+
+
+@pytest.mark.parametrize("pause", [0.05, 0], ids=["after a pause", "after one that waited in vain"])
+def test_an_interrupt_ends_the_wait_of_one_that_had_nobody_to_wait_for(tmp_path, pause):
+    """A connection that has met nobody in thousands of calls asks for its timeout no more, and SQLite's own handler, which no interrupt ends, waits for it: not
+    longer than one call, and not where others have had time to come."""
+    path = tmp_path / "fair.db"
+    prepare(path)
+    db, other = open_database(path, timeout=TIMEOUT), open_database(path)
+    db.execute("PRAGMA synchronous = off")
+    id = db.wf_start("job")
+    for n in range(3200):
+        db.wf_step(id, f"s{n}", 1)
+    other.execute("BEGIN IMMEDIATE")
+    time.sleep(pause)
+    if not pause:
+        db.execute("PRAGMA busy_timeout = 100")
+        with pytest.raises(sqlite3.OperationalError, match="locked"):
+            db.wf_step(id, "in vain", 1)
+        db.execute(f"PRAGMA busy_timeout = {TIMEOUT * 1000}")
+    started = time.monotonic()
+    timer = threading.Timer(0.1, db.interrupt)
+    timer.start()
+    with pytest.raises(sqlite3.OperationalError, match="interrupted"):
+        db.wf_step(id, "interrupted", 1)
+    timer.join()
+    assert time.monotonic() - started < TIMEOUT / 2
+    assert db.value("PRAGMA busy_timeout") == TIMEOUT * 1000
+    other.execute("ROLLBACK")
+    assert db.wf_step(id, "interrupted", 2) == 2
