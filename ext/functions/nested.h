@@ -5,6 +5,9 @@
 
 namespace wf {
 
+// What is wrong with the value of the option `name`, which says so.
+Status in_option(const char* name, Status status);
+
 class NestedOptions {
  public:
   // Those of `function` but `without`, and `more`.
@@ -22,10 +25,7 @@ class NestedOptions {
 
   // Reads them from `json`, the value of the option `name`, which what is wrong with them is told of. `out` points into this.
   Status parse(const char* name, string_view json, Stop& stop, Options& out) const {
-    Status status = out.parse({options_, count_}, json, &stop);
-    if (!status.is(Code::invalid)) return status;
-    const size_t code = string_view(code_name(Code::invalid)).size() + 2;
-    return Status::error(Code::invalid, "in the option \"%s\": %s", name, status.message() + code);
+    return in_option(name, out.parse({options_, count_}, json, &stop));
   }
 
  private:

@@ -2,6 +2,7 @@
 
 #include "base/json.h"
 #include "functions/call.h"
+#include "functions/nested.h"
 #include "functions/reference.h"
 
 namespace wf {
@@ -130,6 +131,12 @@ Status read_rate(json::Checked json, int64_t* limit, Millis* per) {
 
 Options::~Options() {
   for (size_t i = 0; i < described_.size(); ++i) given_[i].~Given();
+}
+
+Status in_option(const char* name, Status status) {
+  if (!status.is(Code::invalid)) return status;
+  const size_t code = string_view(code_name(Code::invalid)).size() + 2;
+  return Status::error(Code::invalid, "in the option \"%s\": %s", name, status.message() + code);
 }
 
 Status Options::parse(std::span<const Option> described, string_view text, Stop* stop, const char* function) {

@@ -4,6 +4,7 @@
 #include "base/scope.h"
 #include "engine/wait_for_work.h"
 #include "functions/call.h"
+#include "functions/nested.h"
 
 namespace wf {
 namespace {
@@ -93,7 +94,7 @@ class Thing {
 
   Status look_at_stream(json::Checked stream) {
     Options one;
-    WF_TRY(one.parse(kStreamOptions, stream.text(), &db_.stop()));
+    WF_TRY(in_option("streams", one.parse(kStreamOptions, stream.text(), &db_.stop())));
     if (!one.has("id") || !one.has("stream")) return Status::error(Code::invalid, "a stream of wf_wait() needs an id and a stream, got %.*s", WF_SV(excerpt(stream.text())));
     const Reading reading{one.text("stream"), one.integer("offset", 0)};
     bool ready;
@@ -143,7 +144,7 @@ Status for_each_thing(Call& call, F&& f) {
   int64_t index = 0;
   for (json::Elements e(call.options.object("any")); e.next(); ++index) {
     Options one;
-    WF_TRY(one.parse(call.function.options.first(call.function.options.size() - 1), e.value().text(), &call.db.stop()));
+    WF_TRY(in_option("any", one.parse(call.function.options.first(call.function.options.size() - 1), e.value().text(), &call.db.stop())));
     WF_TRY(f(one, index));
   }
   return {};

@@ -70,6 +70,20 @@ def test_a_file_without_the_tables_has_no_claims_and_no_streams(db, token, tmp_p
         empty.wf_wait(0, streams={"id": "w1", "stream": "s"})
 
 
+@pytest.mark.parametrize(("options", "said"), [
+    ({"any": [5]}, 'in the option "any": options must be a JSON object, got \'5\''),
+    ({"any": [{"queue": "a"}, {"qeue": "b"}]}, 'in the option "any": there is no option "qeue"; allowed are queue, worker'),
+    ({"any": [{"queue": 5}]}, 'in the option "any": the option "queue" must be a name or a JSON array of names, got 5'),
+    ({"streams": [5]}, 'in the option "streams": options must be a JSON object, got \'5\''),
+    ({"streams": {"id": "w1", "stream": "s", "ofset": 1}}, 'in the option "streams": there is no option "ofset"'),
+    ({"any": [{"streams": {"id": "w1", "stream": "s", "offset": -1}}]}, 'in the option "streams": the option "offset" must be an integer'),
+])
+def test_what_is_wrong_inside_of_an_option_says_inside_of_which(db, options, said):
+    db.wf_start("job", id="w1")
+    with wf_error("WF_INVALID", said):
+        db.wf_wait(0, **options)
+
+
 # Any of several
 
 
