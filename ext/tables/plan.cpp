@@ -161,10 +161,15 @@ class Planner {
     parameter();
   }
 
-  // By workflow and name there is an index, of which the query itself does not know.
+  // By workflow and name there is an index, of which the query itself does not know. That of steps has not all of them: see _wf_step_name.
   void look_at_equal(string_view column) {
     if (column == "workflow_id") of_one_ = true;
-    if (column == "name" && table_.order == Order::by_workflow) where_.add(" AND _wf = _owner");
+    if (column != "name" || table_.order != Order::by_workflow) return;
+    if (table_.query != Sql::table_steps) return (void)where_.add(" AND _wf = _owner");
+    const SqlText by_name(Sql::plan_step_named);
+    char* text = by_name.ok() ? sqlite3_mprintf(by_name.c_str(), parameters_, parameters_) : nullptr;
+    if (text != nullptr) where_.add(' ').add(text);  // without it all steps of the workflow are looked at
+    sqlite3_free(text);
   }
 
   // Whether condition `i` is an IN whose values we take all at once. Only worth it, and only needed, where the order of the rows is

@@ -28,6 +28,34 @@ n > max(w.mark, w.seq << 28) AND n <= w.seq << 28 | 268435455
 -- name: fragment_next_step
 coalesce((SELECT n FROM main._wf_step WHERE n BETWEEN :seq << 28 AND :seq << 28 | 268435454 ORDER BY n DESC LIMIT 1), :seq << 28) + 1
 
+-- Which rows of _wf_step index _wf_step_name has, in its own words; and of s and r, rows of _wf_step. Rows of waits and of scripted workflows always are.
+-- name: fragment_named
+(named OR n & 268435424)
+
+-- name: fragment_s_named
+(s.named OR s.n & 268435424)
+
+-- name: fragment_r_named
+(r.named OR r.n & 268435424)
+
+-- name: fragment_b_named
+(b.named OR b.n & 268435424)
+
+-- name: fragment_u_named
+(u.named OR u.n & 268435424)
+
+-- name: fragment_l_named
+(l.named OR l.n & 268435424)
+
+-- Which workflows have none of the first rows outside of it: those whose row at place 32 says so.
+-- name: fragment_all_named
+EXISTS (SELECT 1 FROM main._wf_step WHERE n = :seq << 28 | 32 AND named IS NULL)
+
+-- The number of the step :step of the workflow :seq; NULL: there is none.
+-- name: fragment_step_n
+coalesce((SELECT n FROM main._wf_step WHERE wf = :seq AND name = :step AND {{named}}),
+         (SELECT n FROM main._wf_step WHERE n > :seq << 28 AND n < :seq << 28 | 32 AND name = :step))
+
 -- name: fragment_next_failure
 coalesce((SELECT n FROM main._wf_failure WHERE n BETWEEN :seq << 28 AND :seq << 28 | 268435454 ORDER BY n DESC LIMIT 1), :seq << 28) + 1
 
@@ -245,7 +273,7 @@ _wf.json_each(CASE p.type WHEN 'object' THEN p.value END) AS k
 
 -- Whether s, a row of _wf_step, is the wait that x, a row of _wf_waiter, lists.
 -- name: fragment_is_listed_by
-s.wf = x.wf AND s.name = CASE instr(x.step, char(31)) WHEN 0 THEN x.step ELSE substr(x.step, 1, instr(x.step, char(31)) - 1) END
+s.wf = x.wf AND s.name = CASE instr(x.step, char(31)) WHEN 0 THEN x.step ELSE substr(x.step, 1, instr(x.step, char(31)) - 1) END AND {{s_named}}
 
 -- The key by which _wf_waiter lists the thing p of the wait s.
 -- name: fragment_key
@@ -271,7 +299,7 @@ END
 -- Whether w, a workflow, is the child that a step of its parent has recorded: parent, step, redo number and id agree.
 -- name: fragment_is_recorded_child
 (EXISTS (SELECT 1 FROM main._wf_step AS r JOIN main._wf_workflow AS o ON o.seq = r.wf
-         WHERE r.wf = w.parent AND r.name = w.parent_step AND r.kind = 'spawn' AND r.how IS NULL AND r.output = json_quote(w.id)
+         WHERE r.wf = w.parent AND r.name = w.parent_step AND {{r_named}} AND r.kind = 'spawn' AND r.how IS NULL AND r.output = json_quote(w.id)
            AND w.parent_redo = o.redo + coalesce((SELECT redo FROM main._wf_redo WHERE wf = r.wf AND step = r.name), 0)))
 
 -- Whether w, a workflow, is what :seq means by its id: one that its steps have recorded as that of a child means this child, and no stranger that has

@@ -6,7 +6,7 @@ SELECT 1 FROM main.sqlite_master WHERE type = 'table' AND name = '_wf_workflow'
 -- Of the rare tables those that were made, by the note in _wf_meta, and the indexes of those that there are.
 -- name: check_objects
 SELECT 'a table or index is missing', j.value
-FROM _wf.json_each('["_wf_lane","_wf_workflow","_wf_step","_wf_lane_open","_wf_lane_block","_wf_lane_turn","_wf_lane_scripted","_wf_due","_wf_resumed","_wf_status","_wf_late","_wf_lost","_wf_held","_wf_claim_key","_wf_limited","_wf_deadline","_wf_dedup","_wf_child","_wf_open"]') AS j
+FROM _wf.json_each('["_wf_lane","_wf_workflow","_wf_step","_wf_step_name","_wf_lane_open","_wf_lane_block","_wf_lane_turn","_wf_lane_scripted","_wf_due","_wf_resumed","_wf_status","_wf_late","_wf_lost","_wf_held","_wf_claim_key","_wf_limited","_wf_deadline","_wf_dedup","_wf_child","_wf_open"]') AS j
 WHERE NOT EXISTS (SELECT 1 FROM main.sqlite_master WHERE name = j.value)
 UNION ALL
 SELECT 'a table or index is missing', j.value
@@ -175,7 +175,7 @@ WHERE c.parent_redo > p.redo + coalesce((SELECT redo FROM main._wf_redo WHERE wf
 UNION ALL
 SELECT 'the step that has spawned it is not there', c.id FROM main._wf_workflow AS c JOIN main._wf_workflow AS p ON p.seq = c.parent
 WHERE NOT p.flags & 16 AND c.parent_redo = p.redo + coalesce((SELECT redo FROM main._wf_redo WHERE wf = p.seq AND step = c.parent_step), 0)
-  AND NOT EXISTS (SELECT 1 FROM main._wf_step WHERE wf = p.seq AND name = c.parent_step AND kind = 'spawn')
+  AND NOT EXISTS (SELECT 1 FROM main._wf_step WHERE wf = p.seq AND name = c.parent_step AND {{named}} AND kind = 'spawn')
 UNION ALL
 SELECT 'its token is one of another period', id FROM main._wf_workflow WHERE (nonce - period) & 65535 <> 0
 UNION ALL
@@ -230,6 +230,15 @@ WHERE kind NOT IN (0, 1) OR line NOT IN (0, 1, 2, 3) OR (turn IS NOT NULL) <> (l
 
 -- name: check_steps
 SELECT 'a step has a number of another workflow', s.name FROM main._wf_step AS s WHERE s.n >> 28 <> s.wf OR s.n & 268435455 = 0
+UNION ALL
+SELECT 'two steps of a workflow have one name', s.wf || ' ' || s.name FROM main._wf_step AS s
+WHERE s.named IS NULL AND NOT s.n & 268435424
+  AND (EXISTS (SELECT 1 FROM main._wf_step AS r WHERE r.n > s.wf << 28 AND r.n < s.wf << 28 | 32 AND r.name = s.name AND r.n <> s.n)
+       OR EXISTS (SELECT 1 FROM main._wf_step AS r WHERE r.wf = s.wf AND r.name = s.name AND {{r_named}}))
+UNION ALL
+SELECT 'a step is not in the index of names', s.wf || ' ' || s.name FROM main._wf_step AS s
+WHERE s.named IS NULL AND NOT s.n & 268435424
+  AND (s.kind <> 'step' OR EXISTS (SELECT 1 FROM main._wf_step AS r WHERE r.n = s.wf << 28 | 32 AND r.named IS NULL))
 UNION ALL
 SELECT 'a step belongs to no workflow', s.name FROM main._wf_step AS s WHERE NOT EXISTS (SELECT 1 FROM main._wf_workflow WHERE seq = s.wf) AND s.wf NOT IN (SELECT wf FROM main._wf_gone)
 UNION ALL
@@ -316,7 +325,7 @@ UNION ALL
 SELECT 'someone stands in line who does not wait for a share', rate || ' ' || per_key || ' ' || place FROM main._wf_line AS x
 WHERE amount < 1 OR place < amount
    OR NOT EXISTS (SELECT 1 FROM main._wf_step AS s JOIN main._wf_workflow AS w ON w.seq = s.wf
-                  WHERE s.wf = x.wf AND s.name = x.step AND (s.status = 'waiting' OR (s.status = 'ready' AND w.flags & 16)) AND s.kind = 'acquire'
+                  WHERE s.wf = x.wf AND s.name = x.step AND {{s_named}} AND (s.status = 'waiting' OR (s.status = 'ready' AND w.flags & 16)) AND s.kind = 'acquire'
                     AND CASE WHEN json_valid(s.topics) THEN json_extract(s.topics, '$[0]') = x.rate AND coalesce(json_extract(s.topics, '$[1]'), '') = x.per_key END
                     AND coalesce(CASE WHEN json_valid(s.how) THEN json_extract(s.how, '$.amount') END, 1) = x.amount)
 UNION ALL

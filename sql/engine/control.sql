@@ -30,7 +30,7 @@ SELECT o.id FROM main._wf_workflow AS w JOIN main._wf_workflow AS o ON o.dedup =
 WHERE w.seq = :seq AND w.dedup IS NOT NULL AND o.seq <> w.seq
 
 -- name: control_step_n
-SELECT n FROM main._wf_step WHERE wf = :seq AND name = :step
+SELECT n FROM main._wf_step WHERE n = {{step_n}}
 
 -- name: control_spawned_from
 SELECT w.seq FROM main._wf_step AS s JOIN main._wf_workflow AS w ON w.id = CASE WHEN json_valid(s.output) THEN json_extract(s.output, '$') END

@@ -72,7 +72,7 @@ WHERE :attempts >= (:status IN ('done', 'error')) AND :in_doubt IN (0, 1) AND (:
 
 -- What waits, of any kind: WaitRow::check() says whether it can.
 -- name: import_waits
-SELECT (s.n & 268435455) - 1, s.kind, s.topics, s.due_at, s.how FROM main._wf_step AS s JOIN (SELECT 16 * :kind AS flags) AS w WHERE s.wf = :seq AND {{is_wait}}
+SELECT (s.n & 268435455) - 1, s.kind, s.topics, s.due_at, s.how FROM main._wf_step AS s JOIN (SELECT 16 * :kind AS flags) AS w WHERE s.{{its_rows}} AND {{is_wait}}
 
 -- name: import_redo
 INSERT OR IGNORE INTO main._wf_redo(wf, step, redo) SELECT :seq, :step, :redo WHERE :redo > 0
@@ -88,7 +88,7 @@ SELECT :seq << 28 | :n, :seq, :attempt, :step, :worker, :claimed_at, :error, :at
 -- name: import_signal
 INSERT OR IGNORE INTO main._wf_signal(n, wf, name, key, at, taken, payload)
 SELECT :seq << 28 | :n, :seq, :name, :key, :at, CASE WHEN :over THEN 0 ELSE s.n END, :payload
-FROM (SELECT 1) LEFT JOIN main._wf_step AS s ON s.wf = :seq AND s.name = :taken AND s.kind IN ('await', 'wait_any') AND s.status = 'done'
+FROM (SELECT 1) LEFT JOIN main._wf_step AS s ON s.wf = :seq AND s.name = :taken AND {{s_named}} AND s.kind IN ('await', 'wait_any') AND s.status = 'done'
 WHERE (:taken IS NULL) = (s.n IS NULL) AND CASE :over WHEN 0 THEN 1 WHEN 1 THEN :taken IS NULL AND :key IS NOT NULL END
 
 -- name: import_value
@@ -111,7 +111,7 @@ WHERE :offset = coalesce((SELECT offset + 1 FROM main._wf_stream WHERE wf = :seq
 -- name: import_look
 SELECT (:kind OR :status = 'pending' OR EXISTS (SELECT 1 FROM main._wf_step WHERE wf = :seq AND status = 'waiting') = (:status = 'waiting'))
    AND NOT EXISTS (SELECT 1 FROM main._wf_step AS s, {{awaited}} WHERE s.wf = :seq AND s.status = 'waiting' AND k.key = 'join' AND t.value = :id)
-   AND (:kind OR NOT EXISTS (SELECT 1 FROM main._wf_step AS s WHERE s.wf = :seq AND {{odd_step}}))
+   AND (:kind OR NOT EXISTS (SELECT 1 FROM main._wf_step AS s WHERE s.{{its_rows}} AND {{odd_step}}))
    AND CASE WHEN :closed IS NULL THEN NOT :by_id ELSE substr(:closed, instr(:closed, ':') + 1) IN {{closings}} END
    AND NOT EXISTS (SELECT 1 FROM main._wf_stream_end AS e WHERE e.wf = :seq AND {{wrong_end}})
    AND CASE WHEN :status IN ('completed', 'failed', 'cancelled') THEN :finished_at IS NOT NULL AND :time_left IS NULL AND coalesce(:ending = :status, 1)
@@ -137,7 +137,7 @@ VALUES({{new_lane}}, :queue, :kind, coalesce(:partition, ''), :name, coalesce(:v
 (p.flags & 16 OR EXISTS (
   SELECT 1 FROM (SELECT p.redo + coalesce((SELECT redo FROM main._wf_redo WHERE wf = p.seq AND step = :parent_step), 0) AS redo) AS r
   WHERE r.redo > :parent_redo OR (r.redo = :parent_redo AND EXISTS (
-    SELECT 1 FROM main._wf_step WHERE wf = p.seq AND name = :parent_step AND kind = 'spawn' AND how IS NULL AND output = json_quote(:id)))))
+    SELECT 1 FROM main._wf_step WHERE wf = p.seq AND name = :parent_step AND {{named}} AND kind = 'spawn' AND how IS NULL AND output = json_quote(:id)))))
 
 -- A child that comes without its parent remembers the step.
 -- name: import_workflow

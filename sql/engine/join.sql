@@ -38,4 +38,4 @@ DELETE FROM main._wf_waiter WHERE topic = :topic AND wf = :seq AND step = :key
 -- Whether what a workflow waits for under :key is a join for any one.
 -- name: join_is_any
 SELECT 1 FROM main._wf_step AS s
-WHERE s.wf = :seq AND s.status = 'waiting' AND s.name = CASE instr(:key, char(31)) WHEN 0 THEN :key ELSE substr(:key, 1, instr(:key, char(31)) - 1) END AND 'any' = CASE WHEN instr(:key, char(31)) THEN json_extract({{sound_topics}}, '$.waits[' || substr(:key, instr(:key, char(31)) + 1) || '].mode') ELSE json_extract({{sound_how}}, '$.mode') END
+WHERE s.wf = :seq AND {{s_named}} AND s.status = 'waiting' AND s.name = CASE instr(:key, char(31)) WHEN 0 THEN :key ELSE substr(:key, 1, instr(:key, char(31)) - 1) END AND 'any' = CASE WHEN instr(:key, char(31)) THEN json_extract({{sound_topics}}, '$.waits[' || substr(:key, instr(:key, char(31)) + 1) || '].mode') ELSE json_extract({{sound_how}}, '$.mode') END

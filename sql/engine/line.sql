@@ -50,7 +50,7 @@ WHERE seq = :seq AND ('waiting' IN (status, paused_from) OR (flags & 16 AND fini
 -- Each step of a scripted one is looked at in its own time.
 -- name: line_wake_step all
 UPDATE main._wf_step SET due_at = :due
-WHERE wf = :seq AND name = :step AND status = 'waiting' AND (due_at IS NULL OR due_at > :due)
+WHERE wf = :seq AND name = :step AND {{named}} AND status = 'waiting' AND (due_at IS NULL OR due_at > :due)
 
 -- name: line_wake
 UPDATE main._wf_workflow

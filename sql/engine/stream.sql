@@ -17,7 +17,7 @@ INSERT INTO main._wf_stream(wf, stream, offset, at, value) VALUES(:seq, :stream,
 DELETE FROM main._wf_stream WHERE wf = :seq AND stream = :stream AND offset >= :offset
 
 -- name: stream_move_record
-UPDATE main._wf_step SET output = :offset WHERE wf = :seq AND name = :step
+UPDATE main._wf_step SET output = :offset WHERE n = {{step_n}}
 
 -- name: stream_put_end
 INSERT INTO main._wf_stream_end(wf, stream, first, next, closed) VALUES(:seq, :stream, :first, :next, :closed)

@@ -1,7 +1,7 @@
 -- Waits. A wait is a row of _wf_step with status 'waiting'.
 
 -- name: wait_step
-SELECT n, kind, topics, due_at, how, status, output, hash FROM main._wf_step WHERE wf = :seq AND name = :step
+SELECT n, kind, topics, due_at, how, status, output, hash FROM main._wf_step WHERE n = {{step_n}}
 
 -- name: wait_next_n
 SELECT {{next_step}}
@@ -13,7 +13,7 @@ VALUES(:n, :seq, :step, :kind, 'waiting', 0, :now, :now, :due, {{claim}}, :hash,
 -- name: wait_done
 INSERT INTO main._wf_step(n, wf, name, kind, status, attempts, begun_at, at, due_at, claim, hash, topics, how, output)
 VALUES(:n, :seq, :step, :kind, 'done', 1, :now, :now, :due, {{claim}}, :hash, :topics, :how, :output)
-ON CONFLICT(wf, name) DO UPDATE SET status = 'done', attempts = 1, at = excluded.at, output = excluded.output
+ON CONFLICT(wf, name) WHERE {{named}} DO UPDATE SET status = 'done', attempts = 1, at = excluded.at, output = excluded.output
 
 -- name: wait_suspend
 UPDATE main._wf_workflow

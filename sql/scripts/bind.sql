@@ -11,7 +11,7 @@ FROM main._wf_workflow WHERE seq = :seq
 SELECT CAST(:text AS REAL)
 
 -- name: run_output
-SELECT output FROM main._wf_step WHERE wf = :seq AND name = :step
+SELECT output FROM main._wf_step WHERE wf = :seq AND name = :step AND {{named}}
 
 -- name: run_item
-SELECT topics FROM main._wf_step WHERE wf = :seq AND name = :step
+SELECT topics FROM main._wf_step WHERE wf = :seq AND name = :step AND {{named}}

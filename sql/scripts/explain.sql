@@ -12,13 +12,13 @@ SELECT coalesce((
               WHEN i.undone > 0 THEN 'partly undone'
               WHEN s.status IN ('done', 'skipped', 'failed') THEN s.status
               WHEN json_extract({{sound_how}}, '$.items') IS NOT NULL THEN
-                (SELECT count(*) FROM main._wf_step WHERE wf = :seq AND name >= :step || '[' AND name < :step || '\' AND status NOT IN ('ready', 'waiting'))
+                (SELECT count(*) FROM main._wf_step WHERE wf = :seq AND {{named}} AND name >= :step || '[' AND name < :step || '\' AND status NOT IN ('ready', 'waiting'))
                 || ' of ' || json_extract(s.how, '$.items')
               WHEN s.status = 'waiting' THEN 'waiting'
               WHEN s.error IS NOT NULL THEN 'retry ' || (s.attempts + 1)
               WHEN json_extract({{sound_how}}, '$.iteration') IS NOT NULL THEN 'round ' || (json_extract(s.how, '$.iteration') + 1)
               ELSE 'ready' END
-  FROM main._wf_step AS s LEFT JOIN main._wf_step AS u ON u.wf = s.wf AND u.name = 'undo ' || s.name
+  FROM main._wf_step AS s LEFT JOIN main._wf_step AS u ON u.wf = s.wf AND {{u_named}} AND u.name = 'undo ' || s.name
   LEFT JOIN (SELECT sum(status = 'done') AS undone, count(*) AS all_of_them FROM main._wf_step
-             WHERE wf = :seq AND name >= 'undo ' || :step || '[' AND name < 'undo ' || :step || '\') AS i
-  WHERE s.wf = :seq AND s.name = :step), 'planned')
+             WHERE wf = :seq AND {{named}} AND name >= 'undo ' || :step || '[' AND name < 'undo ' || :step || '\') AS i
+  WHERE s.wf = :seq AND s.name = :step AND {{s_named}}), 'planned')

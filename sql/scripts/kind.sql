@@ -9,7 +9,7 @@ WHERE current = 0 AND (name, CAST(version AS TEXT)) = (SELECT name, version FROM
 
 -- Steps from :n on; items go with the step that has listed them, whenever they were recorded.
 -- name: fragment_dropped
-wf = :seq AND :n <= coalesce((SELECT l.n FROM main._wf_step AS l WHERE l.wf = :seq AND {{lists_item}}), n)
+{{its_rows}} AND :n <= coalesce((SELECT l.n FROM main._wf_step AS l WHERE l.wf = :seq AND {{l_named}} AND {{lists_item}}), n)
 
 -- name: run_dropped_count
 SELECT count(*) FROM main._wf_step AS s WHERE {{dropped}}
@@ -29,9 +29,9 @@ SELECT n & 268435455, name, kind, CASE WHEN is_over THEN status ELSE 'failed' EN
        CASE WHEN is_over THEN output END,
        CASE WHEN is_over THEN error ELSE coalesce(error, '{"code":"stopped","message":"the workflow was forked"}') END
 FROM (SELECT s.*, (s.status IN ('done', 'skipped') OR (s.status = 'failed' AND s.nonce IS 1)) AND NOT EXISTS (
-                SELECT 1 FROM main._wf_step AS u WHERE u.wf = :seq AND u.kind = 'undo' AND u.status = 'done'
+                SELECT 1 FROM main._wf_step AS u WHERE u.wf = :seq AND {{u_named}} AND u.kind = 'undo' AND u.status = 'done'
                 AND (u.name = 'undo ' || s.name OR (u.name >= 'undo ' || s.name || '[' AND u.name < 'undo ' || s.name || '\'))) AS is_over, coalesce(l.how, s.how) AS list, coalesce(l.n, s.n) AS since
-      FROM main._wf_step AS s LEFT JOIN main._wf_step AS l ON l.wf = s.wf AND {{lists_item}}
+      FROM main._wf_step AS s LEFT JOIN main._wf_step AS l ON l.wf = s.wf AND {{l_named}} AND {{lists_item}}
       WHERE s.n BETWEEN :seq << 28 AND :seq << 28 | 268435455 AND s.kind <> 'undo')
 WHERE (:n IS NULL OR since < :n) AND (is_over OR list LIKE '{"items":%')
 ORDER BY n
@@ -88,32 +88,32 @@ DELETE FROM main._wf_step WHERE wf = :seq AND (status = 'ready' OR status = 'wai
 -- wf_retry: what was undone is to be done again, by new children and with the signals it had taken, and so is what had failed.
 -- name: run_redo_undone
 INSERT INTO main._wf_redo(wf, step, redo)
-SELECT :seq, substr(name, column1), 1 FROM main._wf_step, (VALUES(1), (6)) WHERE wf = :seq AND kind = 'undo' AND status = 'done'
+SELECT :seq, substr(name, column1), 1 FROM main._wf_step, (VALUES(1), (6)) WHERE {{its_rows}} AND kind = 'undo' AND status = 'done'
 ON CONFLICT(wf, step) DO UPDATE SET redo = redo + 1
 
 -- name: run_untake_undone
 UPDATE main._wf_signal SET taken = NULL
-WHERE wf = :seq AND taken IN (SELECT b.n FROM main._wf_step AS u JOIN main._wf_step AS b ON b.wf = u.wf AND b.name = substr(u.name, 6)
-                              WHERE u.wf = :seq AND u.kind = 'undo' AND u.status = 'done')
+WHERE wf = :seq AND taken IN (SELECT b.n FROM main._wf_step AS u JOIN main._wf_step AS b ON b.wf = u.wf AND b.name = substr(u.name, 6) AND {{b_named}}
+                              WHERE u.{{its_rows}} AND u.kind = 'undo' AND u.status = 'done')
 
 -- A for_each keeps the list of its items: an item that was undone, and the step with it, are as if they had been stopped.
 -- name: run_reopen_undone
 UPDATE main._wf_step SET status = 'failed', nonce = NULL, output = NULL, error = '{"code":"undone","message":"it was undone"}'
-WHERE wf = :seq AND kind <> 'undo' AND (
-  name IN (SELECT substr(name, 6) FROM main._wf_step WHERE wf = :seq AND kind = 'undo' AND status = 'done' AND instr(name, '['))
-  OR name IN (SELECT substr(name, 6, instr(name, '[') - 6) FROM main._wf_step WHERE wf = :seq AND kind = 'undo' AND status = 'done' AND instr(name, '[')))
+WHERE {{its_rows}} AND kind <> 'undo' AND (
+  name IN (SELECT substr(name, 6) FROM main._wf_step WHERE {{its_rows}} AND kind = 'undo' AND status = 'done' AND instr(name, '['))
+  OR name IN (SELECT substr(name, 6, instr(name, '[') - 6) FROM main._wf_step WHERE {{its_rows}} AND kind = 'undo' AND status = 'done' AND instr(name, '[')))
 
 -- name: run_forget_undone all
 DELETE FROM main._wf_step
-WHERE wf = :seq AND (kind = 'undo'
-  OR name IN (SELECT substr(name, 6) FROM main._wf_step WHERE wf = :seq AND kind = 'undo' AND status = 'done' AND NOT instr(name, '[')))
+WHERE {{its_rows}} AND (kind = 'undo'
+  OR name IN (SELECT substr(name, 6) FROM main._wf_step WHERE {{its_rows}} AND kind = 'undo' AND status = 'done' AND NOT instr(name, '[')))
 
 -- name: run_forget_failed all
-DELETE FROM main._wf_step WHERE wf = :seq AND status = 'failed' AND nonce IS NOT 1 AND NOT {{goes_on_by}} AND NOT instr(name, '[')
+DELETE FROM main._wf_step WHERE {{its_rows}} AND status = 'failed' AND nonce IS NOT 1 AND NOT {{goes_on_by}} AND NOT instr(name, '[')
 
 -- A child or a share that is to be looked at is shown as one that is waited for: in the other file it is looked at anyway. (When a share is due is said by its line.)
 -- name: move_show_steps
 SELECT name, kind, CASE WHEN looked_at THEN 'waiting' ELSE status END, attempts, begun_at, at, CASE WHEN NOT looked_at THEN due_at END, 0, topics, how, output, error
 FROM (SELECT *, begun_at IS NOT NULL AND ((status = 'ready' AND kind IN ('task', 'start', 'undo') AND coalesce(how, '') NOT LIKE '{"items":%') OR (status IN ('ready', 'waiting') AND kind = 'acquire')) AS looked_at
-      FROM main._wf_step WHERE wf = :seq)
+      FROM main._wf_step WHERE {{its_rows}})
 ORDER BY n

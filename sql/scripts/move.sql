@@ -17,7 +17,7 @@ SELECT n, name, kind, attempts, begun_at, due_at, topics, how,
        CASE status WHEN 'done' THEN error IS NULL WHEN 'failed' THEN error IS NOT NULL WHEN 'skipped' THEN 1 WHEN 'ready' THEN 1
                    WHEN 'waiting' THEN begun_at IS NOT NULL ELSE 0 END
        AND (kind = 'undo' OR topics IS NOT NULL OR name NOT GLOB '*[[]*')
-FROM main._wf_step WHERE wf = :seq
+FROM main._wf_step WHERE {{its_rows}}
 
 -- Children are looked for, shares, and what waits for an event that is a fact here.
 -- name: move_wake

@@ -3,7 +3,7 @@
 -- name: run_add
 INSERT INTO main._wf_step(n, wf, name, kind, status, attempts, at, due_at, topics)
 VALUES({{next_step}}, :seq, :step, :kind, 'ready', 0, :now, :due, :topics)
-ON CONFLICT(wf, name) DO NOTHING
+ON CONFLICT(wf, name) WHERE {{named}} DO NOTHING
 
 -- Over.
 -- name: run_record or none
@@ -30,7 +30,7 @@ UPDATE main._wf_step SET n = {{next_step}} WHERE n = :n AND n <> {{last_step}}
 UPDATE main._wf_signal SET taken = :n WHERE wf = :seq AND taken = :before
 
 -- name: run_last_n
-SELECT n FROM main._wf_step WHERE wf = :seq AND name = :step
+SELECT n FROM main._wf_step WHERE wf = :seq AND name = :step AND {{named}}
 
 -- Opened: it waits.
 -- name: run_open
@@ -52,7 +52,7 @@ UPDATE main._wf_step SET due_at = :due, error = :error WHERE n = :n
 SELECT attempts, status IN ('ready', 'waiting') FROM main._wf_step WHERE n = :n AND wf = :seq
 
 -- name: run_finished
-SELECT 1 FROM main._wf_step WHERE wf = :seq AND name = :step AND (status IN ('done', 'skipped') OR (status = 'failed' AND nonce = 1))
+SELECT 1 FROM main._wf_step WHERE wf = :seq AND name = :step AND {{named}} AND (status IN ('done', 'skipped') OR (status = 'failed' AND nonce = 1))
 
 -- Whether an item is open. The + keeps SQLite from walking through all items by their names.
 -- name: run_items_open
@@ -63,12 +63,12 @@ LIMIT 1
 
 -- name: run_items
 SELECT coalesce(output, 'null') FROM main._wf_step
-WHERE wf = :seq AND name >= :step || '[' AND name < :step || '\' ORDER BY CAST(substr(name, length(:step) + 2) AS INTEGER)
+WHERE wf = :seq AND {{named}} AND name >= :step || '[' AND name < :step || '\' ORDER BY CAST(substr(name, length(:step) + 2) AS INTEGER)
 
 -- The items of a step that are not over are to be done, or done again.
 -- name: run_items_again
 UPDATE main._wf_step SET status = 'ready', attempts = 0, error = NULL, output = NULL, begun_at = NULL, at = :now, due_at = :now
-WHERE wf = :seq AND name >= :step || '[' AND name < :step || '\' AND status = 'failed' AND nonce IS NOT 1
+WHERE wf = :seq AND {{named}} AND name >= :step || '[' AND name < :step || '\' AND status = 'failed' AND nonce IS NOT 1
 
 -- When the next step is to be looked at, and whether any waits.
 -- name: run_due
@@ -77,7 +77,7 @@ SELECT (SELECT due_at FROM main._wf_step WHERE status = 'ready' AND wf = :seq AN
        EXISTS (SELECT 1 FROM main._wf_step WHERE status = 'waiting' AND wf = :seq)
 
 -- name: run_undo_begun
-SELECT 1 FROM main._wf_step WHERE wf = :seq AND kind = 'undo' LIMIT 1
+SELECT 1 FROM main._wf_step WHERE {{its_rows}} AND kind = 'undo' LIMIT 1
 
 -- name: run_next_planned
 UPDATE main._wf_step SET due_at = :now
@@ -96,4 +96,4 @@ DELETE FROM main._wf_waiter WHERE wf = :seq AND (step = :step OR (step > :step |
 -- A loop, or the items of a step, that were stopped.
 -- name: run_again
 UPDATE main._wf_step SET status = 'ready', attempts = 0, error = NULL, begun_at = NULL, at = :now, due_at = :now
-WHERE wf = :seq AND name = :step AND status = 'failed' AND nonce IS NOT 1
+WHERE wf = :seq AND name = :step AND {{named}} AND status = 'failed' AND nonce IS NOT 1

@@ -28,6 +28,11 @@ SELECT count(*) FROM (
   SELECT 1 FROM {{blocks}} AS k CROSS JOIN main._wf_workflow AS x INDEXED BY _wf_due ON x.place IS NULL AND x.lane BETWEEN k.first AND k.last
   WHERE (:queue IS NULL OR k.queue = :queue) AND (:name IS NULL OR k.name = :name) LIMIT +:most)
 
+-- The step of a workflow by its name.
+-- name: plan_step_named
+AND _n = coalesce((SELECT n FROM main._wf_step WHERE wf = _owner AND name = :p%d AND {{named}}),
+                  (SELECT n FROM main._wf_step WHERE n > _begin AND n < _begin | 32 AND name = :p%d))
+
 -- name: plan_of
 AND _n IN (%s)
 

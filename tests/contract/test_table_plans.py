@@ -27,7 +27,7 @@ PLANS = [
     ("SELECT * FROM wf_steps WHERE workflow_id = 'w7' AND seq = 3", "SEARCH s USING INTEGER PRIMARY KEY (rowid=?)"),
     ("SELECT * FROM wf_steps WHERE workflow_id = 'w7' AND kind = 'step' ORDER BY seq", "SEARCH s USING INTEGER PRIMARY KEY (rowid>? AND rowid<?)"),
     ("SELECT * FROM wf_steps WHERE workflow_id = 'w7' AND name = 'a'",
-     "SEARCH s USING INDEX sqlite_autoindex__wf_step_1 (wf=? AND name=? AND rowid>? AND rowid<?)"),
+     "SEARCH s USING INTEGER PRIMARY KEY (rowid=?)"),
     ("SELECT * FROM wf_steps WHERE rowid BETWEEN 3 AND 5 ORDER BY rowid", "SEARCH s USING INTEGER PRIMARY KEY (rowid>? AND rowid<?)"),
     ("SELECT * FROM wf_steps ORDER BY rowid DESC LIMIT 5", "SCAN s"),
     ("SELECT * FROM wf_failures WHERE workflow_id = 'w7' ORDER BY rowid", "SEARCH s USING INTEGER PRIMARY KEY (rowid>? AND rowid<?)"),
