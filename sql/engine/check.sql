@@ -33,7 +33,7 @@ WITH span(name, least, most) AS (VALUES
     ('paused_left', -315569519999999, 315569519999999), ('attempt', 0, 9007199254740992), ('resumed', 0, 9007199254740992),
     ('failures', 0, 9007199254740992), ('lost', 0, 9007199254740992), ('redo', 0, 9007199254740992), ('period', 1, 9007199254740992), ('failed', 0, 9007199254740992), ('max_failures', 1, 9007199254740992), ('attempts', 0, 9007199254740992), ('tries', 1, 9007199254740992),
     ('again', 0, 1), ('ends', 0, 2), ('line', 0, 3), ('turn', -9223372036854775807, NULL), ('wake', 0, 10), ('paused', 0, 1), ('current', 0, 1), ('closed', 0, 1), ('what', 0, 3), ('version', 1, NULL),
-    ('place', 0, 9007199254740992), ('nth', 1, 9007199254740992), ('upto', 1, 9007199254740992), ('amount', 1, 9007199254740992)),
+    ('place', 0, 9007199254740992), ('nth', 1, 9007199254740992), ('upto', 1, 9007199254740992), ('amount', 1, 9007199254740992), ('named', 1, 1)),
   col AS (
     SELECT t.name AS t, i.cid, i.name, i.type, CASE WHEN i."notnull" OR i.pk THEN ''')' ELSE ''', ''null'')' END AS close,
            CASE WHEN i.name GLOB '*_at' OR i.name IN ('at', 'next_due', 'late') THEN '-62167219200000 AND 253402300799999'

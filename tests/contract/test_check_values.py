@@ -60,6 +60,7 @@ WRONG = {
         "begun_at": NO_TIME + step("second", "NULL") + step("nap", "NULL"), "at": NO_TIME, "due_at": NO_TIME + step("nap", "NULL") + step("second", "NULL"), "nonce": ["-1", "'x'"], "claim": ["'x'", "'-1 w'", NO_UTF8],
         "hash": ["'x'", "1.5"], "topics": ["''", "'['"] + step("second", "NULL", "'{}'", "'[]'", "'[1]'") + step("some", "'{}'", "'{\"mode\":\"x\",\"waits\":[]}'", "'[\"a\"]'"),
         "how": ["'{'", "'[]'"] + step("second", "'{}'") + step("all", "NULL", "'{}'"), "output": VALUES + step("first", "NULL", "7") + step("kid", "NULL", "7"), "error": VALUES,
+        "named": ["0", "2", "'x'"] + step("second", "NULL") + step("nap", "NULL"),
     },
     "_wf_redo": {"wf": NO_LANE, "step": NAMES, "redo": ["0", "-1"]},
     "_wf_gone": {"wf": ["0", "-1", "34359738368", "(SELECT seq FROM _wf_workflow WHERE id = 'large')"]},
