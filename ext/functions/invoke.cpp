@@ -25,6 +25,13 @@ Status stuck(const Function& function, const Status& failed) {
                        function.name(), failed.message() != nullptr ? failed.message() : sqlite3_errstr(failed.rc()));
 }
 
+// Whether the call has compiled a statement for a file that had no tables yet, and another process has made them since. What fails has written nothing: it is called again.
+bool has_tables_meanwhile(Db& db, const Status& failed) {
+  if ((failed.rc() & 0xff) != SQLITE_ERROR || failed.is_ours() || failed.message() == nullptr || !has_prefix(failed.message(), "no such table: main._wf_")) return false;
+  bool exists = false;
+  return db.schema_exists(&exists).ok() && exists;
+}
+
 void invoke(sqlite3_context* context, int argc, sqlite3_value** argv) {
   const auto* binding = static_cast<const BoundFunction*>(sqlite3_user_data(context));
   Db& db = *binding->db;
@@ -40,16 +47,21 @@ void invoke(sqlite3_context* context, int argc, sqlite3_value** argv) {
       FairWait wait(db);
       status = wait.until([&] { return db.schema_exists(&exists); });
     }
-    if (status.ok()) {
+    for (bool first = true; status.ok(); first = false) {
       Call call(context, argc, argv, db, *binding->function);
       status = call.read_options();
       if (status.ok()) status = binding->function->run(call);
+      if (first && has_tables_meanwhile(db, status)) {
+        status = Status();
+        continue;
+      }
       // A wrong context comes before a wrong argument.
       if (status.is(Code::invalid) && needs_own_statement(*binding->function, argc, argv)) {
         if (Status context_error = check_context(db, binding->function->name()); !context_error.ok()) status = static_cast<Status&&>(context_error);
       }
       if (db.stop().stopped()) status = Status::sqlite(SQLITE_INTERRUPT);
       if (db.is_stuck()) status = stuck(*binding->function, status);
+      break;
     }
   } else {
     status = Status::error(Code::context, "%s() is called by triggers that it fires itself, too deep", binding->function->name());
