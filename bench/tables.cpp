@@ -59,11 +59,11 @@ constexpr Query kQueries[] = {
      "SELECT id, status FROM _wf_workflow ORDER BY created_at DESC LIMIT 10", 5},
     {"steps of one workflow",
      "SELECT name, status, output FROM wf_steps WHERE workflow_id = {MID}",
-     "SELECT s.name, s.status, s.output FROM _wf_step s JOIN _wf_workflow w ON w.seq = s.wf WHERE w.id = {MID} "
+     "SELECT s.name, s.status, s.output FROM _wf_step s JOIN _wf_workflow w ON s.n BETWEEN w.seq << 28 AND w.seq << 28 | 268435455 WHERE w.id = {MID} "
      "ORDER BY s.n", 2000},
     {"one step of one workflow",
      "SELECT output FROM wf_steps WHERE workflow_id = {MID} AND name = 'charge'",
-     "SELECT s.output FROM _wf_step s JOIN _wf_workflow w ON w.seq = s.wf WHERE w.id = {MID} AND s.name = 'charge'",
+     "SELECT s.output FROM _wf_step s JOIN _wf_workflow w ON s.n BETWEEN w.seq << 28 AND w.seq << 28 | 268435455 WHERE w.id = {MID} AND s.name = 'charge'",
      2000},
     {"wf_pending by id",
      "SELECT id, status, due_at FROM wf_pending WHERE id = {LIVE}",

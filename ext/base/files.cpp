@@ -139,7 +139,9 @@ void Paths::add(string_view directory, string_view name) {
 void Paths::sort() {
   if (!ok() || size() < 2) return;
   const char* text = text_.view().data();
-  std::sort(&starts_[0], &starts_[0] + size(), [text](int64_t a, int64_t b) { return std::strcmp(text + a, text + b) < 0; });
+  const auto is_before = [text](int64_t a, int64_t b) { return std::strcmp(text + a, text + b) < 0; };
+  std::make_heap(&starts_[0], &starts_[0] + size(), is_before);  // by a heap: it takes a third of the code that std::sort does
+  std::sort_heap(&starts_[0], &starts_[0] + size(), is_before);
 }
 
 namespace {

@@ -8,6 +8,7 @@
 #include "engine/may_act.h"
 #include "engine/opening.h"
 #include "engine/step.h"
+#include "engine/step_names.h"
 #include "engine/trouble.h"
 #include "engine/wait.h"
 
@@ -22,6 +23,7 @@ Status in_doubt_error(string_view step, Text& out) {
 }
 
 Status write_begun(Db& db, const Handle& handle, const Workflow& w, string_view step, const Fingerprint& print, Millis now) {
+  WF_TRY(name_first_steps(db, w.seq));
   {
     Query q(db, Sql::begin_begin);
     q.bind(":seq", w.seq).bind(":step", step).bind(":now", now).bind(":nonce", handle.is_token ? handle.nonce : 0);

@@ -6,6 +6,7 @@
 #include "engine/may_act.h"
 #include "engine/opening.h"
 #include "engine/redo.h"
+#include "engine/step_names.h"
 
 namespace wf {
 
@@ -50,6 +51,7 @@ Status spawn(Db& db, const Handle& handle, string_view step, const Start& args, 
   Text output;
   json::quote(id->view(), output);
   if (!output.ok()) return Status::no_memory();
+  WF_TRY(name_first_steps(db, w.seq));
   {
     Query q(db, Sql::spawn_record);
     q.bind(":seq", w.seq).bind(":step", step).bind(":now", time).bind(":output", output.view());

@@ -10,6 +10,7 @@
 #include "engine/may_act.h"
 #include "engine/opening.h"
 #include "engine/start.h"
+#include "engine/step_names.h"
 #include "engine/trouble.h"
 #include "engine/wait.h"
 
@@ -136,6 +137,7 @@ Status refuse_without(const NextTry& next, const Workflow& w, const Failure& fai
 }
 
 Status write_step_failure(Db& db, const Workflow& w, const Failure& failure, int64_t failures, Millis now) {
+  WF_TRY(name_first_steps(db, w.seq));
   Query q(db, Sql::complete_step_failed);
   q.bind(":seq", w.seq).bind(":step", failure.step).bind(":attempts", failures).bind(":now", now).bind(":error", failure.error);
   return q.run();

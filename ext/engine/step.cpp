@@ -9,6 +9,7 @@
 #include "engine/may_act.h"
 #include "engine/opening.h"
 #include "engine/redo.h"
+#include "engine/step_names.h"
 
 namespace wf {
 namespace {
@@ -85,18 +86,6 @@ bool may_repeat(const Handle& handle, const Workflow& w) {
   return (over || w.state == State::waiting) && (!handle.is_token || closed_by(handle, w));
 }
 
-// The first steps of a workflow go into the index of names once they are more than a look at each is worth: see _wf_step_name.
-Status name_first(Db& db, const Workflow& w) {
-  const auto bind = [&w](Query& q) { q.bind(":seq", w.seq); };
-  {
-    Query border(db, Sql::step_at_border);
-    bind(border);
-    WF_TRY(border.one_row());
-    if (border.integer(0) == 0) return {};
-  }
-  return run_all(db, Sql::step_name_first, bind);
-}
-
 }  // namespace
 
 Status read_step(Db& db, const Handle& handle, string_view step, const Fingerprint& print, const Now& now, Stands* stands, Query& output) {
@@ -162,7 +151,7 @@ Status record_step(Db& db, const Handle& handle, string_view step, const Value& 
 }
 
 Status write_step(Db& db, const Handle& handle, const Workflow& w, string_view step, const Value& value, const Record& args, Millis time) {
-  WF_TRY(name_first(db, w));
+  WF_TRY(name_first_steps(db, w.seq));
   Query q(db, args.error ? Sql::step_write_error : Sql::step_write);
   q.bind(":seq", w.seq).bind(":step", step).bind(":now", time).bind(":output", value);
   Text claim;

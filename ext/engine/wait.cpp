@@ -9,6 +9,7 @@
 #include "engine/line.h"
 #include "engine/may_act.h"
 #include "engine/opening.h"
+#include "engine/step_names.h"
 
 namespace wf {
 namespace {
@@ -136,6 +137,7 @@ Status open(Db& db, const Handle& handle, Workflow& w, const Wait& args, Millis 
   WF_TRY(make_row(args.step, args.kind, things, args.all, args.timeout, now, topics, how, &row));
   row.print = args.print;
   *due = row.due;
+  WF_TRY(name_first_steps(db, w.seq));
   {
     Query q(db, Sql::wait_next_n);
     q.bind(":seq", w.seq);

@@ -25,7 +25,8 @@ Status stuck(const Function& function, const Status& failed) {
                        function.name(), failed.message() != nullptr ? failed.message() : sqlite3_errstr(failed.rc()));
 }
 
-// Whether the call has compiled a statement for a file that had no tables yet, and another process has made them since. What fails has written nothing: it is called again.
+// Whether the call has compiled a statement for a file that had no tables yet, and another process has made them since. Then it has found nothing and written nothing,
+// and is made again.
 bool has_tables_meanwhile(Db& db, const Status& failed) {
   if ((failed.rc() & 0xff) != SQLITE_ERROR || failed.is_ours() || failed.message() == nullptr || !has_prefix(failed.message(), "no such table: main._wf_")) return false;
   bool exists = false;
@@ -47,7 +48,8 @@ void invoke(sqlite3_context* context, int argc, sqlite3_value** argv) {
       FairWait wait(db);
       status = wait.until([&] { return db.schema_exists(&exists); });
     }
-    for (bool first = true; status.ok(); first = false) {
+    const bool had_none = depth.is_outermost() && !db.format_checked();
+    for (bool first = had_none; status.ok(); first = false) {
       Call call(context, argc, argv, db, *binding->function);
       status = call.read_options();
       if (status.ok()) status = binding->function->run(call);

@@ -1,7 +1,6 @@
 // Aggregate functions that the queries behind the tables call, and nobody else: each does what takes several of SQLite's, which look at every row one after
 // the other, and of a row take whatever a hand edit has made of it.
 
-#include <algorithm>
 #include <charconv>
 
 #include "base/text.h"
@@ -106,13 +105,27 @@ void spread_step(sqlite3_context* context, int, sqlite3_value** argv) {
   }
 }
 
+// Shell's way, with gaps that shrink by 9/4: a tenth of the code of std::sort, and for some 100,000 numbers not much slower. (libc++, moreover, has
+// std::sort of integers in its library, which the module does without.)
+void sort_numbers(int64_t* numbers, int64_t size) {
+  for (int64_t gap = size; gap > 1;) {
+    gap = gap > 2 ? gap * 4 / 9 : 1;
+    for (int64_t i = gap; i < size; ++i) {
+      const int64_t number = numbers[i];
+      int64_t at = i;
+      for (; at >= gap && numbers[at - gap] > number; at -= gap) numbers[at] = numbers[at - gap];
+      numbers[at] = number;
+    }
+  }
+}
+
 // (It is called after a failure, too.)
 void spread_end(sqlite3_context* context) {
   auto* kept = kept_at_end<Spread>(context);
   if (kept == nullptr) return;
   const int64_t size = kept->size;
   if (size != 0) {
-    std::sort(kept->numbers, kept->numbers + size);
+    sort_numbers(kept->numbers, size);
     give_array(context, {kept->numbers[(size + 1) / 2 - 1], kept->numbers[(size * 95 + 99) / 100 - 1], kept->numbers[size - 1]});
   }
   sqlite3_free(kept->numbers);

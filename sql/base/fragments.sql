@@ -28,7 +28,7 @@ n > max(w.mark, w.seq << 28) AND n <= w.seq << 28 | 268435455
 -- name: fragment_next_step
 coalesce((SELECT n FROM main._wf_step WHERE n BETWEEN :seq << 28 AND :seq << 28 | 268435454 ORDER BY n DESC LIMIT 1), :seq << 28) + 1
 
--- Which rows of _wf_step index _wf_step_name has, in its own words; and of s and r, rows of _wf_step. Rows of waits and of scripted workflows always are.
+-- Which rows of _wf_step index _wf_step_name has, in its own words; and of s, r, b, u and l, rows of _wf_step. Rows of waits and of scripted workflows always are.
 -- name: fragment_named
 (named OR n & 268435424)
 
@@ -55,6 +55,11 @@ EXISTS (SELECT 1 FROM main._wf_step WHERE n = :seq << 28 | 32 AND named IS NULL)
 -- name: fragment_step_n
 coalesce((SELECT n FROM main._wf_step WHERE wf = :seq AND name = :step AND {{named}}),
          (SELECT n FROM main._wf_step WHERE n > :seq << 28 AND n < :seq << 28 | 32 AND name = :step))
+
+-- The name of a row that is new: NULL, which no row may have, if one of the first rows that are not in the index has it. Whoever adds a row has looked before; but a
+-- trigger of the application may have recorded it since.
+-- name: fragment_new_name
+CASE WHEN NOT EXISTS (SELECT 1 FROM main._wf_step WHERE n > :seq << 28 AND n < :seq << 28 | 32 AND name = :step AND named IS NULL) THEN :step END
 
 -- name: fragment_next_failure
 coalesce((SELECT n FROM main._wf_failure WHERE n BETWEEN :seq << 28 AND :seq << 28 | 268435454 ORDER BY n DESC LIMIT 1), :seq << 28) + 1

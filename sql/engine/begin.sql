@@ -5,7 +5,7 @@ SELECT kind, status, CASE status WHEN 'error' THEN error ELSE output END, nonce,
 
 -- name: begin_begin
 INSERT INTO main._wf_step(n, wf, name, kind, status, attempts, begun_at, at, nonce, claim, hash)
-VALUES({{next_step}}, :seq, :step, 'step', 'begun', 0, :now, :now, :nonce, {{claim}}, :hash)
+VALUES({{next_step}}, :seq, {{new_name}}, 'step', 'begun', 0, :now, :now, :nonce, {{claim}}, :hash)
 ON CONFLICT(wf, name) WHERE {{named}} DO UPDATE SET status = 'begun', begun_at = coalesce(begun_at, :now), at = :now, nonce = :nonce, claim = excluded.claim,
   hash = coalesce(excluded.hash, hash)
 

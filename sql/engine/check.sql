@@ -238,7 +238,7 @@ WHERE s.named IS NULL AND NOT s.n & 268435424
 UNION ALL
 SELECT 'a step is not in the index of names', s.wf || ' ' || s.name FROM main._wf_step AS s
 WHERE s.named IS NULL AND NOT s.n & 268435424
-  AND (s.kind <> 'step' OR EXISTS (SELECT 1 FROM main._wf_step AS r WHERE r.n = s.wf << 28 | 32 AND r.named IS NULL))
+  AND (s.kind <> 'step' OR s.status <> 'done' OR EXISTS (SELECT 1 FROM main._wf_step AS r WHERE r.n = s.wf << 28 | 32 AND r.named IS NULL))
 UNION ALL
 SELECT 'a step belongs to no workflow', s.name FROM main._wf_step AS s WHERE NOT EXISTS (SELECT 1 FROM main._wf_workflow WHERE seq = s.wf) AND s.wf NOT IN (SELECT wf FROM main._wf_gone)
 UNION ALL

@@ -23,7 +23,7 @@ SELECT kind, status, attempts FROM main._wf_step WHERE n = {{step_n}}
 
 -- name: complete_step_failed
 INSERT INTO main._wf_step(n, wf, name, kind, status, attempts, at, claim, error)
-VALUES({{next_step}}, :seq, :step, 'step', 'failed', :attempts, :now, {{claim}}, :error)
+VALUES({{next_step}}, :seq, {{new_name}}, 'step', 'failed', :attempts, :now, {{claim}}, :error)
 ON CONFLICT(wf, name) WHERE {{named}} DO UPDATE
 SET status = 'failed', attempts = excluded.attempts, at = excluded.at, claim = excluded.claim, error = excluded.error,
     nonce = NULL, begun_at = NULL

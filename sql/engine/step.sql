@@ -39,25 +39,16 @@ VALUES(
    FROM main._wf_workflow AS w WHERE id = :id),
   'step', 'done', 1, :now, :output, :hash, NULL)
 
--- Whether the next row comes behind place 31, or 63.
--- name: step_at_border
-SELECT coalesce((SELECT n & 268435423 FROM main._wf_step WHERE {{its_rows}} ORDER BY n DESC LIMIT 1) = 31, 0)
-
--- Before it does: puts the rows of the first places that are not in the index of names into it, and says so at place 32, if there is one.
--- name: step_name_first all
-UPDATE main._wf_step SET named = CASE WHEN n & 31 THEN 1 END
-WHERE n > :seq << 28 AND n <= :seq << 28 | 32 AND (named IS NULL) = (n & 31 <> 0)
-
 -- The same for one that has been looked at. Only a row that is in the index meets the one of its name there: so it is, if that is.
 -- name: step_write
 INSERT INTO main._wf_step(n, wf, name, kind, status, attempts, at, claim, output, hash, named)
-VALUES({{next_step}}, :seq, :step, 'step', 'done', 1, :now, :claim, :output, :hash, (SELECT named FROM main._wf_step WHERE wf = :seq AND name = :step AND {{named}}))
+VALUES({{next_step}}, :seq, {{new_name}}, 'step', 'done', 1, :now, :claim, :output, :hash, (SELECT named FROM main._wf_step WHERE wf = :seq AND name = :step AND {{named}}))
 {{or_rerecord}}
 
 -- Its outcome is an error.
 -- name: step_write_error
 INSERT INTO main._wf_step(n, wf, name, kind, status, attempts, at, claim, error, hash)
-VALUES({{next_step}}, :seq, :step, 'step', 'error', 1, :now, :claim, :output, :hash)
+VALUES({{next_step}}, :seq, {{new_name}}, 'step', 'error', 1, :now, :claim, :output, :hash)
 ON CONFLICT(wf, name) WHERE {{named}} DO UPDATE
 SET n = excluded.n, status = 'error', attempts = attempts + 1, at = excluded.at, claim = excluded.claim, error = excluded.error,
     hash = coalesce(excluded.hash, hash), nonce = NULL

@@ -8,11 +8,11 @@ SELECT {{next_step}}
 
 -- name: wait_open
 INSERT INTO main._wf_step(n, wf, name, kind, status, attempts, begun_at, at, due_at, claim, hash, topics, how)
-VALUES(:n, :seq, :step, :kind, 'waiting', 0, :now, :now, :due, {{claim}}, :hash, :topics, :how)
+VALUES(:n, :seq, {{new_name}}, :kind, 'waiting', 0, :now, :now, :due, {{claim}}, :hash, :topics, :how)
 
 -- name: wait_done
 INSERT INTO main._wf_step(n, wf, name, kind, status, attempts, begun_at, at, due_at, claim, hash, topics, how, output)
-VALUES(:n, :seq, :step, :kind, 'done', 1, :now, :now, :due, {{claim}}, :hash, :topics, :how, :output)
+VALUES(:n, :seq, {{new_name}}, :kind, 'done', 1, :now, :now, :due, {{claim}}, :hash, :topics, :how, :output)
 ON CONFLICT(wf, name) WHERE {{named}} DO UPDATE SET status = 'done', attempts = 1, at = excluded.at, output = excluded.output
 
 -- name: wait_suspend

@@ -29,8 +29,8 @@ SELECT n & 268435455, name, kind, CASE WHEN is_over THEN status ELSE 'failed' EN
        CASE WHEN is_over THEN output END,
        CASE WHEN is_over THEN error ELSE coalesce(error, '{"code":"stopped","message":"the workflow was forked"}') END
 FROM (SELECT s.*, (s.status IN ('done', 'skipped') OR (s.status = 'failed' AND s.nonce IS 1)) AND NOT EXISTS (
-                SELECT 1 FROM main._wf_step AS u WHERE u.wf = :seq AND {{u_named}} AND u.kind = 'undo' AND u.status = 'done'
-                AND (u.name = 'undo ' || s.name OR (u.name >= 'undo ' || s.name || '[' AND u.name < 'undo ' || s.name || '\'))) AS is_over, coalesce(l.how, s.how) AS list, coalesce(l.n, s.n) AS since
+                SELECT 1 FROM main._wf_step AS u WHERE u.wf = :seq AND u.kind = 'undo' AND u.status = 'done'
+                AND (({{u_named}} AND u.name = 'undo ' || s.name) OR ({{u_named}} AND u.name >= 'undo ' || s.name || '[' AND u.name < 'undo ' || s.name || '\'))) AS is_over, coalesce(l.how, s.how) AS list, coalesce(l.n, s.n) AS since
       FROM main._wf_step AS s LEFT JOIN main._wf_step AS l ON l.wf = s.wf AND {{l_named}} AND {{lists_item}}
       WHERE s.n BETWEEN :seq << 28 AND :seq << 28 | 268435455 AND s.kind <> 'undo')
 WHERE (:n IS NULL OR since < :n) AND (is_over OR list LIKE '{"items":%')

@@ -147,6 +147,52 @@ def test_wf_check_finds_a_name_that_is_there_twice(db):
     assert "a step is not in the index of names" in db.wf_check()
 
 
+@pytest.mark.parametrize("table, event, call", [
+    ("_wf_workflow", "INSERT", lambda db, t: db.wf_spawn(t, "twice", "child")),
+    ("_wf_stream", "INSERT", lambda db, t: db.wf_append(t, "log", 1, step="twice")),
+    ("_wf_failure", "INSERT", lambda db, t: db.wf_fail(t, 1, step="twice", keep=True)),
+    ("_wf_step", "INSERT", lambda db, t: db.wf_begin(t, "twice")),
+    ("_wf_step", "INSERT", lambda db, t: db.wf_sleep(t, "twice", 5)),
+], ids=["spawn", "append", "fail", "begin", "sleep"])
+def test_a_trigger_that_records_the_same_name_meanwhile(db, table, event, call):
+    token = claimed(db, steps=2)
+    db.wf_append(token, "other", 1)
+    db.wf_fail(token, 1, step="other", keep=True)
+    db.execute("CREATE TRIGGER records BEFORE %s ON %s BEGIN SELECT wf_step('%s', 'twice', 7); END" % (event, table, token))
+    try:
+        call(db, token)
+    except sqlite3.OperationalError as error:
+        assert str(error).startswith("WF_"), error
+    db.execute("DROP TRIGGER records")
+    assert db.value("SELECT count(*) FROM _wf_step WHERE name = 'twice'") <= 1
+    assert db.wf_check() is None
+
+
+@pytest.mark.parametrize("status", ["failed", "begun"])
+def test_one_of_the_first_steps_whose_status_was_changed_by_hand(db, status):
+    token = claimed(db, steps=3)
+    db.execute("UPDATE _wf_step SET status = ?, output = NULL, begun_at = 1, error = CASE ? WHEN 'failed' THEN '1' END WHERE name = 's1'", (status, status))
+    assert "a step is not in the index of names" in db.wf_check()
+    for call in (lambda: db.wf_step(token, "s1", 5), lambda: db.wf_begin(token, "s1"), lambda: db.wf_fail(token, 1, step="s1", keep=True)):
+        try:
+            call()
+        except sqlite3.OperationalError as error:
+            assert str(error).startswith("WF_STATE"), error
+        assert db.value("SELECT count(*) FROM _wf_step WHERE name = 's1'") == 1
+
+
+def test_steps_and_waits_in_turn(db):
+    """What comes behind place 31 is a wait, again and again: the first rows go into the index all the same."""
+    token = claimed(db)
+    for i in range(40):
+        assert db.wf_step(token, "s%d" % i, i) == i
+        db.wf_signal("w1", "go", i)
+        assert db.wf_await(token, "a%d" % i, "go") is not None
+    assert unindexed(db) == 0
+    assert db.value("SELECT named FROM _wf_step WHERE n = 1 << 28 | 32") is None
+    assert db.wf_check() is None
+
+
 @pytest.mark.parametrize("seed", range(12))
 def test_whatever_comes_each_name_is_recorded_once(db, seed):
     """What stands is read by a walk through all steps; what the calls find by a name has to be the same."""
