@@ -57,6 +57,8 @@ constexpr const char* kCalls[] = {
     "SELECT wf_start('d', NULL, '{\"id\":\"e\"}'), wf_run(), wf_undefine('d')",
     "SELECT wf_start('job', NULL, '{\"id\":\"begun\"}'), wf_begin('begun', 'x'), wf_resolve('begun', 'x', 'done')",
     "SELECT wf_purge('{\"older_than\":\"1d\"}'), wf_check(), wf_tick(), wf_wait(0)",
+    "SELECT wf_next_due(), wf_digest(), wf_digest('a')",
+    "SELECT wf_sync()",  // (fails: nobody listens)
 };
 
 int64_t status_of(Db& db, int what) {
