@@ -65,45 +65,29 @@ class ByHand {
   std::string error_;
 };
 
+// Jobs of `calls` and of plain commits in turn, each with the time of its calls alone.
+template <class Calls>
+Pair in_turn(int rounds, Calls& calls, RawCalls& raw) {
+  int64_t total = 0;
+  const auto once = [&total](auto& each) {
+    total = 0;
+    if (!each.once([&total](int64_t ns, int) { total += ns; })) die("a job ended early: " + each.error());
+    return total;
+  };
+  Pair pair;
+  pair.interleave(rounds, [&](int) { return once(calls); }, [&](int) { return once(raw); });
+  return pair;
+}
+
 void measure(Run& run, const char* synchronous, int rounds, double bar, double goal) {
   Db db(run.scratch->path(std::string("job-") + synchronous), synchronous);
   db.load(run.module);
   JobCalls job(db);
-  int64_t total = 0;
-  auto add = [&total](int64_t ns, int) { total += ns; };
-  for (int i = 0; i < kUntilAlone / 6; i++) job.once(add);
+  for (int i = 0; i < kUntilAlone / 6; i++) job.once([](int64_t, int) {});
   RawCalls raw(db, "r");
-
-  Pair pair;
-  pair.interleave(
-      rounds,
-      [&](int) {
-        total = 0;
-        if (!job.once(add)) die("a job ended early: " + job.error());
-        return total;
-      },
-      [&](int) {
-        total = 0;
-        if (!raw.once(add)) die("a raw commit failed: " + raw.error());
-        return total;
-      });
-  run.report->add(pair.result(std::string("start + claim + 3 steps + complete / six commits, synchronous=") + synchronous, bar, goal));
-
+  run.report->add(in_turn(rounds, job, raw).result(std::string("start + claim + 3 steps + complete / six commits, synchronous=") + synchronous, bar, goal));
   ByHand hand(db);
-  Pair least;
-  least.interleave(
-      rounds,
-      [&](int) {
-        total = 0;
-        if (!hand.once(add)) die("a job by hand failed: " + hand.error());
-        return total;
-      },
-      [&](int) {
-        total = 0;
-        if (!raw.once(add)) die("a raw commit failed: " + raw.error());
-        return total;
-      });
-  run.report->add(least.result("  the same written by hand, with nothing else", 0, 0));
+  run.report->add(in_turn(rounds, hand, raw).result("  the same written by hand, with nothing else", 0, 0));
 }
 
 }  // namespace

@@ -48,22 +48,21 @@ void invoke(sqlite3_context* context, int argc, sqlite3_value** argv) {
       FairWait wait(db);
       status = wait.until([&] { return db.schema_exists(&exists); });
     }
-    const bool had_none = depth.is_outermost() && !db.format_checked();
-    for (bool first = had_none; status.ok(); first = false) {
-      Call call(context, argc, argv, db, *binding->function);
-      status = call.read_options();
-      if (status.ok()) status = binding->function->run(call);
-      if (first && has_tables_meanwhile(db, status)) {
-        status = Status();
-        continue;
-      }
+    if (status.ok()) {
+      const bool had_none = depth.is_outermost() && !db.format_checked();
+      const auto run = [&] {
+        Call call(context, argc, argv, db, *binding->function);
+        WF_TRY(call.read_options());
+        return binding->function->run(call);
+      };
+      status = run();
+      if (had_none && has_tables_meanwhile(db, status)) status = run();
       // A wrong context comes before a wrong argument.
       if (status.is(Code::invalid) && needs_own_statement(*binding->function, argc, argv)) {
         if (Status context_error = check_context(db, binding->function->name()); !context_error.ok()) status = static_cast<Status&&>(context_error);
       }
       if (db.stop().stopped()) status = Status::sqlite(SQLITE_INTERRUPT);
       if (db.is_stuck()) status = stuck(*binding->function, status);
-      break;
     }
   } else {
     status = Status::error(Code::context, "%s() is called by triggers that it fires itself, too deep", binding->function->name());

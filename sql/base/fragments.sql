@@ -28,15 +28,20 @@ n > max(w.mark, w.seq << 28) AND n <= w.seq << 28 | 268435455
 -- name: fragment_next_step
 coalesce((SELECT n FROM main._wf_step WHERE n BETWEEN :seq << 28 AND :seq << 28 | 268435454 ORDER BY n DESC LIMIT 1), :seq << 28) + 1
 
--- Which rows of _wf_step index _wf_step_name has, in its own words; and of s, r, b, u and l, rows of _wf_step. Rows of waits and of scripted workflows always are.
+-- The same where a row is written plainly: one that is taken, behind place 31 and behind 63, for there the first rows go into the index of names (step_names.h).
+-- name: fragment_next_plain_step
+coalesce((SELECT n + (n & 268435423 <> 31) FROM main._wf_step WHERE n BETWEEN :seq << 28 AND :seq << 28 | 268435454 ORDER BY n DESC LIMIT 1), :seq << 28 | 1)
+
+-- Of the workflow :seq the first rows, those at the places that the index of names may leave out.
+-- name: fragment_first_rows
+n > :seq << 28 AND n < :seq << 28 | 32
+
+-- Which rows of _wf_step index _wf_step_name has, in its own words; and of s, b, u and l, rows of _wf_step. Rows of waits and of scripted workflows always are.
 -- name: fragment_named
 (named OR n & 268435424)
 
 -- name: fragment_s_named
 (s.named OR s.n & 268435424)
-
--- name: fragment_r_named
-(r.named OR r.n & 268435424)
 
 -- name: fragment_b_named
 (b.named OR b.n & 268435424)
@@ -54,12 +59,12 @@ EXISTS (SELECT 1 FROM main._wf_step WHERE n = :seq << 28 | 32 AND named IS NULL)
 -- The number of the step :step of the workflow :seq; NULL: there is none.
 -- name: fragment_step_n
 coalesce((SELECT n FROM main._wf_step WHERE wf = :seq AND name = :step AND {{named}}),
-         (SELECT n FROM main._wf_step WHERE n > :seq << 28 AND n < :seq << 28 | 32 AND name = :step))
+         (SELECT n FROM main._wf_step WHERE {{first_rows}} AND name = :step))
 
 -- The name of a row that is new: NULL, which no row may have, if one of the first rows that are not in the index has it. Whoever adds a row has looked before; but a
 -- trigger of the application may have recorded it since.
 -- name: fragment_new_name
-CASE WHEN NOT EXISTS (SELECT 1 FROM main._wf_step WHERE n > :seq << 28 AND n < :seq << 28 | 32 AND name = :step AND named IS NULL) THEN :step END
+CASE WHEN NOT EXISTS (SELECT 1 FROM main._wf_step WHERE {{first_rows}} AND name = :step AND named IS NULL) THEN :step END
 
 -- name: fragment_next_failure
 coalesce((SELECT n FROM main._wf_failure WHERE n BETWEEN :seq << 28 AND :seq << 28 | 268435454 ORDER BY n DESC LIMIT 1), :seq << 28) + 1
@@ -304,7 +309,7 @@ END
 -- Whether w, a workflow, is the child that a step of its parent has recorded: parent, step, redo number and id agree.
 -- name: fragment_is_recorded_child
 (EXISTS (SELECT 1 FROM main._wf_step AS r JOIN main._wf_workflow AS o ON o.seq = r.wf
-         WHERE r.wf = w.parent AND r.name = w.parent_step AND {{r_named}} AND r.kind = 'spawn' AND r.how IS NULL AND r.output = json_quote(w.id)
+         WHERE r.wf = w.parent AND r.name = w.parent_step AND {{named}} AND r.kind = 'spawn' AND r.how IS NULL AND r.output = json_quote(w.id)
            AND w.parent_redo = o.redo + coalesce((SELECT redo FROM main._wf_redo WHERE wf = r.wf AND step = r.name), 0)))
 
 -- Whether w, a workflow, is what :seq means by its id: one that its steps have recorded as that of a child means this child, and no stranger that has

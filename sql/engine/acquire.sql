@@ -4,8 +4,7 @@
 -- that is paused gets none. (acquire.cpp knows the order in which the parameters appear.)
 -- name: acquire_record
 INSERT OR IGNORE INTO main._wf_step(n, wf, name, kind, status, attempts, begun_at, at, claim, due_at, hash, topics, how, output)
-VALUES(coalesce((SELECT n + (n & 268435423 <> 31) FROM main._wf_step WHERE n BETWEEN :seq << 28 AND :seq << 28 | 268435454 ORDER BY n DESC LIMIT 1), :seq << 28 | 1), :seq,
-  CASE WHEN NOT EXISTS (SELECT 1 FROM main._wf_step WHERE n > :seq << 28 AND n < :seq << 28 | 32 AND name = :step) THEN :step END, 'acquire', 'done', 1, :now, :now,
+VALUES({{next_plain_step}}, :seq, {{new_name}}, 'acquire', 'done', 1, :now, :now,
   (SELECT claim FROM main._wf_workflow WHERE seq = :seq AND nonce = :nonce AND due_at - :now >= lease / 2 AND place = 1 AND {{plain_file}}),
   :due, :hash, :topics, :how, :output)
 

@@ -234,7 +234,7 @@ UNION ALL
 SELECT 'two steps of a workflow have one name', s.wf || ' ' || s.name FROM main._wf_step AS s
 WHERE s.named IS NULL AND NOT s.n & 268435424
   AND (EXISTS (SELECT 1 FROM main._wf_step AS r WHERE r.n > s.wf << 28 AND r.n < s.wf << 28 | 32 AND r.name = s.name AND r.n <> s.n)
-       OR EXISTS (SELECT 1 FROM main._wf_step AS r WHERE r.wf = s.wf AND r.name = s.name AND {{r_named}}))
+       OR EXISTS (SELECT 1 FROM main._wf_step AS r WHERE r.wf = s.wf AND r.name = s.name AND {{named}}))
 UNION ALL
 SELECT 'a step is not in the index of names', s.wf || ' ' || s.name FROM main._wf_step AS s
 WHERE s.named IS NULL AND NOT s.n & 268435424

@@ -23,8 +23,8 @@ WHERE kind = 'step' AND status NOT IN ('done', 'error') AND coalesce(hash = excl
 -- something else was recorded there. (try_insert() knows the order in which the parameters appear, here and in the next one.)
 -- name: step_record
 INSERT OR IGNORE INTO main._wf_step(n, wf, name, kind, status, attempts, at, claim, output, hash, named)
-VALUES(coalesce((SELECT n + (n & 268435423 <> 31) FROM main._wf_step WHERE n BETWEEN :seq << 28 AND :seq << 28 | 268435454 ORDER BY n DESC LIMIT 1), :seq << 28 | 1), :seq,
-  CASE WHEN {{all_named}} OR NOT EXISTS (SELECT 1 FROM main._wf_step WHERE n > :seq << 28 AND n < :seq << 28 | 32 AND name = :step) THEN :step END,
+VALUES({{next_plain_step}}, :seq,
+  CASE WHEN {{all_named}} OR NOT EXISTS (SELECT 1 FROM main._wf_step WHERE {{first_rows}} AND name = :step) THEN :step END,
   'step', 'done', 1, :now,
   (SELECT claim FROM main._wf_workflow WHERE seq = :seq AND nonce = :nonce AND due_at - :now >= lease / 2 AND place <> 4 AND {{plain_file}}), :output, :hash, NULL)
 
