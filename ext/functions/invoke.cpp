@@ -49,14 +49,12 @@ void invoke(sqlite3_context* context, int argc, sqlite3_value** argv) {
       status = wait.until([&] { return db.schema_exists(&exists); });
     }
     if (status.ok()) {
-      const bool had_none = depth.is_outermost() && !db.format_checked();
-      const auto run = [&] {
+      int tries = depth.is_outermost() && !db.format_checked() ? 2 : 1;
+      do {
         Call call(context, argc, argv, db, *binding->function);
-        WF_TRY(call.read_options());
-        return binding->function->run(call);
-      };
-      status = run();
-      if (had_none && has_tables_meanwhile(db, status)) status = run();
+        status = call.read_options();
+        if (status.ok()) status = binding->function->run(call);
+      } while (--tries > 0 && has_tables_meanwhile(db, status));
       // A wrong context comes before a wrong argument.
       if (status.is(Code::invalid) && needs_own_statement(*binding->function, argc, argv)) {
         if (Status context_error = check_context(db, binding->function->name()); !context_error.ok()) status = static_cast<Status&&>(context_error);
